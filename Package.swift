@@ -1,0 +1,76 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+
+/// A room of the house: a library target under `Sources/<name>`, and its tests under `Tests/<name>Tests`.
+func room(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil) -> Target {
+  .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .testTarget(
+    name: name + "Tests", dependencies: [.byName(name: name), "TestSupport"] + dependencies,
+    swiftSettings: strict)
+}
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+let package = Package(
+  name: "headimpact",
+  products: [.executable(name: "headimpact", targets: ["headimpact"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+  ],
+  targets: [
+    // C libraries: module maps, and functions that return what is a macro in C.
+    .systemLibrary(name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+    .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
+    .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+    .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    // Swift can't compile one function for several processors; C can.
+    .target(name: "CVectorMath", cSettings: [.unsafeFlags(["-O3", "-ffp-contract=fast"])]),
+
+    room("TensorCore"),
+    room("Kernels", ["TensorCore", "CVectorMath", "COpenBLAS", "COneDNN"]),
+    room("Safetensors", ["TensorCore"]),
+    room("Tokenization", ["CPCRE2"]),
+    room("ImageInput", ["TensorCore", "CTurboJPEG", "CPNG"]),
+    room("COCO"),
+    room("MessagePassing", ["CMPI"]),
+    room("HDF5Store", ["CHDF5"]),
+    room("Transformer", ["TensorCore", "Kernels", "Safetensors"]),
+    room("VisionLanguage", ["Transformer", "ImageInput", "Tokenization"]),
+    room("HeadImpact", ["COCO"]),
+    room("Survey", ["VisionLanguage", "HeadImpact", "COCO", "MessagePassing", "HDF5Store", logging]),
+    room("Demonstration", ["COCO", "ImageInput"], resources: [.copy("Model")]),
+    .executableTarget(
+      name: "headimpact", dependencies: ["Survey", "Demonstration", argumentParser, logging],
+      swiftSettings: strict),
+
+    .target(name: "TestSupport", dependencies: ["Safetensors"], path: "Tests/TestSupport", swiftSettings: strict),
+    .executableTarget(
+      name: "mpi-cases", dependencies: ["MessagePassing", "Survey", "TestSupport"], path: "Tests/mpi-cases",
+      swiftSettings: strict),
+    tests(of: "TensorCore"),
+    tests(of: "Kernels"),
+    tests(of: "Safetensors"),
+    tests(of: "Tokenization"),
+    tests(of: "ImageInput"),
+    tests(of: "COCO"),
+    tests(of: "MessagePassing"),
+    tests(of: "HDF5Store"),
+    tests(of: "Transformer"),
+    tests(of: "VisionLanguage"),
+    tests(of: "HeadImpact"),
+    tests(of: "Survey", ["Demonstration"]),
+    tests(of: "Demonstration"),
+    .testTarget(name: "CommandLineTests", dependencies: ["headimpact", "TestSupport"], swiftSettings: strict),
+  ],
+  swiftLanguageModes: [.v6]
+)
