@@ -34,7 +34,9 @@ let package = Package(
     .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     // Swift can't compile one function for several processors; C can.
-    .target(name: "CVectorMath", cSettings: [.unsafeFlags(["-O3", "-ffp-contract=fast"])]),
+    .target(
+      name: "CVectorMath", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])],
+      linkerSettings: [.linkedLibrary("gomp")]),
 
     room("TensorCore"),
     room("Kernels", ["TensorCore", "CVectorMath", "COpenBLAS", "COneDNN"]),

@@ -1,0 +1,62 @@
+import CVectorMath
+import COpenBLAS
+import TensorCore
+
+/// Matrix products in float32 by OpenBLAS, on weights of any element type.
+///
+/// Weights of two bytes are widened a panel at a time, small enough to stay in the cache of the core that
+/// multiplies with it: the wide copy of a layer, let alone of the model, never exists.
+final class Float32Product {
+  private static let panelRows = 256
+  private static let panelDepth = 1024
+  private let team: ThreadTeam
+  private var panels: AlignedBuffer<Float>
+
+  init(team: ThreadTeam) {
+    self.team = team
+    panels = AlignedBuffer(count: team.count * Self.panelRows * Self.panelDepth)
+  }
+
+  /// destination (+)= source · weightsᵀ.
+  ///
+  /// - Shape: source [rows, depth], weights [columns, depth], destination [rows, columns].
+  func multiply(
+    _ source: UnsafePointer<Float>, _ weights: WeightMatrix, into destination: UnsafeMutablePointer<Float>,
+    rows: Int, accumulate: Bool
+  ) {
+    let columns = weights.rows
+    let depth = weights.columns
+    let panels = panels.base
+    let panelCount = (columns + Self.panelRows - 1) / Self.panelRows
+    team.forEach(panelCount) { panel, thread in
+      let first = panel * Self.panelRows
+      let width = min(Self.panelRows, columns - first)
+      let wide = panels + thread * Self.panelRows * Self.panelDepth
+      for start in stride(from: 0, to: depth, by: Self.panelDepth) {
+        let length = min(Self.panelDepth, depth - start)
+        let operand: UnsafePointer<Float>
+        let operandStride: Int
+        if weights.elementType == .f32 {
+          operand = weights.base.assumingMemoryBound(to: Float.self) + first * depth + start
+          operandStride = depth
+        } else {
+          let narrow = weights.base.assumingMemoryBound(to: UInt16.self)
+          for row in 0..<width {
+            let from = narrow + (first + row) * depth + start
+            if weights.elementType == .bf16 {
+              headimpact_widen_bf16(from, wide + row * length, length)
+            } else {
+              headimpact_widen_f16(from, wide + row * length, length)
+            }
+          }
+          operand = UnsafePointer(wide)
+          operandStride = length
+        }
+        cblas_sgemm(
+          CblasRowMajor, CblasNoTrans, CblasTrans, Int32(rows), Int32(width), Int32(length), 1, source + start,
+          Int32(depth), operand, Int32(operandStride), accumulate || start > 0 ? 1 : 0, destination + first,
+          Int32(columns))
+      }
+    }
+  }
+}
