@@ -31,6 +31,13 @@ public struct Operand {
   let narrow: UnsafePointer<UInt16>?
   public let rows: Int
   public let columns: Int
+
+  /// The rows from `first` on.
+  public func rows(from first: Int) -> Operand {
+    Operand(
+      floats: floats + first * columns, narrow: narrow.map { $0 + first * columns }, rows: rows - first,
+      columns: columns)
+  }
 }
 
 /// How and where a forward pass computes: its precision, its threads and the scratch of its matrix products.
@@ -84,6 +91,7 @@ public final class ComputeContext {
     _ layer: Linear, to x: Operand, into output: UnsafeMutablePointer<Float>, accumulate: Bool = false
   ) throws {
     precondition(x.columns == layer.inputs)
+    guard x.rows > 0 else { return }
     if let narrowProduct, let narrow = x.narrow {
       try narrowProduct.multiply(
         narrow, bfloat16(layer.weight), into: output, rows: x.rows, columns: layer.outputs, depth: x.columns,

@@ -1,0 +1,28 @@
+import TensorCore
+
+/// The keys and values that each decoder layer has computed.
+///
+/// - Shape: per layer keys and values [capacity, keyValueHeads · D].
+public final class KeyValueCache {
+  private var storage: AlignedBuffer<Float>
+  private var layers = 0
+  private var capacity = 0
+  private var width = 0
+
+  /// An empty cache; `reserve` gives it room.
+  public init() { storage = AlignedBuffer() }
+
+  /// Room for `rows` rows in each layer. What the cache held is lost.
+  public func reserve(layers: Int, rows: Int, width: Int) {
+    storage.reserve(2 * layers * rows * width)
+    (self.layers, capacity, self.width) = (layers, rows, width)
+  }
+
+  func keys(layer: Int, row: Int = 0) -> UnsafeMutablePointer<Float> { at(2 * layer, row) }
+  func values(layer: Int, row: Int = 0) -> UnsafeMutablePointer<Float> { at(2 * layer + 1, row) }
+
+  private func at(_ block: Int, _ row: Int) -> UnsafeMutablePointer<Float> {
+    precondition(block < 2 * layers && row <= capacity)
+    return storage.base + (block * capacity + row) * width
+  }
+}
