@@ -33,6 +33,7 @@ let package = Package(
     .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
     .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     // Swift can't compile one function for several processors; C can.
     .target(
       name: "CVectorMath", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])],
@@ -40,7 +41,7 @@ let package = Package(
 
     room("TensorCore"),
     room("Kernels", ["TensorCore", "CVectorMath", "COpenBLAS", "COneDNN"]),
-    room("Safetensors", ["TensorCore"]),
+    room("Safetensors", ["TensorCore", "CCrypto"]),
     room("Tokenization", ["CPCRE2"]),
     room("ImageInput", ["TensorCore", "CTurboJPEG", "CPNG"]),
     room("COCO"),

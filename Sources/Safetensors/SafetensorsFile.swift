@@ -1,0 +1,169 @@
+import Foundation
+
+/// One safetensors file, mapped, its header read strictly: what the reference implementation in Rust refuses is
+/// refused here, and duplicate keys besides.
+///
+/// Layout: a little-endian u64 `n`, `n` bytes of JSON, the tensors' bytes without gaps. Each JSON entry but
+/// `__metadata__` is `{"dtype": "BF16", "shape": [2, 3], "data_offsets": [begin, end]}`, counted from the end of the header.
+public struct SafetensorsFile: Sendable {
+  /// The longest header that is read, as in the Rust implementation.
+  ///
+  /// - Units: bytes.
+  public static let maximumHeaderByteCount = 100_000_000
+
+  public let file: MappedFile
+  public let tensors: [String: TensorView]
+  public let metadata: [String: String]
+  /// The header with the eight bytes of its length.
+  ///
+  /// - Units: bytes from the start of the file.
+  public let headerRange: Range<Int>
+
+  /// - Throws: `SafetensorsError` naming the file, and the tensor and byte where there is one.
+  public init(contentsOf url: URL) throws {
+    file = try MappedFile(contentsOf: url)
+    let path = url.path
+    let fileByteCount = file.count
+    guard fileByteCount >= 8 else {
+      throw SafetensorsError(
+        path, offset: 0, "has \(fileByteCount) bytes; a safetensors file starts with the 8 bytes of its header's length"
+      )
+    }
+    let declared = file.withBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
+    guard declared <= Self.maximumHeaderByteCount else {
+      throw SafetensorsError(
+        path, offset: 0, "declares a header of \(declared) bytes; at most \(Self.maximumHeaderByteCount) are read")
+    }
+    guard declared <= fileByteCount - 8 else {
+      throw SafetensorsError(
+        path, offset: 0,
+        "declares a header of \(declared) bytes, but only \(fileByteCount - 8) follow: is the file cut short?")
+    }
+    headerRange = 0..<8 + Int(declared)
+    var header = Header(path: path)
+    try file.withBytes(in: 8..<headerRange.upperBound) { try header.read($0) }
+    try header.checkLayout(dataByteCount: fileByteCount - headerRange.upperBound)
+    metadata = header.metadata
+    var tensors: [String: TensorView] = [:]
+    for entry in header.entries {
+      tensors[entry.name] = TensorView(
+        name: entry.name, dtype: entry.dtype, shape: entry.shape, file: file,
+        offset: headerRange.upperBound + entry.begin, byteCount: entry.end - entry.begin)
+    }
+    self.tensors = tensors
+  }
+}
+
+/// A header being read.
+private struct Header {
+  struct Entry {
+    let name: String
+    let dtype: SafetensorsDType
+    let shape: [Int]
+    let begin: Int
+    let end: Int
+    /// Where the entry stands in the file, for errors.
+    let place: Int
+  }
+
+  let path: String
+  var entries: [Entry] = []
+  var metadata: [String: String] = [:]
+
+  mutating func read(_ bytes: UnsafeRawBufferPointer) throws {
+    var scanner = JSONScanner(bytes, path: path, origin: 8)
+    try scanner.object("the header") { key, scanner in
+      if key == "__metadata__" {
+        try scanner.object("__metadata__") { key, scanner in
+          metadata[key] = try scanner.string("the metadata value of '\(printable(key))'")
+        }
+      } else {
+        entries.append(try Self.entry(key, &scanner))
+      }
+    }
+    try scanner.end()
+  }
+
+  private static func entry(_ name: String, _ scanner: inout JSONScanner) throws -> Entry {
+    var dtype: SafetensorsDType?
+    var shape: [Int]?
+    var offsets: [Int]?
+    let place = 8 + scanner.position
+    try scanner.object("the entry of tensor '\(printable(name))'") { key, scanner in
+      switch key {
+      case "dtype":
+        let written = try scanner.string("dtype")
+        guard let known = SafetensorsDType(rawValue: written) else {
+          let all = SafetensorsDType.allCases.map(\.rawValue).joined(separator: ", ")
+          throw scanner.error("unknown dtype '\(printable(written))'; known are \(all)", tensor: name)
+        }
+        dtype = known
+      case "shape": shape = try counts("shape", atMost: 64, name, &scanner)
+      case "data_offsets": offsets = try counts("data_offsets", atMost: 2, name, &scanner)
+      default: throw scanner.error("unknown key '\(printable(key))'", tensor: name)
+      }
+    }
+    guard let dtype, let shape, let offsets, offsets.count == 2 else {
+      throw scanner.error("needs dtype, shape and data_offsets (two numbers)", tensor: name)
+    }
+    guard offsets[0] <= offsets[1] else {
+      throw scanner.error("data_offsets \(offsets) end before they begin", tensor: name)
+    }
+    guard let byteCount = product(shape + [dtype.byteCount]) else {
+      throw scanner.error("shape \(shape) is larger than any memory", tensor: name)
+    }
+    guard byteCount == offsets[1] - offsets[0] else {
+      throw scanner.error(
+        "shape \(shape) of \(dtype.rawValue) is \(byteCount) bytes, but data_offsets \(offsets) hold "
+          + "\(offsets[1] - offsets[0])", tensor: name)
+    }
+    return Entry(name: name, dtype: dtype, shape: shape, begin: offsets[0], end: offsets[1], place: place)
+  }
+
+  private static func counts(
+    _ what: String, atMost limit: Int, _ name: String, _ scanner: inout JSONScanner
+  ) throws -> [Int] {
+    var values: [Int] = []
+    try scanner.array(what) { scanner in
+      guard values.count < limit else {
+        throw scanner.error("\(what) has more than \(limit) numbers", tensor: name)
+      }
+      values.append(try scanner.count("a number in \(what)"))
+    }
+    return values
+  }
+
+  /// `nil` on overflow. Zeros count last, so that [huge, huge, 0] is empty and no overflow.
+  private static func product(_ factors: [Int]) -> Int? {
+    if factors.contains(0) { return 0 }
+    return factors.reduce(1 as Int?) { partial, factor in
+      guard let (value, overflow) = partial?.multipliedReportingOverflow(by: factor), !overflow else { return nil }
+      return value
+    }
+  }
+
+  /// The tensors, in order of their offsets, must tile the data exactly.
+  mutating func checkLayout(dataByteCount: Int) throws {
+    entries.sort { ($0.begin, $0.end) < ($1.begin, $1.end) }
+    var end = 0
+    for entry in entries {
+      func error(_ reason: String) -> SafetensorsError {
+        SafetensorsError(path, tensor: entry.name, offset: entry.place, reason)
+      }
+      guard entry.end <= dataByteCount else {
+        throw error("ends at byte \(entry.end) of the data, which has \(dataByteCount): is the file cut short?")
+      }
+      guard entry.begin >= end else {
+        throw error("starts at byte \(entry.begin) of the data, inside the tensor before it, which ends at \(end)")
+      }
+      guard entry.begin == end else {
+        throw error("starts at byte \(entry.begin) of the data, leaving a gap after byte \(end)")
+      }
+      end = entry.end
+    }
+    guard end == dataByteCount else {
+      throw SafetensorsError(
+        path, offset: nil, "has \(dataByteCount - end) bytes after its last tensor that no header entry describes")
+    }
+  }
+}
