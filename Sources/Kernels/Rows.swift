@@ -97,8 +97,8 @@ public enum Activation: String, Sendable {
 ///
 /// - Shape: [rows, half], half of the head dimension.
 public struct RotaryAngles: Sendable {
-  public let cosines: [Float]
-  public let sines: [Float]
+  public private(set) var cosines: [Float]
+  public private(set) var sines: [Float]
   public let half: Int
 
   public var rows: Int { cosines.count / half }
@@ -108,5 +108,18 @@ public struct RotaryAngles: Sendable {
     self.cosines = cosines
     self.sines = sines
     self.half = half
+  }
+  /// Some consecutive rows.
+  public func rows(_ range: Range<Int>) -> RotaryAngles {
+    RotaryAngles(
+      cosines: Array(cosines[range.lowerBound * half..<range.upperBound * half]),
+      sines: Array(sines[range.lowerBound * half..<range.upperBound * half]), half: half)
+  }
+
+  /// Adds the rows of `other` behind these.
+  public mutating func append(_ other: RotaryAngles) {
+    precondition(other.half == half)
+    cosines += other.cosines
+    sines += other.sines
   }
 }

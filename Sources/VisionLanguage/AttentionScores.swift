@@ -1,0 +1,152 @@
+import HeadImpact
+import ImageInput
+import Kernels
+import TensorCore
+import Transformer
+
+/// Reads AS, the attention scores that Head Impact is made of: for every layer and head the attention from a
+/// description's tokens to the visual tokens, averaged over the description (head-impact.md, "One sample").
+public final class AttentionScoreReader {
+  private let model: any VisionLanguageModel
+  private let cache = KeyValueCache()
+  private var hidden = AlignedBuffer<Float>()
+
+  /// Rows of captions that one pass takes beside the shared prefix.
+  static let captionRows = 512
+  /// Scores held at a time, in numbers: 256 MB.
+  static let heldScores = 1 << 26
+
+  public init(_ model: any VisionLanguageModel) {
+    self.model = model
+  }
+
+  /// One forward pass over the image and its prompt, and every description on top of it: the vision pass and the
+  /// prompt's keys and values are shared, and the weights are read once.
+  ///
+  /// - Parameters:
+  ///   - sequences: one a description of the same image and prompt.
+  ///   - afterLayer: called after each layer of the vision tower and the decoder; a thrown error ends the pass.
+  ///   - body: shown each description's index and AS, in order.
+  ///     - Shape: scores [L · H, V], valid during the call.
+  /// - Throws: `OneDNNError`, an image error, and what the closures throw.
+  public func read(
+    image: RGBImage, sequences: [TokenSequence], query: HeadImpactOptions.Query, normalize: HeadImpactOptions.Normalize,
+    afterLayer: @escaping () throws -> Void = {},
+    _ body: (_ index: Int, _ scores: UnsafeBufferPointer<Float>) throws -> Void
+  ) throws {
+    guard let first = sequences.first else { return }
+    let polling = Taps(hiddenState: { _, _ in try afterLayer() })
+    let visual = try model.encode(image, taps: polling)
+    let prefix = Self.sharedPrefix(of: sequences, query: query)
+    precondition(prefix >= first.visual.upperBound, "a description stands before the image")
+
+    var cached = 0
+    for group in groups(of: sequences, prefix: prefix, query: query) {
+      let layout = SequenceLayout(
+        cachedPrefix: cached, newPrefix: prefix - cached, segments: group.map { sequences[$0].end(query) - prefix })
+      if cached == 0 {
+        let largest = sequences.map { $0.end(query) - prefix }.max() ?? 0
+        model.decoder.reserve(cache, rows: prefix + max(layout.segmentRows, Self.captionRows, largest))
+      }
+      let scores = try run(
+        layout, group.map { sequences[$0] }, visual: visual, query: query, normalize: normalize,
+        afterLayer: afterLayer)
+      let size = scores.count / group.count
+      try scores.withUnsafeBufferPointer { scores in
+        for (place, index) in group.enumerated() {
+          try body(index, UnsafeBufferPointer(rebasing: scores[place * size..<(place + 1) * size]))
+        }
+      }
+      cached = prefix
+    }
+  }
+
+  /// Rows that all sequences have in common and that no description's query row is among.
+  private static func sharedPrefix(of sequences: [TokenSequence], query: HeadImpactOptions.Query) -> Int {
+    var shared = sequences.map { $0.queryRows(query).first ?? $0.ids.count }.min() ?? 0
+    for sequence in sequences.dropFirst() {
+      let common = zip(sequence.ids, sequences[0].ids).prefix { $0 == $1 }.count
+      shared = min(shared, common)
+    }
+    return shared
+  }
+
+  /// Consecutive descriptions whose rows and scores fit one pass.
+  private func groups(of sequences: [TokenSequence], prefix: Int, query: HeadImpactOptions.Query) -> [[Int]] {
+    let held = max(
+      1, Self.heldScores / (model.decoder.layers.count * model.numAttentionHeads * sequences[0].visual.count))
+    var groups: [[Int]] = []
+    var rows = 0
+    for (index, sequence) in sequences.enumerated() {
+      let more = sequence.end(query) - prefix
+      if let last = groups.last, rows + more <= Self.captionRows, last.count < held {
+        groups[groups.count - 1].append(index)
+        rows += more
+      } else {
+        groups.append([index])
+        rows = more
+      }
+    }
+    return groups
+  }
+
+  /// - Returns: scores [descriptions, L, H, V].
+  private func run(
+    _ layout: SequenceLayout, _ sequences: [TokenSequence], visual: VisualFeatures, query: HeadImpactOptions.Query,
+    normalize: HeadImpactOptions.Normalize, afterLayer: @escaping () throws -> Void
+  ) throws -> [Float] {
+    let hiddenSize = model.decoder.hiddenSize
+    hidden.reserve(layout.rows * hiddenSize)
+    let prefix = layout.prefix
+    model.embed(sequences[0], rows: layout.cachedPrefix..<prefix, visual: visual, into: hidden.base)
+    var angles = model.angles(sequences[0], visual: visual).rows(layout.cachedPrefix..<prefix)
+    var row = layout.newPrefix
+    for (sequence, length) in zip(sequences, layout.segments) {
+      let range = prefix..<prefix + length
+      model.embed(sequence, rows: range, visual: visual, into: hidden.base + row * hiddenSize)
+      angles.append(model.angles(sequence, visual: visual).rows(range))
+      row += length
+    }
+
+    let heads = model.numAttentionHeads
+    let layers = model.decoder.layers.count
+    let columns = sequences[0].visual
+    let segmentStarts = layout.segments.reduce(into: [layout.newPrefix]) { $0.append($0[$0.count - 1] + $1) }
+    let queryRows = sequences.map { Set($0.queryRows(query)) }
+    var scores = [Float](repeating: 0, count: sequences.count * layers * heads * columns.count)
+    try scores.withUnsafeMutableBufferPointer { scores in
+      guard let base = scores.baseAddress else { return }
+      let taps = Taps(
+        hiddenState: { _, _ in try afterLayer() },
+        attentionWeights: { layer, span, head, row, weights in
+          let segment = span - 1
+          guard queryRows[segment].contains(prefix + row - segmentStarts[segment]) else { return }
+          // One head of one description: nobody else writes here, and its rows come in order.
+          let target = base + ((segment * layers + layer) * heads + head) * columns.count
+          let scale = normalize.scale(of: weights[columns]) / Float(queryRows[segment].count)
+          for (index, weight) in weights[columns].enumerated() { target[index] += weight * scale }
+        })
+      try model.decoder.forward(
+        hidden.base, layout: layout, angles: angles, cache: cache, taps: taps, stopsAtLastWeights: true)
+    }
+    return scores
+  }
+}
+
+extension TokenSequence {
+  /// The rows whose attention is read: those of the description's tokens, or those that predict them.
+  public func queryRows(_ query: HeadImpactOptions.Query) -> [Int] {
+    query == .token ? caption : caption.map { $0 - 1 }
+  }
+
+  /// One past the last row that matters.
+  fileprivate func end(_ query: HeadImpactOptions.Query) -> Int { (queryRows(query).last ?? ids.count - 1) + 1 }
+}
+
+extension HeadImpactOptions.Normalize {
+  fileprivate func scale(of weights: Slice<UnsafeBufferPointer<Float>>) -> Float {
+    guard self == .visual else { return 1 }
+    let total = weights.reduce(0, +)
+    return total > 0 ? 1 / total : 0
+  }
+}

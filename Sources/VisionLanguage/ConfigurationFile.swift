@@ -1,0 +1,123 @@
+import Foundation
+
+/// A value of a configuration file that can't be used: which file, which key, what is wrong, what would be right.
+public struct ConfigurationError: Error, CustomStringConvertible, Equatable {
+  public let path: String
+  public let key: String
+  public let reason: String
+
+  public var description: String { "\(path): \(key.isEmpty ? "" : "`\(key)` ")\(reason)" }
+}
+
+/// A JSON object of a configuration file, read key by key with errors that name the file and the key.
+struct ConfigurationFile {
+  let path: String
+  private let prefix: String
+  private let values: [String: Any]
+
+  /// - Throws: `ConfigurationError` where the file can't be read or isn't a JSON object.
+  init(contentsOf url: URL) throws {
+    path = url.path
+    prefix = ""
+    let data: Data
+    do {
+      data = try Data(contentsOf: url)
+    } catch {
+      throw ConfigurationError(
+        path: url.path, key: "", reason: "can't be read (\(error.localizedDescription)); a model folder has this file")
+    }
+    let parsed: Any
+    do {
+      parsed = try JSONSerialization.jsonObject(with: data)
+    } catch {
+      throw ConfigurationError(path: url.path, key: "", reason: "isn't JSON: \(error.localizedDescription)")
+    }
+    guard let object = parsed as? [String: Any] else {
+      throw ConfigurationError(path: url.path, key: "", reason: "holds something other than a JSON object")
+    }
+    values = object
+  }
+
+  private init(path: String, prefix: String, values: [String: Any]) {
+    self.path = path
+    self.prefix = prefix
+    self.values = values
+  }
+
+  /// Whether the key is there and not null.
+  func has(_ key: String) -> Bool { value(key) != nil }
+
+  /// The object at `key`; nil where it is absent or null.
+  func object(_ key: String) throws -> ConfigurationFile? {
+    guard let value = value(key) else { return nil }
+    guard let object = value as? [String: Any] else { throw wrong(key, "must be an object") }
+    return ConfigurationFile(path: path, prefix: prefix + key + ".", values: object)
+  }
+
+  /// The integer at `key` or, where it is absent, `default`.
+  func integer(_ key: String, in range: ClosedRange<Int>, default fallback: Int? = nil) throws -> Int {
+    guard let value = value(key) else {
+      guard let fallback else { throw wrong(key, "is missing; it must be a whole number in \(range)") }
+      return fallback
+    }
+    guard let number = number(value), let integer = Int(exactly: number), range.contains(integer) else {
+      throw wrong(key, "is \(value); it must be a whole number in \(range)")
+    }
+    return integer
+  }
+
+  /// The number at `key` or, where it is absent, `default`.
+  func double(_ key: String, in range: ClosedRange<Double>, default fallback: Double? = nil) throws -> Double {
+    guard let value = value(key) else {
+      guard let fallback else { throw wrong(key, "is missing; it must be a number in \(range)") }
+      return fallback
+    }
+    guard let number = number(value), range.contains(number) else {
+      throw wrong(key, "is \(value); it must be a number in \(range)")
+    }
+    return number
+  }
+
+  func string(_ key: String) throws -> String? {
+    guard let value = value(key) else { return nil }
+    guard let string = value as? String else { throw wrong(key, "must be a string") }
+    return string
+  }
+
+  func boolean(_ key: String, default fallback: Bool) throws -> Bool {
+    guard let value = value(key) else { return fallback }
+    guard isBoolean(value), let boolean = (value as? NSNumber)?.boolValue else { throw wrong(key, "must be true or false") }
+    return boolean
+  }
+
+  func integers(_ key: String, in range: ClosedRange<Int>) throws -> [Int]? {
+    guard let value = value(key) else { return nil }
+    guard let list = value as? [Any] else { throw wrong(key, "must be a list of whole numbers") }
+    return try list.map { item in
+      guard let number = number(item), let integer = Int(exactly: number), range.contains(integer) else {
+        throw wrong(key, "holds \(item); it must hold whole numbers in \(range)")
+      }
+      return integer
+    }
+  }
+
+  /// An error about one key.
+  func wrong(_ key: String, _ reason: String) -> ConfigurationError {
+    ConfigurationError(path: path, key: prefix + key, reason: reason)
+  }
+
+  private func value(_ key: String) -> Any? {
+    guard let value = values[key], !(value is NSNull) else { return nil }
+    return value
+  }
+
+  private func number(_ value: Any) -> Double? {
+    guard !isBoolean(value), let number = value as? NSNumber else { return nil }
+    return number.doubleValue
+  }
+
+  private func isBoolean(_ value: Any) -> Bool {
+    // A JSON number is never stored as a C char; true and false always are.
+    (value as? NSNumber).map { String(cString: $0.objCType) == "c" } ?? false
+  }
+}

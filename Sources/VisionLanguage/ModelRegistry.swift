@@ -1,0 +1,35 @@
+import Foundation
+import Kernels
+import Safetensors
+import TensorCore
+
+/// The families that can be loaded, by `model_type`.
+public enum ModelRegistry {
+  private typealias Loader = (URL, ComputeContext) throws -> any VisionLanguageModel
+  private static var loaders: [String: Loader] {
+    [Qwen2VLModel.modelType: { try Qwen2VLModel(folder: $0, context: $1) }]
+  }
+
+  /// The model types that `load` knows.
+  public static var modelTypes: [String] { loaders.keys.sorted() }
+
+  /// Loads a published model folder.
+  ///
+  /// - Throws: an error that names the file and what is wrong in it.
+  public static func load(folder: URL, context: ComputeContext) throws -> any VisionLanguageModel {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder), isFolder.boolValue else {
+      throw ConfigurationError(
+        path: folder.path, key: "", reason: "is no folder; a model is a folder with config.json as on the Hugging Face Hub")
+    }
+    let file = try ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json"))
+    guard let modelType = try file.string("model_type") else {
+      throw file.wrong("model_type", "is missing; it must be one of \(modelTypes.joined(separator: ", "))")
+    }
+    guard let load = loaders[modelType] else {
+      throw file.wrong(
+        "model_type", "is \"\(modelType)\"; the families known here are \(modelTypes.joined(separator: ", "))")
+    }
+    return try load(folder, context)
+  }
+}

@@ -1,0 +1,111 @@
+import Foundation
+import Transformer
+
+/// config.json of a Qwen2-VL checkpoint, in the flat layout of the published models and in the nested `text_config`
+/// one that transformers 5 writes.
+struct Qwen2VLConfiguration: Sendable, Equatable {
+  // The decoder.
+  let hiddenSize: Int
+  let intermediateSize: Int
+  let numHiddenLayers: Int
+  let numAttentionHeads: Int
+  let numKeyValueHeads: Int
+  let vocabularySize: Int
+  let rmsNormEps: Double
+  let ropeTheta: Double
+  /// Frequencies that turn with the temporal, the vertical and the horizontal position; they add up to half of D.
+  let mropeSection: [Int]
+  let tieWordEmbeddings: Bool
+  // The vision tower.
+  let visionDepth: Int
+  let visionEmbedDim: Int
+  let visionNumHeads: Int
+  let visionIntermediateSize: Int
+  let inChannels: Int
+  let patchSize: Int
+  let temporalPatchSize: Int
+  let spatialMergeSize: Int
+  // Token ids.
+  let imageTokenId: Int
+  let videoTokenId: Int
+
+  var headDim: Int { hiddenSize / numAttentionHeads }
+  var visionHeadDim: Int { visionEmbedDim / visionNumHeads }
+  /// Numbers of one flattened patch.
+  var patchWidth: Int { inChannels * temporalPatchSize * patchSize * patchSize }
+
+  /// - Throws: `ConfigurationError` naming the key.
+  init(contentsOf url: URL) throws {
+    let file = try ConfigurationFile(contentsOf: url)
+    let text = try file.object("text_config") ?? file
+    guard let vision = try file.object("vision_config") else { throw file.wrong("vision_config", "is missing") }
+    let size = 1...1_000_000
+
+    hiddenSize = try text.integer("hidden_size", in: size)
+    intermediateSize = try text.integer("intermediate_size", in: size)
+    numHiddenLayers = try text.integer("num_hidden_layers", in: 1...10_000)
+    numAttentionHeads = try text.integer("num_attention_heads", in: 1...10_000)
+    numKeyValueHeads = try text.integer("num_key_value_heads", in: 1...10_000, default: numAttentionHeads)
+    vocabularySize = try text.integer("vocab_size", in: 1...100_000_000)
+    rmsNormEps = try text.double("rms_norm_eps", in: 0...1, default: 1e-5)
+    tieWordEmbeddings =
+      try file.boolean("tie_word_embeddings", default: false) || text.boolean("tie_word_embeddings", default: false)
+    guard hiddenSize % numAttentionHeads == 0, (hiddenSize / numAttentionHeads) % 2 == 0 else {
+      throw text.wrong(
+        "hidden_size", "is \(hiddenSize); it must be num_attention_heads (\(numAttentionHeads)) times an even number")
+    }
+    guard numAttentionHeads % numKeyValueHeads == 0 else {
+      throw text.wrong(
+        "num_key_value_heads", "is \(numKeyValueHeads); it must divide num_attention_heads (\(numAttentionHeads))")
+    }
+    if let activation = try text.string("hidden_act"), activation != "silu" {
+      throw text.wrong("hidden_act", "is \"\(activation)\"; Qwen2-VL has \"silu\"")
+    }
+    if try text.boolean("use_sliding_window", default: false) {
+      throw text.wrong("use_sliding_window", "is true; no published Qwen2-VL uses it and it is not supported")
+    }
+
+    guard let rope = try text.object("rope_scaling") ?? text.object("rope_parameters") else {
+      throw text.wrong("rope_scaling", "and rope_parameters are missing; one must hold mrope_section")
+    }
+    let fallbackTheta = try text.double("rope_theta", in: 1...1e12, default: 1_000_000)
+    ropeTheta = try rope.double("rope_theta", in: 1...1e12, default: fallbackTheta)
+    let kinds = [try rope.string("type"), try rope.string("rope_type")].compactMap { $0 }
+    guard kinds.allSatisfy({ $0 == "mrope" || $0 == "default" }) else {
+      throw rope.wrong("type", "is \(kinds); Qwen2-VL has \"mrope\"")
+    }
+    guard let section = try rope.integers("mrope_section", in: 0...10_000), section.count == 3,
+      section.reduce(0, +) == hiddenSize / numAttentionHeads / 2
+    else {
+      throw rope.wrong(
+        "mrope_section",
+        "must be 3 whole numbers that add up to half the head dimension, \(hiddenSize / numAttentionHeads / 2)")
+    }
+    mropeSection = section
+
+    visionDepth = try vision.integer("depth", in: 1...10_000, default: 32)
+    visionEmbedDim = try vision.integer("embed_dim", in: size, default: 1280)
+    visionNumHeads = try vision.integer("num_heads", in: 1...10_000, default: 16)
+    let ratio = try vision.double("mlp_ratio", in: 0.001...1000, default: 4)
+    visionIntermediateSize = Int(Double(visionEmbedDim) * ratio)
+    inChannels = try vision.integer("in_channels", in: 3...3, default: vision.integer("in_chans", in: 3...3, default: 3))
+    patchSize = try vision.integer("patch_size", in: 1...1024, default: 14)
+    temporalPatchSize = try vision.integer("temporal_patch_size", in: 1...64, default: 2)
+    spatialMergeSize = try vision.integer("spatial_merge_size", in: 1...64, default: 2)
+    guard visionEmbedDim % visionNumHeads == 0, (visionEmbedDim / visionNumHeads) % 4 == 0 else {
+      throw vision.wrong(
+        "embed_dim", "is \(visionEmbedDim); it must be num_heads (\(visionNumHeads)) times a multiple of 4")
+    }
+    let connected = try vision.integer("hidden_size", in: size, default: hiddenSize)
+    guard connected == hiddenSize else {
+      throw vision.wrong("hidden_size", "is \(connected); it must equal the decoder's hidden_size, \(hiddenSize)")
+    }
+    if let activation = try vision.string("hidden_act"), activation != "quick_gelu" {
+      throw vision.wrong("hidden_act", "is \"\(activation)\"; Qwen2-VL has \"quick_gelu\"")
+    }
+
+    let vocabulary = 0...(vocabularySize - 1)
+    imageTokenId = try file.integer("image_token_id", in: vocabulary)
+    videoTokenId = try file.integer("video_token_id", in: vocabulary, default: imageTokenId)
+  }
+}

@@ -1,0 +1,91 @@
+import HeadImpact
+import ImageInput
+import Kernels
+import TensorCore
+import Transformer
+
+/// What a family makes of an image, known from its size alone.
+public struct VisualLayout: Sendable, Equatable {
+  /// The rectangle of the original image behind each visual token, in order.
+  public let cells: [Cell]
+  /// The grid of each view (the image, a tile, a thumbnail), in the order of the tokens.
+  public let views: [ViewGrid]
+  /// Rows that the vision tower computes.
+  public let patches: Int
+
+  /// V.
+  public var visualTokens: Int { cells.count }
+}
+
+/// An image as the decoder sees it.
+///
+/// - Shape: values [V, C], row-major.
+public struct VisualFeatures: Sendable {
+  public let values: [Float]
+  /// Rows and columns of the grid that the positions are counted in.
+  public let rows: Int
+  public let columns: Int
+}
+
+/// A family of vision-language models, loaded: everything that differs between families, around the one decoder.
+public protocol VisionLanguageModel: AnyObject {
+  /// `model_type` of its config.json.
+  static var modelType: String { get }
+  var context: ComputeContext { get }
+  var decoder: Decoder { get }
+  /// H, heads of each decoder layer.
+  var numAttentionHeads: Int { get }
+  /// Sizes that the cost of a run depends on.
+  var dimensions: ModelDimensions { get }
+
+  /// What the model will make of an image of this size, in pixels.
+  ///
+  /// - Throws: `ImageInputError` or `ConfigurationError` where the family can't take such an image.
+  func visualLayout(width: Int, height: Int) throws -> VisualLayout
+
+  /// The tokens of a chat about an image of `visualTokens` visual tokens, answered with the description.
+  func sequence(prompt: String, description: String, visualTokens: Int) throws -> TokenSequence
+
+  /// Runs the vision tower and the connector.
+  ///
+  /// - Parameter taps: `hiddenState` is shown each layer of the vision tower.
+  func encode(_ image: RGBImage, taps: Taps) throws -> VisualFeatures
+
+  /// The residual stream's first values: token embeddings, with the visual features in the image's place.
+  ///
+  /// - Shape: output [rows.count, C].
+  func embed(
+    _ sequence: TokenSequence, rows: Range<Int>, visual: VisualFeatures, into output: UnsafeMutablePointer<Float>)
+
+  /// The rotary angles of a sequence's positions.
+  func angles(_ sequence: TokenSequence, visual: VisualFeatures) -> RotaryAngles
+}
+
+/// Sizes of a model that memory and time follow from.
+public struct ModelDimensions: Sendable, Equatable {
+  public let layers: Int
+  public let heads: Int
+  public let hiddenSize: Int
+  public let intermediateSize: Int
+  public let keyValueWidth: Int
+  /// Multiplications of the decoder's linear layers for one row.
+  public let decoderMultiplications: Int
+  /// Multiplications of the vision tower's linear layers for one patch.
+  public let visionMultiplications: Int
+  public let visionLayers: Int
+  public let visionWidth: Int
+  public let visionIntermediateSize: Int
+}
+
+extension ModelDimensions {
+  /// Multiplications of one forward pass: linear layers and attention.
+  ///
+  /// - Parameters:
+  ///   - patches: rows of the vision tower.
+  ///   - rows: rows of the decoder.
+  public func multiplications(patches: Int, rows: Int) -> Double {
+    let vision = Double(patches) * (Double(visionMultiplications) + 2 * Double(visionLayers * visionWidth * patches))
+    let decoder = Double(rows) * (Double(decoderMultiplications) + Double(layers * hiddenSize * rows))
+    return vision + decoder
+  }
+}

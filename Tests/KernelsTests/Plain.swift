@@ -1,0 +1,74 @@
+import TensorCore
+
+/// The same arithmetic, plainly and in float64: what the kernels are held against.
+enum Plain {
+  static func product(_ x: [Float], _ w: [Float], rows: Int, columns: Int, depth: Int) -> [Double] {
+    var y = [Double](repeating: 0, count: rows * columns)
+    for r in 0..<rows {
+      for c in 0..<columns {
+        var sum = 0.0
+        for k in 0..<depth { sum += Double(x[r * depth + k]) * Double(w[c * depth + k]) }
+        y[r * columns + c] = sum
+      }
+    }
+    return y
+  }
+
+  static func bfloat16(_ x: Float) -> UInt16 {
+    let bits = x.bitPattern
+    return UInt16(truncatingIfNeeded: (bits &+ 0x7fff &+ ((bits >> 16) & 1)) >> 16)
+  }
+
+  static func float(_ x: UInt16) -> Float { Float(bitPattern: UInt32(x) << 16) }
+}
+
+/// Numbers in [-1, 1), the same in every run.
+struct Numbers {
+  private var state: UInt64
+
+  init(seed: UInt64) { state = seed }
+
+  mutating func next() -> Float {
+    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+    return Float(Int32(truncatingIfNeeded: state >> 32)) / 2_147_483_648
+  }
+
+  mutating func floats(_ count: Int) -> [Float] { (0..<count).map { _ in next() } }
+}
+
+/// Weights in memory of their own, for tests.
+///
+/// `@unchecked Sendable` invariant: nobody writes the memory after `init`.
+final class OwnedWeights: @unchecked Sendable {
+  let base: UnsafeMutableRawPointer
+  let matrix: (OwnedWeights) -> WeightMatrix
+
+  init(_ values: [Float], rows: Int, columns: Int, as elementType: ElementType) {
+    let base = UnsafeMutableRawPointer.allocate(byteCount: values.count * 4, alignment: 64)
+    self.base = base
+    for (i, value) in values.enumerated() {
+      switch elementType {
+      case .f32: base.storeBytes(of: value, toByteOffset: 4 * i, as: Float.self)
+      case .bf16: base.storeBytes(of: Plain.bfloat16(value), toByteOffset: 2 * i, as: UInt16.self)
+      case .f16: base.storeBytes(of: Self.half(value), toByteOffset: 2 * i, as: UInt16.self)
+      }
+    }
+    matrix = { WeightMatrix(owner: $0, base: base, elementType: elementType, rows: rows, columns: columns) }
+  }
+
+  deinit { base.deallocate() }
+
+  var weight: WeightMatrix { matrix(self) }
+
+  /// To half precision by truncation, for values whose exponent it has.
+  private static func half(_ x: Float) -> UInt16 {
+    let bits = x.bitPattern
+    let exponent = Int(bits >> 23 & 0xff) - 127 + 15
+    guard exponent > 0 else { return UInt16(bits >> 16 & 0x8000) }
+    return UInt16(bits >> 16 & 0x8000) | UInt16(exponent) << 10 | UInt16(bits >> 13 & 0x3ff)
+  }
+}
+
+func largestDifference(_ a: [Float], _ b: [Double]) -> Double {
+  zip(a, b).map { abs(Double($0) - $1) }.max() ?? .infinity
+}
