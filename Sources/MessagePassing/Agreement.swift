@@ -1,0 +1,57 @@
+internal import CMPI
+
+/// Some rank failed at a step that all ranks took, and every rank knows it.
+public struct AgreedFailure: Error, CustomStringConvertible {
+  /// What each failing rank said, in the order of ranks.
+  public let failures: [(rank: Int, message: String)]
+
+  /// Ranks that say the same are named together: "ranks 0, 1: no such file".
+  public var description: String {
+    var messages: [String] = []
+    var ranks: [String: [Int]] = [:]
+    for failure in failures {
+      if ranks[failure.message] == nil { messages.append(failure.message) }
+      ranks[failure.message, default: []].append(failure.rank)
+    }
+    return messages.map { message in
+      let who = ranks[message] ?? []
+      return "\(who.count == 1 ? "rank" : "ranks") \(who.map(String.init).joined(separator: ", ")): \(message)"
+    }.joined(separator: "\n")
+  }
+}
+
+extension Communicator {
+  /// Runs `body` on every rank and goes on only where it succeeded on all, so that a file missing on one node can't
+  /// leave the others waiting in the next collective.
+  ///
+  /// - Throws: on every rank the same `AgreedFailure`; where this process runs alone, the error of `body` itself.
+  public func agree<R>(_ body: () throws -> R) throws -> R {
+    guard channels != nil, worldSize > 1 else { return try body() }
+    let outcome = Result(catching: body)
+    var message: [UInt8] = []
+    // The leading byte tells an error without a text from success.
+    if case .failure(let error) = outcome { message = [1] + Array("\(error)".utf8) }
+    if try quietMaximum(message.isEmpty ? 0 : 1) == 0 { return try outcome.get() }
+    let messages = try allgather(message)
+    throw AgreedFailure(
+      failures: messages.enumerated().filter { !$1.isEmpty }.map {
+        (rank: $0, message: String(decoding: $1.dropFirst(), as: UTF8.self))
+      })
+  }
+
+  /// The largest of the ranks' values. Waits without holding a core, since ranks come from long work at different times.
+  private func quietMaximum(_ value: Int64) throws -> Int64 {
+    guard let channels else { return value }
+    // Outlives the call that starts the reduction, as MPI needs it to.
+    let cell = UnsafeMutablePointer<Int64>.allocate(capacity: 1)
+    cell.initialize(to: value)
+    var request = cmpi_no_request()
+    let code = cmpi_iallreduce_in_place(
+      cell, 1, MessageType.int64.code, ReduceOperation.max.code, channels.messages, &request)
+    try check(code, "MPI_Iallreduce", rank: rank)
+    try wait(&request, "MPI_Iallreduce")
+    // Not freed after a failure: MPI may still write to it, and the job ends anyway.
+    defer { cell.deallocate() }
+    return cell.pointee
+  }
+}

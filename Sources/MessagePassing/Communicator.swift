@@ -1,0 +1,153 @@
+import Foundation
+internal import CMPI
+
+/// All ranks of this run, as one of them sees it.
+///
+/// MPI is called from one thread only (`MPI_THREAD_FUNNELED`), the one that called `withWorld`: the class isn't
+/// `Sendable`, and so can't leave it.
+public final class Communicator {
+  /// This process's number, from 0.
+  public let rank: Int
+  /// How many processes there are.
+  public let worldSize: Int
+  /// This process's number among those on its node, from 0.
+  public let localRank: Int
+  /// How many processes there are on this node.
+  public let localSize: Int
+  /// The node's name.
+  public let processorName: String
+
+  /// What MPI is reached through; nil when this process runs alone, without MPI.
+  let channels: Channels?
+  /// The largest piece of a message, in bytes; the same on every rank.
+  let pieceBytes: Int
+
+  /// Two copies of the world, so that messages of this module never meet those of its users.
+  struct Channels {
+    var messages: cmpi_comm
+    var service: cmpi_comm
+  }
+
+  private init(
+    rank: Int, worldSize: Int, localRank: Int, localSize: Int, processorName: String, channels: Channels?, pieceBytes: Int
+  ) {
+    self.rank = rank
+    self.worldSize = worldSize
+    self.localRank = localRank
+    self.localSize = localSize
+    self.processorName = processorName
+    self.channels = channels
+    self.pieceBytes = pieceBytes
+  }
+
+  /// Runs `body` as one rank of the world, the only way to a communicator.
+  ///
+  /// Where no launcher started the process (see `LaunchEnvironment`) `body` runs as rank 0 of 1 without MPI, and what it
+  /// throws is thrown on. Under a launcher, an error that leaves `body` doesn't return: the rank and the error are printed
+  /// on standard error and `MPI_Abort` ends every rank with exit code 1. MPI is never finalised after a failure, which
+  /// could wait for the others for ever. An error that all ranks agreed on (`AgreedFailure`) is printed once.
+  ///
+  /// Call it once, from the main thread.
+  /// - Parameter pieceBytes: messages longer than this travel in pieces; the same on every rank.
+  public static func withWorld<R>(
+    environment: [String: String] = ProcessInfo.processInfo.environment, pieceBytes: Int? = nil,
+    _ body: (Communicator) throws -> R
+  ) throws -> R {
+    let launch = try LaunchEnvironment(environment)
+    let pieceBytes = pieceBytes ?? Pieces.standardBytes
+    precondition(pieceBytes > 0 && pieceBytes <= Int(Int32.max))
+    guard launch.usesMPI else {
+      try launch.check(worldSize: 1)
+      return try body(alone(pieceBytes: pieceBytes))
+    }
+    var rank: Int?
+    do {
+      let world = try start(pieceBytes: pieceBytes, rank: &rank)
+      try launch.check(worldSize: world.worldSize)
+      let result = try body(world)
+      try world.finalize()
+      return result
+    } catch {
+      abandon(error, rank: rank)
+    }
+  }
+
+  private static func alone(pieceBytes: Int) -> Communicator {
+    Communicator(
+      rank: 0, worldSize: 1, localRank: 0, localSize: 1, processorName: ProcessInfo.processInfo.hostName, channels: nil,
+      pieceBytes: pieceBytes)
+  }
+
+  private static func start(pieceBytes: Int, rank: inout Int?) throws -> Communicator {
+    var initialized: Int32 = 0
+    try check(cmpi_initialized(&initialized), "MPI_Initialized", rank: nil)
+    guard initialized == 0 else {
+      throw MPIError(call: "withWorld", reason: "MPI was initialised already in this process", rank: nil)
+    }
+    var funneled: Int32 = 0
+    try check(cmpi_init(&funneled), "MPI_Init_thread", rank: nil)
+    let world = cmpi_world()
+    try check(cmpi_return_errors(world), "MPI_Comm_set_errhandler", rank: nil)
+    var worldRank: Int32 = 0
+    var worldSize: Int32 = 0
+    try check(cmpi_rank(world, &worldRank), "MPI_Comm_rank", rank: nil)
+    let number = Int(worldRank)
+    rank = number
+    try check(cmpi_size(world, &worldSize), "MPI_Comm_size", rank: rank)
+    guard funneled != 0 else {
+      throw MPIError(call: "MPI_Init_thread", reason: "this MPI library allows no threads at all", rank: rank)
+    }
+    var channels = Channels(messages: world, service: world)
+    // Copies inherit the error handler, and so return their errors too.
+    try check(cmpi_duplicate(world, &channels.messages), "MPI_Comm_dup", rank: rank)
+    try check(cmpi_duplicate(world, &channels.service), "MPI_Comm_dup", rank: rank)
+
+    var node = world
+    var localRank: Int32 = 0
+    var localSize: Int32 = 0
+    try check(cmpi_split_by_node(world, worldRank, &node), "MPI_Comm_split_type", rank: rank)
+    try check(cmpi_rank(node, &localRank), "MPI_Comm_rank", rank: rank)
+    try check(cmpi_size(node, &localSize), "MPI_Comm_size", rank: rank)
+    try check(cmpi_free(&node), "MPI_Comm_free", rank: rank)
+
+    var name = [CChar](repeating: 0, count: Int(CMPI_TEXT))
+    var length: Int32 = 0
+    try check(cmpi_processor_name(&name, &length), "MPI_Get_processor_name", rank: rank)
+    return Communicator(
+      rank: number, worldSize: Int(worldSize), localRank: Int(localRank), localSize: Int(localSize),
+      processorName: string(name, length), channels: channels, pieceBytes: pieceBytes)
+  }
+
+  private func finalize() throws {
+    guard var channels else { return }
+    // Quietly: a rank that ends early would otherwise spin in MPI_Finalize until the last one comes.
+    try barrier()
+    try check(cmpi_free(&channels.messages), "MPI_Comm_free", rank: rank)
+    try check(cmpi_free(&channels.service), "MPI_Comm_free", rank: rank)
+    try check(cmpi_finalize(), "MPI_Finalize", rank: rank)
+  }
+
+  /// Ends every rank.
+  private static func abandon(_ error: any Error, rank: Int?) -> Never {
+    if error is AgreedFailure {
+      // Every rank is here with the same error. Rank 0 speaks and ends all; were it gone, the others still end.
+      if let rank, rank > 0 { sleep(10) }
+      say("\(error)\n")
+    } else if let rank {
+      say("rank \(rank): \(error)\n")
+    } else {
+      say("\(error)\n")
+    }
+    // The launcher forwards what was written; give it the moment it needs before everything is killed.
+    usleep(50_000)
+    var initialized: Int32 = 0
+    if cmpi_initialized(&initialized) == MPI_SUCCESS, initialized != 0 { _ = cmpi_abort(1) }
+    exit(1)
+  }
+
+  /// One write, so that the lines of several ranks don't mix.
+  private static func say(_ line: String) {
+    fflush(nil)
+    FileHandle.standardError.write(Data(line.utf8))
+  }
+}

@@ -1,0 +1,149 @@
+internal import CMPI
+
+/// The tags of this module's own messages, on a channel of their own.
+enum ServiceTag {
+  static let gather = 1
+  static let workRequest = 2
+  static let workAssignment = 3
+  static let workResult = 4
+  static let workDone = 5
+}
+
+/// A message that has come and waits to be received.
+public struct Envelope: Sendable {
+  /// The rank that sent it.
+  public let source: Int
+  public let tag: Int
+  /// The length of the first piece.
+  let bytes: Int
+}
+
+/// From one rank to another. Messages of one source and tag arrive in the order they were sent. Tags are 0 to 32767.
+extension Communicator {
+  /// Sends values to another rank; returns when they may be changed, which may be only when they were received.
+  public func send<T: MessageElement>(_ values: [T], to destination: Int, tag: Int) throws {
+    let channel = try peer(destination, tag)
+    try values.withUnsafeBytes { try send($0, to: destination, tag: tag, over: channel) }
+  }
+
+  /// Sends values to another rank without waiting. The request owns a copy of them and must be waited for.
+  public func isend<T: MessageElement>(_ values: [T], to destination: Int, tag: Int) throws -> SendRequest {
+    let channel = try peer(destination, tag)
+    return try values.withUnsafeBytes {
+      try SendRequest($0, to: destination, tag: tag, over: channel, rank: rank, pieceBytes: pieceBytes)
+    }
+  }
+
+  /// Whether a message has come, from `source` or from any rank. Doesn't wait.
+  public func iprobe(from source: Int? = nil, tag: Int) throws -> Envelope? {
+    guard let channels else { return nil }
+    if let source { _ = try peer(source, tag) }
+    return try iprobe(from: source, tag: tag, over: channels.messages)
+  }
+
+  /// Waits for a message, from `source` or from any rank, without holding a core.
+  public func probe(from source: Int? = nil, tag: Int) throws -> Envelope {
+    guard let channels, worldSize > 1 else { throw noPeer }
+    if let source { _ = try peer(source, tag) }
+    return try probe(from: source, tag: tag, over: channels.messages)
+  }
+
+  /// Receives a message, from `source` or from any rank.
+  ///
+  /// - Throws: `MPIError` where the message isn't a whole number of `T`.
+  public func receive<T: MessageElement>(_ type: T.Type, from source: Int? = nil, tag: Int) throws
+    -> (values: [T], source: Int)
+  {
+    guard let channels, worldSize > 1 else { throw noPeer }
+    if let source { _ = try peer(source, tag) }
+    return try receive(type, from: source, tag: tag, over: channels.messages)
+  }
+
+  // What the above and this module's own services share.
+
+  func send(_ bytes: UnsafeRawBufferPointer, to destination: Int, tag: Int, over channel: cmpi_comm) throws {
+    for piece in Pieces.messageRanges(bytes: bytes.count, limit: pieceBytes) {
+      let start = bytes.baseAddress?.advanced(by: piece.lowerBound)
+      try check(
+        cmpi_send(start, Int32(piece.count), Int32(destination), Int32(tag), channel), "MPI_Send", rank: rank)
+    }
+  }
+
+  func iprobe(from source: Int?, tag: Int, over channel: cmpi_comm) throws -> Envelope? {
+    var found: Int32 = 0
+    var envelope = cmpi_envelope(source: 0, tag: 0, bytes: 0)
+    let from = Int32(source ?? CMPI_ANY)
+    try check(cmpi_iprobe(from, Int32(tag), channel, &found, &envelope), "MPI_Iprobe", rank: rank)
+    return found == 0 ? nil : Envelope(source: Int(envelope.source), tag: Int(envelope.tag), bytes: Int(envelope.bytes))
+  }
+
+  func probe(from source: Int?, tag: Int, over channel: cmpi_comm) throws -> Envelope {
+    var backoff = Backoff()
+    while true {
+      if let envelope = try iprobe(from: source, tag: tag, over: channel) { return envelope }
+      backoff.pause()
+    }
+  }
+
+  func receive<T: MessageElement>(_ type: T.Type, from source: Int?, tag: Int, over channel: cmpi_comm) throws
+    -> (values: [T], source: Int)
+  {
+    let envelope = try probe(from: source, tag: tag, over: channel)
+    return (try receive(type, envelope, over: channel), envelope.source)
+  }
+
+  func receive<T: MessageElement>(_ type: T.Type, _ first: Envelope, over channel: cmpi_comm) throws -> [T] {
+    let stride = MemoryLayout<T>.stride
+    var pieces: [[UInt8]] = []
+    var envelope = first
+    while true {
+      if pieces.isEmpty, envelope.bytes < pieceBytes {
+        // The usual case: one piece, received where it stays.
+        try checkWhole(envelope.bytes, stride, envelope)
+        var values = try buffer(type, count: envelope.bytes / stride, "MPI_Recv")
+        try values.withUnsafeMutableBytes { try receive($0, envelope, over: channel) }
+        return values
+      }
+      var piece = try buffer(UInt8.self, count: envelope.bytes, "MPI_Recv")
+      try piece.withUnsafeMutableBytes { try receive($0, envelope, over: channel) }
+      pieces.append(piece)
+      guard piece.count == pieceBytes else { break }
+      envelope = try probe(from: first.source, tag: first.tag, over: channel)
+    }
+    let total = pieces.reduce(0) { $0 + $1.count }
+    try checkWhole(total, stride, first)
+    var values = try buffer(type, count: total / stride, "MPI_Recv")
+    values.withUnsafeMutableBytes { bytes in
+      var start = 0
+      for piece in pieces {
+        bytes[start..<start + piece.count].copyBytes(from: piece)
+        start += piece.count
+      }
+    }
+    return values
+  }
+
+  private func receive(_ bytes: UnsafeMutableRawBufferPointer, _ envelope: Envelope, over channel: cmpi_comm) throws {
+    let code = cmpi_recv(
+      bytes.baseAddress, Int32(bytes.count), Int32(envelope.source), Int32(envelope.tag), channel)
+    try check(code, "MPI_Recv", rank: rank)
+  }
+
+  private func checkWhole(_ bytes: Int, _ stride: Int, _ envelope: Envelope) throws {
+    guard bytes % stride == 0 else {
+      throw MPIError(
+        call: "receive",
+        reason: "the message of rank \(envelope.source) has \(bytes) bytes, no multiple of \(stride)", rank: rank)
+    }
+  }
+
+  private var noPeer: MPIError { MPIError(call: "receive", reason: "there is no other rank", rank: rank) }
+
+  private func peer(_ other: Int, _ tag: Int) throws -> cmpi_comm {
+    precondition((0...32767).contains(tag), "MPI promises tags up to 32767")
+    guard let channels, other != rank, (0..<worldSize).contains(other) else {
+      throw MPIError(call: "message", reason: "rank \(other) isn't another rank of \(worldSize)", rank: rank)
+    }
+    return channels.messages
+  }
+}

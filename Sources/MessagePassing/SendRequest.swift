@@ -1,0 +1,48 @@
+internal import CMPI
+
+/// A message on its way, and the memory it is sent from. Ask `isComplete()` or `wait()` until it has left.
+public final class SendRequest {
+  /// The message's length.
+  public let byteCount: Int
+  private let memory: UnsafeMutableRawBufferPointer
+  private var requests: [cmpi_request] = []
+  private let rank: Int
+  private var left = false
+
+  init(_ bytes: UnsafeRawBufferPointer, to destination: Int, tag: Int, over channel: cmpi_comm, rank: Int, pieceBytes: Int)
+    throws
+  {
+    self.rank = rank
+    byteCount = bytes.count
+    memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 16)
+    memory.copyMemory(from: bytes)
+    for piece in Pieces.messageRanges(bytes: bytes.count, limit: pieceBytes) {
+      var request = cmpi_no_request()
+      let start = memory.baseAddress?.advanced(by: piece.lowerBound)
+      try check(
+        cmpi_isend(start, Int32(piece.count), Int32(destination), Int32(tag), channel, &request), "MPI_Isend", rank: rank)
+      requests.append(request)
+    }
+  }
+
+  // Memory of a message that hasn't left is leaked: MPI still reads it, and to wait here might be for ever.
+  deinit { if left { memory.deallocate() } }
+
+  /// Whether the message has left. Doesn't wait.
+  public func isComplete() throws -> Bool {
+    while var request = requests.last {
+      var done: Int32 = 0
+      try check(cmpi_test(&request, &done), "MPI_Test", rank: rank)
+      guard done != 0 else { return false }
+      requests.removeLast()
+    }
+    left = true
+    return true
+  }
+
+  /// Returns when the message has left. Waits without holding a core.
+  public func wait() throws {
+    var backoff = Backoff()
+    while try !isComplete() { backoff.pause() }
+  }
+}

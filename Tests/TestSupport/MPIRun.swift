@@ -1,0 +1,115 @@
+import Foundation
+
+/// Launches a built product of this package, under `mpirun` or alone, and says how it ended.
+///
+/// Launches of one test process run one after the other, so that ranks of several tests don't fight for the cores.
+public struct MPIRun: Sendable {
+  /// The exit code; for a process that a signal ended, 128 plus the signal.
+  public let exitCode: Int32
+  public let standardOutput: String
+  public let standardError: String
+  /// From launch to end.
+  public let seconds: Double
+  /// Whether it had to be stopped.
+  public let timedOut: Bool
+
+  /// What went wrong with the launch itself, not with what was launched.
+  public struct LaunchError: Error, CustomStringConvertible {
+    public let description: String
+  }
+
+  /// Where the products of this build are: beside the running test program.
+  public static var productFolder: URL {
+    let program = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+    return URL(fileURLWithPath: program).deletingLastPathComponent()
+  }
+
+  /// Runs `product` with `arguments` and waits for its end.
+  ///
+  /// - Parameters:
+  ///   - ranks: how many processes `mpirun` starts; nil runs the product alone, without `mpirun`.
+  ///   - timeout: in seconds; then everything is stopped and `timedOut` is true.
+  ///   - environment: added to this process's.
+  ///   - prefix: a command before the product's, such as `["sh", "-c", "ulimit -f 8; exec \"$@\"", "sh"]`.
+  /// - Throws: `LaunchError` where the product or `mpirun` isn't there.
+  public static func launch(
+    _ product: String, _ arguments: [String] = [], ranks: Int? = nil, timeout: Double = 60,
+    environment: [String: String] = [:], prefix: [String] = [], folder: URL? = nil
+  ) async throws -> MPIRun {
+    let executable = productFolder.appendingPathComponent(product)
+    guard FileManager.default.isExecutableFile(atPath: executable.path) else {
+      throw LaunchError(description: "\(executable.path) isn't there: build the whole package first (swift build)")
+    }
+    var command = prefix + [executable.path] + arguments
+    if let ranks { command = try mpirun(ranks) + command }
+    return try await run(command, timeout: timeout, environment: environment, folder: folder)
+  }
+
+  /// Runs any command, looked up in PATH, and waits for its end.
+  public static func run(
+    _ command: [String], timeout: Double = 60, environment: [String: String] = [:], folder: URL? = nil
+  ) async throws -> MPIRun {
+    try await withCheckedThrowingContinuation { continuation in
+      queue.async {
+        continuation.resume(
+          with: Result { try runNow(command, timeout: timeout, environment: environment, folder: folder) })
+      }
+    }
+  }
+
+  private static let queue = DispatchQueue(label: "MPIRun")
+
+  private static func mpirun(_ ranks: Int) throws -> [String] {
+    let paths = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
+    guard paths.contains(where: { FileManager.default.isExecutableFile(atPath: "\($0)/mpirun") }) else {
+      throw LaunchError(description: "mpirun isn't in PATH: install openmpi-bin")
+    }
+    let isOpenMPI = paths.contains { FileManager.default.fileExists(atPath: "\($0)/ompi_info") }
+    var command = ["mpirun", "-np", "\(ranks)"]
+    if isOpenMPI {
+      command += ["--oversubscribe", "--bind-to", "none"]
+      if geteuid() == 0 { command.append("--allow-run-as-root") }
+    }
+    return command
+  }
+
+  private static func runNow(
+    _ command: [String], timeout: Double, environment: [String: String], folder: URL?
+  ) throws -> MPIRun {
+    // Into files, not pipes: a grandchild that outlives a killed launcher would keep a pipe open, and the test waiting.
+    let scratch = FileManager.default.temporaryDirectory.appendingPathComponent("mpirun-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: scratch) }
+    let output = scratch.appendingPathComponent("output")
+    let errors = scratch.appendingPathComponent("errors")
+    for file in [output, errors] { try Data().write(to: file) }
+
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = command
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = try FileHandle(forWritingTo: output)
+    process.standardError = try FileHandle(forWritingTo: errors)
+    if let folder { process.currentDirectoryURL = folder }
+    let ended = DispatchSemaphore(value: 0)
+    process.terminationHandler = { _ in ended.signal() }
+    let start = Date()
+    try process.run()
+    var timedOut = false
+    if ended.wait(timeout: .now() + timeout) == .timedOut {
+      timedOut = true
+      process.terminate()
+      if ended.wait(timeout: .now() + 5) == .timedOut {
+        kill(process.processIdentifier, SIGKILL)
+        ended.wait()
+      }
+    }
+    let seconds = Date().timeIntervalSince(start)
+    let code = process.terminationStatus
+    return MPIRun(
+      exitCode: process.terminationReason == .uncaughtSignal ? 128 + code : code,
+      standardOutput: String(decoding: try Data(contentsOf: output), as: UTF8.self),
+      standardError: String(decoding: try Data(contentsOf: errors), as: UTF8.self), seconds: seconds, timedOut: timedOut)
+  }
+}

@@ -1,0 +1,87 @@
+import Foundation
+import MessagePassing
+
+/// A generator with a seed, so that a failure can be repeated.
+private struct Generator: RandomNumberGenerator {
+  var state: UInt64
+  mutating func next() -> UInt64 {
+    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+    return (state ^ (state >> 33)) &* 0xFF51_AFD7_ED55_8CCD
+  }
+}
+
+/// The result of a unit: a length and content that only this unit has.
+private func result(of unit: Int) -> [UInt8] { (0..<unit * 31 % 5000).map { UInt8(($0 * 13 + unit) & 255) } }
+
+/// Shares units out twice with random delays and compares each result. Arguments: units, piece size, longest delay in
+/// microseconds.
+func shareCase(_ arguments: [String]) throws {
+  let units = Int(arguments[0]) ?? 0
+  let piece = arguments.count > 1 ? Int(arguments[1]) : nil
+  let delay = arguments.count > 2 ? Int(arguments[2]) ?? 0 : 2000
+  try Communicator.withWorld(pieceBytes: piece) { world in
+    for round in 1...2 {
+      var generator = Generator(state: UInt64(world.rank * 10 + round))
+      var results: [Int: [UInt8]] = [:]
+      var sources: Set<Int> = []
+      let order = Array((0..<units).map { $0 * 3 }.reversed())
+      let sharing = WorkSharing(world, order: order) { source, unit, bytes in
+        guard results.updateValue(bytes, forKey: unit) == nil else { throw CaseFailure("unit \(unit) came twice") }
+        sources.insert(source)
+      }
+      while let unit = try sharing.next() {
+        for _ in 0..<3 {
+          usleep(UInt32.random(in: 0...UInt32(delay / 3), using: &generator))
+          try sharing.poll()
+        }
+        try sharing.submit(result(of: unit), for: unit)
+      }
+      try sharing.finish()
+      guard try sharing.next() == nil else { throw CaseFailure("a unit after the end") }
+      guard world.rank == 0 else { continue }
+      try expect(Set(results.keys), Set(order), "units that were done")
+      for (unit, bytes) in results { try expect(bytes, result(of: unit), "result of unit \(unit)") }
+      if units >= 20 * world.worldSize { try expect(sources.count, world.worldSize, "ranks that worked") }
+    }
+    if world.rank == 0 { print("\(units) units shared among \(world.worldSize)") }
+  }
+}
+
+/// Rank 0 can't store the fifth result.
+func shareFailsCase(_ arguments: [String]) throws {
+  try Communicator.withWorld { world in
+    var taken = 0
+    let sharing = WorkSharing(world, order: Array(0..<200)) { _, _, _ in
+      taken += 1
+      if taken == 5 { throw CaseFailure("no space left on device") }
+    }
+    while let unit = try sharing.next() {
+      usleep(1000)
+      // As a survey would that takes any error for a bad sample: the failure must come back all the same.
+      do { try sharing.poll() } catch {}
+      try sharing.submit([], for: unit)
+    }
+    try sharing.finish()
+    print("not reached")
+  }
+}
+
+/// As many long units as ranks: each rank must get one. One more unit given in advance would leave a rank without.
+func shareBalanceCase(_ arguments: [String]) throws {
+  try Communicator.withWorld { world in
+    var done: [Int: Int] = [:]
+    let sharing = WorkSharing(world, order: Array(0..<world.worldSize)) { source, _, _ in done[source, default: 0] += 1 }
+    while let unit = try sharing.next() {
+      for _ in 0..<100 {
+        usleep(3000)
+        try sharing.poll()
+      }
+      try sharing.submit([], for: unit)
+    }
+    try sharing.finish()
+    if world.rank == 0 {
+      try expect(done.values.max(), 1, "most units of one rank")
+      print("balanced")
+    }
+  }
+}
