@@ -10,11 +10,6 @@ typedef struct {
   size_t scratchpad_bytes;
 } headimpact_matmul;
 
-static inline dnnl_status_t headimpact_engine_create(dnnl_engine_t *engine, dnnl_stream_t *stream) {
-  dnnl_status_t status = dnnl_engine_create(engine, dnnl_cpu, 0);
-  return status == dnnl_success ? dnnl_stream_create(stream, *engine, dnnl_stream_default_flags) : status;
-}
-
 // Whether matrix products of bf16 run on instructions made for them.
 static inline int headimpact_has_bf16_instructions(void) {
   return dnnl_get_effective_cpu_isa() >= dnnl_cpu_isa_avx512_core_bf16;

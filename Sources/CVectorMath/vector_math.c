@@ -130,7 +130,7 @@ void headimpact_narrow_bf16(const float *x, uint16_t *out, size_t n) {
   }
 }
 
-// libgomp's own entry points: its team is the one oneDNN runs on, so the two never compete for the cores.
+// libgomp's own entry points: its team is the one that oneDNN, which links it, knows to be busy.
 extern void GOMP_parallel(void (*body)(void *), void *data, unsigned threads, unsigned flags);
 extern int omp_get_thread_num(void);
 extern void omp_set_num_threads(int);

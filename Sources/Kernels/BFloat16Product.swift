@@ -10,6 +10,9 @@ public struct OneDNNError: Error, CustomStringConvertible {
 }
 
 /// Matrix products of bf16 operands with float32 sums, by oneDNN, straight on weights as they lie in their file.
+///
+/// The output's columns are cut into panels of a fixed width and each thread of the team runs oneDNN on its own:
+/// left to oneDNN, the division, and with it the order of the sums, would depend on the number of threads.
 final class BFloat16Product {
   /// Whether this processor has bf16 instructions. Without them oneDNN would be slower than float32.
   static var isFast: Bool { headimpact_has_bf16_instructions() != 0 }
@@ -18,28 +21,35 @@ final class BFloat16Product {
     let rows: Int
     let columns: Int
     let depth: Int
+    let stride: Int
     let accumulate: Bool
   }
 
+  private let team: ThreadTeam
   private let engine: dnnl_engine_t
-  private let stream: dnnl_stream_t
-  private var products: [Form: headimpact_matmul] = [:]
-  private var scratchpad = AlignedBuffer<UInt8>()
+  private let streams: [dnnl_stream_t]
+  /// One of each form for each thread: they hold the addresses of the operands at hand.
+  private var products: [Form: [headimpact_matmul]] = [:]
+  private var scratchpads = AlignedBuffer<UInt8>()
 
-  init() throws {
+  init(team: ThreadTeam) throws {
+    self.team = team
     var engine: dnnl_engine_t?
-    var stream: dnnl_stream_t?
-    let status = headimpact_engine_create(&engine, &stream)
-    guard status == dnnl_success, let engine, let stream else {
-      throw OneDNNError(call: "dnnl_engine_create", status: status.rawValue)
-    }
+    try Self.check(dnnl_engine_create(&engine, dnnl_cpu, 0), "dnnl_engine_create")
+    guard let engine else { throw OneDNNError(call: "dnnl_engine_create", status: 0) }
     self.engine = engine
-    self.stream = stream
+    streams = try (0..<team.count).map { _ in
+      var stream: dnnl_stream_t?
+      try Self.check(
+        dnnl_stream_create(&stream, engine, dnnl_stream_default_flags.rawValue), "dnnl_stream_create")
+      guard let stream else { throw OneDNNError(call: "dnnl_stream_create", status: 0) }
+      return stream
+    }
   }
 
   deinit {
     forgetProducts()
-    dnnl_stream_destroy(stream)
+    for stream in streams { dnnl_stream_destroy(stream) }
     dnnl_engine_destroy(engine)
   }
 
@@ -50,30 +60,56 @@ final class BFloat16Product {
     _ source: UnsafePointer<UInt16>, _ weights: UnsafeRawPointer, into destination: UnsafeMutablePointer<Float>,
     rows: Int, columns: Int, depth: Int, accumulate: Bool
   ) throws {
-    let form = Form(rows: rows, columns: columns, depth: depth, accumulate: accumulate)
-    var product = try products[form] ?? make(form)
-    scratchpad.reserve(product.scratchpad_bytes)
-    let status = headimpact_matmul_execute(&product, stream, source, weights, destination, scratchpad.base)
-    guard status == dnnl_success else { throw OneDNNError(call: "dnnl_primitive_execute", status: status.rawValue) }
-  }
-
-  private func make(_ form: Form) throws -> headimpact_matmul {
+    // Narrow enough for every thread to have work in a narrow layer, and fixed by the layer alone.
+    let width = columns > 1024 ? 256 : 64
+    let panels = (columns + width - 1) / width
+    func form(_ columns: Int, _ stride: Int) -> Form {
+      Form(rows: rows, columns: columns, depth: depth, stride: stride, accumulate: accumulate)
+    }
     // Every image size makes a dozen; a long run over many sizes must not keep them all.
     if products.count >= 512 { forgetProducts() }
-    var product = headimpact_matmul()
-    let status = headimpact_matmul_create(
-      engine, Int64(form.rows), Int64(form.columns), Int64(form.depth), Int64(form.depth), Int64(form.depth),
-      Int64(form.columns), 1, form.accumulate ? 1 : 0, &product)
-    guard status == dnnl_success else { throw OneDNNError(call: "dnnl_matmul", status: status.rawValue) }
-    products[form] = product
-    return product
+    let whole = try prepared(form(min(width, columns), columns))
+    let last = try prepared(form(columns - (panels - 1) * width, columns))
+    let scratchpadBytes = (max(whole[0].scratchpad_bytes, last[0].scratchpad_bytes) + 63) / 64 * 64
+    scratchpads.reserve(team.count * scratchpadBytes)
+    let scratchpad = scratchpads.base
+    let statuses = UnsafeMutablePointer<dnnl_status_t>.allocate(capacity: team.count)
+    statuses.initialize(repeating: dnnl_success, count: team.count)
+    defer { statuses.deallocate() }
+    team.forEach(panels) { panel, thread in
+      var product = panel == panels - 1 ? last[thread] : whole[thread]
+      let status = headimpact_matmul_execute(
+        &product, streams[thread], source, weights + panel * width * depth * 2, destination + panel * width,
+        scratchpad + thread * scratchpadBytes)
+      if status != dnnl_success { statuses[thread] = status }
+    }
+    for thread in 0..<team.count { try Self.check(statuses[thread], "dnnl_primitive_execute") }
+  }
+
+  /// A product of this form for each thread.
+  private func prepared(_ form: Form) throws -> [headimpact_matmul] {
+    if let made = products[form] { return made }
+    var made: [headimpact_matmul] = []
+    for _ in 0..<team.count {
+      var product = headimpact_matmul()
+      try Self.check(
+        headimpact_matmul_create(
+          engine, Int64(form.rows), Int64(form.columns), Int64(form.depth), Int64(form.depth), Int64(form.depth),
+          Int64(form.stride), 1, form.accumulate ? 1 : 0, &product), "dnnl_matmul")
+      made.append(product)
+    }
+    products[form] = made
+    return made
   }
 
   private func forgetProducts() {
-    for form in products.keys {
-      var product = products[form] ?? headimpact_matmul()
-      headimpact_matmul_destroy(&product)
+    for (_, made) in products {
+      for var product in made { headimpact_matmul_destroy(&product) }
     }
     products.removeAll(keepingCapacity: true)
+  }
+
+  private static func check(_ status: dnnl_status_t, _ call: String) throws {
+    guard status == dnnl_success else { throw OneDNNError(call: call, status: status.rawValue) }
   }
 }

@@ -61,7 +61,7 @@ public final class ComputeContext {
   ) throws {
     self.precision = precision
     self.team = team
-    narrowProduct = precision == .bf16 && useBFloat16Instructions ? try BFloat16Product() : nil
+    narrowProduct = precision == .bf16 && useBFloat16Instructions ? try BFloat16Product(team: team) : nil
     wideProduct = Float32Product(team: team)
   }
 

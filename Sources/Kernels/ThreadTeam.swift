@@ -1,21 +1,20 @@
 import CVectorMath
-import COneDNN
 import COpenBLAS
 
 /// The threads of this rank. The one helper that runs rows in parallel; nothing else makes threads.
 ///
-/// It is the OpenMP team that oneDNN's matrix products use. OpenBLAS is told to stay on the calling thread, and is
-/// called from every thread of the team, so that the two libraries never compete for the cores.
+/// OpenBLAS and oneDNN are told to stay on the calling thread, and are called from every thread of the team: no
+/// pools compete for the cores, and no library divides the work, and so orders its sums, by the number of threads.
 public struct ThreadTeam: Sendable {
   /// Threads of this rank, the calling one included.
   public let count: Int
 
-  /// Takes `count` threads for this process, OpenBLAS and oneDNN included.
+  /// Takes `count` threads for this process.
   public init(count: Int) {
     precondition(count >= 1)
     self.count = count
     openblas_set_num_threads(1)
-    headimpact_set_threads(Int32(clamping: count))
+    headimpact_set_threads(1)
   }
 
   /// Runs `body(task, thread)` for every task in `0..<tasks`. Thread t takes the tasks t, t + count, …, so

@@ -34,7 +34,7 @@ void headimpact_widen_bf16(const uint16_t *x, float *out, size_t n);
 void headimpact_widen_f16(const uint16_t *x, float *out, size_t n);
 void headimpact_narrow_bf16(const float *x, uint16_t *out, size_t n);
 
-// Runs body(context, thread) on `threads` threads of the OpenMP team that oneDNN uses too, and waits.
+// Runs body(context, thread) on `threads` threads of OpenMP's team, and waits.
 void headimpact_parallel(unsigned threads, void (*body)(void *context, int thread), void *context);
 
 // The number of OpenMP threads that oneDNN takes for its own loops.
