@@ -1,0 +1,27 @@
+/// The rectangle of the ORIGINAL image that one visual token stands for.
+///
+/// - Units: pixels, fractional; x to the right, y down, from the image's upper left corner; [x0, x1) by [y0, y1).
+public struct Cell: Sendable, Equatable {
+  public var x0: Double
+  public var y0: Double
+  public var x1: Double
+  public var y1: Double
+
+  public init(x0: Double, y0: Double, x1: Double, y1: Double) {
+    self.x0 = x0
+    self.y0 = y0
+    self.x1 = x1
+    self.y1 = y1
+  }
+}
+
+/// The grid of cells of one view of the image (the whole, a tile, a thumbnail): `rows * cols` visual tokens, row-major.
+public struct ViewGrid: Sendable, Equatable, Codable {
+  public var rows: Int
+  public var cols: Int
+
+  public init(rows: Int, cols: Int) {
+    self.rows = rows
+    self.cols = cols
+  }
+}

@@ -1,0 +1,51 @@
+import COCO
+
+extension Cell {
+  /// The share of this cell's area that `mask` covers, in [0, 1]; 0 for a cell without area inside the image.
+  ///
+  /// A pixel on the cell's border counts by the part of it that lies inside. Only the cell's own pixels are visited, so
+  /// a grid of cells costs one visit per pixel of the image, however fine it is. Columns are summed before rows, as in
+  /// `wy @ mask @ wx`: a border pixel then takes part in two products only, and the sums between are exact.
+  public func coverage(by mask: BinaryMask) -> Double {
+    guard let rows = Overlap(from: y0, to: y1, units: mask.height),
+      let cols = Overlap(from: x0, to: x1, units: mask.width)
+    else { return 0 }
+    let area = rows.sum * cols.sum
+    guard area > 0 else { return 0 }
+    var columns = [Double](repeating: 0, count: cols.units.count)
+    mask.pixels.withUnsafeBufferPointer { pixels in
+      columns.withUnsafeMutableBufferPointer { columns in
+        for y in rows.units {
+          let weight = rows.weight(y)
+          let row = pixels[(y * mask.width + cols.units.lowerBound)..<(y * mask.width + cols.units.upperBound)]
+          for (x, pixel) in row.enumerated() { columns[x] += weight * Double(pixel) }
+        }
+      }
+    }
+    var covered = 0.0
+    for (x, column) in zip(cols.units, columns) { covered += column * cols.weight(x) }
+    return covered / area
+  }
+}
+
+/// How much of each unit interval [i, i + 1), i in 0..<n, lies in [from, to).
+private struct Overlap {
+  let from: Double
+  let to: Double
+  let units: Range<Int>
+
+  /// Nil where the two don't meet. NaN bounds meet nothing.
+  init?(from: Double, to: Double, units n: Int) {
+    guard from < to else { return nil }
+    let first = max(from, 0).rounded(.down)
+    let end = min(to, Double(n)).rounded(.up)
+    guard first < end else { return nil }
+    self.from = from
+    self.to = to
+    units = Int(first)..<Int(end)
+  }
+
+  func weight(_ i: Int) -> Double { min(max(min(to, Double(i + 1)) - max(from, Double(i)), 0), 1) }
+
+  var sum: Double { units.reduce(0) { $0 + weight($1) } }
+}

@@ -1,0 +1,103 @@
+/// Sums over samples, from which the tables are made.
+///
+/// The sums are exact: any division of the samples over ranks, added in any order, gives the same bits.
+public struct HeadImpactAccumulator: Sendable, Equatable {
+  public let layers: Int
+  /// Heads per layer.
+  public let heads: Int
+  public private(set) var samples = 0
+
+  /// [hi, square of hi, chance, nosink] x [measure, layer, head], then sinkShare [layer, head].
+  private var sums: [ExactSum]
+
+  /// - Parameters: both at least 1.
+  public init(layers: Int, heads: Int) {
+    precondition(layers > 0 && heads > 0)
+    self.layers = layers
+    self.heads = heads
+    sums = [ExactSum](repeating: ExactSum(), count: (4 * Measure.allCases.count + 1) * layers * heads)
+  }
+
+  /// - Throws: `HeadImpactError` where the sample's shape is another.
+  public mutating func add(_ sample: SampleImpact) throws {
+    guard sample.layers == layers, sample.heads == heads else {
+      throw HeadImpactError(
+        "sample \(sample.annotationID) has \(sample.layers) layers of \(sample.heads) heads; "
+          + "the others have \(layers) of \(heads)")
+    }
+    guard samples < ExactSum.capacity else {
+      throw HeadImpactError("more than \(ExactSum.capacity) samples can't be summed")
+    }
+    samples += 1
+    let n = sample.hi.count
+    for i in 0..<n {
+      sums[i].add(sample.hi[i])
+      sums[n + i].addSquare(of: sample.hi[i])
+      sums[2 * n + i].add(sample.chance[i])
+      sums[3 * n + i].add(sample.nosink[i])
+    }
+    for (i, share) in sample.sinkShare.enumerated() { sums[4 * n + i].add(share) }
+  }
+
+  /// Adds the samples of another.
+  /// - Throws: `HeadImpactError` where its shape is another.
+  public mutating func merge(_ other: HeadImpactAccumulator) throws {
+    guard other.layers == layers, other.heads == heads else {
+      throw HeadImpactError(
+        "sums of \(other.layers) layers of \(other.heads) heads can't be added to \(layers) of \(heads)")
+    }
+    guard samples <= ExactSum.capacity - other.samples else {
+      throw HeadImpactError("more than \(ExactSum.capacity) samples can't be summed")
+    }
+    samples += other.samples
+    for i in sums.indices { sums[i] += other.sums[i] }
+  }
+
+  /// Everything as whole numbers: two accumulators' limbs, added element by element, are the limbs of both together.
+  /// - Shape: [1 + 4 * sums]; the number of samples first.
+  public var limbs: [Int64] {
+    [Int64(samples)] + sums.flatMap { sum in (0..<ExactSum.limbCount).map { sum.limbs[$0] } }
+  }
+
+  /// - Parameter limbs: `limbs` of an accumulator of the same shape, or the sum of several.
+  /// - Throws: `HeadImpactError` where there are more or fewer, or the number of samples is impossible.
+  public init(layers: Int, heads: Int, limbs: [Int64]) throws {
+    self.init(layers: layers, heads: heads)
+    let count = 1 + ExactSum.limbCount * sums.count
+    guard limbs.count == count else {
+      throw HeadImpactError("\(limbs.count) limbs; the sums of \(layers) layers of \(heads) heads have \(count)")
+    }
+    guard (0...Int64(ExactSum.capacity)).contains(limbs[0]) else {
+      throw HeadImpactError("the sums claim \(limbs[0]) samples; possible are 0...\(ExactSum.capacity)")
+    }
+    samples = Int(limbs[0])
+    for i in sums.indices {
+      let at = 1 + ExactSum.limbCount * i
+      sums[i] = ExactSum(limbs: SIMD4(limbs[at], limbs[at + 1], limbs[at + 2], limbs[at + 3]))
+    }
+  }
+
+  /// The means over all samples, and their standard errors.
+  /// - Throws: `HeadImpactError` where there is no sample.
+  public func table() throws -> HeadImpactTable {
+    guard samples > 0 else { throw HeadImpactError("no sample was scored, so there is no Head Impact") }
+    let n = Measure.allCases.count * layers * heads
+    func mean(_ range: Range<Int>) -> [Double] { sums[range].map { $0.value / Double(samples) } }
+    return try HeadImpactTable(
+      layers: layers, heads: heads, samples: samples, hi: mean(0..<n),
+      stderr: (0..<n).map { standardError(sum: sums[$0], squares: sums[n + $0]) },
+      chance: mean((2 * n)..<(3 * n)), nosink: mean((3 * n)..<(4 * n)), sinkShare: mean((4 * n)..<sums.count))
+  }
+
+  /// The sample standard deviation (n - 1) over the square root of n; NaN for one sample.
+  ///
+  /// n * squares - sum * sum is taken in whole numbers: values that differ in their last bits only cancel nothing away.
+  private func standardError(sum: ExactSum, squares: ExactSum) -> Double {
+    guard samples > 1 else { return .nan }
+    let n = BigMagnitude(UInt64(samples))
+    let sum = sum.digits.magnitude
+    let spread = n * squares.digits.magnitude * .powerOfTwo(ExactSum.fractionBits) - sum * sum
+    let count = Double(samples)
+    return (spread.scaled(by: -2 * ExactSum.fractionBits) / (count * count * (count - 1))).squareRoot()
+  }
+}

@@ -1,0 +1,51 @@
+/// Every choice that the paper leaves open and that changes a number, with its default. All are written into the output.
+public struct HeadImpactOptions: Sendable, Equatable, Codable {
+  /// Which row of the attention matrix speaks for a caption token.
+  public enum Query: String, CaseIterable, Sendable, Codable {
+    /// The row of the token itself.
+    case token
+    /// The row before it, which predicts the token.
+    case predicting
+  }
+
+  /// What a row of attention is divided by before the mean over caption tokens.
+  public enum Normalize: String, CaseIterable, Sendable, Codable {
+    case none
+    /// Its sum over the visual tokens.
+    case visual
+  }
+
+  /// Which views' tokens take part, where tiles and a global view show a pixel twice.
+  public enum Views: String, CaseIterable, Sendable, Codable {
+    case all
+    case tiles
+    case global
+  }
+
+  /// A visual token is the object's where more than this share of its cell is covered; in [0, 1).
+  public var coverage = 0.5
+  public var query = Query.token
+  public var normalize = Normalize.none
+  public var views = Views.all
+  /// A token is a sink above this many times the median token's score; greater than 0.
+  public var sinkFactor = 10.0
+  /// Bootstrap resamples of the images; at least 1.
+  public var bootstrapResamples = 1000
+  /// Of the bootstrap.
+  public var seed: UInt64 = 0
+
+  public init() {}
+
+  /// - Throws: `HeadImpactError` naming the first option out of range.
+  public func validate() throws {
+    guard coverage >= 0, coverage < 1 else {
+      throw HeadImpactError("coverage is \(coverage); it must be at least 0 and under 1")
+    }
+    guard sinkFactor > 0, sinkFactor.isFinite else {
+      throw HeadImpactError("sink factor is \(sinkFactor); it must be finite and greater than 0")
+    }
+    guard Bootstrap.resampleCounts.contains(bootstrapResamples) else {
+      throw HeadImpactError("bootstrap resamples is \(bootstrapResamples); it must be in \(Bootstrap.resampleCounts)")
+    }
+  }
+}
