@@ -1,0 +1,72 @@
+import Foundation
+
+/// A number of the demonstration's scenes as a dataset in COCO's form.
+///
+/// The folder: `images/*.png`, `keyobjects.json` (the key-object dataset), `captions.json` (COCO captions), and
+/// `questions.json` with `annotations.json` (VQA v2). The same split and count give the same bytes.
+public struct DemoDataset: Sendable {
+  /// Which scenes. No split shares one with another, or with those that the model was trained on.
+  public enum Split: String, CaseIterable, Sendable {
+    /// For training adapters.
+    case train
+    /// Held out.
+    case test
+
+    /// The seed of the split's first scene; the model was trained on seeds from 0 on.
+    public var firstSeed: UInt64 {
+      switch self {
+      case .train: 1 << 40
+      case .test: 1 << 41
+      }
+    }
+
+    /// The split's first image id: ids of the splits are apart, so that their files may be put together.
+    var firstID: Int {
+      switch self {
+      case .train: 1_000_001
+      case .test: 1
+      }
+    }
+  }
+
+  /// The most scenes that a split's image ids have room for.
+  public static let mostScenes = 1_000_000
+
+  public let split: Split
+  /// How many scenes.
+  public let count: Int
+
+  /// - Throws: `DemonstrationError` where `count` is not 1 to `mostScenes`.
+  public init(split: Split = .test, count: Int = 64) throws {
+    guard (1...Self.mostScenes).contains(count) else {
+      throw DemonstrationError("a demonstration dataset has 1 to \(Self.mostScenes) scenes, not \(count)")
+    }
+    self.split = split
+    self.count = count
+  }
+
+  /// The seeds of its scenes.
+  public var seeds: Range<UInt64> {
+    split.firstSeed..<(split.firstSeed + UInt64(count))
+  }
+
+  /// Writes the dataset to a folder that does not exist yet, is empty, or is one that this wrote before.
+  /// - Parameters:
+  ///   - encodePNG: a PNG file of a picture: width, height, and pixels of [height, width, 3].
+  /// - Throws: `DemonstrationError`, or what `encodePNG` throws in one; the folder is then as it was.
+  public func write(to folder: URL, encodePNG: (Int, Int, [UInt8]) throws -> [UInt8]) throws {
+    try DemoFolder.write(to: folder) { fresh in
+      let images = fresh.appendingPathComponent("images", isDirectory: true)
+      try FileManager.default.createDirectory(at: images, withIntermediateDirectories: true)
+      var files = DemoDatasetFiles(split: split)
+      for (index, seed) in seeds.enumerated() {
+        let scene = Scene(seed: seed)
+        let picture = scene.draw()
+        let image = files.add(scene, picture, id: split.firstID + index)
+        let png = try encodePNG(Scene.side, Scene.side, picture.pixels)
+        try Data(png).write(to: images.appendingPathComponent(image.file_name))
+      }
+      try files.write(to: fresh)
+    }
+  }
+}
