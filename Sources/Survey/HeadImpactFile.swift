@@ -1,0 +1,194 @@
+import Foundation
+import HDF5Store
+import HeadImpact
+
+/// hi.h5, the results of a scoring run (formats.md, "Head Impact results").
+public enum HeadImpactFile {
+  /// What the file says besides its tables.
+  struct Provenance {
+    let identity: RunIdentity
+    let modelName: String
+    let ranks: Int
+    /// Time of the scoring itself, in seconds; without start-up and writing.
+    let secondsScoring: Double
+  }
+
+  /// What one sample gives to the file.
+  struct Row {
+    let impact: SampleImpact
+    let scores: [Float]
+  }
+
+  /// Writes the file aside and gives it its name when it is whole.
+  ///
+  /// - Parameters:
+  ///   - samples: annotation ids, ascending.
+  ///   - row: reads one sample's results, asked for in that order.
+  ///   - skipped: samples that couldn't be used, ascending.
+  static func write(
+    to url: URL, table: HeadImpactTable, confidence: Confidence, samples: [Int], row: (Int) throws -> Row,
+    skipped: [(id: Int, reason: String)], provenance: Provenance
+  ) throws {
+    try HDF5File.write(to: url.path) { file in
+      try writeDimensions(file, table, samples: samples)
+      try writeTables(file, table, confidence)
+      try writeSamples(file, table, samples: samples, row: row, savesScores: provenance.identity.savesScores)
+      try file.createGroup("/skipped")
+      try file.write(skipped.map { Int64($0.id) }, to: "/skipped/id")
+      try describe(file, "/skipped/id", "annotation ids of the samples that could not be used", units: "1")
+      try file.write(skipped.map(\.reason), to: "/skipped/reason")
+      try describe(file, "/skipped/reason", "why each of them could not be used", units: "1")
+      try writeAttributes(file, provenance, skipped: skipped.count, topLayers: confidence.topLayers)
+    }
+  }
+
+  private static let cube = ["measure", "layer", "head"]
+
+  private static func writeDimensions(_ file: HDF5File, _ table: HeadImpactTable, samples: [Int]) throws {
+    try file.defineDimension("measure", values: table.measures.map(\.rawValue))
+    try describe(file, "measure", "how attention is compared with the object's mask", units: "1")
+    try file.defineDimension("layer", values: (0..<Int32(table.layers)).map { $0 })
+    try describe(file, "layer", "decoder layer, from 0", units: "1")
+    try file.defineDimension("head", values: (0..<Int32(table.heads)).map { $0 })
+    try describe(file, "head", "attention head of the layer, from 0", units: "1")
+    try file.defineDimension("sample", values: samples.map { Int64($0) })
+    try describe(file, "sample", "annotation id", units: "1")
+    try file.defineDimension("bound", values: Confidence.percentiles)
+    try describe(file, "bound", "percentile of the bootstrap distribution", units: "percent")
+  }
+
+  private static func writeTables(_ file: HDF5File, _ table: HeadImpactTable, _ confidence: Confidence) throws {
+    let shape = [table.measures.count, table.layers, table.heads]
+    for (name, values, meaning) in [
+      ("hi", table.hi, "Head Impact: agreement of the attention with the object's mask, mean over samples"),
+      ("hi_stderr", table.stderr, "standard error of hi: sample standard deviation over the root of their number"),
+      ("hi_chance", table.chance, "the same with the mask moved by every cyclic shift, averaged"),
+      ("hi_nosink", table.nosink, "hi with the scores of sink tokens set to 0"),
+    ] {
+      try file.write(values, to: name, shape: shape, dimensions: cube)
+      try describe(file, name, meaning, units: "1")
+    }
+    try file.write(
+      table.sinkShare, to: "sink_share", shape: [table.layers, table.heads], dimensions: ["layer", "head"])
+    try describe(file, "sink_share", "share of the visual attention that sink tokens take", units: "1")
+    try file.write(
+      confidence.interval, to: "hi_interval", shape: [Confidence.percentiles.count] + shape,
+      dimensions: ["bound"] + cube)
+    try describe(file, "hi_interval", "95% interval of hi, bootstrap over images", units: "1")
+    try file.write(
+      confidence.layerTopFrequency, to: "layer_top_frequency", shape: [table.measures.count, table.layers],
+      dimensions: ["measure", "layer"])
+    try describe(
+      file, "layer_top_frequency",
+      "share of the bootstrap resamples in which the layer is among the top \(confidence.topLayers)", units: "1")
+  }
+
+  private static func writeSamples(
+    _ file: HDF5File, _ table: HeadImpactTable, samples: [Int], row: (Int) throws -> Row, savesScores: Bool
+  ) throws {
+    let shape = [table.measures.count, table.layers, table.heads]
+    let size = shape.reduce(1, *)
+    try file.createDataset(
+      "sample_hi", of: Float.self, shape: [samples.count] + shape, dimensions: ["sample"] + cube,
+      storage: .compressed(chunk: [max(1, min(samples.count, 65_536 / size))] + shape))
+    try describe(file, "sample_hi", "Head Impact of each sample", units: "1")
+    var imageIDs: [Int64] = []
+    var categoryIDs: [Int64] = []
+    var counts: [[Int32]] = [[], [], [], []]
+    for (index, id) in samples.enumerated() {
+      let row = try row(id)
+      let impact = row.impact
+      try file.writeRows(impact.hi.map { Float($0) }, to: "sample_hi", from: index)
+      imageIDs.append(Int64(impact.imageID))
+      categoryIDs.append(Int64(impact.categoryID))
+      let tokens = impact.tokens
+      for (place, count) in [tokens.sequence, tokens.visual, tokens.caption, tokens.mask].enumerated() {
+        counts[place].append(Int32(count))
+      }
+      if savesScores {
+        let name = "/scores/\(id)"
+        try file.write(
+          row.scores, to: name, shape: [table.layers, table.heads, tokens.visual], labels: ["layer", "head", "visual"],
+          storage: .compressed())
+        try describe(file, name, "attention score of each visual token, averaged over the caption", units: "1")
+      }
+    }
+    for (name, values, meaning) in [
+      ("image_id", imageIDs, "id of the sample's image"), ("category_id", categoryIDs, "id of the object's category"),
+    ] {
+      try file.write(values, to: name, dimensions: ["sample"])
+      try describe(file, name, meaning, units: "1")
+    }
+    for (name, values, meaning) in [
+      ("sequence_tokens", counts[0], "tokens of the whole sequence"), ("visual_tokens", counts[1], "visual tokens"),
+      ("caption_tokens", counts[2], "tokens of the description"),
+      ("mask_tokens", counts[3], "visual tokens that the object covers"),
+    ] {
+      try file.write(values, to: name, dimensions: ["sample"])
+      try describe(file, name, meaning, units: "1")
+    }
+  }
+
+  private static func writeAttributes(
+    _ file: HDF5File, _ provenance: Provenance, skipped: Int, topLayers: Int
+  ) throws {
+    let identity = provenance.identity
+    let options = identity.options
+    let attributes: [(String, HDF5Attribute)] = [
+      ("title", "Head Impact of \(provenance.modelName)"), ("Conventions", "CF-1.8"),
+      ("source", "headimpact \(identity.programVersion); definition: arXiv 2511.23375"),
+      ("model_name", .string(provenance.modelName)), ("model_type", .string(identity.modelType)),
+      ("model_sha256", .string(identity.modelSHA256)), ("dataset_sha256", .string(identity.datasetSHA256)),
+      ("prompt", .string(identity.prompt)), ("precision", .string(identity.precision)),
+      ("limit", .integer(Int64(identity.limit ?? 0))), ("coverage", .double(options.coverage)),
+      ("query", .string(options.query.rawValue)), ("normalize", .string(options.normalize.rawValue)),
+      ("views", .string(options.views.rawValue)), ("sink_factor", .double(options.sinkFactor)),
+      ("bootstrap_resamples", .integer(Int64(options.bootstrapResamples))),
+      ("seed", .integer(Int64(bitPattern: options.seed))), ("top_layers", .integer(Int64(topLayers))),
+      ("program_version", .string(identity.programVersion)),
+      ("created", .string(ISO8601DateFormatter().string(from: Date()))),
+      ("ranks", .integer(Int64(provenance.ranks))), ("samples_skipped", .integer(Int64(skipped))),
+      ("seconds_scoring", .double(provenance.secondsScoring)),
+    ]
+    for (name, value) in attributes { try file.setAttribute(name, value) }
+  }
+
+  private static func describe(_ file: HDF5File, _ name: String, _ meaning: String, units: String) throws {
+    try file.setAttribute("long_name", .string(meaning), of: name)
+    try file.setAttribute("units", .string(units), of: name)
+  }
+
+  // MARK: - Reading
+
+  /// The tables of a finished file and the model they are of.
+  public struct Contents: Sendable {
+    public let table: HeadImpactTable
+    public let modelName: String?
+    public let modelSHA256: String?
+  }
+
+  /// Reads the tables back.
+  ///
+  /// - Throws: `HDF5Error` or `HeadImpactError` naming the file and what is wrong in it.
+  public static func read(_ url: URL) throws -> Contents {
+    try HDF5File.read(from: url.path) { file in
+      let layers = try file.shape(of: "layer").first ?? 0
+      let heads = try file.shape(of: "head").first ?? 0
+      let measures = try file.readStrings("measure").values
+      guard measures == Measure.allCases.map(\.rawValue) else {
+        throw HeadImpactError(
+          "\(url.path): /measure holds \(measures); this program knows \(Measure.allCases.map(\.rawValue))")
+      }
+      let shape: [Int?] = [measures.count, layers, heads]
+      func cube(_ name: String) throws -> [Double] { try file.read(name, as: Double.self, shape: shape).values }
+      let table = try HeadImpactTable(
+        layers: layers, heads: heads, samples: file.shape(of: "sample").first ?? 0, hi: cube("hi"),
+        stderr: cube("hi_stderr"), chance: cube("hi_chance"), nosink: cube("hi_nosink"),
+        sinkShare: file.read("sink_share", as: Double.self, shape: [layers, heads]).values)
+      func string(_ name: String) throws -> String? {
+        if case .string(let value) = try file.attribute(name) { value } else { nil }
+      }
+      return Contents(table: table, modelName: try string("model_name"), modelSHA256: try string("model_sha256"))
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import Foundation
+
+/// Tells on standard error how far a run is: one line that renews itself on a terminal, else a plain line every so often.
+final class ProgressReporter {
+  private let total: Int
+  private let ranks: Int
+  private let isQuiet: Bool
+  private let isTerminal: Bool
+  private let start = Date()
+  private var last = Date.distantPast
+  private var done = 0
+  private var begun = 0
+  private var hasLine = false
+
+  /// - Parameters:
+  ///   - total: samples of the whole run.
+  ///   - begun: those that an earlier run has done.
+  init(total: Int, begun: Int, ranks: Int, isQuiet: Bool) {
+    self.total = total
+    self.begun = begun
+    self.ranks = ranks
+    self.isQuiet = isQuiet
+    isTerminal = isatty(STDERR_FILENO) == 1
+    done = begun
+  }
+
+  /// Some samples more are done.
+  func advance(by samples: Int) {
+    done += samples
+    let now = Date()
+    guard !isQuiet, done == total || now.timeIntervalSince(last) >= (isTerminal ? 0.2 : 15) else { return }
+    last = now
+    show(line(at: now))
+  }
+
+  /// Says something that the user should see even with `--quiet`.
+  func warn(_ text: String) {
+    clear()
+    Self.write("headimpact: \(text)\n")
+  }
+
+  /// Says something that the user may want to know.
+  func note(_ text: String) {
+    guard !isQuiet else { return }
+    clear()
+    Self.write(text + "\n")
+  }
+
+  /// Leaves the cursor on a line of its own.
+  func finish() {
+    if hasLine { Self.write("\n") }
+    hasLine = false
+  }
+
+  private func line(at now: Date) -> String {
+    let seconds = now.timeIntervalSince(start)
+    let fresh = done - begun
+    var text = "\(done)/\(total) samples"
+    if fresh > 0, seconds > 0 {
+      let rate = Double(fresh) / seconds
+      text += String(format: ", %.2f samples/s", rate)
+      if done < total { text += ", \(Self.duration(Double(total - done) / rate)) left" }
+    }
+    return text + ", \(ranks) rank\(ranks == 1 ? "" : "s")"
+  }
+
+  private func show(_ line: String) {
+    if isTerminal {
+      Self.write("\r\u{1B}[K" + line)
+      hasLine = true
+    } else {
+      Self.write(line + "\n")
+    }
+  }
+
+  private func clear() {
+    if hasLine { Self.write("\r\u{1B}[K") }
+    hasLine = false
+  }
+
+  private static func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+
+  /// "3 h 20 min", "4 min 5 s", "12 s".
+  static func duration(_ seconds: Double) -> String {
+    let whole = Int(min(max(seconds, 0), 1e9).rounded())
+    if whole >= 3600 { return "\(whole / 3600) h \(whole % 3600 / 60) min" }
+    if whole >= 60 { return "\(whole / 60) min \(whole % 60) s" }
+    return "\(whole) s"
+  }
+}

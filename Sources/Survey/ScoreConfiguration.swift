@@ -1,0 +1,58 @@
+import Foundation
+import HeadImpact
+import TensorCore
+
+/// Everything that a scoring run is asked for.
+public struct ScoreConfiguration: Sendable {
+  /// The prompt of head-impact.md.
+  public static let defaultPrompt = "Describe the main object in the image."
+
+  /// A published model folder.
+  public var model: URL
+  /// A key-object dataset (formats.md).
+  public var dataset: URL
+  /// The folder that the dataset's file names are relative to.
+  public var images: URL
+  /// The HDF5 file to make.
+  public var output: URL
+  public var prompt = ScoreConfiguration.defaultPrompt
+  public var precision = Precision.bf16
+  /// Takes the first samples only, by annotation id.
+  public var limit: Int?
+  public var options = HeadImpactOptions()
+  /// Threads of each rank; by default the node's cores over its ranks.
+  public var threads: Int?
+  /// Keeps every sample's attention scores in the output.
+  public var savesScores = false
+  /// Goes on from the journal of a run that was stopped.
+  public var resumes = false
+  /// Makes the first unusable sample fatal.
+  public var isStrict = false
+  public var isQuiet = false
+
+  public init(model: URL, dataset: URL, images: URL, output: URL) {
+    self.model = model
+    self.dataset = dataset
+    self.images = images
+    self.output = output
+  }
+
+  /// Where finished samples are kept until the output is whole.
+  public var journal: URL { output.appendingPathExtension("journal") }
+
+  /// - Throws: `SurveyError` or `HeadImpactError` naming the option.
+  func validate() throws {
+    try options.validate()
+    if let limit, limit < 1 { throw SurveyError("--limit is \(limit); it must be at least 1") }
+    if let threads, !(1...4096).contains(threads) {
+      throw SurveyError("--threads is \(threads); it must be in 1...4096")
+    }
+  }
+}
+
+/// Why a scoring run can't begin or go on: what is wrong, where, and what would be right.
+public struct SurveyError: Error, CustomStringConvertible, Equatable {
+  public let description: String
+
+  public init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,269 @@
+import COCO
+import Foundation
+import HeadImpact
+import Kernels
+import MessagePassing
+import Safetensors
+import VisionLanguage
+
+/// The scoring job: rank 0 reads the dataset and shares out its images; every rank runs the model over those it gets;
+/// the sums are reduced, the samples' rows gathered, and rank 0 writes one HDF5 file.
+public struct ScoringJob {
+  public static let programVersion = "0.1.0"
+  /// k of `layer_top_frequency`: the paper tunes the three best layers.
+  static let topLayers = 3
+
+  private let configuration: ScoreConfiguration
+  private let world: Communicator
+
+  /// What a finished run reports.
+  public struct Summary: Sendable {
+    public let samples: Int
+    public let skipped: Int
+    public let output: URL
+    /// False where the output was there already, finished by the run to resume.
+    public let isNew: Bool
+  }
+
+  public init(_ configuration: ScoreConfiguration, on world: Communicator) {
+    self.configuration = configuration
+    self.world = world
+  }
+
+  /// Runs the job. Every rank calls it at the same time.
+  ///
+  /// - Returns: on rank 0 what was done; nil elsewhere.
+  /// - Throws: what is wrong with the inputs or went wrong on the way. Under MPI, let it leave
+  ///   `Communicator.withWorld`, which stops every rank.
+  public func run() throws -> Summary? {
+    let isFinished = try agreeOnOutput()
+    if isFinished { return world.rank == 0 ? try finishedSummary() : nil }
+
+    let datasetBytes = try world.broadcast(readDataset())
+    let threads = configuration.threads ?? Self.defaultThreads(localRanks: world.localSize)
+    let (model, dataset, identity) = try world.agree {
+      let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
+      let model = try ModelRegistry.load(folder: configuration.model, context: context)
+      let dataset = try KeyObjectDataset(parsing: Data(datasetBytes), path: configuration.dataset.path)
+      return (model, dataset, try identity(of: model, datasetBytes))
+    }
+    try agree(on: identity)
+    let plan = SurveyPlan(
+      dataset, limit: configuration.limit, prompt: configuration.prompt, dimensions: model.dimensions,
+      layout: model.visualLayout)
+    guard plan.samples > 0 else {
+      throw SurveyError("\(configuration.dataset.path): has no annotation to score")
+    }
+    if world.rank == 0, configuration.precision == .bf16, !ComputeContext.hasFastBFloat16, !configuration.isQuiet {
+      warn("this processor has no bf16 instructions: --precision bf16 works, at the speed of f32")
+    }
+    return try score(plan, model: model, dataset: dataset, identity: identity)
+  }
+
+  // MARK: - The run
+
+  private func score(
+    _ plan: SurveyPlan, model: any VisionLanguageModel, dataset: KeyObjectDataset, identity: RunIdentity
+  ) throws -> Summary? {
+    let layers = model.decoder.layers.count
+    var sums = HeadImpactAccumulator(layers: layers, heads: model.numAttentionHeads)
+    var log = SampleLog()
+    let journal = try world.agree {
+      world.rank == 0 ? try openJournal(identity) { result in try log.add(result, to: &sums) } : nil
+    }
+    let progress =
+      world.rank == 0
+      ? ProgressReporter(
+        total: plan.samples, begun: log.count, ranks: world.worldSize, isQuiet: configuration.isQuiet) : nil
+    if log.count > 0 { progress?.note("resuming: \(log.count) of \(plan.samples) samples are done") }
+
+    let start = Date()
+    let scorer = UnitScorer(model: model, dataset: dataset, configuration: configuration)
+    let rank = world.rank
+    let isStrict = configuration.isStrict
+    let sharing = WorkSharing(
+      world, order: plan.order.filter { journal?.records[plan.units[$0].image.id] == nil },
+      onResult: { _, _, bytes in
+        let result = try UnitResult(decoding: bytes)
+        try journal?.append(result, bytes: bytes)
+        // Other ranks have summed their own samples; here they are only noted.
+        let skipped = log.note(result)
+        for sample in skipped { progress?.warn("annotation \(sample.id) is skipped: \(sample.reason)") }
+        progress?.advance(by: result.outcomes.count)
+      })
+    while let unit = try sharing.next() {
+      let result = try scorer.score(plan.units[unit], poll: sharing.poll)
+      for outcome in result.outcomes {
+        switch outcome.kind {
+        case .scored(let impact, _): try sums.add(impact)
+        case .skipped(let reason) where isStrict:
+          throw SurveyError("annotation \(outcome.annotationID) can't be used (--strict): \(reason)")
+        case .skipped: break
+        }
+      }
+      try sharing.submit(result.encode(), for: unit)
+    }
+    try sharing.finish()
+    let seconds = Date().timeIntervalSince(start)
+
+    let limbs = try world.reduce(sums.limbs, .sum, to: 0)
+    guard rank == 0, let limbs, let journal else { return nil }
+    try journal.flush()
+    progress?.finish()
+    let total = try HeadImpactAccumulator(layers: layers, heads: model.numAttentionHeads, limbs: limbs)
+    return try write(total, log: log, journal: journal, identity: identity, seconds: seconds)
+  }
+
+  /// Which samples were scored, in which image's record, and which were not and why.
+  private struct SampleLog {
+    private(set) var imageOfSample: [Int: Int] = [:]
+    private(set) var skipped: [(id: Int, reason: String)] = []
+
+    var count: Int { imageOfSample.count + skipped.count }
+
+    /// - Returns: what was skipped in this result.
+    mutating func note(_ result: UnitResult) -> [(id: Int, reason: String)] {
+      var fresh: [(id: Int, reason: String)] = []
+      for outcome in result.outcomes {
+        switch outcome.kind {
+        case .scored: imageOfSample[outcome.annotationID] = result.imageID
+        case .skipped(let reason): fresh.append((outcome.annotationID, reason))
+        }
+      }
+      skipped += fresh
+      return fresh
+    }
+
+    mutating func add(_ result: UnitResult, to sums: inout HeadImpactAccumulator) throws {
+      _ = note(result)
+      for case .scored(let impact, _) in result.outcomes.map(\.kind) { try sums.add(impact) }
+    }
+  }
+
+  private func write(
+    _ sums: HeadImpactAccumulator, log: SampleLog, journal: Journal, identity: RunIdentity, seconds: Double
+  ) throws -> Summary {
+    let skipped = log.skipped.sorted { $0.id < $1.id }
+    let samples = log.imageOfSample.keys.sorted()
+    guard !samples.isEmpty else {
+      let reasons = skipped.prefix(5).map { "\n  annotation \($0.id): \($0.reason)" }.joined()
+      throw SurveyError("no sample could be used, so there is no Head Impact:\(reasons)")
+    }
+    var bootstrap = try Bootstrap(
+      images: Set(log.imageOfSample.values).count, layers: sums.layers, heads: sums.heads,
+      resamples: configuration.options.bootstrapResamples, seed: configuration.options.seed)
+    for imageID in Set(log.imageOfSample.values).sorted() {
+      try bootstrap.add(samplesOfOneImage: journal.result(of: imageID).impacts)
+    }
+    let confidence = try bootstrap.confidence(topLayers: Self.topLayers)
+
+    // Samples of one image mostly follow one another, so its record is read once.
+    var held: UnitResult?
+    try HeadImpactFile.write(
+      to: configuration.output, table: sums.table(), confidence: confidence, samples: samples,
+      row: { id in
+        let imageID = log.imageOfSample[id] ?? 0
+        let result: UnitResult
+        if let held, held.imageID == imageID { result = held } else { result = try journal.result(of: imageID) }
+        held = result
+        for outcome in result.outcomes where outcome.annotationID == id {
+          if case .scored(let impact, let scores) = outcome.kind {
+            return HeadImpactFile.Row(impact: impact, scores: scores)
+          }
+        }
+        throw SurveyError("\(journal.url.path): has no sample \(id)")
+      },
+      skipped: skipped,
+      provenance: HeadImpactFile.Provenance(
+        identity: identity, modelName: configuration.model.standardizedFileURL.lastPathComponent,
+        ranks: world.worldSize, secondsScoring: seconds))
+    try journal.remove()
+    return Summary(samples: samples.count, skipped: skipped.count, output: configuration.output, isNew: true)
+  }
+
+  // MARK: - Before the run
+
+  /// Settles on rank 0, for all, whether there is anything to do.
+  private func agreeOnOutput() throws -> Bool {
+    let finished = try world.agree { () -> Bool in
+      try configuration.validate()
+      guard world.rank == 0 else { return false }
+      let files = FileManager.default
+      let output = configuration.output.path
+      let journal = configuration.journal.path
+      let folder = configuration.output.deletingLastPathComponent().path
+      guard files.fileExists(atPath: folder), files.isWritableFile(atPath: folder) else {
+        throw SurveyError("\(folder): is no folder that can be written to; --output goes there")
+      }
+      if configuration.resumes {
+        guard files.fileExists(atPath: journal) || files.fileExists(atPath: output) else { return false }
+        return !files.fileExists(atPath: journal)
+      }
+      for (path, what) in [(output, "the output"), (journal, "the journal of a run that was stopped")]
+      where files.fileExists(atPath: path) {
+        throw SurveyError(
+          "\(path): \(what) exists already; go on from it with --resume, or remove it and start afresh")
+      }
+      return false
+    }
+    return try world.broadcast(world.rank == 0 ? [Int32(finished ? 1 : 0)] : nil)[0] == 1
+  }
+
+  private func finishedSummary() throws -> Summary {
+    let contents = try HeadImpactFile.read(configuration.output)
+    return Summary(samples: contents.table.samples, skipped: 0, output: configuration.output, isNew: false)
+  }
+
+  private func readDataset() throws -> [UInt8]? {
+    try world.agree {
+      guard world.rank == 0 else { return nil }
+      do {
+        return Array(try Data(contentsOf: configuration.dataset))
+      } catch {
+        throw SurveyError("\(configuration.dataset.path): can't be read: \(error.localizedDescription)")
+      }
+    }
+  }
+
+  private func identity(of model: any VisionLanguageModel, _ datasetBytes: [UInt8]) throws -> RunIdentity {
+    RunIdentity(
+      programVersion: Self.programVersion, modelType: type(of: model).modelType,
+      modelSHA256: try SafetensorsCheckpoint(folder: configuration.model).headerDigest(),
+      datasetSHA256: try datasetBytes.withUnsafeBytes { try SHA256.hex(of: $0) }, configuration: configuration)
+  }
+
+  /// Ranks on several nodes may read different copies of a model; their numbers must not be mixed.
+  private func agree(on identity: RunIdentity) throws {
+    let first = try RunIdentity(decoding: world.broadcast(world.rank == 0 ? identity.encode() : nil))
+    try world.agree {
+      let differences = first.differences(from: identity)
+      guard differences.isEmpty else {
+        throw SurveyError(
+          "\(world.processorName) has other inputs than rank 0:\(differences.map { "\n  " + $0 }.joined())")
+      }
+    }
+  }
+
+  private func openJournal(_ identity: RunIdentity, visit: (UnitResult) throws -> Void) throws -> Journal {
+    let exists = FileManager.default.fileExists(atPath: configuration.journal.path)
+    return exists
+      ? try Journal.resume(at: configuration.journal, identity: identity, visit: visit)
+      : try Journal.create(at: configuration.journal, identity: identity)
+  }
+
+  /// The node's cores over its ranks.
+  public static func defaultThreads(localRanks: Int) -> Int {
+    max(1, ProcessInfo.processInfo.activeProcessorCount / max(1, localRanks))
+  }
+
+  private func warn(_ text: String) {
+    FileHandle.standardError.write(Data("headimpact: \(text)\n".utf8))
+  }
+}
+
+extension UnitResult {
+  /// The samples that were scored.
+  var impacts: [SampleImpact] {
+    outcomes.compactMap { if case .scored(let impact, _) = $0.kind { impact } else { nil } }
+  }
+}

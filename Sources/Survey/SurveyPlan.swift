@@ -1,0 +1,56 @@
+import COCO
+import Foundation
+import HeadImpact
+import VisionLanguage
+
+/// One unit of work: an image with all its samples, so that how the work is divided never changes a number.
+struct SurveyUnit: Sendable {
+  let image: KeyObjectDataset.Image
+  /// Ascending by id.
+  let annotations: [KeyObjectDataset.Annotation]
+}
+
+/// The work of a scoring run and the order it is handed out in.
+struct SurveyPlan: Sendable {
+  /// Ascending by image id.
+  let units: [SurveyUnit]
+  /// Multiplications of each unit, in 10⁹.
+  let costs: [Double]
+
+  /// Every unit, the costliest first: the last to finish is then a short one.
+  var order: [Int] {
+    units.indices.sorted { (costs[$0], units[$1].image.id) > (costs[$1], units[$0].image.id) }
+  }
+
+  var samples: Int { units.reduce(0) { $0 + $1.annotations.count } }
+
+  /// - Parameter limit: takes the first samples only, by annotation id.
+  init(
+    _ dataset: KeyObjectDataset, limit: Int?, prompt: String, dimensions: ModelDimensions,
+    layout: (_ width: Int, _ height: Int) throws -> VisualLayout
+  ) {
+    let annotations = dataset.annotations.sorted { $0.id < $1.id }.prefix(limit ?? .max)
+    let groups = Dictionary(grouping: annotations, by: \.imageID)
+    units = dataset.images.sorted { $0.id < $1.id }.compactMap { image in
+      groups[image.id].map { SurveyUnit(image: image, annotations: $0) }
+    }
+    var known: [SIMD2<Int>: (visual: Int, patches: Int)] = [:]
+    costs = units.map { unit in
+      let size = SIMD2(unit.image.width, unit.image.height)
+      // A size that the family can't take is reported when its turn comes.
+      let tokens =
+        known[size]
+        ?? (try? layout(size.x, size.y)).map { ($0.visualTokens, $0.patches) } ?? (0, 0)
+      known[size] = tokens
+      let rows = unit.annotations.reduce(tokens.visual + Self.templateTokens + Self.tokens(prompt)) {
+        $0 + Self.tokens($1.description ?? "")
+      }
+      return dimensions.multiplications(patches: tokens.patches, rows: rows) / 1e9
+    }
+  }
+
+  private static let templateTokens = 24
+
+  /// About as many as a text has: nobody needs them exactly before the tokenizer counts.
+  private static func tokens(_ text: String) -> Int { text.utf8.count / 4 + 1 }
+}

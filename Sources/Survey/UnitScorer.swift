@@ -1,0 +1,111 @@
+import COCO
+import Foundation
+import HeadImpact
+import ImageInput
+import Kernels
+import VisionLanguage
+
+/// Scores one unit: this is where an image, its masks and its descriptions meet the model's attention.
+struct UnitScorer {
+  let model: any VisionLanguageModel
+  let reader: AttentionScoreReader
+  let dataset: KeyObjectDataset
+  let configuration: ScoreConfiguration
+
+  init(model: any VisionLanguageModel, dataset: KeyObjectDataset, configuration: ScoreConfiguration) {
+    self.model = model
+    reader = AttentionScoreReader(model)
+    self.dataset = dataset
+    self.configuration = configuration
+  }
+
+  /// A sample that is ready to be scored.
+  private struct Sample {
+    let annotation: KeyObjectDataset.Annotation
+    let mask: TokenMask
+    let sequence: TokenSequence
+  }
+
+  /// - Parameter poll: called after each layer.
+  /// - Throws: what is no sample's own fault: a model that gives no finite attention, a failed library call.
+  func score(_ unit: SurveyUnit, poll: @escaping () throws -> Void) throws -> UnitResult {
+    var outcomes: [Int: SampleOutcome.Kind] = [:]
+    var samples: [Sample] = []
+    let image: RGBImage
+    let layout: VisualLayout
+    do {
+      image = try load(unit.image)
+      layout = try model.visualLayout(width: image.width, height: image.height)
+    } catch {
+      return result(of: unit, [:], otherwise: "\(error)")
+    }
+    for annotation in unit.annotations {
+      do {
+        samples.append(try prepare(annotation, layout: layout))
+      } catch {
+        outcomes[annotation.id] = .skipped(reason: "\(error)")
+      }
+    }
+
+    let layers = model.decoder.layers.count
+    let heads = model.numAttentionHeads
+    try reader.read(
+      image: image, sequences: samples.map(\.sequence), query: configuration.options.query,
+      normalize: configuration.options.normalize, afterLayer: poll
+    ) { index, scores in
+      let sample = samples[index]
+      let impacts: HeadImpacts
+      do {
+        impacts = try headImpacts(
+          scores: scores, heads: layers * heads, mask: sample.mask, views: layout.views,
+          sinkFactor: configuration.options.sinkFactor)
+      } catch {
+        throw SurveyError("annotation \(sample.annotation.id), image \(unit.image.fileName): \(error)")
+      }
+      let impact = try SampleImpact(
+        annotationID: sample.annotation.id, imageID: unit.image.id, categoryID: sample.annotation.categoryID,
+        tokens: SampleImpact.TokenCounts(
+          sequence: sample.sequence.ids.count, visual: sample.sequence.visual.count,
+          caption: sample.sequence.caption.count, mask: sample.mask.count),
+        layers: layers, heads: heads, impacts: impacts)
+      outcomes[sample.annotation.id] = .scored(impact, scores: configuration.savesScores ? Array(scores) : [])
+      try poll()
+    }
+    return result(of: unit, outcomes, otherwise: "was not scored")
+  }
+
+  private func result(
+    of unit: SurveyUnit, _ outcomes: [Int: SampleOutcome.Kind], otherwise reason: String
+  ) -> UnitResult {
+    UnitResult(
+      imageID: unit.image.id,
+      outcomes: unit.annotations.map {
+        SampleOutcome(annotationID: $0.id, kind: outcomes[$0.id] ?? .skipped(reason: reason))
+      })
+  }
+
+  private func load(_ record: KeyObjectDataset.Image) throws -> RGBImage {
+    let parts = record.fileName.split(separator: "/", omittingEmptySubsequences: false)
+    guard !record.fileName.hasPrefix("/"), !parts.contains("..") else {
+      throw SurveyError("file_name \"\(record.fileName)\" leaves the images folder")
+    }
+    let image = try decodeImage(contentsOf: configuration.images.appendingPathComponent(record.fileName))
+    guard image.width == record.width, image.height == record.height else {
+      throw SurveyError(
+        "\(record.fileName) is \(image.width)x\(image.height) pixels; the dataset says "
+          + "\(record.width)x\(record.height)")
+    }
+    return image
+  }
+
+  private func prepare(_ annotation: KeyObjectDataset.Annotation, layout: VisualLayout) throws -> Sample {
+    let description = (annotation.description ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
+    guard !description.isEmpty else { throw SurveyError("it has no description") }
+    let mask = try TokenMask(
+      of: dataset.mask(for: annotation), cells: layout.cells, threshold: configuration.options.coverage)
+    let sequence = try model.sequence(
+      prompt: configuration.prompt, description: description, visualTokens: layout.visualTokens)
+    guard !sequence.caption.isEmpty else { throw SurveyError("its description has no token") }
+    return Sample(annotation: annotation, mask: mask, sequence: sequence)
+  }
+}
