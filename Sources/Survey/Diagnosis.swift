@@ -1,0 +1,91 @@
+import COCO
+import Foundation
+import HDF5Store
+import Kernels
+import MessagePassing
+import Safetensors
+import TensorCore
+import VisionLanguage
+
+/// What this machine has and lacks, and whether a run fits: what `doctor` tells.
+public struct Diagnosis: Sendable, Encodable {
+  public struct Fact: Sendable, Encodable {
+    public let name: String
+    public let value: String
+  }
+
+  public private(set) var facts: [Fact] = []
+  /// What is wrong, and what would mend it.
+  public private(set) var problems: [String] = []
+  /// Of the given model and dataset.
+  public private(set) var estimate: RunEstimate?
+
+  /// - Throws: what is wrong with the model or the dataset, naming file and place.
+  public init(
+    model: URL?, dataset: URL?, ranks: Int, threads: Int?, precision: Precision, prompt: String, limit: Int?
+  ) throws {
+    let cores = ProcessInfo.processInfo.activeProcessorCount
+    let threads = threads ?? ScoringJob.defaultThreads(localRanks: ranks)
+    note("MPI", Communicator.libraryVersion)
+    note("BLAS", LinearAlgebraLibraries.openBLAS)
+    note("oneDNN", LinearAlgebraLibraries.oneDNN)
+    note("HDF5", HDF5File.libraryVersion)
+    note("bf16 instructions", ComputeContext.hasFastBFloat16 ? "yes" : "no: --precision bf16 works at the speed of f32")
+    note("cores", "\(cores)")
+    note("ranks x threads", "\(ranks) x \(threads)")
+    if ranks * threads > cores {
+      problems.append("\(ranks) ranks of \(threads) threads are more than \(cores) cores: give --threads \(max(1, cores / ranks))")
+    }
+    let memory = Memory()
+    if let total = memory.total, let available = memory.available {
+      note("memory", "\(gibibytes(total)), of which \(gibibytes(available)) available")
+    }
+
+    let context = try ComputeContext(precision: precision, team: ThreadTeam(count: min(cores, ranks * threads)))
+    let rate = try MatrixProductRate.measure(context)
+    note("matrix products", String(format: "%.0f GFLOP/s in %@ on %d threads", rate / 1e9, precision.rawValue, context.team.count))
+    guard let model else { return }
+    let loaded = try ModelRegistry.load(folder: model, context: context)
+    let weights = try SafetensorsCheckpoint(folder: model).files.reduce(0) { $0 + $1.file.count }
+    note("model", "\(type(of: loaded).modelType), \(loaded.dimensions.layers) layers x \(loaded.dimensions.heads) heads")
+    note("weights", "\(gibibytes(weights)), shared by all ranks of a node")
+    guard let dataset else { return }
+    let estimate = RunEstimate(
+      model: loaded, weightBytes: weights, dataset: try KeyObjectDataset(contentsOf: dataset), limit: limit,
+      prompt: prompt, rate: rate)
+    self.estimate = estimate
+    note("dataset", "\(estimate.samples) samples of \(estimate.images) images")
+    note("largest image", "\(estimate.largestVisualTokens) visual tokens")
+    note("memory per rank", "about \(gibibytes(estimate.privateBytesPerRank)) of its own")
+    note("arithmetic", String(format: "%.1f TFLOP", estimate.teraOperations))
+    note("time", "about \(ProgressReporter.duration(estimate.seconds)) on this machine")
+    if estimate.unusableImages > 0 {
+      problems.append("\(estimate.unusableImages) images have a size that the model can't take")
+    }
+    let needed = weights + ranks * estimate.privateBytesPerRank
+    if let available = memory.available, needed > available {
+      problems.append(
+        "\(ranks) ranks need about \(gibibytes(needed)) and \(gibibytes(available)) are available: use fewer ranks")
+    }
+  }
+
+  private mutating func note(_ name: String, _ value: String) { facts.append(Fact(name: name, value: value)) }
+
+  private func gibibytes(_ bytes: Int) -> String { String(format: "%.1f GiB", Double(bytes) / 1_073_741_824) }
+}
+
+/// The node's memory in bytes, as /proc/meminfo has it; nil where it has not.
+private struct Memory {
+  let total: Int?
+  let available: Int?
+
+  init() {
+    let text = (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8)) ?? ""
+    func value(_ name: String) -> Int? {
+      text.split(separator: "\n").first { $0.hasPrefix(name + ":") }
+        .flatMap { $0.split(separator: " ").dropFirst().first }.flatMap { Int($0) }.map { $0 * 1024 }
+    }
+    total = value("MemTotal")
+    available = value("MemAvailable")
+  }
+}

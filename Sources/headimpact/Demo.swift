@@ -1,0 +1,36 @@
+import ArgumentParser
+import Demonstration
+import Foundation
+import ImageInput
+
+struct Demo: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Write the bundled demonstration model and a dataset of drawn scenes to a folder.",
+    discussion: """
+      OUTPUT/model is a small Qwen2-VL in the published layout; OUTPUT/dataset has images, keyobjects.json, captions.json \
+      and VQA questions with annotations.
+      """)
+
+  @Option(help: ArgumentHelp("The folder to make.", valueName: "dir"))
+  var output: String
+  @Option(help: ArgumentHelp("How many scenes.", valueName: "n"))
+  var scenes = 64
+  @Option(help: "Scenes for training adapters, or held out.")
+  var split = DemoDataset.Split.test
+
+  func run() throws {
+    let folder = fileURL(output)
+    try DemoModel.write(to: folder.appendingPathComponent("model"))
+    try DemoDataset(split: split, count: scenes).write(to: folder.appendingPathComponent("dataset")) {
+      width, height, pixels in
+      try encodePNG(RGBImage(width: width, height: height, pixels: pixels))
+    }
+    print(
+      """
+      model:   \(folder.appendingPathComponent("model").path)
+      dataset: \(folder.appendingPathComponent("dataset").path) (\(scenes) scenes)
+      """)
+  }
+}
+
+extension DemoDataset.Split: ExpressibleByArgument {}

@@ -1,0 +1,49 @@
+import ArgumentParser
+import Foundation
+import Survey
+import TensorCore
+
+struct Doctor: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Tell what this machine has, what is wrong with it, and whether a model and a run fit.",
+    discussion: "Exit code 1 where something is wrong.")
+
+  @Option(help: ArgumentHelp("A model folder to check and to estimate for.", valueName: "dir"))
+  var model: String?
+  @Option(help: ArgumentHelp("A key-object dataset to estimate for; needs --model.", valueName: "file"))
+  var dataset: String?
+  @Option(help: ArgumentHelp("Ranks on this machine.", valueName: "n"))
+  var ranks = 1
+  @Option(help: "The precision to estimate for.")
+  var precision = Precision.bf16
+  @Option(help: "The prompt to estimate for.")
+  var prompt = ScoreConfiguration.defaultPrompt
+  @Option(help: ArgumentHelp("Estimate for the first samples only.", valueName: "n"))
+  var limit: Int?
+  @Option(help: ArgumentHelp("Threads of each rank (default: the cores over the ranks).", valueName: "n"))
+  var threads: Int?
+  @Option(help: "How the result is printed.")
+  var format = OutputFormat.table
+
+  func validate() throws {
+    guard dataset == nil || model != nil else { throw ValidationError("--dataset needs --model.") }
+    guard (1...4096).contains(ranks) else { throw ValidationError("--ranks must be in 1...4096.") }
+    guard (1...4096).contains(threads ?? 1) else { throw ValidationError("--threads must be in 1...4096.") }
+  }
+
+  func run() throws {
+    let diagnosis = try Diagnosis(
+      model: model.map(fileURL), dataset: dataset.map(fileURL), ranks: ranks, threads: threads, precision: precision,
+      prompt: prompt, limit: limit)
+    switch format {
+    case .json: print(try jsonText(diagnosis))
+    case .table:
+      print(diagnosis.facts.map { ["\($0.name)", $0.value] }.reduce(into: "") { $0 += pad($1[0]) + $1[1] + "\n" }, terminator: "")
+      print(diagnosis.problems.isEmpty ? "\nNothing is wrong." : "")
+      for problem in diagnosis.problems { print("WRONG: \(problem)") }
+    }
+    if !diagnosis.problems.isEmpty { throw ExitCode.failure }
+  }
+
+  private func pad(_ name: String) -> String { name + String(repeating: " ", count: max(1, 24 - name.count)) }
+}

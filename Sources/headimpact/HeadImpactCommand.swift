@@ -1,0 +1,28 @@
+import ArgumentParser
+import Foundation
+import MessagePassing
+import Survey
+
+@main
+struct HeadImpactCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "headimpact",
+    abstract: "Finds which attention heads of a vision-language model look at the object being described.",
+    discussion: """
+      score runs under mpirun -np N, or alone as one rank. Progress goes to standard error, results to standard output or \
+      to files. Exit codes: 0 done, 1 the work failed, 64 wrong usage.
+      """,
+    version: ScoringJob.programVersion,
+    subcommands: [Score.self, Select.self, Doctor.self, Demo.self])
+
+  /// As ArgumentParser's own, but that the ranks of one run don't all print the same message.
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch {
+      if Communicator.launchedRank() > 0 { Foundation.exit(exitCode(for: error).rawValue) }
+      exit(withError: error)
+    }
+  }
+}

@@ -1,0 +1,22 @@
+import ArgumentParser
+import Foundation
+import HeadImpact
+import TensorCore
+
+extension Precision: ExpressibleByArgument {}
+extension Measure: ExpressibleByArgument {}
+extension Selection.Strategy: ExpressibleByArgument {}
+extension HeadImpactOptions.Query: ExpressibleByArgument {}
+extension HeadImpactOptions.Normalize: ExpressibleByArgument {}
+extension HeadImpactOptions.Views: ExpressibleByArgument {}
+
+/// How a result is printed.
+enum OutputFormat: String, CaseIterable, ExpressibleByArgument {
+  case table
+  case json
+}
+
+/// A path as a person types it.
+func fileURL(_ path: String) -> URL {
+  URL(fileURLWithPath: NSString(string: path).expandingTildeInPath)
+}

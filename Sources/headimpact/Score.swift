@@ -1,0 +1,92 @@
+import ArgumentParser
+import Foundation
+import HeadImpact
+import MessagePassing
+import Survey
+import TensorCore
+
+struct Score: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Compute the Head Impact of every layer and head over a dataset, into an HDF5 file.",
+    discussion: """
+      mpirun -np 4 headimpact score --model Qwen2-VL-2B-Instruct --dataset keyobjects.json --images val2017 \
+      --output hi.h5
+
+      Finished samples are kept in OUTPUT.journal until the output is whole; after a kill, --resume goes on from there, \
+      on any number of ranks, to the same bits.
+      """)
+
+  @Option(help: ArgumentHelp("A model folder as published on the Hugging Face Hub.", valueName: "dir"))
+  var model: String
+  @Option(help: ArgumentHelp("A key-object dataset: COCO's schema, with a description in each annotation.", valueName: "file"))
+  var dataset: String
+  @Option(help: ArgumentHelp("The folder of the dataset's images.", valueName: "dir"))
+  var images: String
+  @Option(help: ArgumentHelp("The HDF5 file to write.", valueName: "file"))
+  var output: String
+
+  @Option(help: "What the model is asked about each image.")
+  var prompt = ScoreConfiguration.defaultPrompt
+  @Option(help: "The type of the operands of matrix products; all else is float32.")
+  var precision = Precision.bf16
+  @Option(help: ArgumentHelp("Score only the first samples, by annotation id.", valueName: "n"))
+  var limit: Int?
+  @Option(help: ArgumentHelp("A visual token is the object's where more than this share of its cell is covered.", valueName: "share"))
+  var coverage = 0.5
+  @Option(help: "Read the attention of each caption token's own row, or of the row that predicts it.")
+  var query = HeadImpactOptions.Query.token
+  @Option(help: "Leave rows of attention as they are, or make each sum to 1 over the visual tokens.")
+  var normalize = HeadImpactOptions.Normalize.none
+  @Option(help: "Which views' tokens count, where a family shows tiles and a global view.")
+  var views = HeadImpactOptions.Views.all
+  @Option(help: ArgumentHelp("A visual token is a sink above this many times the median token's score.", valueName: "factor"))
+  var sinkFactor = 10.0
+  @Option(help: ArgumentHelp("Resamples of the bootstrap over images.", valueName: "n"))
+  var bootstrap = 1000
+  @Option(help: "Seed of the bootstrap.")
+  var seed: UInt64 = 0
+  @Option(help: ArgumentHelp("Threads of each rank (default: the node's cores over its ranks).", valueName: "n"))
+  var threads: Int?
+  @Flag(help: "Keep every sample's attention scores in the output.")
+  var saveScores = false
+  @Flag(help: "Go on from the journal of a run that was stopped.")
+  var resume = false
+  @Flag(help: "Stop at the first sample that can't be used, instead of skipping it.")
+  var strict = false
+  @Flag(help: "No progress, only warnings and the result.")
+  var quiet = false
+  @Option(help: "How the result is printed.")
+  var format = OutputFormat.table
+
+  func run() throws {
+    let configuration = scoreConfiguration
+    let summary = try Communicator.withWorld { try ScoringJob(configuration, on: $0).run() }
+    guard let summary else { return }
+    let contents = try HeadImpactFile.read(summary.output)
+    switch format {
+    case .table: print(ScoreTable(summary, contents).text)
+    case .json: print(try ScoreTable(summary, contents).json())
+    }
+  }
+
+  private var scoreConfiguration: ScoreConfiguration {
+    var configuration = ScoreConfiguration(
+      model: fileURL(model), dataset: fileURL(dataset), images: fileURL(images), output: fileURL(output))
+    configuration.prompt = prompt
+    configuration.precision = precision
+    configuration.limit = limit
+    configuration.options.coverage = coverage
+    configuration.options.query = query
+    configuration.options.normalize = normalize
+    configuration.options.views = views
+    configuration.options.sinkFactor = sinkFactor
+    configuration.options.bootstrapResamples = bootstrap
+    configuration.options.seed = seed
+    configuration.threads = threads
+    configuration.savesScores = saveScores
+    configuration.resumes = resume
+    configuration.isStrict = strict
+    configuration.isQuiet = quiet
+    return configuration
+  }
+}

@@ -1,0 +1,72 @@
+import Foundation
+import HeadImpact
+import Survey
+
+/// What `score` prints: the heads that look at the object most, and where the file is.
+struct ScoreTable {
+  private static let shown = 8
+  private let summary: ScoringJob.Summary
+  private let table: HeadImpactTable
+  private let ranking: Ranking
+
+  init(_ summary: ScoringJob.Summary, _ contents: HeadImpactFile.Contents) {
+    self.summary = summary
+    table = contents.table
+    ranking = Ranking(contents.table, by: .matched)
+  }
+
+  private var heads: [Row] {
+    ranking.heads.prefix(Self.shown).map { head in
+      let at = table.index(.matched, layer: head.layer, head: head.head)
+      return Row(
+        layer: head.layer, head: head.head, hi: table.hi[at], stderr: table.stderr[at].isNaN ? nil : table.stderr[at],
+        chance: table.chance[at], sinkShare: table.sinkShare[head.layer * table.heads + head.head])
+    }
+  }
+
+  var text: String {
+    var rows = [["layer.head", "HI (matched)", "± s.e.", "chance", "sink share"]]
+    rows += heads.map { row in
+      [
+        "\(row.layer).\(row.head)", number(row.hi), row.stderr.map(number) ?? "–", number(row.chance),
+        number(row.sinkShare),
+      ]
+    }
+    let layers = ranking.layers.prefix(3).map { "\($0.layer) (\(number($0.score)))" }.joined(separator: ", ")
+    let skipped = summary.skipped > 0 ? ", \(summary.skipped) skipped" : ""
+    let state = summary.isNew ? "" : "; it was finished already"
+    return """
+      \(aligned(rows))
+
+      Layers with the highest HI: \(layers)
+      \(summary.samples) samples\(skipped), \(table.layers) layers x \(table.heads) heads -> \(summary.output.path)\(state)
+      """
+  }
+
+  func json() throws -> String {
+    struct Report: Encodable {
+      let output: String
+      let samples: Int
+      let skipped: Int
+      let layers: [Layer]
+      let heads: [Row]
+    }
+    struct Layer: Encodable {
+      let layer: Int
+      let score: Double
+    }
+    return try jsonText(
+      Report(
+        output: summary.output.path, samples: summary.samples, skipped: summary.skipped,
+        layers: ranking.layers.map { Layer(layer: $0.layer, score: $0.score) }, heads: heads))
+  }
+
+  private struct Row: Encodable {
+    let layer: Int
+    let head: Int
+    let hi: Double
+    let stderr: Double?
+    let chance: Double
+    let sinkShare: Double
+  }
+}

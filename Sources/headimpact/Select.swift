@@ -1,0 +1,46 @@
+import ArgumentParser
+import Foundation
+import HeadImpact
+import Survey
+
+struct Select: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Choose layers by their Head Impact, to be trained.",
+    discussion: "A layer's score is the mean HI of its heads; ties go to the lower index.")
+
+  @Argument(help: "The HDF5 file of a scoring run.")
+  var file: String
+  @Option(help: "The layers of highest score, of lowest, or drawn by --seed.")
+  var strategy = Selection.Strategy.top
+  @Option(help: ArgumentHelp("How many layers.", valueName: "k"))
+  var layers = 3
+  @Option(help: "The measure whose HI decides.")
+  var measure = Measure.matched
+  @Option(help: ArgumentHelp("Name the best heads of the whole model too.", valueName: "k"))
+  var heads = 0
+  @Option(help: "Seed of the strategy random.")
+  var seed: UInt64 = 0
+  @Option(help: "How the result is printed.")
+  var format = OutputFormat.json
+
+  func run() throws {
+    let url = fileURL(file)
+    let contents = try HeadImpactFile.read(url)
+    var selection = try Selection(
+      from: contents.table, strategy: strategy, measure: measure, layers: layers, topHeads: heads, seed: seed)
+    selection.modelName = contents.modelName
+    selection.modelSHA256 = contents.modelSHA256
+    selection.source = url.lastPathComponent
+    switch format {
+    case .json: print(try selection.json())
+    case .table:
+      let rows = zip(selection.layers, selection.scores).map { ["\($0)", number($1)] }
+      print(aligned([["layer", "HI (\(measure.rawValue))"]] + rows))
+      guard !selection.heads.isEmpty else { return }
+      let best = selection.heads.map { head in
+        ["\(head.layer).\(head.head)", number(contents.table.hi[contents.table.index(measure, layer: head.layer, head: head.head)])]
+      }
+      print("\n" + aligned([["layer.head", "HI (\(measure.rawValue))"]] + best))
+    }
+  }
+}
