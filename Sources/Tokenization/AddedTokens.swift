@@ -1,0 +1,135 @@
+/// A token that is found in the text before any other stage, whole.
+struct AddedToken: Sendable {
+  let id: Int32
+  let content: ByteString
+  /// Only where no letter, digit or mark touches it.
+  let singleWord: Bool
+  /// Takes the white space on its left, or on its right, in.
+  let stripsLeft: Bool
+  let stripsRight: Bool
+  /// Looked for in the normalised text, not in the original.
+  let isNormalized: Bool
+  /// Left out of decoded text on request.
+  let isSpecial: Bool
+
+  /// - Parameter id: Given apart where the file keys the tokens by id, as tokenizer_config.json does.
+  init(_ node: JSONNode, id: Int32? = nil) throws {
+    self.id = try id ?? node.required("id").tokenID()
+    let content = try node.required("content")
+    self.content = try content.string()
+    guard !self.content.bytes.isEmpty else { throw content.fault("an added token can't be empty") }
+    isSpecial = try node.bool("special", default: false)
+    singleWord = try node.bool("single_word", default: false)
+    stripsLeft = try node.bool("lstrip", default: false)
+    stripsRight = try node.bool("rstrip", default: false)
+    isNormalized = try node.bool("normalized", default: !isSpecial)
+  }
+}
+
+/// The `added_tokens` of tokenizer.json.
+struct AddedTokens: Sendable {
+  /// A stretch of text: an added token, or what the other stages are for.
+  struct Segment {
+    let text: AlignedText
+    let token: Int32?
+  }
+
+  private let tokens: [AddedToken]
+  private let byID: [Int32: Int]
+  private let byContent: [ByteString: Int32]
+  private var verbatim = TokenTrie()
+  private var normalized = TokenTrie()
+
+  init(_ nodes: [(node: JSONNode, token: AddedToken)], model: BytePairModel, normalizer: Normalizer) throws {
+    var byID: [Int32: Int] = [:]
+    var byContent: [ByteString: Int32] = [:]
+    for (index, (node, token)) in nodes.enumerated() {
+      let known = model.id(of: token.content)
+      guard known ?? token.id == token.id else {
+        throw node.fault("the token \(token.content.quoted) has the id \(known ?? 0) in the vocabulary, not \(token.id)")
+      }
+      if let other = model.token(of: token.id), other != token.content {
+        throw node.fault("the id \(token.id) is that of the token \(other.quoted) in the vocabulary")
+      }
+      guard byID.updateValue(index, forKey: token.id) == nil else {
+        throw node.fault("the id \(token.id) is given to two added tokens")
+      }
+      guard byContent.updateValue(token.id, forKey: token.content) == nil else {
+        throw node.fault("the token \(token.content.quoted) is given twice")
+      }
+    }
+    tokens = nodes.map(\.token)
+    (self.byID, self.byContent) = (byID, byContent)
+    // Special ones first: of two that normalise to the same, the library finds those.
+    for (index, token) in tokens.enumerated().filter(\.element.isSpecial) + tokens.enumerated().filter({ !$0.element.isSpecial }) {
+      if token.isNormalized {
+        normalized.insert(normalizer.normalize(AlignedText(token.content.text)).bytes, index)
+      } else {
+        verbatim.insert(token.content.bytes, index)
+      }
+    }
+  }
+
+  func id(of token: ByteString) -> Int32? { byContent[token] }
+
+  func token(of id: Int32) -> AddedToken? { byID[id].map { tokens[$0] } }
+
+  /// How many aren't in the model's vocabulary too.
+  func count(outside model: BytePairModel) -> Int { tokens.count { model.id(of: $0.content) == nil } }
+
+  /// Cuts the text at the tokens looked for in original or in normalised text.
+  func segments(of text: AlignedText, normalized isNormalized: Bool) -> [Segment] {
+    let found = (isNormalized ? normalized : verbatim).occurrences(in: text.bytes)
+    guard !found.isEmpty else { return text.isEmpty ? [] : [Segment(text: text, token: nil)] }
+    var segments: [Segment] = []
+    var end = 0
+    for (range, index) in found {
+      let token = tokens[index]
+      if token.singleWord, Self.touchesWord(text.bytes, range) { continue }
+      var (start, stop) = (range.lowerBound, range.upperBound)
+      if token.stripsLeft { start = max(Self.skipSpaceLeft(text.bytes, from: start), end) }
+      if token.stripsRight { stop = Self.skipSpaceRight(text.bytes, from: stop) }
+      // One that another's white space has swallowed.
+      guard start < stop else { continue }
+      if end < start { segments.append(Segment(text: text[end..<start], token: nil)) }
+      segments.append(Segment(text: text[start..<stop], token: token.id))
+      end = stop
+    }
+    if end < text.count { segments.append(Segment(text: text[end..<text.count], token: nil)) }
+    return segments
+  }
+
+  private static func touchesWord(_ bytes: [UInt8], _ range: Range<Int>) -> Bool {
+    (range.lowerBound > 0 && isWord(bytes.scalar(before: range.lowerBound).scalar))
+      || (range.upperBound < bytes.count && isWord(bytes.scalar(at: range.upperBound).scalar))
+  }
+
+  /// `\w` of Rust's regex crate.
+  private static func isWord(_ scalar: Unicode.Scalar) -> Bool {
+    if scalar.properties.isAlphabetic || scalar.properties.isJoinControl { return true }
+    switch scalar.properties.generalCategory {
+    case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: return true
+    default: return false
+    }
+  }
+
+  private static func skipSpaceLeft(_ bytes: [UInt8], from index: Int) -> Int {
+    var index = index
+    while index > 0 {
+      let (scalar, length) = bytes.scalar(before: index)
+      guard scalar.properties.isWhitespace else { break }
+      index -= length
+    }
+    return index
+  }
+
+  private static func skipSpaceRight(_ bytes: [UInt8], from index: Int) -> Int {
+    var index = index
+    while index < bytes.count {
+      let (scalar, length) = bytes.scalar(at: index)
+      guard scalar.properties.isWhitespace else { break }
+      index += length
+    }
+    return index
+  }
+}
