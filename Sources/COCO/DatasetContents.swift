@@ -1,0 +1,117 @@
+/// The three lists of a COCO file as they are read from its JSON.
+struct DatasetContents {
+  private(set) var images: [ImageRecord] = []
+  private(set) var categories: [Category] = []
+  private(set) var annotations: [Annotation] = []
+
+  /// - Throws: `COCOError` without the file's name.
+  init(_ bytes: [UInt8]) throws {
+    var reader = JSONReader(bytes)
+    var seen: Set<String> = []
+    try reader.readObject { reader, key in
+      guard ["images", "categories", "annotations"].contains(key) else {
+        try reader.skipValue()
+        return
+      }
+      guard seen.insert(key).inserted else { throw reader.failure("the key occurs twice") }
+      try reader.readArray { reader in
+        switch key {
+        case "images": images.append(try Self.image(&reader))
+        case "categories": categories.append(try Self.category(&reader))
+        default: annotations.append(try Self.annotation(&reader, at: annotations.count))
+        }
+      }
+    }
+    try reader.finish()
+    for key in ["images", "annotations"] where !seen.contains(key) {
+      throw COCOError(problem: "the key \"\(key)\" is missing: a COCO file has images and annotations")
+    }
+  }
+
+  private static func image(_ reader: inout JSONReader) throws -> ImageRecord {
+    var (id, fileName, width, height): (Int64?, String?, Int64?, Int64?)
+    try reader.readObject { reader, key in
+      switch key {
+      case "id": id = try reader.readInteger()
+      case "file_name": fileName = try reader.readString()
+      case "width": width = try reader.readInteger()
+      case "height": height = try reader.readInteger()
+      default: try reader.skipValue()
+      }
+    }
+    let record = ImageRecord(
+      id: try required(id, "id", reader), fileName: try required(fileName, "file_name", reader),
+      width: Int(try required(width, "width", reader)), height: Int(try required(height, "height", reader)))
+    guard !record.fileName.isEmpty else { throw reader.failure("\"file_name\" is empty") }
+    do {
+      try BinaryMask.checkSize(height: record.height, width: record.width)
+    } catch let error as COCOError {
+      throw reader.failure(error.problem)
+    }
+    return record
+  }
+
+  private static func category(_ reader: inout JSONReader) throws -> Category {
+    var (id, name, supercategory): (Int64?, String?, String?)
+    try reader.readObject { reader, key in
+      switch key {
+      case "id": id = try reader.readInteger()
+      case "name": name = try reader.readString()
+      case "supercategory": supercategory = try optional(&reader) { try $0.readString() }
+      default: try reader.skipValue()
+      }
+    }
+    return Category(
+      id: try required(id, "id", reader), name: try required(name, "name", reader), supercategory: supercategory)
+  }
+
+  private static func annotation(_ reader: inout JSONReader, at position: Int) throws -> Annotation {
+    var (id, imageID, categoryID): (Int64?, Int64?, Int64?)
+    var (isCrowd, area): (Bool?, Double?)
+    var (description, question, answers): (String?, String?, [String]?)
+    var segmentation: Range<Int>?
+    try reader.readObject { reader, key in
+      switch key {
+      case "id": id = try reader.readInteger()
+      case "image_id": imageID = try reader.readInteger()
+      case "category_id": categoryID = try optional(&reader) { try $0.readInteger() }
+      case "iscrowd": isCrowd = try optional(&reader) { try $0.readFlag() }
+      case "area": area = try optional(&reader) { try $0.readDouble() }
+      case "description": description = try optional(&reader) { try $0.readString() }
+      case "question": question = try optional(&reader) { try $0.readString() }
+      case "answers": answers = try optional(&reader, Self.answers)
+      case "segmentation": segmentation = try optional(&reader, Self.segmentation)
+      default: try reader.skipValue()
+      }
+    }
+    return Annotation(
+      id: try required(id, "id", reader), imageID: try required(imageID, "image_id", reader), categoryID: categoryID,
+      isCrowd: isCrowd ?? false, area: area, description: description, question: question, answers: answers,
+      segmentation: segmentation, position: position)
+  }
+
+  private static func answers(_ reader: inout JSONReader) throws -> [String] {
+    var answers: [String] = []
+    try reader.readArray { answers.append(try $0.readString()) }
+    return answers
+  }
+
+  private static func segmentation(_ reader: inout JSONReader) throws -> Range<Int> {
+    let kind = try reader.peek()
+    guard kind == .array || kind == .object else {
+      throw reader.failure("\(kind.rawValue), where a list of polygons or a run-length encoding is expected")
+    }
+    return try reader.skipValue()
+  }
+
+  private static func optional<Value>(
+    _ reader: inout JSONReader, _ read: (inout JSONReader) throws -> Value
+  ) throws -> Value? {
+    try reader.readNull() ? nil : try read(&reader)
+  }
+
+  private static func required<Value>(_ value: Value?, _ key: String, _ reader: JSONReader) throws -> Value {
+    guard let value else { throw reader.failure("the key \"\(key)\" is missing") }
+    return value
+  }
+}
