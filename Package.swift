@@ -8,9 +8,9 @@ func room(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [
   .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
 }
 
-func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+func tests(of name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
   .testTarget(
-    name: name + "Tests", dependencies: [.byName(name: name), "TestSupport"] + dependencies,
+    name: name + "Tests", dependencies: [.byName(name: name), "TestSupport"] + dependencies, exclude: exclude,
     swiftSettings: strict)
 }
 
@@ -69,7 +69,7 @@ let package = Package(
     tests(of: "MessagePassing"),
     tests(of: "HDF5Store"),
     tests(of: "Transformer"),
-    tests(of: "VisionLanguage"),
+    tests(of: "VisionLanguage", exclude: ["Goldens"]),
     tests(of: "HeadImpact"),
     tests(of: "Survey", ["Demonstration"]),
     tests(of: "Demonstration"),

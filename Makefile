@@ -1,0 +1,117 @@
+# HeadImpact: `make` lists what there is to do.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PREFIX ?= /usr/local
+VENV ?= .venv
+PYTHON := $(VENV)/bin/python
+RELEASE := .build/release
+PROGRAM := $(RELEASE)/headimpact
+DEMO ?= .cache/demo
+RANKS ?= 2
+
+# What apt installs. `make deps` skips what dpkg already has.
+PACKAGES := libopenmpi-dev openmpi-bin libopenblas-dev libhdf5-dev libdnnl-dev libturbojpeg0-dev libpng-dev \
+            libpcre2-dev libssl-dev pkg-config python3 python3-venv
+
+# TESTABLE=1 builds the program with the tests' flags: after `make test` that compiles nothing anew.
+BUILD_FLAGS := -c release $(if $(TESTABLE),-Xswiftc -enable-testing)
+# Open MPI won't start as root, nor on fewer slots than ranks, unless it is told to.
+MPIRUN := mpirun --oversubscribe $(if $(filter 0,$(shell id -u)),--allow-run-as-root)
+SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
+
+.PHONY: help deps system-deps python-deps swift build test test-python parity demo bench format lint install uninstall \
+        clean distclean goldens goldens-cache demo-model
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+deps: system-deps python-deps swift ## Install whatever of Debian's packages and the Python tools is missing
+
+system-deps:
+	@missing=$$(for package in $(PACKAGES); do \
+	    dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || echo $$package; done); \
+	if [ -n "$$missing" ]; then \
+	    echo "Installing" $$missing; \
+	    $(SUDO) apt-get update -qq; \
+	    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
+	fi
+
+python-deps: system-deps
+	@tools/install-python.sh $(VENV)
+
+swift:
+	@command -v swift >/dev/null || { \
+	    echo "swift is not on the PATH: HeadImpact needs Swift 6.2 or later, from https://www.swift.org/install/linux" >&2; \
+	    exit 1; }
+	@version=$$(swift --version 2>/dev/null | sed -nE 's/.*Swift version ([0-9]+\.[0-9]+).*/\1/p' | head -1); \
+	if [ "$$(printf '%s\n' 6.2 "$$version" | sort -V | head -1)" != 6.2 ]; then \
+	    echo "Swift $$version is too old: HeadImpact needs 6.2 or later, from https://www.swift.org/install/linux" >&2; \
+	    exit 1; fi
+
+# No -march: oneDNN, OpenBLAS and the kernels choose by the processor they run on, so a build suits every node.
+build: system-deps swift ## The program, optimised: .build/release/headimpact
+	swift build $(BUILD_FLAGS) --product headimpact
+
+goldens-cache: python-deps ## The real Qwen2 tokenizer, rebuilt from its published ranks, for the tokenizer tests
+	@[ ! -f tools/goldens/tokenizer/make.py ] || $(PYTHON) tools/goldens/tokenizer/make.py --cache .cache/qwen2-tokenizer
+
+test: deps goldens-cache ## All tests (installs what is missing first)
+	swift build -c release -Xswiftc -enable-testing --build-tests
+	swift test -c release -Xswiftc -enable-testing
+	@$(MAKE) --no-print-directory test-python
+
+# The Python side of the tests: the comparison behind `make parity` must itself tell right from wrong.
+test-python: python-deps
+	$(PYTHON) -m unittest discover -s tools/parity -p 'test_*.py'
+
+parity: deps build ## headimpact against the Python reference on fresh random models and photographs
+	$(PYTHON) tools/parity/run.py $(PARITY_OPTIONS)
+
+demo: deps build ## Set up, then score the bundled demonstration model on two ranks
+	$(PROGRAM) demo --output $(DEMO)
+	rm -f $(DEMO)/hi.h5 $(DEMO)/hi.h5.*
+	$(MPIRUN) -np $(RANKS) $(PROGRAM) score --model $(DEMO)/model --dataset $(DEMO)/dataset/keyobjects.json \
+	    --images $(DEMO)/dataset/images --output $(DEMO)/hi.h5
+	$(PROGRAM) select $(DEMO)/hi.h5 --strategy top --layers 3 --format table
+	@echo "The Head Impact of every layer and head is in $(DEMO)/hi.h5 (h5py, xarray, HDFView, h5dump)."
+
+bench: deps build ## Speed and memory beside transformers, on a full-size random Qwen2-VL-2B (4.4 GB on disk, half an hour)
+	$(PYTHON) Benchmarks/run.py $(BENCH_OPTIONS)
+
+goldens: python-deps ## Make the golden values of the tests anew
+	@for make in tools/goldens/*/make.py; do echo $$make; $(PYTHON) $$make; done
+
+demo-model: python-deps ## Train the bundled demonstration model anew (hours on a CPU)
+	$(PYTHON) tools/demo-model/train.py $(DEMO_MODEL_OPTIONS)
+
+format: swift ## Format the Swift sources
+	swift format --in-place --parallel --recursive Package.swift Sources Tests
+
+lint: swift ## Complain about Swift sources that are not formatted
+	swift format lint --strict --parallel --recursive Package.swift Sources Tests
+
+install: build ## Install the program, its resources and shell completions under PREFIX (/usr/local)
+	install -d $(DESTDIR)$(PREFIX)/lib/headimpact $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/lib/headimpact/headimpact
+	rm -rf $(DESTDIR)$(PREFIX)/lib/headimpact/*.resources
+	cp -RL $(RELEASE)/*.resources $(DESTDIR)$(PREFIX)/lib/headimpact/
+	ln -sf ../lib/headimpact/headimpact $(DESTDIR)$(PREFIX)/bin/headimpact
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
+	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	$(PROGRAM) --generate-completion-script bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/headimpact
+	$(PROGRAM) --generate-completion-script zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_headimpact
+	$(PROGRAM) --generate-completion-script fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/headimpact.fish
+
+uninstall: ## Take away what install put under PREFIX
+	rm -rf $(DESTDIR)$(PREFIX)/lib/headimpact $(DESTDIR)$(PREFIX)/bin/headimpact \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/headimpact \
+	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_headimpact \
+	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/headimpact.fish
+
+clean: ## Remove what was built
+	rm -rf .build
+
+distclean: clean ## … and the virtual environment and everything cached
+	rm -rf $(VENV) .cache

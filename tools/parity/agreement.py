@@ -1,0 +1,98 @@
+"""The Agreement table of head-impact.md, as figures with limits."""
+from dataclasses import dataclass
+
+import h5py
+import numpy as np
+
+
+@dataclass
+class Figure:
+    what: str
+    value: float
+    limit: float
+    relation: str = "<="
+
+    @property
+    def ok(self):  # NaN holds to no limit
+        return bool(self.value <= self.limit if self.relation == "<=" else self.value >= self.limit)
+
+
+def _scores(f):
+    return {int(k): f["scores"][k][()].astype(np.float64) for k in f["scores"]}
+
+
+def _equal_counts(a, b):
+    """How many samples differ in their ids or their numbers of tokens."""
+    differing = [Figure("annotation ids that differ", float(not np.array_equal(a["sample"][()], b["sample"][()])), 0)]
+    for name in ("sequence_tokens", "visual_tokens", "caption_tokens", "mask_tokens"):
+        x, y = a[name][()], b[name][()]
+        differing.append(Figure(f"samples whose {name.replace('_', ' ')} differ",
+                                float((x != y).sum()) if x.shape == y.shape else float("inf"), 0))
+    return differing
+
+
+def relative_l2(actual, expected):
+    return float(np.linalg.norm(actual - expected) / np.linalg.norm(expected))
+
+
+def _greatest(a, b):
+    """The largest |a - b|; NaN where only one is NaN, zero where both are (hi_stderr of a single sample)."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if a.shape != b.shape:
+        return float("inf")
+    both = np.isnan(a) & np.isnan(b)
+    return float(np.abs(np.where(both, 0, a) - np.where(both, 0, b)).max())
+
+
+def ranks(x):
+    """Ranks from 0, ties sharing their mean."""
+    _, inverse, counts = np.unique(x, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts + 1) / 2)[inverse]
+
+
+def spearman(x, y):
+    return float(np.corrcoef(ranks(x.ravel()), ranks(y.ravel()))[0, 1])
+
+
+def compare_f32(ours, reference):
+    """ours, reference: HDF5 paths."""
+    with h5py.File(ours) as a, h5py.File(reference) as b:
+        figures = _equal_counts(a, b)
+        sa, sb = _scores(a), _scores(b)
+        same = sa.keys() == sb.keys() and all(sa[k].shape == sb[k].shape for k in sb)
+        figures.append(Figure("AS: samples missing or of another shape", float(not same), 0))
+        if not same:
+            return figures
+        figures += [
+            # np.max, not max: it passes NaN on.
+            Figure("AS: max difference", float(np.max([np.abs(sa[k] - sb[k]).max() for k in sb])), 2e-5),
+            Figure("AS: relative L2 (worst sample, layer and head)", float(np.max(
+                [(np.linalg.norm(sa[k] - sb[k], axis=2) / np.linalg.norm(sb[k], axis=2)).max() for k in sb])), 1e-4),
+        ]
+        x, y = a["sample_hi"][()].astype(np.float64), b["sample_hi"][()].astype(np.float64)
+        figures.append(Figure("per-sample measures equal to 1e-6 (share)",
+                              float((np.abs(x - y) <= 1e-6).mean()) if x.shape == y.shape else 0.0, 0.995, ">="))
+        for name in ("hi", "hi_stderr", "hi_chance", "hi_nosink", "sink_share"):
+            figures.append(Figure(f"{name}: max difference", _greatest(a[name][()], b[name][()]), 2e-3))
+    return figures
+
+
+def compare_bf16(ours, reference_bf16, reference_f32):
+    """Both bfloat16 runs against the float32 reference."""
+    with h5py.File(ours) as a, h5py.File(reference_bf16) as b, h5py.File(reference_f32) as f:
+        figures = [Figure(f"bf16: {x.what}", x.value, x.limit) for x in _equal_counts(a, f)]
+        sa, sb, sf = _scores(a), _scores(b), _scores(f)
+        if not (sa.keys() == sf.keys() and all(sa[k].shape == sf[k].shape for k in sf)):
+            return figures + [Figure("bf16: AS: samples missing or of another shape", 1, 0)]
+        join = lambda s: np.concatenate([s[k].ravel() for k in sorted(s)])
+        figures += [
+            Figure("bf16: AS: relative L2 to the f32 reference",
+                   relative_l2(join(sa), join(sf)), relative_l2(join(sb), join(sf))),
+            Figure("bf16: Spearman of HI (matched) over heads",
+                   spearman(a["hi"][0], f["hi"][0]), 0.99, ">="),
+            Figure("bf16: Spearman of HI (mass) over heads",
+                   spearman(a["hi"][4], f["hi"][4]), 0.99, ">="),
+        ]
+        print(f"       (the bf16 reference's own Spearman: matched {spearman(b['hi'][0], f['hi'][0]):.4f}, "
+              f"mass {spearman(b['hi'][4], f['hi'][4]):.4f})")
+    return figures

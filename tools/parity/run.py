@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""Runs headimpact and the reference side by side on fresh random checkpoints, and holds them to the Agreement table of
+head-impact.md.
+
+    .venv/bin/python tools/parity/run.py        (make parity)
+
+Prints every figure beside its limit and exits 1 where one is over. With --smoke the reference's own output stands in for
+headimpact's: then every figure must be zero, which proves the comparison, not the product.
+"""
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tools/reference"), str(Path(__file__).parent)]
+
+import drawn_images
+import make_tiny_qwen2vl
+import published
+from agreement import compare_bf16, compare_f32
+from coco_keyobjects import coco_keyobjects
+
+# Checkpoints: other head counts, grouped-query ratios, widths and depths than the goldens have.
+CASES = {
+    "8 heads, 2 kv": dict(options=dict(layers=5, heads=8, kv_heads=2, hidden=128, intermediate=192, vision_dim=64,
+                                       vision_heads=4, vision_depth=3), data="coco", ranks=2, bf16=True),
+    "12 heads, 12 kv, untied, f32, published": dict(
+        options=dict(layers=3, heads=12, kv_heads=12, hidden=192, intermediate=320, vision_dim=80, vision_heads=5,
+                     dtype="float32", untied=True), data="coco", layout=published.to_published_layout),
+    "7 heads, 1 kv, odd sizes, f16": dict(
+        options=dict(layers=4, heads=7, kv_heads=1, hidden=56, intermediate=99, vision_dim=36, vision_heads=3,
+                     vision_mlp_ratio=3, dtype="float16", small_vocabulary=True),
+        data="drawn", layout=published.to_nested_names, ranks=3),
+    "4 heads of 32, peaky": dict(options=dict(layers=6, heads=4, kv_heads=2, hidden=128, intermediate=128, scale=0.35,
+                                              small_vocabulary=True), data="drawn"),
+}
+LIMIT_ON_VISUAL_TOKENS = 100
+DRAWN = [(333, 251, "jpg", "RGB"), (199, 307, "png", "RGB"), (128, 128, "jpg", "L"), (517, 90, "png", "RGB"), (64, 280, "jpg", "RGB")]
+
+
+def reference(folder, data, precision, threads):
+    output = folder / f"reference-{precision}.h5"
+    subprocess.run([sys.executable, ROOT / "tools/reference/hi_reference.py", "--model", folder / "model",
+                    "--dataset", data / "keyobjects.json", "--images", data / "images", "--output", output,
+                    "--precision", precision, "--dump-scores"], check=True, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL if not os.environ.get("PARITY_VERBOSE") else None,
+                   env=os.environ | {"OMP_NUM_THREADS": str(threads)})
+    return output
+
+
+def mpirun(ranks):
+    """The words before a command that start it on `ranks` ranks."""
+    if ranks == 1:
+        return []
+    root = ["--allow-run-as-root"] if os.geteuid() == 0 else []
+    return ["mpirun", *root, "--oversubscribe", "-np", str(ranks)]
+
+
+def product(binary, folder, data, precision, ranks):
+    output = folder / f"headimpact-{precision}.h5"
+    subprocess.run([*mpirun(ranks), binary, "score", "--model", folder / "model", "--dataset", data / "keyobjects.json",
+                    "--images", data / "images", "--output", output, "--precision", precision, "--save-scores", "--quiet"],
+                   check=True)
+    return output
+
+
+def datasets(folder, coco):
+    """{"coco", "drawn"} -> folder. Without the photographs both are drawn."""
+    made = {"drawn": folder / "drawn", "coco": folder / "coco"}
+    drawn_images.write_dataset(made["drawn"], DRAWN, [3, 2, 2, 2, 2], seed=random.randrange(1 << 30))
+    if (coco / "instances.json").exists():
+        count = coco_keyobjects(coco, made["coco"], limit=16)
+        print(f"photographs: {count} annotations of {coco}")
+    else:
+        print(f"photographs: none at {coco}; drawn images stand in")
+        drawn_images.write_dataset(made["coco"], DRAWN[::-1], [3, 3, 3, 3, 4], seed=random.randrange(1 << 30))
+    return made
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--binary", default=ROOT / ".build/release/headimpact", type=Path)
+    p.add_argument("--coco", default=ROOT.parent / "shared/data/coco-sample", type=Path)
+    p.add_argument("--seed", type=int, help="default: a new one every time, printed")
+    p.add_argument("--threads", type=int, default=os.cpu_count())
+    p.add_argument("--only", help="cases whose name holds this text")
+    p.add_argument("--keep", help="a folder to work in and leave behind, to look into a failure")
+    p.add_argument("--smoke", action="store_true", help="compare the reference with itself")
+    a = p.parse_args()
+    if not a.smoke and not a.binary.exists():
+        sys.exit(f"{a.binary} is not there: `make build` makes it")
+
+    seed = a.seed if a.seed is not None else random.SystemRandom().randrange(1 << 30)
+    random.seed(seed)
+    print(f"seed {seed} (repeat with --seed {seed})")
+    start, rows = time.time(), []
+    scratch = tempfile.TemporaryDirectory()
+    work = Path(a.keep or scratch.name)
+    data = datasets(work, a.coco)
+    real = None
+    for number, (name, case) in enumerate(CASES.items()):
+        if a.only and a.only not in name:
+            continue
+        folder = work / f"case-{number}"
+        options = case["options"] | {"seed": random.randrange(1 << 30), "max_pixels": LIMIT_ON_VISUAL_TOKENS * 28 * 28}
+        if not options.get("small_vocabulary"):
+            real = real or make_tiny_qwen2vl.tokenizer()  # building its merges takes a while: once
+        made = make_tiny_qwen2vl.make(folder / "model", tok=None if options.get("small_vocabulary") else real, **options)
+        case.get("layout", lambda folder: None)(folder / "model")
+        ranks = case.get("ranks", 1)
+        print(f"\n{name}: {made['parameters']:,} parameters, {made['vocab']:,} tokens, {case['data']} images, "
+              f"{ranks} rank{'s' * (ranks > 1)}", flush=True)
+        wanted = reference(folder, data[case["data"]], "f32", a.threads)
+        ours = wanted if a.smoke else product(a.binary, folder, data[case["data"]], "f32", ranks)
+        rows += report(compare_f32(ours, wanted), name)
+        if case.get("bf16"):
+            wanted_bf16 = reference(folder, data[case["data"]], "bf16", a.threads)
+            ours = wanted_bf16 if a.smoke else product(a.binary, folder, data[case["data"]], "bf16", ranks)
+            rows += report(compare_bf16(ours, wanted_bf16, wanted), name)
+    failed = sum(not ok for ok in rows)
+    print(f"\n{time.time() - start:.0f} s\nparity: {len(rows) - failed} passed, {failed} failed")
+    sys.exit(1 if failed or not rows else 0)
+
+
+def report(figures, case):
+    """Prints a case's figures; returns which hold."""
+    for f in figures:
+        print(f"  {'ok  ' if f.ok else 'OVER'} {f.what:<58} {f.value:>12.4g}  {f.relation} {f.limit:g}", flush=True)
+    return [f.ok for f in figures]
+
+
+if __name__ == "__main__":
+    main()
