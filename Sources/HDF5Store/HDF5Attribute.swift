@@ -38,8 +38,8 @@ extension HDF5File {
   public func attribute(_ name: String, of object: String = "/") throws -> HDF5Attribute? {
     try withObject(object, attribute: name, "read attribute", writing: false) { object, place -> HDF5Attribute? in
       guard try place.check(H5Aexists(object, name)) > 0 else { return nil }
-      return try place.with(H5Aopen(object, name, chdf5_default()), close: H5Aclose) { handle in
-        let shape = try place.with(H5Aget_space(handle), close: H5Sclose) { try shape(ofSpace: $0, place) }
+      return try place.with(H5Aopen(object, name, chdf5_default()), close: H5Aclose) { handle -> HDF5Attribute in
+        let shape = try place.with(H5Aget_space(handle), close: H5Sclose) { try self.shape(ofSpace: $0, place) }
         guard shape.count <= 1 else { throw place.error("its shape is \(shape), not a list") }
         return try get(handle, shape, place)
       }
