@@ -35,6 +35,8 @@ struct AddedTokens: Sendable {
   }
 
   private let tokens: [AddedToken]
+  /// As each is written in decoded text: one looked for in normalised text, normalised.
+  private let written: [ByteString]
   private let byID: [Int32: Int]
   private let byContent: [ByteString: Int32]
   private var verbatim = TokenTrie()
@@ -46,7 +48,8 @@ struct AddedTokens: Sendable {
     for (index, (node, token)) in nodes.enumerated() {
       let known = model.id(of: token.content)
       guard known ?? token.id == token.id else {
-        throw node.fault("the token \(token.content.quoted) has the id \(known ?? 0) in the vocabulary, not \(token.id)")
+        throw node.fault(
+          "the token \(token.content.quoted) has the id \(known ?? 0) in the vocabulary, not \(token.id)")
       }
       if let other = model.token(of: token.id), other != token.content {
         throw node.fault("the id \(token.id) is that of the token \(other.quoted) in the vocabulary")
@@ -59,20 +62,26 @@ struct AddedTokens: Sendable {
       }
     }
     tokens = nodes.map(\.token)
+    written = tokens.map { token in
+      token.isNormalized ? ByteString(normalizer.normalize(AlignedText(token.content.text)).bytes) : token.content
+    }
     (self.byID, self.byContent) = (byID, byContent)
     // Special ones first: of two that normalise to the same, the library finds those.
-    for (index, token) in tokens.enumerated().filter(\.element.isSpecial) + tokens.enumerated().filter({ !$0.element.isSpecial }) {
-      if token.isNormalized {
-        normalized.insert(normalizer.normalize(AlignedText(token.content.text)).bytes, index)
+    let order = tokens.indices.filter { tokens[$0].isSpecial } + tokens.indices.filter { !tokens[$0].isSpecial }
+    for index in order {
+      if tokens[index].isNormalized {
+        normalized.insert(written[index].bytes, index)
       } else {
-        verbatim.insert(token.content.bytes, index)
+        verbatim.insert(written[index].bytes, index)
       }
     }
   }
 
   func id(of token: ByteString) -> Int32? { byContent[token] }
 
-  func token(of id: Int32) -> AddedToken? { byID[id].map { tokens[$0] } }
+  func token(of id: Int32) -> (text: ByteString, isSpecial: Bool)? {
+    byID[id].map { (written[$0], tokens[$0].isSpecial) }
+  }
 
   /// How many aren't in the model's vocabulary too.
   func count(outside model: BytePairModel) -> Int { tokens.count { model.id(of: $0.content) == nil } }

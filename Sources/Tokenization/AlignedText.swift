@@ -55,7 +55,9 @@ struct AlignedText: Sendable {
 
   /// Scalars of the original that the bytes cover: from the first byte's start to the last byte's end.
   func original(_ range: Range<Int>) -> Range<Int> {
-    guard let first = range.first, let last = range.last, range.lowerBound >= 0, last < spans.count else { return 0..<0 }
+    guard let first = range.first, let last = range.last, range.lowerBound >= 0, last < spans.count else {
+      return 0..<0
+    }
     let start = Int(spans[first].start)
     return start..<max(start, Int(spans[last].end))
   }

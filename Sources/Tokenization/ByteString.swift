@@ -52,6 +52,10 @@ extension RandomAccessCollection where Element == UInt8, Index == Int {
 extension Array where Element == UInt8 {
   /// Appends the scalar's UTF-8.
   mutating func append(utf8 scalar: Unicode.Scalar) {
-    if scalar.isASCII { append(UInt8(scalar.value)) } else { append(contentsOf: UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter) }
+    if scalar.isASCII {
+      append(UInt8(scalar.value))
+    } else {
+      append(contentsOf: UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
+    }
   }
 }

@@ -41,7 +41,8 @@ enum CharacterClass {
   ]
 
   private static let binaryProperties: Set<String> = [
-    "any", "alphabetic", "whitespace", "space", "uppercase", "lowercase", "emoji", "ideographic", "extendedpictographic",
+    "any", "alphabetic", "whitespace", "space", "uppercase", "lowercase", "emoji", "ideographic",
+    "extendedpictographic",
   ]
 
   /// Scalars that Unicode got after the PCRE2 of this machine, up to Oniguruma's 16.0.

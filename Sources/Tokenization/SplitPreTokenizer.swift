@@ -53,7 +53,7 @@ enum SplitBehavior: String, CaseIterable {
 
 /// Cuts pieces where a pattern matches.
 struct SplitPreTokenizer: Sendable {
-  private let expression: RegularExpression?
+  private let expression: RegularExpression
   private let behavior: SplitBehavior
   private let invert: Bool
   private let file: String
@@ -64,9 +64,8 @@ struct SplitPreTokenizer: Sendable {
     if let regex = try pattern.optional("Regex") {
       expression = try Self.compile(try regex.string().text, regex)
     } else if let literal = try pattern.optional("String") {
-      let text = try literal.string().text
-      // The empty string is found nowhere.
-      expression = text.isEmpty ? nil : try Self.compile(Self.escaped(text), literal)
+      // The empty string is found between any two characters.
+      expression = try Self.compile(Self.escaped(try literal.string().text), literal)
     } else {
       throw pattern.fault("an object with the key \"Regex\" or \"String\" was expected")
     }
@@ -109,12 +108,12 @@ struct SplitPreTokenizer: Sendable {
 
 extension PreTokenizedText {
   /// Cuts each piece where the expression matches, each for itself: nothing looks over a piece's edge.
-  mutating func split(by expression: RegularExpression?, _ behavior: SplitBehavior, inverted: Bool) throws {
+  mutating func split(by expression: RegularExpression, _ behavior: SplitBehavior, inverted: Bool) throws {
     pieces = try text.bytes.withUnsafeBufferPointer { bytes in
       var result: [Range<Int>] = []
       result.reserveCapacity(bytes.count / 4)
       for piece in pieces {
-        let found = try expression?.matches(in: UnsafeBufferPointer(rebasing: bytes[piece])) ?? []
+        let found = try expression.matches(in: UnsafeBufferPointer(rebasing: bytes[piece]))
         let matches = found.map { ($0.lowerBound + piece.lowerBound)..<($0.upperBound + piece.lowerBound) }
         result.append(contentsOf: behavior.pieces(of: piece, matches: matches, inverted: inverted))
       }

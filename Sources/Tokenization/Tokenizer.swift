@@ -97,7 +97,7 @@ public struct Tokenizer: Sendable {
       ids.compactMap { id in
         guard let id = Int32(exactly: id) else { return nil }
         if let added = addedTokens.token(of: id) {
-          return skipSpecialTokens && added.isSpecial ? nil : added.content
+          return skipSpecialTokens && added.isSpecial ? nil : added.text
         }
         return model.token(of: id)
       })
@@ -112,7 +112,7 @@ public struct Tokenizer: Sendable {
   /// The token of an id, as it stands in the file; nil where there is none.
   public func token(of id: Int) -> String? {
     guard let id = Int32(exactly: id) else { return nil }
-    return (addedTokens.token(of: id)?.content ?? model.token(of: id))?.text
+    return (addedTokens.token(of: id)?.text ?? model.token(of: id))?.text
   }
 
   /// How many tokens there are: the model's and the added ones. Ids may go beyond, where they leave gaps.

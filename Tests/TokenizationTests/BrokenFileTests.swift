@@ -14,7 +14,9 @@ struct BrokenFileTests {
 
   private static func split(_ pattern: String) -> String {
     file(
-      rest: #", "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "\#(pattern)"}, "behavior": "Isolated", "invert": false}"#)
+      rest:
+        #", "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "\#(pattern)"}, "behavior": "Isolated", "invert": false}"#
+    )
   }
 
   @Test(
@@ -54,10 +56,13 @@ struct BrokenFileTests {
       (file(model: #", "unk_token": "<unk>""#), "model.unk_token: \"<unk>\" is not in the vocabulary"),
       (file(model: #", "unk_token": 5"#), "model.unk_token: a string was expected"),
       (file(model: #", "dropout": 0.1"#), "model.dropout: dropout is random"),
-      (file(model: #", "continuing_subword_prefix": "\#\#""#), "model.continuing_subword_prefix: not supported"),
+      (file(model: #", "continuing_subword_prefix": "@@""#), "model.continuing_subword_prefix: not supported"),
       (file(model: #", "byte_fallback": "yes""#), "model.byte_fallback: true or false was expected"),
       (file(rest: #", "normalizer": {"type": "Lowercase"}"#), #"normalizer.type: the normalizer "Lowercase""#),
-      (file(rest: #", "normalizer": {"type": "Sequence", "normalizers": [{}]}"#), "normalizer.normalizers[0].type: the key"),
+      (
+        file(rest: #", "normalizer": {"type": "Sequence", "normalizers": [{}]}"#),
+        "normalizer.normalizers[0].type: the key"
+      ),
       (file(rest: #", "pre_tokenizer": {"type": "Metaspace"}"#), #"pre_tokenizer.type: the pre-tokenizer "Metaspace""#),
       (file(rest: #", "pre_tokenizer": []"#), "pre_tokenizer: an object was expected"),
       (split("(a"), "pre_tokenizer.pattern.Regex: \"(a\" is not a regular expression"),
@@ -78,9 +83,15 @@ struct BrokenFileTests {
       (file(rest: #", "post_processor": {"type": "X"}"#), #"post_processor.type: the post-processor "X""#),
       (file(rest: #", "added_tokens": [{"id": 3}]"#), "added_tokens[0].content: the key is missing"),
       (file(rest: #", "added_tokens": [{"id": -3, "content": "x"}]"#), "added_tokens[0].id: a token id"),
-      (file(rest: #", "added_tokens": [{"id": 3, "content": ""}]"#), "added_tokens[0].content: an added token can't be empty"),
+      (
+        file(rest: #", "added_tokens": [{"id": 3, "content": ""}]"#),
+        "added_tokens[0].content: an added token can't be empty"
+      ),
       (file(rest: #", "added_tokens": [{"id": 3, "content": "a"}]"#), "added_tokens[0]: the token \"a\" has the id 0"),
-      (file(rest: #", "added_tokens": [{"id": 2, "content": "x"}]"#), "added_tokens[0]: the id 2 is that of the token \"ab\""),
+      (
+        file(rest: #", "added_tokens": [{"id": 2, "content": "x"}]"#),
+        "added_tokens[0]: the id 2 is that of the token \"ab\""
+      ),
       (
         file(rest: #", "added_tokens": [{"id": 3, "content": "x"}, {"id": 3, "content": "y"}]"#),
         "added_tokens[1]: the id 3 is given to two added tokens"

@@ -22,7 +22,8 @@ struct TokenizerTests {
 
   @Test("canonically equivalent tokens are different tokens")
   func exactKeys() throws {
-    let tokenizer = try model(#""vocab": {"\u00e9": 0, "e\u0301": 1, "e": 2, "\u0301": 3}, "merges": [["e", "\u0301"]]"#)
+    let tokenizer = try model(
+      #""vocab": {"\u00e9": 0, "e\u0301": 1, "e": 2, "\u0301": 3}, "merges": [["e", "\u0301"]]"#)
     #expect(tokenizer.vocabularySize == 4)
     #expect(tokenizer.id(of: "\u{e9}") == 0)
     #expect(tokenizer.id(of: "e\u{301}") == 1)

@@ -181,8 +181,8 @@ def small_tokenizer():
     return t
 
 
-def stage_variants():
-    """What is put in place of the small tokenizer's stages, by name."""
+def stage_variants(n):
+    """What is put in place of the stages of the small tokenizer of n tokens, by name."""
     level = lambda space=False, trim=False, regex=False: {
         "type": "ByteLevel", "add_prefix_space": space, "trim_offsets": trim, "use_regex": regex}
     sequence = lambda *stages: {"type": "Sequence", "pretokenizers": list(stages)}
@@ -204,7 +204,7 @@ def stage_variants():
         yield f"{behavior} string", {"pre_tokenizer": split("l", behavior, kind="String")}
     yield "string of pattern signs", {"pre_tokenizer": split("a.b*[c](d)-#", "Isolated", kind="String")}
     yield "empty string", {"pre_tokenizer": split("", "Isolated", kind="String")}
-    for pattern in (r"\d+", r"\D+", r"\W+", r"[\w'-]+", r"\S+", r"[^\S]+", r"\h+", r"\H+", r"x*", r"^a|b$", r"(?m:a.b)", r"a.b", r"(?i)STRASSE|k",
+    for pattern in (r"\d+", r"\D+", r"\W+", r"[\w'-]+", r"\S+", r"[^\S]+", r"\h+", r"\H+", r"x*", r"^a|b$", r"(?m:a.b)", r"a.b", r"(?i)CIRCLE|k|s",
                     r"\p{Han}+", r"[\p{Han}\p{P}]+", r"\P{L}+", r"\p{^L}+", r"[^\P{L}a]+", r"\p{Letter}+", r"\p{Lu}?\p{Ll}+", r"\u0061+",
                     r"\p{N}{1,3}", r"\p{N}{,2}x", r"(?<=a)b", r"(?=b)", r"\b", r"(?>a+)b", r"a++b", r"\R", r"[[:alpha:]]+", r"\x{e9}+", r"[]a]+",
                     r"\p{Alphabetic}+", r"\p{Cyrillic}+"):
@@ -219,10 +219,10 @@ def stage_variants():
              "normalized": {"normalized": True}, "special": {"special": True}}
     for name, chosen in flags.items():
         yield f"added token, {name}", {"normalizer": {"type": "NFC"}, "added_tokens": [
-            token(420, "<m>", **chosen), token(421, "<m>>", **chosen), token(422, "e\u0301", **chosen), token(423, " q", **chosen)]}
+            token(n, "<m>", **chosen), token(n + 1, "<m>>", **chosen), token(n + 2, "e\u0301", **chosen), token(n + 3, " q", **chosen)]}
     yield "added token, trimmed", {"post_processor": level(trim=True), "added_tokens": [
-        token(420, "<m>", lstrip=True, rstrip=True), token(421, " <s> ")]}
-    yield "added over the vocabulary", {"added_tokens": [token(64, "a", special=True), token(420, "a large")]}
+        token(n, "<m>", lstrip=True, rstrip=True), token(n + 1, " <s> ")]}
+    yield "added over the vocabulary", {"added_tokens": [token(64, "a", special=True), token(n, "a large")]}
     yield "no decoder", {"decoder": None}
 
 
@@ -241,7 +241,7 @@ def write_stages(folder):
     base = json.loads(small_tokenizer().to_str())
     (folder / "small-tokenizer.json").write_text(json.dumps(base, ensure_ascii=False, indent=1) + "\n")
     out, all_texts = [], stage_texts()
-    for name, change in stage_variants():
+    for name, change in stage_variants(len(base["model"]["vocab"])):
         t = Tokenizer.from_str(json.dumps({**base, **change}))
         cases = []
         for text in all_texts:
