@@ -62,6 +62,8 @@ static inline int cmpi_split_by_node(cmpi_comm comm, int key, cmpi_comm *node) {
 enum { CMPI_TEXT = (MPI_MAX_ERROR_STRING > MPI_MAX_PROCESSOR_NAME ? MPI_MAX_ERROR_STRING : MPI_MAX_PROCESSOR_NAME) + 1 };
 
 static inline int cmpi_processor_name(char *text, int *length) { return MPI_Get_processor_name(text, length); }
+// May be called before MPI starts.
+static inline int cmpi_library_version(char *text, int *length) { return MPI_Get_library_version(text, length); }
 static inline int cmpi_error_string(int code, char *text, int *length) { return MPI_Error_string(code, text, length); }
 
 // Collectives.

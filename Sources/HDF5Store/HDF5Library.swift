@@ -46,3 +46,12 @@ struct Place {
     return result
   }
 }
+
+extension HDF5File {
+  /// The library's version.
+  public static var libraryVersion: String {
+    var (major, minor, release): (UInt32, UInt32, UInt32) = (0, 0, 0)
+    _ = withLibrary { H5get_libversion(&major, &minor, &release) }
+    return "\(major).\(minor).\(release)"
+  }
+}

@@ -135,8 +135,8 @@ public enum HeadImpactFile {
     let identity = provenance.identity
     let options = identity.options
     let attributes: [(String, HDF5Attribute)] = [
-      ("title", "Head Impact of \(provenance.modelName)"), ("Conventions", "CF-1.8"),
-      ("source", "headimpact \(identity.programVersion); definition: arXiv 2511.23375"),
+      ("title", .string("Head Impact of \(provenance.modelName)")), ("Conventions", "CF-1.8"),
+      ("source", .string("headimpact \(identity.programVersion); definition: arXiv 2511.23375")),
       ("model_name", .string(provenance.modelName)), ("model_type", .string(identity.modelType)),
       ("model_sha256", .string(identity.modelSHA256)), ("dataset_sha256", .string(identity.datasetSHA256)),
       ("prompt", .string(identity.prompt)), ("precision", .string(identity.precision)),

@@ -41,10 +41,10 @@ public struct ScoringJob {
 
     let datasetBytes = try world.broadcast(readDataset())
     let threads = configuration.threads ?? Self.defaultThreads(localRanks: world.localSize)
-    let (model, dataset, identity) = try world.agree {
+    let (model, dataset, identity) = try world.agree { () -> Inputs in
       let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
       let model = try ModelRegistry.load(folder: configuration.model, context: context)
-      let dataset = try KeyObjectDataset(parsing: Data(datasetBytes), path: configuration.dataset.path)
+      let dataset = try KeyObjectDataset(json: Data(datasetBytes), name: configuration.dataset.path)
       return (model, dataset, try identity(of: model, datasetBytes))
     }
     try agree(on: identity)
@@ -59,6 +59,8 @@ public struct ScoringJob {
     }
     return try score(plan, model: model, dataset: dataset, identity: identity)
   }
+
+  private typealias Inputs = (any VisionLanguageModel, KeyObjectDataset, RunIdentity)
 
   // MARK: - The run
 
@@ -82,7 +84,7 @@ public struct ScoringJob {
     let rank = world.rank
     let isStrict = configuration.isStrict
     let sharing = WorkSharing(
-      world, order: plan.order.filter { journal?.records[plan.units[$0].image.id] == nil },
+      world, order: plan.order.filter { journal?.records[Int(plan.units[$0].image.id)] == nil },
       onResult: { _, _, bytes in
         let result = try UnitResult(decoding: bytes)
         try journal?.append(result, bytes: bytes)

@@ -5,9 +5,9 @@ import VisionLanguage
 
 /// One unit of work: an image with all its samples, so that how the work is divided never changes a number.
 struct SurveyUnit: Sendable {
-  let image: KeyObjectDataset.Image
+  let image: ImageRecord
   /// Ascending by id.
-  let annotations: [KeyObjectDataset.Annotation]
+  let annotations: [Annotation]
 }
 
 /// The work of a scoring run and the order it is handed out in.

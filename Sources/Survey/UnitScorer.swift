@@ -21,7 +21,7 @@ struct UnitScorer {
 
   /// A sample that is ready to be scored.
   private struct Sample {
-    let annotation: KeyObjectDataset.Annotation
+    let annotation: Annotation
     let mask: TokenMask
     let sequence: TokenSequence
   }
@@ -29,7 +29,7 @@ struct UnitScorer {
   /// - Parameter poll: called after each layer.
   /// - Throws: what is no sample's own fault: a model that gives no finite attention, a failed library call.
   func score(_ unit: SurveyUnit, poll: @escaping () throws -> Void) throws -> UnitResult {
-    var outcomes: [Int: SampleOutcome.Kind] = [:]
+    var outcomes: [Int64: SampleOutcome.Kind] = [:]
     var samples: [Sample] = []
     let image: RGBImage
     let layout: VisualLayout
@@ -63,7 +63,8 @@ struct UnitScorer {
         throw SurveyError("annotation \(sample.annotation.id), image \(unit.image.fileName): \(error)")
       }
       let impact = try SampleImpact(
-        annotationID: sample.annotation.id, imageID: unit.image.id, categoryID: sample.annotation.categoryID,
+        annotationID: Int(sample.annotation.id), imageID: Int(unit.image.id),
+        categoryID: Int(sample.annotation.categoryID ?? -1),
         tokens: SampleImpact.TokenCounts(
           sequence: sample.sequence.ids.count, visual: sample.sequence.visual.count,
           caption: sample.sequence.caption.count, mask: sample.mask.count),
@@ -75,16 +76,16 @@ struct UnitScorer {
   }
 
   private func result(
-    of unit: SurveyUnit, _ outcomes: [Int: SampleOutcome.Kind], otherwise reason: String
+    of unit: SurveyUnit, _ outcomes: [Int64: SampleOutcome.Kind], otherwise reason: String
   ) -> UnitResult {
     UnitResult(
-      imageID: unit.image.id,
+      imageID: Int(unit.image.id),
       outcomes: unit.annotations.map {
-        SampleOutcome(annotationID: $0.id, kind: outcomes[$0.id] ?? .skipped(reason: reason))
+        SampleOutcome(annotationID: Int($0.id), kind: outcomes[$0.id] ?? .skipped(reason: reason))
       })
   }
 
-  private func load(_ record: KeyObjectDataset.Image) throws -> RGBImage {
+  private func load(_ record: ImageRecord) throws -> RGBImage {
     let parts = record.fileName.split(separator: "/", omittingEmptySubsequences: false)
     guard !record.fileName.hasPrefix("/"), !parts.contains("..") else {
       throw SurveyError("file_name \"\(record.fileName)\" leaves the images folder")
@@ -98,7 +99,7 @@ struct UnitScorer {
     return image
   }
 
-  private func prepare(_ annotation: KeyObjectDataset.Annotation, layout: VisualLayout) throws -> Sample {
+  private func prepare(_ annotation: Annotation, layout: VisualLayout) throws -> Sample {
     let description = (annotation.description ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
     guard !description.isEmpty else { throw SurveyError("it has no description") }
     let mask = try TokenMask(

@@ -80,9 +80,9 @@ final class WeightLoader {
       return nil
     }
     switch tensor.dtype {
-    case .F32: return .f32
-    case .BF16: return .bf16
-    case .F16: return .f16
+    case .f32: return .f32
+    case .bf16: return .bf16
+    case .f16: return .f16
     default:
       problems.append("\(tensor.name): is \(tensor.dtype.rawValue); weights are F32, BF16 or F16")
       return nil

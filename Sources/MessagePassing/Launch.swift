@@ -1,0 +1,20 @@
+import Foundation
+internal import CMPI
+
+extension Communicator {
+  /// The MPI library's own name and version; needs no launcher.
+  public static var libraryVersion: String {
+    var text = [CChar](repeating: 0, count: Int(MPI_MAX_LIBRARY_VERSION_STRING))
+    var length: Int32 = 0
+    guard cmpi_library_version(&text, &length) == MPI_SUCCESS else { return "unknown" }
+    let version = String(decoding: text.prefix(Int(length)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    return version.split(whereSeparator: { $0 == "," || $0 == "\n" }).first.map(String.init) ?? version
+  }
+
+  /// The rank that the launcher gave this process, before MPI starts: for what only one rank should say. 0 where
+  /// no launcher says.
+  public static func launchedRank(environment: [String: String] = ProcessInfo.processInfo.environment) -> Int {
+    ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK"].lazy
+      .compactMap { environment[$0].flatMap { Int($0) } }.first ?? 0
+  }
+}
