@@ -45,7 +45,7 @@ public struct ScoringJob {
       let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
       let model = try ModelRegistry.load(folder: configuration.model, context: context)
       let dataset = try KeyObjectDataset(json: Data(datasetBytes), name: configuration.dataset.path)
-      return (model, dataset, try identity(of: model, datasetBytes))
+      return (model, dataset, try self.identity(of: model, datasetBytes))
     }
     try agree(on: identity)
     let plan = SurveyPlan(

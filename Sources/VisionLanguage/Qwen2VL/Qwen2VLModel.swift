@@ -56,8 +56,8 @@ public final class Qwen2VLModel: VisionLanguageModel {
 
   public func visualLayout(width: Int, height: Int) throws -> VisualLayout {
     let grid = try processor.grid(width: width, height: height)
-    let rows = grid.h / configuration.spatialMergeSize
-    let columns = grid.w / configuration.spatialMergeSize
+    let rows = grid.height / configuration.spatialMergeSize
+    let columns = grid.width / configuration.spatialMergeSize
     var cells: [Cell] = []
     cells.reserveCapacity(rows * columns)
     for row in 0..<rows {
@@ -69,7 +69,7 @@ public final class Qwen2VLModel: VisionLanguageModel {
       }
     }
     return VisualLayout(
-      cells: cells, views: [ViewGrid(rows: rows, cols: columns)], patches: grid.h * grid.w)
+      cells: cells, views: [ViewGrid(rows: rows, cols: columns)], patches: grid.height * grid.width)
   }
 
   public func sequence(prompt: String, description: String, visualTokens: Int) throws -> TokenSequence {
@@ -96,10 +96,10 @@ public final class Qwen2VLModel: VisionLanguageModel {
   public func encode(_ image: RGBImage, taps: Taps) throws -> VisualFeatures {
     let batch = try processor.process(image)
     let values = try tower.forward(
-      pixelValues: batch.pixelValues, gridHeight: batch.gridTHW.h, gridWidth: batch.gridTHW.w, taps: taps)
+      pixelValues: batch.pixelValues, gridHeight: batch.gridHeight, gridWidth: batch.gridWidth, taps: taps)
     return VisualFeatures(
-      values: values, rows: batch.gridTHW.h / configuration.spatialMergeSize,
-      columns: batch.gridTHW.w / configuration.spatialMergeSize)
+      values: values, rows: batch.gridHeight / configuration.spatialMergeSize,
+      columns: batch.gridWidth / configuration.spatialMergeSize)
   }
 
   public func embed(
