@@ -13,7 +13,8 @@ RANKS ?= 2
 
 # What apt installs. `make deps` skips what dpkg already has.
 PACKAGES := libopenmpi-dev openmpi-bin libopenblas-dev libhdf5-dev libdnnl-dev libturbojpeg0-dev libpng-dev \
-            libpcre2-dev libssl-dev pkg-config python3 python3-venv
+            libpcre2-dev libssl-dev pkg-config
+PYTHON_PACKAGES := python3 python3-venv
 
 # TESTABLE=1 builds the program with the tests' flags: after `make test` that compiles nothing anew.
 BUILD_FLAGS := -c release $(if $(TESTABLE),-Xswiftc -enable-testing)
@@ -29,16 +30,22 @@ help: ## This list
 
 deps: system-deps python-deps swift ## Install whatever of Debian's packages and the Python tools is missing
 
+# $(call apt,PACKAGES) installs those that dpkg doesn't have.
+define apt
+missing=$$(for package in $(1); do \
+    dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || echo $$package; done); \
+if [ -n "$$missing" ]; then \
+    echo "Installing" $$missing; \
+    $(SUDO) apt-get update -qq; \
+    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
+fi
+endef
+
 system-deps:
-	@missing=$$(for package in $(PACKAGES); do \
-	    dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || echo $$package; done); \
-	if [ -n "$$missing" ]; then \
-	    echo "Installing" $$missing; \
-	    $(SUDO) apt-get update -qq; \
-	    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
-	fi
+	@$(call apt,$(PACKAGES))
 
 python-deps: system-deps
+	@$(call apt,$(PYTHON_PACKAGES))
 	@tools/install-python.sh $(VENV)
 
 swift:

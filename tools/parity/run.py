@@ -27,20 +27,24 @@ import published
 from agreement import compare_bf16, compare_f32
 from coco_keyobjects import coco_keyobjects
 
-# Checkpoints: other head counts, grouped-query ratios, widths and depths than the goldens have.
+# Checkpoints: other head counts, grouped-query ratios, widths and depths than the goldens have. The weights' scale falls with
+# the root of the width: a wide and deep model at 0.2 is so peaky that float32 itself is further from float64 than the limits allow.
 CASES = {
     "8 heads, 2 kv": dict(options=dict(layers=5, heads=8, kv_heads=2, hidden=128, intermediate=192, vision_dim=64,
-                                       vision_heads=4, vision_depth=3), data="coco", ranks=2, bf16=True),
+                                       vision_heads=4, vision_depth=3, scale=0.08), data="coco", ranks=2, bf16=True),
     "12 heads, 12 kv, untied, f32, published": dict(
-        options=dict(layers=3, heads=12, kv_heads=12, hidden=192, intermediate=320, vision_dim=80, vision_heads=5,
+        options=dict(layers=3, heads=12, kv_heads=12, hidden=192, intermediate=320, vision_dim=80, vision_heads=5, scale=0.11,
                      dtype="float32", untied=True), data="coco", layout=published.to_published_layout),
     "7 heads, 1 kv, odd sizes, f16": dict(
         options=dict(layers=4, heads=7, kv_heads=1, hidden=56, intermediate=99, vision_dim=36, vision_heads=3,
-                     vision_mlp_ratio=3, dtype="float16", small_vocabulary=True),
+                     vision_mlp_ratio=3, scale=0.2, dtype="float16", small_vocabulary=True),
         data="drawn", layout=published.to_nested_names, ranks=3),
-    "4 heads of 32, peaky": dict(options=dict(layers=6, heads=4, kv_heads=2, hidden=128, intermediate=128, scale=0.35,
-                                              small_vocabulary=True), data="drawn"),
+    "4 heads of 32, peaky, with sinks": dict(options=dict(layers=3, heads=4, kv_heads=2, hidden=128, intermediate=128, scale=0.2,
+                                                          small_vocabulary=True), data="drawn"),
 }
+# The demonstration model's heads differ, as a random model's hardly do: there the order of heads means something in bf16 too.
+DEMONSTRATION = "demonstration model"
+DEMONSTRATION_SAMPLES = 40
 LIMIT_ON_VISUAL_TOKENS = 100
 DRAWN = [(333, 251, "jpg", "RGB"), (199, 307, "png", "RGB"), (128, 128, "jpg", "L"), (517, 90, "png", "RGB"), (64, 280, "jpg", "RGB")]
 
@@ -119,17 +123,33 @@ def main():
               f"{ranks} rank{'s' * (ranks > 1)}", flush=True)
         wanted = reference(folder, data[case["data"]], "f32", a.threads)
         ours = wanted if a.smoke else product(a.binary, folder, data[case["data"]], "f32", ranks)
-        rows += report(compare_f32(ours, wanted), name)
+        rows += report(compare_f32(ours, wanted))
         if case.get("bf16"):
             wanted_bf16 = reference(folder, data[case["data"]], "bf16", a.threads)
             ours = wanted_bf16 if a.smoke else product(a.binary, folder, data[case["data"]], "bf16", ranks)
-            rows += report(compare_bf16(ours, wanted_bf16, wanted), name)
+            rows += report(compare_bf16(ours, wanted_bf16, wanted))
+    if not a.smoke and (not a.only or a.only in DEMONSTRATION):
+        rows += demonstration(a, work)
     failed = sum(not ok for ok in rows)
     print(f"\n{time.time() - start:.0f} s\nparity: {len(rows) - failed} passed, {failed} failed")
     sys.exit(1 if failed or not rows else 0)
 
 
-def report(figures, case):
+def demonstration(a, work):
+    """The bundled model on its own scenes, in both precisions."""
+    folder = work / "demonstration"
+    subprocess.run([a.binary, "demo", "--output", folder], check=True, stdout=subprocess.DEVNULL)
+    path = folder / "dataset/keyobjects.json"
+    data = json.loads(path.read_text())
+    data["annotations"] = sorted(data["annotations"], key=lambda s: s["id"])[:DEMONSTRATION_SAMPLES]
+    path.write_text(json.dumps(data))
+    print(f"\n{DEMONSTRATION}: {len(data['annotations'])} samples, 2 ranks", flush=True)
+    wanted, wanted_bf16 = (reference(folder, path.parent, p, a.threads) for p in ("f32", "bf16"))
+    ours, ours_bf16 = (product(a.binary, folder, path.parent, p, 2) for p in ("f32", "bf16"))
+    return report(compare_f32(ours, wanted)) + report(compare_bf16(ours_bf16, wanted_bf16, wanted))
+
+
+def report(figures):
     """Prints a case's figures; returns which hold."""
     for f in figures:
         print(f"  {'ok  ' if f.ok else 'OVER'} {f.what:<58} {f.value:>12.4g}  {f.relation} {f.limit:g}", flush=True)

@@ -1,0 +1,96 @@
+"""Memory of a running process, the matrix-product rate of this machine, and how many operations a sample takes."""
+import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+
+def private_bytes(pid, but_not_below):
+    """(without the files below a folder, with them): Private_Clean + Private_Dirty of a process, in bytes.
+
+    A mapped weight file counts as private while only one process maps it; a second rank on the node shares it. So what
+    a rank costs is the first figure.
+    """
+    total = excluded = 0
+    counts = True
+    for line in Path(f"/proc/{pid}/smaps").read_text(errors="replace").splitlines():
+        head = line.split(None, 1)[0]
+        if not head.endswith(":"):  # a new mapping: addresses, rights, offset, device, inode, path
+            fields = line.split(None, 5)
+            counts = not (len(fields) == 6 and fields[5].startswith(but_not_below))
+        elif head in ("Private_Clean:", "Private_Dirty:", "Private_Hugetlb:"):
+            kib = int(line.split()[1])
+            total += kib
+            excluded += 0 if counts else kib
+    return (total - excluded) * 1024, total * 1024
+
+
+class MemoryWatch(threading.Thread):
+    """The peak of `private_bytes`, sampled twice a second."""
+
+    def __init__(self, pid, but_not_below):
+        super().__init__(daemon=True)
+        self.pid, self.folder, self.peak, self.peak_with_weights = pid, str(but_not_below), 0, 0
+        self.stopped = threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.stopped.wait(0.5):
+            try:
+                private, with_weights = private_bytes(self.pid, self.folder)
+            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                return  # it has ended
+            self.peak, self.peak_with_weights = max(self.peak, private), max(self.peak_with_weights, with_weights)
+
+
+def run_watched(command, model_folder, env=None):
+    """(standard output, wall seconds, MemoryWatch) of a command. Raises CalledProcessError with what it said."""
+    start = time.perf_counter()
+    process = subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+    watch = MemoryWatch(process.pid, Path(model_folder).resolve())
+    out, err = process.communicate()
+    watch.stopped.set()
+    watch.join()
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command, out, err)
+    return out, time.perf_counter() - start, watch
+
+
+RATE = """
+import sys, time, torch
+threads, dtype, rows, inner, columns = int(sys.argv[1]), getattr(torch, sys.argv[2]), *map(int, sys.argv[3:6])
+torch.set_num_threads(threads)
+a, w = torch.randn(rows, inner, dtype=dtype), torch.randn(columns, inner, dtype=dtype)
+best, end = 1e9, time.perf_counter() + 4
+while time.perf_counter() < end:
+    start = time.perf_counter(); a @ w.T; best = min(best, time.perf_counter() - start)
+print(2 * rows * inner * columns / best)
+"""
+
+
+def matrix_product_rate(threads, precision, rows, inner, columns):
+    """Operations a second of torch's best [rows, inner] x [columns, inner]^T, in a process of its own."""
+    dtype = {"bf16": "bfloat16", "f32": "float32"}[precision]
+    return float(subprocess.run([sys.executable, "-c", RATE, *map(str, (threads, dtype, rows, inner, columns))], check=True,
+                                capture_output=True, text=True).stdout)
+
+
+def operations(config, visual_tokens, tokens):
+    """Operations of the matrix products of one image's vision pass, and of `tokens` tokens through the decoder.
+
+    config: config.json, flat or nested. Attention's own products are included, the output head is not.
+    """
+    text, vision = config.get("text_config", config), config["vision_config"]
+    c, f, layers = text["hidden_size"], text["intermediate_size"], text["num_hidden_layers"]
+    kv = c // text["num_attention_heads"] * text["num_key_value_heads"]
+    e, patches = vision["embed_dim"], visual_tokens * 4
+    block = 2 * patches * e * e * (4 + 2 * vision["mlp_ratio"]) + 4 * patches * patches * e
+    tower = 2 * patches * 1176 * e + vision["depth"] * block + 2 * visual_tokens * (16 * e * e + 4 * e * c)
+    layer = 2 * tokens * (2 * c * c + 2 * c * kv + 3 * c * f) + 4 * tokens * tokens * c
+    return tower, layers * layer
+
+
+def model_config(folder):
+    return json.loads((Path(folder) / "config.json").read_text())
