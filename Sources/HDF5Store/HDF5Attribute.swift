@@ -89,7 +89,9 @@ extension HDF5File {
     }
   }
 
-  private func put<T: HDF5Element>(_ values: [T], _ shape: [Int], _ name: String, _ object: hid_t, _ place: Place) throws {
+  private func put<T: HDF5Element>(_ values: [T], _ shape: [Int], _ name: String, _ object: hid_t, _ place: Place)
+    throws
+  {
     try create(name, T.elementType.stored, shape, object, place) { handle in
       try values.withUnsafeBytes { bytes in
         guard let start = bytes.baseAddress, !bytes.isEmpty else { return }
@@ -113,11 +115,15 @@ extension HDF5File {
       let stored = try StoredType(type, place)
       // What is stored lies in the object's header, and was read with it.
       let bytes = count.multipliedReportingOverflow(by: stored.byteCount)
-      guard !bytes.overflow, bytes.partialValue <= 256 << 20 else { throw place.error("its shape \(shape) is impossible") }
+      guard !bytes.overflow, bytes.partialValue <= 256 << 20 else {
+        throw place.error("its shape \(shape) is impossible")
+      }
       if stored.elementType == .string {
         let texts = try strings(type, stored, count, place) { memory, start in
           H5Aread(handle, memory, start)
-        } space: { H5Aget_space(handle) }
+        } space: {
+          H5Aget_space(handle)
+        }
         return shape.isEmpty ? .string(texts.first ?? "") : .strings(texts)
       }
       if stored.fits(.int64) {

@@ -20,7 +20,9 @@ extension HDF5File {
   /// - Parameter shape: what the shape must be, nil in the place of any length; nil for any shape.
   /// - Throws: `HDF5Error` where there is no such dataset, where `T` can't hold every value of its type, where the shape is
   ///   another, and where the file is damaged.
-  public func read<T: HDF5Element>(_ name: String, as type: T.Type, shape expected: [Int?]? = nil) throws -> HDF5Array<T> {
+  public func read<T: HDF5Element>(_ name: String, as type: T.Type, shape expected: [Int?]? = nil) throws -> HDF5Array<
+    T
+  > {
     try access(name, "read", writing: false) { file, name, place in
       let dataset = try dataset(name, file, place)
       let shape = try checkReadable(dataset, type, place)
@@ -65,7 +67,9 @@ extension HDF5File {
         let count = try believableCount(shape, stored.byteCount, dataset, place)
         return try strings(type, stored, count, place) { memory, start in
           H5Dread(dataset, memory, chdf5_all(), chdf5_all(), chdf5_default(), start)
-        } space: { H5Dget_space(dataset) }
+        } space: {
+          H5Dget_space(dataset)
+        }
       }
       return HDF5Array(shape: shape, values: values)
     }
@@ -118,13 +122,17 @@ extension HDF5File {
     let stored = Int(clamping: H5Dget_storage_size(dataset))
     // Deflate makes at most 1032 bytes of one. Widening makes at most 8.
     let most = stored.multipliedReportingOverflow(by: 1032 * 8)
-    guard !bytes.overflow, bytes.partialValue <= 64 << 20 || most.overflow || bytes.partialValue <= most.partialValue else {
-      throw place.error("its shape \(shape) would take \(bytes.partialValue) bytes, but the file holds only \(stored) for it")
+    guard !bytes.overflow, bytes.partialValue <= 64 << 20 || most.overflow || bytes.partialValue <= most.partialValue
+    else {
+      throw place.error(
+        "its shape \(shape) would take \(bytes.partialValue) bytes, but the file holds only \(stored) for it")
     }
     return count
   }
 
-  func fill<T: HDF5Element>(_ type: T.Type, _ count: Int, _ body: (UnsafeMutableRawPointer) throws -> Void) throws -> [T] {
+  func fill<T: HDF5Element>(_ type: T.Type, _ count: Int, _ body: (UnsafeMutableRawPointer) throws -> Void) throws
+    -> [T]
+  {
     var values = [T](repeating: .zero, count: count)
     try values.withUnsafeMutableBytes { bytes in
       if let start = bytes.baseAddress, !bytes.isEmpty { try body(start) }
@@ -165,11 +173,12 @@ extension HDF5File {
         let texts = Result {
           try list.map { pointer in
             guard let pointer else { return "" }
-            return try decode(sequence(state: pointer) { next in
-              let byte = next.pointee
-              next += 1
-              return byte == 0 ? nil : byte
-            })
+            return try decode(
+              sequence(state: pointer) { next in
+                let byte = next.pointee
+                next += 1
+                return byte == 0 ? nil : byte
+              })
           }
         }
         // The library allocated each string.

@@ -153,7 +153,9 @@ public final class HDF5File {
   // MARK: - What the other files of this module use
 
   /// Runs `body` inside the library with the file's handle and a canonical name.
-  func access<R>(_ name: String, _ operation: String, writing: Bool, _ body: (hid_t, String, Place) throws -> R) throws -> R {
+  func access<R>(_ name: String, _ operation: String, writing: Bool, _ body: (hid_t, String, Place) throws -> R) throws
+    -> R
+  {
     try withLibrary {
       let parts = name.split(separator: "/", omittingEmptySubsequences: true)
       let canonical = "/" + parts.joined(separator: "/")

@@ -29,7 +29,8 @@ public final class Communicator {
   }
 
   private init(
-    rank: Int, worldSize: Int, localRank: Int, localSize: Int, processorName: String, channels: Channels?, pieceBytes: Int
+    rank: Int, worldSize: Int, localRank: Int, localSize: Int, processorName: String, channels: Channels?,
+    pieceBytes: Int
   ) {
     self.rank = rank
     self.worldSize = worldSize

@@ -39,9 +39,10 @@ struct LaunchEnvironment {
     var sizes = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"]
     // Set by srun for each of its tasks. A batch script, which isn't one, has no step number.
     if environment["SLURM_STEP_ID"] != nil { sizes.append("SLURM_STEP_NUM_TASKS") }
-    declaredSize = sizes.lazy.compactMap { name in
-      environment[name].flatMap { Int($0) }.map { (count: $0, variable: name) }
-    }.first
+    declaredSize =
+      sizes.lazy.compactMap { name in
+        environment[name].flatMap { Int($0) }.map { (count: $0, variable: name) }
+      }.first
   }
 
   /// Refuses a world of one where the launcher started several: every process would take itself for rank 0, do all

@@ -9,7 +9,9 @@ public final class SendRequest {
   private let rank: Int
   private var left = false
 
-  init(_ bytes: UnsafeRawBufferPointer, to destination: Int, tag: Int, over channel: cmpi_comm, rank: Int, pieceBytes: Int)
+  init(
+    _ bytes: UnsafeRawBufferPointer, to destination: Int, tag: Int, over channel: cmpi_comm, rank: Int, pieceBytes: Int
+  )
     throws
   {
     self.rank = rank
@@ -20,7 +22,8 @@ public final class SendRequest {
       var request = cmpi_no_request()
       let start = memory.baseAddress?.advanced(by: piece.lowerBound)
       try check(
-        cmpi_isend(start, Int32(piece.count), Int32(destination), Int32(tag), channel, &request), "MPI_Isend", rank: rank)
+        cmpi_isend(start, Int32(piece.count), Int32(destination), Int32(tag), channel, &request), "MPI_Isend",
+        rank: rank)
       requests.append(request)
     }
   }

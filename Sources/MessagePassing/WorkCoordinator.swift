@@ -59,7 +59,8 @@ final class WorkCoordinator {
       while let envelope = try communicator.iprobe(from: nil, tag: ServiceTag.workRequest, over: channel) {
         let message = try communicator.receive(UInt8.self, envelope, over: channel)
         guard let request = message.first.flatMap(WorkRequest.init) else {
-          throw WorkSharingError(description: "rank \(envelope.source) sent a request of \(message.count) bytes: \(message)")
+          throw WorkSharingError(
+            description: "rank \(envelope.source) sent a request of \(message.count) bytes: \(message)")
         }
         try answer(request, of: envelope.source)
         busy = true

@@ -20,7 +20,8 @@ public struct MPIRun: Sendable {
 
   /// Where the products of this build are: beside the running test program.
   public static var productFolder: URL {
-    let program = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+    let program =
+      (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
     return URL(fileURLWithPath: program).deletingLastPathComponent()
   }
 
@@ -110,6 +111,7 @@ public struct MPIRun: Sendable {
     return MPIRun(
       exitCode: process.terminationReason == .uncaughtSignal ? 128 + code : code,
       standardOutput: String(decoding: try Data(contentsOf: output), as: UTF8.self),
-      standardError: String(decoding: try Data(contentsOf: errors), as: UTF8.self), seconds: seconds, timedOut: timedOut)
+      standardError: String(decoding: try Data(contentsOf: errors), as: UTF8.self), seconds: seconds, timedOut: timedOut
+    )
   }
 }

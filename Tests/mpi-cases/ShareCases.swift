@@ -70,7 +70,8 @@ func shareFailsCase(_ arguments: [String]) throws {
 func shareBalanceCase(_ arguments: [String]) throws {
   try Communicator.withWorld { world in
     var done: [Int: Int] = [:]
-    let sharing = WorkSharing(world, order: Array(0..<world.worldSize)) { source, _, _ in done[source, default: 0] += 1 }
+    let sharing = WorkSharing(world, order: Array(0..<world.worldSize)) { source, _, _ in done[source, default: 0] += 1
+    }
     while let unit = try sharing.next() {
       for _ in 0..<100 {
         usleep(3000)

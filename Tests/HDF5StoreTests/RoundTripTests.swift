@@ -1,0 +1,146 @@
+import Foundation
+import Testing
+
+@testable import HDF5Store
+
+@Suite("Written and read back")
+struct RoundTripTests {
+  private func roundTrip<T: HDF5Element & Equatable>(_ values: [T], shape: [Int], _ storage: HDF5Storage) throws {
+    try Scratch.with { scratch in
+      try HDF5File.write(to: scratch.path("a.h5")) { try $0.write(values, to: "x", shape: shape, storage: storage) }
+      try HDF5File.read(from: scratch.path("a.h5")) { file in
+        #expect(try file.read("x", as: T.self) == HDF5Array(shape: shape, values: values))
+        #expect(try file.elementType(of: "x") == T.elementType)
+      }
+      #expect(try scratch.names == ["a.h5"])
+    }
+  }
+
+  @Test(
+    "numbers of every type keep every bit, plain and compressed",
+    arguments: [HDF5Storage.contiguous, .compressed(level: 9)])
+  func numbers(storage: HDF5Storage) throws {
+    try roundTrip(
+      [0, -0.0, .greatestFiniteMagnitude, .leastNonzeroMagnitude, .infinity, 1] as [Float], shape: [2, 3], storage)
+    try roundTrip([.pi, -.infinity, .leastNonzeroMagnitude, 0] as [Double], shape: [2, 1, 2], storage)
+    try roundTrip([.min, .max, 0] as [Int32], shape: [3], storage)
+    try roundTrip([.min, .max, 0] as [Int64], shape: [3], storage)
+    try roundTrip([0, 255] as [UInt8], shape: [2], storage)
+    try roundTrip([42] as [Int64], shape: [], storage)
+    try roundTrip([] as [Double], shape: [0], storage)
+    try roundTrip([] as [Float], shape: [0, 4], storage)
+  }
+
+  @Test("strings of any language, empty ones too")
+  func strings() throws {
+    let texts = ["", "a woman standing", "übung", "犬が走る", "🤹🏽‍♀️ e\u{301}", String(repeating: "long ", count: 5000)]
+    try Scratch.with { scratch in
+      try HDF5File.write(to: scratch.path("a.h5")) {
+        try $0.write(texts, to: "/skipped/reason")
+        try $0.write([String](), to: "none")
+        try $0.write(texts, to: "square", shape: [2, 3])
+      }
+      try HDF5File.read(from: scratch.path("a.h5")) { file in
+        #expect(try file.readStrings("skipped/reason").values.map { Array($0.utf8) } == texts.map { Array($0.utf8) })
+        #expect(try file.readStrings("none") == HDF5Array(shape: [0], values: []))
+        #expect(try file.readStrings("square").shape == [2, 3])
+        #expect(try file.elementType(of: "none") == .string)
+      }
+    }
+  }
+
+  @Test("rows written in any order and grouping, and read in another")
+  func rows() throws {
+    let values = (0..<7 * 2 * 3).map { Float($0) }
+    try Scratch.with { scratch in
+      try HDF5File.write(to: scratch.path("a.h5")) { file in
+        try file.createDataset("x", of: Float.self, shape: [7, 2, 3], storage: .compressed(chunk: [2, 2, 2]))
+        for rows in [5..<7, 0..<1, 1..<5, 3..<3] {
+          try file.writeRows(Array(values[rows.lowerBound * 6..<rows.upperBound * 6]), to: "x", from: rows.lowerBound)
+        }
+      }
+      try HDF5File.read(from: scratch.path("a.h5")) { file in
+        #expect(try file.read("x", as: Float.self, shape: [7, nil, 3]).values == values)
+        let block = try file.readRows(2..<4, of: "x", as: Float.self)
+        #expect(block == HDF5Array(shape: [2, 2, 3], values: Array(values[12..<24])))
+        #expect(try file.readRows(7..<7, of: "x", as: Float.self).values.isEmpty)
+      }
+    }
+  }
+
+  @Test("more datasets than are kept open, written by turns")
+  func manyDatasets() throws {
+    try Scratch.with { scratch in
+      try HDF5File.write(to: scratch.path("a.h5")) { file in
+        for id in 0..<40 {
+          try file.createDataset("scores/\(id)", of: Int32.self, shape: [3, 2], storage: .compressed())
+        }
+        for row in 0..<3 {
+          for id in 0..<40 { try file.writeRows([Int32(id), Int32(row)], to: "scores/\(id)", from: row) }
+        }
+      }
+      try HDF5File.read(from: scratch.path("a.h5")) { file in
+        #expect(try file.children(of: "scores") == (0..<40).map(String.init))
+        for id in 0..<40 {
+          let id32 = Int32(id)
+          #expect(try file.read("scores/\(id)", as: Int32.self).values == [id32, 0, id32, 1, id32, 2])
+        }
+      }
+    }
+  }
+
+  @Test("attributes of the file, a group and a dataset, replaced where set again")
+  func attributes() throws {
+    let all: [String: HDF5Attribute] = [
+      "title": "Head Impact", "empty": "", "ranks": 64, "seed": .integer(.min), "beta": 0.5,
+      "layers": .integers([1, 2, 3]), "shares": .doubles([0.25, .infinity]), "names": .strings(["a", "ü"]),
+    ]
+    try Scratch.with { scratch in
+      try HDF5File.write(to: scratch.path("a.h5")) { file in
+        try file.write([1.0], to: "/group/x")
+        for object in ["/", "group", "group/x"] {
+          for name in all.keys { try file.setAttribute(name, "before", of: object) }
+          for (name, value) in all { try file.setAttribute(name, value, of: object) }
+        }
+      }
+      try HDF5File.read(from: scratch.path("a.h5")) { file in
+        for object in ["/", "group", "group/x"] {
+          #expect(try file.attributeNames(of: object) == all.keys.sorted())
+          for (name, value) in all { #expect(try file.attribute(name, of: object) == value) }
+        }
+        #expect(try file.attribute("missing") == nil)
+      }
+    }
+  }
+
+  @Test("dimensions are found in the dataset's group and those above")
+  func dimensions() throws {
+    try Scratch.with { scratch in
+      try HDF5File.write(to: scratch.path("a.h5")) { file in
+        try file.defineDimension("measure", values: ["mean", "otsu"])
+        try file.defineDimension("layer", values: [0, 1, 2] as [Int32])
+        try file.defineDimension("/scores/visual", length: 4)
+        try file.createDataset("hi", of: Double.self, shape: [2, 3], dimensions: ["measure", "layer"])
+        try file.createDataset("scores/7", of: Float.self, shape: [3, 4], dimensions: ["layer", "visual"])
+        try file.write([1, 2] as [Int32], to: "free")
+        try file.write([1, 2] as [Int32], to: "labelled", labels: ["place"])
+      }
+      try HDF5File.read(from: scratch.path("a.h5")) { file in
+        #expect(try file.dimensions(of: "hi") == ["measure", "layer"])
+        #expect(try file.dimensions(of: "scores/7") == ["layer", "visual"])
+        #expect(try file.dimensions(of: "free") == [nil])
+        #expect(try file.dimensions(of: "labelled") == ["place"])
+        #expect(try file.children() == ["measure", "layer", "scores", "hi", "free", "labelled"])
+        #expect(try file.exists("/scores/visual") && !file.exists("/scores/none/x"))
+      }
+    }
+  }
+
+  @Test("chunks hold whole rows of about 256 KiB, or parts of a row that is longer")
+  func chunks() {
+    #expect(HDF5File.chunk([5000, 6, 28, 12], elementBytes: 4) == [32, 6, 28, 12])
+    #expect(HDF5File.chunk([10, 100], elementBytes: 8) == [10, 100])
+    #expect(HDF5File.chunk([10, 1 << 20], elementBytes: 4) == [1, 1 << 16])
+    #expect(HDF5File.chunk([3, 0], elementBytes: 4) == [3, 0])
+  }
+}

@@ -1,0 +1,66 @@
+import MessagePassing
+import Testing
+
+/// Without a launcher, in this process.
+@Suite("One rank without MPI")
+struct AloneTests {
+  private struct Broken: Error, Equatable {}
+
+  @Test("collectives give back what they are given")
+  func collectives() throws {
+    try Communicator.withWorld(environment: [:]) { world in
+      #expect(world.rank == 0 && world.worldSize == 1 && world.localRank == 0 && world.localSize == 1)
+      try world.barrier()
+      #expect(try world.broadcast([1.5]) == [1.5])
+      #expect(try world.allreduce(Int64(3), .sum) == 3)
+      #expect(try world.reduce([Float(2)], .max) == [2])
+      #expect(try world.gather([UInt8(7)]) == [[7]])
+      #expect(try world.allgather([Int32(7)]) == [[7]])
+      #expect(try world.iprobe(tag: 0) == nil)
+    }
+  }
+
+  @Test("an error is thrown on as it is")
+  func errors() {
+    #expect(throws: Broken()) { try Communicator.withWorld(environment: [:]) { _ in throw Broken() } }
+    #expect(throws: Broken()) {
+      try Communicator.withWorld(environment: [:]) { world in try world.agree { throw Broken() } }
+    }
+  }
+
+  @Test("messages to and from nobody are refused")
+  func messages() throws {
+    try Communicator.withWorld(environment: [:]) { world in
+      #expect(throws: MPIError.self) { try world.send([1.0], to: 0, tag: 1) }
+      #expect(throws: MPIError.self) { try world.send([1.0], to: 1, tag: 1) }
+      #expect(throws: MPIError.self) { try world.receive(Double.self, tag: 1) }
+    }
+  }
+
+  @Test("all units are done in the order given, and handed in")
+  func sharing() throws {
+    try Communicator.withWorld(environment: [:]) { world in
+      var results: [Int] = []
+      let sharing = WorkSharing(world, order: [5, 2, 9]) { source, unit, bytes in
+        #expect(source == 0 && bytes == [UInt8(unit)])
+        results.append(unit)
+      }
+      while let unit = try sharing.next() { try sharing.submit([UInt8(unit)], for: unit) }
+      try sharing.finish()
+      #expect(results == [5, 2, 9])
+    }
+  }
+
+  @Test("a result handed in twice, or never, is an error")
+  func mistakes() throws {
+    try Communicator.withWorld(environment: [:]) { world in
+      let twice = WorkSharing(world, order: [1]) { _, _, _ in }
+      let unit = try #require(try twice.next())
+      try twice.submit([], for: unit)
+      #expect(throws: WorkSharingError.self) { try twice.submit([], for: unit) }
+      let never = WorkSharing(world, order: [1]) { _, _, _ in }
+      _ = try never.next()
+      #expect(throws: WorkSharingError.self) { try never.finish() }
+    }
+  }
+}

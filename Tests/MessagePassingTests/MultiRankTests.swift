@@ -1,0 +1,94 @@
+import TestSupport
+import Testing
+
+/// Each launches `mpi-cases` under `mpirun`; what is tested is in Tests/mpi-cases.
+@Suite("Several ranks", .serialized)
+struct MultiRankTests {
+  private func succeed(_ arguments: [String], ranks: Int, printing line: String) async throws {
+    let run = try await MPIRun.launch("mpi-cases", arguments, ranks: ranks)
+    #expect(!run.timedOut)
+    #expect(run.exitCode == 0, "\(run.standardError)")
+    #expect(run.standardOutput.contains(line))
+  }
+
+  /// What a job that fails must do: end soon, with an error code, without getting to its end.
+  private func fail(_ arguments: [String], ranks: Int) async throws -> MPIRun {
+    let run = try await MPIRun.launch("mpi-cases", arguments, ranks: ranks, timeout: 40)
+    #expect(!run.timedOut)
+    #expect(run.exitCode != 0)
+    #expect(!run.standardOutput.contains("not reached"))
+    return run
+  }
+
+  @Test("collectives are right, in whole and in pieces of 16 bytes", arguments: [1, 2, 3, 5], [nil, "16"])
+  func collectives(ranks: Int, piece: String?) async throws {
+    let arguments = ["collectives"] + (piece.map { [$0] } ?? [])
+    try await succeed(arguments, ranks: ranks, printing: "collectives of \(ranks) right")
+  }
+
+  @Test("messages arrive whole and in order, in pieces of 16 bytes", arguments: [1, 2, 3, 5])
+  func messages(ranks: Int) async throws {
+    try await succeed(["point-to-point", "16"], ranks: ranks, printing: "messages of \(ranks) right")
+  }
+
+  @Test("every unit is done exactly once and its result arrives unharmed", arguments: [1, 2, 3, 5])
+  func share(ranks: Int) async throws {
+    try await succeed(["share", "120"], ranks: ranks, printing: "120 units shared among \(ranks)")
+  }
+
+  @Test("fewer units than ranks, none at all, and results in pieces", arguments: ["0", "3"])
+  func shareFew(units: String) async throws {
+    try await succeed(["share", units, "7"], ranks: 5, printing: "\(units) units shared among 5")
+  }
+
+  @Test("near the end no rank takes a second unit while another is idle")
+  func balance() async throws {
+    try await succeed(["share-balance"], ranks: 3, printing: "balanced")
+  }
+
+  @Test("one rank that throws stops all, and its number and cause are told", arguments: [0, 2])
+  func oneThrows(culprit: Int) async throws {
+    let run = try await fail(["throw", "\(culprit)"], ranks: 3)
+    #expect(run.standardError.contains("rank \(culprit): image 42 is broken\n"))
+  }
+
+  @Test("a step that one rank fails fails on all, and is told once")
+  func agreement() async throws {
+    let run = try await fail(["agree", "1"], ranks: 3)
+    #expect(!run.standardOutput.contains("agreed"))
+    #expect(run.standardError.components(separatedBy: "rank 1: no file on node 1\n").count == 2)
+  }
+
+  @Test("a failure of all ranks is told in one line")
+  func agreementOfAll() async throws {
+    let run = try await fail(["agree", "all"], ranks: 2)
+    #expect(run.standardError.contains("ranks 0, 1: no such model\n"))
+  }
+
+  @Test("a step that succeeds everywhere lets all go on")
+  func agreed() async throws {
+    let run = try await MPIRun.launch("mpi-cases", ["agree"], ranks: 3)
+    #expect(run.exitCode == 0)
+    #expect(run.standardOutput == "agreed\nagreed\nagreed\n")
+  }
+
+  @Test("results that rank 0 can't store end the job, even where the first error is swallowed", arguments: [1, 3])
+  func storeFails(ranks: Int) async throws {
+    let run = try await fail(["share-fails"], ranks: ranks)
+    #expect(run.standardError.contains("rank 0: no space left on device\n"))
+  }
+
+  @Test("a killed rank stops the others within seconds", arguments: [0, 1])
+  func killed(culprit: Int) async throws {
+    let run = try await fail(["kill", "\(culprit)"], ranks: 3)
+    // The work takes 7 seconds and more.
+    #expect(run.seconds < 20)
+  }
+
+  @Test("MPI that was initialised without a launcher makes a world of one")
+  func singleton() async throws {
+    let run = try await MPIRun.launch("mpi-cases", ["start"], environment: ["HEADIMPACT_MPI": "always"])
+    #expect(run.exitCode == 0)
+    #expect(run.standardOutput == "rank 0 of 1\n")
+  }
+}
