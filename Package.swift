@@ -34,6 +34,8 @@ let package = Package(
     .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    // libpng reports errors by longjmp, which must not cross Swift.
+    .target(name: "CImageCodecs", dependencies: ["CPNG"]),
     // Swift can't compile one function for several processors; C can.
     .target(
       name: "CVectorMath", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])],
@@ -43,7 +45,7 @@ let package = Package(
     room("Kernels", ["TensorCore", "CVectorMath", "COpenBLAS", "COneDNN"]),
     room("Safetensors", ["TensorCore", "CCrypto"]),
     room("Tokenization", ["CPCRE2"]),
-    room("ImageInput", ["TensorCore", "CTurboJPEG", "CPNG"]),
+    room("ImageInput", ["TensorCore", "CTurboJPEG", "CPNG", "CImageCodecs"]),
     room("COCO"),
     room("MessagePassing", ["CMPI"]),
     room("HDF5Store", ["CHDF5"]),

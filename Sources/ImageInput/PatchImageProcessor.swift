@@ -1,168 +1,151 @@
-import Foundation
-
-/// An image cut into flattened patches, ready for a vision tower.
-public struct PatchBatch: Sendable {
-  /// Patches in merge blocks: block by block, and row by row inside a block.
-  ///
-  /// - Shape: [gridHeight · gridWidth, 3 · temporalPatchSize · patchSize · patchSize].
+/// A picture as Qwen2-VL's vision tower takes it.
+public struct PatchBatch: Sendable, Equatable {
+  /// - Shape: [patches, channels * temporal * patch * patch], row-major. The patches of a merged block follow each
+  ///   other, blocks in rows.
   public let pixelValues: [Float]
-  /// Rows of patches.
-  public let gridHeight: Int
-  /// Columns of patches.
-  public let gridWidth: Int
+  /// How many patches in time, down and across.
+  public let gridTHW: (t: Int, h: Int, w: Int)
+
+  public init(pixelValues: [Float], gridTHW: (t: Int, h: Int, w: Int)) {
+    self.pixelValues = pixelValues
+    self.gridTHW = gridTHW
+  }
+
+  public static func == (a: PatchBatch, b: PatchBatch) -> Bool {
+    a.gridTHW == b.gridTHW && a.pixelValues == b.pixelValues
+  }
 }
 
-/// Resize, rescale, normalise and cut into patches, as preprocessor_config.json says (transformers:
-/// `Qwen2VLImageProcessorPil`).
+/// Qwen2-VL's image processing, as `Qwen2VLImageProcessorPil` of Hugging Face transformers 5: resize, rescale,
+/// normalise, cut into patches.
 public struct PatchImageProcessor: Sendable, Equatable {
+  /// The limits of the resized picture's area. - Units: pixels.
+  public let minPixels: Int
+  public let maxPixels: Int
+  /// The side of a patch. - Units: pixels.
   public let patchSize: Int
+  /// The frames a patch spans; a still picture is repeated.
   public let temporalPatchSize: Int
+  /// The side of the block of patches that becomes one visual token.
   public let mergeSize: Int
-  let minPixels: Int
-  let maxPixels: Int
-  let rescaleFactor: Double
-  let mean: [Float]
-  let standardDeviation: [Float]
+  /// Red, green, blue.
+  public let imageMean: [Double]
+  public let imageStd: [Double]
+  public let rescaleFactor: Double
+  public let doResize: Bool
+  public let doRescale: Bool
+  public let doNormalize: Bool
 
-  /// - Parameter file: preprocessor_config.json.
-  /// - Throws: `ImageInputError` naming the file and the key.
-  public init(contentsOf file: URL) throws {
-    func wrong(_ reason: String) -> ImageInputError { ImageInputError(file: file.path, reason: reason) }
-    let data: Data
-    do {
-      data = try Data(contentsOf: file)
-    } catch {
-      throw wrong("can't be read: \(error.localizedDescription)")
-    }
-    let content: Content
-    do {
-      content = try JSONDecoder().decode(Content.self, from: data)
-    } catch let DecodingError.typeMismatch(_, context), let DecodingError.valueNotFound(_, context) {
-      throw wrong("`\(context.codingPath.map(\.stringValue).joined(separator: "."))`: \(context.debugDescription)")
-    } catch {
-      throw wrong("isn't a JSON object: \(error)")
-    }
-    for (key, value) in [
-      ("do_resize", content.do_resize), ("do_rescale", content.do_rescale), ("do_normalize", content.do_normalize),
-      ("do_convert_rgb", content.do_convert_rgb),
-    ] where value == false { throw wrong("`\(key)` is false; only true is supported") }
-    guard (content.resample ?? 3) == 3 else { throw wrong("`resample` is \(content.resample ?? 0); 3, bicubic, is supported") }
-    func positive(_ key: String, _ value: Int, _ most: Int) throws -> Int {
-      guard (1...most).contains(value) else { throw wrong("`\(key)` is \(value); it must be in 1...\(most)") }
-      return value
-    }
-    patchSize = try positive("patch_size", content.patch_size ?? 14, 1024)
-    temporalPatchSize = try positive("temporal_patch_size", content.temporal_patch_size ?? 2, 64)
-    mergeSize = try positive("merge_size", content.merge_size ?? 2, 64)
-    minPixels = try positive(
-      "min_pixels", content.min_pixels ?? content.size?.shortest_edge ?? content.size?.min_pixels ?? 56 * 56,
-      largestPixelCount)
-    maxPixels = try positive(
-      "max_pixels", content.max_pixels ?? content.size?.longest_edge ?? content.size?.max_pixels ?? 28 * 28 * 1280,
-      largestPixelCount)
-    guard minPixels <= maxPixels else { throw wrong("`min_pixels` (\(minPixels)) is more than `max_pixels` (\(maxPixels))") }
-    rescaleFactor = content.rescale_factor ?? 1.0 / 255
-    mean = content.image_mean ?? [0.48145466, 0.4578275, 0.40821073]
-    standardDeviation = content.image_std ?? [0.26862954, 0.26130258, 0.27577711]
-    guard rescaleFactor.isFinite, mean.count == 3, standardDeviation.count == 3,
-      standardDeviation.allSatisfy({ $0 > 0 })
-    else { throw wrong("`image_mean` and `image_std` must hold 3 numbers, `image_std` greater than 0") }
-  }
-
-  /// The grid of patches of an image of this size, in pixels.
+  /// The defaults are the model's own.
   ///
-  /// - Throws: `ImageInputError` where one side is over 200 times the other.
-  public func grid(width: Int, height: Int) throws -> (height: Int, width: Int) {
-    let size = try smartResize(width: width, height: height)
-    return (size.height / patchSize, size.width / patchSize)
+  /// - Throws: `ImageError` naming the key of `preprocessor_config.json` whose value is impossible.
+  public init(
+    minPixels: Int = 56 * 56, maxPixels: Int = 28 * 28 * 1280, patchSize: Int = 14, temporalPatchSize: Int = 2,
+    mergeSize: Int = 2, imageMean: [Double] = [0.48145466, 0.4578275, 0.40821073],
+    imageStd: [Double] = [0.26862954, 0.26130258, 0.27577711], rescaleFactor: Double = 1.0 / 255,
+    doResize: Bool = true, doRescale: Bool = true, doNormalize: Bool = true
+  ) throws {
+    func check(_ isRight: Bool, _ key: String, _ value: Any, _ right: String) throws {
+      guard isRight else { throw ImageError(problem: "\(key) is \(value): \(right)") }
+    }
+    try check((1...1024).contains(patchSize), "patch_size", patchSize, "1 to 1024 pixels are possible")
+    try check((1...64).contains(mergeSize), "merge_size", mergeSize, "1 to 64 patches are possible")
+    try check((1...64).contains(temporalPatchSize), "temporal_patch_size", temporalPatchSize, "1 to 64 are possible")
+    try check(
+      (1...RGBImage.maximumPixels).contains(minPixels), "min_pixels (size.shortest_edge)", minPixels,
+      "1 to \(RGBImage.maximumPixels) are possible")
+    try check(
+      maxPixels >= minPixels && maxPixels <= RGBImage.maximumPixels, "max_pixels (size.longest_edge)", maxPixels,
+      "from min_pixels, \(minPixels), to \(RGBImage.maximumPixels) are possible")
+    try check(
+      imageMean.count == 3 && imageMean.allSatisfy(\.isFinite), "image_mean", imageMean, "three numbers are needed")
+    try check(
+      imageStd.count == 3 && imageStd.allSatisfy { $0.isFinite && Float($0) != 0 }, "image_std", imageStd,
+      "three numbers that are not 0 are needed")
+    try check(rescaleFactor.isFinite, "rescale_factor", rescaleFactor, "a finite number is needed")
+    self.minPixels = minPixels
+    self.maxPixels = maxPixels
+    self.patchSize = patchSize
+    self.temporalPatchSize = temporalPatchSize
+    self.mergeSize = mergeSize
+    self.imageMean = imageMean
+    self.imageStd = imageStd
+    self.rescaleFactor = rescaleFactor
+    self.doResize = doResize
+    self.doRescale = doRescale
+    self.doNormalize = doNormalize
   }
 
-  /// - Throws: `ImageInputError` where one side is over 200 times the other.
-  public func process(_ image: RGBImage) throws -> PatchBatch {
-    let size = try smartResize(width: image.width, height: image.height)
-    let resized = image.resizedBicubic(width: size.width, height: size.height)
-    let (gridHeight, gridWidth) = (size.height / patchSize, size.width / patchSize)
-    let area = patchSize * patchSize
-    let patchWidth = 3 * temporalPatchSize * area
-    let tables = valueTables()
-    var values = [Float](repeating: 0, count: gridHeight * gridWidth * patchWidth)
-    values.withUnsafeMutableBufferPointer { values in
+  /// The size a picture is resized to.
+  ///
+  /// - Units: pixels.
+  /// - Throws: `ImageError` where the picture can't be processed.
+  public func resizedSize(width: Int, height: Int) throws -> (width: Int, height: Int) {
+    let factor = patchSize * mergeSize
+    guard doResize else {
+      guard width.isMultiple(of: factor), height.isMultiple(of: factor) else {
+        throw ImageError(
+          problem: "a picture of \(width) x \(height) pixels: with do_resize false, multiples of \(factor) are needed")
+      }
+      return (width, height)
+    }
+    let size = try smartResize(
+      height: height, width: width, factor: factor, minPixels: minPixels, maxPixels: maxPixels)
+    return (size.width, size.height)
+  }
+
+  /// - Throws: `ImageError` where the picture can't be processed.
+  public func callAsFunction(_ image: RGBImage) throws -> PatchBatch {
+    let resized = try resizeBicubic(image, to: resizedSize(width: image.width, height: image.height))
+    let grid = (t: 1, h: resized.height / patchSize, w: resized.width / patchSize)
+    let values = (0..<3).map(valuesOfChannel)
+    let plane = patchSize * patchSize
+    let rowCount = temporalPatchSize * plane
+    let pixelValues = [Float](unsafeUninitializedCapacity: grid.h * grid.w * 3 * rowCount) { result, count in
+      var at = 0
       resized.pixels.withUnsafeBufferPointer { pixels in
-        for patchRow in 0..<gridHeight {
-          for patchColumn in 0..<gridWidth {
-            let block = (patchRow / mergeSize) * (gridWidth / mergeSize) + patchColumn / mergeSize
-            let inside = patchRow % mergeSize * mergeSize + patchColumn % mergeSize
-            let start = (block * mergeSize * mergeSize + inside) * patchWidth
-            for channel in 0..<3 {
-              for y in 0..<patchSize {
-                for x in 0..<patchSize {
-                  let row = patchRow * patchSize + y
-                  let column = patchColumn * patchSize + x
-                  let value = tables[channel][Int(pixels[(row * size.width + column) * 3 + channel])]
-                  // A picture is a film that stands still.
-                  for time in 0..<temporalPatchSize {
-                    values[start + (channel * temporalPatchSize + time) * area + y * patchSize + x] = value
-                  }
-                }
+        for (row, column) in patchOrder(grid.h, grid.w) {
+          for channel in 0..<3 {
+            let start = at
+            for y in row * patchSize..<(row + 1) * patchSize {
+              var from = (y * resized.width + column * patchSize) * 3 + channel
+              for _ in 0..<patchSize {
+                result[at] = values[channel][Int(pixels[from])]
+                at += 1
+                from += 3
               }
+            }
+            for _ in 1..<temporalPatchSize {
+              for offset in 0..<plane { result[at + offset] = result[start + offset] }
+              at += plane
             }
           }
         }
       }
+      count = at
     }
-    return PatchBatch(pixelValues: values, gridHeight: gridHeight, gridWidth: gridWidth)
+    return PatchBatch(pixelValues: pixelValues, gridTHW: grid)
   }
 
-  /// What each of the 256 pixel values becomes, by channel: rescaled in float64, normalised in float32.
-  private func valueTables() -> [[Float]] {
-    (0..<3).map { channel in
-      (0..<256).map { (Float(Double($0) * rescaleFactor) - mean[channel]) / standardDeviation[channel] }
+  /// Patches block by block, the blocks and the patches in each in rows.
+  private func patchOrder(_ rows: Int, _ columns: Int) -> [(row: Int, column: Int)] {
+    var order: [(row: Int, column: Int)] = []
+    order.reserveCapacity(rows * columns)
+    for blockRow in stride(from: 0, to: rows, by: mergeSize) {
+      for blockColumn in stride(from: 0, to: columns, by: mergeSize) {
+        for row in blockRow..<blockRow + mergeSize {
+          for column in blockColumn..<blockColumn + mergeSize { order.append((row, column)) }
+        }
+      }
     }
+    return order
   }
 
-  /// The size, in whole merge blocks, nearest to the image's within the allowed numbers of pixels (`smart_resize`).
-  func smartResize(width: Int, height: Int) throws -> (height: Int, width: Int) {
-    guard width > 0, height > 0, Double(max(width, height)) / Double(min(width, height)) <= 200 else {
-      throw ImageInputError(
-        file: "image", reason: "\(width)x\(height) pixels: one side may be at most 200 times the other")
+  /// What each of the 256 values becomes: rescaled in double precision, normalised in single, as NumPy does it there.
+  private func valuesOfChannel(_ channel: Int) -> [Float] {
+    (0..<256).map { value in
+      let rescaled = doRescale ? Float(Double(value) * rescaleFactor) : Float(value)
+      return doNormalize ? (rescaled - Float(imageMean[channel])) / Float(imageStd[channel]) : rescaled
     }
-    let factor = Double(patchSize * mergeSize)
-    var rows = (Double(height) / factor).rounded(.toNearestOrEven) * factor
-    var columns = (Double(width) / factor).rounded(.toNearestOrEven) * factor
-    let pixels = Double(height * width)
-    if rows * columns > Double(maxPixels) {
-      let shrink = (pixels / Double(maxPixels)).squareRoot()
-      rows = max(factor, (Double(height) / shrink / factor).rounded(.down) * factor)
-      columns = max(factor, (Double(width) / shrink / factor).rounded(.down) * factor)
-    } else if rows * columns < Double(minPixels) {
-      let grow = (Double(minPixels) / pixels).squareRoot()
-      rows = (Double(height) * grow / factor).rounded(.up) * factor
-      columns = (Double(width) * grow / factor).rounded(.up) * factor
-    }
-    return (Int(rows), Int(columns))
-  }
-
-  /// The keys of preprocessor_config.json, by their own names.
-  private struct Content: Decodable {
-    struct Size: Decodable {
-      let shortest_edge: Int?
-      let longest_edge: Int?
-      let min_pixels: Int?
-      let max_pixels: Int?
-    }
-    let size: Size?
-    let min_pixels: Int?
-    let max_pixels: Int?
-    let patch_size: Int?
-    let temporal_patch_size: Int?
-    let merge_size: Int?
-    let do_resize: Bool?
-    let do_rescale: Bool?
-    let do_normalize: Bool?
-    let do_convert_rgb: Bool?
-    let resample: Int?
-    let rescale_factor: Double?
-    let image_mean: [Float]?
-    let image_std: [Float]?
   }
 }

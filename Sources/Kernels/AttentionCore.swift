@@ -40,6 +40,9 @@ public struct AttentionSpan: Sendable, Equatable {
     self.isObserved = isObserved
   }
 
+  /// The most keys that a query sees.
+  var keys: Int { sharedKeys + ownKeys.count }
+
   /// The number of own keys that a query row sees.
   func ownVisible(to query: Int) -> Int {
     ownKeys.isEmpty ? 0 : ownKeys.count - (queries.upperBound - 1 - query)
@@ -69,11 +72,12 @@ extension ComputeContext {
     scratch: inout AlignedBuffer<Float>, tap: AttentionWeightsTap? = nil
   ) {
     let blocks = Self.blocks(of: spans, observedOnly: values == nil)
-    let largest = blocks.map { $0.rows * (spans[$0.span].sharedKeys + spans[$0.span].ownKeys.count) }.max() ?? 0
+    let largest = blocks.map { $0.rows * spans[$0.span].keys }.max() ?? 0
     scratch.reserve(team.count * largest)
     let weights = scratch.base
     let problem = AttentionProblem(queries: queries, keys: keys, values: values, output: output, shape: shape)
-    team.forEach(blocks.count * shape.heads) { task, thread in
+    let work = blocks.reduce(0) { $0 + $1.queries.count * spans[$1.span].keys * shape.queryWidth / 4 }
+    team.forEach(blocks.count * shape.heads, work: work) { task, thread in
       let block = blocks[task / shape.heads]
       let head = task % shape.heads
       let span = spans[block.span]
@@ -98,8 +102,7 @@ extension ComputeContext {
   private static func blocks(of spans: [AttentionSpan], observedOnly: Bool) -> [Block] {
     var blocks: [Block] = []
     for (index, span) in spans.enumerated() where !span.queries.isEmpty && (span.isObserved || !observedOnly) {
-      let keys = span.sharedKeys + span.ownKeys.count
-      let rows = min(max((1 << 18) / max(keys, 1), 16), 192)
+      let rows = min(max((1 << 18) / max(span.keys, 1), 16), 192)
       if span.isObserved {
         blocks.append(Block(span: index, queries: span.queries, rows: min(rows, span.queries.count)))
       } else {

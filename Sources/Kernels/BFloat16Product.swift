@@ -76,7 +76,7 @@ final class BFloat16Product {
     let statuses = UnsafeMutablePointer<dnnl_status_t>.allocate(capacity: team.count)
     statuses.initialize(repeating: dnnl_success, count: team.count)
     defer { statuses.deallocate() }
-    team.forEach(panels) { panel, thread in
+    team.forEach(panels, work: rows * columns * depth / 8) { panel, thread in
       var product = panel == panels - 1 ? last[thread] : whole[thread]
       let status = headimpact_matmul_execute(
         &product, streams[thread], source, weights + panel * width * depth * 2, destination + panel * width,

@@ -75,7 +75,7 @@ public final class ComputeContext {
     narrowOperand.reserve(rows * columns)
     let narrow = narrowOperand.base
     let widenAgain = narrowProduct == nil
-    team.forEachRange(of: rows) { range, _ in
+    team.forEachRange(of: rows, work: rows * columns) { range in
       let start = range.lowerBound * columns
       headimpact_narrow_bf16(activations + start, narrow + start, range.count * columns)
       if widenAgain { headimpact_widen_bf16(narrow + start, activations + start, range.count * columns) }
@@ -102,7 +102,7 @@ public final class ComputeContext {
     if let bias = layer.bias {
       bias.withUnsafeBufferPointer { bias in
         guard let base = bias.baseAddress else { return }
-        team.forEachRange(of: x.rows) { range, _ in
+        team.forEachRange(of: x.rows, work: x.rows * bias.count) { range in
           for row in range { headimpact_add(output + row * bias.count, base, bias.count) }
         }
       }
@@ -115,7 +115,7 @@ public final class ComputeContext {
     let columns = weight.columns
     narrowWeights.reserve(weight.rows * columns)
     let narrow = narrowWeights.base
-    team.forEachRange(of: weight.rows) { range, _ in
+    team.forEachRange(of: weight.rows, work: weight.rows * columns) { range in
       withUnsafeTemporaryAllocation(of: Float.self, capacity: columns) { wide in
         guard let wide = wide.baseAddress else { return }
         for row in range {

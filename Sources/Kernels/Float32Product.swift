@@ -28,7 +28,7 @@ final class Float32Product {
     let depth = weights.columns
     let panels = panels.base
     let panelCount = (columns + Self.panelRows - 1) / Self.panelRows
-    team.forEach(panelCount) { panel, thread in
+    team.forEach(panelCount, work: rows * columns * depth / 8) { panel, thread in
       let first = panel * Self.panelRows
       let width = min(Self.panelRows, columns - first)
       let wide = panels + thread * Self.panelRows * Self.panelDepth

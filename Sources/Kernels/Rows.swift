@@ -11,7 +11,7 @@ extension ComputeContext {
     let columns = weight.count
     weight.withUnsafeBufferPointer { weight in
       guard let weight = weight.baseAddress else { return }
-      team.forEachRange(of: rows) { range, _ in
+      team.forEachRange(of: rows, work: rows * columns * 4) { range in
         for row in range { headimpact_rms_norm(x + row * columns, weight, eps, out + row * columns, columns) }
       }
     }
@@ -29,7 +29,7 @@ extension ComputeContext {
     weight.withUnsafeBufferPointer { weight in
       bias.withUnsafeBufferPointer { bias in
         guard let weight = weight.baseAddress, let bias = bias.baseAddress else { return }
-        team.forEachRange(of: rows) { range, _ in
+        team.forEachRange(of: rows, work: rows * columns * 4) { range in
           for row in range {
             headimpact_layer_norm(x + row * columns, weight, bias, eps, out + row * columns, columns)
           }
@@ -42,7 +42,7 @@ extension ComputeContext {
   ///
   /// - Shape: x [rows, columns].
   public func activate(_ activation: Activation, _ x: UnsafeMutablePointer<Float>, rows: Int, columns: Int) {
-    team.forEachRange(of: rows) { range, _ in
+    team.forEachRange(of: rows, work: rows * columns * 4) { range in
       let start = x + range.lowerBound * columns
       switch activation {
       case .quickGELU: headimpact_quick_gelu(start, range.count * columns)
@@ -57,7 +57,7 @@ extension ComputeContext {
   public func siluMultiply(
     _ gate: UnsafeMutablePointer<Float>, _ up: UnsafePointer<Float>, rows: Int, columns: Int
   ) {
-    team.forEachRange(of: rows) { range, _ in
+    team.forEachRange(of: rows, work: rows * columns * 4) { range in
       let start = range.lowerBound * columns
       headimpact_silu_multiply(gate + start, up + start, range.count * columns)
     }
@@ -74,7 +74,7 @@ extension ComputeContext {
     angles.cosines.withUnsafeBufferPointer { cosines in
       angles.sines.withUnsafeBufferPointer { sines in
         guard let cosines = cosines.baseAddress, let sines = sines.baseAddress else { return }
-        team.forEachRange(of: rows) { range, _ in
+        team.forEachRange(of: rows, work: rows * heads * half * 4) { range in
           for row in range {
             let at = (firstRow + row) * half
             for head in 0..<heads {

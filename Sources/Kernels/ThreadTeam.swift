@@ -19,8 +19,10 @@ public struct ThreadTeam: Sendable {
 
   /// Runs `body(task, thread)` for every task in `0..<tasks`. Thread t takes the tasks t, t + count, …, so
   /// that what runs where, and with it every rounding, is the same in every run.
-  public func forEach(_ tasks: Int, _ body: (_ task: Int, _ thread: Int) -> Void) {
-    let threads = min(count, tasks)
+  ///
+  /// - Parameter work: operations of all tasks together; little work stays on the calling thread.
+  public func forEach(_ tasks: Int, work: Int, _ body: (_ task: Int, _ thread: Int) -> Void) {
+    let threads = threads(for: tasks, work)
     guard threads > 0 else { return }
     run(threads: threads) { thread in
       var task = thread
@@ -32,12 +34,21 @@ public struct ThreadTeam: Sendable {
   }
 
   /// Cuts `0..<rows` into one consecutive range a thread.
-  public func forEachRange(of rows: Int, _ body: (_ range: Range<Int>, _ thread: Int) -> Void) {
-    let threads = min(count, rows)
+  ///
+  /// - Parameter work: operations of all rows together; little work stays on the calling thread.
+  public func forEachRange(of rows: Int, work: Int, _ body: (_ range: Range<Int>) -> Void) {
+    let threads = threads(for: rows, work)
     guard threads > 0 else { return }
     run(threads: threads) { thread in
-      body(rows * thread / threads..<rows * (thread + 1) / threads, thread)
+      body(rows * thread / threads..<rows * (thread + 1) / threads)
     }
+  }
+
+  /// Waking a thread costs as much as this many operations; on a busy machine, far more.
+  private static let worthAThread = 200_000
+
+  private func threads(for tasks: Int, _ work: Int) -> Int {
+    min(count, tasks, 1 + work / Self.worthAThread)
   }
 
   private func run(threads: Int, _ body: (Int) -> Void) {

@@ -40,7 +40,7 @@ public protocol VisionLanguageModel: AnyObject {
 
   /// What the model will make of an image of this size, in pixels.
   ///
-  /// - Throws: `ImageInputError` or `ConfigurationError` where the family can't take such an image.
+  /// - Throws: `ImageError` or `ConfigurationError` where the family can't take such an image.
   func visualLayout(width: Int, height: Int) throws -> VisualLayout
 
   /// The tokens of a chat about an image of `visualTokens` visual tokens, answered with the description.

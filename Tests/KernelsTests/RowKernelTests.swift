@@ -123,8 +123,8 @@ import Testing
       var counts = [Int](repeating: 0, count: max(tasks, 1))
       counts.withUnsafeMutableBufferPointer { counts in
         guard let base = counts.baseAddress else { return }
-        team.forEach(tasks) { task, _ in base[task] += 1 }
-        team.forEachRange(of: tasks) { range, _ in for task in range { base[task] += 1 } }
+        team.forEach(tasks, work: .max / 2) { task, _ in base[task] += 1 }
+        team.forEachRange(of: tasks, work: .max / 2) { range in for task in range { base[task] += 1 } }
       }
       #expect(counts.prefix(tasks).allSatisfy { $0 == 2 })
     }

@@ -55,9 +55,9 @@ public final class Qwen2VLModel: VisionLanguageModel {
   }
 
   public func visualLayout(width: Int, height: Int) throws -> VisualLayout {
-    let grid = try processor.grid(width: width, height: height)
-    let rows = grid.height / configuration.spatialMergeSize
-    let columns = grid.width / configuration.spatialMergeSize
+    let size = try processor.resizedSize(width: width, height: height)
+    let side = configuration.patchSize * configuration.spatialMergeSize
+    let (rows, columns) = (size.height / side, size.width / side)
     var cells: [Cell] = []
     cells.reserveCapacity(rows * columns)
     for row in 0..<rows {
@@ -69,7 +69,7 @@ public final class Qwen2VLModel: VisionLanguageModel {
       }
     }
     return VisualLayout(
-      cells: cells, views: [ViewGrid(rows: rows, cols: columns)], patches: grid.height * grid.width)
+      cells: cells, views: [ViewGrid(rows: rows, cols: columns)], patches: rows * columns * configuration.spatialMergeSize * configuration.spatialMergeSize)
   }
 
   public func sequence(prompt: String, description: String, visualTokens: Int) throws -> TokenSequence {
@@ -94,12 +94,12 @@ public final class Qwen2VLModel: VisionLanguageModel {
   }
 
   public func encode(_ image: RGBImage, taps: Taps) throws -> VisualFeatures {
-    let batch = try processor.process(image)
+    let batch = try processor(image)
     let values = try tower.forward(
-      pixelValues: batch.pixelValues, gridHeight: batch.gridHeight, gridWidth: batch.gridWidth, taps: taps)
+      pixelValues: batch.pixelValues, gridHeight: batch.gridTHW.h, gridWidth: batch.gridTHW.w, taps: taps)
     return VisualFeatures(
-      values: values, rows: batch.gridHeight / configuration.spatialMergeSize,
-      columns: batch.gridWidth / configuration.spatialMergeSize)
+      values: values, rows: batch.gridTHW.h / configuration.spatialMergeSize,
+      columns: batch.gridTHW.w / configuration.spatialMergeSize)
   }
 
   public func embed(
