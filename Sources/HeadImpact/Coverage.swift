@@ -4,14 +4,17 @@ extension Cell {
   /// The share of this cell's area that `mask` covers, in [0, 1]; 0 for a cell without area inside the image.
   ///
   /// A pixel on the cell's border counts by the part of it that lies inside. Only the cell's own pixels are visited, so
-  /// a grid of cells costs one visit per pixel of the image, however fine it is. Columns are summed before rows, as in
-  /// `wy @ mask @ wx`: a border pixel then takes part in two products only, and the sums between are exact.
+  /// a grid of cells costs one visit per pixel of the image, however fine it is.
+  ///
+  /// A cell covered to exactly the threshold must not be decided by rounding (half an image meets a whole row of such
+  /// cells): sums of weights are exact as they are, and their products are taken with twice a Double's precision.
   public func coverage(by mask: BinaryMask) -> Double {
     guard let rows = Overlap(from: y0, to: y1, units: mask.height),
       let cols = Overlap(from: x0, to: x1, units: mask.width)
     else { return 0 }
-    let area = rows.sum * cols.sum
-    guard area > 0 else { return 0 }
+    var area = ProductSum()
+    area.add(rows.sum, cols.sum)
+    guard area.high > 0 else { return 0 }
     var columns = [Double](repeating: 0, count: cols.units.count)
     mask.pixels.withUnsafeBufferPointer { pixels in
       columns.withUnsafeMutableBufferPointer { columns in
@@ -22,8 +25,8 @@ extension Cell {
         }
       }
     }
-    var covered = 0.0
-    for (x, column) in zip(cols.units, columns) { covered += column * cols.weight(x) }
+    var covered = ProductSum()
+    for (x, column) in zip(cols.units, columns) where column > 0 { covered.add(column, cols.weight(x)) }
     return covered / area
   }
 }
@@ -48,4 +51,26 @@ private struct Overlap {
   func weight(_ i: Int) -> Double { min(max(min(to, Double(i + 1)) - max(from, Double(i)), 0), 1) }
 
   var sum: Double { units.reduce(0) { $0 + weight($1) } }
+}
+
+/// A sum of products as an unevaluated sum of two Doubles (Dekker's double-double).
+private struct ProductSum {
+  private(set) var high = 0.0
+  private var low = 0.0
+
+  mutating func add(_ a: Double, _ b: Double) {
+    let product = a * b
+    let productError = (-product).addingProduct(a, b)
+    let sum = high + product
+    let shift = sum - high
+    low += ((high - (sum - shift)) + (product - shift)) + productError
+    high = sum + low
+    low -= high - sum
+  }
+
+  static func / (a: ProductSum, b: ProductSum) -> Double {
+    let quotient = a.high / b.high
+    let rest = a.high.addingProduct(-quotient, b.high)
+    return quotient + (rest + a.low - quotient * b.low) / b.high
+  }
 }

@@ -1,0 +1,70 @@
+import Testing
+
+@testable import HeadImpact
+
+@Suite("Bootstrap")
+struct BootstrapTests {
+  @Test(
+    "intervals and frequencies equal numpy's", arguments: try Golden.cases("bootstrap.json", as: Golden.Bootstrap.self))
+  func golden(_ golden: Golden.Bootstrap) throws {
+    var bootstrap = try Bootstrap(
+      images: golden.images, layers: golden.layers, heads: golden.heads, resamples: golden.resamples, seed: golden.seed)
+    let values = 6 * golden.layers * golden.heads
+    for image in 0..<golden.images {
+      try bootstrap.add(
+        sums: Array(golden.sums.values[(image * values)..<((image + 1) * values)]), samples: golden.samples[image])
+    }
+    let confidence = try bootstrap.confidence(topLayers: golden.top)
+    #expect(greatestDifference(confidence.interval, golden.interval.values) < 1e-12)
+    #expect(greatestDifference(confidence.layerInterval, golden.layer_interval.values) < 1e-12)
+    #expect(confidence.layerTopFrequency == golden.layer_top_frequency.values)
+  }
+
+  @Test("samples of one image are summed in the order of their ids, however they come")
+  func orderWithinImage() throws {
+    func confidence(_ order: (([SampleImpact]) -> [SampleImpact])) throws -> Confidence {
+      var bootstrap = try Bootstrap(images: 5, layers: 2, heads: 3, resamples: 20, seed: 3)
+      for image in 0..<5 {
+        try bootstrap.add(samplesOfOneImage: order((0..<4).map { try randomSample(image * 4 + $0, image: image) }))
+      }
+      return try bootstrap.confidence(topLayers: 1)
+    }
+    let expected = try confidence { $0 }
+    #expect(try confidence { $0.reversed() } == expected)
+  }
+
+  @Test("images that are alike leave no doubt")
+  func alike() throws {
+    var bootstrap = try Bootstrap(images: 6, layers: 1, heads: 2, resamples: 30)
+    for id in 0..<6 { try bootstrap.add(samplesOfOneImage: [sample(id, layers: 1, heads: 2) { 0.25 }]) }
+    let confidence = try bootstrap.confidence(topLayers: 5)
+    #expect(confidence.interval.allSatisfy { $0 == 0.25 })
+    #expect(confidence.layerTopFrequency.allSatisfy { $0 == 1 })
+    #expect(confidence.topLayers == 1)
+  }
+
+  @Test("too many images, too few, or of another shape are refused")
+  func refused() throws {
+    var bootstrap = try Bootstrap(images: 1, layers: 2, heads: 3, resamples: 3)
+    #expect(throws: HeadImpactError.self) { try bootstrap.confidence(topLayers: 1) }
+    #expect(throws: HeadImpactError.self) { try bootstrap.add(sums: [1], samples: 1) }
+    #expect(throws: HeadImpactError.self) { try bootstrap.add(samplesOfOneImage: []) }
+    #expect(throws: HeadImpactError.self) {
+      try bootstrap.add(samplesOfOneImage: [randomSample(1, image: 1), randomSample(2, image: 2)])
+    }
+    try bootstrap.add(samplesOfOneImage: [randomSample(1)])
+    #expect(throws: HeadImpactError.self) { try bootstrap.add(samplesOfOneImage: [randomSample(2)]) }
+    #expect(throws: HeadImpactError.self) { try Bootstrap(images: 0, layers: 1, heads: 1) }
+    #expect(throws: HeadImpactError.self) { try Bootstrap(images: 1, layers: 1, heads: 1, resamples: 0) }
+  }
+
+  @Test("SplitMix64 gives its published sequence")
+  func splitMix64() {
+    // The first three outputs for the seed 1234567, as in the Rosetta Code and other implementations' tests.
+    let random = SplitMix64(seed: 1_234_567)
+    #expect(
+      [random[0], random[1], random[2]] == [
+        6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423,
+      ])
+  }
+}
