@@ -59,7 +59,7 @@ public func imageSize(contentsOf url: URL) throws -> (width: Int, height: Int) {
   }
 }
 
-private func imageSize(_ bytes: [UInt8]) throws -> (width: Int, height: Int) {
+func imageSize(_ bytes: [UInt8]) throws -> (width: Int, height: Int) {
   switch try ImageFormat(bytes) {
   case .jpeg:
     let header = try JPEGHeader(bytes)
