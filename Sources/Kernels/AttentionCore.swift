@@ -1,5 +1,4 @@
 import CVectorMath
-import COpenBLAS
 import TensorCore
 
 /// The shape of an attention: grouped queries where `keyValueHeads` is smaller than `heads`.
@@ -136,9 +135,9 @@ private struct AttentionProblem {
 
     func scores(_ key: UnsafePointer<Float>, count: Int, at column: Int) {
       guard count > 0 else { return }
-      cblas_sgemm(
-        CblasRowMajor, CblasNoTrans, CblasTrans, Int32(rows.count), Int32(count), Int32(depth), 1, query,
-        Int32(shape.queryWidth), key, Int32(shape.keyValueWidth), 0, weights + column, Int32(width))
+      multiplySerially(
+        query, stride: shape.queryWidth, key, stride: shape.keyValueWidth, isTransposed: true, into: weights + column,
+        stride: width, rows: rows.count, columns: count, depth: depth, accumulate: false)
     }
     scores(keys + keyValueOffset, count: span.sharedKeys, at: 0)
     scores(keys + ownOffset, count: own, at: span.sharedKeys)
@@ -155,10 +154,10 @@ private struct AttentionProblem {
     guard let values, let output else { return }
     func mix(_ value: UnsafePointer<Float>, count: Int, at column: Int) {
       guard count > 0 else { return }
-      cblas_sgemm(
-        CblasRowMajor, CblasNoTrans, CblasNoTrans, Int32(rows.count), Int32(depth), Int32(count), 1, weights + column,
-        Int32(width), value, Int32(shape.keyValueWidth), column == 0 ? 0 : 1,
-        output + rows.lowerBound * shape.queryWidth + head * depth, Int32(shape.queryWidth))
+      multiplySerially(
+        weights + column, stride: width, value, stride: shape.keyValueWidth, isTransposed: false,
+        into: output + rows.lowerBound * shape.queryWidth + head * depth, stride: shape.queryWidth, rows: rows.count,
+        columns: depth, depth: count, accumulate: column > 0)
     }
     mix(values + keyValueOffset, count: span.sharedKeys, at: 0)
     mix(values + ownOffset, count: own, at: span.sharedKeys)

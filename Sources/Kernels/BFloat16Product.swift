@@ -14,8 +14,10 @@ public struct OneDNNError: Error, CustomStringConvertible {
 /// The output's columns are cut into panels of a fixed width and each thread of the team runs oneDNN on its own:
 /// left to oneDNN, the division, and with it the order of the sums, would depend on the number of threads.
 final class BFloat16Product {
-  /// Whether this processor has bf16 instructions. Without them oneDNN would be slower than float32.
-  static var isFast: Bool { headimpact_has_bf16_instructions() != 0 }
+  /// Whether this processor has instructions for bf16.
+  static var hasInstructions: Bool { headimpact_has_bf16_instructions() != 0 }
+  /// Whether those make products faster than float32's.
+  static var isFast: Bool { headimpact_has_fast_bf16() != 0 }
 
   private struct Form: Hashable {
     let rows: Int

@@ -50,11 +50,13 @@ public final class ComputeContext {
   private var narrowOperand = AlignedBuffer<UInt16>()
   private var narrowWeights = AlignedBuffer<UInt16>()
 
-  /// Whether this processor has instructions for bf16. Without them the bf16 precision rounds operands as it
-  /// should, and multiplies them in float32.
+  /// Whether this processor has instructions for bf16.
+  public static var hasBFloat16Instructions: Bool { BFloat16Product.hasInstructions }
+  /// Whether its bf16 instructions are faster than float32's. Where they are not, the bf16 precision rounds operands
+  /// as it should, and multiplies them in float32: the sums are float32 in both.
   public static var hasFastBFloat16: Bool { BFloat16Product.isFast }
 
-  /// - Parameter useBFloat16Instructions: false takes the path of a processor without them.
+  /// - Parameter useBFloat16Instructions: false takes the path of a processor without them, true needs them.
   /// - Throws: `OneDNNError` where oneDNN can't start.
   public init(
     precision: Precision, team: ThreadTeam, useBFloat16Instructions: Bool = ComputeContext.hasFastBFloat16

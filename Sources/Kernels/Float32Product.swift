@@ -1,8 +1,7 @@
 import CVectorMath
-import COpenBLAS
 import TensorCore
 
-/// Matrix products in float32 by OpenBLAS, on weights of any element type.
+/// Matrix products in float32, on weights of any element type.
 ///
 /// Weights of two bytes are widened a panel at a time, small enough to stay in the cache of the core that
 /// multiplies with it: the wide copy of a layer, let alone of the model, never exists.
@@ -52,10 +51,10 @@ final class Float32Product {
           operand = UnsafePointer(wide)
           operandStride = length
         }
-        cblas_sgemm(
-          CblasRowMajor, CblasNoTrans, CblasTrans, Int32(rows), Int32(width), Int32(length), 1, source + start,
-          Int32(depth), operand, Int32(operandStride), accumulate || start > 0 ? 1 : 0, destination + first,
-          Int32(columns))
+        multiplySerially(
+          source + start, stride: depth, operand, stride: operandStride, isTransposed: true,
+          into: destination + first, stride: columns, rows: rows, columns: width, depth: length,
+          accumulate: accumulate || start > 0)
       }
     }
   }

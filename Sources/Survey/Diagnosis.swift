@@ -30,7 +30,7 @@ public struct Diagnosis: Sendable, Encodable {
     note("BLAS", LinearAlgebraLibraries.openBLAS)
     note("oneDNN", LinearAlgebraLibraries.oneDNN)
     note("HDF5", HDF5File.libraryVersion)
-    note("bf16 instructions", ComputeContext.hasFastBFloat16 ? "yes" : "no: --precision bf16 works at the speed of f32")
+    note("bf16 instructions", Self.bfloat16)
     note("cores", "\(cores)")
     note("ranks x threads", "\(ranks) x \(threads)")
     if ranks * threads > cores {
@@ -67,6 +67,13 @@ public struct Diagnosis: Sendable, Encodable {
       problems.append(
         "\(ranks) ranks need about \(gibibytes(needed)) and \(gibibytes(available)) are available: use fewer ranks")
     }
+  }
+
+  private static var bfloat16: String {
+    if ComputeContext.hasFastBFloat16 { return "yes" }
+    return ComputeContext.hasBFloat16Instructions
+      ? "yes, but slower than float32: bf16 operands are multiplied in float32"
+      : "no: bf16 operands are multiplied in float32"
   }
 
   private mutating func note(_ name: String, _ value: String) { facts.append(Fact(name: name, value: value)) }

@@ -28,7 +28,7 @@ import TensorCore
   func bfloat16(_ useInstructions: Bool, _ elementType: ElementType) throws {
     let context = try ComputeContext(
       precision: .bf16, team: ThreadTeam(count: 2),
-      useBFloat16Instructions: useInstructions && ComputeContext.hasFastBFloat16)
+      useBFloat16Instructions: useInstructions && ComputeContext.hasBFloat16Instructions)
     for (rows, columns, depth) in Self.sizes {
       var numbers = Numbers(seed: 7)
       var x = numbers.floats(rows * depth)
@@ -36,7 +36,7 @@ import TensorCore
       let owned = OwnedWeights(numbers.floats(columns * depth), rows: columns, columns: depth, as: elementType)
       // Without the instructions weights of other types are taken as they are: more exact than asked.
       var weights = owned.weight.floats()
-      if useInstructions && ComputeContext.hasFastBFloat16 {
+      if useInstructions && ComputeContext.hasBFloat16Instructions {
         weights = weights.map { Plain.float(Plain.bfloat16($0)) }
       }
       let expected = Plain.product(rounded, weights, rows: rows, columns: columns, depth: depth)
