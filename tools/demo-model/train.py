@@ -183,7 +183,7 @@ def main():
             told = asked = torch.zeros(())
             if joint:
                 told, asked = text_loss(fast, visual, ids, labels)
-        (0.25 * loss * (0.5 if joint else 1) + told + 0.5 * asked).backward()
+        (0.5 * loss + told + 0.5 * asked).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for group in adam.param_groups:
             group["lr"] = a.lr * warm * decay
