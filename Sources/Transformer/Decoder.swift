@@ -29,6 +29,8 @@ public final class Decoder {
   public let normEps: Float
   private let context: ComputeContext
   private let workspace = Workspace()
+  /// Rows of the MLP that are computed at a time.
+  var mlpRows = Workspace.mlpRows
 
   public init(layers: [DecoderLayer], hiddenSize: Int, normEps: Float, context: ComputeContext) {
     self.layers = layers
@@ -109,7 +111,7 @@ public final class Decoder {
 
   private func feedForward(_ hidden: UnsafeMutablePointer<Float>, layer: DecoderLayer, rows: Int) throws {
     let width = layer.gate.outputs
-    let step = min(rows, Workspace.mlpRows)
+    let step = min(rows, mlpRows)
     workspace.gate.reserve(step * width)
     workspace.up.reserve(step * width)
     let gate = workspace.gate.base

@@ -88,6 +88,9 @@ struct Qwen2VLConfiguration: Sendable, Equatable {
     visionNumHeads = try vision.integer("num_heads", in: 1...10_000, default: 16)
     let ratio = try vision.double("mlp_ratio", in: 0.001...1000, default: 4)
     visionIntermediateSize = Int(Double(visionEmbedDim) * ratio)
+    guard visionIntermediateSize >= 1 else {
+      throw vision.wrong("mlp_ratio", "is \(ratio); times embed_dim (\(visionEmbedDim)) it must be at least 1")
+    }
     inChannels = try vision.integer("in_channels", in: 3...3, default: vision.integer("in_chans", in: 3...3, default: 3))
     patchSize = try vision.integer("patch_size", in: 1...1024, default: 14)
     temporalPatchSize = try vision.integer("temporal_patch_size", in: 1...64, default: 2)

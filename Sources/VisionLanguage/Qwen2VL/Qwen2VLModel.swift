@@ -81,6 +81,12 @@ public final class Qwen2VLModel: VisionLanguageModel {
       throw ConfigurationError(
         path: "tokenizer.json", key: "added_tokens", reason: "doesn't keep \(Qwen2VLChat.imagePlaceholder) as one token")
     }
+    // A tokenizer may know more tokens than the checkpoint has rows of embeddings.
+    if let id = encoding.ids.first(where: { !(0..<Int32(configuration.vocabularySize)).contains($0) }) {
+      throw ConfigurationError(
+        path: "tokenizer.json", key: "vocab",
+        reason: "gives the token \(id), but config.json's vocab_size is \(configuration.vocabularySize)")
+    }
     let expansion = visualTokens - 1
     let caption = encoding.offsets.enumerated().compactMap { index, span -> Int? in
       guard span.lowerBound < chat.description.upperBound, span.upperBound > chat.description.lowerBound else {
