@@ -56,6 +56,10 @@ public final class Decoder {
     taps: Taps = Taps(), stopsAtLastWeights: Bool = false
   ) throws {
     precondition(angles.rows == layout.rows)
+    precondition(
+      layers.allSatisfy {
+        cache.hasRoom(layers: layers.count, rows: layout.keys, width: $0.attention.shape.keyValueWidth)
+      })
     let spans = layout.spans
     for (index, layer) in layers.enumerated() {
       let weightsOnly = stopsAtLastWeights && index == layers.count - 1
@@ -93,7 +97,8 @@ public final class Decoder {
     if !weightsOnly {
       try context.apply(layer.attention.value, to: operand, into: cache.values(layer: index, row: layout.cachedPrefix))
     }
-    try context.apply(layer.attention.query, to: operand.rows(from: firstQuery), into: queries + firstQuery * shape.queryWidth)
+    try context.apply(
+      layer.attention.query, to: operand.rows(from: firstQuery), into: queries + firstQuery * shape.queryWidth)
     context.rotate(
       queries + firstQuery * shape.queryWidth, by: angles, from: firstQuery, rows: rows - firstQuery,
       heads: shape.heads)

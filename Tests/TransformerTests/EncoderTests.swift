@@ -32,7 +32,7 @@ struct EncoderTests {
     let encoder = try random.encoder(layers: 3)
     let (hidden, layers) = try run(encoder, random.numbers(Self.rows * RandomModel.hiddenSize))
     #expect(layers.count == 3 && layers.last == hidden && layers[0] != layers[1])
-    #expect(hidden.allSatisfy(\.isFinite))
+    #expect(hidden.allSatisfy { $0.isFinite })
   }
 
   @Test("every row sees every row")

@@ -44,7 +44,8 @@ struct RandomModel {
   mutating func attention(_ shape: AttentionShape) -> Attention {
     Attention(
       query: linear(shape.queryWidth, Self.hiddenSize), key: linear(shape.keyValueWidth, Self.hiddenSize),
-      value: linear(shape.keyValueWidth, Self.hiddenSize), output: linear(Self.hiddenSize, shape.queryWidth, bias: false),
+      value: linear(shape.keyValueWidth, Self.hiddenSize),
+      output: linear(Self.hiddenSize, shape.queryWidth, bias: false),
       shape: shape)
   }
 

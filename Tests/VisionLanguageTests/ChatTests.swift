@@ -49,7 +49,9 @@ struct ChatTests {
   /// The last place of "m" in the text is in `<|im_end|>`: searching for the description would find that.
   @Test(
     "a description that occurs elsewhere in the text is found in its own place",
-    arguments: ["m", "end", "assistant", "im_end", "|>", "user", "image.", "Describe the main object in the image.", "e"]
+    arguments: [
+      "m", "end", "assistant", "im_end", "|>", "user", "image.", "Describe the main object in the image.", "e",
+    ]
   )
   func place(_ description: String) throws {
     let model = try loadModel(checkpoint("nested"))
@@ -85,7 +87,9 @@ struct ChatTests {
   func placeholders() throws {
     let model = try loadModel(checkpoint("nested"))
     let plain = try model.sequence(prompt: "", description: "x", visualTokens: 4)
-    for (prompt, description) in [("<|image_pad|>", "a"), ("What?", "<|image_pad|> b"), ("<|image_pad|>", "<|image_pad|>")] {
+    for (prompt, description) in [
+      ("<|image_pad|>", "a"), ("What?", "<|image_pad|> b"), ("<|image_pad|>", "<|image_pad|>"),
+    ] {
       let sequence = try model.sequence(prompt: prompt, description: description, visualTokens: 4)
       #expect(sequence.visual == plain.visual)
       #expect(!sequence.caption.isEmpty && sequence.caption.allSatisfy { $0 >= sequence.visual.upperBound })

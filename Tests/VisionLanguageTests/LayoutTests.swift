@@ -26,7 +26,8 @@ struct LayoutTests {
     #expect(layout.cells == expected)
   }
 
-  @Test("an image's tokens are as many as its size promised", arguments: [(1, 1), (1, 200), (200, 1), (3, 599), (300, 300)])
+  @Test(
+    "an image's tokens are as many as its size promised", arguments: [(1, 1), (1, 200), (200, 1), (3, 599), (300, 300)])
   func promise(_ width: Int, _ height: Int) throws {
     let model = try loadModel(checkpoint("nested"))
     let layout = try model.visualLayout(width: width, height: height)
@@ -34,7 +35,7 @@ struct LayoutTests {
     let features = try model.encode(image, taps: .init())
     #expect(features.rows * features.columns == layout.visualTokens)
     #expect(features.values.count == layout.visualTokens * 64)
-    #expect(features.values.allSatisfy(\.isFinite))
+    #expect(features.values.allSatisfy { $0.isFinite })
     #expect(layout.cells.allSatisfy { $0.x0 < $0.x1 && $0.y0 < $0.y1 })
     #expect(layout.cells.last?.x1 == Double(width) && layout.cells.last?.y1 == Double(height))
   }

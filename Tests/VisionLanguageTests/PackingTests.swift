@@ -32,11 +32,12 @@ struct PackingTests {
     }
   }
 
-  private func expectEqual(_ packed: [[Float]], _ alone: [[Float]], _ what: String) {
+  /// Scores of each row's own sum on the visual tokens, a tenth or so, are its weights many times over.
+  private func expectEqual(_ packed: [[Float]], _ alone: [[Float]], _ what: String, bound: Double = 1e-6) {
     #expect(packed.count == alone.count)
     for (index, pair) in zip(packed, alone).enumerated() {
       let closeness = Closeness(pair.0, pair.1)
-      #expect(closeness.maximumDifference <= 1e-6, "\(what), description \(index): \(closeness)")
+      #expect(closeness.maximumDifference <= bound, "\(what), description \(index): \(closeness)")
     }
   }
 
@@ -48,7 +49,7 @@ struct PackingTests {
       let alone = try open.sequences.map {
         try open.model.scores(open.image, [$0], query: query, normalize: normalize)[0]
       }
-      expectEqual(packed, alone, "\(query) \(normalize)")
+      expectEqual(packed, alone, "\(query) \(normalize)", bound: normalize == .none ? 1e-6 : 1e-5)
     }
   }
 
@@ -61,7 +62,7 @@ struct PackingTests {
       let together = try open.model.scores(open.image, open.sequences, query: query, normalize: normalize)
       let grouped = try open.model.scores(
         open.image, open.sequences, query: query, normalize: normalize, captionRows: captionRows)
-      expectEqual(grouped, together, "\(query) \(normalize)")
+      expectEqual(grouped, together, "\(query) \(normalize)", bound: normalize == .none ? 1e-6 : 1e-5)
     }
   }
 

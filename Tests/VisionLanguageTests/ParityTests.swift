@@ -8,7 +8,8 @@ import Testing
 @testable import VisionLanguage
 
 /// The parity ladder in float32: one rung a stage, each from the goldens of the stage before, so that the first rung
-/// that fails is the stage that is wrong. Bounds are some ten times what was measured.
+/// that fails is the stage that is wrong. Bounds are what head-impact.md allows or, where it says nothing, five to
+/// fifteen times what was measured.
 @Suite("Parity with transformers in float32")
 struct ParityTests {
   @Test("rung 01: the image processor's pixel values", arguments: try GoldenSample.all())
@@ -59,7 +60,7 @@ struct ParityTests {
   func merger(_ sample: GoldenSample) throws {
     let open = try sample.open()
     let closeness = Closeness(try open.vision().merger, try open.floats("vision.merger"))
-    #expect(closeness.relativeL2 <= 2e-5, "\(closeness)")
+    #expect(closeness.relativeL2 <= 1e-5, "\(closeness)")
   }
 
   @Test("rung 07: token embeddings, visual tokens in place", arguments: try GoldenSample.all())
@@ -85,7 +86,7 @@ struct ParityTests {
     for (layer, weights) in try open.decoder().attention.enumerated() {
       let closeness = Closeness(
         try open.visualColumns(weights, rows: open.integers("caption")), try open.floats("attention.\(layer)"))
-      #expect(closeness.maximumDifference <= 2e-6 && closeness.relativeL2 <= 1e-4, "layer \(layer): \(closeness)")
+      #expect(closeness.maximumDifference <= 2e-5 && closeness.relativeL2 <= 1e-4, "layer \(layer): \(closeness)")
     }
   }
 
@@ -138,9 +139,11 @@ struct ParityTests {
   }
 }
 
-/// The same ladder in bf16, against the float32 goldens: rounding every operand to 8 bits of mantissa costs this much.
+/// The same ladder in bf16, against the float32 goldens: operands rounded to 8 bits of mantissa cost 0.5 % in the
+/// vision tower and 2 % at the end.
 @Suite("Parity with transformers in bf16")
 struct BFloat16ParityTests {
+  private static let visionBound = 0.01
   private static let bound = 0.03
 
   @Test("the vision tower", arguments: try GoldenSample.all(), [true, false])
@@ -149,10 +152,10 @@ struct BFloat16ParityTests {
     let (layers, merger) = try open.vision()
     for (layer, hidden) in layers.enumerated() {
       let closeness = Closeness(hidden, try open.floats("vision.layer.\(layer)"))
-      #expect(closeness.relativeL2 <= Self.bound, "layer \(layer): \(closeness)")
+      #expect(closeness.relativeL2 <= Self.visionBound, "layer \(layer): \(closeness)")
     }
     let closeness = Closeness(merger, try open.floats("vision.merger"))
-    #expect(closeness.relativeL2 <= Self.bound, "merger: \(closeness)")
+    #expect(closeness.relativeL2 <= Self.visionBound, "merger: \(closeness)")
   }
 
   @Test("the decoder", arguments: try GoldenSample.all(), [true, false])

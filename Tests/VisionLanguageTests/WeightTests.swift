@@ -27,7 +27,8 @@ struct WeightTests {
     let missing = try take("layers.1.self_attn.q_proj.bias")
     let misshapen = try take("layers.0.mlp.up_proj.weight")
     tensors.append(
-      TensorData(name: misshapen.name, dtype: misshapen.dtype, shape: misshapen.shape.reversed(), bytes: misshapen.bytes))
+      TensorData(
+        name: misshapen.name, dtype: misshapen.dtype, shape: misshapen.shape.reversed(), bytes: misshapen.bytes))
     let integers = try take("blocks.1.norm2.weight")
     let count = integers.shape[0]
     tensors.append(
@@ -56,7 +57,10 @@ struct WeightTests {
     defer { folder.remove() }
     let tensors = try folder.tensors().sorted { $0.name < $1.name }
     // One of the decoder, one of the vision tower, one beside the layers.
-    for ending in ["input_layernorm.weight", "attn.qkv.weight", "attn.qkv.bias", "merger.ln_q.bias", "model.norm.weight", "language_model.norm.weight"] {
+    for ending in [
+      "input_layernorm.weight", "attn.qkv.weight", "attn.qkv.bias", "merger.ln_q.bias", "model.norm.weight",
+      "language_model.norm.weight",
+    ] {
       guard let gone = tensors.first(where: { $0.name.hasSuffix(ending) }) else { continue }
       try folder.write(tensors.filter { $0.name != gone.name })
       let problems = try problems(folder)
