@@ -135,6 +135,38 @@ struct WeightTests {
     return name.hasPrefix("model.") ? "model.language_model." + name.dropFirst(6) : name
   }
 
+  @Test("tensors that don't lie where their numbers can be read are refused, each by name")
+  func unaligned() throws {
+    let folder = try ModelFolder(of: "nested")
+    defer { folder.remove() }
+    let tensors = try folder.tensors().count
+    let file = folder.file("model.safetensors")
+    var bytes = [UInt8](try Data(contentsOf: file))
+    let header = (0..<8).reduce(0) { $0 | Int(bytes[$1]) << (8 * $1) }
+    // One more space behind the header moves everything by a byte.
+    bytes.insert(0x20, at: 8 + header)
+    for place in 0..<8 { bytes[place] = UInt8(truncatingIfNeeded: (header + 1) >> (8 * place)) }
+    try Data(bytes).write(to: file)
+    let problems = try problems(folder)
+    #expect(problems.count == tensors && problems.allSatisfy { $0.contains("not aligned") }, "\(problems)")
+  }
+
+  @Test("the sizes that a run's cost is estimated from are those of the weights", arguments: GoldenSample.folders)
+  func dimensions(_ name: String) throws {
+    let folder = try ModelFolder(of: name)
+    defer { folder.remove() }
+    func multiplications(_ isCounted: (String) -> Bool) throws -> Int {
+      try folder.tensors().filter { $0.shape.count > 1 && isCounted($0.name) }.reduce(0) { $0 + $1.shape.reduce(1, *) }
+    }
+    let model = try loadModel(folder.url)
+    #expect(model.dimensions.decoderMultiplications == (try multiplications { $0.contains(".layers.") }))
+    let perPatch = try multiplications { $0.contains("blocks.") || $0.contains("patch_embed.") }
+    // A visual token is four patches.
+    let perToken = try multiplications { $0.contains("merger.mlp.") }
+    #expect(model.dimensions.visionMultiplications == perPatch + perToken / 4)
+    #expect(model.dimensions.layers == model.decoder.layers.count && model.dimensions.heads == model.numAttentionHeads)
+  }
+
   @Test("a weight file cut short is refused, naming it", arguments: [0, 7, 8, 100, 5000, 500_000])
   func truncated(_ count: Int) throws {
     let folder = try ModelFolder(of: "nested")
