@@ -29,6 +29,8 @@ public final class Decoder {
   public let normEps: Float
   private let context: ComputeContext
   private let workspace = Workspace()
+  /// Rows of the MLP that are computed at a time.
+  var mlpRows = Workspace.mlpRows
 
   public init(layers: [DecoderLayer], hiddenSize: Int, normEps: Float, context: ComputeContext) {
     self.layers = layers
@@ -54,6 +56,10 @@ public final class Decoder {
     taps: Taps = Taps(), stopsAtLastWeights: Bool = false
   ) throws {
     precondition(angles.rows == layout.rows)
+    precondition(
+      layers.allSatisfy {
+        cache.hasRoom(layers: layers.count, rows: layout.keys, width: $0.attention.shape.keyValueWidth)
+      })
     let spans = layout.spans
     for (index, layer) in layers.enumerated() {
       let weightsOnly = stopsAtLastWeights && index == layers.count - 1
@@ -91,7 +97,8 @@ public final class Decoder {
     if !weightsOnly {
       try context.apply(layer.attention.value, to: operand, into: cache.values(layer: index, row: layout.cachedPrefix))
     }
-    try context.apply(layer.attention.query, to: operand.rows(from: firstQuery), into: queries + firstQuery * shape.queryWidth)
+    try context.apply(
+      layer.attention.query, to: operand.rows(from: firstQuery), into: queries + firstQuery * shape.queryWidth)
     context.rotate(
       queries + firstQuery * shape.queryWidth, by: angles, from: firstQuery, rows: rows - firstQuery,
       heads: shape.heads)
@@ -109,7 +116,7 @@ public final class Decoder {
 
   private func feedForward(_ hidden: UnsafeMutablePointer<Float>, layer: DecoderLayer, rows: Int) throws {
     let width = layer.gate.outputs
-    let step = min(rows, Workspace.mlpRows)
+    let step = min(rows, mlpRows)
     workspace.gate.reserve(step * width)
     workspace.up.reserve(step * width)
     let gate = workspace.gate.base

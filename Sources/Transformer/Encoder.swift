@@ -42,6 +42,8 @@ public final class Encoder {
   public let hiddenSize: Int
   private let context: ComputeContext
   private let workspace = Workspace()
+  /// Rows of the MLP that are computed at a time.
+  var mlpRows = Workspace.mlpRows
 
   public init(layers: [EncoderLayer], hiddenSize: Int, context: ComputeContext) {
     self.layers = layers
@@ -89,7 +91,7 @@ public final class Encoder {
 
   private func feedForward(_ hidden: UnsafeMutablePointer<Float>, layer: EncoderLayer, rows: Int) throws {
     let width = layer.fc1.outputs
-    let step = min(rows, Workspace.mlpRows)
+    let step = min(rows, mlpRows)
     workspace.gate.reserve(step * width)
     let inner = workspace.gate.base
     for first in stride(from: 0, to: rows, by: step) {

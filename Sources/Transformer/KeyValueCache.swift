@@ -18,6 +18,11 @@ public final class KeyValueCache {
     (self.layers, capacity, self.width) = (layers, rows, width)
   }
 
+  /// Whether a pass of so many layers, after which the cache holds `rows` rows, stays inside it.
+  func hasRoom(layers: Int, rows: Int, width: Int) -> Bool {
+    layers <= self.layers && rows <= capacity && width == self.width
+  }
+
   func keys(layer: Int, row: Int = 0) -> UnsafeMutablePointer<Float> { at(2 * layer, row) }
   func values(layer: Int, row: Int = 0) -> UnsafeMutablePointer<Float> { at(2 * layer + 1, row) }
 

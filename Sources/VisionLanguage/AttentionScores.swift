@@ -12,12 +12,19 @@ public final class AttentionScoreReader {
   private var hidden = AlignedBuffer<Float>()
 
   /// Rows of captions that one pass takes beside the shared prefix.
-  static let captionRows = 512
-  /// Scores held at a time, in numbers: 256 MB.
-  static let heldScores = 1 << 26
+  private let captionRows: Int
+  /// Scores held at a time, in numbers.
+  private let heldScores: Int
 
-  public init(_ model: any VisionLanguageModel) {
+  public convenience init(_ model: any VisionLanguageModel) {
+    // 2^26 scores are 256 MB.
+    self.init(model, captionRows: 512, heldScores: 1 << 26)
+  }
+
+  init(_ model: any VisionLanguageModel, captionRows: Int, heldScores: Int) {
     self.model = model
+    self.captionRows = captionRows
+    self.heldScores = heldScores
   }
 
   /// One forward pass over the image and its prompt, and every description on top of it: the vision pass and the
@@ -46,7 +53,7 @@ public final class AttentionScoreReader {
         cachedPrefix: cached, newPrefix: prefix - cached, segments: group.map { sequences[$0].end(query) - prefix })
       if cached == 0 {
         let largest = sequences.map { $0.end(query) - prefix }.max() ?? 0
-        model.decoder.reserve(cache, rows: prefix + max(layout.segmentRows, Self.captionRows, largest))
+        model.decoder.reserve(cache, rows: prefix + max(layout.segmentRows, captionRows, largest))
       }
       let scores = try run(
         layout, group.map { sequences[$0] }, visual: visual, query: query, normalize: normalize,
@@ -74,12 +81,12 @@ public final class AttentionScoreReader {
   /// Consecutive descriptions whose rows and scores fit one pass.
   private func groups(of sequences: [TokenSequence], prefix: Int, query: HeadImpactOptions.Query) -> [[Int]] {
     let held = max(
-      1, Self.heldScores / (model.decoder.layers.count * model.numAttentionHeads * sequences[0].visual.count))
+      1, heldScores / (model.decoder.layers.count * model.numAttentionHeads * sequences[0].visual.count))
     var groups: [[Int]] = []
     var rows = 0
     for (index, sequence) in sequences.enumerated() {
       let more = sequence.end(query) - prefix
-      if let last = groups.last, rows + more <= Self.captionRows, last.count < held {
+      if let last = groups.last, rows + more <= captionRows, last.count < held {
         groups[groups.count - 1].append(index)
         rows += more
       } else {

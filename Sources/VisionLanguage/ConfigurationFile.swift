@@ -86,7 +86,9 @@ struct ConfigurationFile {
 
   func boolean(_ key: String, default fallback: Bool) throws -> Bool {
     guard let value = value(key) else { return fallback }
-    guard isBoolean(value), let boolean = (value as? NSNumber)?.boolValue else { throw wrong(key, "must be true or false") }
+    guard isBoolean(value), let boolean = (value as? NSNumber)?.boolValue else {
+      throw wrong(key, "must be true or false")
+    }
     return boolean
   }
 

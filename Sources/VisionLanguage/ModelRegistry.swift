@@ -20,7 +20,8 @@ public enum ModelRegistry {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder), isFolder.boolValue else {
       throw ConfigurationError(
-        path: folder.path, key: "", reason: "is no folder; a model is a folder with config.json as on the Hugging Face Hub")
+        path: folder.path, key: "",
+        reason: "is no folder; a model is a folder with config.json as on the Hugging Face Hub")
     }
     let file = try ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json"))
     guard let modelType = try file.string("model_type") else {

@@ -19,6 +19,8 @@ final class WeightLoader {
   private let checkpoint: SafetensorsCheckpoint
   private var unused: Set<String>
   private var problems: [String] = []
+  /// One for each length, so that a lying config.json costs no memory for every layer that it claims.
+  private var zeros: [Int: [Float]] = [:]
 
   init(_ checkpoint: SafetensorsCheckpoint) {
     self.checkpoint = checkpoint
@@ -39,13 +41,19 @@ final class WeightLoader {
     }
   }
 
-  /// A vector, widened to float32: a norm's weight or a bias.
+  /// A norm's vector, widened to float32.
   func vector(_ name: String, count: Int) -> [Float] {
-    guard let tensor = take(name, shape: [count]), let elementType = elementType(of: tensor) else {
-      return [Float](repeating: 0, count: count)
-    }
+    if let vector = bias(name, count: count) { return vector }
+    let stand = zeros[count] ?? [Float](repeating: 0, count: count)
+    zeros[count] = stand
+    return stand
+  }
+
+  /// A linear layer's bias, widened to float32; nil where it couldn't be taken, and `finish` will throw.
+  func bias(_ name: String, count: Int) -> [Float]? {
+    guard let tensor = take(name, shape: [count]), let elementType = elementType(of: tensor) else { return nil }
     return tensor.withBytes { bytes in
-      guard let base = bytes.baseAddress else { return [] }
+      guard let base = bytes.baseAddress else { return nil }
       return WeightMatrix(owner: tensor.file, base: base, elementType: elementType, rows: 1, columns: count).floats()
     }
   }

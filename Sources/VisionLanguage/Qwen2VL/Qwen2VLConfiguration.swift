@@ -48,8 +48,10 @@ struct Qwen2VLConfiguration: Sendable, Equatable {
     numKeyValueHeads = try text.integer("num_key_value_heads", in: 1...10_000, default: numAttentionHeads)
     vocabularySize = try text.integer("vocab_size", in: 1...100_000_000)
     rmsNormEps = try text.double("rms_norm_eps", in: 0...1, default: 1e-5)
-    tieWordEmbeddings =
-      try file.boolean("tie_word_embeddings", default: false) || text.boolean("tie_word_embeddings", default: false)
+    let ties = [
+      try file.boolean("tie_word_embeddings", default: false), try text.boolean("tie_word_embeddings", default: false),
+    ]
+    tieWordEmbeddings = ties.contains(true)
     guard hiddenSize % numAttentionHeads == 0, (hiddenSize / numAttentionHeads) % 2 == 0 else {
       throw text.wrong(
         "hidden_size", "is \(hiddenSize); it must be num_attention_heads (\(numAttentionHeads)) times an even number")
@@ -88,7 +90,11 @@ struct Qwen2VLConfiguration: Sendable, Equatable {
     visionNumHeads = try vision.integer("num_heads", in: 1...10_000, default: 16)
     let ratio = try vision.double("mlp_ratio", in: 0.001...1000, default: 4)
     visionIntermediateSize = Int(Double(visionEmbedDim) * ratio)
-    inChannels = try vision.integer("in_channels", in: 3...3, default: vision.integer("in_chans", in: 3...3, default: 3))
+    guard visionIntermediateSize >= 1 else {
+      throw vision.wrong("mlp_ratio", "is \(ratio); times embed_dim (\(visionEmbedDim)) it must be at least 1")
+    }
+    inChannels = try vision.integer(
+      "in_channels", in: 3...3, default: vision.integer("in_chans", in: 3...3, default: 3))
     patchSize = try vision.integer("patch_size", in: 1...1024, default: 14)
     temporalPatchSize = try vision.integer("temporal_patch_size", in: 1...64, default: 2)
     spatialMergeSize = try vision.integer("spatial_merge_size", in: 1...64, default: 2)

@@ -69,7 +69,8 @@ public final class Qwen2VLModel: VisionLanguageModel {
       }
     }
     return VisualLayout(
-      cells: cells, views: [ViewGrid(rows: rows, cols: columns)], patches: rows * columns * configuration.spatialMergeSize * configuration.spatialMergeSize)
+      cells: cells, views: [ViewGrid(rows: rows, cols: columns)],
+      patches: rows * columns * configuration.spatialMergeSize * configuration.spatialMergeSize)
   }
 
   public func sequence(prompt: String, description: String, visualTokens: Int) throws -> TokenSequence {
@@ -79,7 +80,14 @@ public final class Qwen2VLModel: VisionLanguageModel {
     // The template puts the image first, so the first placeholder is the image's even where a prompt names one.
     guard let image = encoding.ids.firstIndex(of: imageToken) else {
       throw ConfigurationError(
-        path: "tokenizer.json", key: "added_tokens", reason: "doesn't keep \(Qwen2VLChat.imagePlaceholder) as one token")
+        path: "tokenizer.json", key: "added_tokens", reason: "doesn't keep \(Qwen2VLChat.imagePlaceholder) as one token"
+      )
+    }
+    // A tokenizer may know more tokens than the checkpoint has rows of embeddings.
+    if let id = encoding.ids.first(where: { !(0..<Int32(configuration.vocabularySize)).contains($0) }) {
+      throw ConfigurationError(
+        path: "tokenizer.json", key: "vocab",
+        reason: "gives the token \(id), but config.json's vocab_size is \(configuration.vocabularySize)")
     }
     let expansion = visualTokens - 1
     let caption = encoding.offsets.enumerated().compactMap { index, span -> Int? in

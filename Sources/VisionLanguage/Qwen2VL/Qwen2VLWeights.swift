@@ -59,7 +59,7 @@ struct Qwen2VLWeights {
   ) -> Linear {
     Linear(
       weight: loader.matrix(name + ".weight", rows: outputs, columns: inputs),
-      bias: hasBias ? loader.vector(name + ".bias", count: outputs) : nil)
+      bias: hasBias ? loader.bias(name + ".bias", count: outputs) : nil)
   }
 
   private static func layerNorm(_ loader: WeightLoader, _ name: String, _ count: Int) -> LayerNorm {

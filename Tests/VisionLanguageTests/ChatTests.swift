@@ -1,0 +1,108 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import VisionLanguage
+
+@Suite("Chat template")
+struct ChatTests {
+  struct Conversation: Decodable, Sendable {
+    let prompt: String
+    let description: String?
+    let add_generation_prompt: Bool
+    let text: String
+  }
+
+  private struct File: Decodable {
+    let cases: [Conversation]
+  }
+
+  private static func conversations() throws -> [Conversation] {
+    let file = Goldens.root().appendingPathComponent("chat.json")
+    return try JSONDecoder().decode(File.self, from: Data(contentsOf: file)).cases
+  }
+
+  /// Scalars, as Swift takes texts for equal that differ in their code points.
+  private func scalars(_ text: String) -> [Unicode.Scalar] { Array(text.unicodeScalars) }
+
+  @Test("a chat reads as the published template renders it, and the description stands where it is said to")
+  func rendering() throws {
+    let answered = try Self.conversations().filter { !$0.add_generation_prompt && $0.description != nil }
+    #expect(answered.count >= 8)
+    for conversation in answered {
+      let description = conversation.description ?? ""
+      let chat = Qwen2VLChat.render(prompt: conversation.prompt, answer: description)
+      #expect(scalars(chat.text) == scalars(conversation.text))
+      #expect(Array(scalars(chat.text)[chat.description]) == scalars(description))
+    }
+  }
+
+  @Test("a question reads as the published template renders it before an answer")
+  func question() throws {
+    let open = try Self.conversations().filter { $0.add_generation_prompt && $0.description == nil }
+    #expect(open.count >= 2)
+    for conversation in open {
+      #expect(scalars(Qwen2VLChat.question(conversation.prompt)) == scalars(conversation.text))
+    }
+  }
+
+  /// The last place of "m" in the text is in `<|im_end|>`: searching for the description would find that.
+  @Test(
+    "a description that occurs elsewhere in the text is found in its own place",
+    arguments: [
+      "m", "end", "assistant", "im_end", "|>", "user", "image.", "Describe the main object in the image.", "e",
+    ]
+  )
+  func place(_ description: String) throws {
+    let model = try loadModel(checkpoint("nested"))
+    let prompt = "Describe the main object in the image."
+    let chat = Qwen2VLChat.render(prompt: prompt, answer: description)
+    let question = scalars(Qwen2VLChat.question(prompt)).count
+    #expect(chat.description == question..<question + description.unicodeScalars.count)
+
+    let sequence = try model.sequence(prompt: prompt, description: description, visualTokens: 6)
+    let before = try model.tokenizer.encode(Qwen2VLChat.question(prompt)).ids.count + 5
+    // Behind it come <|im_end|> and a line break.
+    #expect(sequence.caption == Array(before..<sequence.ids.count - 2))
+    let text = model.tokenizer.decode(sequence.caption.map { Int(sequence.ids[$0]) }, skipSpecialTokens: false)
+    #expect(text == description)
+  }
+
+  @Test("a description's first and last token take part even where they hold more than the description")
+  func overlap() throws {
+    let model = try loadModel(checkpoint("nested"))
+    // "\n" joins the line break before the answer in one token.
+    let sequence = try model.sequence(prompt: "What?", description: "\n\nx", visualTokens: 4)
+    let text = model.tokenizer.decode(sequence.caption.map { Int(sequence.ids[$0]) }, skipSpecialTokens: false)
+    #expect(text.hasSuffix("\n\nx"))
+  }
+
+  @Test("an empty description has no token")
+  func empty() throws {
+    let model = try loadModel(checkpoint("nested"))
+    #expect(try model.sequence(prompt: "What?", description: "", visualTokens: 4).caption.isEmpty)
+  }
+
+  @Test("an image placeholder in the prompt or the description is not the image")
+  func placeholders() throws {
+    let model = try loadModel(checkpoint("nested"))
+    let plain = try model.sequence(prompt: "", description: "x", visualTokens: 4)
+    for (prompt, description) in [
+      ("<|image_pad|>", "a"), ("What?", "<|image_pad|> b"), ("<|image_pad|>", "<|image_pad|>"),
+    ] {
+      let sequence = try model.sequence(prompt: prompt, description: description, visualTokens: 4)
+      #expect(sequence.visual == plain.visual)
+      #expect(!sequence.caption.isEmpty && sequence.caption.allSatisfy { $0 >= sequence.visual.upperBound })
+    }
+  }
+
+  @Test("visual tokens stand between the vision tokens, as many as asked for", arguments: [1, 4, 1000])
+  func visual(_ count: Int) throws {
+    let model = try loadModel(checkpoint("odd"))
+    let sequence = try model.sequence(prompt: "What?", description: "a dog", visualTokens: count)
+    #expect(sequence.visual.count == count)
+    #expect(sequence.ids[sequence.visual].allSatisfy { Int($0) == model.configuration.imageTokenId })
+    #expect(model.tokenizer.token(of: Int(sequence.ids[sequence.visual.lowerBound - 1])) == "<|vision_start|>")
+    #expect(model.tokenizer.token(of: Int(sequence.ids[sequence.visual.upperBound])) == "<|vision_end|>")
+  }
+}

@@ -1,0 +1,126 @@
+import Foundation
+import HeadImpact
+import ImageInput
+import Kernels
+import TensorCore
+import TestSupport
+import Testing
+
+@testable import VisionLanguage
+
+/// One image and its description, with everything that transformers computed for it (tools/goldens/qwen2vl/make.py).
+struct GoldenSample: Sendable, CustomTestStringConvertible {
+  struct Input: Sendable, Codable {
+    let sample: String
+    let image: String
+    let width: Int
+    let height: Int
+    let prompt: String
+    let description: String
+    let text: String
+  }
+
+  /// The checkpoints: nested config in bf16, flat config and shards in f32, other names and odd sizes in f16.
+  static let folders = ["nested", "published", "odd"]
+
+  let folder: String
+  let input: Input
+
+  var testDescription: String { "\(folder) \(input.sample)" }
+
+  static func all() throws -> [GoldenSample] { try folders.flatMap { try samples(of: $0) } }
+
+  static func samples(of folder: String) throws -> [GoldenSample] {
+    let file = Goldens.root().appendingPathComponent(folder).appendingPathComponent("inputs.json")
+    return try JSONDecoder().decode([Input].self, from: Data(contentsOf: file)).map {
+      GoldenSample(folder: folder, input: $0)
+    }
+  }
+
+  func image() throws -> RGBImage {
+    try decodeImage(
+      contentsOf: Goldens.root().appendingPathComponent(folder).appendingPathComponent("inputs/\(input.image)"))
+  }
+
+  func open(_ precision: Precision = .f32, useBFloat16Instructions: Bool? = nil) throws -> OpenSample {
+    try OpenSample(self, precision, useBFloat16Instructions)
+  }
+}
+
+func checkpoint(_ folder: String) -> URL {
+  Goldens.root().appendingPathComponent(folder).appendingPathComponent("checkpoint")
+}
+
+func loadModel(
+  _ folder: URL, _ precision: Precision = .f32, useBFloat16Instructions: Bool? = nil
+) throws -> Qwen2VLModel {
+  let context = try ComputeContext(
+    precision: precision, team: ThreadTeam(count: 2),
+    useBFloat16Instructions: useBFloat16Instructions ?? ComputeContext.hasFastBFloat16)
+  return try Qwen2VLModel(folder: folder, context: context)
+}
+
+/// A sample with its model loaded. Its inputs to each stage are the goldens, so that each rung stands on its own.
+struct OpenSample {
+  let sample: GoldenSample
+  let model: Qwen2VLModel
+  private let goldens: Goldens
+
+  init(_ sample: GoldenSample, _ precision: Precision, _ useBFloat16Instructions: Bool?) throws {
+    self.sample = sample
+    goldens = try Goldens(sample.folder)
+    model = try loadModel(
+      checkpoint(sample.folder), precision, useBFloat16Instructions: useBFloat16Instructions)
+  }
+
+  func floats(_ what: String) throws -> [Float] { try goldens.floats("\(sample.input.sample).\(what)") }
+  func doubles(_ what: String) throws -> [Double] { try goldens.doubles("\(sample.input.sample).\(what)") }
+  func integers(_ what: String) throws -> [Int] { try goldens.integers("\(sample.input.sample).\(what)") }
+
+  func sequence() throws -> TokenSequence {
+    let visual = try integers("visual")
+    return TokenSequence(
+      ids: try integers("input_ids").map { Int32($0) }, visual: visual[0]..<visual[0] + visual.count,
+      caption: try integers("caption"))
+  }
+
+  /// Patches down and across.
+  func grid() throws -> (height: Int, width: Int) {
+    let grid = try integers("grid_thw")
+    return (grid[1], grid[2])
+  }
+
+  func features() throws -> VisualFeatures {
+    let (height, width) = try grid()
+    let side = model.configuration.spatialMergeSize
+    return VisualFeatures(values: try floats("vision.merger"), rows: height / side, columns: width / side)
+  }
+
+  func scores(
+    query: HeadImpactOptions.Query = .token, normalize: HeadImpactOptions.Normalize = .none
+  ) throws -> [Float] {
+    try model.scores(sample.image(), [sequence()], query: query, normalize: normalize)[0]
+  }
+}
+
+extension Qwen2VLModel {
+  /// AS of each sequence, in one reading.
+  func scores(
+    _ image: RGBImage, _ sequences: [TokenSequence], query: HeadImpactOptions.Query = .token,
+    normalize: HeadImpactOptions.Normalize = .none, captionRows: Int = 512, heldScores: Int = 1 << 26
+  ) throws -> [[Float]] {
+    var scores: [[Float]] = []
+    let reader = AttentionScoreReader(self, captionRows: captionRows, heldScores: heldScores)
+    try reader.read(image: image, sequences: sequences, query: query, normalize: normalize) { index, values in
+      #expect(index == scores.count, "the descriptions come in order")
+      scores.append(Array(values))
+    }
+    return scores
+  }
+
+  func sequence(_ input: GoldenSample.Input, description: String? = nil) throws -> TokenSequence {
+    try sequence(
+      prompt: input.prompt, description: description ?? input.description,
+      visualTokens: visualLayout(width: input.width, height: input.height).visualTokens)
+  }
+}
