@@ -1,1 +1,1 @@
-// Nothing here yet.
+// Filled by the next commit.
