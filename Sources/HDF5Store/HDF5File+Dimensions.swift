@@ -65,7 +65,9 @@ extension HDF5File {
       guard try place.check(H5DSis_scale(scale)) > 0 else { throw place.error("\(found) is no dimension") }
       let length = try self.shape(scale, place)
       guard length == [shape[axis]] else {
-        throw place.error("axis \(axis) has length \(shape[axis]), but the dimension \(found) has \(length)")
+        throw place.error(
+          "axis \(axis) has length \(shape[axis]), but the dimension \(found) has \(length.map(String.init).joined(separator: ", "))"
+        )
       }
       let dataset = try dataset(name, file, place)
       try place.check(H5DSattach_scale(dataset, scale, UInt32(axis)))

@@ -3,8 +3,8 @@ internal import CHDF5
 
 /// An HDF5 file: one being written aside until it is whole, or one being read.
 ///
-/// Names of groups and datasets are paths, such as `/skipped/id`; groups on the way are made as needed. Not for use by
-/// several threads at once.
+/// Names of groups and datasets are paths, such as `/skipped/id`; groups on the way are made as needed. After an error in
+/// writing, a dataset may be there in part: the file is fit for `discard()` only. Not for use by several threads at once.
 public final class HDF5File {
   /// The file's path: for one being written, the name it will have.
   public let path: String

@@ -37,8 +37,7 @@ public func decodeImage(_ bytes: [UInt8], name: String) throws -> RGBImage {
 /// - Throws: `ImageError` naming the file, as `decodeImage(contentsOf:)`; the pixels may still turn out corrupt.
 public func imageSize(contentsOf url: URL) throws -> (width: Int, height: Int) {
   do {
-    let file = try FileHandle(forReadingFrom: url)
-    defer { try? file.close() }  // nothing was written: a failure to close loses nothing
+    let file = try FileHandle(forReadingFrom: url)  // closes itself
     var bytes: [UInt8] = []
     // Nearly always 64 KiB will do; a JPEG may have megabytes of metadata before its size.
     for amount in [1 << 16, 1 << 22, Int.max] {
@@ -59,7 +58,7 @@ public func imageSize(contentsOf url: URL) throws -> (width: Int, height: Int) {
   }
 }
 
-private func imageSize(_ bytes: [UInt8]) throws -> (width: Int, height: Int) {
+func imageSize(_ bytes: [UInt8]) throws -> (width: Int, height: Int) {
   switch try ImageFormat(bytes) {
   case .jpeg:
     let header = try JPEGHeader(bytes)

@@ -1,21 +1,24 @@
 /// Resizes as Pillow's `image.resize((width, height), Image.BICUBIC)` does, to the last bit.
 ///
-/// Two passes in 8 bits, first along the rows, then down the columns, with fixed-point weights; the filter widens
-/// when the picture shrinks.
+/// Two passes in 8 bits, one along the rows and one down the columns, with fixed-point weights; the filter widens
+/// when the picture shrinks. The first rounds, so their order counts: it is Pillow 13's, which goes down
+/// the columns first where the height shrinks much more than the width. Earlier ones always begin with the rows.
 ///
 /// - Throws: `ImageError` for a size that no picture may have.
 public func resizeBicubic(_ image: RGBImage, to size: (width: Int, height: Int)) throws -> RGBImage {
   try checkImageSize(width: size.width, height: size.height)
-  // Between the passes the picture has the new width and the old height.
-  try checkImageSize(width: size.width, height: image.height)
+  let heightLost = image.height - size.height
+  let columnsFirst = heightLost > 0 && heightLost > 2 * (image.width - size.width)
+  // Between the passes the picture has one new side and one old.
+  try checkImageSize(
+    width: columnsFirst ? image.width : size.width, height: columnsFirst ? size.height : image.height)
   var pixels = image.pixels
-  if size.width != image.width {
-    let weights = ResamplingWeights(from: image.width, to: size.width)
-    pixels = resizeRows(pixels, rows: image.height, columns: image.width, weights)
+  if columnsFirst {
+    pixels = resizeColumns(pixels, columns: image.width, from: image.height, to: size.height)
   }
-  if size.height != image.height {
-    let weights = ResamplingWeights(from: image.height, to: size.height)
-    pixels = resizeColumns(pixels, valuesInRow: size.width * 3, weights)
+  pixels = resizeRows(pixels, rows: columnsFirst ? size.height : image.height, from: image.width, to: size.width)
+  if !columnsFirst {
+    pixels = resizeColumns(pixels, columns: size.width, from: image.height, to: size.height)
   }
   return RGBImage(width: size.width, height: size.height, pixels: pixels)
 }
@@ -73,8 +76,9 @@ private let half = Int32(1) << (ResamplingWeights.precision - 1)
 @inline(__always)
 private func clipped(_ sum: Int32) -> UInt8 { UInt8(clamping: sum >> ResamplingWeights.precision) }
 
-private func resizeRows(_ pixels: [UInt8], rows: Int, columns: Int, _ weights: ResamplingWeights) -> [UInt8] {
-  let outputs = weights.spans.count
+private func resizeRows(_ pixels: [UInt8], rows: Int, from columns: Int, to outputs: Int) -> [UInt8] {
+  guard columns != outputs else { return pixels }
+  let weights = ResamplingWeights(from: columns, to: outputs)
   return [UInt8](unsafeUninitializedCapacity: rows * outputs * 3) { result, count in
     pixels.withUnsafeBufferPointer { pixels in
       weights.weights.withUnsafeBufferPointer { taps in
@@ -103,8 +107,11 @@ private func resizeRows(_ pixels: [UInt8], rows: Int, columns: Int, _ weights: R
   }
 }
 
-private func resizeColumns(_ pixels: [UInt8], valuesInRow: Int, _ weights: ResamplingWeights) -> [UInt8] {
-  [UInt8](unsafeUninitializedCapacity: weights.spans.count * valuesInRow) { result, count in
+private func resizeColumns(_ pixels: [UInt8], columns: Int, from rows: Int, to outputs: Int) -> [UInt8] {
+  guard rows != outputs else { return pixels }
+  let weights = ResamplingWeights(from: rows, to: outputs)
+  let valuesInRow = columns * 3
+  return [UInt8](unsafeUninitializedCapacity: outputs * valuesInRow) { result, count in
     var sums = [Int32](repeating: 0, count: valuesInRow)
     pixels.withUnsafeBufferPointer { pixels in
       sums.withUnsafeMutableBufferPointer { sums in

@@ -31,8 +31,9 @@ public final class WorkSharing {
       : .worker(WorkWorker(communicator))
   }
 
-  /// Serves the other ranks where this is rank 0: to be called often from within a computation. Costs about a
-  /// microsecond where nothing is to be done. Elsewhere, lets results on their way leave.
+  /// Serves the other ranks where this is rank 0; elsewhere, lets results on their way leave, which rank 0 may be waiting
+  /// for. To be called often from within a computation, on every rank: it costs under a microsecond where there is nothing
+  /// to do.
   public func poll() throws {
     switch role {
     case .coordinator(let coordinator): try coordinator.poll()

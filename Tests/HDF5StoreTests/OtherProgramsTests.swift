@@ -24,9 +24,9 @@ struct OtherProgramsTests {
 
   @Test("h5py, and xarray and netCDF4 where installed, see names, values, attributes and dimensions")
   func readByPython() async throws {
-    try await Scratch.with { scratch in
+    try await Scratch.with { scratch async throws in
       let path = scratch.path("hi.h5")
-      try HDF5File.write(to: path) { file in
+      try HDF5File.write(to: path) { file throws in
         try file.defineDimension("measure", values: ["matched", "mean", "größe"])
         try file.defineDimension("layer", values: [0, 1] as [Int32])
         try file.defineDimension("sample", values: [7, 1 << 40] as [Int64])
@@ -99,7 +99,7 @@ struct OtherProgramsTests {
 
   @Test("what h5py writes is read: other widths, fixed-length strings, byte order, numbers it makes of attributes")
   func writtenByPython() async throws {
-    try await Scratch.with { scratch in
+    try await Scratch.with { scratch async throws in
       let path = scratch.path("python.h5")
       let result = try await run(
         """
@@ -120,7 +120,7 @@ struct OtherProgramsTests {
             f["loop"] = h5py.SoftLink("/nowhere")
         """, path)
       try #require(result.exitCode == 0, "\(result.standardError)")
-      try HDF5File.read(from: path) { file in
+      try HDF5File.read(from: path) { file throws in
         #expect(try file.read("big", as: Float.self).values == [1.5, -2])
         #expect(try file.read("half", as: Double.self).values == [0.5])
         #expect(try file.read("short", as: Int64.self).values == [-3])

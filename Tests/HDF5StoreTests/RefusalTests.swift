@@ -14,7 +14,7 @@ struct RefusalTests {
 
   private func sample(_ scratch: Scratch) throws -> String {
     let path = scratch.path("good.h5")
-    try HDF5File.write(to: path) { file in
+    try HDF5File.write(to: path) { file throws in
       try file.write((0..<20_000).map { Double($0) }, to: "x", shape: [200, 100])
       try file.write((0..<2000).map { Double($0) }, to: "packed", storage: .compressed())
       try file.write([Int64.max], to: "long")
@@ -25,7 +25,7 @@ struct RefusalTests {
 
   @Test("a file that isn't there, isn't HDF5, or isn't a file at all")
   func notHDF5() throws {
-    try Scratch.with { scratch in
+    try Scratch.with { scratch throws in
       refuse("none.h5: can't open: No such file or directory") { _ = try HDF5File.open(scratch.path("none.h5")) }
       try Data("{\"a\": 1}".utf8).write(to: scratch.folder.appendingPathComponent("a.json"))
       refuse("a.json: can't open: not an HDF5 file") { _ = try HDF5File.open(scratch.path("a.json")) }
@@ -39,13 +39,13 @@ struct RefusalTests {
 
   @Test("a file cut anywhere is refused at the latest when its datasets are read")
   func truncated() throws {
-    try Scratch.with { scratch in
+    try Scratch.with { scratch throws in
       let whole = try Data(contentsOf: URL(fileURLWithPath: sample(scratch)))
       for share in 0..<40 {
         let cut = scratch.path("cut.h5")
         try whole.prefix(whole.count * share / 40).write(to: URL(fileURLWithPath: cut))
         #expect(throws: HDF5Error.self) {
-          try HDF5File.read(from: cut) { file in
+          try HDF5File.read(from: cut) { file throws in
             _ = try file.read("x", as: Double.self)
             _ = try file.read("packed", as: Double.self)
             _ = try file.readStrings("text")
@@ -57,7 +57,7 @@ struct RefusalTests {
 
   @Test("a file with damaged bytes gives values or an error, never a crash")
   func damaged() throws {
-    try Scratch.with { scratch in
+    try Scratch.with { scratch throws in
       let whole = try Data(contentsOf: URL(fileURLWithPath: sample(scratch)))
       var refused = 0
       // Structures are in the beginning and the end; the values between can't be told right from wrong.
@@ -69,7 +69,7 @@ struct RefusalTests {
         let path = scratch.path("damaged.h5")
         try bytes.write(to: URL(fileURLWithPath: path))
         do {
-          try HDF5File.read(from: path) { file in
+          try HDF5File.read(from: path) { file throws in
             for name in try file.children() {
               if try file.elementType(of: name) == .string {
                 _ = try file.readStrings(name)
@@ -86,8 +86,8 @@ struct RefusalTests {
 
   @Test("a dataset that is missing, of another type, or of another shape")
   func wrongDataset() throws {
-    try Scratch.with { scratch in
-      try HDF5File.read(from: sample(scratch)) { file in
+    try Scratch.with { scratch throws in
+      try HDF5File.read(from: sample(scratch)) { file throws in
         refuse("good.h5: /hi: can't read: there is no such dataset") { _ = try file.read("hi", as: Double.self) }
         refuse("/a/b: can't read: there is no such dataset") { _ = try file.read("/a/b", as: Double.self) }
         refuse("it holds float64, which float32 can't hold") { _ = try file.read("x", as: Float.self) }
@@ -107,8 +107,8 @@ struct RefusalTests {
 
   @Test("values that don't fit what they are written to")
   func wrongWriting() throws {
-    try Scratch.with { scratch in
-      try HDF5File.write(to: scratch.path("a.h5")) { file in
+    try Scratch.with { scratch throws in
+      try HDF5File.write(to: scratch.path("a.h5")) { file throws in
         refuse("3 values don't fill the shape [2, 2]") { try file.write([1, 2, 3.0], to: "a", shape: [2, 2]) }
         refuse("the shape [-1] is impossible") { try file.createDataset("a", of: Float.self, shape: [-1]) }
         refuse("is impossible") { try file.createDataset("a", of: Float.self, shape: [.max, .max]) }
@@ -142,10 +142,10 @@ struct RefusalTests {
   @Test("a file whose writing fails leaves nothing behind, and an older one as it was")
   func abandoned() throws {
     struct Interrupted: Error {}
-    try Scratch.with { scratch in
+    try Scratch.with { scratch throws in
       let path = scratch.path("a.h5")
       #expect(throws: Interrupted.self) {
-        try HDF5File.write(to: path) { file in
+        try HDF5File.write(to: path) { file throws in
           try file.write([1.0], to: "x")
           #expect(try scratch.names.count == 1 && !FileManager.default.fileExists(atPath: path))
           throw Interrupted()
@@ -165,7 +165,7 @@ struct RefusalTests {
 
   @Test("a finished file takes no more")
   func finished() throws {
-    try Scratch.with { scratch in
+    try Scratch.with { scratch throws in
       let file = try HDF5File.create(at: scratch.path("a.h5"))
       try file.commit()
       refuse("the file is closed") { try file.write([1.0], to: "x") }
@@ -177,7 +177,7 @@ struct RefusalTests {
 
   @Test("a folder that isn't there, or may not be written to")
   func folder() throws {
-    try Scratch.with { scratch in
+    try Scratch.with { scratch throws in
       refuse("No such file or directory") { _ = try HDF5File.create(at: scratch.path("none/a.h5")) }
       // Not even the superuser may write here.
       refuse("/proc/a.h5: can't create: No such file or directory") { _ = try HDF5File.create(at: "/proc/a.h5") }
@@ -190,7 +190,7 @@ struct RefusalTests {
 
   @Test("a disk that fills up is an error, and the temporary file is removed", arguments: [[], ["rows"]])
   func fullDisk(arguments: [String]) async throws {
-    try await Scratch.with { scratch in
+    try await Scratch.with { scratch async throws in
       // A process of its own, which may write files of 64 blocks only.
       let run = try await MPIRun.launch(
         "mpi-cases", ["full-disk", scratch.path("a.h5")] + arguments,

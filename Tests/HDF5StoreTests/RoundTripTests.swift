@@ -6,9 +6,9 @@ import Testing
 @Suite("Written and read back")
 struct RoundTripTests {
   private func roundTrip<T: HDF5Element & Equatable>(_ values: [T], shape: [Int], _ storage: HDF5Storage) throws {
-    try Scratch.with { scratch in
+    try Scratch.with { scratch throws in
       try HDF5File.write(to: scratch.path("a.h5")) { try $0.write(values, to: "x", shape: shape, storage: storage) }
-      try HDF5File.read(from: scratch.path("a.h5")) { file in
+      try HDF5File.read(from: scratch.path("a.h5")) { file throws in
         #expect(try file.read("x", as: T.self) == HDF5Array(shape: shape, values: values))
         #expect(try file.elementType(of: "x") == T.elementType)
       }
@@ -34,13 +34,13 @@ struct RoundTripTests {
   @Test("strings of any language, empty ones too")
   func strings() throws {
     let texts = ["", "a woman standing", "übung", "犬が走る", "🤹🏽‍♀️ e\u{301}", String(repeating: "long ", count: 5000)]
-    try Scratch.with { scratch in
+    try Scratch.with { scratch throws in
       try HDF5File.write(to: scratch.path("a.h5")) {
         try $0.write(texts, to: "/skipped/reason")
         try $0.write([String](), to: "none")
         try $0.write(texts, to: "square", shape: [2, 3])
       }
-      try HDF5File.read(from: scratch.path("a.h5")) { file in
+      try HDF5File.read(from: scratch.path("a.h5")) { file throws in
         #expect(try file.readStrings("skipped/reason").values.map { Array($0.utf8) } == texts.map { Array($0.utf8) })
         #expect(try file.readStrings("none") == HDF5Array(shape: [0], values: []))
         #expect(try file.readStrings("square").shape == [2, 3])
@@ -52,14 +52,14 @@ struct RoundTripTests {
   @Test("rows written in any order and grouping, and read in another")
   func rows() throws {
     let values = (0..<7 * 2 * 3).map { Float($0) }
-    try Scratch.with { scratch in
-      try HDF5File.write(to: scratch.path("a.h5")) { file in
+    try Scratch.with { scratch throws in
+      try HDF5File.write(to: scratch.path("a.h5")) { file throws in
         try file.createDataset("x", of: Float.self, shape: [7, 2, 3], storage: .compressed(chunk: [2, 2, 2]))
         for rows in [5..<7, 0..<1, 1..<5, 3..<3] {
           try file.writeRows(Array(values[rows.lowerBound * 6..<rows.upperBound * 6]), to: "x", from: rows.lowerBound)
         }
       }
-      try HDF5File.read(from: scratch.path("a.h5")) { file in
+      try HDF5File.read(from: scratch.path("a.h5")) { file throws in
         #expect(try file.read("x", as: Float.self, shape: [7, nil, 3]).values == values)
         let block = try file.readRows(2..<4, of: "x", as: Float.self)
         #expect(block == HDF5Array(shape: [2, 2, 3], values: Array(values[12..<24])))
@@ -70,8 +70,8 @@ struct RoundTripTests {
 
   @Test("more datasets than are kept open, written by turns")
   func manyDatasets() throws {
-    try Scratch.with { scratch in
-      try HDF5File.write(to: scratch.path("a.h5")) { file in
+    try Scratch.with { scratch throws in
+      try HDF5File.write(to: scratch.path("a.h5")) { file throws in
         for id in 0..<40 {
           try file.createDataset("scores/\(id)", of: Int32.self, shape: [3, 2], storage: .compressed())
         }
@@ -79,7 +79,7 @@ struct RoundTripTests {
           for id in 0..<40 { try file.writeRows([Int32(id), Int32(row)], to: "scores/\(id)", from: row) }
         }
       }
-      try HDF5File.read(from: scratch.path("a.h5")) { file in
+      try HDF5File.read(from: scratch.path("a.h5")) { file throws in
         #expect(try file.children(of: "scores") == (0..<40).map(String.init))
         for id in 0..<40 {
           let id32 = Int32(id)
@@ -95,15 +95,15 @@ struct RoundTripTests {
       "title": "Head Impact", "empty": "", "ranks": 64, "seed": .integer(.min), "beta": 0.5,
       "layers": .integers([1, 2, 3]), "shares": .doubles([0.25, .infinity]), "names": .strings(["a", "ü"]),
     ]
-    try Scratch.with { scratch in
-      try HDF5File.write(to: scratch.path("a.h5")) { file in
+    try Scratch.with { scratch throws in
+      try HDF5File.write(to: scratch.path("a.h5")) { file throws in
         try file.write([1.0], to: "/group/x")
         for object in ["/", "group", "group/x"] {
           for name in all.keys { try file.setAttribute(name, "before", of: object) }
           for (name, value) in all { try file.setAttribute(name, value, of: object) }
         }
       }
-      try HDF5File.read(from: scratch.path("a.h5")) { file in
+      try HDF5File.read(from: scratch.path("a.h5")) { file throws in
         for object in ["/", "group", "group/x"] {
           #expect(try file.attributeNames(of: object) == all.keys.sorted())
           for (name, value) in all { #expect(try file.attribute(name, of: object) == value) }
@@ -115,8 +115,8 @@ struct RoundTripTests {
 
   @Test("dimensions are found in the dataset's group and those above")
   func dimensions() throws {
-    try Scratch.with { scratch in
-      try HDF5File.write(to: scratch.path("a.h5")) { file in
+    try Scratch.with { scratch throws in
+      try HDF5File.write(to: scratch.path("a.h5")) { file throws in
         try file.defineDimension("measure", values: ["mean", "otsu"])
         try file.defineDimension("layer", values: [0, 1, 2] as [Int32])
         try file.defineDimension("/scores/visual", length: 4)
@@ -125,7 +125,7 @@ struct RoundTripTests {
         try file.write([1, 2] as [Int32], to: "free")
         try file.write([1, 2] as [Int32], to: "labelled", labels: ["place"])
       }
-      try HDF5File.read(from: scratch.path("a.h5")) { file in
+      try HDF5File.read(from: scratch.path("a.h5")) { file throws in
         #expect(try file.dimensions(of: "hi") == ["measure", "layer"])
         #expect(try file.dimensions(of: "scores/7") == ["layer", "visual"])
         #expect(try file.dimensions(of: "free") == [nil])

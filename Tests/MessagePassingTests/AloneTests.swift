@@ -8,7 +8,7 @@ struct AloneTests {
 
   @Test("collectives give back what they are given")
   func collectives() throws {
-    try Communicator.withWorld(environment: [:]) { world in
+    try Communicator.withWorld(environment: [:]) { world throws in
       #expect(world.rank == 0 && world.worldSize == 1 && world.localRank == 0 && world.localSize == 1)
       try world.barrier()
       #expect(try world.broadcast([1.5]) == [1.5])
@@ -30,7 +30,7 @@ struct AloneTests {
 
   @Test("messages to and from nobody are refused")
   func messages() throws {
-    try Communicator.withWorld(environment: [:]) { world in
+    try Communicator.withWorld(environment: [:]) { world throws in
       #expect(throws: MPIError.self) { try world.send([1.0], to: 0, tag: 1) }
       #expect(throws: MPIError.self) { try world.send([1.0], to: 1, tag: 1) }
       #expect(throws: MPIError.self) { try world.receive(Double.self, tag: 1) }
@@ -39,7 +39,7 @@ struct AloneTests {
 
   @Test("all units are done in the order given, and handed in")
   func sharing() throws {
-    try Communicator.withWorld(environment: [:]) { world in
+    try Communicator.withWorld(environment: [:]) { world throws in
       var results: [Int] = []
       let sharing = WorkSharing(world, order: [5, 2, 9]) { source, unit, bytes in
         #expect(source == 0 && bytes == [UInt8(unit)])
@@ -53,7 +53,7 @@ struct AloneTests {
 
   @Test("a result handed in twice, or never, is an error")
   func mistakes() throws {
-    try Communicator.withWorld(environment: [:]) { world in
+    try Communicator.withWorld(environment: [:]) { world throws in
       let twice = WorkSharing(world, order: [1]) { _, _, _ in }
       let unit = try #require(try twice.next())
       try twice.submit([], for: unit)
