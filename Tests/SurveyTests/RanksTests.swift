@@ -69,7 +69,7 @@ extension ScoringRuns {
         let run = try await run(TinyCase.nested.score(to: output, model: model), ranks: ranks)
         #expect(run.exitCode == 1)
         #expect(run.standardError.contains(/nan|finite/), "\(run.standardError)")
-        if ranks != nil { #expect(run.standardError.contains(/rank [01]: /), "\(run.standardError)") }
+        if ranks != nil { #expect(run.standardError.contains(/rank [01]: annotation/), "\(run.standardError)") }
         #expect(!FileManager.default.fileExists(atPath: output.path))
       }
     }
