@@ -148,6 +148,8 @@ public struct ScoringJob {
     let skipped = log.skipped.sorted { $0.id < $1.id }
     let samples = log.imageOfSample.keys.sorted()
     guard !samples.isEmpty else {
+      // Nothing in it is worth going on from, and it would bar the way of the next attempt.
+      try journal.remove()
       let reasons = skipped.prefix(5).map { "\n  annotation \($0.id): \($0.reason)" }.joined()
       throw SurveyError("no sample could be used, so there is no Head Impact:\(reasons)")
     }

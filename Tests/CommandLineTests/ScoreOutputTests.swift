@@ -45,7 +45,8 @@ extension CommandLineSuite {
         let run = try await MPIRun.launch(
           "headimpact", TinyCase.nested.score(to: scratch.file("hi.h5"), "--limit", "1", "--format", format))
         #expect(run.exitCode == 0, "\(run.standardError)")
-        #expect(run.standardOutput.contains(format == "json" ? "\"samples\" : 1" : "1 samples"), "\(run.standardOutput)")
+        #expect(
+          run.standardOutput.contains(format == "json" ? "\"samples\" : 1" : "1 samples"), "\(run.standardOutput)")
         #expect(!run.standardOutput.contains("nan"))
       }
     }
@@ -57,7 +58,8 @@ extension CommandLineSuite {
         let quiet = try await MPIRun.launch("headimpact", arguments)
         #expect(quiet.standardError.isEmpty, "\(quiet.standardError)")
         let loud = try await MPIRun.launch(
-          "headimpact", TinyCase.nested.score(to: scratch.file("b.h5"), "--precision", "f32").filter { $0 != "--quiet" },
+          "headimpact",
+          TinyCase.nested.score(to: scratch.file("b.h5"), "--precision", "f32").filter { $0 != "--quiet" },
           ranks: 2)
         #expect(loud.standardError.contains(/8\/8 samples, [0-9.]+ samples\/s, 2 ranks\n/), "\(loud.standardError)")
         #expect(!loud.standardOutput.contains("samples/s"))

@@ -11,7 +11,7 @@ extension CommandLineSuite {
         (["score"], "--model"), (["score", "--precision", "f16"], "f16"), (["select"], "file"),
         (["select", "x.h5", "--strategy", "best"], "best"), (["select", "x.h5", "--measure", "iou"], "iou"),
         (["doctor", "--dataset", "x.json"], "--dataset needs --model"), (["doctor", "--ranks", "0"], "--ranks"),
-        (["demo"], "--output"), (["scoer"], "scoer"), (["score", "--no-such-flag"], "no-such-flag"),
+        (["demo"], "--output"), (["scoer"], "scoer"), (["select", "x.h5", "--no-such-flag"], "no-such-flag"),
       ])
     func wrongUsage(arguments: [String], word: String) async throws {
       let run = try await MPIRun.launch("headimpact", arguments)

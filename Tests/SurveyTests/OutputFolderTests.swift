@@ -48,7 +48,8 @@ extension ScoringRuns {
         let output = scratch.file("hi.h5")
         let broken = scratch.file("broken.json")
         try Data(#"{"images": [], "annotations": [{"id": "x"}]}"#.utf8).write(to: broken)
-        try await fail(TinyCase.nested.score(to: output, dataset: broken), saying: "\(broken.path)", "annotations[0].id")
+        try await fail(
+          TinyCase.nested.score(to: output, dataset: broken), saying: "\(broken.path)", "annotations[0].id")
         try Data(#"{"images": [], "annotations": []}"#.utf8).write(to: broken)
         try await fail(TinyCase.nested.score(to: output, dataset: broken), saying: "\(broken.path): has no annotation")
         let none = scratch.file("none.json")

@@ -17,7 +17,8 @@ struct SurveyPlanTests {
     let annotations = (0..<2 * sizes.count).map {
       #"{"id": \#(2 * sizes.count - $0), "image_id": \#($0 / 2 + 1), "description": "a dog"}"#
     }
-    let json = #"{"images": [\#(images.reversed().joined(separator: ","))], "annotations": [\#(annotations.joined(separator: ","))]}"#
+    let json =
+      #"{"images": [\#(images.reversed().joined(separator: ","))], "annotations": [\#(annotations.joined(separator: ","))]}"#
     let dataset = try KeyObjectDataset(json: Data(json.utf8), name: "test")
     return SurveyPlan(dataset, limit: limit, prompt: "?", dimensions: Self.dimensions) { width, height in
       if width == 13 { throw SurveyError("13 pixels are unlucky") }

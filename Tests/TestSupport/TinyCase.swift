@@ -17,11 +17,11 @@ public struct TinyCase: Sendable, CustomStringConvertible {
   public var images: URL { folder.appendingPathComponent("dataset/images") }
   public var description: String { name }
 
-
   /// The reference program's results over the dataset.
   public func goldens() throws -> Goldens {
     try Goldens(
-      name, name: "dataset.safetensors", testFile: folder.deletingLastPathComponent().deletingLastPathComponent()
+      name, name: "dataset.safetensors",
+      testFile: folder.deletingLastPathComponent().deletingLastPathComponent()
         .appendingPathComponent("TinyCase.swift").path)
   }
 
