@@ -34,7 +34,8 @@ public struct Diagnosis: Sendable, Encodable {
     note("cores", "\(cores)")
     note("ranks x threads", "\(ranks) x \(threads)")
     if ranks * threads > cores {
-      problems.append("\(ranks) ranks of \(threads) threads are more than \(cores) cores: give --threads \(max(1, cores / ranks))")
+      problems.append(
+        "\(ranks) ranks of \(threads) threads are more than \(cores) cores: give --threads \(max(1, cores / ranks))")
     }
     let memory = Memory()
     if let total = memory.total, let available = memory.available {
@@ -43,11 +44,14 @@ public struct Diagnosis: Sendable, Encodable {
 
     let context = try ComputeContext(precision: precision, team: ThreadTeam(count: min(cores, ranks * threads)))
     let rate = try MatrixProductRate.measure(context)
-    note("matrix products", String(format: "%.0f GFLOP/s in %@ on %d threads", rate / 1e9, precision.rawValue, context.team.count))
+    note(
+      "matrix products",
+      String(format: "%.0f GFLOP/s in %@ on %d threads", rate / 1e9, precision.rawValue, context.team.count))
     guard let model else { return }
     let loaded = try ModelRegistry.load(folder: model, context: context)
     let weights = try SafetensorsCheckpoint(folder: model).files.reduce(0) { $0 + $1.file.count }
-    note("model", "\(type(of: loaded).modelType), \(loaded.dimensions.layers) layers x \(loaded.dimensions.heads) heads")
+    note(
+      "model", "\(type(of: loaded).modelType), \(loaded.dimensions.layers) layers x \(loaded.dimensions.heads) heads")
     note("weights", "\(gibibytes(weights)), shared by all ranks of a node")
     guard let dataset else { return }
     let estimate = RunEstimate(

@@ -25,11 +25,12 @@ public enum HeadImpactFile {
   ///   - samples: annotation ids, ascending.
   ///   - row: reads one sample's results, asked for in that order.
   ///   - skipped: samples that couldn't be used, ascending.
+  ///   - replacing: whether a file of this name may be there, and is replaced.
   static func write(
     to url: URL, table: HeadImpactTable, confidence: Confidence, samples: [Int], row: (Int) throws -> Row,
-    skipped: [(id: Int, reason: String)], provenance: Provenance
+    skipped: [(id: Int, reason: String)], provenance: Provenance, replacing: Bool
   ) throws {
-    try HDF5File.write(to: url.path) { file in
+    try HDF5File.write(to: url.path, replacing: replacing) { file in
       try writeDimensions(file, table, samples: samples)
       try writeTables(file, table, confidence)
       try writeSamples(file, table, samples: samples, row: row, savesScores: provenance.identity.savesScores)

@@ -150,7 +150,9 @@ final class Journal {
     var bytes = [UInt8](repeating: 0, count: range.count)
     while done < bytes.count {
       let count = bytes.withUnsafeMutableBytes { buffer in
-        buffer.baseAddress.map { pread(descriptor, $0 + done, range.count - done, off_t(range.lowerBound) + off_t(done)) }
+        buffer.baseAddress.map {
+          pread(descriptor, $0 + done, range.count - done, off_t(range.lowerBound) + off_t(done))
+        }
           ?? 0
       }
       if count < 0 && errno == EINTR { continue }

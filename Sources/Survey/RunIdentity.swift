@@ -44,15 +44,25 @@ struct RunIdentity: Codable, Equatable, Sendable {
     programVersion: String, modelType: String, modelSHA256: String, datasetSHA256: String,
     configuration: ScoreConfiguration
   ) {
+    self.init(
+      programVersion: programVersion, modelType: modelType, modelSHA256: modelSHA256, datasetSHA256: datasetSHA256,
+      prompt: configuration.prompt, precision: configuration.precision.rawValue, limit: configuration.limit,
+      options: configuration.options, savesScores: configuration.savesScores)
+  }
+
+  init(
+    programVersion: String, modelType: String, modelSHA256: String, datasetSHA256: String, prompt: String,
+    precision: String, limit: Int?, options: HeadImpactOptions, savesScores: Bool
+  ) {
     self.programVersion = programVersion
     self.modelType = modelType
     self.modelSHA256 = modelSHA256
     self.datasetSHA256 = datasetSHA256
-    prompt = configuration.prompt
-    precision = configuration.precision.rawValue
-    limit = configuration.limit
-    options = configuration.options
-    savesScores = configuration.savesScores
+    self.prompt = prompt
+    self.precision = precision
+    self.limit = limit
+    self.options = options
+    self.savesScores = savesScores
   }
 
   /// - Throws: `DecodingError` where the bytes are no identity.

@@ -148,6 +148,8 @@ public struct ScoringJob {
     let skipped = log.skipped.sorted { $0.id < $1.id }
     let samples = log.imageOfSample.keys.sorted()
     guard !samples.isEmpty else {
+      // Nothing in it is worth going on from, and it would bar the way of the next attempt.
+      try journal.remove()
       let reasons = skipped.prefix(5).map { "\n  annotation \($0.id): \($0.reason)" }.joined()
       throw SurveyError("no sample could be used, so there is no Head Impact:\(reasons)")
     }
@@ -178,7 +180,9 @@ public struct ScoringJob {
       skipped: skipped,
       provenance: HeadImpactFile.Provenance(
         identity: identity, modelName: configuration.model.standardizedFileURL.lastPathComponent,
-        ranks: world.worldSize, secondsScoring: seconds))
+        ranks: world.worldSize, secondsScoring: seconds),
+      // A kill just before the journal's removal leaves the output beside it.
+      replacing: configuration.resumes)
     try journal.remove()
     return Summary(samples: samples.count, skipped: skipped.count, output: configuration.output, isNew: true)
   }
@@ -211,19 +215,32 @@ public struct ScoringJob {
     return try world.broadcast(world.rank == 0 ? [Int32(finished ? 1 : 0)] : nil)[0] == 1
   }
 
+  /// - Throws: where the finished output is of another run than the one asked for.
   private func finishedSummary() throws -> Summary {
     let contents = try HeadImpactFile.read(configuration.output)
-    return Summary(samples: contents.table.samples, skipped: 0, output: configuration.output, isNew: false)
+    let (begun, skipped) = try HeadImpactFile.origin(of: configuration.output)
+    let asked = RunIdentity(
+      programVersion: begun.programVersion, modelType: begun.modelType,
+      modelSHA256: try SafetensorsCheckpoint(folder: configuration.model).headerDigest(),
+      datasetSHA256: try readDatasetFile().withUnsafeBytes { try SHA256.hex(of: $0) }, configuration: configuration)
+    let differences = begun.differences(from: asked)
+    guard differences.isEmpty else {
+      throw SurveyError(
+        "\(configuration.output.path): is finished, with other inputs:\(differences.map { "\n  " + $0 }.joined())\n"
+          + "Give the same ones, or choose another --output")
+    }
+    return Summary(samples: contents.table.samples, skipped: skipped, output: configuration.output, isNew: false)
   }
 
   private func readDataset() throws -> [UInt8]? {
-    try world.agree {
-      guard world.rank == 0 else { return nil }
-      do {
-        return Array(try Data(contentsOf: configuration.dataset))
-      } catch {
-        throw SurveyError("\(configuration.dataset.path): can't be read: \(error.localizedDescription)")
-      }
+    try world.agree { world.rank == 0 ? try readDatasetFile() : nil }
+  }
+
+  private func readDatasetFile() throws -> [UInt8] {
+    do {
+      return Array(try Data(contentsOf: configuration.dataset))
+    } catch {
+      throw SurveyError("\(configuration.dataset.path): can't be read: \(error.localizedDescription)")
     }
   }
 

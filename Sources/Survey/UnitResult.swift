@@ -46,6 +46,7 @@ struct UnitResult: Equatable, Sendable {
     var reader = ByteReader(bytes)
     imageID = try reader.integer()
     let count = try reader.integer()
+    guard count >= 0 else { throw SurveyError("a result claims \(count) samples") }
     var outcomes: [SampleOutcome] = []
     for _ in 0..<count {
       let id = try reader.integer()

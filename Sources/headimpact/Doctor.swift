@@ -38,7 +38,9 @@ struct Doctor: ParsableCommand {
     switch format {
     case .json: print(try jsonText(diagnosis))
     case .table:
-      print(diagnosis.facts.map { ["\($0.name)", $0.value] }.reduce(into: "") { $0 += pad($1[0]) + $1[1] + "\n" }, terminator: "")
+      print(
+        diagnosis.facts.map { ["\($0.name)", $0.value] }.reduce(into: "") { $0 += pad($1[0]) + $1[1] + "\n" },
+        terminator: "")
       print(diagnosis.problems.isEmpty ? "\nNothing is wrong." : "")
       for problem in diagnosis.problems { print("WRONG: \(problem)") }
     }

@@ -18,7 +18,9 @@ struct Score: ParsableCommand {
 
   @Option(help: ArgumentHelp("A model folder as published on the Hugging Face Hub.", valueName: "dir"))
   var model: String
-  @Option(help: ArgumentHelp("A key-object dataset: COCO's schema, with a description in each annotation.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("A key-object dataset: COCO's schema, with a description in each annotation.", valueName: "file")
+  )
   var dataset: String
   @Option(help: ArgumentHelp("The folder of the dataset's images.", valueName: "dir"))
   var images: String
@@ -31,7 +33,9 @@ struct Score: ParsableCommand {
   var precision = Precision.bf16
   @Option(help: ArgumentHelp("Score only the first samples, by annotation id.", valueName: "n"))
   var limit: Int?
-  @Option(help: ArgumentHelp("A visual token is the object's where more than this share of its cell is covered.", valueName: "share"))
+  @Option(
+    help: ArgumentHelp(
+      "A visual token is the object's where more than this share of its cell is covered.", valueName: "share"))
   var coverage = 0.5
   @Option(help: "Read the attention of each caption token's own row, or of the row that predicts it.")
   var query = HeadImpactOptions.Query.token
@@ -39,7 +43,8 @@ struct Score: ParsableCommand {
   var normalize = HeadImpactOptions.Normalize.none
   @Option(help: "Which views' tokens count, where a family shows tiles and a global view.")
   var views = HeadImpactOptions.Views.all
-  @Option(help: ArgumentHelp("A visual token is a sink above this many times the median token's score.", valueName: "factor"))
+  @Option(
+    help: ArgumentHelp("A visual token is a sink above this many times the median token's score.", valueName: "factor"))
   var sinkFactor = 10.0
   @Option(help: ArgumentHelp("Resamples of the bootstrap over images.", valueName: "n"))
   var bootstrap = 1000

@@ -38,7 +38,10 @@ struct Select: ParsableCommand {
       print(aligned([["layer", "HI (\(measure.rawValue))"]] + rows))
       guard !selection.heads.isEmpty else { return }
       let best = selection.heads.map { head in
-        ["\(head.layer).\(head.head)", number(contents.table.hi[contents.table.index(measure, layer: head.layer, head: head.head)])]
+        [
+          "\(head.layer).\(head.head)",
+          number(contents.table.hi[contents.table.index(measure, layer: head.layer, head: head.head)]),
+        ]
       }
       print("\n" + aligned([["layer.head", "HI (\(measure.rawValue))"]] + best))
     }

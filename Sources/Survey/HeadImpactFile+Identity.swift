@@ -1,0 +1,47 @@
+import Foundation
+import HDF5Store
+import HeadImpact
+
+extension HeadImpactFile {
+  /// The run that a finished file is of, and how many samples it skipped.
+  ///
+  /// - Throws: `HDF5Error`, or `SurveyError` naming the attribute that is missing or not what this program writes.
+  static func origin(of url: URL) throws -> (identity: RunIdentity, skipped: Int) {
+    try HDF5File.read(from: url.path) { file in
+      func wrong(_ name: String) -> SurveyError {
+        SurveyError("\(url.path): its attribute \(name) isn't one of a finished scoring run; choose another --output")
+      }
+      func string(_ name: String) throws -> String {
+        guard case .string(let value) = try file.attribute(name) else { throw wrong(name) }
+        return value
+      }
+      func integer(_ name: String) throws -> Int64 {
+        guard case .integer(let value) = try file.attribute(name) else { throw wrong(name) }
+        return value
+      }
+      func double(_ name: String) throws -> Double {
+        guard case .double(let value) = try file.attribute(name) else { throw wrong(name) }
+        return value
+      }
+      func choice<T: RawRepresentable<String>>(_ name: String) throws -> T {
+        guard let value = T(rawValue: try string(name)) else { throw wrong(name) }
+        return value
+      }
+      var options = HeadImpactOptions()
+      options.coverage = try double("coverage")
+      options.query = try choice("query")
+      options.normalize = try choice("normalize")
+      options.views = try choice("views")
+      options.sinkFactor = try double("sink_factor")
+      options.bootstrapResamples = Int(try integer("bootstrap_resamples"))
+      options.seed = UInt64(bitPattern: try integer("seed"))
+      let limit = Int(try integer("limit"))
+      let identity = RunIdentity(
+        programVersion: try string("program_version"), modelType: try string("model_type"),
+        modelSHA256: try string("model_sha256"), datasetSHA256: try string("dataset_sha256"),
+        prompt: try string("prompt"), precision: try string("precision"), limit: limit == 0 ? nil : limit,
+        options: options, savesScores: try file.exists("/scores"))
+      return (identity, Int(try integer("samples_skipped")))
+    }
+  }
+}

@@ -1,0 +1,78 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension CommandLineSuite {
+  @Suite("doctor")
+  struct DoctorTests {
+    private struct Diagnosis: Decodable {
+      struct Fact: Decodable {
+        let name: String
+        let value: String
+      }
+      struct Estimate: Decodable {
+        let samples: Int
+        let images: Int
+        let unusable_images: Int
+        let tera_operations: Double
+        let seconds: Double
+        let largest_visual_tokens: Int
+        let shared_bytes: Int
+        let private_bytes_per_rank: Int
+      }
+      let facts: [Fact]
+      let problems: [String]
+      let estimate: Estimate?
+    }
+
+    @Test("a machine on which one rank fits has nothing wrong, as JSON and as a table")
+    func healthy() async throws {
+      let run = try await headimpact("doctor", "--format", "json")
+      #expect(run.exitCode == 0, "\(run.standardOutput)")
+      let diagnosis = try run.json(Diagnosis.self)
+      #expect(diagnosis.problems.isEmpty && diagnosis.estimate == nil)
+      for name in ["MPI", "BLAS", "oneDNN", "HDF5", "bf16 instructions", "cores", "memory"] {
+        #expect(diagnosis.facts.contains { $0.name == name && !$0.value.isEmpty }, "\(name)")
+      }
+      let table = try await headimpact("doctor")
+      #expect(table.exitCode == 0)
+      #expect(table.standardOutput.contains("Nothing is wrong."))
+    }
+
+    @Test("more threads than cores are wrong, and exit with 1")
+    func oversubscribed() async throws {
+      let run = try await headimpact("doctor", "--ranks", "4000", "--threads", "2", "--format", "json")
+      #expect(run.exitCode == 1)
+      #expect(try run.json(Diagnosis.self).problems.contains { $0.contains("--threads") })
+    }
+
+    @Test("a model and a dataset give an estimate, exact in what can be counted")
+    func estimate() async throws {
+      let tiny = TinyCase.nested
+      let run = try await headimpact(
+        "doctor", "--model", tiny.model.path, "--dataset", tiny.dataset.path, "--format", "json")
+      #expect(run.exitCode == 0, "\(run.standardOutput)")
+      let estimate = try #require(try run.json(Diagnosis.self).estimate)
+      #expect(estimate.samples == 8 && estimate.images == 4 && estimate.unusable_images == 0)
+      #expect(estimate.largest_visual_tokens == 35)
+      let weights = try FileManager.default.attributesOfItem(
+        atPath: tiny.model.appendingPathComponent("model.safetensors").path)[.size]
+      #expect(estimate.shared_bytes == weights as? Int)
+      #expect(estimate.tera_operations > 0 && estimate.seconds > 0 && estimate.private_bytes_per_rank > 100 << 20)
+
+      let fewer = try await headimpact(
+        "doctor", "--model", tiny.model.path, "--dataset", tiny.dataset.path, "--limit", "2", "--format", "json")
+      #expect(try run.json(Diagnosis.self).estimate?.samples == 8)
+      #expect(try fewer.json(Diagnosis.self).estimate?.samples == 2)
+    }
+
+    @Test("a model folder that can't be used exits with 1 and is named")
+    func wrongModel() async throws {
+      try await ScratchFolder.with { scratch in
+        let run = try await headimpact("doctor", "--model", scratch.url.path)
+        #expect(run.exitCode == 1)
+        #expect(run.standardError.contains(scratch.url.path), "\(run.standardError)")
+      }
+    }
+  }
+}

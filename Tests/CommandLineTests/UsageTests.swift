@@ -1,0 +1,48 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension CommandLineSuite {
+  @Suite("Usage")
+  struct UsageTests {
+    @Test(
+      "wrong usage exits with 64 and says what is wrong on standard error",
+      arguments: [
+        (["score"], "--model"), (["score", "--precision", "f16"], "f16"), (["select"], "file"),
+        (["select", "x.h5", "--strategy", "best"], "best"), (["select", "x.h5", "--measure", "iou"], "iou"),
+        (["doctor", "--dataset", "x.json"], "--dataset needs --model"), (["doctor", "--ranks", "0"], "--ranks"),
+        (["demo"], "--output"), (["scoer"], "scoer"), (["select", "x.h5", "--no-such-flag"], "no-such-flag"),
+      ])
+    func wrongUsage(arguments: [String], word: String) async throws {
+      let run = try await MPIRun.launch("headimpact", arguments)
+      #expect(run.exitCode == 64, "\(run.standardError)")
+      #expect(run.standardError.contains(word), "\(run.standardError)")
+      #expect(run.standardOutput.isEmpty)
+    }
+
+    @Test("under mpirun wrong usage is told once")
+    func once() async throws {
+      let run = try await headimpact("score", "--precision", "f16", ranks: 2)
+      #expect(run.exitCode == 64)
+      #expect(run.standardError.components(separatedBy: "Error:").count == 2, "\(run.standardError)")
+    }
+
+    @Test("--help of every verb tells its options", arguments: ["score", "select", "doctor", "demo"])
+    func help(verb: String) async throws {
+      let run = try await headimpact(verb, "--help")
+      #expect(run.exitCode == 0)
+      #expect(run.standardOutput.contains("USAGE: headimpact \(verb)"))
+      #expect(run.standardError.isEmpty)
+    }
+
+    @Test("--help and --version of the program; the former names every verb")
+    func program() async throws {
+      let help = try await headimpact("--help")
+      #expect(help.exitCode == 0)
+      for verb in ["score", "select", "doctor", "demo"] { #expect(help.standardOutput.contains(verb)) }
+      let version = try await headimpact("--version")
+      #expect(version.exitCode == 0)
+      #expect(version.standardOutput.contains(/^[0-9]+\.[0-9]+\.[0-9]+\n$/))
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension ScoringRuns {
+  @Suite("Ranks")
+  struct RanksTests {
+    @Test(
+      "any number of ranks, more than there are images too, gives the same bits",
+      arguments: ["f32", "bf16"], ["1", "2"])
+    func sameBits(precision: String, threads: String) async throws {
+      try await ScratchFolder.with { scratch in
+        func results(_ ranks: Int?) async throws -> Results {
+          let output = scratch.file("\(ranks ?? 0).h5")
+          try await succeed(
+            TinyCase.nested.score(to: output, "--precision", precision, "--threads", threads, "--save-scores"),
+            ranks: ranks)
+          return try Results(output)
+        }
+        let alone = try await results(nil)
+        for ranks in [1, 2, 3, 5] {
+          let differences = try await results(ranks).differences(from: alone)
+          #expect(differences.isEmpty, "\(ranks) ranks")
+        }
+      }
+    }
+
+    @Test("skipped samples don't make ranks differ")
+    func sameBitsWithSkipped() async throws {
+      try await ScratchFolder.with { scratch in
+        var dataset = try EditedDataset(.nested, in: scratch)
+        try dataset.edit("annotations", 93) { $0["description"] = " " }
+        let (file, images) = (dataset.file, dataset.images)
+        try FileManager.default.removeItem(at: images.appendingPathComponent("0002.png"))
+        func results(_ ranks: Int?) async throws -> Results {
+          let output = scratch.file("\(ranks ?? 0).h5")
+          try await succeed(TinyCase.nested.score(to: output, dataset: file, images: images), ranks: ranks)
+          return try Results(output)
+        }
+        let alone = try await results(nil)
+        let differences = try await results(3).differences(from: alone)
+        #expect(differences.isEmpty)
+      }
+    }
+
+    @Test("a rank that meets an unusable sample under --strict stops all and is named")
+    func strict() async throws {
+      try await ScratchFolder.with { scratch in
+        let dataset = try EditedDataset(.nested, in: scratch)
+        try FileManager.default.removeItem(at: dataset.images.appendingPathComponent("0002.png"))
+        let output = scratch.file("hi.h5")
+        let run = try await run(
+          TinyCase.nested.score(to: output, "--strict", dataset: dataset.file, images: dataset.images), ranks: 3)
+        #expect(run.exitCode != 0)
+        #expect(
+          run.standardError.contains(/rank [0-2]: annotation (79|212) can't be used \(--strict\): .*0002\.png/),
+          "\(run.standardError)")
+        #expect(!FileManager.default.fileExists(atPath: output.path))
+      }
+    }
+
+    @Test("weights that aren't numbers end the run and are no head's impact", arguments: [nil, 2])
+    func notANumber(ranks: Int?) async throws {
+      try await ScratchFolder.with { scratch in
+        let model = scratch.file("model")
+        try FileManager.default.copyItem(at: TinyCase.nested.model, to: model)
+        try fillWithNaN("layers.1.self_attn.q_proj.weight", of: model.appendingPathComponent("model.safetensors"))
+        let output = scratch.file("hi.h5")
+        let run = try await run(TinyCase.nested.score(to: output, model: model), ranks: ranks)
+        #expect(run.exitCode == 1)
+        #expect(run.standardError.contains(/nan|finite/), "\(run.standardError)")
+        if ranks != nil { #expect(run.standardError.contains(/rank [01]: annotation/), "\(run.standardError)") }
+        #expect(!FileManager.default.fileExists(atPath: output.path))
+      }
+    }
+
+    @Test("what all ranks find wrong is told once", arguments: [nil, 3])
+    func agreed(ranks: Int?) async throws {
+      try await ScratchFolder.with { scratch in
+        let missing = scratch.file("no-model")
+        let run = try await fail(
+          TinyCase.nested.score(to: scratch.file("hi.h5"), model: missing), ranks: ranks, saying: missing.path)
+        #expect(run.standardError.components(separatedBy: missing.path).count == 2, "\(run.standardError)")
+        #expect(try scratch.names.isEmpty)
+      }
+    }
+  }
+}
+
+/// Overwrites the bf16 tensor whose name ends so with NaN.
+private func fillWithNaN(_ suffix: String, of file: URL) throws {
+  var bytes = try Data(contentsOf: file)
+  let length = bytes.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+  let header = try JSONSerialization.jsonObject(with: bytes[8..<8 + length]) as? [String: [String: Any]] ?? [:]
+  let tensor = try #require(header.first { $0.key.hasSuffix(suffix) && !$0.key.contains("visual") }?.value)
+  try #require(tensor["dtype"] as? String == "BF16")
+  let offsets = try #require(tensor["data_offsets"] as? [Int])
+  for at in stride(from: 8 + length + offsets[0], to: 8 + length + offsets[1], by: 2) {
+    bytes[at] = 0xC0
+    bytes[at + 1] = 0x7F
+  }
+  try bytes.write(to: file)
+}

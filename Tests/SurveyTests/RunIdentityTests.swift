@@ -1,0 +1,36 @@
+import Testing
+
+@testable import Survey
+
+@Suite("Identity of a run")
+struct RunIdentityTests {
+  @Test("every part that changes a number is a difference of its own")
+  func differences() {
+    let changes: [(String, (inout RunIdentity) -> Void)] = [
+      ("program version", { $0.programVersion = "2" }), ("model type", { $0.modelType = "llava" }),
+      ("model (SHA-256)", { $0.modelSHA256 = "x" }), ("dataset (SHA-256)", { $0.datasetSHA256 = "x" }),
+      ("--prompt", { $0.prompt = "x" }), ("--precision", { $0.precision = "f32" }), ("--limit", { $0.limit = 1 }),
+      ("--coverage", { $0.options.coverage = 0.1 }), ("--query", { $0.options.query = .predicting }),
+      ("--normalize", { $0.options.normalize = .visual }), ("--views", { $0.options.views = .global }),
+      ("--sink-factor", { $0.options.sinkFactor = 2 }), ("--bootstrap", { $0.options.bootstrapResamples = 2 }),
+      ("--seed", { $0.options.seed = .max }), ("--save-scores", { $0.savesScores = true }),
+    ]
+    #expect(runIdentity().differences(from: runIdentity()).isEmpty)
+    for (name, change) in changes {
+      let differences = runIdentity().differences(from: runIdentity(change))
+      #expect(differences.count == 1 && differences[0].hasPrefix(name + " was "), "\(name): \(differences)")
+    }
+  }
+
+  @Test("what is encoded is decoded the same, and the same run has the same bytes")
+  func roundTrip() throws {
+    let identity = runIdentity {
+      $0.limit = 7
+      $0.options.seed = .max
+      $0.options.coverage = 0.1
+    }
+    #expect(try RunIdentity(decoding: identity.encode()) == identity)
+    #expect(try identity.encode() == RunIdentity(decoding: identity.encode()).encode())
+    #expect(throws: (any Error).self) { try RunIdentity(decoding: []) }
+  }
+}

@@ -1,0 +1,37 @@
+import Foundation
+
+/// One of the committed tiny checkpoints, with a dataset and what the reference program made of the two.
+public struct TinyCase: Sendable, CustomStringConvertible {
+  /// The layout that transformers 5 writes, the one that is published (sharded), and one with odd sizes.
+  public static let all = ["nested", "published", "odd"].map { TinyCase(name: $0) }
+  public static let nested = all[0]
+
+  public let name: String
+  private var folder: URL {
+    URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .appendingPathComponent("VisionLanguageTests/Goldens/\(name)")
+  }
+
+  public var model: URL { folder.appendingPathComponent("checkpoint") }
+  public var dataset: URL { folder.appendingPathComponent("dataset/keyobjects.json") }
+  public var images: URL { folder.appendingPathComponent("dataset/images") }
+  public var description: String { name }
+
+  /// The reference program's results over the dataset.
+  public func goldens() throws -> Goldens {
+    try Goldens(
+      name, name: "dataset.safetensors",
+      testFile: folder.deletingLastPathComponent().deletingLastPathComponent()
+        .appendingPathComponent("TinyCase.swift").path)
+  }
+
+  /// Arguments of `headimpact score`, without progress.
+  public func score(to output: URL, _ more: String..., dataset: URL? = nil, images: URL? = nil, model: URL? = nil)
+    -> [String]
+  {
+    [
+      "score", "--model", (model ?? self.model).path, "--dataset", (dataset ?? self.dataset).path, "--images",
+      (images ?? self.images).path, "--output", output.path, "--quiet",
+    ] + more
+  }
+}
