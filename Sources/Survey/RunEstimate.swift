@@ -49,9 +49,9 @@ public struct RunEstimate: Sendable, Equatable, Codable {
   private static func privateBytes(
     _ dimensions: ModelDimensions, patches: Int, rows: Int, visualTokens: Int
   ) -> Int {
-    let vision = patches * (7 * dimensions.visionWidth + 1176) + min(patches, 1024) * dimensions.visionIntermediateSize
+    let vision = patches * (7 * dimensions.visionWidth + 1176) + min(patches, 2048) * dimensions.visionIntermediateSize
     let cache = 2 * dimensions.layers * rows * dimensions.keyValueWidth
-    let decoder = rows * 4 * dimensions.hiddenSize + 2 * min(rows, 1024) * dimensions.intermediateSize
+    let decoder = rows * 4 * dimensions.hiddenSize + 2 * min(rows, 2048) * dimensions.intermediateSize
     let scores = 4 * dimensions.layers * dimensions.heads * visualTokens
     return 4 * (vision + cache + decoder + scores) + 100 << 20
   }

@@ -13,7 +13,7 @@ final class Workspace {
 
   /// Rows of a gated or plain MLP that are computed at a time: enough for the matrix products to run at their full
   /// rate, few enough for the intermediate activations of a large image to stay small.
-  static let mlpRows = 1024
+  static let mlpRows = 2048
 }
 
 /// The rows of a matrix of activations, shown to an observer; valid during the call.
