@@ -92,6 +92,23 @@ extension ScoringRuns {
       }
     }
 
+    @Test("--strict doesn't resume a run that has skipped samples", arguments: [nil, 2])
+    func strictAfterSkipping(ranks: Int?) async throws {
+      try await ScratchFolder.with { scratch in
+        var edited = try EditedDataset(.nested, in: scratch)
+        try edited.edit("annotations", 93) { $0["description"] = "" }
+        let output = scratch.file("hi.h5")
+        let arguments = TinyCase.nested.score(to: output, dataset: edited.file, images: edited.images)
+        // The journal has room, the output has not.
+        try await fail(
+          arguments, prefix: ["sh", "-c", "trap '' XFSZ; ulimit -f 64; exec \"$@\"", "sh"], saying: "File too large")
+        try await fail(
+          arguments + ["--resume", "--strict"], ranks: ranks, saying: "annotation 93 could not be used", "--strict")
+        try await succeed(arguments + ["--resume"], ranks: ranks)
+        #expect(try skipped(in: output).keys.sorted() == [93])
+      }
+    }
+
     @Test("without --resume what is there already is left alone, and both ways on are named", arguments: [nil, 2])
     func existing(ranks: Int?) async throws {
       try await ScratchFolder.with { scratch in
