@@ -71,12 +71,18 @@ public struct ScoringJob {
     var sums = HeadImpactAccumulator(layers: layers, heads: model.numAttentionHeads)
     var log = SampleLog()
     let journal = try world.agree {
-      world.rank == 0 ? try openJournal(identity) { result in try log.add(result, to: &sums) } : nil
+      guard world.rank == 0 else { return nil as Journal? }
+      return try openJournal(identity) { result in try log.add(result, to: &sums) }
     }
     let progress =
       world.rank == 0
       ? ProgressReporter(
         total: plan.samples, begun: log.count, ranks: world.worldSize, isQuiet: configuration.isQuiet) : nil
+    if configuration.isStrict, let sample = log.skipped.min(by: { $0.id < $1.id }) {
+      throw SurveyError(
+        "annotation \(sample.id) could not be used by the run to resume (--strict): \(sample.reason)\n"
+          + "Resume without --strict, or mend it and remove \(configuration.journal.path) to start afresh")
+    }
     if log.count > 0 { progress?.note("resuming: \(log.count) of \(plan.samples) samples are done") }
 
     let start = Date()
