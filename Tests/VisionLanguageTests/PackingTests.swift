@@ -1,8 +1,10 @@
 import HeadImpact
 import ImageInput
+import Safetensors
 import TestSupport
 import Testing
 
+@testable import Transformer
 @testable import VisionLanguage
 
 @Suite("Several descriptions in one pass")
@@ -131,7 +133,7 @@ struct PackingTests {
     }
   }
 
-  @Test("an image of more patches than one piece of the MLP takes is scored like a whole pass")
+  @Test("an image of more patches than one piece of the MLP takes gives the features of a whole pass, and its scores")
   func large() throws {
     let folder = try ModelFolder(of: "nested")
     defer { folder.remove() }
@@ -146,6 +148,17 @@ struct PackingTests {
     let image = RGBImage(width: width, height: height, pixels: pixels)
     let layout = try model.visualLayout(width: width, height: height)
     #expect(layout.patches == 1280 && layout.visualTokens == 320)
+    let tower = Qwen2VLVisionTower(
+      configuration: model.configuration,
+      weights: try Qwen2VLWeights(SafetensorsCheckpoint(folder: folder.url), model.configuration),
+      context: model.context)
+    tower.encoder.mlpRows = 1280
+    let batch = try PatchImageProcessor(contentsOf: folder.file("preprocessor_config.json"))(image)
+    let whole = try tower.forward(
+      pixelValues: batch.pixelValues, gridHeight: batch.gridTHW.h, gridWidth: batch.gridTHW.w, taps: Taps())
+    let features = Closeness(try model.encode(image, taps: Taps()).values, whole)
+    #expect(features.relativeL2 <= 1e-6, "\(features)")
+
     let sequences = try ["a dog", "two green triangles"].map {
       try model.sequence(prompt: "What is this?", description: $0, visualTokens: layout.visualTokens)
     }

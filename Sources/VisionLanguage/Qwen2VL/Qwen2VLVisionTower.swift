@@ -8,7 +8,7 @@ final class Qwen2VLVisionTower {
   private let configuration: Qwen2VLConfiguration
   private let weights: Qwen2VLWeights
   private let context: ComputeContext
-  private let encoder: Encoder
+  let encoder: Encoder
   private var patches = AlignedBuffer<Float>()
   private var hidden = AlignedBuffer<Float>()
   private var inner = AlignedBuffer<Float>()

@@ -1,0 +1,129 @@
+import Foundation
+import Kernels
+import TensorCore
+import Testing
+
+@testable import VisionLanguage
+
+@Suite("Loading a model folder")
+struct ModelFolderTests {
+  private func load(_ folder: URL) throws {
+    _ = try ModelRegistry.load(
+      folder: folder, context: ComputeContext(precision: .f32, team: ThreadTeam(count: 1)))
+  }
+
+  @Test("the family is found by model_type", arguments: GoldenSample.folders)
+  func registry(_ folder: String) throws {
+    let model = try ModelRegistry.load(
+      folder: checkpoint(folder), context: ComputeContext(precision: .f32, team: ThreadTeam(count: 1)))
+    #expect(type(of: model).modelType == "qwen2_vl")
+    #expect(ModelRegistry.modelTypes.contains("qwen2_vl"))
+  }
+
+  @Test(
+    "a config.json that is no JSON object is refused, naming the file",
+    arguments: [
+      "", "[]", "7", "null", "{", "{\"model_type\": }", "\u{0}\u{1}", "{\"a\":1}{",
+      String(repeating: "[", count: 100_000), String(repeating: "{\"a\":", count: 100_000),
+    ])
+  func noObject(_ text: String) throws {
+    let folder = try ModelFolder(of: "nested")
+    defer { folder.remove() }
+    try folder.write(text, to: "config.json")
+    #expect {
+      try load(folder.url)
+    } throws: { ($0 as? ConfigurationError)?.path == folder.file("config.json").path }
+  }
+
+  @Test("bytes that are no UTF-8 are refused")
+  func noText() throws {
+    let folder = try ModelFolder(of: "nested")
+    defer { folder.remove() }
+    try Data([0x7B, 0x22, 0xFF, 0xFE, 0x22, 0x3A, 0x31, 0x7D]).write(to: folder.file("config.json"))
+    #expect(throws: ConfigurationError.self) { try load(folder.url) }
+  }
+
+  @Test(
+    "a model_type that is missing, unknown or no string is refused, naming the known ones",
+    arguments: [nil, "null", "\"llava\"", "\"qwen2_5_vl\"", "\"QWEN2_VL\"", "\"\"", "5", "[\"qwen2_vl\"]"] as [String?])
+  func modelType(_ json: String?) throws {
+    let folder = try ModelFolder(of: "nested")
+    defer { folder.remove() }
+    try folder.edit("config.json", "model_type", json)
+    #expect { try load(folder.url) } throws: { ($0 as? ConfigurationError)?.key == "model_type" }
+  }
+
+  @Test("a folder that isn't there, or is a file, is refused, naming it")
+  func noFolder() throws {
+    let missing = URL(fileURLWithPath: "/nonexistent/model")
+    #expect { try load(missing) } throws: { "\($0)".contains("/nonexistent/model") }
+    let file = checkpoint("nested").appendingPathComponent("config.json")
+    #expect { try load(file) } throws: { "\($0)".contains(file.path) }
+  }
+
+  @Test("a missing file is named", arguments: ["config.json", "tokenizer.json", "preprocessor_config.json"])
+  func missingFile(_ name: String) throws {
+    let folder = try ModelFolder(of: "nested")
+    defer { folder.remove() }
+    try FileManager.default.removeItem(at: folder.file(name))
+    #expect { try load(folder.url) } throws: { "\($0)".contains(folder.file(name).path) }
+  }
+
+  @Test("missing weights are named")
+  func missingWeights() throws {
+    let folder = try ModelFolder(of: "nested")
+    defer { folder.remove() }
+    try FileManager.default.removeItem(at: folder.file("model.safetensors"))
+    #expect { try load(folder.url) } throws: { "\($0)".contains("model.safetensors") }
+  }
+
+  @Test("an image_token_id that is another token of the tokenizer is refused")
+  func imageToken() throws {
+    let folder = try ModelFolder(of: "nested")
+    defer { folder.remove() }
+    try folder.edit("config.json", "image_token_id", "398")
+    #expect {
+      try load(folder.url)
+    } throws: { error in
+      (error as? ConfigurationError)?.key == "image_token_id" && "\(error)".contains("398")
+        && "\(error)".contains("399")
+    }
+  }
+
+  @Test(
+    "a preprocessor that cuts other patches than the vision tower takes is refused",
+    arguments: [("patch_size", "16"), ("merge_size", "1"), ("temporal_patch_size", "1")])
+  func patchSize(_ key: String, _ json: String) throws {
+    let folder = try ModelFolder(of: "nested")
+    defer { folder.remove() }
+    try folder.edit("preprocessor_config.json", key, json)
+    #expect {
+      try load(folder.url)
+    } throws: { error in
+      (error as? ConfigurationError)?.path == folder.file("preprocessor_config.json").path && "\(error)".contains(key)
+    }
+  }
+
+  @Test("a tokenizer that knows more tokens than there are embeddings is refused before it reads beyond them")
+  func vocabulary() throws {
+    let folder = try ModelFolder(of: "nested")
+    defer { folder.remove() }
+    let root = try JSONSerialization.jsonObject(with: Data(contentsOf: folder.file("tokenizer.json")))
+    var tokenizer = try #require(root as? [String: Any])
+    var added = try #require(tokenizer["added_tokens"] as? [[String: Any]])
+    var extra = try #require(added.last)
+    extra["id"] = 401
+    extra["content"] = "<extra>"
+    added.append(extra)
+    tokenizer["added_tokens"] = added
+    try JSONSerialization.data(withJSONObject: tokenizer).write(to: folder.file("tokenizer.json"))
+    let model = try loadModel(folder.url)
+    #expect(model.tokenizer.id(of: "<extra>") == 401)
+    _ = try model.sequence(prompt: "What is this?", description: "extra", visualTokens: 4)
+    #expect {
+      try model.sequence(prompt: "What is this?", description: "an <extra> one", visualTokens: 4)
+    } throws: { error in
+      error is ConfigurationError && "\(error)".contains("token 401") && "\(error)".contains("vocab_size")
+    }
+  }
+}
