@@ -34,8 +34,9 @@ struct PackingTests {
     }
   }
 
-  /// Scores of each row's own sum on the visual tokens, a tenth or so, are its weights many times over.
-  private func expectEqual(_ packed: [[Float]], _ alone: [[Float]], _ what: String, bound: Double = 1e-6) {
+  /// Other shapes are other roundings: a fifth of what Agreement allows. Scores of each row's own sum on the visual
+  /// tokens, a tenth or so, are its weights many times over.
+  private func expectEqual(_ packed: [[Float]], _ alone: [[Float]], _ what: String, bound: Double = 4e-6) {
     #expect(packed.count == alone.count)
     for (index, pair) in zip(packed, alone).enumerated() {
       let closeness = Closeness(pair.0, pair.1)
