@@ -6,14 +6,14 @@ import TensorCore
 /// Weights of two bytes are widened a panel at a time, small enough to stay in the cache of the core that
 /// multiplies with it: the wide copy of a layer, let alone of the model, never exists.
 final class Float32Product {
-  private static let panelRows = 256
+  private static let mostPanelRows = 256
   private static let panelDepth = 1024
   private let team: ThreadTeam
   private var panels: AlignedBuffer<Float>
 
   init(team: ThreadTeam) {
     self.team = team
-    panels = AlignedBuffer(count: team.count * Self.panelRows * Self.panelDepth)
+    panels = AlignedBuffer(count: team.count * Self.mostPanelRows * Self.panelDepth)
   }
 
   /// destination (+)= source · weightsᵀ.
@@ -26,11 +26,12 @@ final class Float32Product {
     let columns = weights.rows
     let depth = weights.columns
     let panels = panels.base
-    let panelCount = (columns + Self.panelRows - 1) / Self.panelRows
+    let panelRows = Self.panelRows(of: columns)
+    let panelCount = (columns + panelRows - 1) / panelRows
     team.forEach(panelCount, work: rows * columns * depth / 8) { panel, thread in
-      let first = panel * Self.panelRows
-      let width = min(Self.panelRows, columns - first)
-      let wide = panels + thread * Self.panelRows * Self.panelDepth
+      let first = panel * panelRows
+      let width = min(panelRows, columns - first)
+      let wide = panels + thread * Self.mostPanelRows * Self.panelDepth
       for start in stride(from: 0, to: depth, by: Self.panelDepth) {
         let length = min(Self.panelDepth, depth - start)
         let operand: UnsafePointer<Float>
@@ -57,5 +58,12 @@ final class Float32Product {
           accumulate: accumulate || start > 0)
       }
     }
+  }
+
+  /// Rows of a weight's panels: a multiple of 16, and about as many panels of one size as 2, 4 or 8 threads share evenly.
+  /// It depends on the weight alone, as every rounding does on it.
+  private static func panelRows(of rows: Int) -> Int {
+    let panels = (rows + 8 * mostPanelRows - 1) / (8 * mostPanelRows) * 8
+    return max(16, (rows + 16 * panels - 1) / (16 * panels) * 16)
   }
 }

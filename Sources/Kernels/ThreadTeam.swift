@@ -1,5 +1,6 @@
 import CVectorMath
 import COpenBLAS
+import Synchronization
 
 /// The threads of this rank. The one helper that runs rows in parallel; nothing else makes threads.
 ///
@@ -17,18 +18,19 @@ public struct ThreadTeam: Sendable {
     headimpact_set_threads(1)
   }
 
-  /// Runs `body(task, thread)` for every task in `0..<tasks`. Thread t takes the tasks t, t + count, …, so
-  /// that what runs where, and with it every rounding, is the same in every run.
+  /// Runs `body(task, thread)` for every task in `0..<tasks`, each on whichever thread is free: a task's result must not
+  /// depend on the thread.
   ///
   /// - Parameter work: operations of all tasks together; little work stays on the calling thread.
   public func forEach(_ tasks: Int, work: Int, _ body: (_ task: Int, _ thread: Int) -> Void) {
     let threads = threads(for: tasks, work)
     guard threads > 0 else { return }
+    let next = Atomic(0)
     run(threads: threads) { thread in
-      var task = thread
-      while task < tasks {
+      while true {
+        let task = next.add(1, ordering: .relaxed).oldValue
+        guard task < tasks else { return }
         body(task, thread)
-        task += threads
       }
     }
   }

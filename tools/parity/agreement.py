@@ -54,8 +54,18 @@ def spearman(x, y):
     return float(np.corrcoef(ranks(x.ravel()), ranks(y.ravel()))[0, 1])
 
 
-def compare_f32(ours, reference):
-    """ours, reference: HDF5 paths."""
+def equal_share(a, b):
+    """The share of per-sample measures of two open files that are equal to 1e-6."""
+    x, y = a["sample_hi"][()].astype(np.float64), b["sample_hi"][()].astype(np.float64)
+    return float((np.abs(x - y) <= 1e-6).mean()) if x.shape == y.shape else 0.0
+
+
+def compare_f32(ours, reference, float64=None):
+    """ours, reference: HDF5 paths.
+
+    float64: the reference computed in float64, for a checkpoint so peaky that float32 is not exact to 1e-6: there the
+    share is held to what the float32 reference itself reaches against float64.
+    """
     with h5py.File(ours) as a, h5py.File(reference) as b:
         figures = _equal_counts(a, b)
         sa, sb = _scores(a), _scores(b)
@@ -69,9 +79,12 @@ def compare_f32(ours, reference):
             Figure("AS: relative L2 (worst sample, layer and head)", float(np.max(
                 [(np.linalg.norm(sa[k] - sb[k], axis=2) / np.linalg.norm(sb[k], axis=2)).max() for k in sb])), 1e-4),
         ]
-        x, y = a["sample_hi"][()].astype(np.float64), b["sample_hi"][()].astype(np.float64)
-        figures.append(Figure("per-sample measures equal to 1e-6 (share)",
-                              float((np.abs(x - y) <= 1e-6).mean()) if x.shape == y.shape else 0.0, 0.995, ">="))
+        if float64 is None:
+            figures.append(Figure("per-sample measures equal to 1e-6 (share)", equal_share(a, b), 0.995, ">="))
+        else:
+            with h5py.File(float64) as exact:
+                figures.append(Figure("per-sample measures equal to float64's to 1e-6 (share)", equal_share(a, exact),
+                                      min(0.995, equal_share(b, exact) - 0.02), ">="))
         for name in ("hi", "hi_stderr", "hi_chance", "hi_nosink", "sink_share"):
             figures.append(Figure(f"{name}: max difference", _greatest(a[name][()], b[name][()]), 2e-3))
     return figures
