@@ -60,7 +60,8 @@ let package = Package(
 
     .target(name: "TestSupport", dependencies: ["Safetensors"], path: "Tests/TestSupport", swiftSettings: strict),
     .executableTarget(
-      name: "mpi-cases", dependencies: ["MessagePassing", "HDF5Store", "Survey", "TestSupport"], path: "Tests/mpi-cases",
+      name: "mpi-cases", dependencies: ["MessagePassing", "HDF5Store", "Survey", "TestSupport"],
+      path: "Tests/mpi-cases",
       swiftSettings: strict),
     tests(of: "TensorCore"),
     tests(of: "Kernels", ["CVectorMath"]),

@@ -130,7 +130,6 @@ public final class ComputeContext {
   }
 }
 
-
 extension WeightMatrix {
   /// One row, widened to float32: a token's embedding, for one.
   ///

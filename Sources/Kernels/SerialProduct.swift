@@ -14,8 +14,8 @@ func multiplySerially(
 ) {
   #if arch(x86_64)
     let status = dnnl_sgemm(
-      CChar(UInt8(ascii: "N")), CChar(isTransposed ? UInt8(ascii: "T") : UInt8(ascii: "N")), Int64(rows), Int64(columns),
-      Int64(depth), 1, a, Int64(aStride), b, Int64(bStride), accumulate ? 1 : 0, c, Int64(cStride))
+      CChar(UInt8(ascii: "N")), CChar(isTransposed ? UInt8(ascii: "T") : UInt8(ascii: "N")), Int64(rows),
+      Int64(columns), Int64(depth), 1, a, Int64(aStride), b, Int64(bStride), accumulate ? 1 : 0, c, Int64(cStride))
     // It refuses only shapes and strides that make no sense.
     precondition(status == dnnl_success)
   #else

@@ -58,7 +58,8 @@ public struct ThreadTeam: Sendable {
       var box = Box(body: body)
       withUnsafeMutablePointer(to: &box) { pointer in
         headimpact_parallel(
-          UInt32(threads), { context, thread in
+          UInt32(threads),
+          { context, thread in
             guard let context else { return }
             context.assumingMemoryBound(to: Box.self).pointee.body(Int(thread))
           }, pointer)

@@ -54,7 +54,9 @@ public struct ScoringJob {
     guard plan.samples > 0 else {
       throw SurveyError("\(configuration.dataset.path): has no annotation to score")
     }
-    if world.rank == 0, configuration.precision == .bf16, !ComputeContext.hasBFloat16Instructions, !configuration.isQuiet {
+    if world.rank == 0, configuration.precision == .bf16, !ComputeContext.hasBFloat16Instructions,
+      !configuration.isQuiet
+    {
       warn("this processor has no bf16 instructions: --precision bf16 works, at the speed of f32")
     }
     return try score(plan, model: model, dataset: dataset, identity: identity)

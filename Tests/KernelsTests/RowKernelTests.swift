@@ -111,7 +111,8 @@ import Testing
       let exponent = Int(bits >> 10 & 31)
       let sign = bits >> 15 == 1 ? -1.0 : 1.0
       guard exponent < 31 else { return fraction == 0 ? value == Float(sign) * .infinity : value.isNaN }
-      return Double(value) == sign * (exponent == 0 ? fraction * 0x1p-14 : (1 + fraction) * pow(2, Double(exponent - 15)))
+      return Double(value) == sign
+        * (exponent == 0 ? fraction * 0x1p-14 : (1 + fraction) * pow(2, Double(exponent - 15)))
     }
     #expect(isExact)
   }
