@@ -15,14 +15,12 @@ func tests(of name: String, _ dependencies: [Target.Dependency] = [], exclude: [
 }
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
-let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 
 let package = Package(
   name: "headimpact",
   products: [.executable(name: "headimpact", targets: ["headimpact"])],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
   ],
   targets: [
     // C libraries: module maps, and functions that return what is a macro in C.
@@ -52,10 +50,10 @@ let package = Package(
     room("Transformer", ["TensorCore", "Kernels", "Safetensors"]),
     room("VisionLanguage", ["Transformer", "ImageInput", "Tokenization", "HeadImpact"]),
     room("HeadImpact", ["COCO"]),
-    room("Survey", ["VisionLanguage", "HeadImpact", "COCO", "MessagePassing", "HDF5Store", logging]),
+    room("Survey", ["VisionLanguage", "HeadImpact", "COCO", "MessagePassing", "HDF5Store"]),
     room("Demonstration", ["COCO", "ImageInput"], resources: [.copy("Model")]),
     .executableTarget(
-      name: "headimpact", dependencies: ["Survey", "Demonstration", argumentParser, logging],
+      name: "headimpact", dependencies: ["Survey", "Demonstration", argumentParser],
       swiftSettings: strict),
 
     .target(name: "TestSupport", dependencies: ["Safetensors"], path: "Tests/TestSupport", swiftSettings: strict),

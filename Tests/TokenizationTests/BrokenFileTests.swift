@@ -136,6 +136,6 @@ struct BrokenFileTests {
     let error = try #require(throws: TokenizationError.self) { try tokenizer.encode(text) }
     #expect(error.key == "pre_tokenizer.pattern")
     #expect(error.problem.contains("was given up"))
-    #expect(ContinuousClock.now - start < .seconds(5))
+    #expect(ContinuousClock.now - start < .seconds(30))
   }
 }
