@@ -91,7 +91,7 @@ struct Qwen2GoldenTests {
     #expect(tokenizer.decode(encoding.ids.map(Int.init), skipSpecialTokens: false) == word)
   }
 
-  @Test("reading the vocabulary takes under 1.5 s and a sentence, once warm, under 0.2 ms")
+  @Test("reading the vocabulary takes under 10 s and a sentence, once warm, under 5 ms, even on a busy machine")
   func speed() throws {
     _ = try Fixtures.qwen2()
     let reading = try ContinuousClock().measure { _ = try Tokenizer(contentsOf: Fixtures.qwen2File) }
