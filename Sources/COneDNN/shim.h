@@ -15,7 +15,8 @@ static inline int headimpact_has_bf16_instructions(void) {
   return dnnl_get_effective_cpu_isa() >= dnnl_cpu_isa_avx512_core_bf16;
 }
 
-// Whether matrix products of bf16 are faster than those of float32. AMX is, and AMD's vectors are twice as fast; Intel's
+// Whether matrix products of bf16 are faster than those of float32. Taken from the processor's
+// kind, as a timing would make the bits depend on the moment: AMX and AMD's vectors are (reported, not measured here); Intel's
 // vectors (no AMX, or not let through to a virtual machine) are slower: 80 against 135 GFLOP/s a core, measured.
 static inline int headimpact_has_fast_bf16(void) {
 #if defined(__x86_64__)

@@ -91,6 +91,7 @@ private struct Memory {
   let available: Int?
 
   init() {
+    // No such file on this system: then the report leaves memory out, and nothing else depends on it.
     let text = (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8)) ?? ""
     func value(_ name: String) -> Int? {
       text.split(separator: "\n").first { $0.hasPrefix(name + ":") }

@@ -34,6 +34,7 @@ public struct RunEstimate: Sendable, Equatable, Codable {
     unusableImages = plan.costs.count { $0 == 0 }
     teraOperations = 2 * plan.costs.reduce(0, +) / 1e3
     seconds = teraOperations * 1e12 / rate
+    // Sizes that the family can't take are counted in `unusableImages`.
     let layouts = Set(plan.units.map { SIMD2($0.image.width, $0.image.height) }).compactMap {
       try? model.visualLayout(width: $0.x, height: $0.y)
     }

@@ -2,7 +2,7 @@ import CPCRE2
 
 /// A compiled pattern of tokenizer.json.
 ///
-/// `@unchecked Sendable`: PCRE2's compiled code is never written after compilation, and what a match writes is made
+/// `@unchecked Sendable` invariant: PCRE2's compiled code is never written after compilation, and what a match writes is made
 /// anew for each call.
 final class RegularExpression: @unchecked Sendable {
   /// A pattern that doesn't compile.
