@@ -31,6 +31,8 @@ public struct VisualFeatures: Sendable {
 public protocol VisionLanguageModel: AnyObject {
   /// `model_type` of its config.json.
   static var modelType: String { get }
+  /// The language model's place among the published modules: its layers are `model.<this>.layers.<i>`.
+  static var languageModelModule: String { get }
   var context: ComputeContext { get }
   var decoder: Decoder { get }
   /// H, heads of each decoder layer.

@@ -10,6 +10,7 @@ import Transformer
 /// Qwen2-VL (Wang et al. 2024, arXiv 2409.12191): any resolution, one view, visual tokens of 2 × 2 patches.
 public final class Qwen2VLModel: VisionLanguageModel {
   public static let modelType = "qwen2_vl"
+  public static let languageModelModule = "language_model"
 
   public let context: ComputeContext
   public let decoder: Decoder

@@ -1,0 +1,81 @@
+import TensorCore
+
+/// Low-rank updates of some of the decoder's linear layers: y = W x + b + scaling · B (A x) (Hu et al. 2021, arXiv
+/// 2106.09685).
+///
+/// All numbers lie in one flat buffer, update by update, A before B: what an optimiser steps over, and what ranks compare
+/// and reduce. A gradient has the same layout.
+///
+/// - Shape: A [rank, in], B [out, rank].
+public final class LowRankAdapter {
+  /// A linear layer of the decoder.
+  public struct Site: Hashable, Sendable, Comparable {
+    public let layer: Int
+    public let projection: Projection
+
+    public init(layer: Int, projection: Projection) {
+      self.layer = layer
+      self.projection = projection
+    }
+
+    public static func < (left: Site, right: Site) -> Bool {
+      (left.layer, left.projection) < (right.layer, right.projection)
+    }
+  }
+
+  /// One linear layer's update, and where its numbers lie in the flat buffer.
+  public struct Update: Sendable {
+    public let site: Site
+    public let rank: Int
+    public let inputs: Int
+    public let outputs: Int
+    /// alpha / rank, or what the adapter's configuration makes of them.
+    public let scaling: Float
+    /// A, row after row.
+    public let a: Range<Int>
+    /// B, row after row.
+    public let b: Range<Int>
+  }
+
+  /// Ascending by site.
+  public let updates: [Update]
+  /// How many numbers there are in all.
+  public let count: Int
+  private let storage: AlignedBuffer<Float>
+  private let index: [Site: Int]
+
+  /// An adapter of zeros, which changes nothing.
+  ///
+  /// - Parameter shapes: of each update; no site twice, ranks of at least 1.
+  public init(_ shapes: [(site: Site, rank: Int, scaling: Float)], for layers: [DecoderLayer]) {
+    var updates: [Update] = []
+    var at = 0
+    for shape in shapes.sorted(by: { $0.site < $1.site }) {
+      let linear = layers[shape.site.layer][shape.site.projection]
+      precondition(shape.rank >= 1)
+      let a = at..<at + shape.rank * linear.inputs
+      let b = a.upperBound..<a.upperBound + linear.outputs * shape.rank
+      at = b.upperBound
+      updates.append(
+        Update(
+          site: shape.site, rank: shape.rank, inputs: linear.inputs, outputs: linear.outputs, scaling: shape.scaling,
+          a: a, b: b))
+    }
+    self.updates = updates
+    count = at
+    storage = AlignedBuffer(count: at)
+    storage.base.initialize(repeating: 0, count: at)
+    index = Dictionary(uniqueKeysWithValues: updates.enumerated().map { ($1.site, $0) })
+  }
+
+  /// The flat buffer; valid as long as the adapter.
+  public var parameters: UnsafeMutableBufferPointer<Float> {
+    UnsafeMutableBufferPointer(start: storage.base, count: count)
+  }
+
+  /// The update of a linear layer; nil where it has none.
+  public subscript(site: Site) -> Update? { index[site].map { updates[$0] } }
+
+  /// The lowest layer that has an update; nil where there is none at all.
+  public var lowestLayer: Int? { updates.first?.site.layer }
+}

@@ -1,0 +1,49 @@
+import Kernels
+
+/// The linear layers of a decoder layer, by the names of their Hugging Face modules.
+public enum Projection: String, CaseIterable, Sendable, Codable, Comparable {
+  case query = "q_proj"
+  case key = "k_proj"
+  case value = "v_proj"
+  case output = "o_proj"
+  case gate = "gate_proj"
+  case up = "up_proj"
+  case down = "down_proj"
+
+  /// The module's path below its layer: `self_attn.q_proj`, `mlp.gate_proj`.
+  public var module: String {
+    switch self {
+    case .query, .key, .value, .output: "self_attn.\(rawValue)"
+    case .gate, .up, .down: "mlp.\(rawValue)"
+    }
+  }
+
+  /// The order of the data's way through the layer.
+  public static func < (left: Projection, right: Projection) -> Bool { left.place < right.place }
+
+  private var place: Int {
+    switch self {
+    case .query: 0
+    case .key: 1
+    case .value: 2
+    case .output: 3
+    case .gate: 4
+    case .up: 5
+    case .down: 6
+    }
+  }
+}
+
+extension DecoderLayer {
+  public subscript(projection: Projection) -> Linear {
+    switch projection {
+    case .query: attention.query
+    case .key: attention.key
+    case .value: attention.value
+    case .output: attention.output
+    case .gate: gate
+    case .up: up
+    case .down: down
+    }
+  }
+}
