@@ -70,8 +70,8 @@ void headimpact_layer_norm(const float *x, const float *weight, const float *bia
 }
 
 MULTIVERSION
-void headimpact_silu_multiply(float *gate, const float *up, size_t n) {
-  for (size_t i = 0; i < n; i++) gate[i] = gate[i] / (1.0f + fast_exp(-gate[i])) * up[i];
+void headimpact_silu_multiply(const float *gate, const float *up, float *out, size_t n) {
+  for (size_t i = 0; i < n; i++) out[i] = gate[i] / (1.0f + fast_exp(-gate[i])) * up[i];
 }
 
 MULTIVERSION
@@ -128,6 +128,90 @@ void headimpact_narrow_bf16(const float *x, uint16_t *out, size_t n) {
     uint32_t quiet = (bits[i] >> 16) | 0x40u;
     out[i] = (uint16_t)((bits[i] & 0x7fffffffu) > 0x7f800000u ? quiet : rounded);
   }
+}
+
+MULTIVERSION
+void headimpact_scale(float *x, float factor, size_t n) {
+  for (size_t i = 0; i < n; i++) x[i] *= factor;
+}
+
+MULTIVERSION
+void headimpact_rms_norm_back(const float *dy, const float *x, const float *weight, float eps, float *dx, size_t n) {
+  float squares = 0, product = 0;
+  for (size_t i = 0; i < n; i++) {
+    squares += x[i] * x[i];
+    product += dy[i] * weight[i] * x[i];
+  }
+  float inverse = 1.0f / sqrtf(squares / (float)n + eps);
+  float shared = product * inverse * inverse / (float)n;
+  for (size_t i = 0; i < n; i++) dx[i] += inverse * (dy[i] * weight[i] - x[i] * shared);
+}
+
+MULTIVERSION
+void headimpact_silu_multiply_back(const float *dy, float *gate, float *up, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    float g = gate[i], sigmoid = 1.0f / (1.0f + fast_exp(-g));
+    gate[i] = dy[i] * up[i] * sigmoid * (1.0f + g * (1.0f - sigmoid));
+    up[i] = dy[i] * g * sigmoid;
+  }
+}
+
+MULTIVERSION
+void headimpact_softmax_back(const float *weights, float *gradient, size_t n, float scale) {
+  float shared = 0;
+  for (size_t i = 0; i < n; i++) shared += weights[i] * gradient[i];
+  for (size_t i = 0; i < n; i++) gradient[i] = scale * weights[i] * (gradient[i] - shared);
+}
+
+MULTIVERSION
+double headimpact_cross_entropy(float *logits, size_t n, size_t target) {
+  float peak = logits[0];
+  for (size_t i = 0; i < n; i++) peak = logits[i] > peak ? logits[i] : peak;
+  double wanted = (double)logits[target] - (double)peak;
+  double sum = 0;
+  for (size_t i = 0; i < n; i++) {
+    // NaN must stay NaN: fast_exp's bounds would make a number of it.
+    float x = logits[i] - peak, e = x == x ? fast_exp(x) : x;
+    logits[i] = e;
+    sum += (double)e;
+  }
+  float inverse = (float)(1.0 / sum);
+  for (size_t i = 0; i < n; i++) logits[i] *= inverse;
+  logits[target] -= 1.0f;
+  return log(sum) - wanted;
+}
+
+// SplitMix64's mixing of a counter.
+INLINE uint64_t mix(uint64_t z) {
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+  return z ^ (z >> 31);
+}
+
+void headimpact_dropout(const float *x, float rate, uint64_t key, float *out, size_t n) {
+  float kept = 1.0f / (1.0f - rate);
+  uint64_t threshold = (uint64_t)((double)rate * 0x1p53);
+  for (size_t i = 0; i < n; i++) {
+    uint64_t drawn = mix(key + (i + 1) * 0x9E3779B97F4A7C15u) >> 11;
+    out[i] = drawn < threshold ? 0.0f : x[i] * kept;
+  }
+}
+
+// No reordering in here: it rests on exact steps.
+size_t headimpact_add_exactly(const float *x, int64_t *high, int64_t *low, size_t n) {
+#pragma clang fp reassociate(off) contract(off)
+  size_t refused = 0;
+  for (size_t i = 0; i < n; i++) {
+    if (!(fabsf(x[i]) < 0x1p30f)) {
+      refused++;
+      continue;
+    }
+    double scaled = (double)x[i] * 0x1p32;
+    double whole = floor(scaled);
+    high[i] += (int64_t)whole;
+    low[i] += (int64_t)((scaled - whole) * 0x1p40);
+  }
+  return refused;
 }
 
 // libgomp's own entry points: its team is the one that oneDNN, which links it, knows to be busy.

@@ -24,6 +24,8 @@ final class BFloat16Product {
     let columns: Int
     let depth: Int
     let stride: Int
+    /// Of the weights: as a linear layer has them, [columns, depth], or on the way back, [depth, columns].
+    let isTransposed: Bool
     let accumulate: Bool
   }
 
@@ -55,18 +57,19 @@ final class BFloat16Product {
     dnnl_engine_destroy(engine)
   }
 
-  /// destination (+)= source · weightsᵀ.
+  /// destination (+)= source · weightsᵀ, or source · weights.
   ///
-  /// - Shape: source [rows, depth], weights [columns, depth], destination [rows, columns].
+  /// - Shape: source [rows, depth], weights [columns, depth] (transposed) or [depth, columns], destination [rows, columns].
   func multiply(
-    _ source: UnsafePointer<UInt16>, _ weights: UnsafeRawPointer, into destination: UnsafeMutablePointer<Float>,
-    rows: Int, columns: Int, depth: Int, accumulate: Bool
+    _ source: UnsafePointer<UInt16>, _ weights: UnsafeRawPointer, isTransposed: Bool = true,
+    into destination: UnsafeMutablePointer<Float>, rows: Int, columns: Int, depth: Int, accumulate: Bool
   ) throws {
     // Narrow enough for every thread to have work in a narrow layer, and fixed by the layer alone.
     let width = columns > 1024 ? 256 : 64
     let panels = (columns + width - 1) / width
     func form(_ columns: Int, _ stride: Int) -> Form {
-      Form(rows: rows, columns: columns, depth: depth, stride: stride, accumulate: accumulate)
+      Form(
+        rows: rows, columns: columns, depth: depth, stride: stride, isTransposed: isTransposed, accumulate: accumulate)
     }
     // Every image size makes a dozen; a long run over many sizes must not keep them all.
     if products.count >= 512 { forgetProducts() }
@@ -81,7 +84,8 @@ final class BFloat16Product {
     team.forEach(panels, work: rows * columns * depth / 8) { panel, thread in
       var product = panel == panels - 1 ? last[thread] : whole[thread]
       let status = headimpact_matmul_execute(
-        &product, streams[thread], source, weights + panel * width * depth * 2, destination + panel * width,
+        &product, streams[thread], source, weights + panel * width * (isTransposed ? depth : 1) * 2,
+        destination + panel * width,
         scratchpad + thread * scratchpadBytes)
       if status != dnnl_success { statuses[thread] = status }
     }
@@ -96,8 +100,9 @@ final class BFloat16Product {
       var product = headimpact_matmul()
       try Self.check(
         headimpact_matmul_create(
-          engine, Int64(form.rows), Int64(form.columns), Int64(form.depth), Int64(form.depth), Int64(form.depth),
-          Int64(form.stride), 1, form.accumulate ? 1 : 0, &product), "dnnl_matmul")
+          engine, Int64(form.rows), Int64(form.columns), Int64(form.depth), Int64(form.depth),
+          Int64(form.isTransposed ? form.depth : form.stride), Int64(form.stride), form.isTransposed ? 1 : 0,
+          form.accumulate ? 1 : 0, &product), "dnnl_matmul")
       made.append(product)
     }
     products[form] = made

@@ -27,7 +27,8 @@ public struct Linear: Sendable {
 ///
 /// - Shape: [rows, columns]. Valid until the next operand is made.
 public struct Operand {
-  let floats: UnsafePointer<Float>
+  /// Rounded as the product takes them only where it multiplies in float32.
+  public let floats: UnsafePointer<Float>
   let narrow: UnsafePointer<UInt16>?
   public let rows: Int
   public let columns: Int
@@ -108,6 +109,24 @@ public final class ComputeContext {
           for row in range { headimpact_add(output + row * bias.count, base, bias.count) }
         }
       }
+    }
+  }
+
+  /// output (+)= dy · W: the gradient of a linear layer's input from that of its output.
+  ///
+  /// - Shape: dy [rows, out], output [rows, in].
+  /// - Throws: `OneDNNError`.
+  public func applyBack(
+    _ layer: Linear, to dy: Operand, into output: UnsafeMutablePointer<Float>, accumulate: Bool = false
+  ) throws {
+    precondition(dy.columns == layer.outputs)
+    guard dy.rows > 0 else { return }
+    if let narrowProduct, let narrow = dy.narrow {
+      try narrowProduct.multiply(
+        narrow, bfloat16(layer.weight), isTransposed: false, into: output, rows: dy.rows, columns: layer.inputs,
+        depth: dy.columns, accumulate: accumulate)
+    } else {
+      wideProduct.multiplyBack(dy.floats, layer.weight, into: output, rows: dy.rows, accumulate: accumulate)
     }
   }
 

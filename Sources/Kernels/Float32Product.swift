@@ -34,26 +34,36 @@ final class Float32Product {
       let wide = panels + thread * Self.mostPanelRows * Self.panelDepth
       for start in stride(from: 0, to: depth, by: Self.panelDepth) {
         let length = min(Self.panelDepth, depth - start)
-        let operand: UnsafePointer<Float>
-        let operandStride: Int
-        if weights.elementType == .f32 {
-          operand = weights.base.assumingMemoryBound(to: Float.self) + first * depth + start
-          operandStride = depth
-        } else {
-          let narrow = weights.base.assumingMemoryBound(to: UInt16.self)
-          for row in 0..<width {
-            let from = narrow + (first + row) * depth + start
-            if weights.elementType == .bf16 {
-              headimpact_widen_bf16(from, wide + row * length, length)
-            } else {
-              headimpact_widen_f16(from, wide + row * length, length)
-            }
-          }
-          operand = UnsafePointer(wide)
-          operandStride = length
-        }
+        let operand = weights.floats(first..<first + width, from: start, count: length, scratch: wide)
         multiplySerially(
-          source + start, stride: depth, operand, stride: operandStride, isTransposed: true,
+          source + start, stride: depth, operand.base, stride: operand.stride, isTransposed: true,
+          into: destination + first, stride: columns, rows: rows, columns: width, depth: length,
+          accumulate: accumulate || start > 0)
+      }
+    }
+  }
+
+  /// destination (+)= source · weights: the way back through a linear layer.
+  ///
+  /// - Shape: source [rows, weights.rows], weights [weights.rows, columns], destination [rows, columns].
+  func multiplyBack(
+    _ source: UnsafePointer<Float>, _ weights: WeightMatrix, into destination: UnsafeMutablePointer<Float>,
+    rows: Int, accumulate: Bool
+  ) {
+    let columns = weights.columns
+    let depth = weights.rows
+    let panels = panels.base
+    let panelColumns = Self.panelRows(of: columns)
+    let panelCount = (columns + panelColumns - 1) / panelColumns
+    team.forEach(panelCount, work: rows * columns * depth / 8) { panel, thread in
+      let first = panel * panelColumns
+      let width = min(panelColumns, columns - first)
+      let wide = panels + thread * Self.mostPanelRows * Self.panelDepth
+      for start in stride(from: 0, to: depth, by: Self.panelDepth) {
+        let length = min(Self.panelDepth, depth - start)
+        let operand = weights.floats(start..<start + length, from: first, count: width, scratch: wide)
+        multiplySerially(
+          source + start, stride: depth, operand.base, stride: operand.stride, isTransposed: false,
           into: destination + first, stride: columns, rows: rows, columns: width, depth: length,
           accumulate: accumulate || start > 0)
       }
@@ -65,5 +75,28 @@ final class Float32Product {
   private static func panelRows(of rows: Int) -> Int {
     let panels = (rows + 8 * mostPanelRows - 1) / (8 * mostPanelRows) * 8
     return max(16, (rows + 16 * panels - 1) / (16 * panels) * 16)
+  }
+}
+
+extension WeightMatrix {
+  /// A panel in float32: where it lies in the file, or widened into scratch.
+  ///
+  /// - Shape: [rows.count, count], with the distance between its rows.
+  fileprivate func floats(
+    _ rows: Range<Int>, from column: Int, count: Int, scratch: UnsafeMutablePointer<Float>
+  ) -> (base: UnsafePointer<Float>, stride: Int) {
+    guard elementType != .f32 else {
+      return (base.assumingMemoryBound(to: Float.self) + rows.lowerBound * columns + column, columns)
+    }
+    let narrow = base.assumingMemoryBound(to: UInt16.self)
+    for (place, row) in rows.enumerated() {
+      let from = narrow + row * columns + column
+      if elementType == .bf16 {
+        headimpact_widen_bf16(from, scratch + place * count, count)
+      } else {
+        headimpact_widen_f16(from, scratch + place * count, count)
+      }
+    }
+    return (UnsafePointer(scratch), count)
   }
 }

@@ -51,15 +51,16 @@ extension ComputeContext {
     }
   }
 
-  /// gate = silu(gate) · up.
+  /// out = silu(gate) · up; out may be gate.
   ///
-  /// - Shape: gate, up [rows, columns].
+  /// - Shape: gate, up, out [rows, columns].
   public func siluMultiply(
-    _ gate: UnsafeMutablePointer<Float>, _ up: UnsafePointer<Float>, rows: Int, columns: Int
+    _ gate: UnsafePointer<Float>, _ up: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>, rows: Int,
+    columns: Int
   ) {
     team.forEachRange(of: rows, work: rows * columns * 4) { range in
       let start = range.lowerBound * columns
-      headimpact_silu_multiply(gate + start, up + start, range.count * columns)
+      headimpact_silu_multiply(gate + start, up + start, out + start, range.count * columns)
     }
   }
 
@@ -115,6 +116,16 @@ public struct RotaryAngles: Sendable {
       cosines: Array(cosines[range.lowerBound * half..<range.upperBound * half]),
       sines: Array(sines[range.lowerBound * half..<range.upperBound * half]), half: half)
   }
+
+  /// Some rows, in the order given.
+  public func rows(_ indices: [Int]) -> RotaryAngles {
+    RotaryAngles(
+      cosines: indices.flatMap { cosines[$0 * half..<($0 + 1) * half] },
+      sines: indices.flatMap { sines[$0 * half..<($0 + 1) * half] }, half: half)
+  }
+
+  /// The way back: the angles of the opposite sign.
+  var reversed: RotaryAngles { RotaryAngles(cosines: cosines, sines: sines.map { -$0 }, half: half) }
 
   /// Adds the rows of `other` behind these.
   public mutating func append(_ other: RotaryAngles) {

@@ -39,6 +39,12 @@ public struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable {
     self.count = count
   }
 
+  /// As `reserve`, and gives the first element.
+  public mutating func reserving(_ count: Int) -> UnsafeMutablePointer<Element> {
+    reserve(count)
+    return base
+  }
+
   private static func allocate(_ count: Int) -> (UnsafeMutableRawPointer, UnsafeMutablePointer<Element>) {
     precondition(count >= 0)
     let bytes = count * MemoryLayout<Element>.stride

@@ -27,8 +27,10 @@ public final class Decoder {
   public let layers: [DecoderLayer]
   public let hiddenSize: Int
   public let normEps: Float
-  private let context: ComputeContext
-  private let workspace = Workspace()
+  /// Low-rank updates that every pass applies; nil for the model as it is.
+  public var adapter: LowRankAdapter?
+  let context: ComputeContext
+  let workspace = Workspace()
   /// Rows of the MLP that are computed at a time.
   var mlpRows = Workspace.mlpRows
 
@@ -44,93 +46,225 @@ public final class Decoder {
     cache.reserve(layers: layers.count, rows: rows, width: layers.first?.attention.shape.keyValueWidth ?? 0)
   }
 
-  /// Runs the layers over the residual stream, in place.
+  /// Runs layers over the residual stream, in place.
   ///
-  /// - Shape: hidden [layout.rows, C]; angles of the same rows.
+  /// - Shape: hidden [layout.rows, C]; angles of the same rows. Where the layout says that only some outputs matter, these
+  ///   are the first rows of what the last layer of the decoder leaves, [layout.outputs.count, C].
   /// - Parameters:
+  ///   - range: the layers to run; all by default.
+  ///   - tape: records what the way back needs.
   ///   - stopsAtLastWeights: ends once the attention weights of the last layer have been shown: its values,
   ///     its MLP and the queries that nobody observes are never computed, and `hidden` stays its input.
   /// - Throws: `OneDNNError`, and what a tap throws.
   public func forward(
     _ hidden: UnsafeMutablePointer<Float>, layout: SequenceLayout, angles: RotaryAngles, cache: KeyValueCache,
-    taps: Taps = Taps(), stopsAtLastWeights: Bool = false
+    layers range: Range<Int>? = nil, taps: Taps = Taps(), tape: ActivationTape? = nil, stopsAtLastWeights: Bool = false
   ) throws {
     precondition(angles.rows == layout.rows)
     precondition(
       layers.allSatisfy {
         cache.hasRoom(layers: layers.count, rows: layout.keys, width: $0.attention.shape.keyValueWidth)
       })
-    let spans = layout.spans
-    for (index, layer) in layers.enumerated() {
-      let weightsOnly = stopsAtLastWeights && index == layers.count - 1
-      try attend(
-        hidden, layer: layer, index: index, layout: layout, spans: spans, angles: angles, cache: cache, taps: taps,
-        weightsOnly: weightsOnly)
-      if weightsOnly { return }
-      try feedForward(hidden, layer: layer, rows: layout.rows)
-      try taps.hiddenState?(index, ActivationView(base: hidden, rows: layout.rows, columns: hiddenSize))
+    let range = range ?? 0..<layers.count
+    if let tape { (tape.layers, tape.layout, tape.angles) = (range, layout, angles) }
+    let pass = Pass(layout: layout, angles: angles, cache: cache, taps: taps, tape: tape)
+    for index in range {
+      let isLast = index == layers.count - 1
+      if stopsAtLastWeights && isLast {
+        try showWeights(hidden, layer: index, pass)
+        return
+      }
+      let outputs = isLast ? layout.outputs : nil
+      try attend(hidden, layer: index, pass, outputs: outputs)
+      let rows = outputs?.count ?? layout.rows
+      try feedForward(hidden, layer: index, rows: rows, pass, outputs: outputs)
+      try taps.hiddenState?(index, ActivationView(base: hidden, rows: rows, columns: hiddenSize))
+    }
+  }
+
+  /// What all layers of one pass share.
+  private struct Pass {
+    let layout: SequenceLayout
+    let angles: RotaryAngles
+    let cache: KeyValueCache
+    let taps: Taps
+    let tape: ActivationTape?
+
+    func tap(of layer: Int) -> AttentionWeightsTap? {
+      taps.attentionWeights.map { show in { span, head, row, weights in show(layer, span, head, row, weights) } }
+    }
+  }
+
+  /// A linear layer, and the adapter's update of it.
+  ///
+  /// - Parameter rows: of the pass, where the operand holds some of them only: what dropout depends on.
+  private func project(
+    _ projection: Projection, of layer: Int, _ operand: Operand, into output: UnsafeMutablePointer<Float>,
+    accumulate: Bool = false, _ pass: Pass, rows: Range<Int>? = nil, outputs: [Int]? = nil
+  ) throws {
+    try context.apply(layers[layer][projection], to: operand, into: output, accumulate: accumulate)
+    guard let adapter, let update = adapter[LowRankAdapter.Site(layer: layer, projection: projection)] else { return }
+    let x = adapterInput(
+      operand.floats, update, dropout: pass.tape?.dropout, rows: rows ?? 0..<operand.rows, outputs: outputs)
+    context.applyLowRank(
+      adapter.factors(update), to: x, into: output, rows: operand.rows, scratch: &workspace.lowRank)
+  }
+
+  /// What an update is applied to: the layer's own input, or what dropout leaves of it.
+  ///
+  /// - Parameters:
+  ///   - rows: of the rows computed; `outputs` their places in the pass, where these are not all.
+  func adapterInput(
+    _ x: UnsafePointer<Float>, _ update: LowRankAdapter.Update, dropout: ActivationTape.Dropout?, rows: Range<Int>,
+    outputs: [Int]?
+  ) -> UnsafePointer<Float> {
+    guard let dropout, dropout.rate > 0 else { return x }
+    workspace.dropped.reserve(rows.count * update.inputs)
+    context.dropout(
+      x, rate: dropout.rate, rowKeys: rows.map { dropout.rowKeys[outputs?[$0] ?? $0] }, salt: update.site.salt,
+      into: workspace.dropped.base, columns: update.inputs)
+    return UnsafePointer(workspace.dropped.base)
+  }
+
+  /// Norm, and the keys of all rows, rotated and in the cache. The norm's output is left in the workspace.
+  private func normaliseAndKey(
+    _ hidden: UnsafeMutablePointer<Float>, layer index: Int, _ pass: Pass
+  ) throws -> Operand {
+    let layer = layers[index]
+    let rows = pass.layout.rows
+    workspace.normed.reserve(rows * hiddenSize)
+    context.rmsNorm(hidden, weight: layer.inputNorm, eps: normEps, into: workspace.normed.base, rows: rows)
+    let operand = context.operand(workspace.normed.base, rows: rows, columns: hiddenSize)
+    let start = pass.layout.isContiguous ? pass.cache.keys(layer: index, row: pass.layout.cachedPrefix) : nil
+    try toCache(index, pass, straight: start, pass.cache.keys(layer: index)) { keys in
+      try project(.key, of: index, operand, into: keys, pass)
+      context.rotate(keys, by: pass.angles, rows: rows, heads: layer.attention.shape.keyValueHeads)
+    }
+    return operand
+  }
+
+  /// Computes keys or values where they lie in the cache, or aside and then row by row into it.
+  private func toCache(
+    _ index: Int, _ pass: Pass, straight: UnsafeMutablePointer<Float>?, _ base: UnsafeMutablePointer<Float>,
+    _ compute: (UnsafeMutablePointer<Float>) throws -> Void
+  ) throws {
+    if let straight { return try compute(straight) }
+    let width = layers[index].attention.shape.keyValueWidth
+    workspace.keys.reserve(pass.layout.rows * width)
+    try compute(workspace.keys.base)
+    for (row, target) in pass.layout.cacheRows.enumerated() {
+      (base + target * width).update(from: workspace.keys.base + row * width, count: width)
     }
   }
 
   private func attend(
-    _ hidden: UnsafeMutablePointer<Float>, layer: DecoderLayer, index: Int, layout: SequenceLayout,
-    spans: [AttentionSpan], angles: RotaryAngles, cache: KeyValueCache, taps: Taps, weightsOnly: Bool
+    _ hidden: UnsafeMutablePointer<Float>, layer index: Int, _ pass: Pass, outputs: [Int]?
   ) throws {
-    let rows = layout.rows
-    let shape = layer.attention.shape
-    workspace.normed.reserve(rows * hiddenSize)
-    workspace.queries.reserve(rows * shape.queryWidth)
-    let normed = workspace.normed.base
-    let queries = workspace.queries.base
-    context.rmsNorm(hidden, weight: layer.inputNorm, eps: normEps, into: normed, rows: rows)
-
-    let newKeys = cache.keys(layer: index, row: layout.cachedPrefix)
-    let operand = context.operand(normed, rows: rows, columns: hiddenSize)
-    try context.apply(layer.attention.key, to: operand, into: newKeys)
-    context.rotate(newKeys, by: angles, rows: rows, heads: shape.keyValueHeads)
-
-    let tap: AttentionWeightsTap? = taps.attentionWeights.map { show in
-      { span, head, row, weights in show(index, span, head, row, weights) }
+    let layout = pass.layout
+    let shape = layers[index].attention.shape
+    let record = pass.tape?.record(of: index)
+    if let record {
+      record.input.reserve(layout.rows * hiddenSize)
+      record.input.base.update(from: hidden, count: layout.rows * hiddenSize)
     }
-    // The prefix's queries matter only for what they mix.
-    let firstQuery = weightsOnly ? layout.newPrefix : 0
-    if !weightsOnly {
-      try context.apply(layer.attention.value, to: operand, into: cache.values(layer: index, row: layout.cachedPrefix))
+    var operand = try normaliseAndKey(hidden, layer: index, pass)
+    let start = layout.isContiguous ? pass.cache.values(layer: index, row: layout.cachedPrefix) : nil
+    try toCache(index, pass, straight: start, pass.cache.values(layer: index)) {
+      try project(.value, of: index, operand, into: $0, pass)
     }
-    try context.apply(
-      layer.attention.query, to: operand.rows(from: firstQuery), into: queries + firstQuery * shape.queryWidth)
-    context.rotate(
-      queries + firstQuery * shape.queryWidth, by: angles, from: firstQuery, rows: rows - firstQuery,
-      heads: shape.heads)
 
-    workspace.mixed.reserve(rows * shape.queryWidth)
+    let rows = outputs?.count ?? layout.rows
+    if let outputs {
+      // The rows in question come first, in the stream and in its norm.
+      for (row, source) in outputs.enumerated() where row != source {
+        for stream in [hidden, workspace.normed.base] {
+          (stream + row * hiddenSize).update(from: stream + source * hiddenSize, count: hiddenSize)
+        }
+      }
+      operand = context.operand(workspace.normed.base, rows: rows, columns: hiddenSize)
+    }
+    let queries =
+      record.map { $0.queries.reserving(rows * shape.queryWidth) }
+      ?? workspace.queries.reserving(rows * shape.queryWidth)
+    let mixed =
+      record.map { $0.mixed.reserving(rows * shape.queryWidth) }
+      ?? workspace.mixed.reserving(rows * shape.queryWidth)
+    try project(.query, of: index, operand, into: queries, pass, outputs: outputs)
+    context.rotate(queries, by: outputs.map(pass.angles.rows) ?? pass.angles, rows: rows, heads: shape.heads)
     context.attend(
-      queries: queries, keys: cache.keys(layer: index), values: weightsOnly ? nil : cache.values(layer: index),
-      into: weightsOnly ? nil : workspace.mixed.base, spans: spans, shape: shape, scratch: &workspace.attention,
-      tap: tap)
-    guard !weightsOnly else { return }
-    try context.apply(
-      layer.attention.output, to: context.operand(workspace.mixed.base, rows: rows, columns: shape.queryWidth),
-      into: hidden, accumulate: true)
+      queries: queries, keys: pass.cache.keys(layer: index), values: pass.cache.values(layer: index), into: mixed,
+      spans: outputs == nil ? layout.spans : layout.outputSpans, shape: shape, scratch: &workspace.attention,
+      tap: pass.tap(of: index))
+    try project(
+      .output, of: index, context.operand(mixed, rows: rows, columns: shape.queryWidth), into: hidden,
+      accumulate: true, pass, outputs: outputs)
   }
 
-  private func feedForward(_ hidden: UnsafeMutablePointer<Float>, layer: DecoderLayer, rows: Int) throws {
+  /// The attention weights of the last layer, for a pass that ends there: the prefix's queries matter only for what they
+  /// mix, and no value does.
+  private func showWeights(_ hidden: UnsafeMutablePointer<Float>, layer index: Int, _ pass: Pass) throws {
+    let shape = layers[index].attention.shape
+    let rows = pass.layout.rows
+    let first = pass.layout.newPrefix
+    let operand = try normaliseAndKey(hidden, layer: index, pass)
+    let queries = workspace.queries.reserving(rows * shape.queryWidth)
+    try project(
+      .query, of: index, operand.rows(from: first), into: queries + first * shape.queryWidth, pass,
+      rows: first..<rows)
+    context.rotate(
+      queries + first * shape.queryWidth, by: pass.angles, from: first, rows: rows - first, heads: shape.heads)
+    context.attend(
+      queries: queries, keys: pass.cache.keys(layer: index), values: nil, into: nil, spans: pass.layout.spans,
+      shape: shape, scratch: &workspace.attention, tap: pass.tap(of: index))
+  }
+
+  private func feedForward(
+    _ hidden: UnsafeMutablePointer<Float>, layer index: Int, rows: Int, _ pass: Pass, outputs: [Int]?
+  ) throws {
+    let layer = layers[index]
     let width = layer.gate.outputs
     let step = min(rows, mlpRows)
-    workspace.gate.reserve(step * width)
-    workspace.up.reserve(step * width)
-    let gate = workspace.gate.base
+    let record = pass.tape?.record(of: index)
+    if let record {
+      record.middle.reserve(rows * hiddenSize)
+      record.middle.base.update(from: hidden, count: rows * hiddenSize)
+      record.gate.reserve(rows * width)
+      record.up.reserve(rows * width)
+    }
+    workspace.normed.reserve(step * hiddenSize)
+    let inner = workspace.gate.reserving(step * width)
     for first in stride(from: 0, to: rows, by: step) {
       let count = min(step, rows - first)
+      let chunk = first..<first + count
       let stream = hidden + first * hiddenSize
+      let gate = record.map { $0.gate.base + first * width } ?? inner
+      let up = record.map { $0.up.base + first * width } ?? workspace.up.reserving(step * width)
       let normed = workspace.normed.base
       context.rmsNorm(stream, weight: layer.postAttentionNorm, eps: normEps, into: normed, rows: count)
       let operand = context.operand(normed, rows: count, columns: hiddenSize)
-      try context.apply(layer.gate, to: operand, into: gate)
-      try context.apply(layer.up, to: operand, into: workspace.up.base)
-      context.siluMultiply(gate, workspace.up.base, rows: count, columns: width)
-      try context.apply(
-        layer.down, to: context.operand(gate, rows: count, columns: width), into: stream, accumulate: true)
+      try project(.gate, of: index, operand, into: gate, pass, rows: chunk, outputs: outputs)
+      try project(.up, of: index, operand, into: up, pass, rows: chunk, outputs: outputs)
+      context.siluMultiply(gate, up, into: inner, rows: count, columns: width)
+      try project(
+        .down, of: index, context.operand(inner, rows: count, columns: width), into: stream, accumulate: true, pass,
+        rows: chunk, outputs: outputs)
     }
+  }
+}
+
+extension LowRankAdapter {
+  /// An update's numbers, for the kernels.
+  func factors(_ update: Update) -> LowRankFactors {
+    let base = UnsafePointer(base)
+    return LowRankFactors(
+      a: base + update.a.lowerBound, b: base + update.b.lowerBound, rank: update.rank, inputs: update.inputs,
+      outputs: update.outputs, scaling: update.scaling)
+  }
+}
+
+extension LowRankAdapter.Site {
+  /// Tells the dropout of one linear layer from that of another.
+  var salt: UInt64 {
+    (UInt64(layer) &* 16 &+ UInt64(Projection.allCases.firstIndex(of: projection) ?? 0) &+ 1) &* 0xD1B5_4A32_D192_ED03
   }
 }

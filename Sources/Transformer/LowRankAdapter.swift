@@ -73,6 +73,9 @@ public final class LowRankAdapter {
     UnsafeMutableBufferPointer(start: storage.base, count: count)
   }
 
+  /// The first of the flat buffer's numbers.
+  var base: UnsafeMutablePointer<Float> { storage.base }
+
   /// The update of a linear layer; nil where it has none.
   public subscript(site: Site) -> Update? { index[site].map { updates[$0] } }
 

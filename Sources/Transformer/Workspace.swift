@@ -1,6 +1,6 @@
 import TensorCore
 
-/// The scratch of a forward pass, reused by every layer.
+/// The scratch of a pass, forward or back, reused by every layer.
 final class Workspace {
   var normed = AlignedBuffer<Float>()
   var queries = AlignedBuffer<Float>()
@@ -10,6 +10,11 @@ final class Workspace {
   var attention = AlignedBuffer<Float>()
   var gate = AlignedBuffer<Float>()
   var up = AlignedBuffer<Float>()
+  var lowRank = AlignedBuffer<Float>()
+  var dropped = AlignedBuffer<Float>()
+  var gradient = AlignedBuffer<Float>()
+  var someGradient = AlignedBuffer<Float>()
+  var dropoutGradient = AlignedBuffer<Float>()
 
   /// Rows of a gated or plain MLP that are computed at a time: enough for the matrix products to run at their full
   /// rate, few enough for the intermediate activations of a large image to stay small.

@@ -106,12 +106,12 @@ public final class AttentionScoreReader {
     hidden.reserve(layout.rows * hiddenSize)
     let prefix = layout.prefix
     model.embed(sequences[0], rows: layout.cachedPrefix..<prefix, visual: visual, into: hidden.base)
-    var angles = model.angles(sequences[0], visual: visual).rows(layout.cachedPrefix..<prefix)
+    var angles = model.angles(sequences[0], grid: visual.grid).rows(layout.cachedPrefix..<prefix)
     var row = layout.newPrefix
     for (sequence, length) in zip(sequences, layout.segments) {
       let range = prefix..<prefix + length
       model.embed(sequence, rows: range, visual: visual, into: hidden.base + row * hiddenSize)
-      angles.append(model.angles(sequence, visual: visual).rows(range))
+      angles.append(model.angles(sequence, grid: visual.grid).rows(range))
       row += length
     }
 

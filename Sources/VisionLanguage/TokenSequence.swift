@@ -12,6 +12,21 @@ public struct TokenSequence: Sendable, Equatable {
     self.visual = visual
     self.caption = caption
   }
+
+  /// The same with more tokens behind it: an answer as it grows.
+  public func appending(_ more: [Int32]) -> TokenSequence {
+    TokenSequence(ids: ids + more, visual: visual, caption: caption)
+  }
+
+  /// The rows that predict the supervised tokens: the description's and the end-of-turn token after it. They are the last
+  /// rows that training needs; what follows is seen by none of them.
+  public var predictingRows: Range<Int> {
+    guard let first = caption.first, let last = caption.last else { return 0..<0 }
+    return first - 1..<last + 1
+  }
+
+  /// What these rows should predict.
+  public var supervised: [Int32] { predictingRows.map { ids[$0 + 1] } }
 }
 
 /// A rendered chat, and where the description stands in it.

@@ -22,9 +22,19 @@ public struct VisualLayout: Sendable, Equatable {
 /// - Shape: values [V, C], row-major.
 public struct VisualFeatures: Sendable {
   public let values: [Float]
-  /// Rows and columns of the grid that the positions are counted in.
+  /// What the positions are counted in.
+  public let grid: VisualGrid
+}
+
+/// The grid that the positions of visual tokens are counted in.
+public struct VisualGrid: Sendable, Equatable {
   public let rows: Int
   public let columns: Int
+
+  public init(rows: Int, columns: Int) {
+    self.rows = rows
+    self.columns = columns
+  }
 }
 
 /// A family of vision-language models, loaded: everything that differs between families, around the one decoder.
@@ -35,6 +45,7 @@ public protocol VisionLanguageModel: AnyObject {
   static var languageModelModule: String { get }
   var context: ComputeContext { get }
   var decoder: Decoder { get }
+  var outputHead: OutputHead { get }
   /// H, heads of each decoder layer.
   var numAttentionHeads: Int { get }
   /// Sizes that the cost of a run depends on.
@@ -48,6 +59,15 @@ public protocol VisionLanguageModel: AnyObject {
   /// The tokens of a chat about an image of `visualTokens` visual tokens, answered with the description.
   func sequence(prompt: String, description: String, visualTokens: Int) throws -> TokenSequence
 
+  /// The tokens of a chat about an image, up to where the answer begins.
+  func question(prompt: String, visualTokens: Int) throws -> TokenSequence
+
+  /// The tokens that end an answer.
+  var stopTokens: Set<Int32> { get }
+
+  /// The text of an answer's tokens, without control tokens.
+  func text(of ids: [Int32]) -> String
+
   /// Runs the vision tower and the connector.
   ///
   /// - Parameter taps: `hiddenState` is shown each layer of the vision tower.
@@ -60,7 +80,7 @@ public protocol VisionLanguageModel: AnyObject {
     _ sequence: TokenSequence, rows: Range<Int>, visual: VisualFeatures, into output: UnsafeMutablePointer<Float>)
 
   /// The rotary angles of a sequence's positions.
-  func angles(_ sequence: TokenSequence, visual: VisualFeatures) -> RotaryAngles
+  func angles(_ sequence: TokenSequence, grid: VisualGrid) -> RotaryAngles
 }
 
 /// Sizes of a model that memory and time follow from.

@@ -68,7 +68,7 @@ import Testing
     #expect(relative(gelu) { 0.5 * $0 * (1 + erf($0 / 2.0.squareRoot())) } < 3e-7)
     var gate = x
     let up = [Float](repeating: 2, count: x.count)
-    context.siluMultiply(&gate, up, rows: 1, columns: x.count)
+    context.siluMultiply(gate, up, into: &gate, rows: 1, columns: x.count)
     #expect(relative(gate) { 2 * $0 / (1 + exp(-$0)) } < 6e-7)
   }
 

@@ -93,7 +93,8 @@ struct OpenSample {
   func features() throws -> VisualFeatures {
     let (height, width) = try grid()
     let side = model.configuration.spatialMergeSize
-    return VisualFeatures(values: try floats("vision.merger"), rows: height / side, columns: width / side)
+    return VisualFeatures(
+      values: try floats("vision.merger"), grid: VisualGrid(rows: height / side, columns: width / side))
   }
 
   func scores(

@@ -33,7 +33,7 @@ struct LayoutTests {
     let layout = try model.visualLayout(width: width, height: height)
     let image = RGBImage(width: width, height: height, pixels: [UInt8](repeating: 90, count: width * height * 3))
     let features = try model.encode(image, taps: .init())
-    #expect(features.rows * features.columns == layout.visualTokens)
+    #expect(features.grid.rows * features.grid.columns == layout.visualTokens)
     #expect(features.values.count == layout.visualTokens * 64)
     #expect(features.values.allSatisfy { $0.isFinite })
     #expect(layout.cells.allSatisfy { $0.x0 < $0.x1 && $0.y0 < $0.y1 })

@@ -62,7 +62,7 @@ extension OpenSample {
     var hidden = try floats("decoder.embeddings")
     var layers: [[Float]] = []
     var attention = [Float](repeating: 0, count: model.decoder.layers.count * heads * tokens * tokens)
-    let angles = model.angles(sequence, visual: try features())
+    let angles = model.angles(sequence, grid: try features().grid)
     let cache = KeyValueCache()
     model.decoder.reserve(cache, rows: tokens)
     try attention.withUnsafeMutableBufferPointer { attention in

@@ -14,8 +14,8 @@ void headimpact_rms_norm(const float *x, const float *weight, float eps, float *
 // out = (x - mean) / sqrt(variance + eps) * weight + bias.
 void headimpact_layer_norm(const float *x, const float *weight, const float *bias, float eps, float *out, size_t n);
 
-// gate = silu(gate) * up.
-void headimpact_silu_multiply(float *gate, const float *up, size_t n);
+// out = silu(gate) * up. out may be gate.
+void headimpact_silu_multiply(const float *gate, const float *up, float *out, size_t n);
 
 // x = x * sigmoid(1.702 x), in place.
 void headimpact_quick_gelu(float *x, size_t n);
@@ -28,6 +28,28 @@ void headimpact_add(float *y, const float *x, size_t n);
 
 // Rotates the pairs (x[i], x[i + half]) by the angles whose cosines and sines are given, and scales.
 void headimpact_rotate_half(float *x, const float *cosines, const float *sines, size_t half);
+
+// x *= factor.
+void headimpact_scale(float *x, float factor, size_t n);
+
+// dx += the gradient of rms_norm's x from dy, that of its output.
+void headimpact_rms_norm_back(const float *dy, const float *x, const float *weight, float eps, float *dx, size_t n);
+
+// The gradients of gate and up from dy, that of silu(gate) * up, each in its value's place.
+void headimpact_silu_multiply_back(const float *dy, float *gate, float *up, size_t n);
+
+// gradient: from that of weights = softmax(scale * scores) to that of the scores, in place.
+void headimpact_softmax_back(const float *weights, float *gradient, size_t n, float scale);
+
+// Returns -log softmax(logits)[target]; the logits become its gradient.
+double headimpact_cross_entropy(float *logits, size_t n, size_t target);
+
+// out = x with a share `rate` of the elements, chosen by key and place, set to 0 and the rest divided by 1 - rate. out may be x.
+void headimpact_dropout(const float *x, float rate, uint64_t key, float *out, size_t n);
+
+// Adds x to sums in fixed point, 2^-72 apart: high counts 2^-32, low the rest in 2^-72. Adding integers is exact, so
+// the order doesn't matter. Returns how many x were not finite or 2^30 and more; they are left out.
+size_t headimpact_add_exactly(const float *x, int64_t *high, int64_t *low, size_t n);
 
 // Conversions. To bf16 rounds to nearest, ties to even.
 void headimpact_widen_bf16(const uint16_t *x, float *out, size_t n);

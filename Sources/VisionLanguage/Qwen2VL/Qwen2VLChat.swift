@@ -3,6 +3,8 @@
 /// A test proves it equal to the published template.
 enum Qwen2VLChat {
   static let imagePlaceholder = "<|image_pad|>"
+  /// What ends an answer: the end of the turn, or of the text (`eos_token_id` of the published generation_config.json).
+  static let stopTokens = ["<|im_end|>", "<|endoftext|>"]
 
   /// The text up to where the assistant's answer begins.
   static func question(_ prompt: String) -> String {

@@ -14,6 +14,8 @@ public final class Qwen2VLModel: VisionLanguageModel {
 
   public let context: ComputeContext
   public let decoder: Decoder
+  public let outputHead: OutputHead
+  public let stopTokens: Set<Int32>
   public let dimensions: ModelDimensions
   let configuration: Qwen2VLConfiguration
   let tokenizer: Tokenizer
@@ -52,6 +54,10 @@ public final class Qwen2VLModel: VisionLanguageModel {
     decoder = Decoder(
       layers: weights.decoderLayers, hiddenSize: configuration.hiddenSize, normEps: Float(configuration.rmsNormEps),
       context: context)
+    outputHead = OutputHead(
+      norm: weights.finalNorm, weight: weights.outputHead, eps: Float(configuration.rmsNormEps), context: context)
+    let tokenizer = tokenizer
+    stopTokens = Set(Qwen2VLChat.stopTokens.compactMap { tokenizer.id(of: $0).map(Int32.init) })
     dimensions = Self.dimensions(of: configuration)
   }
 
@@ -75,7 +81,18 @@ public final class Qwen2VLModel: VisionLanguageModel {
   }
 
   public func sequence(prompt: String, description: String, visualTokens: Int) throws -> TokenSequence {
-    let chat = Qwen2VLChat.render(prompt: prompt, answer: description)
+    try sequence(Qwen2VLChat.render(prompt: prompt, answer: description), visualTokens: visualTokens)
+  }
+
+  public func question(prompt: String, visualTokens: Int) throws -> TokenSequence {
+    let text = Qwen2VLChat.question(prompt)
+    let end = text.unicodeScalars.count
+    return try sequence(RenderedChat(text: text, description: end..<end), visualTokens: visualTokens)
+  }
+
+  public func text(of ids: [Int32]) -> String { tokenizer.decode(ids.map(Int.init), skipSpecialTokens: true) }
+
+  private func sequence(_ chat: RenderedChat, visualTokens: Int) throws -> TokenSequence {
     let encoding = try tokenizer.encode(chat.text)
     let imageToken = Int32(configuration.imageTokenId)
     // The template puts the image first, so the first placeholder is the image's even where a prompt names one.
@@ -107,8 +124,10 @@ public final class Qwen2VLModel: VisionLanguageModel {
     let values = try tower.forward(
       pixelValues: batch.pixelValues, gridHeight: batch.gridTHW.h, gridWidth: batch.gridTHW.w, taps: taps)
     return VisualFeatures(
-      values: values, rows: batch.gridTHW.h / configuration.spatialMergeSize,
-      columns: batch.gridTHW.w / configuration.spatialMergeSize)
+      values: values,
+      grid: VisualGrid(
+        rows: batch.gridTHW.h / configuration.spatialMergeSize,
+        columns: batch.gridTHW.w / configuration.spatialMergeSize))
   }
 
   public func embed(
@@ -128,10 +147,10 @@ public final class Qwen2VLModel: VisionLanguageModel {
     }
   }
 
-  public func angles(_ sequence: TokenSequence, visual: VisualFeatures) -> RotaryAngles {
+  public func angles(_ sequence: TokenSequence, grid: VisualGrid) -> RotaryAngles {
     Qwen2VLPositions.decoderAngles(
       Qwen2VLPositions.positions(
-        tokens: sequence.ids.count, visual: sequence.visual, gridRows: visual.rows, gridColumns: visual.columns),
+        tokens: sequence.ids.count, visual: sequence.visual, gridRows: grid.rows, gridColumns: grid.columns),
       sections: configuration.mropeSection, theta: configuration.ropeTheta)
   }
 

@@ -1,0 +1,50 @@
+import Kernels
+import TensorCore
+
+/// What a training pass leaves for its way back: the activations of each layer that a gradient needs. Filled by
+/// `Decoder.forward`, used up by `Decoder.backward`.
+public final class ActivationTape {
+  /// Elements of an adapter's inputs that this pass leaves out (LoRA's dropout).
+  public struct Dropout: Sendable {
+    public let rate: Float
+    /// One a row of the pass: which elements go depends on it, the layer and the column.
+    public let rowKeys: [UInt64]
+
+    public init(rate: Float, rowKeys: [UInt64]) {
+      self.rate = rate
+      self.rowKeys = rowKeys
+    }
+  }
+
+  /// One layer's activations.
+  final class Record {
+    /// The residual stream before the layer. - Shape: [T, C]
+    var input = AlignedBuffer<Float>()
+    /// The residual stream after the attention, of the rows whose output matters. - Shape: [N, C]
+    var middle = AlignedBuffer<Float>()
+    /// After the rotary embedding. - Shape: [N, H · D]
+    var queries = AlignedBuffer<Float>()
+    /// The attention's output before its projection. - Shape: [N, H · D]
+    var mixed = AlignedBuffer<Float>()
+    /// Before the activation. - Shape: [N, F]
+    var gate = AlignedBuffer<Float>()
+    var up = AlignedBuffer<Float>()
+  }
+
+  private var records: [Int: Record] = [:]
+  /// The layers of the pass that was recorded.
+  var layers = 0..<0
+  var layout = SequenceLayout(newPrefix: 0)
+  var angles: RotaryAngles?
+  public var dropout: Dropout?
+
+  /// An empty tape; a pass makes the room it needs, and the next one uses it again.
+  public init() {}
+
+  func record(of layer: Int) -> Record {
+    if let record = records[layer] { return record }
+    let record = Record()
+    records[layer] = record
+    return record
+  }
+}

@@ -1,0 +1,72 @@
+import Kernels
+import TensorCore
+
+/// The end of the language model: the final norm, and the scores of every token of the vocabulary.
+public final class OutputHead {
+  public let norm: [Float]
+  public let weight: Linear
+  private let eps: Float
+  private let context: ComputeContext
+  private var normed = AlignedBuffer<Float>()
+  private var scores = AlignedBuffer<Float>()
+  private var gradient = AlignedBuffer<Float>()
+
+  /// Rows at a time: a vocabulary of 150,000 takes 40 MB for them.
+  private static let rowsAtATime = 64
+
+  /// The vocabulary's size.
+  public var outputs: Int { weight.outputs }
+
+  public init(norm: [Float], weight: WeightMatrix, eps: Float, context: ComputeContext) {
+    precondition(weight.columns == norm.count)
+    self.norm = norm
+    self.weight = Linear(weight: weight)
+    self.eps = eps
+    self.context = context
+  }
+
+  /// The score of each token of the vocabulary, before the softmax.
+  ///
+  /// - Shape: hidden [rows, C], the result [rows, vocabulary].
+  /// - Throws: `OneDNNError`.
+  public func logits(_ hidden: UnsafePointer<Float>, rows: Int) throws -> [Float] {
+    let logits = try score(hidden, rows: rows)
+    return Array(UnsafeBufferPointer(start: logits, count: rows * outputs))
+  }
+
+  /// The loss of each row, -log P(target), and the gradient of their sum.
+  ///
+  /// - Shape: hidden, gradient [targets.count, C]; gradient may be nil where only the loss is wanted, or be hidden itself.
+  /// - Returns: the losses, [targets.count].
+  /// - Throws: `OneDNNError`.
+  public func crossEntropy(
+    _ hidden: UnsafePointer<Float>, targets: [Int32], gradient: UnsafeMutablePointer<Float>?
+  ) throws -> [Double] {
+    let size = norm.count
+    precondition(targets.allSatisfy { (0..<Int32(outputs)).contains($0) })
+    var losses: [Double] = []
+    for first in stride(from: 0, to: targets.count, by: Self.rowsAtATime) {
+      let rows = min(Self.rowsAtATime, targets.count - first)
+      let stream = hidden + first * size
+      let logits = try score(stream, rows: rows)
+      losses += context.crossEntropy(logits, vocabulary: outputs, targets: targets[first..<first + rows])
+      guard let gradient else { continue }
+      let dNormed = normed.base
+      try context.applyBack(weight, to: context.operand(logits, rows: rows, columns: outputs), into: dNormed)
+      let result = self.gradient.reserving(rows * size)
+      result.update(repeating: 0, count: rows * size)
+      context.rmsNormBack(dNormed, x: stream, weight: norm, eps: eps, into: result, rows: rows)
+      (gradient + first * size).update(from: result, count: rows * size)
+    }
+    return losses
+  }
+
+  private func score(_ hidden: UnsafePointer<Float>, rows: Int) throws -> UnsafeMutablePointer<Float> {
+    let size = norm.count
+    normed.reserve(rows * size)
+    scores.reserve(rows * outputs)
+    context.rmsNorm(hidden, weight: norm, eps: eps, into: normed.base, rows: rows)
+    try context.apply(weight, to: context.operand(normed.base, rows: rows, columns: size), into: scores.base)
+    return scores.base
+  }
+}
