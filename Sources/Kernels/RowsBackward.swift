@@ -66,3 +66,14 @@ extension ComputeContext {
     }
   }
 }
+
+/// Adds x to sums in fixed point, 2^-72 apart: `high` counts 2^-32, `low` the rest. Sums of integers are exact, whatever
+/// their order.
+///
+/// - Shape: x, high, low [count].
+/// - Returns: whether all x were finite and below 2^30; those that are not are left out.
+public func addExactly(
+  _ x: UnsafePointer<Float>, high: UnsafeMutablePointer<Int64>, low: UnsafeMutablePointer<Int64>, count: Int
+) -> Bool {
+  headimpact_add_exactly(x, high, low, count) == 0
+}

@@ -1,0 +1,178 @@
+import Foundation
+import Kernels
+import TensorCore
+import TestSupport
+import Testing
+
+@testable import Transformer
+
+/// The gradients of a whole decoder, against finite differences of its own forward pass: what is left of float32's rounding
+/// bounds how closely. PyTorch's own gradients, on real layouts, are AdapterTraining's goldens.
+@Suite("Decoder, the way back")
+struct DecoderBackwardTests {
+  static let size = RandomModel.hiddenSize
+
+  /// A decoder whose projections are all adapted in some layers, and a loss: the dot product of its outputs and fixed numbers.
+  final class Problem {
+    let decoder: Decoder
+    let adapter: LowRankAdapter
+    let layout: SequenceLayout
+    let angles: RotaryAngles
+    let input: [Float]
+    let weights: [Float]
+    let cache: KeyValueCache
+    let first: Int
+    var dropout: ActivationTape.Dropout?
+
+    init(layers: ClosedRange<Int>, of count: Int, segments: [Int], tails: [Int]?, threads: Int = 2) throws {
+      var random = RandomModel()
+      decoder = try random.decoder(layers: count, threads: threads)
+      let sites = layers.flatMap { layer in
+        Projection.allCases.map { (site: LowRankAdapter.Site(layer: layer, projection: $0), rank: 3, scaling: Float(0.5)) }
+      }
+      adapter = LowRankAdapter(sites, for: decoder.layers)
+      for (index, value) in random.numbers(adapter.count, scale: 0.4).enumerated() { adapter.parameters[index] = value }
+      decoder.adapter = adapter
+      layout = SequenceLayout(newPrefix: 0, segments: segments, outputTails: tails)
+      angles = RandomModel.angles(segments.flatMap { Array(0..<$0) })
+      input = random.numbers(layout.rows * DecoderBackwardTests.size)
+      weights = random.numbers((layout.outputs?.count ?? layout.rows) * DecoderBackwardTests.size)
+      cache = decoder.freshCache(rows: layout.rows)
+      first = layers.lowerBound
+    }
+
+    func loss(tape: ActivationTape? = nil) throws -> Double {
+      var hidden = input
+      let tape = tape ?? ActivationTape()
+      tape.dropout = dropout
+      try hidden.withUnsafeMutableBufferPointer { hidden in
+        guard let base = hidden.baseAddress else { return }
+        try decoder.forward(
+          base, layout: layout, angles: angles, cache: cache, layers: first..<decoder.layers.count, tape: tape)
+      }
+      return zip(hidden, weights).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+    }
+
+    func gradients() throws -> [Float] {
+      let tape = ActivationTape()
+      _ = try loss(tape: tape)
+      var gradient = weights + [Float](repeating: .nan, count: layout.rows * DecoderBackwardTests.size - weights.count)
+      var gradients = [Float](repeating: 0, count: adapter.count)
+      try decoder.backward(&gradient, tape: tape, cache: cache, into: &gradients)
+      return gradients
+    }
+
+    /// Along a random direction through the parameters of one update's A or B.
+    func differences(over range: Range<Int>) throws -> (measured: Double, direction: [Float]) {
+      var random = RandomModel()
+      let direction = random.numbers(range.count)
+      let step: Float = 0.01
+      func move(_ factor: Float) {
+        for (place, index) in range.enumerated() { adapter.parameters[index] += factor * direction[place] }
+      }
+      move(step)
+      let above = try loss()
+      move(-2 * step)
+      let below = try loss()
+      move(step)
+      return ((above - below) / Double(2 * step), direction)
+    }
+  }
+
+  @Test(
+    "every projection's A and B, over one sequence or several, for all outputs or the last",
+    arguments: [
+      (0...2, [9], nil), (1...2, [7], [3]), (2...2, [5, 8], [2, 4]), (0...1, [6, 4, 5], [1, 4, 2]),
+    ] as [(ClosedRange<Int>, [Int], [Int]?)])
+  func gradients(_ layers: ClosedRange<Int>, _ segments: [Int], _ tails: [Int]?) throws {
+    let problem = try Problem(layers: layers, of: 3, segments: segments, tails: tails)
+    try check(problem)
+  }
+
+  @Test("the same through dropout")
+  func dropout() throws {
+    let problem = try Problem(layers: 1...2, of: 3, segments: [6, 5], tails: [2, 3])
+    problem.dropout = ActivationTape.Dropout(rate: 0.3, rowKeys: (0..<11).map { UInt64($0) &* 77 })
+    let with = try problem.loss()
+    try check(problem)
+    problem.dropout = nil
+    #expect(try problem.loss() != with)
+  }
+
+  @Test("an MLP cut into pieces has the same gradients")
+  func pieces() throws {
+    let problem = try Problem(layers: 0...1, of: 2, segments: [11], tails: nil)
+    let whole = try problem.gradients()
+    problem.decoder.mlpRows = 4
+    let closeness = Closeness(try problem.gradients(), whole)
+    #expect(closeness.relativeL2 < 1e-5, "\(closeness)")
+  }
+
+  @Test("threads change no bit")
+  func threads() throws {
+    let results = try [1, 3].map {
+      try Problem(layers: 0...1, of: 2, segments: [40, 30], tails: [5, 6], threads: $0).gradients()
+    }
+    #expect(results[0] == results[1])
+  }
+
+  @Test("outputs that don't matter change nothing for those that do")
+  func tails() throws {
+    let whole = try Problem(layers: 0...1, of: 2, segments: [9], tails: nil)
+    let some = try Problem(layers: 0...1, of: 2, segments: [9], tails: [4])
+    var (a, b) = (whole.input, some.input)
+    for (problem, pointer) in [(whole, 0), (some, 1)] {
+      var hidden = problem.input
+      try hidden.withUnsafeMutableBufferPointer { hidden in
+        guard let base = hidden.baseAddress else { return }
+        try problem.decoder.forward(base, layout: problem.layout, angles: problem.angles, cache: problem.cache)
+      }
+      if pointer == 0 { a = hidden } else { b = hidden }
+    }
+    let closeness = Closeness(Array(b[..<(4 * Self.size)]), Array(a[(5 * Self.size)...]))
+    #expect(closeness.relativeL2 < 1e-6, "\(closeness)")
+  }
+
+  private func check(_ problem: Problem) throws {
+    let gradients = try problem.gradients()
+    for update in problem.adapter.updates {
+      for (name, range) in [("A", update.a), ("B", update.b)] {
+        let (measured, direction) = try problem.differences(over: range)
+        let expected = zip(gradients[range], direction).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+        #expect(
+          abs(measured - expected) < 0.01 * max(abs(expected), 0.2),
+          "\(update.site.layer) \(update.site.projection) \(name): \(expected), differences say \(measured)")
+      }
+    }
+  }
+}
+
+/// Decoding: a prefix and beams, row by row, is the same as each sequence by itself.
+@Suite("Decoding on the cache")
+struct DecodingTests {
+  @Test("beams that grow behind a shared prefix give what whole sequences give")
+  func beams() throws {
+    var random = RandomModel()
+    let size = RandomModel.hiddenSize
+    let decoder = try random.decoder(layers: 2)
+    let prefix = random.numbers(5 * size)
+    let beams = (0..<2).map { _ in random.numbers(3 * size) }
+    let cache = decoder.freshCache(rows: 5 + 2 * 3)
+    _ = try decoder.pass(prefix, SequenceLayout(newPrefix: 5, outputTails: [1]), positions: Array(0..<5), cache: cache)
+    var last: [Float] = []
+    for step in 0..<3 {
+      let layout = SequenceLayout(
+        cachedPrefix: 5, segments: [1, 1],
+        places: (0..<2).map { SequenceLayout.Place(start: 5 + 3 * $0, cachedRows: step) })
+      let rows = beams.flatMap { Array($0[step * size..<(step + 1) * size]) }
+      last = try decoder.pass(rows, layout, positions: [5 + step, 5 + step], cache: cache).hidden
+    }
+    for (index, beam) in beams.enumerated() {
+      let whole = try decoder.pass(
+        prefix + beam, SequenceLayout(newPrefix: 8), positions: Array(0..<8), cache: decoder.freshCache(rows: 8))
+      let closeness = Closeness(
+        Array(last[index * size..<(index + 1) * size]), Array(whole.hidden[(7 * size)...]))
+      #expect(closeness.relativeL2 < 1e-5, "beam \(index): \(closeness)")
+    }
+  }
+}
