@@ -68,7 +68,7 @@ struct DatasetContents {
   private static func annotation(_ reader: inout JSONReader, at position: Int) throws -> Annotation {
     var (id, imageID, categoryID): (Int64?, Int64?, Int64?)
     var (isCrowd, area): (Bool?, Double?)
-    var (description, question, answers): (String?, String?, [String]?)
+    var (description, caption, question, answers): (String?, String?, String?, [String]?)
     var segmentation: Range<Int>?
     try reader.readObject { reader, key in
       switch key {
@@ -78,6 +78,7 @@ struct DatasetContents {
       case "iscrowd": isCrowd = try optional(&reader) { try $0.readFlag() }
       case "area": area = try optional(&reader) { try $0.readDouble() }
       case "description": description = try optional(&reader) { try $0.readString() }
+      case "caption": caption = try optional(&reader) { try $0.readString() }
       case "question": question = try optional(&reader) { try $0.readString() }
       case "answers": answers = try optional(&reader, Self.answers)
       case "segmentation": segmentation = try optional(&reader, Self.segmentation)
@@ -86,7 +87,8 @@ struct DatasetContents {
     }
     return Annotation(
       id: try required(id, "id", reader), imageID: try required(imageID, "image_id", reader), categoryID: categoryID,
-      isCrowd: isCrowd ?? false, area: area, description: description, question: question, answers: answers,
+      isCrowd: isCrowd ?? false, area: area, description: description, caption: caption, question: question,
+      answers: answers,
       segmentation: segmentation, position: position)
   }
 

@@ -87,6 +87,8 @@ public struct Annotation: Sendable, Equatable {
   public let area: Double?
   /// What the object is, in words; nil in a plain COCO file.
   public let description: String?
+  /// What is said of the whole image, in a COCO captions file.
+  public let caption: String?
   /// The question of a question-answering dataset, and the answers people gave.
   public let question: String?
   public let answers: [String]?

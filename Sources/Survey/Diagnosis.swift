@@ -1,6 +1,7 @@
 import COCO
 import Foundation
 import HDF5Store
+import Jobs
 import Kernels
 import MessagePassing
 import Safetensors
@@ -25,7 +26,7 @@ public struct Diagnosis: Sendable, Encodable {
     model: URL?, dataset: URL?, ranks: Int, threads: Int?, precision: Precision, prompt: String, limit: Int?
   ) throws {
     let cores = ProcessInfo.processInfo.activeProcessorCount
-    let threads = threads ?? ScoringJob.defaultThreads(localRanks: ranks)
+    let threads = threads ?? JobDefaults.threads(localRanks: ranks)
     note("MPI", Communicator.libraryVersion)
     note("BLAS", LinearAlgebraLibraries.openBLAS)
     note("oneDNN", LinearAlgebraLibraries.oneDNN)

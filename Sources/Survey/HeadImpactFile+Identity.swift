@@ -1,15 +1,16 @@
 import Foundation
 import HDF5Store
 import HeadImpact
+import Jobs
 
 extension HeadImpactFile {
   /// The run that a finished file is of, and how many samples it skipped.
   ///
-  /// - Throws: `HDF5Error`, or `SurveyError` naming the attribute that is missing or not what this program writes.
-  static func origin(of url: URL) throws -> (identity: RunIdentity, skipped: Int) {
+  /// - Throws: `HDF5Error`, or `JobError` naming the attribute that is missing or not what this program writes.
+  static func origin(of url: URL) throws -> (identity: ScoreIdentity, skipped: Int) {
     try HDF5File.read(from: url.path) { file in
-      func wrong(_ name: String) -> SurveyError {
-        SurveyError("\(url.path): its attribute \(name) isn't one of a finished scoring run; choose another --output")
+      func wrong(_ name: String) -> JobError {
+        JobError("\(url.path): its attribute \(name) isn't one of a finished scoring run; choose another --output")
       }
       func string(_ name: String) throws -> String {
         guard case .string(let value) = try file.attribute(name) else { throw wrong(name) }
@@ -36,7 +37,7 @@ extension HeadImpactFile {
       options.bootstrapResamples = Int(try integer("bootstrap_resamples"))
       options.seed = UInt64(bitPattern: try integer("seed"))
       let limit = Int(try integer("limit"))
-      let identity = RunIdentity(
+      let identity = ScoreIdentity(
         programVersion: try string("program_version"), modelType: try string("model_type"),
         modelSHA256: try string("model_sha256"), datasetSHA256: try string("dataset_sha256"),
         prompt: try string("prompt"), precision: try string("precision"), limit: limit == 0 ? nil : limit,

@@ -6,7 +6,7 @@ import HeadImpact
 public enum HeadImpactFile {
   /// What the file says besides its tables.
   struct Provenance {
-    let identity: RunIdentity
+    let identity: ScoreIdentity
     let modelName: String
     let ranks: Int
     /// Time of the scoring itself, in seconds; without start-up and writing.

@@ -1,12 +1,10 @@
 import Foundation
 import HeadImpact
+import Jobs
 import TensorCore
 
 /// Everything that a scoring run is asked for.
 public struct ScoreConfiguration: Sendable {
-  /// The prompt of head-impact.md.
-  public static let defaultPrompt = "Describe the main object in the image."
-
   /// A published model folder.
   public var model: URL
   /// A key-object dataset (formats.md).
@@ -15,7 +13,7 @@ public struct ScoreConfiguration: Sendable {
   public var images: URL
   /// The HDF5 file to make.
   public var output: URL
-  public var prompt = ScoreConfiguration.defaultPrompt
+  public var prompt = JobDefaults.prompt
   public var precision = Precision.bf16
   /// Takes the first samples only, by annotation id.
   public var limit: Int?
@@ -40,19 +38,12 @@ public struct ScoreConfiguration: Sendable {
   /// Where finished samples are kept until the output is whole.
   public var journal: URL { output.appendingPathExtension("journal") }
 
-  /// - Throws: `SurveyError` or `HeadImpactError` naming the option.
+  /// - Throws: `JobError` or `HeadImpactError` naming the option.
   func validate() throws {
     try options.validate()
-    if let limit, limit < 1 { throw SurveyError("--limit is \(limit); it must be at least 1") }
+    if let limit, limit < 1 { throw JobError("--limit is \(limit); it must be at least 1") }
     if let threads, !(1...4096).contains(threads) {
-      throw SurveyError("--threads is \(threads); it must be in 1...4096")
+      throw JobError("--threads is \(threads); it must be in 1...4096")
     }
   }
-}
-
-/// Why a scoring run can't begin or go on: what is wrong, where, and what would be right.
-public struct SurveyError: Error, CustomStringConvertible, Equatable {
-  public let description: String
-
-  public init(_ description: String) { self.description = description }
 }

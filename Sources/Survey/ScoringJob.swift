@@ -1,6 +1,7 @@
 import COCO
 import Foundation
 import HeadImpact
+import Jobs
 import Kernels
 import MessagePassing
 import Safetensors
@@ -9,7 +10,6 @@ import VisionLanguage
 /// The scoring job: rank 0 reads the dataset and shares out its images; every rank runs the model over those it gets;
 /// the sums are reduced, the samples' rows gathered, and rank 0 writes one HDF5 file.
 public struct ScoringJob {
-  public static let programVersion = "0.1.0"
   /// k of `layer_top_frequency`: the paper tunes the three best layers.
   static let topLayers = 3
 
@@ -39,20 +39,20 @@ public struct ScoringJob {
     let isFinished = try agreeOnOutput()
     if isFinished { return world.rank == 0 ? try finishedSummary() : nil }
 
-    let datasetBytes = try world.broadcast(readDataset())
-    let threads = configuration.threads ?? Self.defaultThreads(localRanks: world.localSize)
+    let datasetBytes = try world.readForAll(configuration.dataset)
+    let threads = configuration.threads ?? JobDefaults.threads(localRanks: world.localSize)
     let (model, dataset, identity) = try world.agree { () -> Inputs in
       let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
       let model = try ModelRegistry.load(folder: configuration.model, context: context)
       let dataset = try KeyObjectDataset(json: Data(datasetBytes), name: configuration.dataset.path)
       return (model, dataset, try self.identity(of: model, datasetBytes))
     }
-    try agree(on: identity)
+    try world.agree(on: identity.run)
     let plan = SurveyPlan(
       dataset, limit: configuration.limit, prompt: configuration.prompt, dimensions: model.dimensions,
       layout: model.visualLayout)
     guard plan.samples > 0 else {
-      throw SurveyError("\(configuration.dataset.path): has no annotation to score")
+      throw JobError("\(configuration.dataset.path): has no annotation to score")
     }
     if world.rank == 0, configuration.precision == .bf16, !ComputeContext.hasBFloat16Instructions,
       !configuration.isQuiet
@@ -62,12 +62,12 @@ public struct ScoringJob {
     return try score(plan, model: model, dataset: dataset, identity: identity)
   }
 
-  private typealias Inputs = (any VisionLanguageModel, KeyObjectDataset, RunIdentity)
+  private typealias Inputs = (any VisionLanguageModel, KeyObjectDataset, ScoreIdentity)
 
   // MARK: - The run
 
   private func score(
-    _ plan: SurveyPlan, model: any VisionLanguageModel, dataset: KeyObjectDataset, identity: RunIdentity
+    _ plan: SurveyPlan, model: any VisionLanguageModel, dataset: KeyObjectDataset, identity: ScoreIdentity
   ) throws -> Summary? {
     let layers = model.decoder.layers.count
     var sums = HeadImpactAccumulator(layers: layers, heads: model.numAttentionHeads)
@@ -81,7 +81,7 @@ public struct ScoringJob {
       ? ProgressReporter(
         total: plan.samples, begun: log.count, ranks: world.worldSize, isQuiet: configuration.isQuiet) : nil
     if configuration.isStrict, let sample = log.skipped.min(by: { $0.id < $1.id }) {
-      throw SurveyError(
+      throw JobError(
         "annotation \(sample.id) could not be used by the run to resume (--strict): \(sample.reason)\n"
           + "Resume without --strict, or mend it and remove \(configuration.journal.path) to start afresh")
     }
@@ -95,7 +95,7 @@ public struct ScoringJob {
       world, order: plan.order.filter { journal?.records[Int(plan.units[$0].image.id)] == nil },
       onResult: { _, _, bytes in
         let result = try UnitResult(decoding: bytes)
-        try journal?.append(result, bytes: bytes)
+        try journal?.append(bytes, key: result.imageID)
         // Other ranks have summed their own samples; here they are only noted.
         let skipped = log.note(result)
         for sample in skipped { progress?.warn("annotation \(sample.id) is skipped: \(sample.reason)") }
@@ -107,7 +107,7 @@ public struct ScoringJob {
         switch outcome.kind {
         case .scored(let impact, _): try sums.add(impact)
         case .skipped(let reason) where isStrict:
-          throw SurveyError("annotation \(outcome.annotationID) can't be used (--strict): \(reason)")
+          throw JobError("annotation \(outcome.annotationID) can't be used (--strict): \(reason)")
         case .skipped: break
         }
       }
@@ -151,7 +151,7 @@ public struct ScoringJob {
   }
 
   private func write(
-    _ sums: HeadImpactAccumulator, log: SampleLog, journal: Journal, identity: RunIdentity, seconds: Double
+    _ sums: HeadImpactAccumulator, log: SampleLog, journal: Journal, identity: ScoreIdentity, seconds: Double
   ) throws -> Summary {
     let skipped = log.skipped.sorted { $0.id < $1.id }
     let samples = log.imageOfSample.keys.sorted()
@@ -159,13 +159,13 @@ public struct ScoringJob {
       // Nothing in it is worth going on from, and it would bar the way of the next attempt.
       try journal.remove()
       let reasons = skipped.prefix(5).map { "\n  annotation \($0.id): \($0.reason)" }.joined()
-      throw SurveyError("no sample could be used, so there is no Head Impact:\(reasons)")
+      throw JobError("no sample could be used, so there is no Head Impact:\(reasons)")
     }
     var bootstrap = try Bootstrap(
       images: Set(log.imageOfSample.values).count, layers: sums.layers, heads: sums.heads,
       resamples: configuration.options.bootstrapResamples, seed: configuration.options.seed)
     for imageID in Set(log.imageOfSample.values).sorted() {
-      try bootstrap.add(samplesOfOneImage: journal.result(of: imageID).impacts)
+      try bootstrap.add(samplesOfOneImage: UnitResult(decoding: journal.record(of: imageID)).impacts)
     }
     let confidence = try bootstrap.confidence(topLayers: Self.topLayers)
 
@@ -176,14 +176,14 @@ public struct ScoringJob {
       row: { id in
         let imageID = log.imageOfSample[id] ?? 0
         let result: UnitResult
-        if let held, held.imageID == imageID { result = held } else { result = try journal.result(of: imageID) }
+        if let held, held.imageID == imageID { result = held } else { result = try UnitResult(decoding: journal.record(of: imageID)) }
         held = result
         for outcome in result.outcomes where outcome.annotationID == id {
           if case .scored(let impact, let scores) = outcome.kind {
             return HeadImpactFile.Row(impact: impact, scores: scores)
           }
         }
-        throw SurveyError("\(journal.url.path): has no sample \(id)")
+        throw JobError("\(journal.url.path): has no sample \(id)")
       },
       skipped: skipped,
       provenance: HeadImpactFile.Provenance(
@@ -205,19 +205,12 @@ public struct ScoringJob {
       let files = FileManager.default
       let output = configuration.output.path
       let journal = configuration.journal.path
-      let folder = configuration.output.deletingLastPathComponent().path
-      guard files.fileExists(atPath: folder), files.isWritableFile(atPath: folder) else {
-        throw SurveyError("\(folder): is no folder that can be written to; --output goes there")
-      }
+      try JobInputs.checkFolder(of: configuration.output)
       if configuration.resumes {
         guard files.fileExists(atPath: journal) || files.fileExists(atPath: output) else { return false }
         return !files.fileExists(atPath: journal)
       }
-      for (path, what) in [(output, "the output"), (journal, "the journal of a run that was stopped")]
-      where files.fileExists(atPath: path) {
-        throw SurveyError(
-          "\(path): \(what) exists already; go on from it with --resume, or remove it and start afresh")
-      }
+      try JobInputs.refuseExisting([(output, "the output"), (journal, "the journal of a run that was stopped")])
       return false
     }
     return try world.broadcast(world.rank == 0 ? [Int32(finished ? 1 : 0)] : nil)[0] == 1
@@ -227,60 +220,34 @@ public struct ScoringJob {
   private func finishedSummary() throws -> Summary {
     let contents = try HeadImpactFile.read(configuration.output)
     let (begun, skipped) = try HeadImpactFile.origin(of: configuration.output)
-    let asked = RunIdentity(
+    let asked = ScoreIdentity(
       programVersion: begun.programVersion, modelType: begun.modelType,
       modelSHA256: try SafetensorsCheckpoint(folder: configuration.model).headerDigest(),
-      datasetSHA256: try readDatasetFile().withUnsafeBytes { try SHA256.hex(of: $0) }, configuration: configuration)
-    let differences = begun.differences(from: asked)
+      datasetSHA256: try JobInputs.read(configuration.dataset).withUnsafeBytes { try SHA256.hex(of: $0) }, configuration: configuration)
+    let differences = begun.run.differences(from: asked.run)
     guard differences.isEmpty else {
-      throw SurveyError(
+      throw JobError(
         "\(configuration.output.path): is finished, with other inputs:\(differences.map { "\n  " + $0 }.joined())\n"
           + "Give the same ones, or choose another --output")
     }
     return Summary(samples: contents.table.samples, skipped: skipped, output: configuration.output, isNew: false)
   }
 
-  private func readDataset() throws -> [UInt8]? {
-    try world.agree { world.rank == 0 ? try readDatasetFile() : nil }
-  }
-
-  private func readDatasetFile() throws -> [UInt8] {
-    do {
-      return Array(try Data(contentsOf: configuration.dataset))
-    } catch {
-      throw SurveyError("\(configuration.dataset.path): can't be read: \(error.localizedDescription)")
-    }
-  }
-
-  private func identity(of model: any VisionLanguageModel, _ datasetBytes: [UInt8]) throws -> RunIdentity {
-    RunIdentity(
-      programVersion: Self.programVersion, modelType: type(of: model).modelType,
+  private func identity(of model: any VisionLanguageModel, _ datasetBytes: [UInt8]) throws -> ScoreIdentity {
+    ScoreIdentity(
+      programVersion: JobDefaults.programVersion, modelType: type(of: model).modelType,
       modelSHA256: try SafetensorsCheckpoint(folder: configuration.model).headerDigest(),
       datasetSHA256: try datasetBytes.withUnsafeBytes { try SHA256.hex(of: $0) }, configuration: configuration)
   }
 
-  /// Ranks on several nodes may read different copies of a model; their numbers must not be mixed.
-  private func agree(on identity: RunIdentity) throws {
-    let first = try RunIdentity(decoding: world.broadcast(world.rank == 0 ? identity.encode() : nil))
-    try world.agree {
-      let differences = first.differences(from: identity)
-      guard differences.isEmpty else {
-        throw SurveyError(
-          "\(world.processorName) has other inputs than rank 0:\(differences.map { "\n  " + $0 }.joined())")
-      }
-    }
-  }
-
-  private func openJournal(_ identity: RunIdentity, visit: (UnitResult) throws -> Void) throws -> Journal {
+  private func openJournal(_ identity: ScoreIdentity, visit: (UnitResult) throws -> Void) throws -> Journal {
     let exists = FileManager.default.fileExists(atPath: configuration.journal.path)
-    return exists
-      ? try Journal.resume(at: configuration.journal, identity: identity, visit: visit)
-      : try Journal.create(at: configuration.journal, identity: identity)
-  }
-
-  /// The node's cores over its ranks.
-  public static func defaultThreads(localRanks: Int) -> Int {
-    max(1, ProcessInfo.processInfo.activeProcessorCount / max(1, localRanks))
+    guard exists else { return try Journal.create(at: configuration.journal, identity: identity.run) }
+    return try Journal.resume(at: configuration.journal, identity: identity.run) { bytes in
+      let result = try UnitResult(decoding: bytes)
+      try visit(result)
+      return result.imageID
+    }
   }
 
   private func warn(_ text: String) {

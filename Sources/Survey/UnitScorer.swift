@@ -2,6 +2,7 @@ import COCO
 import Foundation
 import HeadImpact
 import ImageInput
+import Jobs
 import Kernels
 import VisionLanguage
 
@@ -34,7 +35,8 @@ struct UnitScorer {
     let image: RGBImage
     let layout: VisualLayout
     do {
-      image = try load(unit.image)
+      image = try JobInputs.image(
+        unit.image.fileName, in: configuration.images, size: (unit.image.width, unit.image.height))
       layout = try model.visualLayout(width: image.width, height: image.height)
     } catch {
       return result(of: unit, [:], otherwise: "\(error)")
@@ -60,7 +62,7 @@ struct UnitScorer {
           scores: scores, heads: layers * heads, mask: sample.mask, views: layout.views,
           sinkFactor: configuration.options.sinkFactor)
       } catch {
-        throw SurveyError("annotation \(sample.annotation.id), image \(unit.image.fileName): \(error)")
+        throw JobError("annotation \(sample.annotation.id), image \(unit.image.fileName): \(error)")
       }
       let impact = try SampleImpact(
         annotationID: Int(sample.annotation.id), imageID: Int(unit.image.id),
@@ -85,28 +87,14 @@ struct UnitScorer {
       })
   }
 
-  private func load(_ record: ImageRecord) throws -> RGBImage {
-    let parts = record.fileName.split(separator: "/", omittingEmptySubsequences: false)
-    guard !record.fileName.hasPrefix("/"), !parts.contains("..") else {
-      throw SurveyError("file_name \"\(record.fileName)\" leaves the images folder")
-    }
-    let image = try decodeImage(contentsOf: configuration.images.appendingPathComponent(record.fileName))
-    guard image.width == record.width, image.height == record.height else {
-      throw SurveyError(
-        "\(record.fileName) is \(image.width)x\(image.height) pixels; the dataset says "
-          + "\(record.width)x\(record.height)")
-    }
-    return image
-  }
-
   private func prepare(_ annotation: Annotation, layout: VisualLayout) throws -> Sample {
     let description = (annotation.description ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
-    guard !description.isEmpty else { throw SurveyError("it has no description") }
+    guard !description.isEmpty else { throw JobError("it has no description") }
     let mask = try TokenMask(
       of: dataset.mask(for: annotation), cells: layout.cells, threshold: configuration.options.coverage)
     let sequence = try model.sequence(
       prompt: configuration.prompt, description: description, visualTokens: layout.visualTokens)
-    guard !sequence.caption.isEmpty else { throw SurveyError("its description has no token") }
+    guard !sequence.caption.isEmpty else { throw JobError("its description has no token") }
     return Sample(annotation: annotation, mask: mask, sequence: sequence)
   }
 }

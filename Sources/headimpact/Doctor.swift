@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Jobs
 import Survey
 import TensorCore
 
@@ -17,7 +18,7 @@ struct Doctor: ParsableCommand {
   @Option(help: "The precision to estimate for.")
   var precision = Precision.bf16
   @Option(help: "The prompt to estimate for.")
-  var prompt = ScoreConfiguration.defaultPrompt
+  var prompt = JobDefaults.prompt
   @Option(help: ArgumentHelp("Estimate for the first samples only.", valueName: "n"))
   var limit: Int?
   @Option(help: ArgumentHelp("Threads of each rank (default: the cores over the ranks).", valueName: "n"))

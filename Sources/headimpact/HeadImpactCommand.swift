@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Jobs
 import MessagePassing
 import Survey
 
@@ -12,7 +13,7 @@ struct HeadImpactCommand: ParsableCommand {
       score runs under mpirun -np N, or alone as one rank. Progress goes to standard error, results to standard output or \
       to files. Exit codes: 0 done, 1 the work failed, 64 wrong usage.
       """,
-    version: ScoringJob.programVersion,
+    version: JobDefaults.programVersion,
     subcommands: [Score.self, Select.self, Doctor.self, Demo.self])
 
   /// As ArgumentParser's own, but that the ranks of one run don't all print the same message.

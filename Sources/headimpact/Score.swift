@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Jobs
 import HeadImpact
 import MessagePassing
 import Survey
@@ -28,7 +29,7 @@ struct Score: ParsableCommand {
   var output: String
 
   @Option(help: "What the model is asked about each image.")
-  var prompt = ScoreConfiguration.defaultPrompt
+  var prompt = JobDefaults.prompt
   @Option(help: "The type of the operands of matrix products; all else is float32.")
   var precision = Precision.bf16
   @Option(help: ArgumentHelp("Score only the first samples, by annotation id.", valueName: "n"))

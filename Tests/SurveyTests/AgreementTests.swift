@@ -1,3 +1,4 @@
+import Jobs
 import COCO
 import Foundation
 import HDF5Store
@@ -73,7 +74,7 @@ extension ScoringRuns {
         let mask = try TokenMask(of: dataset.mask(for: annotation), cells: layout.cells)
         #expect(try mask.isObject.map { $0 ? 1 : 0 } == goldens.integers("token_mask.\(annotation.id)"))
         let sequence = try model.sequence(
-          prompt: ScoreConfiguration.defaultPrompt,
+          prompt: JobDefaults.prompt,
           description: (annotation.description ?? "").trimmingCharacters(in: .whitespacesAndNewlines),
           visualTokens: layout.visualTokens)
         #expect(try sequence.ids.map { Int($0) } == goldens.integers("input_ids.\(annotation.id)"))

@@ -17,9 +17,9 @@ func unitResult(image: Int, samples: Int = 2) throws -> UnitResult {
   return UnitResult(imageID: image, outcomes: scored + [skipped])
 }
 
-func runIdentity(_ change: (inout RunIdentity) -> Void = { _ in }) -> RunIdentity {
+func scoreIdentity(_ change: (inout ScoreIdentity) -> Void = { _ in }) -> ScoreIdentity {
   let nowhere = URL(fileURLWithPath: "/nowhere")
-  var identity = RunIdentity(
+  var identity = ScoreIdentity(
     programVersion: "1", modelType: "qwen2_vl", modelSHA256: "aa", datasetSHA256: "bb",
     configuration: ScoreConfiguration(model: nowhere, dataset: nowhere, images: nowhere, output: nowhere))
   change(&identity)

@@ -1,3 +1,4 @@
+import Jobs
 import Foundation
 import TestSupport
 import Testing
@@ -54,7 +55,7 @@ extension ScoringRuns {
           let run = try await run(stopped.arguments("--resume"))
           if cut <= 200 {
             #expect(run.exitCode == 1)
-            #expect(run.standardError.contains("\(stopped.journal.path): is no journal of a scoring run"))
+            #expect(run.standardError.contains("\(stopped.journal.path): is no journal of a run"))
             #expect(try Data(contentsOf: stopped.journal) == journal.prefix(cut))
           } else {
             #expect(run.exitCode == 0, "\(run.standardError)")
@@ -73,7 +74,7 @@ extension ScoringRuns {
         let stopped = try await Stopped(in: scratch)
         let journal = try Data(contentsOf: stopped.journal)
         for (option, value, before) in [
-          ("--coverage", "0.25", "0.5"), ("--prompt", "What is it?", ScoreConfiguration.defaultPrompt),
+          ("--coverage", "0.25", "0.5"), ("--prompt", "What is it?", JobDefaults.prompt),
           ("--precision", "f32", "bf16"), ("--limit", "3", "none"), ("--query", "predicting", "token"),
           ("--seed", "1", "0"), ("--sink-factor", "3.0", "10.0"), ("--bootstrap", "7", "1000"),
         ] {

@@ -1,3 +1,4 @@
+import Jobs
 import COCO
 import Foundation
 import Testing
@@ -21,7 +22,7 @@ struct SurveyPlanTests {
       #"{"images": [\#(images.reversed().joined(separator: ","))], "annotations": [\#(annotations.joined(separator: ","))]}"#
     let dataset = try KeyObjectDataset(json: Data(json.utf8), name: "test")
     return SurveyPlan(dataset, limit: limit, prompt: "?", dimensions: Self.dimensions) { width, height in
-      if width == 13 { throw SurveyError("13 pixels are unlucky") }
+      if width == 13 { throw JobError("13 pixels are unlucky") }
       let count = width * height / 100
       return VisualLayout(
         cells: Array(repeating: .init(x0: 0, y0: 0, x1: 1, y1: 1), count: count), views: [.init(rows: 1, cols: count)],

@@ -1,3 +1,4 @@
+import Jobs
 import Testing
 
 @testable import Survey
@@ -18,7 +19,7 @@ struct UnitResultTests {
     for count in bytes.indices {
       #expect(throws: (any Error).self, "\(count) bytes") { try UnitResult(decoding: Array(bytes[..<count])) }
     }
-    #expect(throws: SurveyError.self) { try UnitResult(decoding: bytes + [0]) }
+    #expect(throws: JobError.self) { try UnitResult(decoding: bytes + [0]) }
   }
 
   @Test("no bytes make it trap", arguments: [Int.min, -1, 2, Int.max])
@@ -33,6 +34,6 @@ struct UnitResultTests {
     var writer = ByteWriter()
     writer.integer(1)
     writer.integer(number)
-    #expect(throws: SurveyError.self) { try UnitResult(decoding: writer.bytes) }
+    #expect(throws: JobError.self) { try UnitResult(decoding: writer.bytes) }
   }
 }

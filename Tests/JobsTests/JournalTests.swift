@@ -2,21 +2,31 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import Survey
+@testable import Jobs
 
 @Suite("Journal")
 struct JournalTests {
-  /// A closed journal of three images.
-  private func write(_ url: URL) throws -> [UnitResult] {
-    let results = try [5, 3, 4].map { try unitResult(image: $0) }
-    let journal = try Journal.create(at: url, identity: runIdentity())
-    for result in results { try journal.append(result, bytes: result.encode()) }
+  /// A record of a unit: its key first.
+  private func record(_ key: UInt8, _ count: Int = 300) -> [UInt8] { [key] + (0..<count).map { UInt8($0 % 251) } }
+
+  private func identity(model: String = "aa", limit: String = "none") -> RunIdentity {
+    RunIdentity([("model (SHA-256)", model), ("--limit", limit)])
+  }
+
+  /// A closed journal of three units.
+  private func write(_ url: URL) throws -> [[UInt8]] {
+    let results = [record(5), record(3), record(4)]
+    let journal = try Journal.create(at: url, identity: identity())
+    for result in results { try journal.append(result, key: Int(result[0])) }
     return results
   }
 
-  private func resume(_ url: URL, _ identity: RunIdentity = runIdentity()) throws -> [UnitResult] {
-    var seen: [UnitResult] = []
-    _ = try Journal.resume(at: url, identity: identity) { seen.append($0) }
+  private func resume(_ url: URL, _ other: RunIdentity? = nil) throws -> [[UInt8]] {
+    var seen: [[UInt8]] = []
+    _ = try Journal.resume(at: url, identity: other ?? identity()) {
+      seen.append($0)
+      return Int($0[0])
+    }
     return seen
   }
 
@@ -25,14 +35,14 @@ struct JournalTests {
     try ScratchFolder.with { scratch throws in
       let url = scratch.file("j")
       let results = try write(url)
-      let more = try unitResult(image: 9, samples: 0)
+      let more = record(9, 0)
       do {
-        let journal = try Journal.resume(at: url, identity: runIdentity()) { _ in }
+        let journal = try Journal.resume(at: url, identity: identity()) { Int($0[0]) }
         #expect(journal.records.keys.sorted() == [3, 4, 5])
-        try journal.append(more, bytes: more.encode())
-        #expect(try journal.result(of: 3) == results[1])
-        #expect(try journal.result(of: 9) == more)
-        #expect(throws: SurveyError.self) { try journal.result(of: 6) }
+        try journal.append(more, key: 9)
+        #expect(try journal.record(of: 3) == results[1])
+        #expect(try journal.record(of: 9) == more)
+        #expect(throws: JobError.self) { try journal.record(of: 6) }
       }
       #expect(try resume(url) == results + [more])
     }
@@ -44,13 +54,13 @@ struct JournalTests {
       let url = scratch.file("j")
       let results = try write(url)
       let bytes = try Data(contentsOf: url)
-      let records = results.map { 24 + $0.encode().count }
+      let records = results.map { 24 + $0.count }
       let ends = records.indices.map { bytes.count - records[($0 + 1)...].reduce(0, +) }
       let head = bytes.count - records.reduce(0, +)
       for count in 0..<bytes.count {
         try bytes.prefix(count).write(to: url)
         guard count >= head else {
-          #expect(throws: SurveyError.self, "\(count) bytes") { try resume(url) }
+          #expect(throws: JobError.self, "\(count) bytes") { try resume(url) }
           continue
         }
         let whole = ends.count { $0 <= count }
@@ -75,7 +85,7 @@ struct JournalTests {
           let seen = try resume(url)
           #expect(seen.count < 3 && seen == Array(results.prefix(seen.count)), "byte \(at)")
         } catch {
-          #expect(error is SurveyError, "byte \(at): \(error)")
+          #expect(error is JobError, "byte \(at): \(error)")
         }
       }
     }
@@ -85,11 +95,11 @@ struct JournalTests {
   func refusals() throws {
     try ScratchFolder.with { scratch throws in
       let url = scratch.file("j")
-      #expect(throws: SurveyError.self) { try resume(url) }
+      #expect(throws: JobError.self) { try resume(url) }
       _ = try write(url)
-      #expect(throws: SurveyError.self) { try Journal.create(at: url, identity: runIdentity()) }
-      let journal = try Journal.resume(at: url, identity: runIdentity()) { _ in }
-      let error = #expect(throws: SurveyError.self) { try resume(url) }
+      #expect(throws: JobError.self) { try Journal.create(at: url, identity: identity()) }
+      let journal = try Journal.resume(at: url, identity: identity()) { Int($0[0]) }
+      let error = #expect(throws: JobError.self) { try resume(url) }
       #expect(error?.description.contains("another run is writing") == true)
       try journal.remove()
       #expect(try scratch.names.isEmpty)
@@ -102,15 +112,20 @@ struct JournalTests {
       let url = scratch.file("j")
       _ = try write(url)
       let before = try Data(contentsOf: url)
-      let other = runIdentity {
-        $0.modelSHA256 = "cc"
-        $0.limit = 3
-      }
-      let error = #expect(throws: SurveyError.self) { try resume(url, other) }
+      let other = identity(model: "cc", limit: "3")
+      let error = #expect(throws: JobError.self) { try resume(url, other) }
       let text = error?.description ?? ""
       #expect(text.contains("model (SHA-256) was aa and now is cc"), "\(text)")
       #expect(text.contains("--limit was none and now is 3"), "\(text)")
       #expect(try Data(contentsOf: url) == before)
     }
+  }
+
+  @Test("an identity's bytes are the same for the same run, and give it back")
+  func identityBytes() throws {
+    #expect(try RunIdentity(decoding: identity().encode()) == identity())
+    #expect(try identity().encode() == RunIdentity(decoding: identity().encode()).encode())
+    #expect(throws: JobError.self) { try RunIdentity(decoding: []) }
+    #expect(RunIdentity([("a", "1")]).differences(from: RunIdentity([("b", "1")])).count == 1)
   }
 }

@@ -1,7 +1,7 @@
 import Foundation
 
 /// Tells on standard error how far a run is: one line that renews itself on a terminal, else a plain line every so often.
-final class ProgressReporter {
+public final class ProgressReporter {
   private let total: Int
   private let ranks: Int
   private let isQuiet: Bool
@@ -15,7 +15,7 @@ final class ProgressReporter {
   /// - Parameters:
   ///   - total: samples of the whole run.
   ///   - begun: those that an earlier run has done.
-  init(total: Int, begun: Int, ranks: Int, isQuiet: Bool) {
+  public init(total: Int, begun: Int, ranks: Int, isQuiet: Bool) {
     self.total = total
     self.begun = begun
     self.ranks = ranks
@@ -25,7 +25,7 @@ final class ProgressReporter {
   }
 
   /// Some samples more are done.
-  func advance(by samples: Int) {
+  public func advance(by samples: Int) {
     done += samples
     let now = Date()
     guard !isQuiet, done == total || now.timeIntervalSince(last) >= (isTerminal ? 0.2 : 15) else { return }
@@ -34,20 +34,20 @@ final class ProgressReporter {
   }
 
   /// Says something that the user should see even with `--quiet`.
-  func warn(_ text: String) {
+  public func warn(_ text: String) {
     clear()
     Self.write("headimpact: \(text)\n")
   }
 
   /// Says something that the user may want to know.
-  func note(_ text: String) {
+  public func note(_ text: String) {
     guard !isQuiet else { return }
     clear()
     Self.write(text + "\n")
   }
 
   /// Leaves the cursor on a line of its own.
-  func finish() {
+  public func finish() {
     if hasLine { Self.write("\n") }
     hasLine = false
   }
@@ -81,7 +81,7 @@ final class ProgressReporter {
   private static func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
 
   /// "3 h 20 min", "4 min 5 s", "12 s".
-  static func duration(_ seconds: Double) -> String {
+  public static func duration(_ seconds: Double) -> String {
     let whole = Int(min(max(seconds, 0), 1e9).rounded())
     if whole >= 3600 { return "\(whole / 3600) h \(whole % 3600 / 60) min" }
     if whole >= 60 { return "\(whole / 60) min \(whole % 60) s" }

@@ -1,22 +1,22 @@
 import Foundation
 import Safetensors
 
-/// Finished units, appended beside the output as they come, so that a kill loses a few seconds of work at most.
+/// Finished units of work, appended beside the output as they come, so that a kill loses a few seconds of work at most.
 ///
 /// The file is a magic number, the run's identity, then one record a unit; each is its length, 16 hexadecimal digits of
 /// its SHA-256, and its bytes. A record that a kill cut short is dropped when the journal is opened again.
-final class Journal {
+public final class Journal {
   private static let magic = Array("HIJOURNAL1\n".utf8)
   private static let digestBytes = 16
   /// Time between two flushes to the disk.
   private static let flushInterval = 3.0
 
-  let url: URL
+  public let url: URL
   private let descriptor: Int32
   private var end: UInt64 = 0
   private var lastFlush = Date()
-  /// Where each unit's record lies, by image id.
-  private(set) var records: [Int: Range<UInt64>] = [:]
+  /// Where each unit's record lies, by the unit's key.
+  public private(set) var records: [Int: Range<UInt64>] = [:]
 
   private init(url: URL, descriptor: Int32) {
     self.url = url
@@ -27,8 +27,8 @@ final class Journal {
 
   /// A new journal for a run of this identity.
   ///
-  /// - Throws: `SurveyError` where the file exists or can't be written.
-  static func create(at url: URL, identity: RunIdentity) throws -> Journal {
+  /// - Throws: `JobError` where the file exists or can't be written.
+  public static func create(at url: URL, identity: RunIdentity) throws -> Journal {
     let journal = try open(url, flags: O_RDWR | O_CREAT | O_EXCL)
     try journal.write(magic)
     try journal.append(identity.encode())
@@ -38,30 +38,28 @@ final class Journal {
 
   /// The journal of a run that was stopped.
   ///
-  /// - Parameter visit: shown every record that is whole.
-  /// - Throws: `SurveyError` where the journal belongs to another run, naming what differs.
-  static func resume(
-    at url: URL, identity: RunIdentity, visit: (UnitResult) throws -> Void
+  /// - Parameter visit: shown every record that is whole; gives the unit's key.
+  /// - Throws: `JobError` where the journal belongs to another run, naming what differs.
+  public static func resume(
+    at url: URL, identity: RunIdentity, visit: ([UInt8]) throws -> Int
   ) throws -> Journal {
     let journal = try open(url, flags: O_RDWR)
     let size = UInt64(max(0, lseek(journal.descriptor, 0, SEEK_END)))
     let head = try journal.read(0..<min(UInt64(magic.count), size))
     guard head == magic, let first = try journal.record(at: UInt64(magic.count), fileSize: size) else {
-      throw SurveyError("\(url.path): is no journal of a scoring run; remove it or choose another --output")
+      throw JobError("\(url.path): is no journal of a run of this program; remove it or choose another --output")
     }
     let begun = try RunIdentity(decoding: first.bytes)
     let differences = begun.differences(from: identity)
     guard differences.isEmpty else {
-      throw SurveyError(
+      throw JobError(
         "\(url.path): the run to resume had other inputs:\(differences.map { "\n  " + $0 }.joined())\n"
           + "Give the same ones, or remove the journal to start afresh")
     }
     var at = first.end
     while let record = try journal.record(at: at, fileSize: size) {
-      let result = try UnitResult(decoding: record.bytes)
-      journal.records[result.imageID] = record.payload
+      journal.records[try visit(record.bytes)] = record.payload
       at = record.end
-      try visit(result)
     }
     // What a kill cut short would hide everything after it.
     guard ftruncate(journal.descriptor, off_t(at)) == 0 else { throw journal.failure("truncate") }
@@ -70,35 +68,35 @@ final class Journal {
   }
 
   /// Appends one unit's result, and flushes to the disk every few seconds.
-  func append(_ result: UnitResult, bytes: [UInt8]) throws {
-    records[result.imageID] = try append(bytes)
+  public func append(_ bytes: [UInt8], key: Int) throws {
+    records[key] = try append(bytes)
     if Date().timeIntervalSince(lastFlush) > Self.flushInterval { try flush() }
   }
 
   /// One unit's result, read back.
-  func result(of imageID: Int) throws -> UnitResult {
-    guard let range = records[imageID] else { throw SurveyError("\(url.path): has no image \(imageID)") }
-    return try UnitResult(decoding: read(range))
+  public func record(of key: Int) throws -> [UInt8] {
+    guard let range = records[key] else { throw JobError("\(url.path): has no record of unit \(key)") }
+    return try read(range)
   }
 
-  func flush() throws {
+  public func flush() throws {
     guard fsync(descriptor) == 0 else { throw failure("flush") }
     lastFlush = Date()
   }
 
   /// Removes the file: everything in it is in the output.
-  func remove() throws {
+  public func remove() throws {
     guard unlink(url.path) == 0 else { throw failure("remove") }
   }
 
   private static func open(_ url: URL, flags: Int32) throws -> Journal {
     let descriptor = Foundation.open(url.path, flags | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else {
-      throw SurveyError("\(url.path): can't be opened: \(String(cString: strerror(errno)))")
+      throw JobError("\(url.path): can't be opened: \(String(cString: strerror(errno)))")
     }
     let journal = Journal(url: url, descriptor: descriptor)
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-      throw SurveyError("\(url.path): another run is writing to it; wait for it or choose another --output")
+      throw JobError("\(url.path): another run is writing to it; wait for it or choose another --output")
     }
     return journal
   }
@@ -162,7 +160,7 @@ final class Journal {
     return bytes
   }
 
-  private func failure(_ operation: String) -> SurveyError {
-    SurveyError("\(url.path): \(operation) failed: \(String(cString: strerror(errno)))")
+  private func failure(_ operation: String) -> JobError {
+    JobError("\(url.path): \(operation) failed: \(String(cString: strerror(errno)))")
   }
 }

@@ -3,10 +3,10 @@ import Testing
 @testable import Survey
 
 @Suite("Identity of a run")
-struct RunIdentityTests {
+struct ScoreIdentityTests {
   @Test("every part that changes a number is a difference of its own")
   func differences() {
-    let changes: [(String, (inout RunIdentity) -> Void)] = [
+    let changes: [(String, (inout ScoreIdentity) -> Void)] = [
       ("program version", { $0.programVersion = "2" }), ("model type", { $0.modelType = "llava" }),
       ("model (SHA-256)", { $0.modelSHA256 = "x" }), ("dataset (SHA-256)", { $0.datasetSHA256 = "x" }),
       ("--prompt", { $0.prompt = "x" }), ("--precision", { $0.precision = "f32" }), ("--limit", { $0.limit = 1 }),
@@ -15,22 +15,10 @@ struct RunIdentityTests {
       ("--sink-factor", { $0.options.sinkFactor = 2 }), ("--bootstrap", { $0.options.bootstrapResamples = 2 }),
       ("--seed", { $0.options.seed = .max }), ("--save-scores", { $0.savesScores = true }),
     ]
-    #expect(runIdentity().differences(from: runIdentity()).isEmpty)
+    #expect(scoreIdentity().run.differences(from: scoreIdentity().run).isEmpty)
     for (name, change) in changes {
-      let differences = runIdentity().differences(from: runIdentity(change))
+      let differences = scoreIdentity().run.differences(from: scoreIdentity(change).run)
       #expect(differences.count == 1 && differences[0].hasPrefix(name + " was "), "\(name): \(differences)")
     }
-  }
-
-  @Test("what is encoded is decoded the same, and the same run has the same bytes")
-  func roundTrip() throws {
-    let identity = runIdentity {
-      $0.limit = 7
-      $0.options.seed = .max
-      $0.options.coverage = 0.1
-    }
-    #expect(try RunIdentity(decoding: identity.encode()) == identity)
-    #expect(try identity.encode() == RunIdentity(decoding: identity.encode()).encode())
-    #expect(throws: (any Error).self) { try RunIdentity(decoding: []) }
   }
 }

@@ -1,0 +1,6 @@
+/// Why a job can't begin or go on: what is wrong, where, and what would be right.
+public struct JobError: Error, CustomStringConvertible, Equatable {
+  public let description: String
+
+  public init(_ description: String) { self.description = description }
+}

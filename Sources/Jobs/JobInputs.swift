@@ -1,0 +1,79 @@
+import Foundation
+import ImageInput
+import MessagePassing
+
+/// What jobs do with their inputs before and while they run.
+public enum JobInputs {
+  /// A whole input file.
+  ///
+  /// - Throws: `JobError` naming it.
+  public static func read(_ url: URL) throws -> [UInt8] {
+    do {
+      return Array(try Data(contentsOf: url))
+    } catch {
+      throw JobError("\(url.path): can't be read: \(error.localizedDescription)")
+    }
+  }
+
+  /// A file below the folder of images.
+  ///
+  /// - Throws: `JobError` where its name leads out of the folder.
+  public static func imageURL(_ fileName: String, in folder: URL) throws -> URL {
+    let parts = fileName.split(separator: "/", omittingEmptySubsequences: false)
+    guard !fileName.hasPrefix("/"), !parts.contains("..") else {
+      throw JobError("file_name \"\(fileName)\" leaves the images folder")
+    }
+    return folder.appendingPathComponent(fileName)
+  }
+
+  /// The picture of a dataset's image.
+  ///
+  /// - Parameter size: what the dataset says; nil where it says nothing.
+  /// - Throws: `JobError` where the picture has another size, or an image error.
+  public static func image(_ fileName: String, in folder: URL, size: (width: Int, height: Int)?) throws -> RGBImage {
+    let image = try decodeImage(contentsOf: try imageURL(fileName, in: folder))
+    if let size, (image.width, image.height) != size {
+      throw JobError(
+        "\(fileName) is \(image.width)x\(image.height) pixels; the dataset says \(size.width)x\(size.height)")
+    }
+    return image
+  }
+
+  /// - Throws: `JobError` where the folder that an output goes to isn't there or can't be written to.
+  public static func checkFolder(of output: URL) throws {
+    let folder = output.deletingLastPathComponent().path
+    let files = FileManager.default
+    guard files.fileExists(atPath: folder), files.isWritableFile(atPath: folder) else {
+      throw JobError("\(folder): is no folder that can be written to; --output goes there")
+    }
+  }
+
+  /// - Throws: `JobError` where one of the paths is there already.
+  public static func refuseExisting(_ paths: [(path: String, what: String)]) throws {
+    for (path, what) in paths where FileManager.default.fileExists(atPath: path) {
+      throw JobError("\(path): \(what) exists already; go on from it with --resume, or remove it and start afresh")
+    }
+  }
+}
+
+extension Communicator {
+  /// A file that rank 0 reads for all.
+  ///
+  /// - Throws: on every rank, where rank 0 can't read it.
+  public func readForAll(_ url: URL) throws -> [UInt8] {
+    try broadcast(agree { rank == 0 ? try JobInputs.read(url) : nil })
+  }
+
+  /// Ranks on several nodes may read different copies of a model; their numbers must not be mixed.
+  ///
+  /// - Throws: on every rank, where one has other inputs than rank 0.
+  public func agree(on identity: RunIdentity) throws {
+    let first = try RunIdentity(decoding: broadcast(rank == 0 ? identity.encode() : nil))
+    try agree {
+      let differences = first.differences(from: identity)
+      guard differences.isEmpty else {
+        throw JobError("\(processorName) has other inputs than rank 0:\(differences.map { "\n  " + $0 }.joined())")
+      }
+    }
+  }
+}

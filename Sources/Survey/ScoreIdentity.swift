@@ -1,0 +1,39 @@
+import HeadImpact
+import Jobs
+
+/// Everything that the numbers of a scoring run depend on.
+struct ScoreIdentity: Equatable, Sendable {
+  var programVersion: String
+  var modelType: String
+  var modelSHA256: String
+  var datasetSHA256: String
+  var prompt: String
+  var precision: String
+  var limit: Int?
+  var options: HeadImpactOptions
+  var savesScores: Bool
+
+  var run: RunIdentity {
+    RunIdentity([
+      ("program version", programVersion), ("model type", modelType), ("model (SHA-256)", modelSHA256),
+      ("dataset (SHA-256)", datasetSHA256), ("--prompt", prompt), ("--precision", precision),
+      ("--limit", limit.map(String.init) ?? "none"), ("--coverage", "\(options.coverage)"),
+      ("--query", options.query.rawValue), ("--normalize", options.normalize.rawValue),
+      ("--views", options.views.rawValue), ("--sink-factor", "\(options.sinkFactor)"),
+      ("--bootstrap", "\(options.bootstrapResamples)"), ("--seed", "\(options.seed)"),
+      ("--save-scores", "\(savesScores)"),
+    ])
+  }
+}
+
+extension ScoreIdentity {
+  init(
+    programVersion: String, modelType: String, modelSHA256: String, datasetSHA256: String,
+    configuration: ScoreConfiguration
+  ) {
+    self.init(
+      programVersion: programVersion, modelType: modelType, modelSHA256: modelSHA256, datasetSHA256: datasetSHA256,
+      prompt: configuration.prompt, precision: configuration.precision.rawValue, limit: configuration.limit,
+      options: configuration.options, savesScores: configuration.savesScores)
+  }
+}
