@@ -53,9 +53,12 @@ let package = Package(
     room("LowRankAdaptation", ["Transformer", "VisionLanguage", "HeadImpact", "Safetensors", "Kernels"]),
     room("Jobs", ["ImageInput", "MessagePassing", "Safetensors"]),
     room("Survey", ["Jobs", "VisionLanguage", "HeadImpact", "COCO", "MessagePassing", "HDF5Store"]),
+    room(
+      "AdapterTraining",
+      ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing", "HDF5Store"]),
     room("Demonstration", ["COCO", "ImageInput"], resources: [.copy("Model")]),
     .executableTarget(
-      name: "headimpact", dependencies: ["Survey", "Jobs", "Demonstration", argumentParser],
+      name: "headimpact", dependencies: ["Survey", "AdapterTraining", "Jobs", "Demonstration", argumentParser],
       swiftSettings: strict),
 
     .target(name: "TestSupport", dependencies: ["Safetensors"], path: "Tests/TestSupport", swiftSettings: strict),
