@@ -56,9 +56,11 @@ let package = Package(
     room(
       "AdapterTraining",
       ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing", "HDF5Store"]),
+    room(
+      "Generation", ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing"]),
     room("Demonstration", ["COCO", "ImageInput"], resources: [.copy("Model")]),
     .executableTarget(
-      name: "headimpact", dependencies: ["Survey", "AdapterTraining", "Jobs", "Demonstration", argumentParser],
+      name: "headimpact", dependencies: ["Survey", "AdapterTraining", "Generation", "Jobs", "Demonstration", argumentParser],
       swiftSettings: strict),
 
     .target(name: "TestSupport", dependencies: ["Safetensors"], path: "Tests/TestSupport", swiftSettings: strict),

@@ -1,0 +1,28 @@
+import Jobs
+
+/// How tokens are chosen.
+public struct DecodingOptions: Sendable, Equatable {
+  public var maxNewTokens = 64
+  /// 0 takes the likeliest token; above, draws among them.
+  public var temperature = 0.0
+  /// Draws among the likeliest tokens that have this probability together.
+  public var topP = 1.0
+  /// Sequences that are followed at a time.
+  public var beams = 1
+  public var seed: UInt64 = 0
+
+  public init() {}
+
+  /// - Throws: `JobError` naming the option.
+  func validate() throws {
+    guard (1...65_536).contains(maxNewTokens) else {
+      throw JobError("--max-new-tokens is \(maxNewTokens); it must be in 1...65536")
+    }
+    guard temperature >= 0, temperature.isFinite else {
+      throw JobError("--temperature is \(temperature); it must be a number from 0 (the likeliest token)")
+    }
+    guard topP > 0, topP <= 1 else { throw JobError("--top-p is \(topP); it must be above 0 and at most 1") }
+    guard (1...64).contains(beams) else { throw JobError("--beams is \(beams); it must be in 1...64") }
+    guard beams == 1 || temperature == 0 else { throw JobError("--beams and --temperature don't go together") }
+  }
+}

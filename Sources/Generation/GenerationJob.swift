@@ -1,0 +1,213 @@
+import COCO
+import Foundation
+import Jobs
+import Kernels
+import LowRankAdaptation
+import MessagePassing
+import Safetensors
+import TensorCore
+import VisionLanguage
+
+/// The generating job: images are shared out over the ranks, and rank 0 writes what was said of them in the dataset's order.
+public struct GenerationJob {
+  private let configuration: GenerateConfiguration
+  private let world: Communicator
+
+  /// What a finished run reports.
+  public struct Summary: Sendable, Encodable {
+    public let output: String
+    public let results: Int
+    public let skipped: Int
+    /// A few of the texts.
+    public let examples: [String]
+    /// False where the output was there already, finished by the run to resume.
+    public let isNew: Bool
+  }
+
+  public init(_ configuration: GenerateConfiguration, on world: Communicator) {
+    self.configuration = configuration
+    self.world = world
+  }
+
+  /// Runs the job. Every rank calls it at the same time.
+  ///
+  /// - Returns: on rank 0 what was done; nil elsewhere.
+  /// - Throws: what is wrong with the inputs or went wrong on the way. Under MPI, let it leave
+  ///   `Communicator.withWorld`, which stops every rank.
+  public func run() throws -> Summary? {
+    if try agreeOnOutput() {
+      guard world.rank == 0 else { return nil }
+      return Summary(output: configuration.output.path, results: 0, skipped: 0, examples: [], isNew: false)
+    }
+    let json = try world.readForAll(configuration.dataset)
+    let threads = configuration.threads ?? JobDefaults.threads(localRanks: world.localSize)
+    let (model, dataset, identity) = try world.agree { () -> (any VisionLanguageModel, ImageTextDataset, RunIdentity) in
+      let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
+      let model = try ModelRegistry.load(folder: configuration.model, context: context)
+      if let folder = configuration.adapter {
+        model.decoder.adapter = try PEFTAdapter.load(folder: folder, for: model).adapter
+      }
+      let images = configuration.images
+      let dataset = try ImageTextDataset(json: json, name: configuration.dataset.path) {
+        do { return try FileManager.default.contentsOfDirectory(atPath: images.path) } catch {
+          throw JobError("\(images.path): can't be listed: \(error.localizedDescription)")
+        }
+      }
+      return (model, dataset, try self.identity(of: model, json))
+    }
+    try world.agree(on: identity)
+    let units = GenerationUnit.units(of: dataset, limit: configuration.limit)
+    guard !units.isEmpty else { throw JobError("\(configuration.dataset.path): has no image to describe") }
+    return try generate(units, kind: dataset.kind, model: model, identity: identity)
+  }
+
+  private func generate(
+    _ units: [GenerationUnit], kind: ImageTextDataset.Kind, model: any VisionLanguageModel, identity: RunIdentity
+  ) throws -> Summary? {
+    var done: [Int64: GenerationResult] = [:]
+    let journal = try world.agree {
+      world.rank == 0 ? try openJournal(identity) { done[$0.imageID] = $0 } : nil
+    }
+    let total = units.reduce(0) { $0 + $1.examples.count }
+    let begun = done.values.reduce(0) { $0 + $1.outcomes.count }
+    let progress =
+      world.rank == 0
+      ? ProgressReporter(total: total, begun: begun, ranks: world.worldSize, isQuiet: configuration.isQuiet) : nil
+    if begun > 0 { progress?.note("resuming: \(begun) of \(total) samples are done") }
+    let generator = TextGenerator(model, options: configuration.decoding)
+    let isStrict = configuration.isStrict
+    let sharing = WorkSharing(
+      world, order: units.indices.filter { done[units[$0].imageID] == nil },
+      onResult: { _, _, bytes in
+        let result = try GenerationResult(decoding: bytes)
+        try journal?.append(bytes, key: Int(result.imageID))
+        done[result.imageID] = result
+        for outcome in result.outcomes {
+          if let reason = outcome.reason { progress?.warn("sample \(outcome.id) is skipped: \(reason)") }
+        }
+        progress?.advance(by: result.outcomes.count)
+      })
+    while let index = try sharing.next() {
+      let result = try answer(units[index], generator, poll: sharing.poll)
+      if isStrict, let outcome = result.outcomes.first(where: { $0.reason != nil }) {
+        throw JobError("sample \(outcome.id) can't be used (--strict): \(outcome.reason ?? "")")
+      }
+      try sharing.submit(result.encode(), for: index)
+    }
+    try sharing.finish()
+    progress?.finish()
+    guard world.rank == 0, let journal else { return nil }
+    try journal.flush()
+    return try write(units, done, kind: kind, journal: journal)
+  }
+
+  /// One image's answers; an image that can't be used is a result too.
+  private func answer(
+    _ unit: GenerationUnit, _ generator: TextGenerator, poll: @escaping () throws -> Void
+  ) throws -> GenerationResult {
+    let first = unit.examples[0]
+    do {
+      let image = try JobInputs.image(
+        first.fileName, in: configuration.images, size: first.size.map { ($0.width, $0.height) })
+      let prompts = unit.examples.map { (id: $0.id, text: $0.prompt ?? configuration.prompt) }
+      let answers = try generator.answers(image: image, prompts: prompts) {
+        do { try poll() } catch { throw PollFailure(cause: error) }
+      }
+      return GenerationResult(
+        imageID: unit.imageID,
+        outcomes: zip(unit.examples, answers).map { example, answer in
+          GenerationResult.Outcome(
+            id: example.id, text: answer.text.trimmingCharacters(in: .whitespacesAndNewlines), reason: nil)
+        })
+    } catch let failure as PollFailure {
+      throw failure.cause
+    } catch let error as OneDNNError {
+      throw error
+    } catch {
+      return GenerationResult(
+        imageID: unit.imageID,
+        outcomes: unit.examples.map { GenerationResult.Outcome(id: $0.id, text: nil, reason: "\(error)") })
+    }
+  }
+
+  /// Another rank's trouble, which is no image's fault.
+  private struct PollFailure: Error {
+    let cause: any Error
+  }
+
+  private func write(
+    _ units: [GenerationUnit], _ done: [Int64: GenerationResult], kind: ImageTextDataset.Kind, journal: Journal
+  ) throws -> Summary {
+    var skipped = 0
+    var entries: [ResultsFile.Entry] = []
+    for unit in units {
+      for outcome in done[unit.imageID]?.outcomes ?? [] {
+        guard let text = outcome.text else {
+          skipped += 1
+          continue
+        }
+        entries.append(ResultsFile.Entry(id: kind == .captions ? unit.imageID : outcome.id, text: text))
+      }
+    }
+    if kind == .questions { entries.sort { $0.id < $1.id } }
+    guard !entries.isEmpty else {
+      // Nothing in it is worth going on from, and it would bar the way of the next attempt.
+      try journal.remove()
+      let reasons = done.values.flatMap(\.outcomes).prefix(5).map { "\n  sample \($0.id): \($0.reason ?? "")" }.joined()
+      throw JobError("no sample could be used, so there is no text:\(reasons)")
+    }
+    try ResultsFile.write(
+      entries, idKey: kind == .captions ? "image_id" : "question_id", textKey: kind == .captions ? "caption" : "answer",
+      to: configuration.output)
+    try journal.remove()
+    return Summary(
+      output: configuration.output.path, results: entries.count, skipped: skipped,
+      examples: entries.prefix(3).map(\.text), isNew: true)
+  }
+
+  // MARK: - Before
+
+  /// Sees on rank 0, for all, whether there is anything to do.
+  private func agreeOnOutput() throws -> Bool {
+    let finished = try world.agree { () -> Bool in
+      try configuration.validate()
+      guard world.rank == 0 else { return false }
+      let (output, journal) = (configuration.output.path, configuration.journal.path)
+      try JobInputs.checkFolder(of: configuration.output)
+      if configuration.resumes {
+        return FileManager.default.fileExists(atPath: output) && !FileManager.default.fileExists(atPath: journal)
+      }
+      try JobInputs.refuseExisting([(output, "the output"), (journal, "the journal of a run that was stopped")])
+      return false
+    }
+    return try world.broadcast(world.rank == 0 ? [Int32(finished ? 1 : 0)] : nil)[0] == 1
+  }
+
+  private func identity(of model: any VisionLanguageModel, _ json: [UInt8]) throws -> RunIdentity {
+    let c = configuration
+    let adapter = try c.adapter.map { folder in
+      try ["adapter_config.json", "adapter_model.safetensors"]
+        .map { try SHA256.hex(ofFile: folder.appendingPathComponent($0)) }.joined(separator: " ")
+    }
+    return RunIdentity([
+      ("program version", JobDefaults.programVersion), ("model type", type(of: model).modelType),
+      ("model (SHA-256)", try SafetensorsCheckpoint(folder: c.model).headerDigest()),
+      ("adapter (SHA-256)", adapter ?? "none"),
+      ("dataset (SHA-256)", try json.withUnsafeBytes { try SHA256.hex(of: $0) }), ("--prompt", c.prompt),
+      ("--precision", c.precision.rawValue), ("--limit", c.limit.map(String.init) ?? "none"),
+      ("--max-new-tokens", "\(c.decoding.maxNewTokens)"), ("--temperature", "\(c.decoding.temperature)"),
+      ("--top-p", "\(c.decoding.topP)"), ("--beams", "\(c.decoding.beams)"), ("--seed", "\(c.decoding.seed)"),
+    ])
+  }
+
+  private func openJournal(_ identity: RunIdentity, visit: (GenerationResult) -> Void) throws -> Journal {
+    guard FileManager.default.fileExists(atPath: configuration.journal.path) else {
+      return try Journal.create(at: configuration.journal, identity: identity)
+    }
+    return try Journal.resume(at: configuration.journal, identity: identity) { bytes in
+      let result = try GenerationResult(decoding: bytes)
+      visit(result)
+      return Int(result.imageID)
+    }
+  }
+}
