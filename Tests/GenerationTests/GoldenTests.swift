@@ -1,0 +1,45 @@
+import Foundation
+import ImageInput
+import Kernels
+import TestSupport
+import Testing
+import VisionLanguage
+
+@testable import Generation
+
+/// What transformers' `generate` gives on the committed tiny checkpoints (tools/goldens/generation).
+@Suite("Agreement with transformers' generate")
+struct GoldenTests {
+  struct Golden: Decodable {
+    let `case`: String
+    let image: String
+    let prompt: String
+    let max_new_tokens: Int
+    let num_beams: Int
+    let ids: [Int32]
+    let text: String
+  }
+
+  @Test("tokens are the same, one by one", arguments: ["greedy", "beams"])
+  func tokens(_ kind: String) throws {
+    let file = Goldens.root().appendingPathComponent(kind + ".json")
+    let goldens = try JSONDecoder().decode([Golden].self, from: Data(contentsOf: file))
+    #expect(goldens.count >= 50)
+    for tiny in TinyCase.all {
+      let model = try ModelRegistry.load(
+        folder: tiny.model, context: ComputeContext(precision: .f32, team: ThreadTeam(count: 2)))
+      for golden in goldens where golden.case == tiny.name {
+        var options = DecodingOptions()
+        options.maxNewTokens = golden.max_new_tokens
+        options.beams = golden.num_beams
+        let image = try decodeImage(contentsOf: tiny.images.appendingPathComponent(golden.image))
+        // A second question shares the image's rows: it must change nothing.
+        let answers = try TextGenerator(model, options: options)
+          .answers(image: image, prompts: [(0, golden.prompt), (1, "Another one?"), (2, golden.prompt)])
+        #expect(answers[0].ids == golden.ids, "\(tiny.name) \(golden.image) \(golden.prompt)")
+        #expect(answers[0].text == golden.text)
+        #expect(answers[2] == answers[0])
+      }
+    }
+  }
+}

@@ -1,0 +1,161 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Tests that run the program itself; one after the other, so that none has to share the cores.
+@Suite("Generating runs", .serialized)
+struct GeneratingRuns {
+  private func run(_ arguments: [String], ranks: Int? = nil, prefix: [String] = []) async throws -> MPIRun {
+    let run = try await MPIRun.launch("headimpact", arguments, ranks: ranks, timeout: 120, prefix: prefix)
+    #expect(!run.timedOut)
+    return run
+  }
+
+  private func succeed(_ arguments: [String], ranks: Int? = nil) async throws {
+    let run = try await run(arguments, ranks: ranks)
+    try #require(run.exitCode == 0, "\(run.standardError)")
+  }
+
+  private func fail(_ arguments: [String], saying words: String, ranks: Int? = nil) async throws {
+    let run = try await run(arguments, ranks: ranks)
+    #expect(run.exitCode == 1 && run.standardError.contains(words), "\(run.standardError)")
+  }
+
+  private func generate(_ demo: URL, _ file: String, to output: URL, _ more: String...) -> [String] {
+    [
+      "generate", "--model", "\(demo.path)/model", "--dataset", "\(demo.path)/dataset/\(file)", "--images",
+      "\(demo.path)/dataset/images", "--output", output.path, "--quiet",
+    ] + more
+  }
+
+  private struct Caption: Decodable, Equatable {
+    let image_id: Int
+    let caption: String
+  }
+
+  private struct Answer: Decodable, Equatable {
+    let question_id: Int
+    let answer: String
+  }
+
+  @Test("the demonstration model's held-out scenes get the descriptions that transformers' generate gives them")
+  func descriptions() async throws {
+    struct Known: Decodable {
+      let seed: UInt64
+      let description: String
+    }
+    let goldens = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .appendingPathComponent("../../tools/demo-model/goldens/descriptions.json")
+    let known = try JSONDecoder().decode([Known].self, from: Data(contentsOf: goldens))
+    try await ScratchFolder.with { scratch in
+      let demo = scratch.file("demo")
+      // Image i of the test split is the scene of seed 2^41 + i - 1.
+      let last = known.map(\.seed).max() ?? 0
+      let scenes = Int(last - (1 << 41)) + 1
+      try #require(scenes < 5000)
+      try await succeed(["demo", "--output", demo.path, "--scenes", "\(scenes)"])
+      let wanted = Dictionary(uniqueKeysWithValues: known.map { (Int($0.seed - (1 << 41)) + 1, $0.description) })
+      let dataset = demo.appendingPathComponent("dataset/keyobjects.json")
+      var json = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: dataset)) as? [String: Any])
+      let annotations = try #require(json["annotations"] as? [[String: Any]])
+      json["annotations"] = annotations.filter { wanted[$0["image_id"] as? Int ?? 0] != nil }
+      try JSONSerialization.data(withJSONObject: json).write(to: dataset)
+      let output = scratch.file("out.json")
+      try await succeed(generate(demo, "keyobjects.json", to: output, "--precision", "f32"), ranks: 2)
+      let captions = try JSONDecoder().decode([Caption].self, from: Data(contentsOf: output))
+      #expect(captions.count == known.count)
+      for caption in captions { #expect(caption.caption == wanted[caption.image_id], "image \(caption.image_id)") }
+    }
+  }
+
+  @Test("captions and answers have the same bytes on 1, 2 and 3 ranks, greedy, drawn and by beams")
+  func ranks() async throws {
+    try await ScratchFolder.with { scratch in
+      let demo = scratch.file("demo")
+      try await succeed(["demo", "--output", demo.path, "--scenes", "5"])
+      for (file, more) in [
+        ("captions.json", []), ("questions.json", []), ("keyobjects.json", ["--temperature", "1.5", "--top-p", "0.9"]),
+        ("questions.json", ["--beams", "3"]),
+      ] {
+        var results: [Data] = []
+        for ranks in 1...3 {
+          let output = scratch.file("out.json")
+          try await succeed(generate(demo, file, to: output) + more, ranks: ranks)
+          results.append(try Data(contentsOf: output))
+          try FileManager.default.removeItem(at: output)
+        }
+        #expect(results[0] == results[1] && results[1] == results[2], "\(file) \(more)")
+        if file == "questions.json" {
+          let answers = try JSONDecoder().decode([Answer].self, from: results[0])
+          #expect(answers.map(\.question_id) == answers.map(\.question_id).sorted() && answers.count == 45)
+        } else {
+          #expect(try JSONDecoder().decode([Caption].self, from: results[0]).map(\.image_id) == [1, 2, 3, 4, 5])
+        }
+      }
+      #expect(try scratch.names == ["demo"])
+    }
+  }
+
+  @Test("an image that can't be used is skipped and named, and has no entry; --strict stops; a later run is refused or resumed")
+  func skipped() async throws {
+    try await ScratchFolder.with { scratch in
+      let demo = scratch.file("demo")
+      try await succeed(["demo", "--output", demo.path, "--scenes", "3"])
+      try Data([1, 2, 3]).write(to: demo.appendingPathComponent("dataset/images/000000000002.png"))
+      let output = scratch.file("out.json")
+      try await fail(generate(demo, "captions.json", to: output, "--strict"), saying: "--strict", ranks: 2)
+      try await fail(generate(demo, "captions.json", to: output), saying: "--resume")
+      try await fail(generate(demo, "captions.json", to: output, "--resume", "--beams", "2"), saying: "--beams was 1 and now is 2")
+      let resumed = try await run(generate(demo, "captions.json", to: output, "--resume"))
+      #expect(resumed.exitCode == 0 && resumed.standardError.contains("000000000002.png"), "\(resumed.standardError)")
+      #expect(try JSONDecoder().decode([Caption].self, from: Data(contentsOf: output)).map(\.image_id) == [1, 3])
+      let again = try await run(generate(demo, "captions.json", to: output, "--resume"))
+      #expect(again.standardOutput.contains("finished already"))
+    }
+  }
+
+  @Test("an adapter changes the text; one that changes nothing, or doesn't fit, is refused")
+  func adapters() async throws {
+    try await ScratchFolder.with { scratch in
+      let demo = scratch.file("demo")
+      try await succeed(["demo", "--output", demo.path, "--scenes", "2"])
+      func train(_ name: String, _ more: String...) -> [String] {
+        [
+          "train", "--model", "\(demo.path)/model", "--dataset", "\(demo.path)/dataset/keyobjects.json", "--images",
+          "\(demo.path)/dataset/images", "--output", scratch.file(name).path, "--layers", "3", "--quiet", "--steps", "2",
+        ] + more
+      }
+      try await succeed(train("strong", "--lr", "1"))
+      try await succeed(train("none", "--lr", "0"))
+      try await succeed(generate(demo, "captions.json", to: scratch.file("plain.json")))
+      try await succeed(
+        generate(demo, "captions.json", to: scratch.file("tuned.json"), "--adapter", scratch.file("strong").path))
+      #expect(try Data(contentsOf: scratch.file("plain.json")) != Data(contentsOf: scratch.file("tuned.json")))
+      try await fail(
+        generate(demo, "captions.json", to: scratch.file("x.json"), "--adapter", scratch.file("none").path),
+        saying: "change nothing")
+      var other = generate(demo, "captions.json", to: scratch.file("x.json"), "--adapter", scratch.file("strong").path)
+      other[2] = TinyCase.nested.model.path
+      try await fail(other, saying: "doesn't fit the model", ranks: 2)
+    }
+  }
+
+  @Test(
+    "options that make no sense are refused",
+    arguments: [
+      (["--beams", "0"], "--beams is 0"), (["--temperature", "-1"], "--temperature is"), (["--top-p", "0"], "--top-p is 0"),
+      (["--max-new-tokens", "0"], "--max-new-tokens is 0"), (["--beams", "2", "--temperature", "1"], "don't go together"),
+      (["--adapter", "/nowhere"], "/nowhere"),
+    ])
+  func refusals(_ more: [String], _ words: String) async throws {
+    try await ScratchFolder.with { scratch in
+      let tiny = TinyCase.nested
+      try await fail(
+        [
+          "generate", "--model", tiny.model.path, "--dataset", tiny.dataset.path, "--images", tiny.images.path, "--output",
+          scratch.file("x.json").path, "--quiet",
+        ] + more, saying: words)
+      #expect(try scratch.names.isEmpty)
+    }
+  }
+}
