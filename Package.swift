@@ -50,6 +50,7 @@ let package = Package(
     room("Transformer", ["TensorCore", "Kernels", "Safetensors"]),
     room("VisionLanguage", ["Transformer", "ImageInput", "Tokenization", "HeadImpact"]),
     room("HeadImpact", ["COCO"]),
+    room("LowRankAdaptation", ["VisionLanguage", "Transformer", "Kernels", "TensorCore", "Safetensors", "HeadImpact"]),
     room("Survey", ["VisionLanguage", "HeadImpact", "COCO", "MessagePassing", "HDF5Store"]),
     room("Demonstration", ["COCO", "ImageInput"], resources: [.copy("Model")]),
     .executableTarget(
@@ -72,6 +73,7 @@ let package = Package(
     tests(of: "Transformer"),
     tests(of: "VisionLanguage", exclude: ["Goldens"]),
     tests(of: "HeadImpact", exclude: ["Goldens"]),
+    tests(of: "LowRankAdaptation", exclude: ["Goldens"]),
     tests(of: "Survey", ["Demonstration"]),
     tests(of: "Demonstration"),
     .testTarget(name: "CommandLineTests", dependencies: ["headimpact", "TestSupport"], swiftSettings: strict),

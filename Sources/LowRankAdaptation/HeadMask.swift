@@ -1,0 +1,109 @@
+import HeadImpact
+import Kernels
+import Transformer
+
+/// Limits an adapter to chosen attention heads: an update then changes only what those heads read and write.
+///
+/// With heads chosen, of `q_proj` the rows of B that make the head's query are free, of `k_proj` and `v_proj` the rows of
+/// the key-value head that serves it, of `o_proj` the columns of A that take the head's output. The other factor of
+/// each update is free: it only reaches the residual stream through the chosen heads. All else stays zero.
+public struct HeadMask: Sendable, Equatable {
+  /// What training may change in the flat buffer: ascending, none touching the next.
+  public let freeParameters: [Range<Int>]
+  /// How many numbers that is.
+  public let count: Int
+  private let total: Int
+
+  /// The layers of some heads, ascending: those that an adapter for them updates.
+  public static func layers(of heads: [Selection.Head]) -> [Int] { Set(heads.map(\.layer)).sorted() }
+
+  /// - Throws: `LowRankAdaptationError` where a head doesn't exist, or the adapter updates the MLP or a layer without
+  ///   a chosen head.
+  public init(heads: [Selection.Head], adapter: LowRankAdapter, layers: [DecoderLayer]) throws {
+    guard !heads.isEmpty else { throw LowRankAdaptationError("no head is chosen; a mask needs at least one") }
+    var chosen: [Int: Set<Int>] = [:]
+    for head in heads {
+      guard layers.indices.contains(head.layer) else {
+        throw LowRankAdaptationError(
+          "there is no head [\(head.layer), \(head.head)]: the model has \(layers.count) layers, numbered from 0")
+      }
+      let count = layers[head.layer].attention.shape.heads
+      guard (0..<count).contains(head.head) else {
+        throw LowRankAdaptationError(
+          "there is no head [\(head.layer), \(head.head)]: layer \(head.layer) has \(count) heads, numbered from 0")
+      }
+      guard chosen[head.layer, default: []].insert(head.head).inserted else {
+        throw LowRankAdaptationError("the head [\(head.layer), \(head.head)] is chosen twice")
+      }
+    }
+    let updated = Set(adapter.updates.map(\.site.layer))
+    guard updated == Set(chosen.keys) else {
+      throw LowRankAdaptationError(
+        "the adapter updates the layers \(updated.sorted()), but the chosen heads are of \(chosen.keys.sorted())")
+    }
+    var free: [Range<Int>] = []
+    for update in adapter.updates {
+      free += try Self.free(
+        update, heads: (chosen[update.site.layer] ?? []).sorted(), shape: layers[update.site.layer].attention.shape)
+    }
+    freeParameters = merged(free)
+    count = freeParameters.reduce(0) { $0 + $1.count }
+    total = adapter.count
+  }
+
+  /// Sets everything that isn't free to zero: an adapter's numbers, or a gradient of the same layout.
+  public func apply(to adapter: LowRankAdapter) { apply(to: adapter.parameters) }
+
+  public func apply(to parameters: UnsafeMutableBufferPointer<Float>) {
+    precondition(parameters.count == total)
+    var place = 0
+    for range in freeParameters + [total..<total] {
+      parameters[place..<range.lowerBound].update(repeating: 0)
+      place = range.upperBound
+    }
+  }
+
+  private static func free(_ update: LowRankAdapter.Update, heads: [Int], shape: AttentionShape) throws
+    -> [Range<Int>]
+  {
+    let width = shape.headDim
+    switch update.site.projection {
+    case .query: return [update.a] + rowsOfB(update, blocks: heads, width: width)
+    case .key, .value:
+      let group = shape.heads / shape.keyValueHeads
+      return [update.a] + rowsOfB(update, blocks: Set(heads.map { $0 / group }).sorted(), width: width)
+    case .output:
+      let columns = (0..<update.rank).flatMap { row in
+        heads.map { head in
+          let first = update.a.lowerBound + row * update.inputs + head * width
+          return first..<first + width
+        }
+      }
+      return columns + [update.b]
+    case .gate, .up, .down:
+      throw LowRankAdaptationError(
+        "\(update.site.module) is no part of an attention head; with heads chosen, targets can be q_proj, k_proj, "
+          + "v_proj and o_proj")
+    }
+  }
+
+  private static func rowsOfB(_ update: LowRankAdapter.Update, blocks: [Int], width: Int) -> [Range<Int>] {
+    blocks.map { block in
+      let first = update.b.lowerBound + block * width * update.rank
+      return first..<first + width * update.rank
+    }
+  }
+}
+
+/// Ascending ranges, those that touch made one.
+private func merged(_ ranges: [Range<Int>]) -> [Range<Int>] {
+  var merged: [Range<Int>] = []
+  for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) where !range.isEmpty {
+    if let last = merged.last, last.upperBound >= range.lowerBound {
+      merged[merged.count - 1] = last.lowerBound..<max(last.upperBound, range.upperBound)
+    } else {
+      merged.append(range)
+    }
+  }
+  return merged
+}
