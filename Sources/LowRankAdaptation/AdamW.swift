@@ -3,8 +3,8 @@ import Transformer
 /// Adam with decoupled weight decay (Loshchilov, Hutter 2019, arXiv 1711.05101), in the order of operations of
 /// `torch.optim.AdamW`.
 ///
-/// Plain additions, multiplications, divisions and square roots, each of which IEEE 754 rounds in one way: all ranks get
-/// the same bits, whatever their processors.
+/// Plain additions, multiplications, divisions and square roots, each of which IEEE 754 rounds in one way: all ranks
+/// get the same bits, whatever their processors.
 public struct AdamW: Sendable {
   public let beta1: Double
   public let beta2: Double

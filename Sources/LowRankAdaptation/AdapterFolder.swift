@@ -24,7 +24,8 @@ enum AdapterFolder {
       try place(aside, at: folder)
     } catch {
       removeLeftover(aside)
-      if error is LowRankAdaptationError || error is SafetensorsError { throw error }
+      // Only Foundation's errors don't say what was to be done.
+      guard (error as NSError).domain == NSCocoaErrorDomain else { throw error }
       throw LowRankAdaptationError("\(folder.path): the adapter can't be written: \(reason(error))")
     }
     do { try flush(parent) } catch {}  // some file systems can't flush folders; what is in this one is safe
@@ -54,9 +55,9 @@ enum AdapterFolder {
     // PEFT leaves a README.md that says nothing of its own.
     let foreign = Set(try files.contentsOfDirectory(atPath: folder.path)).subtracting(fresh).subtracting(["README.md"])
     guard foreign.isEmpty else {
+      let names = foreign.sorted().prefix(5).joined(separator: ", ")
       throw LowRankAdaptationError(
-        "\(folder.path): the folder holds what an adapter doesn't replace (\(foreign.sorted().prefix(5).joined(separator: ", "))"
-          + "); name another folder, or clear it")
+        "\(folder.path): the folder holds what an adapter doesn't replace (\(names)); name another folder, or clear it")
     }
   }
 

@@ -4,9 +4,9 @@ import Transformer
 
 /// Limits an adapter to chosen attention heads: an update then changes only what those heads read and write.
 ///
-/// With heads chosen, of `q_proj` the rows of B that make the head's query are free, of `k_proj` and `v_proj` the rows of
-/// the key-value head that serves it, of `o_proj` the columns of A that take the head's output. The other factor of
-/// each update is free: it only reaches the residual stream through the chosen heads. All else stays zero.
+/// Of `q_proj` the rows of B that make a chosen head's query are free, of `k_proj` and `v_proj` the rows of the key-value
+/// head that serves it, of `o_proj` the columns of A that take its output. The other factor of each update is free: it
+/// reaches the residual stream only through the chosen heads. All else stays zero.
 public struct HeadMask: Sendable, Equatable {
   /// What training may change in the flat buffer: ascending, none touching the next.
   public let freeParameters: [Range<Int>]
