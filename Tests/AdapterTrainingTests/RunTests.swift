@@ -156,6 +156,25 @@ extension TrainingRuns {
       }
     }
 
+    @Test("--log-format json writes a line a step, and one a validation")
+    func jsonLog() async throws {
+      try await ScratchFolder.with { scratch in
+        let run = try await succeed(
+          short(scratch.file("a"), ["--log-format", "json", "--validation-share", "0.4", "--validate-every", "3"]),
+          ranks: 2)
+        let lines = try run.standardError.split(separator: "\n").map { line in
+          try #require(JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+        }
+        #expect(lines.compactMap { $0["loss"] as? Double }.count == 6)
+        #expect(lines.compactMap { $0["step"] as? Int }.filter { $0 > 0 }.max() == 6)
+        #expect(lines.compactMap { $0["validation_loss"] as? Double }.count == 3, "\(run.standardError)")
+        #expect(
+          Set(lines.flatMap(\.keys)).isSuperset(of: [
+            "gradient_norm", "learning_rate", "tokens", "seconds", "epoch", "best",
+          ]))
+      }
+    }
+
     @Test("heads only: an ordinary adapter, zero outside the heads' rows and columns")
     func heads() async throws {
       try await ScratchFolder.with { scratch in
@@ -209,6 +228,26 @@ extension TrainingRuns {
         #expect(again.standardOutput.contains("finished already"))
         try await fail(
           short(scratch.file("same"), more + ["--resume"], steps: 41), saying: "length was 40 steps and now is 41")
+      }
+    }
+
+    @Test("one rank killed in the middle ends them all, and the run goes on from its checkpoint")
+    func oneRankKilled() async throws {
+      try await ScratchFolder.with { scratch in
+        let output = scratch.file("adapter")
+        let more = ["--checkpoint-every", "2", "--no-cache"]
+        let steps = 400
+        // Open MPI's name for the rank; another launcher's run ends by itself, and is then compared like a resumed one.
+        let killer =
+          "if [ \"$OMPI_COMM_WORLD_RANK\" = 1 ]; then (for i in $(seq 4000); do ls \(output.path).training/checkpoint-* "
+          + ">/dev/null 2>&1 && break; sleep 0.005; done; kill -9 $$) & fi; exec \"$@\""
+        let killed = try await run(short(output, more, steps: steps), ranks: 3, prefix: ["sh", "-c", killer, "sh"])
+        #expect(killed.exitCode != 0 && !FileManager.default.fileExists(atPath: output.path))
+        let left = try FileManager.default.contentsOfDirectory(atPath: output.path + ".training")
+        #expect(left.contains { $0.hasPrefix("checkpoint-") }, "\(left)")
+        try await succeed(short(output, more + ["--resume"], steps: steps), ranks: 2)
+        try await succeed(short(scratch.file("whole"), ["--checkpoint-every", "2"], steps: steps))
+        #expect(try weights(output) == weights(scratch.file("whole")))
       }
     }
 
