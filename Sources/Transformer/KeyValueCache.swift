@@ -23,6 +23,14 @@ public final class KeyValueCache {
     layers <= self.layers && rows <= capacity && width == self.width
   }
 
+  /// Copies rows to another place in every layer: a hypothesis that goes on in two ways needs its rows twice.
+  public func copy(_ rows: Range<Int>, to start: Int) {
+    precondition(rows.upperBound <= capacity && start + rows.count <= capacity && start >= 0)
+    for block in 0..<2 * layers {
+      at(block, start).update(from: at(block, rows.lowerBound), count: rows.count * width)
+    }
+  }
+
   func keys(layer: Int, row: Int = 0) -> UnsafeMutablePointer<Float> { at(2 * layer, row) }
   func values(layer: Int, row: Int = 0) -> UnsafeMutablePointer<Float> { at(2 * layer + 1, row) }
 

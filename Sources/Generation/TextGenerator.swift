@@ -1,0 +1,163 @@
+import ImageInput
+import Kernels
+import TensorCore
+import Transformer
+import VisionLanguage
+
+/// Answers questions about an image: the vision pass once, the keys and values of what the questions have in common
+/// once, then all their hypotheses together, one row each a step, for one reading of the weights.
+public final class TextGenerator {
+  /// A question about the image, and the id that its draws depend on.
+  public struct Request: Sendable {
+    public let id: Int64
+    public let question: TokenSequence
+
+    public init(id: Int64, question: TokenSequence) {
+      self.id = id
+      self.question = question
+    }
+  }
+
+  /// Hypotheses that one pass computes: more don't make it much faster, and their keys take memory.
+  private static let hypothesesAtATime = 32
+
+  private let model: any VisionLanguageModel
+  private let options: DecodingOptions
+  private let cache = KeyValueCache()
+  private var hidden = AlignedBuffer<Float>()
+
+  public init(_ model: any VisionLanguageModel, options: DecodingOptions) {
+    self.model = model
+    self.options = options
+  }
+
+  /// - Parameter poll: called after each layer of the vision tower and the decoder; a thrown error ends the work.
+  /// - Returns: each answer's tokens, with the stop token that ends it, if one does.
+  /// - Throws: `OneDNNError`, an image error, `GenerationError`, and what `poll` throws.
+  public func answers(
+    to requests: [Request], about image: RGBImage, poll: @escaping () throws -> Void = {}
+  ) throws -> [[Int32]] {
+    guard !requests.isEmpty else { return [] }
+    let taps = Taps(hiddenState: { _, _ in try poll() })
+    let visual = try model.encode(image, taps: taps)
+    let prefix = Self.sharedPrefix(of: requests.map(\.question))
+    let size = max(1, Self.hypothesesAtATime / options.beams)
+    let groups = stride(from: 0, to: requests.count, by: size).map { requests[$0..<min($0 + size, requests.count)] }
+    let plans = groups.map { CachePlan(prefix: prefix, questions: $0.map(\.question), options) }
+    model.decoder.reserve(cache, rows: plans.map(\.rows).max() ?? 0)
+    var answers: [[Int32]] = []
+    for (group, plan) in zip(groups, plans) {
+      answers += try answer(
+        Array(group), plan, cachedPrefix: answers.isEmpty ? 0 : prefix, visual: visual, taps: taps)
+    }
+    return answers
+  }
+
+  /// Rows that all questions have in common; each has at least one of its own.
+  private static func sharedPrefix(of questions: [TokenSequence]) -> Int {
+    questions.reduce(Int.max) { shared, question in
+      let common = zip(question.ids, questions[0].ids).prefix { $0 == $1 }.count
+      return min(shared, common, question.ids.count - 1)
+    }
+  }
+
+  private func answer(
+    _ requests: [Request], _ plan: CachePlan, cachedPrefix: Int, visual: VisualFeatures, taps: Taps
+  ) throws -> [[Int32]] {
+    var threads = requests.enumerated().map { index, request in
+      AnswerThread(
+        request.question, angles: angles(of: request.question, visual),
+        search: options.search(id: request.id, stopTokens: model.stopTokens), rows: plan.ownRows[index],
+        slots: plan.slots(of: index))
+    }
+    var logits = try prefill(threads, plan, cachedPrefix: cachedPrefix, visual: visual, taps: taps)
+    while true {
+      var row = 0
+      for index in threads.indices where !threads[index].hypotheses.isEmpty {
+        let count = threads[index].hypotheses.count
+        threads[index].advance((row..<row + count).map { scores(of: $0, in: logits) }, cache: cache)
+        row += count
+      }
+      let going = threads.filter { !$0.hypotheses.isEmpty }
+      if going.isEmpty { return threads.map(\.search.answer) }
+      logits = try step(going, prefix: plan.prefix, visual: visual, taps: taps)
+    }
+  }
+
+  /// The angles of a question and of any answer to it: those of an answer's rows don't depend on its tokens.
+  private func angles(of question: TokenSequence, _ visual: VisualFeatures) -> RotaryAngles {
+    model.angles(question.appending([Int32](repeating: 0, count: options.maxNewTokens)), grid: visual.grid)
+  }
+
+  /// Computes the questions' rows, and puts each question's own ones where its first hypothesis has its place.
+  private func prefill(
+    _ threads: [AnswerThread], _ plan: CachePlan, cachedPrefix: Int, visual: VisualFeatures, taps: Taps
+  ) throws -> [Float] {
+    let layout = SequenceLayout(
+      cachedPrefix: cachedPrefix, newPrefix: plan.prefix - cachedPrefix, segments: plan.ownRows,
+      outputTails: plan.ownRows.map { _ in 1 })
+    var rows = [(threads[0], cachedPrefix..<plan.prefix)]
+    rows += threads.map { ($0, plan.prefix..<$0.question.ids.count) }
+    let logits = try run(layout, rows.map { ($0.question, $0.angles, $1) }, visual: visual, taps: taps)
+    var start = plan.prefix
+    for (thread, own) in zip(threads, plan.ownRows) {
+      cache.copy(start..<start + own, to: thread.hypotheses[0].slot)
+      start += own
+    }
+    return logits
+  }
+
+  /// Computes the last row of every hypothesis.
+  private func step(
+    _ threads: [AnswerThread], prefix: Int, visual: VisualFeatures, taps: Taps
+  ) throws -> [Float] {
+    var places: [SequenceLayout.Place] = []
+    var rows: [(TokenSequence, RotaryAngles, Range<Int>)] = []
+    for thread in threads {
+      for hypothesis in thread.hypotheses {
+        let sequence = thread.question.appending(hypothesis.ids)
+        let row = sequence.ids.count - 1
+        places.append(SequenceLayout.Place(start: hypothesis.slot, cachedRows: row - prefix))
+        rows.append((sequence, thread.angles, row..<row + 1))
+      }
+    }
+    let layout = SequenceLayout(cachedPrefix: prefix, segments: places.map { _ in 1 }, places: places)
+    return try run(layout, rows, visual: visual, taps: taps)
+  }
+
+  /// One pass of the decoder.
+  ///
+  /// - Returns: the scores of the next token behind each row whose output matters, [rows, vocabulary].
+  private func run(
+    _ layout: SequenceLayout, _ rows: [(sequence: TokenSequence, angles: RotaryAngles, range: Range<Int>)],
+    visual: VisualFeatures, taps: Taps
+  ) throws -> [Float] {
+    let hiddenSize = model.decoder.hiddenSize
+    hidden.reserve(layout.rows * hiddenSize)
+    var angles = rows[0].angles.rows(0..<0)
+    var row = 0
+    for (sequence, itsAngles, range) in rows {
+      model.embed(sequence, rows: range, visual: visual, into: hidden.base + row * hiddenSize)
+      angles.append(itsAngles.rows(range))
+      row += range.count
+    }
+    try model.decoder.forward(hidden.base, layout: layout, angles: angles, cache: cache, taps: taps)
+    let logits = try model.outputHead.logits(hidden.base, rows: layout.outputs?.count ?? layout.rows)
+    guard logits.allSatisfy(\.isFinite) else {
+      throw GenerationError("the model's scores of the next token are not finite numbers: its weights are damaged")
+    }
+    return logits
+  }
+
+  private func scores(of row: Int, in logits: [Float]) -> ArraySlice<Float> {
+    let size = model.outputHead.outputs
+    return logits[row * size..<(row + 1) * size]
+  }
+}
+
+/// Why no text can be generated.
+public struct GenerationError: Error, CustomStringConvertible, Equatable {
+  public let description: String
+
+  init(_ description: String) { self.description = description }
+}
