@@ -6,16 +6,18 @@ import VisionLanguage
 
 /// Answers questions about an image: the vision pass once, the keys and values of what the questions have in common
 /// once, then all their hypotheses together, one row each a step, for one reading of the weights.
-public final class TextGenerator {
-  /// A question about the image, and the id that its draws depend on.
-  public struct Request: Sendable {
-    public let id: Int64
-    public let question: TokenSequence
+final class TextGenerator {
+  /// What was generated.
+  struct Answer: Equatable, Sendable {
+    /// With the stop token, where there was one.
+    let ids: [Int32]
+    let text: String
+  }
 
-    public init(id: Int64, question: TokenSequence) {
-      self.id = id
-      self.question = question
-    }
+  /// A question about an image, and the id of its example, on which what is drawn depends.
+  struct Question: Sendable {
+    let id: Int64
+    let tokens: TokenSequence
   }
 
   /// Hypotheses that one pass computes: more don't make it much faster, and their keys take memory.
@@ -26,29 +28,40 @@ public final class TextGenerator {
   private let cache = KeyValueCache()
   private var hidden = AlignedBuffer<Float>()
 
-  public init(_ model: any VisionLanguageModel, options: DecodingOptions) {
+  init(_ model: any VisionLanguageModel, options: DecodingOptions) {
     self.model = model
     self.options = options
   }
 
+  func visualTokens(of image: RGBImage) throws -> Int {
+    try model.visualLayout(width: image.width, height: image.height).visualTokens
+  }
+
+  func question(_ prompt: String, id: Int64, visualTokens: Int) throws -> Question {
+    Question(id: id, tokens: try model.question(prompt: prompt, visualTokens: visualTokens))
+  }
+
   /// - Parameter poll: called after each layer of the vision tower and the decoder; a thrown error ends the work.
-  /// - Returns: each answer's tokens, with the stop token that ends it, if one does.
-  /// - Throws: `OneDNNError`, an image error, `GenerationError`, and what `poll` throws.
-  public func answers(
-    to requests: [Request], about image: RGBImage, poll: @escaping () throws -> Void = {}
-  ) throws -> [[Int32]] {
+  /// - Throws: `OneDNNError`, `GenerationError`, and what `poll` throws.
+  func answers(
+    to requests: [Question], about image: RGBImage, poll: @escaping () throws -> Void = {}
+  ) throws -> [Answer] {
     guard !requests.isEmpty else { return [] }
     let taps = Taps(hiddenState: { _, _ in try poll() })
     let visual = try model.encode(image, taps: taps)
-    let prefix = Self.sharedPrefix(of: requests.map(\.question))
+    let prefix = Self.sharedPrefix(of: requests.map(\.tokens))
     let size = max(1, Self.hypothesesAtATime / options.beams)
     let groups = stride(from: 0, to: requests.count, by: size).map { requests[$0..<min($0 + size, requests.count)] }
-    let plans = groups.map { CachePlan(prefix: prefix, questions: $0.map(\.question), options) }
+    let plans = groups.map { CachePlan(prefix: prefix, questions: $0.map(\.tokens), options) }
     model.decoder.reserve(cache, rows: plans.map(\.rows).max() ?? 0)
-    var answers: [[Int32]] = []
+    var answers: [Answer] = []
     for (group, plan) in zip(groups, plans) {
       answers += try answer(
-        Array(group), plan, cachedPrefix: answers.isEmpty ? 0 : prefix, visual: visual, taps: taps)
+        Array(group), plan, cachedPrefix: answers.isEmpty ? 0 : prefix, visual: visual, taps: taps
+      ).map { ids in
+        let content = ids.last.map(model.stopTokens.contains) == true ? Array(ids.dropLast()) : ids
+        return Answer(ids: ids, text: model.text(of: content))
+      }
     }
     return answers
   }
@@ -62,12 +75,12 @@ public final class TextGenerator {
   }
 
   private func answer(
-    _ requests: [Request], _ plan: CachePlan, cachedPrefix: Int, visual: VisualFeatures, taps: Taps
+    _ requests: [Question], _ plan: CachePlan, cachedPrefix: Int, visual: VisualFeatures, taps: Taps
   ) throws -> [[Int32]] {
     var threads = requests.enumerated().map { index, request in
       AnswerThread(
-        request.question, angles: angles(of: request.question, visual),
-        search: options.search(id: request.id, stopTokens: model.stopTokens), rows: plan.ownRows[index],
+        request.tokens, angles: angles(of: request.tokens, visual),
+        search: AnswerSearch(options, stopTokens: model.stopTokens, example: request.id), rows: plan.ownRows[index],
         slots: plan.slots(of: index))
     }
     var logits = try prefill(threads, plan, cachedPrefix: cachedPrefix, visual: visual, taps: taps)
@@ -79,7 +92,7 @@ public final class TextGenerator {
         row += count
       }
       let going = threads.filter { !$0.hypotheses.isEmpty }
-      if going.isEmpty { return threads.map(\.search.answer) }
+      if going.isEmpty { return threads.map(\.search.best) }
       logits = try step(going, prefix: plan.prefix, visual: visual, taps: taps)
     }
   }
@@ -101,7 +114,7 @@ public final class TextGenerator {
     let logits = try run(layout, rows.map { ($0.question, $0.angles, $1) }, visual: visual, taps: taps)
     var start = plan.prefix
     for (thread, own) in zip(threads, plan.ownRows) {
-      cache.copy(start..<start + own, to: thread.hypotheses[0].slot)
+      cache.copy(rows: own, from: start, to: thread.hypotheses[0].slot)
       start += own
     }
     return logits
@@ -115,7 +128,7 @@ public final class TextGenerator {
     var rows: [(TokenSequence, RotaryAngles, Range<Int>)] = []
     for thread in threads {
       for hypothesis in thread.hypotheses {
-        let sequence = thread.question.appending(hypothesis.ids)
+        let sequence = thread.question.appending(hypothesis.tokens)
         let row = sequence.ids.count - 1
         places.append(SequenceLayout.Place(start: hypothesis.slot, cachedRows: row - prefix))
         rows.append((sequence, thread.angles, row..<row + 1))
@@ -144,20 +157,20 @@ public final class TextGenerator {
     try model.decoder.forward(hidden.base, layout: layout, angles: angles, cache: cache, taps: taps)
     let logits = try model.outputHead.logits(hidden.base, rows: layout.outputs?.count ?? layout.rows)
     guard logits.allSatisfy(\.isFinite) else {
-      throw GenerationError("the model's scores of the next token are not finite numbers: its weights are damaged")
+      throw GenerationError(
+        description: "the model's scores of the next token are not finite numbers: its weights are damaged")
     }
     return logits
   }
 
+  /// The scores of one row.
   private func scores(of row: Int, in logits: [Float]) -> ArraySlice<Float> {
     let size = model.outputHead.outputs
     return logits[row * size..<(row + 1) * size]
   }
 }
 
-/// Why no text can be generated.
-public struct GenerationError: Error, CustomStringConvertible, Equatable {
-  public let description: String
-
-  init(_ description: String) { self.description = description }
+/// Why no text can be generated, whatever the sample.
+struct GenerationError: Error, CustomStringConvertible, Equatable {
+  let description: String
 }

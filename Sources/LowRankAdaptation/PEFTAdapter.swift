@@ -96,7 +96,7 @@ public enum PEFTAdapter {
   }
 
   /// Whether one rank and one factor say all of the adapter's updates: what `write` can say.
-  static func isUniform(_ adapter: LowRankAdapter) -> Bool {
+  public static func isUniform(_ adapter: LowRankAdapter) -> Bool {
     Set(adapter.updates.map(\.rank)).count <= 1 && Set(adapter.updates.map(\.scaling)).count <= 1
   }
 

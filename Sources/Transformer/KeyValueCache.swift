@@ -23,16 +23,15 @@ public final class KeyValueCache {
     layers <= self.layers && rows <= capacity && width == self.width
   }
 
-  /// Copies rows to another place in every layer: a hypothesis that goes on in two ways needs its rows twice.
-  public func copy(_ rows: Range<Int>, to start: Int) {
-    precondition(rows.upperBound <= capacity && start + rows.count <= capacity && start >= 0)
-    for block in 0..<2 * layers {
-      at(block, start).update(from: at(block, rows.lowerBound), count: rows.count * width)
-    }
-  }
-
   func keys(layer: Int, row: Int = 0) -> UnsafeMutablePointer<Float> { at(2 * layer, row) }
   func values(layer: Int, row: Int = 0) -> UnsafeMutablePointer<Float> { at(2 * layer + 1, row) }
+
+  /// Copies rows of every layer to other ones; the two may not overlap.
+  public func copy(rows: Int, from source: Int, to target: Int) {
+    precondition(source + rows <= capacity && target + rows <= capacity)
+    guard source != target else { return }
+    for block in 0..<2 * layers { at(block, target).update(from: at(block, source), count: rows * width) }
+  }
 
   private func at(_ block: Int, _ row: Int) -> UnsafeMutablePointer<Float> {
     precondition(block < 2 * layers && row <= capacity)

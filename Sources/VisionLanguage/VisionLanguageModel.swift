@@ -13,6 +13,9 @@ public struct VisualLayout: Sendable, Equatable {
   /// Rows that the vision tower computes.
   public let patches: Int
 
+  /// The grid that the positions of the visual tokens are counted in.
+  public let grid: VisualGrid
+
   /// V.
   public var visualTokens: Int { cells.count }
 }

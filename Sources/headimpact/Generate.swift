@@ -7,85 +7,78 @@ import TensorCore
 
 struct Generate: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Describe a dataset's images or answer its questions, into COCO or VQA results.",
+    abstract: "Describe a dataset's images or answer its questions, into COCO's or VQA's results format.",
     discussion: """
-      mpirun -np 4 headimpact generate --model Qwen2-VL-2B-Instruct --dataset captions.json --images val2017 \
-      --output results.json
+      mpirun -np 4 headimpact generate --model DIR --adapter adapter --dataset keyobjects.json --images DIR \
+      --output captions.json
 
-      Key objects and COCO captions get one caption an image, question files one answer a question. Finished answers are \
-      kept in OUTPUT.journal until the output is whole; after a kill, --resume goes on from there, on any number of ranks, \
-      to the same texts.
+      Captions are one an image, answers one a question, in the dataset's order. Finished images are kept in OUTPUT.journal \
+      until the output is whole; after a kill, --resume goes on from there, on any number of ranks.
       """)
 
   @Option(help: ArgumentHelp("A model folder as published on the Hugging Face Hub.", valueName: "dir"))
   var model: String
-  @Option(
-    help: ArgumentHelp(
-      "Key objects, COCO captions, or VQA v2 questions.", valueName: "file"))
+  @Option(help: ArgumentHelp("A PEFT adapter of the model.", valueName: "dir"))
+  var adapter: String?
+  @Option(help: ArgumentHelp("A key-object dataset, COCO captions, or VQA v2 questions.", valueName: "file"))
   var dataset: String
   @Option(help: ArgumentHelp("The folder of the dataset's images.", valueName: "dir"))
   var images: String
   @Option(help: ArgumentHelp("The JSON file to write.", valueName: "file"))
   var output: String
-  @Option(help: ArgumentHelp("A PEFT adapter folder to apply to the model.", valueName: "dir"))
-  var adapter: String?
-
-  @Option(help: "What the model is asked about each image, where the dataset has no questions.")
+  @Option(help: "What the model is asked about each image that has no question of its own.")
   var prompt = JobDefaults.prompt
   @Option(help: "The type of the operands of matrix products; all else is float32.")
   var precision = Precision.bf16
+  @Option(help: ArgumentHelp("Only the first images (of questions: the first questions), by id.", valueName: "n"))
+  var limit: Int?
   @Option(help: ArgumentHelp("The longest answer.", valueName: "n"))
   var maxNewTokens = 64
-  @Option(help: "0 takes the likeliest token; above it, tokens are drawn.")
+  @Option(help: ArgumentHelp("0 takes the likeliest token each time; above, tokens are drawn.", valueName: "x"))
   var temperature = 0.0
-  @Option(help: ArgumentHelp("Draw among the likeliest tokens that together have this probability.", valueName: "p"))
+  @Option(help: ArgumentHelp("Draw among the likeliest tokens with this probability together.", valueName: "p"))
   var topP = 1.0
-  @Option(help: ArgumentHelp("Beams of a beam search; 1 for none.", valueName: "n"))
+  @Option(help: ArgumentHelp("Follow so many sequences at a time (beam search).", valueName: "n"))
   var beams = 1
-  @Option(help: "Seed of the draws.")
+  @Option(help: "Seed of what is drawn.")
   var seed: UInt64 = 0
-  @Option(help: ArgumentHelp("Take only the first examples, by annotation or question id.", valueName: "n"))
-  var limit: Int?
   @Option(help: ArgumentHelp("Threads of each rank (default: the node's cores over its ranks).", valueName: "n"))
   var threads: Int?
   @Flag(help: "Go on from the journal of a run that was stopped.")
   var resume = false
-  @Flag(help: "Stop at the first example that can't be used, instead of skipping it.")
+  @Flag(help: "Stop at the first image that can't be used, instead of skipping it.")
   var strict = false
   @Flag(help: "No progress, only warnings and the result.")
   var quiet = false
-  @Option(help: "How the summary is printed.")
+  @Option(help: "How the result is printed.")
   var format = OutputFormat.table
 
   func run() throws {
-    let configuration = generationConfiguration
+    var c = GenerateConfiguration(
+      model: fileURL(model), dataset: fileURL(dataset), images: fileURL(images), output: fileURL(output))
+    c.adapter = adapter.map(fileURL)
+    c.prompt = prompt
+    c.precision = precision
+    c.limit = limit
+    c.decoding.maxNewTokens = maxNewTokens
+    c.decoding.temperature = temperature
+    c.decoding.topP = topP
+    c.decoding.beams = beams
+    c.decoding.seed = seed
+    c.threads = threads
+    c.resumes = resume
+    c.isStrict = strict
+    c.isQuiet = quiet
+    let configuration = c
     let summary = try Communicator.withWorld { try GenerationJob(configuration, on: $0).run() }
     guard let summary else { return }
     switch format {
     case .json: print(try jsonText(summary))
     case .table:
       let skipped = summary.skipped > 0 ? ", \(summary.skipped) skipped" : ""
+      for text in summary.examples { print("  \(text)") }
       let state = summary.isNew ? "" : "; it was finished already"
-      print("\(summary.answers) texts\(skipped) -> \(summary.output)\(state)")
+      print("\(summary.results) results\(skipped) -> \(summary.output)\(state)")
     }
-  }
-
-  private var generationConfiguration: GenerationConfiguration {
-    var configuration = GenerationConfiguration(
-      model: fileURL(model), dataset: fileURL(dataset), images: fileURL(images), output: fileURL(output))
-    configuration.adapter = adapter.map(fileURL)
-    configuration.prompt = prompt
-    configuration.precision = precision
-    configuration.decoding.maxNewTokens = maxNewTokens
-    configuration.decoding.temperature = temperature
-    configuration.decoding.topP = topP
-    configuration.decoding.beams = beams
-    configuration.decoding.seed = seed
-    configuration.limit = limit
-    configuration.threads = threads
-    configuration.resumes = resume
-    configuration.isStrict = strict
-    configuration.isQuiet = quiet
-    return configuration
   }
 }

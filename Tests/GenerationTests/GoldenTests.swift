@@ -1,6 +1,7 @@
 import Demonstration
 import Foundation
 import ImageInput
+import Jobs
 import Kernels
 import TensorCore
 import TestSupport
@@ -43,11 +44,11 @@ struct GoldenTests {
         let tokens = try model.visualLayout(width: image.width, height: image.height).visualTokens
         var options = DecodingOptions()
         (options.maxNewTokens, options.beams) = (golden.maxNewTokens, golden.numBeams)
-        let request = TextGenerator.Request(
-          id: 0, question: try model.question(prompt: golden.prompt, visualTokens: tokens))
-        let ids = try TextGenerator(model, options: options).answers(to: [request], about: image)[0]
-        #expect(ids == golden.ids, "\(name) \(golden.image) \(golden.prompt) \(golden.numBeams)")
-        #expect(model.text(of: ids) == golden.text, "\(name) \(golden.image) \(golden.prompt)")
+        let generator = TextGenerator(model, options: options)
+        let question = try generator.question(golden.prompt, id: 0, visualTokens: tokens)
+        let answer = try generator.answers(to: [question], about: image)[0]
+        #expect(answer.ids == golden.ids, "\(name) \(golden.image) \(golden.prompt) \(golden.numBeams)")
+        #expect(answer.text == golden.text, "\(name) \(golden.image) \(golden.prompt)")
       }
     }
   }
@@ -74,11 +75,10 @@ struct GoldenTests {
         let picture = Scene(seed: golden.seed).draw()
         let image = RGBImage(width: Scene.side, height: Scene.side, pixels: picture.pixels)
         let tokens = try model.visualLayout(width: image.width, height: image.height).visualTokens
-        let request = TextGenerator.Request(
-          id: 0, question: try model.question(prompt: "Describe the main object in the image.", visualTokens: tokens))
-        let ids = try generator.answers(to: [request], about: image)[0]
-        #expect(model.text(of: ids) == golden.description, "seed \(golden.seed)")
-        #expect(ids.last.map(model.stopTokens.contains) == true)
+        let question = try generator.question(JobDefaults.prompt, id: 0, visualTokens: tokens)
+        let answer = try generator.answers(to: [question], about: image)[0]
+        #expect(answer.text == golden.description, "seed \(golden.seed)")
+        #expect(answer.ids.last.map(model.stopTokens.contains) == true)
       }
     }
   }

@@ -21,10 +21,10 @@ struct TextGeneratorTests {
     image = try decodeImage(contentsOf: TinyCase.nested.images.appendingPathComponent("0003.jpg"))
   }
 
-  private func requests() throws -> [TextGenerator.Request] {
+  private func questions() throws -> [TextGenerator.Question] {
     let tokens = try model.visualLayout(width: image.width, height: image.height).visualTokens
     return try prompts.enumerated().map { index, prompt in
-      TextGenerator.Request(id: Int64(index), question: try model.question(prompt: prompt, visualTokens: tokens))
+      TextGenerator.Question(id: Int64(index), tokens: try model.question(prompt: prompt, visualTokens: tokens))
     }
   }
 
@@ -47,18 +47,17 @@ struct TextGeneratorTests {
   func cache(beams: Int) throws {
     var options = DecodingOptions()
     (options.maxNewTokens, options.beams) = (12, beams)
-    let requests = try requests()
-    let answers = try TextGenerator(model, options: options).answers(to: requests, about: image)
+    let questions = try questions()
+    let answers = try TextGenerator(model, options: options).answers(to: questions, about: image).map(\.ids)
     let visual = try model.encode(image, taps: Taps())
-    for (request, answer) in zip(requests, answers) {
-      var search = options.search(id: request.id, stopTokens: model.stopTokens)
+    for (question, answer) in zip(questions, answers) {
+      var search = AnswerSearch(options, stopTokens: model.stopTokens, example: question.id)
       var running = [[Int32]()]
       while !running.isEmpty {
-        let scores = try running.map { try logits(after: request.question.appending($0), visual)[...] }
-        let next = search.advance(scores)
-        running = next.map { running[$0.parent] + [$0.token] }
+        let scores = try running.map { try logits(after: question.tokens.appending($0), visual)[...] }
+        running = search.advance(scores).map(\.tokens)
       }
-      #expect(answer == search.answer, "prompt \(request.id)")
+      #expect(answer == search.best, "prompt \(question.id)")
       #expect(!answer.isEmpty && answer.count <= 12)
     }
     #expect(answers[0] == answers[3])
@@ -69,10 +68,10 @@ struct TextGeneratorTests {
     var options = DecodingOptions()
     (options.maxNewTokens, options.temperature, options.topP, options.seed) = (6, 1.5, 0.9, 5)
     let generator = TextGenerator(model, options: options)
-    let question = try requests()[1].question
-    let many = (0..<70).map { TextGenerator.Request(id: $0, question: question) }
+    let question = try questions()[1].tokens
+    let many = (0..<70).map { TextGenerator.Question(id: $0, tokens: question) }
     let answers = try generator.answers(to: many, about: image)
-    #expect(Set(answers).count > 20)
+    #expect(Set(answers.map(\.ids)).count > 20)
     for id in [0, 31, 32, 69] {
       #expect(try generator.answers(to: [many[id]], about: image) == [answers[id]])
     }
@@ -84,7 +83,7 @@ struct TextGeneratorTests {
     struct Stop: Error {}
     var calls = 0
     #expect(throws: Stop.self) {
-      try TextGenerator(model, options: DecodingOptions()).answers(to: requests(), about: image) {
+      try TextGenerator(model, options: DecodingOptions()).answers(to: questions(), about: image) {
         calls += 1
         if calls == 9 { throw Stop() }
       }

@@ -77,7 +77,8 @@ public final class Qwen2VLModel: VisionLanguageModel {
     }
     return VisualLayout(
       cells: cells, views: [ViewGrid(rows: rows, cols: columns)],
-      patches: rows * columns * configuration.spatialMergeSize * configuration.spatialMergeSize)
+      patches: rows * columns * configuration.spatialMergeSize * configuration.spatialMergeSize,
+      grid: VisualGrid(rows: rows, columns: columns))
   }
 
   public func sequence(prompt: String, description: String, visualTokens: Int) throws -> TokenSequence {

@@ -1,0 +1,129 @@
+import Foundation
+import HeadImpact
+import Jobs
+import LowRankAdaptation
+import TensorCore
+import Transformer
+
+/// Everything that a training run is asked for.
+public struct TrainConfiguration: Sendable {
+  public static let defaultTargets: [Projection] = [.query, .key, .value, .output]
+
+  /// How long a run is.
+  public enum Length: Sendable, Equatable {
+    case steps(Int)
+    case epochs(Int)
+  }
+
+  /// A published model folder.
+  public var model: URL
+  /// What to train on: a key-object dataset, COCO captions, or VQA v2 questions (then with `annotations`).
+  public var dataset: URL
+  /// The answers of a VQA v2 question file.
+  public var annotations: URL?
+  public var images: URL
+  /// The adapter's folder, to be made.
+  public var output: URL
+  public var prompt = JobDefaults.prompt
+  public var precision = Precision.bf16
+  /// Takes the first examples only, by id.
+  public var limit: Int?
+
+  /// The layers to adapt; nil where `heads` or `initialAdapter` say it.
+  public var layers: [Int]?
+  /// Restricts the adapter to these heads.
+  public var heads: [Selection.Head]?
+  /// nil: `defaultTargets`, or those of `initialAdapter`. The same for rank (8) and alpha (twice the rank).
+  public var targets: [Projection]?
+  public var loraRank: Int?
+  public var loraAlpha: Double?
+  public var dropout = 0.0
+  /// A PEFT adapter to start from.
+  public var initialAdapter: URL?
+
+  public var length = Length.epochs(1)
+  /// Examples of a step, of all ranks together.
+  public var batch = 8
+  /// Examples of one pass: more take more memory, and nothing else changes.
+  public var microBatch = 1
+  public var learningRate = 1e-4
+  public var schedule = LearningRateSchedule.Shape.constant
+  public var warmup = 0
+  /// The greatest norm of a step's gradient; 0 for none.
+  public var clip = 1.0
+  public var weightDecay = 0.0
+  public var seed: UInt64 = 0
+  public var shuffles = true
+
+  /// A dataset whose loss is measured on the way, and its images (by default those of `dataset`).
+  public var validation: URL?
+  public var validationAnnotations: URL?
+  public var validationImages: URL?
+  /// Or a share of `dataset`'s images, held out by the seed.
+  public var validationShare = 0.0
+  /// Steps between two measurements; nil: once an epoch, and at the end in any case.
+  public var validateEvery: Int?
+
+  /// Steps between two checkpoints; nil for none.
+  public var checkpointEvery: Int?
+  /// Goes on from the last checkpoint of a run that was stopped.
+  public var resumes = false
+
+  /// Keeps what lies below the lowest adapted layer.
+  public var caches = true
+  /// - Units: bytes, of each rank.
+  public var cacheMemory = 2 << 30
+  /// Where what memory doesn't hold goes; the output's folder by default.
+  public var cacheFolder: URL?
+
+  public var threads: Int?
+  public var isStrict = false
+  public var isQuiet = false
+  /// One JSON line a step on standard error instead of the progress line.
+  public var logsJSON = false
+
+  public init(model: URL, dataset: URL, images: URL, output: URL) {
+    self.model = model
+    self.dataset = dataset
+    self.images = images
+    self.output = output
+  }
+
+  /// Where everything lies until the adapter is whole.
+  var workFolder: URL { output.deletingLastPathComponent().appendingPathComponent(output.lastPathComponent + ".training") }
+
+  /// - Throws: `JobError` naming the option and what would be right.
+  func validate() throws {
+    func atLeast(_ least: Int, _ value: Int?, _ option: String) throws {
+      guard let value, value < least else { return }
+      throw JobError("\(option) is \(value); it must be at least \(least)")
+    }
+    switch length {
+    case .steps(let steps): try atLeast(1, steps, "--steps")
+    case .epochs(let epochs): try atLeast(1, epochs, "--epochs")
+    }
+    try atLeast(1, batch, "--batch")
+    try atLeast(1, microBatch, "--micro-batch")
+    try atLeast(0, warmup, "--warmup")
+    try atLeast(1, limit, "--limit")
+    try atLeast(1, validateEvery, "--validate-every")
+    try atLeast(1, checkpointEvery, "--checkpoint-every")
+    try atLeast(0, cacheMemory, "--cache-memory")
+    if let threads, !(1...4096).contains(threads) {
+      throw JobError("--threads is \(threads); it must be in 1...4096")
+    }
+    guard learningRate >= 0, learningRate.isFinite else {
+      throw JobError("--lr is \(learningRate); it must be a number from 0")
+    }
+    guard clip >= 0, clip.isFinite else { throw JobError("--clip is \(clip); it must be a number from 0 (none)") }
+    guard weightDecay >= 0, weightDecay.isFinite else {
+      throw JobError("--weight-decay is \(weightDecay); it must be a number from 0")
+    }
+    guard (0..<1).contains(validationShare) else {
+      throw JobError("--validation-share is \(validationShare); it must be at least 0 and less than 1")
+    }
+    guard validation == nil || validationShare == 0 else {
+      throw JobError("--validation and --validation-share both name validation examples; give one of them")
+    }
+  }
+}

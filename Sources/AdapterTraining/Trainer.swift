@@ -1,0 +1,228 @@
+import Foundation
+import Jobs
+import LowRankAdaptation
+import MessagePassing
+import Transformer
+import VisionLanguage
+
+/// The steps of a training run, the same on every rank (training.md).
+final class Trainer {
+  private let configuration: TrainConfiguration
+  private let world: Communicator
+  private let model: any VisionLanguageModel
+  private let samples: [TrainingSample]
+  private let validation: [TrainingSample]
+  private let adapter: LowRankAdapter
+  private let free: [Range<Int>]
+  private let schedule: LearningRateSchedule
+  private let total: Int
+  private let gradients: SampleGradients
+  private let store: PrefixStore
+  private let log: TrainingLog?
+  private var order: SampleOrder
+  private var exchange = PrefixExchange()
+  private var sum: StepSum
+  private var passGradient: [Float]
+
+  private(set) var state: TrainingState
+
+  /// - Parameters:
+  ///   - total: samples of the whole run, each time that one is trained on.
+  ///   - log: on rank 0.
+  init(
+    _ configuration: TrainConfiguration, on world: Communicator, model: any VisionLanguageModel,
+    samples: [TrainingSample], validation: [TrainingSample], adapter: LowRankAdapter, free: [Range<Int>], total: Int,
+    state: TrainingState, log: TrainingLog?
+  ) {
+    self.configuration = configuration
+    self.world = world
+    self.model = model
+    self.samples = samples
+    self.validation = validation
+    self.adapter = adapter
+    self.free = free
+    self.total = total
+    self.state = state
+    self.log = log
+    schedule = LearningRateSchedule(
+      shape: configuration.schedule, peak: configuration.learningRate, warmup: configuration.warmup,
+      steps: (total + configuration.batch - 1) / configuration.batch)
+    gradients = SampleGradients(model: model, adapter: adapter)
+    store = PrefixStore(
+      precision: configuration.precision, memoryLimit: configuration.cacheMemory,
+      folder: configuration.cacheFolder ?? configuration.output.deletingLastPathComponent(),
+      warn: { text in FileHandle.standardError.write(Data("headimpact: \(text)\n".utf8)) })
+    order = SampleOrder(count: samples.count, seed: configuration.seed, shuffles: configuration.shuffles)
+    sum = StepSum(count: adapter.count)
+    passGradient = [Float](repeating: 0, count: adapter.count)
+  }
+
+  /// Trains to the end.
+  ///
+  /// - Parameter checkpoint: called on every rank where a checkpoint is due, and before an error that a step found ends the
+  ///   run: the state is then that before the step.
+  func run(checkpoint: (TrainingState) throws -> Void) throws {
+    let steps = schedule.steps
+    if state.step == 0, !validation.isEmpty, state.history.validations.isEmpty { try validate() }
+    while state.step < steps {
+      do {
+        try step()
+      } catch let error as StepFailure {
+        if state.step > 0 { try checkpoint(state) }
+        // Those that found nothing wrong learn from the others what it was.
+        try world.agree { if let cause = error.cause { throw cause } }
+        throw JobError("step \(state.step + 1) failed on another rank")
+      }
+      if !validation.isEmpty, isValidationDue(steps: steps) { try validate() }
+      if let every = configuration.checkpointEvery, state.step % every == 0, state.step < steps {
+        try checkpoint(state)
+      }
+    }
+  }
+
+  private func isValidationDue(steps: Int) -> Bool {
+    if state.step == steps { return true }
+    if let every = configuration.validateEvery { return state.step % every == 0 }
+    let (before, after) = ((state.step - 1) * configuration.batch, state.step * configuration.batch)
+    return before / samples.count != after / samples.count
+  }
+
+  // MARK: - One step
+
+  /// What this rank or another found wrong in a step that all ranks took.
+  private struct StepFailure: Error {
+    /// nil where it was another rank.
+    let cause: (any Error)?
+  }
+
+  private func step() throws {
+    let start = Date()
+    let index = state.step
+    let batch = order.batch(step: index, size: configuration.batch, total: total)
+    let plan = StepPlan(batch: batch, worldSize: world.worldSize) { samples[$0].rows }
+    let received = configuration.caches ? try exchange.run(plan, on: world) { try prefix(of: $0, samples) } : [:]
+    sum.clear()
+    var failure: (any Error)?
+    do {
+      try accumulate(plan.samples[world.rank], step: index, received: received)
+    } catch {
+      failure = error
+      sum.noteFailure()
+    }
+    let checksum = adapter.checksum
+    sum.set(checksum: checksum)
+    let reduceStart = Date()
+    try sum.reduce(over: world)
+    let secondsAllreduce = Date().timeIntervalSince(reduceStart)
+    guard sum.failures == 0 else { throw StepFailure(cause: failure) }
+    guard sum.allRanksHave(checksum: checksum, worldSize: world.worldSize) else {
+      throw JobError(
+        "step \(index + 1): the ranks hold different adapters. Are their processors and programs the same? Resume from the "
+          + "last checkpoint")
+    }
+
+    var gradient = sum.meanGradient()
+    let norm = clipGradient(&gradient, free: free, most: configuration.clip)
+    let rate = schedule.rate(at: index)
+    let before = Array(adapter.parameters)
+    let optimiser = state.optimiser
+    state.optimiser.update(adapter.parameters, gradient: gradient, free: free, learningRate: rate)
+    guard adapter.parameters.allSatisfy(\.isFinite) else {
+      _ = adapter.parameters.update(fromContentsOf: before)
+      state.optimiser = optimiser
+      throw StepFailure(
+        cause: JobError("step \(index + 1): the adapter's numbers are no longer finite; a lower --lr may help"))
+    }
+    state.step += 1
+    let record = StepRecord(
+      step: state.step, loss: sum.loss / Double(max(1, sum.tokens)), learningRate: rate, gradientNorm: norm,
+      tokens: sum.tokens, seconds: Date().timeIntervalSince(start), secondsAllreduce: secondsAllreduce)
+    state.history.steps.append(record)
+    log?.show(record, epoch: Double(min(state.step * configuration.batch, total)) / Double(samples.count))
+  }
+
+  /// Adds this rank's samples of a step to the sum, each pass by itself.
+  private func accumulate(_ indices: [Int], step: Int, received: [Int: [UInt8]]) throws {
+    for first in stride(from: 0, to: indices.count, by: configuration.microBatch) {
+      let pass = Array(indices[first..<min(first + configuration.microBatch, indices.count)])
+      let inputs = try pass.map { index in
+        (
+          sample: samples[index],
+          prefix: PrefixStore.decode(try received[index] ?? prefix(of: index, samples), configuration.precision)
+        )
+      }
+      for index in passGradient.indices { passGradient[index] = 0 }
+      let keys = pass.map { dropoutKey(step: step, sample: $0) }
+      let losses = try passGradient.withUnsafeMutableBufferPointer { buffer in
+        try gradients.losses(
+          inputs, dropout: configuration.dropout > 0 ? (Float(configuration.dropout), keys) : nil,
+          gradients: buffer.baseAddress)
+      }
+      for (input, loss) in zip(inputs, losses) {
+        guard sum.add(loss: loss, tokens: input.sample.supervisedTokens) else {
+          throw JobError(
+            "step \(step + 1): the loss of sample \(input.sample.example.id) (\(input.sample.example.fileName)) is \(loss): "
+              + "a lower --lr may help, or a --warmup")
+        }
+      }
+      guard sum.add(gradient: passGradient) else {
+        let ids = inputs.map { "\($0.sample.example.id)" }.joined(separator: ", ")
+        throw JobError(
+          "step \(step + 1): the gradient of sample \(ids) is not finite: a lower --lr may help, or a --warmup")
+      }
+    }
+  }
+
+  private func dropoutKey(step: Int, sample: Int) -> UInt64 {
+    (configuration.seed &* 0x9FB2_1C65_1E98_DF25) ^ (UInt64(step) << 32) ^ UInt64(sample)
+  }
+
+  /// The encoded frozen prefix of a sample: from the store, or computed and kept.
+  private func prefix(of index: Int, _ samples: [TrainingSample], key: Int? = nil) throws -> [UInt8] {
+    let key = key ?? index
+    if configuration.caches, let bytes = try store.bytes(of: key) { return bytes }
+    let sample = samples[index]
+    let folder = key == index ? configuration.images : configuration.validationImages ?? configuration.images
+    let image = try JobInputs.image(
+      sample.example.fileName, in: folder, size: sample.example.size.map { ($0.width, $0.height) })
+    let bytes = PrefixStore.encode(try gradients.prefix(of: sample, image: image), configuration.precision)
+    if configuration.caches { try store.keep(bytes, of: key) }
+    return bytes
+  }
+
+  // MARK: - Validation
+
+  /// The mean loss over the supervised tokens of the held-out samples.
+  private func validate() throws {
+    let plan = StepPlan(batch: Array(validation.indices), worldSize: world.worldSize) { validation[$0].rows }
+    let mine = plan.samples[world.rank]
+    var sum = StepSum(count: 0)
+    try world.agree {
+      for first in stride(from: 0, to: mine.count, by: configuration.microBatch) {
+        let inputs = try mine[first..<min(first + configuration.microBatch, mine.count)].map { index in
+          let bytes = try prefix(of: index, validation, key: samples.count + index)
+          return (sample: validation[index], prefix: PrefixStore.decode(bytes, configuration.precision))
+        }
+        for (input, loss) in zip(inputs, try gradients.losses(inputs, gradients: nil)) {
+          guard sum.add(loss: loss, tokens: input.sample.supervisedTokens) else {
+            throw JobError("validation at step \(state.step): the loss of sample \(input.sample.example.id) is \(loss)")
+          }
+        }
+      }
+    }
+    try sum.reduce(over: world)
+    let record = ValidationRecord(
+      step: state.step, loss: sum.loss / Double(max(1, sum.tokens)), tokens: sum.tokens)
+    state.history.validations.append(record)
+    let isBest = state.history.best == record
+    if isBest { state.best = Array(adapter.parameters) }
+    log?.show(record, isBest: isBest)
+  }
+}
+
+extension LowRankAdapter {
+  /// 32 bits of all numbers (FNV-1a): ranks compare them.
+  var checksum: UInt32 {
+    parameters.reduce(into: 2_166_136_261 as UInt32) { $0 = ($0 ^ $1.bitPattern) &* 16_777_619 }
+  }
+}

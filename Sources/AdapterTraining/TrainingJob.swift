@@ -1,0 +1,329 @@
+import COCO
+import Foundation
+import HDF5Store
+import HeadImpact
+import Jobs
+import Kernels
+import LowRankAdaptation
+import MessagePassing
+import Safetensors
+import TensorCore
+import Transformer
+import VisionLanguage
+
+/// The training job: every rank reads the data, computes its share of each step, and holds the same adapter; rank 0 writes it.
+public struct TrainingJob {
+  private let configuration: TrainConfiguration
+  private let world: Communicator
+
+  /// What a finished run reports.
+  public struct Summary: Sendable, Encodable {
+    public let output: String
+    public let steps: Int
+    public let trainedParameters: Int
+    public let allParameters: Int
+    public let firstLoss: Double
+    public let lastLoss: Double
+    public let firstValidationLoss: Double?
+    public let bestValidationLoss: Double?
+    public let bestValidationStep: Int?
+    public let skipped: Int
+    /// False where the output was there already, finished by the run to resume.
+    public let isNew: Bool
+
+    /// In percent.
+    public var trainedShare: Double { 100 * Double(trainedParameters) / Double(max(1, allParameters)) }
+  }
+
+  public init(_ configuration: TrainConfiguration, on world: Communicator) {
+    self.configuration = configuration
+    self.world = world
+  }
+
+  /// Runs the job. Every rank calls it at the same time.
+  ///
+  /// - Returns: on rank 0 what was done; nil elsewhere.
+  /// - Throws: what is wrong with the inputs or went wrong on the way. Under MPI, let it leave
+  ///   `Communicator.withWorld`, which stops every rank.
+  public func run() throws -> Summary? {
+    let isFinished = try agreeOnOutput()
+    let threads = configuration.threads ?? JobDefaults.threads(localRanks: world.localSize)
+    let (model, parameterCount) = try world.agree {
+      let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
+      let model = try ModelRegistry.load(folder: configuration.model, context: context)
+      let checkpoint = try SafetensorsCheckpoint(folder: configuration.model)
+      return (model, checkpoint.tensors.values.reduce(0) { $0 + $1.count })
+    }
+    let datasets = try readDatasets()
+    let plan = try world.agree { try AdapterPlan(configuration, model: model) }
+    let identity = try world.agree { try self.identity(datasets.digests, plan) }
+    try world.agree(on: identity)
+    if isFinished { return try finishedSummary(identity, plan, parameterCount) }
+
+    let data = try prepare(datasets, model: model)
+    let adapter = plan.adapter
+    let total: Int =
+      switch configuration.length {
+      case .steps(let steps): steps * configuration.batch
+      case .epochs(let epochs): epochs * data.samples.count
+      }
+    let steps = (total + configuration.batch - 1) / configuration.batch
+    let checkpoints = CheckpointFolder(folder: configuration.workFolder)
+    let state = try resume(checkpoints, identity, adapter)
+    model.decoder.adapter = adapter
+    let log =
+      world.rank == 0
+      ? TrainingLog(
+        totalSteps: steps, firstStep: state.step, isQuiet: configuration.isQuiet, isJSON: configuration.logsJSON) : nil
+    announce(data, plan, parameterCount, state: state, steps: steps, log)
+    let trainer = Trainer(
+      configuration, on: world, model: model, samples: data.samples, validation: data.validation, adapter: adapter,
+      free: plan.free, total: total, state: state, log: log)
+    try trainer.run { state in
+      try world.agree {
+        guard world.rank == 0 else { return }
+        try checkpoints.save(state, parameters: Array(adapter.parameters), identity: identity) {
+          try plan.write(adapter, for: model, baseModel: modelName, into: $0)
+        }
+      }
+    }
+    log?.finish()
+    let finished = trainer.state
+    try world.agree {
+      guard world.rank == 0 else { return }
+      try writeOutput(finished, plan, model: model, identity: identity, parameterCount: parameterCount)
+    }
+    guard world.rank == 0 else { return nil }
+    return summary(
+      finished.history, plan, parameterCount, skipped: data.skipped, isNew: true)
+  }
+
+  private var modelName: String { configuration.model.standardizedFileURL.lastPathComponent }
+
+  // MARK: - Data
+
+  private struct Datasets {
+    let train: ImageTextDataset
+    let validation: ImageTextDataset?
+    /// What each file is called, and its SHA-256.
+    let digests: [(name: String, value: String)]
+  }
+
+  private struct TrainingData {
+    let samples: [TrainingSample]
+    let validation: [TrainingSample]
+    let skipped: Int
+  }
+
+  private func readDatasets() throws -> Datasets {
+    func read(_ url: URL?) throws -> [UInt8]? { try url.map { try world.readForAll($0) } }
+    let train = try read(configuration.dataset) ?? []
+    let answers = try read(configuration.annotations)
+    let validation = try read(configuration.validation)
+    let validationAnswers = try read(configuration.validationAnnotations)
+    func dataset(_ json: [UInt8], _ url: URL, _ annotations: ([UInt8]?, URL?), images: URL) throws -> ImageTextDataset {
+      var answers: (json: [UInt8], name: String)?
+      if let json = annotations.0, let url = annotations.1 { answers = (json, url.path) }
+      return try ImageTextDataset(json: json, name: url.path, annotations: answers) {
+        do { return try FileManager.default.contentsOfDirectory(atPath: images.path) } catch {
+          throw JobError("\(images.path): can't be listed: \(error.localizedDescription)")
+        }
+      }
+    }
+    return try world.agree {
+      Datasets(
+        train: try dataset(train, configuration.dataset, (answers, configuration.annotations), images: configuration.images),
+        validation: try validation.flatMap { json in
+          try configuration.validation.map {
+            try dataset(
+              json, $0, (validationAnswers, configuration.validationAnnotations),
+              images: configuration.validationImages ?? configuration.images)
+          }
+        },
+        digests: try [
+          ("dataset (SHA-256)", train), ("annotations (SHA-256)", answers), ("validation (SHA-256)", validation),
+          ("validation annotations (SHA-256)", validationAnswers),
+        ].map { name, bytes in (name, try bytes.map { try $0.withUnsafeBytes { try SHA256.hex(of: $0) } } ?? "none") })
+    }
+  }
+
+  private func prepare(_ datasets: Datasets, model: any VisionLanguageModel) throws -> TrainingData {
+    let preparer = ExamplePreparer(world: world, model: model, prompt: configuration.prompt)
+    let held = SplitMix64(seed: configuration.seed ^ 0x7661_6C69_6461_7465)
+    let examples = Array(datasets.train.examples.prefix(configuration.limit ?? .max))
+    func isHeldOut(_ example: ImageTextExample) -> Bool {
+      Double(held[UInt64(bitPattern: example.imageID)] >> 11) * 0x1p-53 < configuration.validationShare
+    }
+    let train = try preparer.prepare(examples.filter { !isHeldOut($0) }, images: configuration.images)
+    let heldOut = try preparer.prepare(
+      datasets.validation?.examples ?? examples.filter(isHeldOut),
+      images: configuration.validationImages ?? configuration.images)
+    let skipped = train.skipped + heldOut.skipped
+    if let first = skipped.first, configuration.isStrict {
+      throw JobError("example \(first.id) can't be used (--strict): \(first.reason)")
+    }
+    guard !train.samples.isEmpty else {
+      throw JobError(
+        "\(configuration.dataset.path): has no example to train on"
+          + train.skipped.prefix(5).map { "\n  example \($0.id): \($0.reason)" }.joined())
+    }
+    if configuration.validation != nil || configuration.validationShare > 0, heldOut.samples.isEmpty {
+      throw JobError("no example is left for validation: give another --validation, or a larger --validation-share")
+    }
+    if world.rank == 0 {
+      for sample in skipped {
+        FileHandle.standardError.write(Data("headimpact: example \(sample.id) is skipped: \(sample.reason)\n".utf8))
+      }
+    }
+    return TrainingData(samples: train.samples, validation: heldOut.samples, skipped: skipped.count)
+  }
+
+  // MARK: - Before and after
+
+  private func identity(_ digests: [(name: String, value: String)], _ plan: AdapterPlan) throws -> RunIdentity {
+    let c = configuration
+    let digest = try SafetensorsCheckpoint(folder: c.model).headerDigest()
+    let length: (String, String) =
+      switch c.length {
+      case .steps(let steps): ("length", "\(steps) steps")
+      case .epochs(let epochs): ("length", "\(epochs) epochs")
+      }
+    return RunIdentity(
+      [("program version", JobDefaults.programVersion), ("model (SHA-256)", digest)] + digests + [
+        ("--prompt", c.prompt), ("--precision", c.precision.rawValue), ("--limit", c.limit.map(String.init) ?? "none"),
+        ("layers", plan.lora.layers.map(String.init).joined(separator: ",")),
+        ("heads", plan.heads.map { "\($0.layer).\($0.head)" }.joined(separator: ",")),
+        ("--targets", plan.lora.targets.map(\.rawValue).joined(separator: ",")), ("--lora-rank", "\(plan.lora.loraRank)"),
+        ("--lora-alpha", "\(plan.lora.loraAlpha)"), ("--dropout", "\(plan.lora.dropout)"),
+        ("initial adapter", String(plan.initialChecksum, radix: 16)), length, ("--batch", "\(c.batch)"),
+        ("--lr", "\(c.learningRate)"), ("--schedule", c.schedule.rawValue), ("--warmup", "\(c.warmup)"),
+        ("--clip", "\(c.clip)"), ("--weight-decay", "\(c.weightDecay)"), ("--seed", "\(c.seed)"),
+        ("--shuffle", c.shuffles ? "seeded" : "none"), ("--validation-share", "\(c.validationShare)"),
+      ])
+  }
+
+  /// Sees on rank 0, for all, whether there is anything to do.
+  private func agreeOnOutput() throws -> Bool {
+    let finished = try world.agree { () -> Bool in
+      try configuration.validate()
+      guard world.rank == 0 else { return false }
+      try JobInputs.checkFolder(of: configuration.output)
+      let output = configuration.output.path
+      let work = configuration.workFolder.path
+      if configuration.resumes {
+        return FileManager.default.fileExists(atPath: output) && !FileManager.default.fileExists(atPath: work)
+      }
+      try JobInputs.refuseExisting([(output, "the output"), (work, "what a run that was stopped left")])
+      return false
+    }
+    return try world.broadcast(world.rank == 0 ? [Int32(finished ? 1 : 0)] : nil)[0] == 1
+  }
+
+  private func resume(_ checkpoints: CheckpointFolder, _ identity: RunIdentity, _ adapter: LowRankAdapter) throws
+    -> TrainingState
+  {
+    var state = TrainingState(optimiser: AdamW(count: adapter.count, weightDecay: configuration.weightDecay))
+    guard configuration.resumes else { return state }
+    let found = try world.agree { world.rank == 0 ? try checkpoints.load(identity: identity) : nil }
+    guard try world.broadcast(world.rank == 0 ? [Int32(found == nil ? 0 : 1)] : nil)[0] == 1 else { return state }
+    let parameters = try world.broadcast(found?.parameters)
+    let mean = try world.broadcast(found?.state.optimiser.mean)
+    let square = try world.broadcast(found?.state.optimiser.square)
+    let best = try world.broadcast(world.rank == 0 ? found?.state.best ?? [] : nil)
+    let history = try world.broadcast(world.rank == 0 ? Array(JSONEncoder().encode(found?.state.history)) : nil)
+    try world.agree {
+      guard parameters.count == adapter.count else {
+        throw JobError("\(checkpoints.folder.path): the checkpoint is of another adapter")
+      }
+    }
+    _ = adapter.parameters.update(fromContentsOf: parameters)
+    state.history = try JSONDecoder().decode(TrainingHistory.self, from: Data(history))
+    state.step = state.history.steps.count
+    state.optimiser = AdamW(weightDecay: configuration.weightDecay, step: state.step, mean: mean, square: square)
+    state.best = best.isEmpty ? nil : best
+    return state
+  }
+
+  private func announce(
+    _ data: TrainingData, _ plan: AdapterPlan, _ parameterCount: Int, state: TrainingState, steps: Int,
+    _ log: TrainingLog?
+  ) {
+    guard !configuration.logsJSON else { return }
+    let all = parameterCount + plan.adapter.count
+    log?.note(
+      "trainable params: \(plan.trained.formatted()) || all params: \(all.formatted()) || trainable%: "
+        + String(format: "%.4f", 100 * Double(plan.trained) / Double(all)))
+    let layers = plan.lora.layers.map(String.init).joined(separator: ", ")
+    let targets = plan.lora.targets.map(\.rawValue).joined(separator: ", ")
+    log?.note(
+      "layers \(layers) (\(targets), rank \(plan.lora.loraRank)), \(data.samples.count) examples"
+        + (data.validation.isEmpty ? "" : " and \(data.validation.count) for validation") + ", \(steps) steps")
+    if state.step > 0 { log?.note("resuming: \(state.step) of \(steps) steps are done") }
+  }
+
+  /// Everything aside in the work folder, then the output's name in one step.
+  private func writeOutput(
+    _ state: TrainingState, _ plan: AdapterPlan, model: any VisionLanguageModel, identity: RunIdentity,
+    parameterCount: Int
+  ) throws {
+    let files = FileManager.default
+    let aside = configuration.workFolder.appendingPathComponent(".adapter.partial")
+    if files.fileExists(atPath: aside.path) { try files.removeItem(at: aside) }
+    try files.createDirectory(at: aside, withIntermediateDirectories: true)
+    try plan.write(plan.adapter, for: model, baseModel: modelName, into: aside)
+    if let best = state.best {
+      let folder = aside.appendingPathComponent("best")
+      try files.createDirectory(at: folder, withIntermediateDirectories: false)
+      let last = Array(plan.adapter.parameters)
+      _ = plan.adapter.parameters.update(fromContentsOf: best)
+      defer { _ = plan.adapter.parameters.update(fromContentsOf: last) }
+      try plan.write(plan.adapter, for: model, baseModel: modelName, into: folder)
+    }
+    try TrainingFile.write(
+      to: aside.appendingPathComponent("training.h5"), history: state.history, identity: identity,
+      facts: [
+        ("title", .string("LoRA training of \(modelName)")),
+        ("source", .string("headimpact \(JobDefaults.programVersion)")), ("model_name", .string(modelName)),
+        ("created", .string(ISO8601DateFormatter().string(from: Date()))), ("ranks", .integer(Int64(world.worldSize))),
+        ("micro_batch", .integer(Int64(configuration.microBatch))),
+        ("trained_parameters", .integer(Int64(plan.trained))),
+        ("all_parameters", .integer(Int64(parameterCount + plan.adapter.count))),
+      ])
+    try files.moveItem(at: aside, to: configuration.output)
+    try files.removeItem(at: configuration.workFolder)
+  }
+
+  private func finishedSummary(
+    _ identity: RunIdentity, _ plan: AdapterPlan, _ parameterCount: Int
+  ) throws -> Summary? {
+    let losses = try world.agree { () -> [Double] in
+      guard world.rank == 0 else { return [] }
+      let file = configuration.output.appendingPathComponent("training.h5")
+      let begun = try TrainingFile.read(file)
+      let differences = begun.identity.differences(from: identity)
+      guard differences.isEmpty else {
+        throw JobError(
+          "\(configuration.output.path): is finished, with other inputs:\(differences.map { "\n  " + $0 }.joined())\n"
+            + "Give the same ones, or choose another --output")
+      }
+      return begun.losses
+    }
+    guard world.rank == 0 else { return nil }
+    var history = TrainingHistory()
+    history.steps = losses.enumerated().map {
+      StepRecord(
+        step: $0 + 1, loss: $1, learningRate: 0, gradientNorm: 0, tokens: 0, seconds: 0, secondsAllreduce: 0)
+    }
+    return summary(history, plan, parameterCount, skipped: 0, isNew: false)
+  }
+
+  private func summary(
+    _ history: TrainingHistory, _ plan: AdapterPlan, _ parameterCount: Int, skipped: Int, isNew: Bool
+  ) -> Summary {
+    Summary(
+      output: configuration.output.path, steps: history.steps.count, trainedParameters: plan.trained,
+      allParameters: parameterCount + plan.adapter.count, firstLoss: history.steps.first?.loss ?? .nan,
+      lastLoss: history.steps.last?.loss ?? .nan, firstValidationLoss: history.validations.first?.loss,
+      bestValidationLoss: history.best?.loss, bestValidationStep: history.best?.step, skipped: skipped, isNew: isNew)
+  }
+}

@@ -1,0 +1,107 @@
+import Foundation
+import Jobs
+import LowRankAdaptation
+import MessagePassing
+import Safetensors
+
+/// Where a run stands between two steps, beside the adapter itself. Everything random depends on the seed and the step, so
+/// no state of a generator is part of it.
+struct TrainingState: Equatable, Sendable {
+  /// Steps done.
+  var step = 0
+  var optimiser: AdamW
+  var history = TrainingHistory()
+  /// The adapter of the lowest validation loss so far.
+  var best: [Float]?
+}
+
+/// Checkpoints: a folder each, an ordinary adapter and `state.safetensors`, given its name when it is whole. The one before
+/// goes once the next is there.
+struct CheckpointFolder {
+  private static let prefix = "checkpoint-"
+  let folder: URL
+
+  /// - Parameter writeAdapter: writes the adapter's files into the folder it is given.
+  /// - Throws: what the system says; the checkpoint before is then untouched.
+  func save(
+    _ state: TrainingState, parameters: [Float], identity: RunIdentity, writeAdapter: (URL) throws -> Void
+  ) throws {
+    let files = FileManager.default
+    let name = Self.prefix + String(format: "%08d", state.step)
+    let place = folder.appendingPathComponent(name)
+    let aside = folder.appendingPathComponent("." + name + ".partial")
+    do {
+      try files.createDirectory(at: folder, withIntermediateDirectories: true)
+      if files.fileExists(atPath: aside.path) { try files.removeItem(at: aside) }
+      try files.createDirectory(at: aside, withIntermediateDirectories: false)
+      try writeAdapter(aside)
+      try Self.write(state, parameters, identity, to: aside.appendingPathComponent("state.safetensors"))
+      if files.fileExists(atPath: place.path) { try files.removeItem(at: place) }
+      try files.moveItem(at: aside, to: place)
+    } catch {
+      // What is left of it may not be removable either; the error that matters is the first.
+      try? files.removeItem(at: aside)
+      throw JobError("\(place.path): the checkpoint can't be written: \(error)")
+    }
+    for other in try names() where other < name { try files.removeItem(at: folder.appendingPathComponent(other)) }
+  }
+
+  /// The last checkpoint's state; nil where there is none.
+  ///
+  /// - Throws: `JobError` where it is of another run, naming what differs.
+  func load(identity: RunIdentity) throws -> (state: TrainingState, parameters: [Float])? {
+    guard let name = try names().last else { return nil }
+    let place = folder.appendingPathComponent(name)
+    let file = try SafetensorsFile(contentsOf: place.appendingPathComponent("state.safetensors"))
+    guard let begun = try file.metadata["identity"].map({ try RunIdentity(decoding: Array($0.utf8)) }),
+      let step = file.metadata["step"].flatMap({ Int($0) }), let decay = file.metadata["weight_decay"].flatMap(Double.init)
+    else { throw JobError("\(place.path): is no checkpoint of a training run") }
+    let differences = begun.differences(from: identity)
+    guard differences.isEmpty else {
+      throw JobError(
+        "\(place.path): the run to resume had other inputs:\(differences.map { "\n  " + $0 }.joined())\n"
+          + "Give the same ones, or remove \(folder.path) to start afresh")
+    }
+    func floats(_ name: String) throws -> [Float] {
+      guard let tensor = file.tensors[name], tensor.dtype == .f32 else {
+        throw JobError("\(place.path): its state has no \(name)")
+      }
+      return tensor.withBytes { bytes in
+        (0..<tensor.count).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
+      }
+    }
+    let parameters = try floats("parameters")
+    let (mean, square) = (try floats("mean"), try floats("square"))
+    guard mean.count == parameters.count, square.count == parameters.count else {
+      throw JobError("\(place.path): its state is of another adapter")
+    }
+    var state = TrainingState(
+      step: step, optimiser: AdamW(weightDecay: decay, step: step, mean: mean, square: square),
+      best: file.tensors["best"] == nil ? nil : try floats("best"))
+    guard let history = file.metadata["history"],
+      let decoded = try? JSONDecoder().decode(TrainingHistory.self, from: Data(history.utf8))
+    else { throw JobError("\(place.path): its history can't be read") }
+    state.history = decoded
+    return (state, parameters)
+  }
+
+  private static func write(
+    _ state: TrainingState, _ parameters: [Float], _ identity: RunIdentity, to url: URL
+  ) throws {
+    var tensors = [("parameters", parameters), ("mean", state.optimiser.mean), ("square", state.optimiser.square)]
+    if let best = state.best { tensors.append(("best", best)) }
+    try writeSafetensors(
+      tensors.map { TensorData(name: $0.0, shape: [$0.1.count], values: $0.1) },
+      metadata: [
+        "identity": String(decoding: try identity.encode(), as: UTF8.self), "step": "\(state.step)",
+        "weight_decay": "\(state.optimiser.weightDecay)",
+        "history": String(decoding: try JSONEncoder().encode(state.history), as: UTF8.self),
+      ], to: url)
+  }
+
+  /// Ascending by step.
+  private func names() throws -> [String] {
+    guard FileManager.default.fileExists(atPath: folder.path) else { return [] }
+    return try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasPrefix(Self.prefix) }.sorted()
+  }
+}

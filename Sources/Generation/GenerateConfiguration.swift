@@ -1,0 +1,42 @@
+import Foundation
+import Jobs
+import TensorCore
+
+/// Everything that a generating run is asked for.
+public struct GenerateConfiguration: Sendable {
+  /// A published model folder.
+  public var model: URL
+  /// A PEFT adapter of it.
+  public var adapter: URL?
+  /// A key-object dataset, COCO captions, or VQA v2 questions.
+  public var dataset: URL
+  public var images: URL
+  /// The JSON file to make.
+  public var output: URL
+  public var prompt = JobDefaults.prompt
+  public var precision = Precision.bf16
+  /// Takes the first images (of questions: the first questions) only, by id.
+  public var limit: Int?
+  public var decoding = DecodingOptions()
+  public var threads: Int?
+  public var resumes = false
+  public var isStrict = false
+  public var isQuiet = false
+
+  public init(model: URL, dataset: URL, images: URL, output: URL) {
+    self.model = model
+    self.dataset = dataset
+    self.images = images
+    self.output = output
+  }
+
+  /// Where finished images are kept until the output is whole.
+  var journal: URL { output.appendingPathExtension("journal") }
+
+  /// - Throws: `JobError` naming the option.
+  func validate() throws {
+    try decoding.validate()
+    if let limit, limit < 1 { throw JobError("--limit is \(limit); it must be at least 1") }
+    if let threads, !(1...4096).contains(threads) { throw JobError("--threads is \(threads); it must be in 1...4096") }
+  }
+}

@@ -1,0 +1,59 @@
+import ArgumentParser
+import Foundation
+import HeadImpact
+import Survey
+
+/// The layers and heads that `train`'s options name.
+struct AdaptedParts {
+  private(set) var layers: [Int]?
+  private(set) var heads: [Selection.Head]?
+
+  init(layers list: String?, selection path: String?, heads spec: String?, hi: String?) throws {
+    if let list {
+      layers = try list.split(separator: ",").map { part in
+        guard let layer = Int(part.trimmingCharacters(in: .whitespaces)) else {
+          throw ValidationError("--layers: \"\(part)\" is no layer number; give them as 14,15,16.")
+        }
+        return layer
+      }
+    }
+    let selection = try path.map { path in
+      let data: Data
+      do { data = try Data(contentsOf: fileURL(path)) } catch {
+        throw HeadImpactError("\(path): can't be read: \(error.localizedDescription)")
+      }
+      return try Selection(json: data, named: path)
+    }
+    guard let spec else {
+      layers = layers ?? selection?.layers
+      return
+    }
+    if spec.hasPrefix("top:") {
+      guard let count = Int(spec.dropFirst(4)), count >= 1 else {
+        throw ValidationError("--heads: top:K takes a number from 1.")
+      }
+      heads = try Self.top(count, selection: selection, hi: hi)
+    } else {
+      heads = try spec.split(separator: ",").map { part in
+        let numbers = part.split(separator: ".").compactMap { Int($0) }
+        guard numbers.count == 2 else {
+          throw ValidationError("--heads: \"\(part)\" is no head; give layer and head as 14.3, or top:K.")
+        }
+        return Selection.Head(layer: numbers[0], head: numbers[1])
+      }
+    }
+  }
+
+  private static func top(_ count: Int, selection: Selection?, hi: String?) throws -> [Selection.Head] {
+    if let hi {
+      let table = try HeadImpactFile.read(fileURL(hi)).table
+      return try Selection(from: table, strategy: .top, layers: 1, topHeads: count).heads
+    }
+    guard let selection else { throw ValidationError("--heads top:K needs --hi, or --selection with heads.") }
+    guard selection.heads.count >= count else {
+      throw ValidationError(
+        "--heads top:\(count): the selection names \(selection.heads.count) heads; make it with select --heads \(count).")
+    }
+    return Array(selection.heads.prefix(count))
+  }
+}

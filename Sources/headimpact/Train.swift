@@ -1,0 +1,240 @@
+import AdapterTraining
+import ArgumentParser
+import Foundation
+import Jobs
+import LowRankAdaptation
+import MessagePassing
+import TensorCore
+import Transformer
+
+struct Train: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Fine-tune chosen decoder layers with LoRA, data-parallel, into a PEFT adapter folder.",
+    discussion: """
+      headimpact select hi.h5 --strategy top --layers 3 > top3.json
+      mpirun -np 4 headimpact train --model DIR --dataset keyobjects.json --images DIR --selection top3.json --output adapter
+
+      OUTPUT gets adapter_config.json, adapter_model.safetensors and training.h5 (and best/ where there is a validation loss). \
+      Until it is whole, checkpoints are in OUTPUT.training; after a kill, --resume goes on from the last one, on any number \
+      of ranks.
+      """)
+
+  @Option(help: ArgumentHelp("A model folder as published on the Hugging Face Hub.", valueName: "dir"))
+  var model: String
+  @Option(
+    help: ArgumentHelp(
+      "What to train on: a key-object dataset, COCO captions, or VQA v2 questions with --annotations.", valueName: "file"))
+  var dataset: String
+  @Option(help: ArgumentHelp("The answers of a VQA v2 question file.", valueName: "file"))
+  var annotations: String?
+  @Option(help: ArgumentHelp("The folder of the dataset's images.", valueName: "dir"))
+  var images: String
+  @Option(help: ArgumentHelp("The adapter's folder to make.", valueName: "dir"))
+  var output: String
+
+  @Option(help: ArgumentHelp("The layers to adapt, as 14,15,16.", valueName: "list"))
+  var layers: String?
+  @Option(help: ArgumentHelp("A file that select wrote, with the layers to adapt.", valueName: "file"))
+  var selection: String?
+  @Option(
+    help: ArgumentHelp(
+      "Train the parts of these heads only: 14.3,15.0, or top:K, the first K heads of --selection or of --hi.",
+      valueName: "heads"))
+  var heads: String?
+  @Option(help: ArgumentHelp("The HDF5 file of a scoring run, whose best heads top:K takes.", valueName: "file"))
+  var hi: String?
+  @Option(help: ArgumentHelp("Modules to adapt (default: q_proj,k_proj,v_proj,o_proj).", valueName: "list"))
+  var targets: String?
+  @Option(help: ArgumentHelp("Rank of the updates (default: 8).", valueName: "r"))
+  var loraRank: Int?
+  @Option(help: ArgumentHelp("Their alpha: an update is scaled by alpha / rank (default: twice the rank).", valueName: "x"))
+  var loraAlpha: Double?
+  @Option(help: ArgumentHelp("Share of the updates' inputs left out at random while training.", valueName: "share"))
+  var dropout = 0.0
+  @Option(
+    name: .customLong("init"),
+    help: ArgumentHelp("A PEFT adapter to start from; layers, targets, rank and alpha are its own.", valueName: "dir"))
+  var initialAdapter: String?
+
+  @Option(help: ArgumentHelp("Passes over the data (default: 1).", valueName: "n"))
+  var epochs: Int?
+  @Option(help: ArgumentHelp("Or optimiser steps.", valueName: "n"))
+  var steps: Int?
+  @Option(help: ArgumentHelp("Examples of a step, of all ranks together.", valueName: "n"))
+  var batch = 8
+  @Option(help: ArgumentHelp("Examples computed at a time: changes memory and speed only.", valueName: "n"))
+  var microBatch = 1
+  @Option(help: ArgumentHelp("Learning rate.", valueName: "x"))
+  var lr = 1e-4
+  @Option(help: "How the learning rate goes after the warm-up.")
+  var schedule = LearningRateSchedule.Shape.constant
+  @Option(help: ArgumentHelp("Steps over which the learning rate rises from zero.", valueName: "n"))
+  var warmup = 0
+  @Option(help: ArgumentHelp("Longest gradient: longer ones are shortened; 0 for no limit.", valueName: "x"))
+  var clip = 1.0
+  @Option(help: ArgumentHelp("AdamW's decoupled weight decay.", valueName: "x"))
+  var weightDecay = 0.0
+  @Option(help: "Seed of the new adapter, the order, dropout and the validation share.")
+  var seed: UInt64 = 0
+  @Option(help: "The order of examples: a new one each epoch, by the seed, or that of their ids.")
+  var shuffle = Shuffle.seeded
+  @Option(help: "What the model is asked about each image that has no question of its own.")
+  var prompt = JobDefaults.prompt
+  @Option(help: "The type of the operands of matrix products; the adapter is float32.")
+  var precision = Precision.bf16
+  @Option(help: ArgumentHelp("Use only the first examples, by id.", valueName: "n"))
+  var limit: Int?
+
+  @Option(help: ArgumentHelp("A dataset whose loss is measured on the way; the best adapter is kept.", valueName: "file"))
+  var validation: String?
+  @Option(help: ArgumentHelp("The answers of --validation, where it is a VQA v2 question file.", valueName: "file"))
+  var validationAnnotations: String?
+  @Option(help: ArgumentHelp("The images of --validation (default: --images).", valueName: "dir"))
+  var validationImages: String?
+  @Option(help: ArgumentHelp("Or hold out this share of --dataset's images.", valueName: "share"))
+  var validationShare = 0.0
+  @Option(help: ArgumentHelp("Steps between two measurements (default: once an epoch).", valueName: "n"))
+  var validateEvery: Int?
+
+  @Option(help: ArgumentHelp("Steps between two checkpoints (default: none).", valueName: "n"))
+  var checkpointEvery: Int?
+  @Flag(help: "Go on from the last checkpoint of a run that was stopped.")
+  var resume = false
+  @Option(
+    help: ArgumentHelp(
+      "Memory of each rank for what lies below the lowest adapted layer, computed once: 2GiB, 500MB, 0.", valueName: "size"))
+  var cacheMemory = ByteCount(bytes: 2 << 30)
+  @Option(help: ArgumentHelp("Where what goes beyond is kept (default: the folder of --output).", valueName: "dir"))
+  var cacheDir: String?
+  @Flag(name: .customLong("no-cache"), help: "Compute it anew every time; the losses are the same.")
+  var noCache = false
+
+  @Option(help: ArgumentHelp("Threads of each rank (default: the node's cores over its ranks).", valueName: "n"))
+  var threads: Int?
+  @Flag(help: "Stop at an example that can't be used, instead of skipping it.")
+  var strict = false
+  @Flag(help: "No progress, only warnings and the result.")
+  var quiet = false
+  @Option(help: "Progress as text, or one JSON line a step.")
+  var logFormat = LogFormat.text
+  @Option(help: "How the result is printed.")
+  var format = OutputFormat.table
+
+  func validate() throws {
+    guard epochs == nil || steps == nil else { throw ValidationError("Give --epochs or --steps, not both.") }
+    guard layers == nil || selection == nil else { throw ValidationError("Give --layers or --selection, not both.") }
+    guard layers != nil || selection != nil || heads != nil || initialAdapter != nil else {
+      throw ValidationError("Say what to adapt: --layers, --selection, --heads or --init.")
+    }
+  }
+
+  func run() throws {
+    let configuration = try trainConfiguration()
+    let summary = try Communicator.withWorld { try TrainingJob(configuration, on: $0).run() }
+    guard let summary else { return }
+    switch format {
+    case .json: print(try jsonText(summary))
+    case .table: print(Self.text(summary))
+    }
+  }
+
+  private static func text(_ summary: TrainingJob.Summary) -> String {
+    var rows = [
+      ["trained parameters", "\(summary.trainedParameters.formatted()) (\(String(format: "%.4f", summary.trainedShare))%)"],
+      ["steps", "\(summary.steps)"], ["loss, first and last step", "\(number(summary.firstLoss)) \(number(summary.lastLoss))"],
+    ]
+    if let first = summary.firstValidationLoss, let best = summary.bestValidationLoss, let step = summary.bestValidationStep {
+      rows.append(["validation loss", "\(number(first)) before, \(number(best)) at best (step \(step))"])
+    }
+    if summary.skipped > 0 { rows.append(["skipped examples", "\(summary.skipped)"]) }
+    return aligned(rows) + "\n\n-> \(summary.output)\(summary.isNew ? "" : "; it was finished already")"
+  }
+
+  private func trainConfiguration() throws -> TrainConfiguration {
+    var c = TrainConfiguration(
+      model: fileURL(model), dataset: fileURL(dataset), images: fileURL(images), output: fileURL(output))
+    c.annotations = annotations.map(fileURL)
+    c.prompt = prompt
+    c.precision = precision
+    c.limit = limit
+    let target = try AdaptedParts(layers: layers, selection: selection, heads: heads, hi: hi)
+    c.layers = target.layers
+    c.heads = target.heads
+    c.targets = try targets.map(projections)
+    c.loraRank = loraRank
+    c.loraAlpha = loraAlpha
+    c.dropout = dropout
+    c.initialAdapter = initialAdapter.map(fileURL)
+    c.length = steps.map { .steps($0) } ?? .epochs(epochs ?? 1)
+    c.batch = batch
+    c.microBatch = microBatch
+    c.learningRate = lr
+    c.schedule = schedule
+    c.warmup = warmup
+    c.clip = clip
+    c.weightDecay = weightDecay
+    c.seed = seed
+    c.shuffles = shuffle == .seeded
+    c.validation = validation.map(fileURL)
+    c.validationAnnotations = validationAnnotations.map(fileURL)
+    c.validationImages = validationImages.map(fileURL)
+    c.validationShare = validationShare
+    c.validateEvery = validateEvery
+    c.checkpointEvery = checkpointEvery
+    c.resumes = resume
+    c.caches = !noCache
+    c.cacheMemory = cacheMemory.bytes
+    c.cacheFolder = cacheDir.map(fileURL)
+    c.threads = threads
+    c.isStrict = strict
+    c.isQuiet = quiet
+    c.logsJSON = logFormat == .json
+    return c
+  }
+
+  private func projections(_ list: String) throws -> [Projection] {
+    try list.split(separator: ",").map { name in
+      guard let projection = Projection(rawValue: name.trimmingCharacters(in: .whitespaces)) else {
+        let all = Projection.allCases.map(\.rawValue).joined(separator: ", ")
+        throw ValidationError("--targets: \"\(name)\" is none of \(all).")
+      }
+      return projection
+    }
+  }
+}
+
+enum Shuffle: String, CaseIterable, ExpressibleByArgument {
+  case seeded
+  case none
+}
+
+enum LogFormat: String, CaseIterable, ExpressibleByArgument {
+  case text
+  case json
+}
+
+extension LearningRateSchedule.Shape: ExpressibleByArgument {}
+
+/// "2GiB", "500MB", "1000000".
+struct ByteCount: ExpressibleByArgument {
+  let bytes: Int
+
+  init(bytes: Int) { self.bytes = bytes }
+
+  init?(argument: String) {
+    let units: [(String, Double)] = [
+      ("KiB", 0x1p10), ("MiB", 0x1p20), ("GiB", 0x1p30), ("TiB", 0x1p40), ("KB", 1e3), ("MB", 1e6), ("GB", 1e9), ("TB", 1e12),
+      ("B", 1), ("", 1),
+    ]
+    for (unit, factor) in units where argument.hasSuffix(unit) {
+      guard let number = Double(argument.dropLast(unit.count).trimmingCharacters(in: .whitespaces)),
+        let bytes = Int(exactly: (number * factor).rounded()), bytes >= 0
+      else { return nil }
+      self.bytes = bytes
+      return
+    }
+    return nil
+  }
+
+  var defaultValueDescription: String { bytes % (1 << 30) == 0 ? "\(bytes >> 30)GiB" : "\(bytes)" }
+}
