@@ -82,7 +82,10 @@ let package = Package(
     tests(of: "LowRankAdaptation"),
     tests(of: "Jobs"),
     tests(of: "Survey", ["Jobs", "Demonstration"]),
-    tests(of: "Generation", ["Demonstration"], exclude: ["Goldens"]),
+    tests(
+      of: "AdapterTraining", ["COCO", "HDF5Store", "ImageInput", "Jobs", "LowRankAdaptation", "Transformer", "VisionLanguage"],
+      exclude: ["Goldens"]),
+    tests(of: "Generation", ["COCO", "Demonstration", "ImageInput", "VisionLanguage"], exclude: ["Goldens"]),
     tests(of: "Demonstration"),
     .testTarget(name: "CommandLineTests", dependencies: ["headimpact", "TestSupport"], swiftSettings: strict),
   ],

@@ -66,6 +66,15 @@ final class TextGenerator {
     return answers
   }
 
+  /// The same of prompts, each with the id of its example.
+  func answers(
+    image: RGBImage, prompts: [(id: Int64, text: String)], poll: @escaping () throws -> Void = {}
+  ) throws -> [Answer] {
+    let tokens = try visualTokens(of: image)
+    let questions = try prompts.map { try question($0.text, id: $0.id, visualTokens: tokens) }
+    return try answers(to: questions, about: image, poll: poll)
+  }
+
   /// Rows that all questions have in common; each has at least one of its own.
   private static func sharedPrefix(of questions: [TokenSequence]) -> Int {
     questions.reduce(Int.max) { shared, question in

@@ -1,214 +1,138 @@
-import Demonstration
 import Foundation
-import ImageInput
 import TestSupport
 import Testing
 
 /// Tests that run the program itself; one after the other, so that none has to share the cores.
-@Suite("Runs of generate", .serialized)
-struct RunTests {
-  /// The demonstration model and dataset in a folder of their own.
-  private struct Demo {
-    let scratch: ScratchFolder
-    var dataset: URL { scratch.file("dataset") }
-    var images: URL { dataset.appendingPathComponent("images") }
+@Suite("Generating runs", .serialized)
+struct GeneratingRuns {
+  private func run(_ arguments: [String], ranks: Int? = nil, prefix: [String] = []) async throws -> MPIRun {
+    let run = try await MPIRun.launch("headimpact", arguments, ranks: ranks, timeout: 120, prefix: prefix)
+    #expect(!run.timedOut)
+    return run
+  }
 
-    init(_ scratch: ScratchFolder, scenes: Int) throws {
-      self.scratch = scratch
-      try DemoModel.write(to: scratch.file("model"))
-      try DemoDataset(split: .test, count: scenes).write(to: scratch.file("dataset")) { width, height, pixels in
-        try encodePNG(RGBImage(width: width, height: height, pixels: pixels))
+  private func succeed(_ arguments: [String], ranks: Int? = nil) async throws {
+    let run = try await run(arguments, ranks: ranks)
+    try #require(run.exitCode == 0, "\(run.standardError)")
+  }
+
+  private func fail(_ arguments: [String], saying words: String, ranks: Int? = nil) async throws {
+    let run = try await run(arguments, ranks: ranks)
+    #expect(run.exitCode == 1 && run.standardError.contains(words), "\(run.standardError)")
+  }
+
+  private func generate(_ demo: URL, _ file: String, to output: URL, _ more: String...) -> [String] {
+    [
+      "generate", "--model", "\(demo.path)/model", "--dataset", "\(demo.path)/dataset/\(file)", "--images",
+      "\(demo.path)/dataset/images", "--output", output.path, "--quiet",
+    ] + more
+  }
+
+  private struct Caption: Decodable, Equatable {
+    let image_id: Int
+    let caption: String
+  }
+
+  private struct Answer: Decodable, Equatable {
+    let question_id: Int
+    let answer: String
+  }
+
+  @Test("captions and answers have the same bytes on 1, 2 and 3 ranks, greedy, drawn and by beams")
+  func ranks() async throws {
+    try await ScratchFolder.with { scratch in
+      let demo = scratch.file("demo")
+      try await succeed(["demo", "--output", demo.path, "--scenes", "5"])
+      for (file, more) in [
+        ("captions.json", []), ("questions.json", []), ("keyobjects.json", ["--temperature", "1.5", "--top-p", "0.9"]),
+        ("questions.json", ["--beams", "3"]),
+      ] {
+        var results: [Data] = []
+        for ranks in 1...3 {
+          let output = scratch.file("out.json")
+          try await succeed(generate(demo, file, to: output) + more, ranks: ranks)
+          results.append(try Data(contentsOf: output))
+          try FileManager.default.removeItem(at: output)
+        }
+        #expect(results[0] == results[1] && results[1] == results[2], "\(file) \(more)")
+        if file == "questions.json" {
+          let answers = try JSONDecoder().decode([Answer].self, from: results[0])
+          #expect(answers.map(\.question_id) == answers.map(\.question_id).sorted() && answers.count == 45)
+        } else {
+          #expect(try JSONDecoder().decode([Caption].self, from: results[0]).map(\.image_id) == [1, 2, 3, 4, 5])
+        }
       }
-    }
-
-    func arguments(_ dataset: String, to output: URL, _ more: [String]) -> [String] {
-      [
-        "generate", "--model", scratch.file("model").path, "--dataset",
-        self.dataset.appendingPathComponent(dataset).path,
-        "--images", images.path, "--output", output.path, "--quiet",
-      ] + more
-    }
-
-    func run(_ dataset: String, to output: URL, ranks: Int? = nil, _ more: String...) async throws -> MPIRun {
-      let run = try await MPIRun.launch("headimpact", arguments(dataset, to: output, more), ranks: ranks, timeout: 120)
-      #expect(!run.timedOut)
-      return run
-    }
-
-    func succeed(
-      _ dataset: String, to name: String, ranks: Int? = nil, _ more: String...
-    ) async throws -> [[String: Any]] {
-      let output = scratch.file(name)
-      let run = try await MPIRun.launch("headimpact", arguments(dataset, to: output, more), ranks: ranks, timeout: 120)
-      try #require(run.exitCode == 0, "\(run.standardError)")
-      let json = try JSONSerialization.jsonObject(with: Data(contentsOf: output))
-      return try #require(json as? [[String: Any]])
+      #expect(try scratch.names == ["demo"])
     }
   }
 
-  @Test("one caption an image, whatever file describes the images and however many ranks there are")
-  func captions() async throws {
+  @Test(
+    "an image that can't be used is skipped and named, and has no entry; --strict stops; a later run is refused or resumed"
+  )
+  func skipped() async throws {
     try await ScratchFolder.with { scratch in
-      let demo = try Demo(scratch, scenes: 7)
-      let alone = try await demo.succeed("captions.json", to: "alone.json")
-      #expect(alone.map { $0["image_id"] as? Int } == Array(1...7))
-      #expect(alone.allSatisfy { ($0["caption"] as? String)?.hasPrefix("a ") == true && $0.count == 2 })
-      _ = try await demo.succeed("keyobjects.json", to: "keyobjects.json")
-      let bytes = try Data(contentsOf: scratch.file("alone.json"))
-      #expect(try Data(contentsOf: scratch.file("keyobjects.json")) == bytes)
-      for ranks in 1...3 {
-        _ = try await demo.succeed("captions.json", to: "\(ranks).json", ranks: ranks)
-        #expect(try Data(contentsOf: scratch.file("\(ranks).json")) == bytes, "\(ranks) ranks")
-      }
-      #expect(try scratch.names.allSatisfy { !$0.hasSuffix(".journal") })
-    }
-  }
-
-  @Test("one answer a question, ascending by id; drawn ones are the same on any ranks too")
-  func questions() async throws {
-    try await ScratchFolder.with { scratch in
-      let demo = try Demo(scratch, scenes: 4)
-      let answers = try await demo.succeed("questions.json", to: "answers.json")
-      let file = try JSONSerialization.jsonObject(
-        with: Data(contentsOf: demo.dataset.appendingPathComponent("annotations.json")))
-      let annotations = try #require((file as? [String: Any])?["annotations"] as? [[String: Any]])
-      #expect(answers.map { $0["question_id"] as? Int } == annotations.map { $0["question_id"] as? Int })
-      let right = zip(answers, annotations).count {
-        $0["answer"] as? String == $1["multiple_choice_answer"] as? String
-      }
-      #expect(Double(right) > 0.8 * Double(answers.count), "\(right) of \(answers.count)")
-      for (name, ranks) in [("a", nil), ("b", 3)] as [(String, Int?)] {
-        _ = try await demo.succeed(
-          "questions.json", to: name, ranks: ranks, "--temperature", "2", "--top-p", "0.95", "--seed", "3")
-      }
-      #expect(try Data(contentsOf: scratch.file("a")) == Data(contentsOf: scratch.file("b")))
-      #expect(try Data(contentsOf: scratch.file("a")) != Data(contentsOf: scratch.file("answers.json")))
-      #expect(try await demo.succeed("questions.json", to: "first.json", "--limit", "5").count == 5)
-    }
-  }
-
-  @Test("a run that is killed resumes on other ranks to the same bytes, but not strictly nor with other options")
-  func killed() async throws {
-    try await ScratchFolder.with { scratch in
-      let demo = try Demo(scratch, scenes: 60)
-      // Its questions are skipped, early.
-      try Data("no picture".utf8).write(to: demo.images.appendingPathComponent("000000000002.png"))
-      let options = ["--beams", "8", "--threads", "1"]
-      let whole = scratch.file("whole.json")
-      let run = try await MPIRun.launch(
-        "headimpact", demo.arguments("questions.json", to: whole, options), timeout: 120)
-      try #require(run.exitCode == 0, "\(run.standardError)")
-
+      let demo = scratch.file("demo")
+      try await succeed(["demo", "--output", demo.path, "--scenes", "3"])
+      try Data([1, 2, 3]).write(to: demo.appendingPathComponent("dataset/images/000000000002.png"))
       let output = scratch.file("out.json")
-      let journal = scratch.file("out.json.journal")
-      async let stopped = MPIRun.launch(
-        "headimpact", demo.arguments("questions.json", to: output, options), ranks: 2, timeout: 120)
-      let end = Date().addingTimeInterval(60)
-      while size(of: journal) < 3000 {
-        try #require(Date() < end, "the journal doesn't grow")
-        try await Task.sleep(for: .milliseconds(2))
-      }
-      let victims = processes(of: output)
-      for process in victims { kill(process, SIGKILL) }
-      #expect(try await stopped.exitCode != 0)
-      try await Task.sleep(for: .milliseconds(500))
-      try #require(!FileManager.default.fileExists(atPath: output.path), "the run ended before it was killed")
-
-      let other = try await demo.run("questions.json", to: output, "--resume", "--beams", "7")
-      #expect(other.exitCode == 1)
-      #expect(other.standardError.contains("--beams was 8 and now is 7"), "\(other.standardError)")
-      let strict = try await demo.run("questions.json", to: output, ranks: 2, "--resume", "--beams", "8", "--strict")
-      #expect(strict.exitCode == 1)
-      #expect(
-        strict.standardError.contains("sample 2000 could not be used by the run to resume (--strict)"),
-        "\(strict.standardError)")
-      let resumed = try await MPIRun.launch(
-        "headimpact",
-        demo.arguments("questions.json", to: output, options + ["--resume"]).filter { $0 != "--quiet" }, ranks: 3,
-        timeout: 120)
-      #expect(resumed.exitCode == 0, "\(resumed.standardError)")
-      #expect(
-        resumed.standardError.contains(/resuming: [1-9][0-9]* of 540 samples are done/), "\(resumed.standardError)")
-      #expect(try Data(contentsOf: output) == Data(contentsOf: whole))
-      #expect(!FileManager.default.fileExists(atPath: journal.path))
-
-      let again = try await demo.run("questions.json", to: output, "--resume", "--beams", "8")
-      #expect(again.exitCode == 0)
-      #expect(
-        again.standardOutput.contains("531 results, 9 skipped") && again.standardOutput.contains("finished already"))
-      let foreign = try await demo.run("questions.json", to: output, "--resume", "--limit", "2")
-      #expect(foreign.exitCode == 1 && foreign.standardError.contains("which this run is not asked for"))
+      try await fail(generate(demo, "captions.json", to: output, "--strict"), saying: "--strict", ranks: 2)
+      try await fail(generate(demo, "captions.json", to: output), saying: "--resume")
+      try await fail(
+        generate(demo, "captions.json", to: output, "--resume", "--beams", "2"), saying: "--beams was 1 and now is 2")
+      let resumed = try await run(generate(demo, "captions.json", to: output, "--resume"))
+      #expect(resumed.exitCode == 0 && resumed.standardError.contains("000000000002.png"), "\(resumed.standardError)")
+      #expect(try JSONDecoder().decode([Caption].self, from: Data(contentsOf: output)).map(\.image_id) == [1, 3])
+      let again = try await run(generate(demo, "captions.json", to: output, "--resume"))
+      #expect(again.standardOutput.contains("finished already"))
     }
   }
 
-  @Test("an image that can't be used is skipped, told and counted; --strict ends the run", arguments: [nil, 2])
-  func skipped(ranks: Int?) async throws {
+  @Test("an adapter changes the text; one that changes nothing, or doesn't fit, is refused")
+  func adapters() async throws {
     try await ScratchFolder.with { scratch in
-      let demo = try Demo(scratch, scenes: 3)
-      let broken = demo.images.appendingPathComponent("000000000002.png")
-      try Data("no picture".utf8).write(to: broken)
-      let output = scratch.file("out.json")
-      let strict = try await demo.run("captions.json", to: output, ranks: ranks, "--strict")
-      #expect(strict.exitCode == 1)
-      #expect(strict.standardError.contains("sample 2 can't be used (--strict)"), "\(strict.standardError)")
-      try FileManager.default.removeItem(at: scratch.file("out.json.journal"))
-      let run = try await demo.run("captions.json", to: output, ranks: ranks)
-      #expect(run.exitCode == 0)
-      #expect(run.standardError.contains("sample 2 is skipped"), "\(run.standardError)")
-      #expect(run.standardOutput.contains("2 results, 1 skipped"), "\(run.standardOutput)")
-      let text = try String(contentsOf: output, encoding: .utf8)
-      #expect(text.contains("\"image_id\": 3") && !text.contains("\"image_id\": 2"))
+      let demo = scratch.file("demo")
+      try await succeed(["demo", "--output", demo.path, "--scenes", "2"])
+      func train(_ name: String, _ more: String...) -> [String] {
+        [
+          "train", "--model", "\(demo.path)/model", "--dataset", "\(demo.path)/dataset/keyobjects.json", "--images",
+          "\(demo.path)/dataset/images", "--output", scratch.file(name).path, "--layers", "3", "--quiet", "--steps",
+          "2",
+        ] + more
+      }
+      try await succeed(train("strong", "--lr", "1"))
+      try await succeed(train("none", "--lr", "0"))
+      try await succeed(generate(demo, "captions.json", to: scratch.file("plain.json")))
+      try await succeed(
+        generate(demo, "captions.json", to: scratch.file("tuned.json"), "--adapter", scratch.file("strong").path))
+      #expect(try Data(contentsOf: scratch.file("plain.json")) != Data(contentsOf: scratch.file("tuned.json")))
+      try await fail(
+        generate(demo, "captions.json", to: scratch.file("x.json"), "--adapter", scratch.file("none").path),
+        saying: "change nothing")
+      var other = generate(demo, "captions.json", to: scratch.file("x.json"), "--adapter", scratch.file("strong").path)
+      other[2] = TinyCase.nested.model.path
+      try await fail(other, saying: "doesn't fit the model", ranks: 2)
     }
   }
 
-  @Test("inputs that are wrong are named, and leave nothing behind")
-  func inputs() async throws {
+  @Test(
+    "options that make no sense are refused",
+    arguments: [
+      (["--beams", "0"], "--beams is 0"), (["--temperature=-1"], "--temperature is"),
+      (["--top-p", "0"], "--top-p is 0"),
+      (["--max-new-tokens", "0"], "--max-new-tokens is 0"),
+      (["--beams", "2", "--temperature", "1"], "don't go together"),
+      (["--adapter", "/nowhere"], "/nowhere"),
+    ])
+  func refusals(_ more: [String], _ words: String) async throws {
     try await ScratchFolder.with { scratch in
-      let demo = try Demo(scratch, scenes: 1)
-      let before = try scratch.names
-      let output = scratch.file("out.json")
-      func refused(_ dataset: String, _ words: String, ranks: Int? = nil, _ more: String...) async throws {
-        let run = try await MPIRun.launch(
-          "headimpact", demo.arguments(dataset, to: output, more), ranks: ranks, timeout: 60)
-        #expect(run.exitCode == 1, "\(words)")
-        #expect(run.standardError.contains(words), "\(run.standardError)")
-      }
-      func dataset(_ json: String) throws {
-        try Data(json.utf8).write(to: demo.dataset.appendingPathComponent("bad.json"))
-      }
-      try await refused("none.json", "none.json", ranks: 2)
-      try await refused("annotations.json", "annotations.json: annotations[0].answers[0]")
-      try await refused("captions.json", "--beams is 0", "--beams", "0")
-      try await refused("captions.json", "--max-new-tokens is 0", ranks: 2, "--max-new-tokens", "0")
-      try await refused("captions.json", "--limit is 0", "--limit", "0")
-      try await refused("captions.json", "adapter_config.json", "--adapter", scratch.file("none").path)
-      try dataset(#"{"questions": [{"question_id": 1, "image_id": 77, "question": "x"}]}"#)
-      try await refused("bad.json", "image 77 is not in the images folder", ranks: 2)
-      try dataset(#"{"questions": []}"#)
-      try await refused("bad.json", "has no image to describe")
-      try dataset(
-        #"{"images": [{"id": 1, "file_name": "../captions.json", "width": 1, "height": 1}], "#
-          + #""annotations": [{"id": 1, "image_id": 1, "caption": "x"}]}"#)
-      try await refused("bad.json", "leaves the images folder")
-      try Data("precious".utf8).write(to: output)
-      try await refused("captions.json", "exists already", ranks: 2)
-      #expect(try Data(contentsOf: output) == Data("precious".utf8))
-      try await refused("captions.json", "is no list of image_id and caption", "--resume")
-      try FileManager.default.removeItem(at: output)
-      #expect(try scratch.names == before)
+      let tiny = TinyCase.nested
+      try await fail(
+        [
+          "generate", "--model", tiny.model.path, "--dataset", tiny.dataset.path, "--images", tiny.images.path,
+          "--output",
+          scratch.file("x.json").path, "--quiet",
+        ] + more, saying: words)
+      #expect(try scratch.names.isEmpty)
     }
-  }
-}
-
-private func size(of file: URL) -> Int {
-  (try? FileManager.default.attributesOfItem(atPath: file.path)[.size] as? Int) ?? 0
-}
-
-/// Processes of the run with this output, mpirun too.
-private func processes(of output: URL) -> [pid_t] {
-  let entries = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-  return entries.compactMap { pid_t($0) }.filter { pid in
-    let command = FileManager.default.contents(atPath: "/proc/\(pid)/cmdline") ?? Data()
-    return String(decoding: command, as: UTF8.self).split(separator: "\0").contains { $0 == output.path }
   }
 }

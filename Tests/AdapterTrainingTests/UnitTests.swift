@@ -1,0 +1,101 @@
+import Foundation
+import Jobs
+import LowRankAdaptation
+import TestSupport
+import Testing
+
+@testable import AdapterTraining
+
+@Suite("Steps in parts")
+struct UnitTests {
+  @Test("each sample of a batch goes to one rank, and the loads are even")
+  func plan() {
+    let costs = [50, 10, 40, 30, 20]
+    for ranks in 1...7 {
+      let plan = StepPlan(batch: [4, 0, 1, 2, 3], worldSize: ranks) { costs[$0] }
+      #expect(plan.samples.count == ranks)
+      #expect(plan.samples.joined().sorted() == [0, 1, 2, 3, 4])
+    }
+    let loads = StepPlan(batch: [0, 1, 2, 3, 4], worldSize: 2) { costs[$0] }.samples.map { $0.reduce(0) { $0 + costs[$1] } }
+    #expect(loads.max() == 80)
+    #expect(StepPlan(batch: [], worldSize: 3) { _ in 1 }.samples == [[], [], []])
+    #expect(StepPlan(batch: [2, 2], worldSize: 1) { _ in 1 }.samples == [[2, 2]])
+  }
+
+  @Test("a step's sum gives the mean gradient and refuses what is no number")
+  func sum() {
+    var sum = StepSum(count: 2)
+    #expect(sum.add(gradient: [3, -1]) && sum.add(gradient: [1, 0.5]))
+    #expect(sum.add(loss: 1.25, tokens: 3) && sum.add(loss: 2.5, tokens: 1))
+    #expect(sum.meanGradient() == [1, -0.125] && sum.loss == 3.75 && sum.tokens == 4)
+    #expect(!sum.add(gradient: [.nan, 1]) && !sum.add(gradient: [1, .infinity]))
+    #expect(!sum.add(loss: .nan, tokens: 1) && !sum.add(loss: .infinity, tokens: 1))
+    sum.set(checksum: 7)
+    #expect(sum.allRanksHave(checksum: 7, worldSize: 1) && !sum.allRanksHave(checksum: 8, worldSize: 1))
+    sum.clear()
+    #expect(sum.tokens == 0 && sum.meanGradient() == [0, 0])
+  }
+
+  @Test("the store gives back what it was given, from memory and from its file, and leaves no file", arguments: [0, 3000, 1 << 20])
+  func store(_ limit: Int) throws {
+    try ScratchFolder.with { scratch throws in
+      let store = PrefixStore(precision: .f32, memoryLimit: limit, folder: scratch.url) { _ in Issue.record("warned") }
+      let values = (0..<5).map { sample in (0..<300).map { Float($0 * sample) } }
+      for (sample, hidden) in values.enumerated() { try store.keep(PrefixStore.encode(hidden, .f32), of: sample) }
+      for (sample, hidden) in values.enumerated() {
+        let bytes = try #require(try store.bytes(of: sample))
+        #expect(PrefixStore.decode(bytes, .f32) == hidden)
+      }
+      #expect(try store.bytes(of: 9) == nil)
+      #expect(try scratch.names.isEmpty)
+    }
+  }
+
+  @Test("a folder that takes no file costs the cache, not the run")
+  func fullStore() throws {
+    var warnings = 0
+    let store = PrefixStore(precision: .bf16, memoryLimit: 0, folder: URL(fileURLWithPath: "/nowhere")) { _ in
+      warnings += 1
+    }
+    try store.keep([1, 2], of: 0)
+    try store.keep([1, 2], of: 1)
+    #expect(try store.bytes(of: 0) == nil && warnings == 1)
+  }
+
+  @Test("bf16 prefixes are rounded to nearest, ties to even")
+  func bfloat16() {
+    let values: [Float] = [1, 1 + 0x1p-8, 1 + 0x3p-8, -0.1, .infinity]
+    #expect(PrefixStore.decode(PrefixStore.encode(values, .bf16), .bf16)[..<3] == [1, 1, 1 + 0x1p-6])
+    #expect(PrefixStore.encode(values, .bf16).count == 10)
+  }
+
+  @Test("a checkpoint gives the state back; a broken one is refused")
+  func checkpoint() throws {
+    try ScratchFolder.with { scratch throws in
+      let folder = CheckpointFolder(folder: scratch.file("work"))
+      let identity = RunIdentity([("a", "1")])
+      var state = TrainingState(optimiser: AdamW(weightDecay: 0.5, step: 2, mean: [1, 2], square: [3, 4]))
+      state.step = 2
+      state.best = [7, 8]
+      state.history.validations = [ValidationRecord(step: 1, loss: 0.1, tokens: 3)]
+      #expect(try folder.load(identity: identity) == nil)
+      try folder.save(state, parameters: [5, 6], identity: identity) { _ in }
+      state.step = 3
+      try folder.save(state, parameters: [5, 6], identity: identity) { _ in }
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder.folder.path) == ["checkpoint-00000003"])
+      let loaded = try #require(try folder.load(identity: identity))
+      #expect(loaded.parameters == [5, 6] && loaded.state.best == [7, 8] && loaded.state.history == state.history)
+      #expect(loaded.state.optimiser.mean == [1, 2] && loaded.state.step == 3)
+      let error = #expect(throws: JobError.self) { try folder.load(identity: RunIdentity([("a", "2")])) }
+      #expect(error?.description.contains("a was 1 and now is 2") == true)
+      struct Full: Error {}
+      state.step = 4
+      #expect(throws: JobError.self) {
+        try folder.save(state, parameters: [5, 6], identity: identity) { _ in throw Full() }
+      }
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder.folder.path) == ["checkpoint-00000003"])
+      try Data([1, 2, 3]).write(to: folder.folder.appendingPathComponent("checkpoint-00000003/state.safetensors"))
+      #expect(throws: (any Error).self) { try folder.load(identity: identity) }
+    }
+  }
+}

@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""Golden values of training: what PEFT and PyTorch give on the committed tiny checkpoints, in float32.
+
+    .venv/bin/python tools/goldens/training/make.py
+
+Tests/AdapterTrainingTests/Goldens/<case>/: `init/`, the PEFT adapter that training begins from (B is not zero, which would hide
+A's gradient); golden.safetensors with `loss`, `grad_norm`, `tokens` of each step (as tools/reference/lora_reference.py logs
+them), `trained.<key>` the weights afterwards, `gradient.<key>` of the SUMMED loss of the first sample, and `first_loss`.
+"""
+import json
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "tools/reference"))
+
+import peft
+import torch
+import transformers
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+import published
+from hi_reference import DEFAULT_PROMPT, Reference
+from lora_reference import summed_loss, supervised
+
+GOLDENS = ROOT / "Tests/AdapterTrainingTests/Goldens"
+TINY = ROOT / "Tests/VisionLanguageTests/Goldens"
+ALL = "q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj"
+CASES = {
+    "nested": dict(layers="1,2", targets="q_proj,k_proj,v_proj,o_proj", rank=4, alpha=8, steps=20, batch=3, lr=1e-3, decay=0.0),
+    "odd": dict(layers="0,2", targets=ALL, rank=3, alpha=5, steps=20, batch=2, lr=2e-3, decay=0.01),
+}
+
+
+def lora_reference(*words):
+    subprocess.run([sys.executable, ROOT / "tools/reference/lora_reference.py", *map(str, words)], check=True,
+                   stdout=subprocess.DEVNULL)
+
+
+def gradients(checkpoint, dataset, init):
+    """Of the first sample's summed loss, by PEFT's names; and the loss."""
+    reference = Reference(checkpoint, torch.float32)
+    model = peft.PeftModel.from_pretrained(reference.model, init, is_trainable=True)
+    data = json.loads((dataset / "keyobjects.json").read_text())
+    sample = min(data["annotations"], key=lambda a: a["id"])
+    name = next(i["file_name"] for i in data["images"] if i["id"] == sample["image_id"])
+    image = Image.open(dataset / "images" / name).convert("RGB")
+    inputs, labels = supervised(reference, image, DEFAULT_PROMPT, sample["description"].strip(), torch.float32)
+    loss, _ = summed_loss(model, inputs, labels)
+    loss.backward()
+    return {"gradient." + n.replace(".default", ""): w.grad.clone() for n, w in model.named_parameters() if w.requires_grad}, loss.item()
+
+
+def main():
+    torch.set_num_threads(1)
+    for name, case in CASES.items():
+        folder = GOLDENS / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        checkpoint, dataset, init = TINY / name / "checkpoint", TINY / name / "dataset", folder / "init"
+        adapter = ("--layers", case["layers"], "--targets", case["targets"], "--rank", case["rank"], "--alpha", case["alpha"])
+        lora_reference("--model", checkpoint, *adapter, "--make-init", init)
+        (init / "README.md").unlink()
+        config = json.loads((init / "adapter_config.json").read_text())
+        config["base_model_name_or_path"] = name
+        config["target_modules"].sort()
+        published.write_json(init / "adapter_config.json", config)
+        with tempfile.TemporaryDirectory() as scratch:
+            lora_reference("--model", checkpoint, "--dataset", dataset / "keyobjects.json", "--images", dataset / "images",
+                           *adapter, "--init", init, "--steps", case["steps"], "--batch", case["batch"], "--lr", case["lr"],
+                           "--weight-decay", case["decay"], "--output", scratch)
+            log = json.loads((Path(scratch) / "log.json").read_text())
+            trained = load_file(Path(scratch) / "adapter_model.safetensors")
+        golden, loss = gradients(checkpoint, dataset, init)
+        golden |= {"trained." + k: v for k, v in trained.items()}
+        for key, dtype in (("loss", torch.float64), ("grad_norm", torch.float64), ("tokens", torch.int64)):
+            golden[key] = torch.tensor([step[key] for step in log], dtype=dtype)
+        golden["first_loss"] = torch.tensor([loss], dtype=torch.float64)
+        save_file(golden, folder / "golden.safetensors", metadata={k: str(v) for k, v in case.items()})
+        for file in folder.rglob("*.safetensors"):
+            file.chmod(0o644)  # safetensors writes for its owner only
+        published.write_json(folder / "manifest.json", {
+            "made_by": "tools/goldens/training/make.py", "python": platform.python_version(),
+            "versions": {m.__name__: m.__version__ for m in (torch, transformers, peft)}, "options": case,
+            "sha256": published.file_digests(folder)})
+        print(name, sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) // 1024, "KiB")
+
+
+if __name__ == "__main__":
+    main()
