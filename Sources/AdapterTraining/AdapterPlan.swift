@@ -22,7 +22,7 @@ struct AdapterPlan {
     let layers = model.decoder.layers
     heads = configuration.heads ?? []
     if let folder = configuration.initialAdapter {
-      let loaded = try PEFTAdapter.load(folder: folder, for: model, allowsNoChange: true)
+      var loaded = try PEFTAdapter.loadForTraining(folder: folder, for: model)
       func refuse(_ option: String) -> LowRankAdaptationError {
         LowRankAdaptationError("\(option) differs from the adapter in \(folder.path), which --init takes it from: leave it out")
       }
@@ -31,36 +31,24 @@ struct AdapterPlan {
       if let alpha = configuration.loraAlpha, alpha != found.loraAlpha { throw refuse("--lora-alpha") }
       if let targets = configuration.targets, targets.sorted() != found.targets { throw refuse("--targets") }
       if let layers = configuration.layers, layers.sorted() != found.layers { throw refuse("--layers (or --selection)") }
-      guard PEFTAdapter.isUniform(loaded.adapter) else {
-        throw LowRankAdaptationError(
-          "\(folder.path): its updates have several ranks or factors (rank_pattern, alpha_pattern); --init needs one of each")
-      }
-      lora = try LoRAConfiguration(
-        layers: found.layers, targets: found.targets, loraRank: loaded.adapter.updates[0].rank,
-        loraAlpha: Double(loaded.adapter.updates[0].scaling) * Double(loaded.adapter.updates[0].rank),
-        dropout: configuration.dropout)
+      loaded.configuration.dropout = configuration.dropout
+      lora = loaded.configuration
       adapter = loaded.adapter
     } else {
       let rank = configuration.loraRank ?? 8
-      lora = try LoRAConfiguration(
-        layers: configuration.layers ?? Array(Set(heads.map(\.layer))),
-        targets: configuration.targets ?? TrainConfiguration.defaultTargets, loraRank: rank,
-        loraAlpha: configuration.loraAlpha ?? Double(2 * rank), dropout: configuration.dropout)
-      adapter = try lora.makeAdapter(for: layers, seed: configuration.seed)
+      let named = configuration.layers ?? HeadMask.layers(of: heads)
+      lora = LoRAConfiguration(
+        targets: configuration.targets ?? TrainConfiguration.defaultTargets, layers: named, loraRank: rank,
+        loraAlpha: configuration.loraAlpha ?? Double(2 * rank), dropout: configuration.dropout, seed: configuration.seed)
+      adapter = try lora.makeAdapter(for: layers)
     }
     if heads.isEmpty {
-      free = [0..<adapter.count]
+      free = adapter.freeParameters
     } else {
-      let mask = try HeadMask(heads, of: adapter, layers: layers)
+      let mask = try HeadMask(heads: heads, adapter: adapter, layers: layers)
       mask.apply(to: adapter)
       free = mask.freeParameters
     }
     initialChecksum = adapter.checksum
-  }
-
-  func write(
-    _ adapter: LowRankAdapter, for model: any VisionLanguageModel, baseModel: String, into folder: URL
-  ) throws {
-    try PEFTAdapter.write(adapter, configuration: lora, for: model, baseModel: baseModel, into: folder)
   }
 }

@@ -19,7 +19,7 @@ final class Trainer {
   private let gradients: SampleGradients
   private let store: PrefixStore
   private let log: TrainingLog?
-  private var order: SampleOrder
+  private let order: SampleOrder
   private var exchange = PrefixExchange()
   private var sum: StepSum
   private var passGradient: [Float]
@@ -33,7 +33,7 @@ final class Trainer {
     _ configuration: TrainConfiguration, on world: Communicator, model: any VisionLanguageModel,
     samples: [TrainingSample], validation: [TrainingSample], adapter: LowRankAdapter, free: [Range<Int>], total: Int,
     state: TrainingState, log: TrainingLog?
-  ) {
+  ) throws {
     self.configuration = configuration
     self.world = world
     self.model = model
@@ -44,15 +44,15 @@ final class Trainer {
     self.total = total
     self.state = state
     self.log = log
-    schedule = LearningRateSchedule(
-      shape: configuration.schedule, peak: configuration.learningRate, warmup: configuration.warmup,
-      steps: (total + configuration.batch - 1) / configuration.batch)
+    schedule = try LearningRateSchedule(
+      shape: configuration.schedule, peak: configuration.learningRate, warmupSteps: configuration.warmup,
+      totalSteps: (total + configuration.batch - 1) / configuration.batch)
     gradients = SampleGradients(model: model, adapter: adapter)
     store = PrefixStore(
       precision: configuration.precision, memoryLimit: configuration.cacheMemory,
       folder: configuration.cacheFolder ?? configuration.output.deletingLastPathComponent(),
       warn: { text in FileHandle.standardError.write(Data("headimpact: \(text)\n".utf8)) })
-    order = SampleOrder(count: samples.count, seed: configuration.seed, shuffles: configuration.shuffles)
+    order = configuration.shuffles ? .shuffled(seed: configuration.seed) : .none
     sum = StepSum(count: adapter.count)
     passGradient = [Float](repeating: 0, count: adapter.count)
   }
@@ -62,7 +62,7 @@ final class Trainer {
   /// - Parameter checkpoint: called on every rank where a checkpoint is due, and before an error that a step found ends the
   ///   run: the state is then that before the step.
   func run(checkpoint: (TrainingState) throws -> Void) throws {
-    let steps = schedule.steps
+    let steps = schedule.totalSteps
     if state.step == 0, !validation.isEmpty, state.history.validations.isEmpty { try validate() }
     while state.step < steps {
       do {
@@ -98,7 +98,8 @@ final class Trainer {
   private func step() throws {
     let start = Date()
     let index = state.step
-    let batch = order.batch(step: index, size: configuration.batch, total: total)
+    let batch = order.indices(
+      forStep: index, batch: configuration.batch, count: samples.count, totalSamples: total)
     let plan = StepPlan(batch: batch, worldSize: world.worldSize) { samples[$0].rows }
     let received = configuration.caches ? try exchange.run(plan, on: world) { try prefix(of: $0, samples) } : [:]
     sum.clear()
@@ -122,11 +123,15 @@ final class Trainer {
     }
 
     var gradient = sum.meanGradient()
-    let norm = clipGradient(&gradient, free: free, most: configuration.clip)
-    let rate = schedule.rate(at: index)
+    let norm = try gradient.withUnsafeMutableBufferPointer {
+      try GradientClipping.clip($0, over: free, maximumNorm: configuration.clip > 0 ? configuration.clip : .infinity)
+    }
+    let rate = schedule.rate(step: index)
     let before = Array(adapter.parameters)
     let optimiser = state.optimiser
-    state.optimiser.update(adapter.parameters, gradient: gradient, free: free, learningRate: rate)
+    gradient.withUnsafeBufferPointer {
+      state.optimiser.update(adapter.parameters, gradient: $0, over: free, learningRate: rate)
+    }
     guard adapter.parameters.allSatisfy(\.isFinite) else {
       _ = adapter.parameters.update(fromContentsOf: before)
       state.optimiser = optimiser

@@ -76,14 +76,15 @@ public struct TrainingJob {
       ? TrainingLog(
         totalSteps: steps, firstStep: state.step, isQuiet: configuration.isQuiet, isJSON: configuration.logsJSON) : nil
     announce(data, plan, parameterCount, state: state, steps: steps, log)
-    let trainer = Trainer(
+    let trainer = try Trainer(
       configuration, on: world, model: model, samples: data.samples, validation: data.validation, adapter: adapter,
       free: plan.free, total: total, state: state, log: log)
     try trainer.run { state in
       try world.agree {
         guard world.rank == 0 else { return }
-        try checkpoints.save(state, parameters: Array(adapter.parameters), identity: identity) {
-          try plan.write(adapter, for: model, baseModel: modelName, into: $0)
+        try checkpoints.save(state, parameters: Array(adapter.parameters), identity: identity) { folder, alongside in
+          try PEFTAdapter.write(
+            adapter, configuration: plan.lora, for: model, modelName: modelName, to: folder, alongside: alongside)
         }
       }
     }
@@ -227,8 +228,8 @@ public struct TrainingJob {
     let found = try world.agree { world.rank == 0 ? try checkpoints.load(identity: identity) : nil }
     guard try world.broadcast(world.rank == 0 ? [Int32(found == nil ? 0 : 1)] : nil)[0] == 1 else { return state }
     let parameters = try world.broadcast(found?.parameters)
-    let mean = try world.broadcast(found?.state.optimiser.mean)
-    let square = try world.broadcast(found?.state.optimiser.square)
+    let mean = try world.broadcast(found?.state.optimiser.firstMoments)
+    let square = try world.broadcast(found?.state.optimiser.secondMoments)
     let best = try world.broadcast(world.rank == 0 ? found?.state.best ?? [] : nil)
     let history = try world.broadcast(world.rank == 0 ? Array(JSONEncoder().encode(found?.state.history)) : nil)
     try world.agree {
@@ -239,7 +240,7 @@ public struct TrainingJob {
     _ = adapter.parameters.update(fromContentsOf: parameters)
     state.history = try JSONDecoder().decode(TrainingHistory.self, from: Data(history))
     state.step = state.history.steps.count
-    state.optimiser = AdamW(weightDecay: configuration.weightDecay, step: state.step, mean: mean, square: square)
+    state.optimiser = AdamW(weightDecay: configuration.weightDecay, step: state.step, firstMoments: mean, secondMoments: square)
     state.best = best.isEmpty ? nil : best
     return state
   }
@@ -261,36 +262,35 @@ public struct TrainingJob {
     if state.step > 0 { log?.note("resuming: \(state.step) of \(steps) steps are done") }
   }
 
-  /// Everything aside in the work folder, then the output's name in one step.
+  /// The adapter's folder, which appears in one step with everything in it.
   private func writeOutput(
     _ state: TrainingState, _ plan: AdapterPlan, model: any VisionLanguageModel, identity: RunIdentity,
     parameterCount: Int
   ) throws {
-    let files = FileManager.default
-    let aside = configuration.workFolder.appendingPathComponent(".adapter.partial")
-    if files.fileExists(atPath: aside.path) { try files.removeItem(at: aside) }
-    try files.createDirectory(at: aside, withIntermediateDirectories: true)
-    try plan.write(plan.adapter, for: model, baseModel: modelName, into: aside)
-    if let best = state.best {
-      let folder = aside.appendingPathComponent("best")
-      try files.createDirectory(at: folder, withIntermediateDirectories: false)
-      let last = Array(plan.adapter.parameters)
-      _ = plan.adapter.parameters.update(fromContentsOf: best)
-      defer { _ = plan.adapter.parameters.update(fromContentsOf: last) }
-      try plan.write(plan.adapter, for: model, baseModel: modelName, into: folder)
+    func write(_ folder: URL, alongside: (URL) throws -> Void = { _ in }) throws {
+      try PEFTAdapter.write(
+        plan.adapter, configuration: plan.lora, for: model, modelName: modelName, to: folder, alongside: alongside)
     }
-    try TrainingFile.write(
-      to: aside.appendingPathComponent("training.h5"), history: state.history, identity: identity,
-      facts: [
-        ("title", .string("LoRA training of \(modelName)")),
-        ("source", .string("headimpact \(JobDefaults.programVersion)")), ("model_name", .string(modelName)),
-        ("created", .string(ISO8601DateFormatter().string(from: Date()))), ("ranks", .integer(Int64(world.worldSize))),
-        ("micro_batch", .integer(Int64(configuration.microBatch))),
-        ("trained_parameters", .integer(Int64(plan.trained))),
-        ("all_parameters", .integer(Int64(parameterCount + plan.adapter.count))),
-      ])
-    try files.moveItem(at: aside, to: configuration.output)
-    try files.removeItem(at: configuration.workFolder)
+    let facts: [(String, HDF5Attribute)] = [
+      ("title", .string("LoRA training of \(modelName)")), ("source", .string("headimpact \(JobDefaults.programVersion)")),
+      ("model_name", .string(modelName)), ("created", .string(ISO8601DateFormatter().string(from: Date()))),
+      ("ranks", .integer(Int64(world.worldSize))), ("micro_batch", .integer(Int64(configuration.microBatch))),
+      ("trained_parameters", .integer(Int64(plan.trained))),
+      ("all_parameters", .integer(Int64(parameterCount + plan.adapter.count))),
+    ]
+    try write(configuration.output) { folder in
+      if let best = state.best {
+        let last = Array(plan.adapter.parameters)
+        _ = plan.adapter.parameters.update(fromContentsOf: best)
+        defer { _ = plan.adapter.parameters.update(fromContentsOf: last) }
+        try write(folder.appendingPathComponent("best"))
+      }
+      try TrainingFile.write(
+        to: folder.appendingPathComponent("training.h5"), history: state.history, identity: identity, facts: facts)
+    }
+    if FileManager.default.fileExists(atPath: configuration.workFolder.path) {
+      try FileManager.default.removeItem(at: configuration.workFolder)
+    }
   }
 
   private func finishedSummary(

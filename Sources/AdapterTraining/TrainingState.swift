@@ -6,7 +6,7 @@ import Safetensors
 
 /// Where a run stands between two steps, beside the adapter itself. Everything random depends on the seed and the step, so
 /// no state of a generator is part of it.
-struct TrainingState: Equatable, Sendable {
+struct TrainingState: Sendable {
   /// Steps done.
   var step = 0
   var optimiser: AdamW
@@ -21,26 +21,19 @@ struct CheckpointFolder {
   private static let prefix = "checkpoint-"
   let folder: URL
 
-  /// - Parameter writeAdapter: writes the adapter's files into the folder it is given.
+  /// - Parameter write: makes the adapter's folder of this name, with what the closure adds to it.
   /// - Throws: what the system says; the checkpoint before is then untouched.
   func save(
-    _ state: TrainingState, parameters: [Float], identity: RunIdentity, writeAdapter: (URL) throws -> Void
+    _ state: TrainingState, parameters: [Float], identity: RunIdentity,
+    write: (_ folder: URL, _ alongside: (URL) throws -> Void) throws -> Void
   ) throws {
     let files = FileManager.default
     let name = Self.prefix + String(format: "%08d", state.step)
     let place = folder.appendingPathComponent(name)
-    let aside = folder.appendingPathComponent("." + name + ".partial")
     do {
       try files.createDirectory(at: folder, withIntermediateDirectories: true)
-      if files.fileExists(atPath: aside.path) { try files.removeItem(at: aside) }
-      try files.createDirectory(at: aside, withIntermediateDirectories: false)
-      try writeAdapter(aside)
-      try Self.write(state, parameters, identity, to: aside.appendingPathComponent("state.safetensors"))
-      if files.fileExists(atPath: place.path) { try files.removeItem(at: place) }
-      try files.moveItem(at: aside, to: place)
+      try write(place) { try Self.write(state, parameters, identity, to: $0.appendingPathComponent("state.safetensors")) }
     } catch {
-      // What is left of it may not be removable either; the error that matters is the first.
-      try? files.removeItem(at: aside)
       throw JobError("\(place.path): the checkpoint can't be written: \(error)")
     }
     for other in try names() where other < name { try files.removeItem(at: folder.appendingPathComponent(other)) }
@@ -71,12 +64,12 @@ struct CheckpointFolder {
       }
     }
     let parameters = try floats("parameters")
-    let (mean, square) = (try floats("mean"), try floats("square"))
+    let (mean, square) = (try floats("first_moments"), try floats("second_moments"))
     guard mean.count == parameters.count, square.count == parameters.count else {
       throw JobError("\(place.path): its state is of another adapter")
     }
     var state = TrainingState(
-      step: step, optimiser: AdamW(weightDecay: decay, step: step, mean: mean, square: square),
+      step: step, optimiser: AdamW(weightDecay: decay, step: step, firstMoments: mean, secondMoments: square),
       best: file.tensors["best"] == nil ? nil : try floats("best"))
     guard let history = file.metadata["history"],
       let decoded = try? JSONDecoder().decode(TrainingHistory.self, from: Data(history.utf8))
@@ -88,7 +81,7 @@ struct CheckpointFolder {
   private static func write(
     _ state: TrainingState, _ parameters: [Float], _ identity: RunIdentity, to url: URL
   ) throws {
-    var tensors = [("parameters", parameters), ("mean", state.optimiser.mean), ("square", state.optimiser.square)]
+    var tensors = [("parameters", parameters), ("first_moments", state.optimiser.firstMoments), ("second_moments", state.optimiser.secondMoments)]
     if let best = state.best { tensors.append(("best", best)) }
     try writeSafetensors(
       tensors.map { TensorData(name: $0.0, shape: [$0.1.count], values: $0.1) },
@@ -103,5 +96,15 @@ struct CheckpointFolder {
   private func names() throws -> [String] {
     guard FileManager.default.fileExists(atPath: folder.path) else { return [] }
     return try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasPrefix(Self.prefix) }.sorted()
+  }
+}
+
+extension AdamW {
+  /// As it stood after `step` steps.
+  init(weightDecay: Double, step: Int, firstMoments: [Float], secondMoments: [Float]) {
+    self.init(count: firstMoments.count, weightDecay: weightDecay)
+    self.step = step
+    self.firstMoments = firstMoments
+    self.secondMoments = secondMoments
   }
 }

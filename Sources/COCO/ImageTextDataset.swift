@@ -17,6 +17,20 @@ public struct ImageTextExample: Sendable, Equatable {
   public struct ImageSize: Sendable, Equatable {
     public let width: Int
     public let height: Int
+
+    public init(width: Int, height: Int) {
+      self.width = width
+      self.height = height
+    }
+  }
+
+  public init(id: Int64, imageID: Int64, fileName: String, size: ImageSize?, prompt: String?, target: String?) {
+    self.id = id
+    self.imageID = imageID
+    self.fileName = fileName
+    self.size = size
+    self.prompt = prompt
+    self.target = target
   }
 }
 

@@ -43,7 +43,7 @@ public struct GenerationJob {
       let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
       let model = try ModelRegistry.load(folder: configuration.model, context: context)
       if let folder = configuration.adapter {
-        model.decoder.adapter = try PEFTAdapter.load(folder: folder, for: model).adapter
+        model.decoder.adapter = try PEFTAdapter.load(folder: folder, for: model)
       }
       let dataset = try ImageTextDataset(json: json, name: configuration.dataset.path) { files }
       return (model, dataset, try self.identity(of: model, json))

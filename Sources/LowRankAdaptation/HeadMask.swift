@@ -1,87 +1,109 @@
 import HeadImpact
+import Kernels
 import Transformer
 
-/// The part of an adapter that belongs to chosen heads: the rest stays zero and is not trained, so that the whole is an
-/// ordinary adapter.
+/// Limits an adapter to chosen attention heads: an update then changes only what those heads read and write.
 ///
-/// A head has rows of B in q_proj, those of its key-value head in k_proj and v_proj (grouped queries share one), and columns
-/// of A in o_proj.
+/// Of `q_proj` the rows of B that make a chosen head's query are free, of `k_proj` and `v_proj` the rows of the key-value
+/// head that serves it, of `o_proj` the columns of A that take its output. The other factor of each update is free: it
+/// reaches the residual stream only through the chosen heads. All else stays zero.
 public struct HeadMask: Sendable, Equatable {
-  /// The numbers of the flat buffer that may change, ascending and apart.
+  /// What training may change in the flat buffer: ascending, none touching the next.
   public let freeParameters: [Range<Int>]
+  /// How many numbers that is.
+  public let count: Int
+  private let total: Int
 
-  public var count: Int { freeParameters.reduce(0) { $0 + $1.count } }
+  /// The layers of some heads, ascending: those that an adapter for them updates.
+  public static func layers(of heads: [Selection.Head]) -> [Int] { Set(heads.map(\.layer)).sorted() }
 
-  /// Every number of the adapter.
-  public init(all adapter: LowRankAdapter) { freeParameters = [0..<adapter.count] }
-
-  /// - Throws: `LowRankAdaptationError` where a head isn't one of the model's adapted layers, or a target has no heads.
-  public init(
-    _ heads: [Selection.Head], of adapter: LowRankAdapter, layers: [DecoderLayer]
-  ) throws {
-    guard !heads.isEmpty else { throw LowRankAdaptationError("no head is named: at least one must be") }
-    let adapted = Set(adapter.updates.map(\.site.layer))
+  /// - Throws: `LowRankAdaptationError` where a head doesn't exist, or the adapter updates the MLP or a layer without
+  ///   a chosen head.
+  public init(heads: [Selection.Head], adapter: LowRankAdapter, layers: [DecoderLayer]) throws {
+    guard !heads.isEmpty else { throw LowRankAdaptationError("no head is chosen; a mask needs at least one") }
+    var chosen: [Int: Set<Int>] = [:]
     for head in heads {
-      guard layers.indices.contains(head.layer), (0..<layers[head.layer].attention.shape.heads).contains(head.head) else {
+      guard layers.indices.contains(head.layer) else {
         throw LowRankAdaptationError(
-          "there is no head \(head.layer).\(head.head): the model has \(layers.count) layers of "
-            + "\(layers.first?.attention.shape.heads ?? 0) heads, counted from 0")
+          "there is no head [\(head.layer), \(head.head)]: the model has \(layers.count) layers, numbered from 0")
       }
-      guard adapted.contains(head.layer) else {
-        throw LowRankAdaptationError("head \(head.layer).\(head.head) is of a layer that isn't adapted")
+      let count = layers[head.layer].attention.shape.heads
+      guard (0..<count).contains(head.head) else {
+        throw LowRankAdaptationError(
+          "there is no head [\(head.layer), \(head.head)]: layer \(head.layer) has \(count) heads, numbered from 0")
       }
+      guard chosen[head.layer, default: []].insert(head.head).inserted else {
+        throw LowRankAdaptationError("the head [\(head.layer), \(head.head)] is chosen twice")
+      }
+    }
+    let updated = Set(adapter.updates.map(\.site.layer))
+    guard updated == Set(chosen.keys) else {
+      throw LowRankAdaptationError(
+        "the adapter updates the layers \(updated.sorted()), but the chosen heads are of \(chosen.keys.sorted())")
     }
     var free: [Range<Int>] = []
     for update in adapter.updates {
-      let shape = layers[update.site.layer].attention.shape
-      let chosen = heads.filter { $0.layer == update.site.layer }.map(\.head)
-      guard !chosen.isEmpty else { continue }
-      switch update.site.projection {
-      case .query: free += [update.a] + Self.rows(chosen, shape.headDim, of: update)
-      case .key, .value:
-        let groups = Set(chosen.map { $0 / (shape.heads / shape.keyValueHeads) })
-        free += [update.a] + Self.rows(Array(groups), shape.headDim, of: update)
-      case .output:
-        for row in 0..<update.rank {
-          free += chosen.map { head in
-            let first = update.a.lowerBound + row * update.inputs + head * shape.headDim
-            return first..<first + shape.headDim
-          }
+      free += try Self.free(
+        update, heads: (chosen[update.site.layer] ?? []).sorted(), shape: layers[update.site.layer].attention.shape)
+    }
+    freeParameters = merged(free)
+    count = freeParameters.reduce(0) { $0 + $1.count }
+    total = adapter.count
+  }
+
+  /// Sets everything that isn't free to zero: an adapter's numbers, or a gradient of the same layout.
+  public func apply(to adapter: LowRankAdapter) { apply(to: adapter.parameters) }
+
+  public func apply(to parameters: UnsafeMutableBufferPointer<Float>) {
+    precondition(parameters.count == total)
+    var place = 0
+    for range in freeParameters + [total..<total] {
+      parameters[place..<range.lowerBound].update(repeating: 0)
+      place = range.upperBound
+    }
+  }
+
+  private static func free(_ update: LowRankAdapter.Update, heads: [Int], shape: AttentionShape) throws
+    -> [Range<Int>]
+  {
+    let width = shape.headDim
+    switch update.site.projection {
+    case .query: return [update.a] + rowsOfB(update, blocks: heads, width: width)
+    case .key, .value:
+      let group = shape.heads / shape.keyValueHeads
+      return [update.a] + rowsOfB(update, blocks: Set(heads.map { $0 / group }).sorted(), width: width)
+    case .output:
+      let columns = (0..<update.rank).flatMap { row in
+        heads.map { head in
+          let first = update.a.lowerBound + row * update.inputs + head * width
+          return first..<first + width
         }
-        free.append(update.b)
-      case .gate, .up, .down:
-        throw LowRankAdaptationError(
-          "\(update.site.projection.rawValue) belongs to no head: with heads, targets are among q_proj, k_proj, v_proj, o_proj"
-        )
       }
+      return columns + [update.b]
+    case .gate, .up, .down:
+      throw LowRankAdaptationError(
+        "\(update.site.module) is no part of an attention head; with heads chosen, targets can be q_proj, k_proj, "
+          + "v_proj and o_proj")
     }
-    freeParameters = Self.merged(free)
   }
 
-  /// Rows of B, `size` of them for each block.
-  private static func rows(_ blocks: [Int], _ size: Int, of update: LowRankAdapter.Update) -> [Range<Int>] {
+  private static func rowsOfB(_ update: LowRankAdapter.Update, blocks: [Int], width: Int) -> [Range<Int>] {
     blocks.map { block in
-      let first = update.b.lowerBound + block * size * update.rank
-      return first..<first + size * update.rank
+      let first = update.b.lowerBound + block * width * update.rank
+      return first..<first + width * update.rank
     }
   }
+}
 
-  private static func merged(_ ranges: [Range<Int>]) -> [Range<Int>] {
-    ranges.sorted { $0.lowerBound < $1.lowerBound }.reduce(into: []) { merged, range in
-      if let last = merged.last, last.upperBound >= range.lowerBound {
-        merged[merged.count - 1] = last.lowerBound..<max(last.upperBound, range.upperBound)
-      } else {
-        merged.append(range)
-      }
+/// Ascending ranges, those that touch made one.
+private func merged(_ ranges: [Range<Int>]) -> [Range<Int>] {
+  var merged: [Range<Int>] = []
+  for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) where !range.isEmpty {
+    if let last = merged.last, last.upperBound >= range.lowerBound {
+      merged[merged.count - 1] = last.lowerBound..<max(last.upperBound, range.upperBound)
+    } else {
+      merged.append(range)
     }
   }
-
-  /// Sets everything else to zero.
-  public func apply(to adapter: LowRankAdapter) {
-    var at = 0
-    for range in freeParameters + [adapter.count..<adapter.count] {
-      for index in at..<range.lowerBound { adapter.parameters[index] = 0 }
-      at = range.upperBound
-    }
-  }
+  return merged
 }

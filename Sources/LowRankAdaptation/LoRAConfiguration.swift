@@ -1,77 +1,102 @@
+import Foundation
 import HeadImpact
 import Transformer
+import VisionLanguage
 
-/// Which linear layers get an update, and of what size.
+/// Which linear layers get a low-rank update, of what rank and weight.
 public struct LoRAConfiguration: Sendable, Equatable {
-  /// Ascending.
-  public let layers: [Int]
-  /// In the order of the data's way through a layer.
-  public let targets: [Projection]
-  public let loraRank: Int
-  public let loraAlpha: Double
-  public let dropout: Double
+  public var targets: [Projection]
+  /// Decoder layers, from 0.
+  public var layers: [Int]
+  /// r.
+  public var loraRank: Int
+  /// The update is weighted with loraAlpha / loraRank.
+  public var loraAlpha: Double
+  /// The share of an update's inputs that training drops.
+  public var dropout: Double
+  /// Of the first values of A.
+  public var seed: UInt64
 
-  /// - Throws: `LowRankAdaptationError` where a number makes no sense by itself.
-  public init(layers: [Int], targets: [Projection], loraRank: Int, loraAlpha: Double, dropout: Double = 0) throws {
-    func refuse(_ text: String) -> LowRankAdaptationError { LowRankAdaptationError(text) }
-    guard !layers.isEmpty else { throw refuse("no layer is named: an adapter needs at least one") }
-    guard !targets.isEmpty else {
-      throw refuse("no target is named: choose from \(Projection.allCases.map(\.rawValue).joined(separator: ", "))")
-    }
-    guard Set(layers).count == layers.count else { throw refuse("a layer is named twice in \(layers)") }
-    guard Set(targets).count == targets.count else {
-      throw refuse("a target is named twice in \(targets.map(\.rawValue).joined(separator: ", "))")
-    }
-    guard loraRank >= 1 else { throw refuse("the rank is \(loraRank); it must be at least 1") }
-    guard loraAlpha > 0, loraAlpha.isFinite else { throw refuse("alpha is \(loraAlpha); it must be a number above 0") }
-    guard (0..<1).contains(dropout) else {
-      throw refuse("the dropout is \(dropout); it must be at least 0 and less than 1")
-    }
-    self.layers = layers.sorted()
-    self.targets = targets.sorted()
+  public init(
+    targets: [Projection] = [.query, .key, .value, .output], layers: [Int], loraRank: Int, loraAlpha: Double,
+    dropout: Double = 0, seed: UInt64 = 0
+  ) {
+    self.targets = targets
+    self.layers = layers
     self.loraRank = loraRank
     self.loraAlpha = loraAlpha
     self.dropout = dropout
+    self.seed = seed
   }
 
-  /// A new adapter as PEFT begins one: A uniform within 1/sqrt(in) (Kaiming's with a = sqrt 5), B zero. Each number depends
-  /// on the seed and its place alone.
+  /// A fresh adapter of a model; see `makeAdapter(for layers:)`.
+  public func makeAdapter(for model: any VisionLanguageModel) throws -> LowRankAdapter {
+    try makeAdapter(for: model.decoder.layers)
+  }
+
+  /// A fresh adapter, which changes nothing yet: A uniform in ±1 / √in (Kaiming uniform with a = √5, as PEFT draws it),
+  /// B zero. Each number of A depends on the seed, its linear layer and its place alone.
   ///
-  /// - Throws: `LowRankAdaptationError` where the layers have no such update.
-  public func makeAdapter(for decoderLayers: [DecoderLayer], seed: UInt64) throws -> LowRankAdapter {
-    for layer in layers where !decoderLayers.indices.contains(layer) {
-      throw LowRankAdaptationError(
-        "there is no layer \(layer): the model has \(decoderLayers.count), so 0 to \(decoderLayers.count - 1)")
-    }
-    for layer in layers {
-      for target in targets {
-        let linear = decoderLayers[layer][target]
-        let most = min(linear.inputs, linear.outputs)
-        guard loraRank <= most else {
-          throw LowRankAdaptationError(
-            "the rank is \(loraRank), but layer \(layer)'s \(target.module) is \(linear.outputs) x \(linear.inputs): "
-              + "at most \(most) makes sense")
-        }
-      }
-    }
-    let shapes = layers.flatMap { layer in
-      targets.map {
-        (
-          site: LowRankAdapter.Site(layer: layer, projection: $0), rank: loraRank,
-          scaling: Float(loraAlpha / Double(loraRank))
-        )
-      }
-    }
-    let adapter = LowRankAdapter(shapes, for: decoderLayers)
-    for update in adapter.updates {
-      let place = UInt64(update.site.layer) * 16 + UInt64(Projection.allCases.firstIndex(of: update.site.projection) ?? 0)
-      let random = SplitMix64(seed: seed &+ (place &+ 1) &* 0xA076_1D64_78BD_642F)
-      let bound = 1 / Double(update.inputs).squareRoot()
-      for (element, index) in update.a.enumerated() {
-        let unit = Double(random[UInt64(element)] >> 11) * 0x1p-53
-        adapter.parameters[index] = Float((2 * unit - 1) * bound)
-      }
-    }
+  /// - Throws: `LowRankAdaptationError` with everything that is wrong.
+  public func makeAdapter(for decoderLayers: [DecoderLayer]) throws -> LowRankAdapter {
+    let problems = problems(for: decoderLayers)
+    guard problems.isEmpty else { throw LowRankAdaptationError(problems.joined(separator: "; ")) }
+    let scaling = Float(loraAlpha / Double(loraRank))
+    let sites = layers.flatMap { layer in targets.map { LowRankAdapter.Site(layer: layer, projection: $0) } }
+    let adapter = LowRankAdapter(sites.map { ($0, loraRank, scaling) }, for: decoderLayers)
+    for update in adapter.updates { draw(update, into: adapter.parameters) }
     return adapter
   }
+
+  private func draw(_ update: LowRankAdapter.Update, into parameters: UnsafeMutableBufferPointer<Float>) {
+    // Another stream than the sample order's, which may have the same seed.
+    let seeds = SplitMix64(seed: seed ^ 0x4c6f_5241_2041_0000)
+    let random = SplitMix64(seed: seeds[UInt64(update.site.number)])
+    let bound = Float(1 / Double(update.inputs).squareRoot())
+    for (element, place) in update.a.enumerated() {
+      // 24 bits: what a float32 in -1..<1 holds exactly.
+      let unit = Float(random[UInt64(element)] >> 40) * 0x1p-23 - 1
+      parameters[place] = unit * bound
+    }
+  }
+
+  private func problems(for decoderLayers: [DecoderLayer]) -> [String] {
+    var problems: [String] = []
+    if layers.isEmpty { problems.append("no layer is chosen; an adapter needs at least one") }
+    if targets.isEmpty { problems.append("no target is chosen; an adapter needs at least one of \(Projection.names)") }
+    for layer in layers where !decoderLayers.indices.contains(layer) {
+      problems.append("there is no layer \(layer): the model has \(decoderLayers.count), numbered from 0")
+    }
+    for layer in repeated(layers) { problems.append("layer \(layer) is named more than once") }
+    for target in repeated(targets) { problems.append("target \(target.rawValue) is named more than once") }
+    if loraRank < 1 { problems.append("the rank is \(loraRank); it must be at least 1") }
+    if !(loraAlpha.isFinite && loraAlpha > 0) { problems.append("alpha is \(loraAlpha); it must be a number above 0") }
+    if !(dropout >= 0 && dropout < 1) { problems.append("dropout is \(dropout); it must be at least 0 and below 1") }
+    for layer in Set(layers).sorted() where decoderLayers.indices.contains(layer) {
+      for target in Set(targets).sorted() {
+        let linear = decoderLayers[layer][target]
+        guard loraRank > min(linear.inputs, linear.outputs) else { continue }
+        problems.append(
+          "the rank \(loraRank) is larger than a dimension of layers.\(layer).\(target.module), which is "
+            + "[\(linear.outputs), \(linear.inputs)]; it must be at most \(min(linear.inputs, linear.outputs))")
+      }
+    }
+    return problems
+  }
+
+  private func repeated<T: Hashable & Comparable>(_ values: [T]) -> [T] {
+    Dictionary(grouping: values) { $0 }.filter { $0.value.count > 1 }.keys.sorted()
+  }
+}
+
+extension LowRankAdapter.Site {
+  /// A number of its own for every site, whatever the model.
+  var number: Int { layer * 8 + (Projection.allCases.firstIndex(of: projection) ?? 0) }
+
+  /// The module below the language model: `layers.3.self_attn.q_proj`.
+  var module: String { "layers.\(layer).\(projection.module)" }
+}
+
+extension Projection {
+  static var names: String { allCases.map(\.rawValue).joined(separator: ", ") }
 }

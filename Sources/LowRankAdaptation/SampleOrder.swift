@@ -1,48 +1,41 @@
 import HeadImpact
 
-/// The order in which samples are trained on: a new permutation each epoch, which depends on the seed and the epoch alone.
-///
-/// Batches follow one another without regard to epochs: one may hold the end of an epoch and the beginning of the next.
-public struct SampleOrder: Sendable {
-  public let count: Int
-  public let seed: UInt64
-  /// False keeps the given order in every epoch.
-  public let shuffles: Bool
-  private var held: (epoch: Int, order: [Int])?
+/// In which order training walks over a dataset's samples.
+public enum SampleOrder: Sendable, Equatable {
+  /// As the dataset lists them, epoch after epoch.
+  case none
+  /// Each epoch in an order of its own, which depends on the seed and the epoch alone.
+  case shuffled(seed: UInt64)
 
-  public init(count: Int, seed: UInt64, shuffles: Bool) {
-    precondition(count > 0)
-    self.count = count
-    self.seed = seed
-    self.shuffles = shuffles
+  /// The samples 0..<count of an epoch, from 0, in order.
+  public func permutation(epoch: Int, count: Int) -> [Int] {
+    var order = Array(0..<count)
+    guard case .shuffled(let seed) = self else { return order }
+    // Another stream than the first adapter's, which may have the same seed.
+    let random = SplitMix64(seed: SplitMix64(seed: seed ^ 0x6f72_6465_7200_0000)[UInt64(epoch)])
+    for i in order.indices { order.swapAt(i, i + random.below(count - i, counter: UInt64(i))) }
+    return order
   }
 
-  /// The samples of a step.
+  /// The samples of one step. Batches run across the ends of epochs.
   ///
   /// - Parameters:
   ///   - step: from 0.
-  ///   - total: samples of the whole run, where the last batch is cut; nil for whole batches.
-  public mutating func batch(step: Int, size: Int, total: Int? = nil) -> [Int] {
-    let first = step * size
-    let end = min(first + size, total ?? .max)
-    guard first < end else { return [] }
-    return (first..<end).map { sample(at: $0) }
-  }
-
-  private mutating func sample(at position: Int) -> Int {
-    let (epoch, place) = position.quotientAndRemainder(dividingBy: count)
-    guard shuffles else { return place }
-    if let held, held.epoch == epoch { return held.order[place] }
-    let order = permutation(epoch: epoch)
-    held = (epoch, order)
-    return order[place]
-  }
-
-  /// Fisher and Yates's shuffle.
-  private func permutation(epoch: Int) -> [Int] {
-    let random = SplitMix64(seed: seed &+ UInt64(epoch) &* 0xE703_7ED1_A0B4_28DB)
-    var order = Array(0..<count)
-    for i in stride(from: count - 1, to: 0, by: -1) { order.swapAt(i, random.below(i + 1, counter: UInt64(i))) }
-    return order
+  ///   - batch: samples a step, over all ranks.
+  ///   - count: of the dataset; at least 1.
+  ///   - totalSamples: how many are walked over in all: the last batch ends there, and later ones are empty.
+  public func indices(forStep step: Int, batch: Int, count: Int, totalSamples: Int? = nil) -> [Int] {
+    precondition(step >= 0 && batch >= 1 && count >= 1)
+    let first = step * batch
+    let end = min(first + batch, totalSamples ?? .max)
+    var indices: [Int] = []
+    var position = first
+    while position < end {
+      let (epoch, place) = position.quotientAndRemainder(dividingBy: count)
+      let taken = min(count - place, end - position)
+      indices += permutation(epoch: epoch, count: count)[place..<place + taken]
+      position += taken
+    }
+    return indices
   }
 }

@@ -3,7 +3,7 @@
 /// Foundation's readers keep the last of two equal keys and lose the place of a mistake, and a tree of a hostile
 /// hundred-megabyte header would be gigabytes. This one refuses duplicates, names the byte and allocates only the
 /// strings its caller asks for.
-struct JSONScanner {
+package struct JSONScanner {
   private let bytes: UnsafeRawBufferPointer
   private let path: String
   private let origin: Int
@@ -13,7 +13,7 @@ struct JSONScanner {
   /// - Parameters:
   ///   - path: the file's name in errors.
   ///   - origin: where `bytes` starts in that file.
-  init(_ bytes: UnsafeRawBufferPointer, path: String, origin: Int) {
+  package init(_ bytes: UnsafeRawBufferPointer, path: String, origin: Int) {
     self.bytes = bytes
     self.path = path
     self.origin = origin
@@ -26,7 +26,7 @@ struct JSONScanner {
   // MARK: Structure
 
   /// Reads an object; `member` must read each value.
-  mutating func object(
+  package mutating func object(
     _ what: String, _ member: (_ key: String, _ scanner: inout JSONScanner) throws -> Void
   ) throws {
     try enter("{", what)
@@ -59,7 +59,7 @@ struct JSONScanner {
   }
 
   /// Throws unless only white space is left.
-  mutating func end() throws {
+  package mutating func end() throws {
     skipSpace()
     guard position == bytes.count else { throw error("unexpected bytes after the JSON text") }
   }
@@ -105,7 +105,7 @@ struct JSONScanner {
   }
 
   /// Passes over any value, checking only its form.
-  mutating func skip(_ what: String) throws {
+  package mutating func skip(_ what: String) throws {
     skipSpace()
     guard position < bytes.count else { throw error("\(what) is missing") }
     switch bytes[position] {

@@ -58,6 +58,6 @@ public final class MappedFile: @unchecked Sendable {
 }
 
 /// The system's own words for an `errno` value.
-func systemMessage(_ code: Int32) -> String {
+package func systemMessage(_ code: Int32) -> String {
   String(cString: strerror(code))
 }

@@ -25,7 +25,7 @@ public struct SafetensorsError: Error, CustomStringConvertible, Sendable, Equata
 }
 
 /// A name from a file as it may be shown: a hostile one may be megabytes long or hold control characters.
-func printable(_ name: String) -> String {
+package func printable(_ name: String) -> String {
   let shown = name.unicodeScalars.prefix(120).map { scalar in
     scalar.value < 0x20 || scalar.value == 0x7F ? "\u{FFFD}" : Character(scalar)
   }

@@ -41,7 +41,7 @@ struct AgreementTests {
     let goldens = try golden.goldens()
     let model = try ModelRegistry.load(
       folder: golden.tiny.model, context: ComputeContext(precision: .f32, team: ThreadTeam(count: 2)))
-    let adapter = try PEFTAdapter.load(folder: golden.initial, for: model).adapter
+    let adapter = try PEFTAdapter.load(folder: golden.initial, for: model)
     model.decoder.adapter = adapter
     let dataset = try KeyObjectDataset(contentsOf: golden.tiny.dataset)
     let annotation = try #require(dataset.annotationsByID().first)

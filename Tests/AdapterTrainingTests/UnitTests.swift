@@ -25,11 +25,14 @@ struct UnitTests {
   @Test("a step's sum gives the mean gradient and refuses what is no number")
   func sum() {
     var sum = StepSum(count: 2)
-    #expect(sum.add(gradient: [3, -1]) && sum.add(gradient: [1, 0.5]))
-    #expect(sum.add(loss: 1.25, tokens: 3) && sum.add(loss: 2.5, tokens: 1))
+    let taken = [sum.add(gradient: [3, -1]), sum.add(gradient: [1, 0.5]), sum.add(loss: 1.25, tokens: 3), sum.add(loss: 2.5, tokens: 1)]
+    #expect(taken == [true, true, true, true])
     #expect(sum.meanGradient() == [1, -0.125] && sum.loss == 3.75 && sum.tokens == 4)
-    #expect(!sum.add(gradient: [.nan, 1]) && !sum.add(gradient: [1, .infinity]))
-    #expect(!sum.add(loss: .nan, tokens: 1) && !sum.add(loss: .infinity, tokens: 1))
+    let refused = [
+      sum.add(gradient: [.nan, 1]), sum.add(gradient: [1, .infinity]), sum.add(loss: .nan, tokens: 1),
+      sum.add(loss: .infinity, tokens: 1),
+    ]
+    #expect(refused == [false, false, false, false])
     sum.set(checksum: 7)
     #expect(sum.allRanksHave(checksum: 7, worldSize: 1) && !sum.allRanksHave(checksum: 8, worldSize: 1))
     sum.clear()
@@ -74,24 +77,30 @@ struct UnitTests {
     try ScratchFolder.with { scratch throws in
       let folder = CheckpointFolder(folder: scratch.file("work"))
       let identity = RunIdentity([("a", "1")])
-      var state = TrainingState(optimiser: AdamW(weightDecay: 0.5, step: 2, mean: [1, 2], square: [3, 4]))
+      var state = TrainingState(optimiser: AdamW(weightDecay: 0.5, step: 2, firstMoments: [1, 2], secondMoments: [3, 4]))
       state.step = 2
       state.best = [7, 8]
       state.history.validations = [ValidationRecord(step: 1, loss: 0.1, tokens: 3)]
       #expect(try folder.load(identity: identity) == nil)
-      try folder.save(state, parameters: [5, 6], identity: identity) { _ in }
+      func save(_ state: TrainingState) throws {
+        try folder.save(state, parameters: [5, 6], identity: identity) { place, alongside in
+          try FileManager.default.createDirectory(at: place, withIntermediateDirectories: false)
+          try alongside(place)
+        }
+      }
+      try save(state)
       state.step = 3
-      try folder.save(state, parameters: [5, 6], identity: identity) { _ in }
+      try save(state)
       #expect(try FileManager.default.contentsOfDirectory(atPath: folder.folder.path) == ["checkpoint-00000003"])
       let loaded = try #require(try folder.load(identity: identity))
       #expect(loaded.parameters == [5, 6] && loaded.state.best == [7, 8] && loaded.state.history == state.history)
-      #expect(loaded.state.optimiser.mean == [1, 2] && loaded.state.step == 3)
+      #expect(loaded.state.optimiser.firstMoments == [1, 2] && loaded.state.step == 3)
       let error = #expect(throws: JobError.self) { try folder.load(identity: RunIdentity([("a", "2")])) }
       #expect(error?.description.contains("a was 1 and now is 2") == true)
       struct Full: Error {}
       state.step = 4
       #expect(throws: JobError.self) {
-        try folder.save(state, parameters: [5, 6], identity: identity) { _ in throw Full() }
+        try folder.save(state, parameters: [5, 6], identity: identity) { _, _ in throw Full() }
       }
       #expect(try FileManager.default.contentsOfDirectory(atPath: folder.folder.path) == ["checkpoint-00000003"])
       try Data([1, 2, 3]).write(to: folder.folder.appendingPathComponent("checkpoint-00000003/state.safetensors"))

@@ -1,0 +1,86 @@
+import Foundation
+import Safetensors
+import Transformer
+import VisionLanguage
+
+extension PEFTAdapter {
+  /// Writes an adapter as PEFT 0.21 does. The folder appears in one step; one that is there is replaced, unless it
+  /// holds files that the new one has none for.
+  ///
+  /// - Parameters:
+  ///   - configuration: of rank, alpha and dropout; updates of another rank or weight become patterns.
+  ///   - modelName: for the reader, and for PEFT's `AutoPeftModel`.
+  ///   - alongside: writes more files into the folder before it appears.
+  /// - Throws: `LowRankAdaptationError` or `SafetensorsError`, and what `alongside` throws; an old folder is
+  ///   untouched then.
+  public static func write(
+    _ adapter: LowRankAdapter, configuration: LoRAConfiguration, for model: any VisionLanguageModel, modelName: String,
+    to folder: URL, alongside: (URL) throws -> Void = { _ in }
+  ) throws {
+    guard !adapter.updates.isEmpty else {
+      throw LowRankAdaptationError("\(folder.path): the adapter updates no layer; there is nothing to write")
+    }
+    if let place = adapter.parameters.firstIndex(where: { !$0.isFinite }) {
+      let site = adapter.updates.first { $0.b.upperBound > place }?.site.module ?? ""
+      throw LowRankAdaptationError("\(folder.path): \(site) holds \(adapter.parameters[place]), which is never written")
+    }
+    let module = type(of: model).languageModelModule
+    let text = try JSONSerialization.data(
+      withJSONObject: values(adapter, configuration, modelName: modelName, languageModelModule: module),
+      options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+    let tensors = adapter.updates.flatMap { update in
+      let name = "base_model.model.\(module.modulePath(update.site))"
+      return [
+        TensorData(
+          name: "\(name).lora_A.weight", shape: [update.rank, update.inputs],
+          values: Array(adapter.parameters[update.a])),
+        TensorData(
+          name: "\(name).lora_B.weight", shape: [update.outputs, update.rank],
+          values: Array(adapter.parameters[update.b])),
+      ]
+    }
+    try AdapterFolder.write(to: folder) { aside in
+      try alongside(aside)
+      try AdapterFolder.write(text + Data("\n".utf8), to: aside.appendingPathComponent(PEFTConfiguration.fileName))
+      try writeSafetensors(
+        tensors, metadata: ["format": "pt"], to: aside.appendingPathComponent(PEFTTensors.fileName))
+    }
+  }
+
+  private static func values(
+    _ adapter: LowRankAdapter, _ configuration: LoRAConfiguration, modelName: String, languageModelModule: String
+  ) -> [String: Any] {
+    let sites = adapter.updates.map(\.site)
+    let layers = Set(sites.map(\.layer)).sorted()
+    let projections = Set(sites.map(\.projection)).sorted()
+    // Layers times targets say it in short; any other set of modules is listed one by one.
+    let isProduct = sites.count == layers.count * projections.count
+    var ranks: [String: Any] = [:]
+    var alphas: [String: Any] = [:]
+    for update in adapter.updates {
+      let name = languageModelModule.modulePath(update.site)
+      if update.rank != configuration.loraRank { ranks[name] = update.rank }
+      if update.scaling != Float(configuration.loraAlpha / Double(update.rank)) {
+        alphas[name] = number(Double(update.scaling) * Double(update.rank))
+      }
+    }
+    return [
+      "alpha_pattern": alphas, "auto_mapping": NSNull(), "base_model_name_or_path": modelName, "bias": "none",
+      "exclude_modules": NSNull(), "fan_in_fan_out": false, "inference_mode": true, "init_lora_weights": true,
+      "layers_pattern": isProduct ? "layers" as Any : NSNull(),
+      "layers_to_transform": isProduct ? layers as Any : NSNull(), "lora_alpha": number(configuration.loraAlpha),
+      "lora_bias": false, "lora_dropout": number(configuration.dropout), "modules_to_save": NSNull(),
+      "peft_type": "LORA", "r": configuration.loraRank, "rank_pattern": ranks, "revision": NSNull(),
+      "target_modules": isProduct ? projections.map(\.rawValue) : sites.map { languageModelModule.modulePath($0) },
+      "task_type": "CAUSAL_LM", "use_dora": false, "use_rslora": false,
+    ]
+  }
+
+  /// A whole number as one: `8`, as PEFT's users write alpha.
+  private static func number(_ value: Double) -> Any { Int(exactly: value) ?? value }
+}
+
+extension String {
+  /// A linear layer's whole name below the model, this being the language model's module.
+  fileprivate func modulePath(_ site: LowRankAdapter.Site) -> String { "model.\(self).\(site.module)" }
+}
