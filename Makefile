@@ -22,7 +22,7 @@ BUILD_FLAGS := -c release $(if $(TESTABLE),-Xswiftc -enable-testing)
 MPIRUN := mpirun --oversubscribe $(if $(filter 0,$(shell id -u)),--allow-run-as-root)
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: help deps system-deps python-deps swift build test test-python parity demo bench format lint install uninstall \
+.PHONY: help deps system-deps python-deps swift build test test-python parity demo bench bench-training learn format lint install uninstall \
         clean distclean goldens goldens-cache demo-model
 
 help: ## This list
@@ -86,6 +86,13 @@ demo: deps build ## Set up, then score the bundled demonstration model on two ra
 
 bench: deps build ## Speed and memory beside transformers, on a full-size random Qwen2-VL-2B (4.4 GB on disk, half an hour)
 	$(PYTHON) Benchmarks/run.py $(BENCH_OPTIONS)
+	$(PYTHON) Benchmarks/training.py $(BENCH_TRAINING_OPTIONS)
+
+bench-training: deps build ## … of training only, beside PEFT
+	$(PYTHON) Benchmarks/training.py $(BENCH_TRAINING_OPTIONS)
+
+learn: deps build ## Train the demonstration model's best layers on another form of its descriptions (minutes), and count what is right
+	$(PYTHON) Benchmarks/shifted.py
 
 goldens: python-deps ## Make the golden values of the tests anew
 	@for make in tools/goldens/*/make.py; do echo $$make; $(PYTHON) $$make; done

@@ -60,7 +60,8 @@ let package = Package(
       "Generation", ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing"]),
     room("Demonstration", ["COCO", "ImageInput"], resources: [.copy("Model")]),
     .executableTarget(
-      name: "headimpact", dependencies: ["Survey", "AdapterTraining", "Generation", "Jobs", "Demonstration", argumentParser],
+      name: "headimpact",
+      dependencies: ["Survey", "AdapterTraining", "Generation", "Jobs", "Demonstration", argumentParser],
       swiftSettings: strict),
 
     .target(name: "TestSupport", dependencies: ["Safetensors"], path: "Tests/TestSupport", swiftSettings: strict),
@@ -83,7 +84,8 @@ let package = Package(
     tests(of: "Jobs"),
     tests(of: "Survey", ["Jobs", "Demonstration"]),
     tests(
-      of: "AdapterTraining", ["COCO", "HDF5Store", "ImageInput", "Jobs", "LowRankAdaptation", "Transformer", "VisionLanguage"],
+      of: "AdapterTraining",
+      ["COCO", "HDF5Store", "ImageInput", "Jobs", "LowRankAdaptation", "Transformer", "VisionLanguage"],
       exclude: ["Goldens"]),
     tests(of: "Generation", ["COCO", "Demonstration", "ImageInput", "VisionLanguage"], exclude: ["Goldens"]),
     tests(of: "Demonstration"),

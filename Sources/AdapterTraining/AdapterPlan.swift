@@ -24,13 +24,16 @@ struct AdapterPlan {
     if let folder = configuration.initialAdapter {
       var loaded = try PEFTAdapter.loadForTraining(folder: folder, for: model)
       func refuse(_ option: String) -> LowRankAdaptationError {
-        LowRankAdaptationError("\(option) differs from the adapter in \(folder.path), which --init takes it from: leave it out")
+        LowRankAdaptationError(
+          "\(option) differs from the adapter in \(folder.path), which --init takes it from: leave it out")
       }
       let found = loaded.configuration
       if let rank = configuration.loraRank, rank != found.loraRank { throw refuse("--lora-rank") }
       if let alpha = configuration.loraAlpha, alpha != found.loraAlpha { throw refuse("--lora-alpha") }
       if let targets = configuration.targets, targets.sorted() != found.targets { throw refuse("--targets") }
-      if let layers = configuration.layers, layers.sorted() != found.layers { throw refuse("--layers (or --selection)") }
+      if let layers = configuration.layers, layers.sorted() != found.layers {
+        throw refuse("--layers (or --selection)")
+      }
       loaded.configuration.dropout = configuration.dropout
       lora = loaded.configuration
       adapter = loaded.adapter
@@ -39,7 +42,8 @@ struct AdapterPlan {
       let named = configuration.layers ?? HeadMask.layers(of: heads)
       lora = LoRAConfiguration(
         targets: configuration.targets ?? TrainConfiguration.defaultTargets, layers: named, loraRank: rank,
-        loraAlpha: configuration.loraAlpha ?? Double(2 * rank), dropout: configuration.dropout, seed: configuration.seed)
+        loraAlpha: configuration.loraAlpha ?? Double(2 * rank), dropout: configuration.dropout, seed: configuration.seed
+      )
       adapter = try lora.makeAdapter(for: layers)
     }
     if heads.isEmpty {

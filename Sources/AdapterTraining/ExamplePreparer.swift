@@ -58,7 +58,8 @@ struct ExamplePreparer {
         let size = try imageSize(contentsOf: JobInputs.imageURL(example.fileName, in: images))
         if let expected = example.size, (expected.width, expected.height) != size {
           throw JobError(
-            "\(example.fileName) is \(size.width)x\(size.height) pixels; the dataset says \(expected.width)x\(expected.height)")
+            "\(example.fileName) is \(size.width)x\(size.height) pixels; the dataset says \(expected.width)x\(expected.height)"
+          )
         }
         return Size(index: index, width: size.width, height: size.height, reason: nil)
       } catch {

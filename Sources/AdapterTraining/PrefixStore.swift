@@ -87,7 +87,8 @@ final class PrefixStore {
         offset: offset, count: bytes.count, digest: try bytes.withUnsafeBytes { try SHA256.hex(of: $0) })
     } catch let error as JobError {
       isFull = true
-      warn("\(error); samples beyond are computed anew in every epoch: give more --cache-memory, or another --cache-dir")
+      warn(
+        "\(error); samples beyond are computed anew in every epoch: give more --cache-memory, or another --cache-dir")
     }
   }
 
@@ -123,7 +124,9 @@ private final class SpillFile {
         buffer.baseAddress.map { pwrite(descriptor, $0 + done, bytes.count - done, off_t(end + done)) } ?? 0
       }
       if count < 0, errno == EINTR { continue }
-      guard count > 0 else { throw JobError("\(folder.path): the cache file can't grow: \(String(cString: strerror(errno)))") }
+      guard count > 0 else {
+        throw JobError("\(folder.path): the cache file can't grow: \(String(cString: strerror(errno)))")
+      }
       done += count
     }
     defer { end += bytes.count }
@@ -138,7 +141,9 @@ private final class SpillFile {
         buffer.baseAddress.map { pread(descriptor, $0 + done, count - done, off_t(offset + done)) } ?? 0
       }
       if got < 0, errno == EINTR { continue }
-      guard got > 0 else { throw JobError("\(folder.path): the cache file can't be read: \(String(cString: strerror(errno)))") }
+      guard got > 0 else {
+        throw JobError("\(folder.path): the cache file can't be read: \(String(cString: strerror(errno)))")
+      }
       done += got
     }
     return bytes

@@ -90,7 +90,9 @@ public struct TrainConfiguration: Sendable {
   }
 
   /// Where everything lies until the adapter is whole.
-  var workFolder: URL { output.deletingLastPathComponent().appendingPathComponent(output.lastPathComponent + ".training") }
+  var workFolder: URL {
+    output.deletingLastPathComponent().appendingPathComponent(output.lastPathComponent + ".training")
+  }
 
   /// - Throws: `JobError` naming the option and what would be right.
   func validate() throws {
@@ -112,8 +114,8 @@ public struct TrainConfiguration: Sendable {
     if let threads, !(1...4096).contains(threads) {
       throw JobError("--threads is \(threads); it must be in 1...4096")
     }
-    guard learningRate >= 0, learningRate.isFinite else {
-      throw JobError("--lr is \(learningRate); it must be a number from 0")
+    guard learningRate > 0, learningRate.isFinite else {
+      throw JobError("--lr is \(learningRate); it must be a number above 0")
     }
     guard clip >= 0, clip.isFinite else { throw JobError("--clip is \(clip); it must be a number from 0 (none)") }
     guard weightDecay >= 0, weightDecay.isFinite else {

@@ -20,7 +20,10 @@ enum TrainingFile {
         ("learning_rate", steps.map(\.learningRate), "learning rate", "1"),
         ("gradient_norm", steps.map(\.gradientNorm), "norm of the gradient before clipping", "nat"),
         ("seconds", steps.map(\.seconds), "time of the step on rank 0", "s"),
-        ("seconds_allreduce", steps.map(\.secondsAllreduce), "of it in the allreduce, with waiting for other ranks", "s"),
+        (
+          "seconds_allreduce", steps.map(\.secondsAllreduce), "of it in the allreduce, with waiting for other ranks",
+          "s"
+        ),
       ] {
         try file.write(values, to: name, dimensions: ["step"])
         try describe(name, meaning, units: units)

@@ -133,7 +133,8 @@ public struct TrainingJob {
     }
     return try world.agree {
       Datasets(
-        train: try dataset(train, configuration.dataset, (answers, configuration.annotations), images: configuration.images),
+        train: try dataset(
+          train, configuration.dataset, (answers, configuration.annotations), images: configuration.images),
         validation: try validation.flatMap { json in
           try configuration.validation.map {
             try dataset(
@@ -194,7 +195,8 @@ public struct TrainingJob {
         ("--prompt", c.prompt), ("--precision", c.precision.rawValue), ("--limit", c.limit.map(String.init) ?? "none"),
         ("layers", plan.lora.layers.map(String.init).joined(separator: ",")),
         ("heads", plan.heads.map { "\($0.layer).\($0.head)" }.joined(separator: ",")),
-        ("--targets", plan.lora.targets.map(\.rawValue).joined(separator: ",")), ("--lora-rank", "\(plan.lora.loraRank)"),
+        ("--targets", plan.lora.targets.map(\.rawValue).joined(separator: ",")),
+        ("--lora-rank", "\(plan.lora.loraRank)"),
         ("--lora-alpha", "\(plan.lora.loraAlpha)"), ("--dropout", "\(plan.lora.dropout)"),
         ("initial adapter", String(plan.initialChecksum, radix: 16)), length, ("--batch", "\(c.batch)"),
         ("--lr", "\(c.learningRate)"), ("--schedule", c.schedule.rawValue), ("--warmup", "\(c.warmup)"),
@@ -240,7 +242,8 @@ public struct TrainingJob {
     _ = adapter.parameters.update(fromContentsOf: parameters)
     state.history = try JSONDecoder().decode(TrainingHistory.self, from: Data(history))
     state.step = state.history.steps.count
-    state.optimiser = AdamW(weightDecay: configuration.weightDecay, step: state.step, firstMoments: mean, secondMoments: square)
+    state.optimiser = AdamW(
+      weightDecay: configuration.weightDecay, step: state.step, firstMoments: mean, secondMoments: square)
     state.best = best.isEmpty ? nil : best
     return state
   }
@@ -272,7 +275,8 @@ public struct TrainingJob {
         plan.adapter, configuration: plan.lora, for: model, modelName: modelName, to: folder, alongside: alongside)
     }
     let facts: [(String, HDF5Attribute)] = [
-      ("title", .string("LoRA training of \(modelName)")), ("source", .string("headimpact \(JobDefaults.programVersion)")),
+      ("title", .string("LoRA training of \(modelName)")),
+      ("source", .string("headimpact \(JobDefaults.programVersion)")),
       ("model_name", .string(modelName)), ("created", .string(ISO8601DateFormatter().string(from: Date()))),
       ("ranks", .integer(Int64(world.worldSize))), ("micro_batch", .integer(Int64(configuration.microBatch))),
       ("trained_parameters", .integer(Int64(plan.trained))),

@@ -32,7 +32,9 @@ struct CheckpointFolder {
     let place = folder.appendingPathComponent(name)
     do {
       try files.createDirectory(at: folder, withIntermediateDirectories: true)
-      try write(place) { try Self.write(state, parameters, identity, to: $0.appendingPathComponent("state.safetensors")) }
+      try write(place) {
+        try Self.write(state, parameters, identity, to: $0.appendingPathComponent("state.safetensors"))
+      }
     } catch {
       throw JobError("\(place.path): the checkpoint can't be written: \(error)")
     }
@@ -47,7 +49,8 @@ struct CheckpointFolder {
     let place = folder.appendingPathComponent(name)
     let file = try SafetensorsFile(contentsOf: place.appendingPathComponent("state.safetensors"))
     guard let begun = try file.metadata["identity"].map({ try RunIdentity(decoding: Array($0.utf8)) }),
-      let step = file.metadata["step"].flatMap({ Int($0) }), let decay = file.metadata["weight_decay"].flatMap(Double.init)
+      let step = file.metadata["step"].flatMap({ Int($0) }),
+      let decay = file.metadata["weight_decay"].flatMap(Double.init)
     else { throw JobError("\(place.path): is no checkpoint of a training run") }
     let differences = begun.differences(from: identity)
     guard differences.isEmpty else {
@@ -81,7 +84,10 @@ struct CheckpointFolder {
   private static func write(
     _ state: TrainingState, _ parameters: [Float], _ identity: RunIdentity, to url: URL
   ) throws {
-    var tensors = [("parameters", parameters), ("first_moments", state.optimiser.firstMoments), ("second_moments", state.optimiser.secondMoments)]
+    var tensors = [
+      ("parameters", parameters), ("first_moments", state.optimiser.firstMoments),
+      ("second_moments", state.optimiser.secondMoments),
+    ]
     if let best = state.best { tensors.append(("best", best)) }
     try writeSafetensors(
       tensors.map { TensorData(name: $0.0, shape: [$0.1.count], values: $0.1) },
@@ -95,7 +101,8 @@ struct CheckpointFolder {
   /// Ascending by step.
   private func names() throws -> [String] {
     guard FileManager.default.fileExists(atPath: folder.path) else { return [] }
-    return try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasPrefix(Self.prefix) }.sorted()
+    return try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasPrefix(Self.prefix) }
+      .sorted()
   }
 }
 

@@ -34,7 +34,8 @@ struct VQAExamples {
         throw wrong(
           names.isEmpty
             ? "image \(question.imageID) is not in the images folder: no file's name ends in that number"
-            : "image \(question.imageID) may be any of \(names.prefix(3).joined(separator: ", ")): leave one in the folder")
+            : "image \(question.imageID) may be any of \(names.prefix(3).joined(separator: ", ")): leave one in the folder"
+        )
       }
       examples.append(
         ImageTextExample(

@@ -176,7 +176,11 @@ public struct ScoringJob {
       row: { id in
         let imageID = log.imageOfSample[id] ?? 0
         let result: UnitResult
-        if let held, held.imageID == imageID { result = held } else { result = try UnitResult(decoding: journal.record(of: imageID)) }
+        if let held, held.imageID == imageID {
+          result = held
+        } else {
+          result = try UnitResult(decoding: journal.record(of: imageID))
+        }
         held = result
         for outcome in result.outcomes where outcome.annotationID == id {
           if case .scored(let impact, let scores) = outcome.kind {
@@ -223,7 +227,8 @@ public struct ScoringJob {
     let asked = ScoreIdentity(
       programVersion: begun.programVersion, modelType: begun.modelType,
       modelSHA256: try SafetensorsCheckpoint(folder: configuration.model).headerDigest(),
-      datasetSHA256: try JobInputs.read(configuration.dataset).withUnsafeBytes { try SHA256.hex(of: $0) }, configuration: configuration)
+      datasetSHA256: try JobInputs.read(configuration.dataset).withUnsafeBytes { try SHA256.hex(of: $0) },
+      configuration: configuration)
     let differences = begun.run.differences(from: asked.run)
     guard differences.isEmpty else {
       throw JobError(

@@ -52,7 +52,8 @@ struct AdaptedParts {
     guard let selection else { throw ValidationError("--heads top:K needs --hi, or --selection with heads.") }
     guard selection.heads.count >= count else {
       throw ValidationError(
-        "--heads top:\(count): the selection names \(selection.heads.count) heads; make it with select --heads \(count).")
+        "--heads top:\(count): the selection names \(selection.heads.count) heads; make it with select --heads \(count)."
+      )
     }
     return Array(selection.heads.prefix(count))
   }

@@ -23,7 +23,8 @@ struct Train: ParsableCommand {
   var model: String
   @Option(
     help: ArgumentHelp(
-      "What to train on: a key-object dataset, COCO captions, or VQA v2 questions with --annotations.", valueName: "file"))
+      "What to train on: a key-object dataset, COCO captions, or VQA v2 questions with --annotations.",
+      valueName: "file"))
   var dataset: String
   @Option(help: ArgumentHelp("The answers of a VQA v2 question file.", valueName: "file"))
   var annotations: String?
@@ -47,7 +48,8 @@ struct Train: ParsableCommand {
   var targets: String?
   @Option(help: ArgumentHelp("Rank of the updates (default: 8).", valueName: "r"))
   var loraRank: Int?
-  @Option(help: ArgumentHelp("Their alpha: an update is scaled by alpha / rank (default: twice the rank).", valueName: "x"))
+  @Option(
+    help: ArgumentHelp("Their alpha: an update is scaled by alpha / rank (default: twice the rank).", valueName: "x"))
   var loraAlpha: Double?
   @Option(help: ArgumentHelp("Share of the updates' inputs left out at random while training.", valueName: "share"))
   var dropout = 0.0
@@ -85,7 +87,8 @@ struct Train: ParsableCommand {
   @Option(help: ArgumentHelp("Use only the first examples, by id.", valueName: "n"))
   var limit: Int?
 
-  @Option(help: ArgumentHelp("A dataset whose loss is measured on the way; the best adapter is kept.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("A dataset whose loss is measured on the way; the best adapter is kept.", valueName: "file"))
   var validation: String?
   @Option(help: ArgumentHelp("The answers of --validation, where it is a VQA v2 question file.", valueName: "file"))
   var validationAnnotations: String?
@@ -102,7 +105,8 @@ struct Train: ParsableCommand {
   var resume = false
   @Option(
     help: ArgumentHelp(
-      "Memory of each rank for what lies below the lowest adapted layer, computed once: 2GiB, 500MB, 0.", valueName: "size"))
+      "Memory of each rank for what lies below the lowest adapted layer, computed once: 2GiB, 500MB, 0.",
+      valueName: "size"))
   var cacheMemory = ByteCount(bytes: 2 << 30)
   @Option(help: ArgumentHelp("Where what goes beyond is kept (default: the folder of --output).", valueName: "dir"))
   var cacheDir: String?
@@ -140,10 +144,16 @@ struct Train: ParsableCommand {
 
   private static func text(_ summary: TrainingJob.Summary) -> String {
     var rows = [
-      ["trained parameters", "\(summary.trainedParameters.formatted()) (\(String(format: "%.4f", summary.trainedShare))%)"],
-      ["steps", "\(summary.steps)"], ["loss, first and last step", "\(number(summary.firstLoss)) \(number(summary.lastLoss))"],
+      [
+        "trained parameters",
+        "\(summary.trainedParameters.formatted()) (\(String(format: "%.4f", summary.trainedShare))%)",
+      ],
+      ["steps", "\(summary.steps)"],
+      ["loss, first and last step", "\(number(summary.firstLoss)) \(number(summary.lastLoss))"],
     ]
-    if let first = summary.firstValidationLoss, let best = summary.bestValidationLoss, let step = summary.bestValidationStep {
+    if let first = summary.firstValidationLoss, let best = summary.bestValidationLoss,
+      let step = summary.bestValidationStep
+    {
       rows.append(["validation loss", "\(number(first)) before, \(number(best)) at best (step \(step))"])
     }
     if summary.skipped > 0 { rows.append(["skipped examples", "\(summary.skipped)"]) }
@@ -223,7 +233,8 @@ struct ByteCount: ExpressibleByArgument {
 
   init?(argument: String) {
     let units: [(String, Double)] = [
-      ("KiB", 0x1p10), ("MiB", 0x1p20), ("GiB", 0x1p30), ("TiB", 0x1p40), ("KB", 1e3), ("MB", 1e6), ("GB", 1e9), ("TB", 1e12),
+      ("KiB", 0x1p10), ("MiB", 0x1p20), ("GiB", 0x1p30), ("TiB", 0x1p40), ("KB", 1e3), ("MB", 1e6), ("GB", 1e9),
+      ("TB", 1e12),
       ("B", 1), ("", 1),
     ]
     for (unit, factor) in units where argument.hasSuffix(unit) {

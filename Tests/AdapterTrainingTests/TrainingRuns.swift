@@ -8,7 +8,8 @@ import Testing
 struct TrainingRuns {}
 
 /// Runs `headimpact`, and expects it to end in time.
-func run(_ arguments: [String], ranks: Int? = nil, prefix: [String] = [], timeout: Double = 120) async throws -> MPIRun {
+func run(_ arguments: [String], ranks: Int? = nil, prefix: [String] = [], timeout: Double = 120) async throws -> MPIRun
+{
   let run = try await MPIRun.launch("headimpact", arguments, ranks: ranks, timeout: timeout, prefix: prefix)
   #expect(!run.timedOut, "\(arguments) on \(ranks ?? 1) ranks had to be stopped")
   return run

@@ -16,7 +16,9 @@ struct UnitTests {
       #expect(plan.samples.count == ranks)
       #expect(plan.samples.joined().sorted() == [0, 1, 2, 3, 4])
     }
-    let loads = StepPlan(batch: [0, 1, 2, 3, 4], worldSize: 2) { costs[$0] }.samples.map { $0.reduce(0) { $0 + costs[$1] } }
+    let loads = StepPlan(batch: [0, 1, 2, 3, 4], worldSize: 2) { costs[$0] }.samples.map {
+      $0.reduce(0) { $0 + costs[$1] }
+    }
     #expect(loads.max() == 80)
     #expect(StepPlan(batch: [], worldSize: 3) { _ in 1 }.samples == [[], [], []])
     #expect(StepPlan(batch: [2, 2], worldSize: 1) { _ in 1 }.samples == [[2, 2]])
@@ -25,7 +27,10 @@ struct UnitTests {
   @Test("a step's sum gives the mean gradient and refuses what is no number")
   func sum() {
     var sum = StepSum(count: 2)
-    let taken = [sum.add(gradient: [3, -1]), sum.add(gradient: [1, 0.5]), sum.add(loss: 1.25, tokens: 3), sum.add(loss: 2.5, tokens: 1)]
+    let taken = [
+      sum.add(gradient: [3, -1]), sum.add(gradient: [1, 0.5]), sum.add(loss: 1.25, tokens: 3),
+      sum.add(loss: 2.5, tokens: 1),
+    ]
     #expect(taken == [true, true, true, true])
     #expect(sum.meanGradient() == [1, -0.125] && sum.loss == 3.75 && sum.tokens == 4)
     let refused = [
@@ -39,7 +44,9 @@ struct UnitTests {
     #expect(sum.tokens == 0 && sum.meanGradient() == [0, 0])
   }
 
-  @Test("the store gives back what it was given, from memory and from its file, and leaves no file", arguments: [0, 3000, 1 << 20])
+  @Test(
+    "the store gives back what it was given, from memory and from its file, and leaves no file",
+    arguments: [0, 3000, 1 << 20])
   func store(_ limit: Int) throws {
     try ScratchFolder.with { scratch throws in
       let store = PrefixStore(precision: .f32, memoryLimit: limit, folder: scratch.url) { _ in Issue.record("warned") }
@@ -77,7 +84,8 @@ struct UnitTests {
     try ScratchFolder.with { scratch throws in
       let folder = CheckpointFolder(folder: scratch.file("work"))
       let identity = RunIdentity([("a", "1")])
-      var state = TrainingState(optimiser: AdamW(weightDecay: 0.5, step: 2, firstMoments: [1, 2], secondMoments: [3, 4]))
+      var state = TrainingState(
+        optimiser: AdamW(weightDecay: 0.5, step: 2, firstMoments: [1, 2], secondMoments: [3, 4]))
       state.step = 2
       state.best = [7, 8]
       state.history.validations = [ValidationRecord(step: 1, loss: 0.1, tokens: 3)]

@@ -34,7 +34,8 @@ struct ImageTextDatasetTests {
   @Test("questions with a list of answers: the most frequent, the first among equals")
   func answers() throws {
     let data = try dataset(
-      "{\(Self.images),\"annotations\":[{\"id\":1,\"image_id\":1,\"question\":\"q?\",\"answers\":[\"x\",\"y\",\"y\",\"x\"]}]}")
+      "{\(Self.images),\"annotations\":[{\"id\":1,\"image_id\":1,\"question\":\"q?\",\"answers\":[\"x\",\"y\",\"y\",\"x\"]}]}"
+    )
     #expect(data.kind == .questions)
     #expect(data.examples.map(\.target) == ["x"] && data.examples.map(\.prompt) == ["q?"])
   }
@@ -61,7 +62,10 @@ struct ImageTextDatasetTests {
   @Test(
     "what is wrong is said with file and place",
     arguments: [
-      (questions, #"{"annotations":[{"question_id":70,"multiple_choice_answer":"x"}]}"#, "question 91 has no annotation"),
+      (
+        questions, #"{"annotations":[{"question_id":70,"multiple_choice_answer":"x"}]}"#,
+        "question 91 has no annotation"
+      ),
       (questions, #"{"annotations":[{"question_id":70}]}"#, "answers.json"),
       (questions, #"{"questions":[]}"#, "the key \"annotations\" is missing"),
       (#"{"questions":[{"question_id":1,"question":"x"}]}"#, nil, "questions[0]"),
@@ -72,7 +76,10 @@ struct ImageTextDatasetTests {
       ),
       (#"{"annotations":[],"images":[]}"#, #"{"annotations":[]}"#, "go with a VQA v2 question file"),
       ("[]", nil, "data.json"), ("{\"questions\":", nil, "data.json"),
-      (#"{"images":[{"id":1,"file_name":"a","width":1,"height":1}],"annotations":[{"id":1,"image_id":1,"question":"q"},{"id":2,"image_id":1}]}"#, nil, "annotations[1]"),
+      (
+        #"{"images":[{"id":1,"file_name":"a","width":1,"height":1}],"annotations":[{"id":1,"image_id":1,"question":"q"},{"id":2,"image_id":1}]}"#,
+        nil, "annotations[1]"
+      ),
     ] as [(String, String?, String)])
   func refusals(_ json: String, _ annotations: String?, _ words: String) {
     let error = #expect(throws: COCOError.self) { try dataset(json, annotations: annotations) }

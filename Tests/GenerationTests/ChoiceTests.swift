@@ -33,7 +33,9 @@ struct ChoiceTests {
   @Test("what is drawn depends on seed, example and step, and on nothing else")
   func units() {
     #expect(TokenChoice.unit(seed: 1, example: 2, step: 3) == TokenChoice.unit(seed: 1, example: 2, step: 3))
-    let others = [(2, 2, 3), (1, 3, 3), (1, 2, 4)].map { TokenChoice.unit(seed: $0.0, example: Int64($0.1), step: $0.2) }
+    let others = [(2, 2, 3), (1, 3, 3), (1, 2, 4)].map {
+      TokenChoice.unit(seed: $0.0, example: Int64($0.1), step: $0.2)
+    }
     #expect(Set(others + [TokenChoice.unit(seed: 1, example: 2, step: 3)]).count == 4)
   }
 
@@ -66,10 +68,14 @@ struct ChoiceTests {
 
   @Test("captions are one an image, questions all of them, in the dataset's order")
   func units_() throws {
-    let images = #""images":[{"id":5,"file_name":"a.png","width":1,"height":1},{"id":2,"file_name":"b.png","width":1,"height":1}]"#
+    let images =
+      #""images":[{"id":5,"file_name":"a.png","width":1,"height":1},{"id":2,"file_name":"b.png","width":1,"height":1}]"#
     let captions = try ImageTextDataset(
-      json: Array("{\(images),\"annotations\":[{\"id\":1,\"image_id\":5},{\"id\":2,\"image_id\":2},{\"id\":3,\"image_id\":5}]}".utf8),
-      name: "x") { [] }
+      json: Array(
+        "{\(images),\"annotations\":[{\"id\":1,\"image_id\":5},{\"id\":2,\"image_id\":2},{\"id\":3,\"image_id\":5}]}"
+          .utf8),
+      name: "x"
+    ) { [] }
     let units = GenerationUnit.units(of: captions, limit: nil)
     #expect(units.map(\.imageID) == [5, 2] && units.map(\.examples.count) == [1, 1])
     #expect(GenerationUnit.units(of: captions, limit: 1).map(\.imageID) == [5])

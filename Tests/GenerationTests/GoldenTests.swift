@@ -1,3 +1,4 @@
+import Demonstration
 import Foundation
 import ImageInput
 import Kernels
@@ -40,6 +41,29 @@ struct GoldenTests {
         #expect(answers[0].text == golden.text)
         #expect(answers[2] == answers[0])
       }
+    }
+  }
+
+  @Test("the demonstration model describes held-out scenes as transformers' generate has it")
+  func descriptions() throws {
+    struct Known: Decodable {
+      let seed: UInt64
+      let description: String
+    }
+    let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .appendingPathComponent("../../tools/demo-model/goldens/descriptions.json")
+    let known = try JSONDecoder().decode([Known].self, from: Data(contentsOf: file))
+    try ScratchFolder.with { scratch throws in
+      try DemoModel.write(to: scratch.file("model"))
+      let model = try ModelRegistry.load(
+        folder: scratch.file("model"), context: ComputeContext(precision: .f32, team: ThreadTeam(count: 2)))
+      let generator = TextGenerator(model, options: DecodingOptions())
+      for golden in known {
+        let image = RGBImage(width: Scene.side, height: Scene.side, pixels: Scene(seed: golden.seed).draw().pixels)
+        let answers = try generator.answers(image: image, prompts: [(0, "Describe the main object in the image.")])
+        #expect(answers[0].text == golden.description, "seed \(golden.seed)")
+      }
+      #expect(known.count >= 20)
     }
   }
 }

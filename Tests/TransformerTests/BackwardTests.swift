@@ -28,7 +28,9 @@ struct DecoderBackwardTests {
       var random = RandomModel()
       decoder = try random.decoder(layers: count, threads: threads)
       let sites = layers.flatMap { layer in
-        Projection.allCases.map { (site: LowRankAdapter.Site(layer: layer, projection: $0), rank: 3, scaling: Float(0.5)) }
+        Projection.allCases.map {
+          (site: LowRankAdapter.Site(layer: layer, projection: $0), rank: 3, scaling: Float(0.5))
+        }
       }
       adapter = LowRankAdapter(sites, for: decoder.layers)
       for (index, value) in random.numbers(adapter.count, scale: 0.4).enumerated() { adapter.parameters[index] = value }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Runs headimpact and the reference side by side on fresh random checkpoints, and holds them to the Agreement table of
-head-impact.md.
+"""Runs headimpact and the reference side by side on fresh random checkpoints, and holds them to the Agreement tables of
+head-impact.md and training.md.
 
     .venv/bin/python tools/parity/run.py        (make parity)
 
@@ -24,6 +24,7 @@ sys.path[:0] = [str(ROOT / "tools/reference"), str(Path(__file__).parent)]
 import drawn_images
 import make_tiny_qwen2vl
 import published
+import training
 from agreement import compare_bf16, compare_f32
 from coco_keyobjects import coco_keyobjects
 
@@ -129,6 +130,9 @@ def main():
             wanted_bf16 = reference(folder, data[case["data"]], "bf16", a.threads)
             ours = wanted_bf16 if a.smoke else product(a.binary, folder, data[case["data"]], "bf16", ranks)
             rows += report(compare_bf16(ours, wanted_bf16, wanted))
+        if name in training.CASES and not a.smoke:
+            print("  training and generating", flush=True)
+            rows += report(training.run_case(a.binary, mpirun, folder, data[case["data"]], training.CASES[name]))
     if not a.smoke and (not a.only or a.only in DEMONSTRATION):
         rows += demonstration(a, work)
     failed = sum(not ok for ok in rows)
@@ -147,7 +151,8 @@ def demonstration(a, work):
     print(f"\n{DEMONSTRATION}: {len(data['annotations'])} samples, 2 ranks", flush=True)
     wanted, wanted_bf16 = (reference(folder, path.parent, p, a.threads) for p in ("f32", "bf16"))
     ours, ours_bf16 = (product(a.binary, folder, path.parent, p, 2) for p in ("f32", "bf16"))
-    return report(compare_f32(ours, wanted)) + report(compare_bf16(ours_bf16, wanted_bf16, wanted))
+    scored = report(compare_f32(ours, wanted)) + report(compare_bf16(ours_bf16, wanted_bf16, wanted))
+    return scored + report(training.demonstration(a.binary, mpirun, folder))
 
 
 def report(figures):
