@@ -35,11 +35,9 @@ public struct GenerationJob {
   /// - Throws: what is wrong with the inputs or went wrong on the way. Under MPI, let it leave
   ///   `Communicator.withWorld`, which stops every rank.
   public func run() throws -> Summary? {
-    if try agreeOnOutput() {
-      guard world.rank == 0 else { return nil }
-      return Summary(output: configuration.output.path, results: 0, skipped: 0, examples: [], isNew: false)
-    }
+    let isFinished = try agreeOnOutput()
     let json = try world.readForAll(configuration.dataset)
+    let files = try imageFiles()
     let threads = configuration.threads ?? JobDefaults.threads(localRanks: world.localSize)
     let (model, dataset, identity) = try world.agree { () -> (any VisionLanguageModel, ImageTextDataset, RunIdentity) in
       let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
@@ -47,17 +45,13 @@ public struct GenerationJob {
       if let folder = configuration.adapter {
         model.decoder.adapter = try PEFTAdapter.load(folder: folder, for: model)
       }
-      let images = configuration.images
-      let dataset = try ImageTextDataset(json: json, name: configuration.dataset.path) {
-        do { return try FileManager.default.contentsOfDirectory(atPath: images.path) } catch {
-          throw JobError("\(images.path): can't be listed: \(error.localizedDescription)")
-        }
-      }
+      let dataset = try ImageTextDataset(json: json, name: configuration.dataset.path) { files }
       return (model, dataset, try self.identity(of: model, json))
     }
     try world.agree(on: identity)
     let units = GenerationUnit.units(of: dataset, limit: configuration.limit)
     guard !units.isEmpty else { throw JobError("\(configuration.dataset.path): has no image to describe") }
+    if isFinished { return world.rank == 0 ? try finishedSummary(units, kind: dataset.kind) : nil }
     return try generate(units, kind: dataset.kind, model: model, identity: identity)
   }
 
@@ -73,23 +67,33 @@ public struct GenerationJob {
     let progress =
       world.rank == 0
       ? ProgressReporter(total: total, begun: begun, ranks: world.worldSize, isQuiet: configuration.isQuiet) : nil
+    if configuration.isStrict, let first = done.values.flatMap(\.skipped).min(by: { $0.id < $1.id }) {
+      throw JobError(
+        "sample \(first.id) could not be used by the run to resume (--strict): \(first.reason ?? "")\n"
+          + "Resume without --strict, or mend it and remove \(configuration.journal.path) to start afresh")
+    }
     if begun > 0 { progress?.note("resuming: \(begun) of \(total) samples are done") }
     let generator = TextGenerator(model, options: configuration.decoding)
     let isStrict = configuration.isStrict
     let sharing = WorkSharing(
-      world, order: units.indices.filter { done[units[$0].imageID] == nil },
+      world,
+      order: GenerationUnit.order(
+        of: units, maxNewTokens: configuration.decoding.maxNewTokens, dimensions: model.dimensions,
+        layout: model.visualLayout
+      ).filter { done[units[$0].imageID] == nil },
       onResult: { _, _, bytes in
         let result = try GenerationResult(decoding: bytes)
         try journal?.append(bytes, key: Int(result.imageID))
         done[result.imageID] = result
-        for outcome in result.outcomes {
-          if let reason = outcome.reason { progress?.warn("sample \(outcome.id) is skipped: \(reason)") }
+        for outcome in result.skipped {
+          progress?.warn("sample \(outcome.id) is skipped: \(outcome.reason ?? "")")
         }
         progress?.advance(by: result.outcomes.count)
       })
     while let index = try sharing.next() {
-      let result = try answer(units[index], generator, poll: sharing.poll)
-      if isStrict, let outcome = result.outcomes.first(where: { $0.reason != nil }) {
+      let result = try units[index].answered(
+        by: generator, images: configuration.images, prompt: configuration.prompt, poll: sharing.poll)
+      if isStrict, let outcome = result.skipped.first {
         throw JobError("sample \(outcome.id) can't be used (--strict): \(outcome.reason ?? "")")
       }
       try sharing.submit(result.encode(), for: index)
@@ -99,40 +103,6 @@ public struct GenerationJob {
     guard world.rank == 0, let journal else { return nil }
     try journal.flush()
     return try write(units, done, kind: kind, journal: journal)
-  }
-
-  /// One image's answers; an image that can't be used is a result too.
-  private func answer(
-    _ unit: GenerationUnit, _ generator: TextGenerator, poll: @escaping () throws -> Void
-  ) throws -> GenerationResult {
-    let first = unit.examples[0]
-    do {
-      let image = try JobInputs.image(
-        first.fileName, in: configuration.images, size: first.size.map { ($0.width, $0.height) })
-      let prompts = unit.examples.map { (id: $0.id, text: $0.prompt ?? configuration.prompt) }
-      let answers = try generator.answers(image: image, prompts: prompts) {
-        do { try poll() } catch { throw PollFailure(cause: error) }
-      }
-      return GenerationResult(
-        imageID: unit.imageID,
-        outcomes: zip(unit.examples, answers).map { example, answer in
-          GenerationResult.Outcome(
-            id: example.id, text: answer.text.trimmingCharacters(in: .whitespacesAndNewlines), reason: nil)
-        })
-    } catch let failure as PollFailure {
-      throw failure.cause
-    } catch let error as OneDNNError {
-      throw error
-    } catch {
-      return GenerationResult(
-        imageID: unit.imageID,
-        outcomes: unit.examples.map { GenerationResult.Outcome(id: $0.id, text: nil, reason: "\(error)") })
-    }
-  }
-
-  /// Another rank's trouble, which is no image's fault.
-  private struct PollFailure: Error {
-    let cause: any Error
   }
 
   private func write(
@@ -157,8 +127,7 @@ public struct GenerationJob {
       throw JobError("no sample could be used, so there is no text:\(reasons)")
     }
     try ResultsFile.write(
-      entries, idKey: kind == .captions ? "image_id" : "question_id", textKey: kind == .captions ? "caption" : "answer",
-      to: configuration.output)
+      entries, kind: kind, to: configuration.output)
     try journal.remove()
     return Summary(
       output: configuration.output.path, results: entries.count, skipped: skipped,
@@ -181,6 +150,35 @@ public struct GenerationJob {
       return false
     }
     return try world.broadcast(world.rank == 0 ? [Int32(finished ? 1 : 0)] : nil)[0] == 1
+  }
+
+  /// The files in the folder of images as rank 0 sees them, for all: other nodes may list them otherwise.
+  private func imageFiles() throws -> [String] {
+    let names = try world.broadcast(
+      world.agree { () -> [UInt8]? in
+        guard world.rank == 0 else { return nil }
+        let folder = configuration.images.path
+        do {
+          return Array(try FileManager.default.contentsOfDirectory(atPath: folder).joined(separator: "\0").utf8)
+        } catch {
+          throw JobError("\(folder): can't be listed: \(error.localizedDescription)")
+        }
+      })
+    return String(decoding: names, as: UTF8.self).split(separator: "\0").map(String.init)
+  }
+
+  /// - Throws: where the finished output has entries that the run asked for doesn't make.
+  private func finishedSummary(_ units: [GenerationUnit], kind: ImageTextDataset.Kind) throws -> Summary {
+    let entries = try ResultsFile.read(configuration.output, kind: kind)
+    let asked = Set(units.flatMap { unit in kind == .captions ? [unit.imageID] : unit.examples.map(\.id) })
+    if let foreign = entries.first(where: { !asked.contains($0.id) }) {
+      throw JobError(
+        "\(configuration.output.path): is finished, and has \(kind.idKey) \(foreign.id), which this run is not asked for; "
+          + "choose another --output")
+    }
+    return Summary(
+      output: configuration.output.path, results: entries.count, skipped: asked.count - entries.count,
+      examples: entries.prefix(3).map(\.text), isNew: false)
   }
 
   private func identity(of model: any VisionLanguageModel, _ json: [UInt8]) throws -> RunIdentity {

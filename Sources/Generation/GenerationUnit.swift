@@ -1,6 +1,8 @@
 import COCO
 import Foundation
+import ImageInput
 import Jobs
+import VisionLanguage
 
 /// One unit of work: an image with everything that is asked about it.
 struct GenerationUnit: Sendable {
@@ -25,6 +27,61 @@ struct GenerationUnit: Sendable {
   }
 }
 
+extension GenerationUnit {
+  /// The units, the costliest first: the last to finish is then a short one.
+  static func order(
+    of units: [GenerationUnit], maxNewTokens: Int, dimensions: ModelDimensions,
+    layout: (_ width: Int, _ height: Int) throws -> VisualLayout
+  ) -> [Int] {
+    let costs = units.map { unit in
+      // A size that the family can't take is reported when its turn comes; one that isn't known counts as nothing.
+      let tokens = unit.examples[0].size.flatMap { try? layout($0.width, $0.height) }
+      let rows = (tokens?.visualTokens ?? 0) + unit.examples.count * (maxNewTokens + questionTokens)
+      return dimensions.multiplications(patches: tokens?.patches ?? 0, rows: rows)
+    }
+    return units.indices.sorted { (costs[$0], $1) > (costs[$1], $0) }
+  }
+
+  /// About as many as a question and its template have: nobody needs them exactly before the tokenizer counts.
+  private static let questionTokens = 24
+
+  /// The answers to everything that is asked. An image or a question that can't be used is a result too.
+  ///
+  /// - Throws: what is no sample's own fault: a model that gives no finite scores, a failed library call, what `poll`
+  ///   throws.
+  func answered(
+    by generator: TextGenerator, images: URL, prompt: String, poll: @escaping () throws -> Void
+  ) throws -> GenerationResult {
+    var outcomes: [Int64: GenerationResult.Outcome] = [:]
+    func skip(_ example: ImageTextExample, _ error: any Error) {
+      outcomes[example.id] = GenerationResult.Outcome(id: example.id, text: nil, reason: "\(error)")
+    }
+    let first = examples[0]
+    var image: RGBImage?
+    var questions: [TextGenerator.Question] = []
+    do {
+      let loaded = try JobInputs.image(first.fileName, in: images, size: first.size.map { ($0.width, $0.height) })
+      let tokens = try generator.visualTokens(of: loaded)
+      image = loaded
+      for example in examples {
+        do {
+          questions.append(
+            try generator.question(example.prompt ?? prompt, id: example.id, visualTokens: tokens))
+        } catch { skip(example, error) }
+      }
+    } catch {
+      for example in examples { skip(example, error) }
+    }
+    if let image {
+      for (question, answer) in zip(questions, try generator.answers(to: questions, about: image, poll: poll)) {
+        let text = answer.text.trimmingCharacters(in: .whitespacesAndNewlines)
+        outcomes[question.id] = GenerationResult.Outcome(id: question.id, text: text, reason: nil)
+      }
+    }
+    return GenerationResult(imageID: imageID, outcomes: examples.compactMap { outcomes[$0.id] })
+  }
+}
+
 /// What became of one unit, as it travels to rank 0 and lies in the journal.
 struct GenerationResult: Codable, Equatable, Sendable {
   struct Outcome: Codable, Equatable, Sendable {
@@ -36,6 +93,9 @@ struct GenerationResult: Codable, Equatable, Sendable {
 
   let imageID: Int64
   let outcomes: [Outcome]
+
+  /// What could not be answered.
+  var skipped: [Outcome] { outcomes.filter { $0.reason != nil } }
 
   func encode() throws -> [UInt8] { Array(try JSONEncoder().encode(self)) }
 

@@ -4,8 +4,8 @@ import TensorCore
 import Transformer
 import VisionLanguage
 
-/// Answers to questions about one image: the vision pass and what the questions have in common are computed once, then each
-/// answer grows token by token on the key-value cache.
+/// Answers questions about an image: the vision pass once, the keys and values of what the questions have in common
+/// once, then all their hypotheses together, one row each a step, for one reading of the weights.
 final class TextGenerator {
   /// What was generated.
   struct Answer: Equatable, Sendable {
@@ -13,6 +13,17 @@ final class TextGenerator {
     let ids: [Int32]
     let text: String
   }
+
+  /// A question about an image, and the id of its example, on which what is drawn depends.
+  struct Question: Sendable {
+    let id: Int64
+    let tokens: TokenSequence
+  }
+
+  /// Hypotheses that one pass computes: more don't make it much faster.
+  private static let hypothesesAtATime = 32
+  /// Rows of the cache for their tokens: of a model of 2 billion parameters these take 230 MB.
+  private static let answerRows = 4096
 
   private let model: any VisionLanguageModel
   private let options: DecodingOptions
@@ -24,130 +35,153 @@ final class TextGenerator {
     self.options = options
   }
 
-  /// - Parameters:
-  ///   - prompts: each with the id of its example, on which what is drawn depends.
-  ///   - poll: called after each layer of the first passes and after each token; a thrown error ends the pass.
-  /// - Throws: `OneDNNError`, an image or tokenizer error, and what `poll` throws.
+  func visualTokens(of image: RGBImage) throws -> Int {
+    try model.visualLayout(width: image.width, height: image.height).visualTokens
+  }
+
+  func question(_ prompt: String, id: Int64, visualTokens: Int) throws -> Question {
+    Question(id: id, tokens: try model.question(prompt: prompt, visualTokens: visualTokens))
+  }
+
+  /// - Parameter poll: called after each layer of the vision tower and the decoder; a thrown error ends the work.
+  /// - Throws: `OneDNNError`, `GenerationError`, and what `poll` throws.
+  func answers(
+    to requests: [Question], about image: RGBImage, poll: @escaping () throws -> Void = {}
+  ) throws -> [Answer] {
+    guard !requests.isEmpty else { return [] }
+    let taps = Taps(hiddenState: { _, _ in try poll() })
+    let visual = try model.encode(image, taps: taps)
+    let prefix = Self.sharedPrefix(of: requests.map(\.tokens))
+    let size = max(1, min(Self.hypothesesAtATime, Self.answerRows / options.maxNewTokens) / options.beams)
+    let groups = stride(from: 0, to: requests.count, by: size).map { requests[$0..<min($0 + size, requests.count)] }
+    let plans = groups.map { CachePlan(prefix: prefix, questions: $0.map(\.tokens), options) }
+    model.decoder.reserve(cache, rows: plans.map(\.rows).max() ?? 0)
+    var answers: [Answer] = []
+    for (group, plan) in zip(groups, plans) {
+      answers += try answer(
+        Array(group), plan, cachedPrefix: answers.isEmpty ? 0 : prefix, visual: visual, taps: taps
+      ).map { ids in
+        let content = ids.last.map(model.stopTokens.contains) == true ? Array(ids.dropLast()) : ids
+        return Answer(ids: ids, text: model.text(of: content))
+      }
+    }
+    return answers
+  }
+
+  /// The same of prompts, each with the id of its example.
   func answers(
     image: RGBImage, prompts: [(id: Int64, text: String)], poll: @escaping () throws -> Void = {}
   ) throws -> [Answer] {
-    let layout = try model.visualLayout(width: image.width, height: image.height)
-    let questions = try prompts.map { try model.question(prompt: $0.text, visualTokens: layout.visualTokens) }
-    let taps = Taps(hiddenState: { _, _ in try poll() })
-    let visual = try model.encode(image, taps: taps)
-    let shared = Self.sharedRows(questions)
-    let longest = questions.map(\.ids.count).max() ?? 0
-    // Beams move to other slots as they are chosen, so there is a second set of them.
-    let slots = options.beams == 1 ? 1 : 2 * options.beams
-    model.decoder.reserve(cache, rows: longest + slots * options.maxNewTokens)
-    var cached = 0
-    return try zip(prompts, questions).map { prompt, question in
-      let logits = try prefill(question, cached: cached, visual: visual, taps: taps)
-      cached = shared
-      let ids =
-        options.beams == 1
-        ? try sampled(question, first: logits, visual: visual, id: prompt.id, poll: poll)
-        : try searched(question, first: logits, visual: visual, poll: poll)
-      let content = ids.last.map(model.stopTokens.contains) == true ? Array(ids.dropLast()) : ids
-      return Answer(ids: ids, text: model.text(of: content))
+    let tokens = try visualTokens(of: image)
+    let questions = try prompts.map { try question($0.text, id: $0.id, visualTokens: tokens) }
+    return try answers(to: questions, about: image, poll: poll)
+  }
+
+  /// Rows that all questions have in common; each has at least one of its own.
+  private static func sharedPrefix(of questions: [TokenSequence]) -> Int {
+    questions.reduce(Int.max) { shared, question in
+      let common = zip(question.ids, questions[0].ids).prefix { $0 == $1 }.count
+      return min(shared, common, question.ids.count - 1)
     }
   }
 
-  /// Rows at the start that all questions share; each has one row at least to itself.
-  private static func sharedRows(_ questions: [TokenSequence]) -> Int {
-    guard let first = questions.first else { return 0 }
-    return questions.reduce(first.ids.count - 1) { shared, question in
-      min(shared, question.ids.count - 1, zip(question.ids, first.ids).prefix { $0 == $1 }.count)
+  private func answer(
+    _ requests: [Question], _ plan: CachePlan, cachedPrefix: Int, visual: VisualFeatures, taps: Taps
+  ) throws -> [[Int32]] {
+    var threads = requests.enumerated().map { index, request in
+      AnswerThread(
+        request.tokens, angles: angles(of: request.tokens, visual),
+        search: AnswerSearch(options, stopTokens: model.stopTokens, example: request.id), rows: plan.ownRows[index],
+        slots: plan.slots(of: index))
     }
-  }
-
-  /// The scores of the first token.
-  private func prefill(
-    _ question: TokenSequence, cached: Int, visual: VisualFeatures, taps: Taps
-  ) throws -> [Float] {
-    let rows = cached..<question.ids.count
-    hidden.reserve(rows.count * model.decoder.hiddenSize)
-    model.embed(question, rows: rows, visual: visual, into: hidden.base)
-    try model.decoder.forward(
-      hidden.base, layout: SequenceLayout(cachedPrefix: cached, newPrefix: rows.count, outputTails: [1]),
-      angles: model.angles(question, grid: visual.grid).rows(rows), cache: cache, taps: taps)
-    return try model.outputHead.logits(hidden.base, rows: 1)
-  }
-
-  /// The scores of the token after each of some sequences, whose last token is new.
-  ///
-  /// - Parameter slots: where in the cache each has its rows.
-  /// - Shape: the result [sequences.count, vocabulary].
-  private func step(
-    _ question: TokenSequence, _ sequences: [[Int32]], slots: [Int], visual: VisualFeatures
-  ) throws -> [Float] {
-    let size = model.decoder.hiddenSize
-    let prompt = question.ids.count
-    hidden.reserve(sequences.count * size)
-    var angles: RotaryAngles?
-    for (index, tokens) in sequences.enumerated() {
-      let sequence = question.appending(tokens)
-      let last = sequence.ids.count - 1
-      model.embed(sequence, rows: last..<last + 1, visual: visual, into: hidden.base + index * size)
-      let row = model.angles(sequence, grid: visual.grid).rows(last..<last + 1)
-      if angles == nil { angles = row } else { angles?.append(row) }
-    }
-    guard let angles else { return [] }
-    let layout = SequenceLayout(
-      cachedPrefix: prompt, segments: [Int](repeating: 1, count: sequences.count),
-      places: zip(sequences, slots).map { tokens, slot in
-        SequenceLayout.Place(start: prompt + slot * options.maxNewTokens, cachedRows: tokens.count - 1)
-      })
-    try model.decoder.forward(hidden.base, layout: layout, angles: angles, cache: cache)
-    return try model.outputHead.logits(hidden.base, rows: sequences.count)
-  }
-
-  private func sampled(
-    _ question: TokenSequence, first: [Float], visual: VisualFeatures, id: Int64, poll: () throws -> Void
-  ) throws -> [Int32] {
-    var tokens: [Int32] = []
-    var logits = first
+    var logits = try prefill(threads, plan, cachedPrefix: cachedPrefix, visual: visual, taps: taps)
     while true {
-      let token =
-        options.temperature == 0
-        ? TokenChoice.greedy(logits[...])
-        : TokenChoice.sample(
-          logits[...], temperature: options.temperature, topP: options.topP,
-          unit: TokenChoice.unit(seed: options.seed, example: id, step: tokens.count))
-      tokens.append(token)
-      if model.stopTokens.contains(token) || tokens.count == options.maxNewTokens { return tokens }
-      logits = try step(question, [tokens], slots: [0], visual: visual)
-      try poll()
+      var row = 0
+      for index in threads.indices where !threads[index].hypotheses.isEmpty {
+        let count = threads[index].hypotheses.count
+        threads[index].advance((row..<row + count).map { scores(of: $0, in: logits) }, cache: cache)
+        row += count
+      }
+      let going = threads.filter { !$0.hypotheses.isEmpty }
+      if going.isEmpty { return threads.map(\.search.best) }
+      logits = try step(going, prefix: plan.prefix, visual: visual, taps: taps)
     }
   }
 
-  private func searched(
-    _ question: TokenSequence, first: [Float], visual: VisualFeatures, poll: () throws -> Void
-  ) throws -> [Int32] {
-    var search = BeamSearch(
-      beams: options.beams, stopTokens: model.stopTokens, maxNewTokens: options.maxNewTokens)
-    search.advance([TokenChoice.logSoftmax(first[...])])
-    var slots = [0]
-    var isSecondSet = false
-    let prompt = question.ids.count
-    while !search.isDone {
-      // Each beam's rows follow it from its parent's slot to its own.
-      let next = search.running.indices.map { $0 + (isSecondSet ? options.beams : 0) }
-      let rows = (search.running.first?.tokens.count ?? 1) - 1
-      if rows > 0 {
-        for (beam, slot) in zip(search.running, next) {
-          cache.copy(
-            rows: rows, from: prompt + slots[beam.parent] * options.maxNewTokens,
-            to: prompt + slot * options.maxNewTokens)
-        }
-      }
-      slots = next
-      isSecondSet.toggle()
-      let logits = try step(question, search.running.map(\.tokens), slots: slots, visual: visual)
-      let size = logits.count / slots.count
-      search.advance(slots.indices.map { TokenChoice.logSoftmax(logits[$0 * size..<($0 + 1) * size]) })
-      try poll()
-    }
-    return search.best
+  /// The angles of a question and of any answer to it: those of an answer's rows don't depend on its tokens.
+  private func angles(of question: TokenSequence, _ visual: VisualFeatures) -> RotaryAngles {
+    model.angles(question.appending([Int32](repeating: 0, count: options.maxNewTokens)), grid: visual.grid)
   }
+
+  /// Computes the questions' rows, and puts each question's own ones where its first hypothesis has its place.
+  private func prefill(
+    _ threads: [AnswerThread], _ plan: CachePlan, cachedPrefix: Int, visual: VisualFeatures, taps: Taps
+  ) throws -> [Float] {
+    let layout = SequenceLayout(
+      cachedPrefix: cachedPrefix, newPrefix: plan.prefix - cachedPrefix, segments: plan.ownRows,
+      outputTails: plan.ownRows.map { _ in 1 })
+    var rows = [(threads[0], cachedPrefix..<plan.prefix)]
+    rows += threads.map { ($0, plan.prefix..<$0.question.ids.count) }
+    let logits = try run(layout, rows.map { ($0.question, $0.angles, $1) }, visual: visual, taps: taps)
+    var start = plan.prefix
+    for (thread, own) in zip(threads, plan.ownRows) {
+      cache.copy(rows: own, from: start, to: thread.hypotheses[0].slot)
+      start += own
+    }
+    return logits
+  }
+
+  /// Computes the last row of every hypothesis.
+  private func step(
+    _ threads: [AnswerThread], prefix: Int, visual: VisualFeatures, taps: Taps
+  ) throws -> [Float] {
+    var places: [SequenceLayout.Place] = []
+    var rows: [(TokenSequence, RotaryAngles, Range<Int>)] = []
+    for thread in threads {
+      for hypothesis in thread.hypotheses {
+        let sequence = thread.question.appending(hypothesis.tokens)
+        let row = sequence.ids.count - 1
+        places.append(SequenceLayout.Place(start: hypothesis.slot, cachedRows: row - prefix))
+        rows.append((sequence, thread.angles, row..<row + 1))
+      }
+    }
+    let layout = SequenceLayout(cachedPrefix: prefix, segments: places.map { _ in 1 }, places: places)
+    return try run(layout, rows, visual: visual, taps: taps)
+  }
+
+  /// One pass of the decoder.
+  ///
+  /// - Returns: the scores of the next token behind each row whose output matters, [rows, vocabulary].
+  private func run(
+    _ layout: SequenceLayout, _ rows: [(sequence: TokenSequence, angles: RotaryAngles, range: Range<Int>)],
+    visual: VisualFeatures, taps: Taps
+  ) throws -> [Float] {
+    let hiddenSize = model.decoder.hiddenSize
+    hidden.reserve(layout.rows * hiddenSize)
+    var angles = rows[0].angles.rows(0..<0)
+    var row = 0
+    for (sequence, itsAngles, range) in rows {
+      model.embed(sequence, rows: range, visual: visual, into: hidden.base + row * hiddenSize)
+      angles.append(itsAngles.rows(range))
+      row += range.count
+    }
+    try model.decoder.forward(hidden.base, layout: layout, angles: angles, cache: cache, taps: taps)
+    let logits = try model.outputHead.logits(hidden.base, rows: layout.outputs?.count ?? layout.rows)
+    guard logits.allSatisfy(\.isFinite) else {
+      throw GenerationError(
+        description: "the model's scores of the next token are not finite numbers: its weights are damaged")
+    }
+    return logits
+  }
+
+  /// The scores of one row.
+  private func scores(of row: Int, in logits: [Float]) -> ArraySlice<Float> {
+    let size = model.outputHead.outputs
+    return logits[row * size..<(row + 1) * size]
+  }
+}
+
+/// Why no text can be generated, whatever the sample.
+struct GenerationError: Error, CustomStringConvertible, Equatable {
+  let description: String
 }

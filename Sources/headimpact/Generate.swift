@@ -75,10 +75,10 @@ struct Generate: ParsableCommand {
     switch format {
     case .json: print(try jsonText(summary))
     case .table:
-      guard summary.isNew else { return print("-> \(summary.output); it was finished already") }
       let skipped = summary.skipped > 0 ? ", \(summary.skipped) skipped" : ""
       for text in summary.examples { print("  \(text)") }
-      print("\(summary.results) results\(skipped) -> \(summary.output)")
+      let state = summary.isNew ? "" : "; it was finished already"
+      print("\(summary.results) results\(skipped) -> \(summary.output)\(state)")
     }
   }
 }

@@ -10,8 +10,8 @@ struct HeadImpactCommand: ParsableCommand {
     commandName: "headimpact",
     abstract: "Finds which attention heads of a vision-language model look at the object being described.",
     discussion: """
-      score runs under mpirun -np N, or alone as one rank. Progress goes to standard error, results to standard output or \
-      to files. Exit codes: 0 done, 1 the work failed, 64 wrong usage.
+      score, train and generate run under mpirun -np N, or alone as one rank. Progress goes to standard error, results \
+      to standard output or to files. Exit codes: 0 done, 1 the work failed, 64 wrong usage.
       """,
     version: JobDefaults.programVersion,
     subcommands: [Score.self, Select.self, Train.self, Generate.self, Doctor.self, Demo.self])

@@ -26,7 +26,7 @@ struct SurveyPlanTests {
       let count = width * height / 100
       return VisualLayout(
         cells: Array(repeating: .init(x0: 0, y0: 0, x1: 1, y1: 1), count: count), views: [.init(rows: 1, cols: count)],
-        patches: 4 * count)
+        patches: 4 * count, grid: VisualGrid(rows: 1, columns: count))
     }
   }
 

@@ -1,0 +1,28 @@
+import Jobs
+import Testing
+
+@testable import Generation
+
+@Suite("Result of a unit")
+struct GenerationResultTests {
+  private let result = GenerationResult(
+    imageID: 7,
+    outcomes: [
+      GenerationResult.Outcome(id: 70, text: "ein großer Hund ☕", reason: nil),
+      GenerationResult.Outcome(id: 71, text: nil, reason: "why"),
+      GenerationResult.Outcome(id: .max, text: "", reason: nil),
+    ])
+
+  @Test("what is encoded is decoded the same; bytes that are cut, and other JSON, are refused")
+  func roundTrip() throws {
+    let bytes = try result.encode()
+    #expect(try GenerationResult(decoding: bytes) == result)
+    #expect(result.skipped.map(\.id) == [71])
+    for count in bytes.indices {
+      #expect(throws: JobError.self, "\(count) bytes") { try GenerationResult(decoding: Array(bytes[..<count])) }
+    }
+    for json in ["{}", "[]", #"{"imageID": "x", "outcomes": []}"#, #"{"imageID": 1e30, "outcomes": []}"#] {
+      #expect(throws: JobError.self, "\(json)") { try GenerationResult(decoding: Array(json.utf8)) }
+    }
+  }
+}
