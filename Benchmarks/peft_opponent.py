@@ -54,7 +54,7 @@ def main():
     for step in range(a.steps):
         sample = data["annotations"][step % len(data["annotations"])]
         image = Image.open(a.images / files[sample["image_id"]]).convert("RGB")
-        inputs, labels = supervised(reference, image, DEFAULT_PROMPT, sample["description"], dtype)
+        inputs, labels = supervised(reference, image, DEFAULT_PROMPT, sample["description"])
         start = time.perf_counter()
         loss, count = summed_loss(model, inputs, labels)
         middle = time.perf_counter()

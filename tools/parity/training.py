@@ -80,7 +80,7 @@ def peft_loss(folder, data, adapter):
     with torch.no_grad():
         for a in contents["annotations"]:
             image = Image.open(data / "images" / files[a["image_id"]]).convert("RGB")
-            loss, n = summed_loss(model, *supervised(reference, image, DEFAULT_PROMPT, a["description"].strip(), torch.float32))
+            loss, n = summed_loss(model, *supervised(reference, image, DEFAULT_PROMPT, a["description"].strip()))
             losses, count = losses + loss.item(), count + n
     return losses / count, strays
 

@@ -5,14 +5,16 @@
 
 Tests/GenerationTests/Goldens/{greedy,beams}.json: a list of {case, image, prompt, max_new_tokens, num_beams, ids, text}; ids are
 the new tokens, the stop token included. A random model's next token may be nearly a tie, which falls either way by rounding: such
-prompts are left out (`LEAST_GAP` between the two best scores of every greedy step; for beams, where the sequences' order would
-change in float64).
+prompts are left out (`LEAST_GAP` between the two best scores of every greedy step; for both, where float64 gives other tokens).
+Beams are also followed over LONG answers, so that some of their sequences end by themselves.
 """
 import json
+import os
 import platform
 import sys
 from pathlib import Path
 
+os.environ["HF_HUB_OFFLINE"] = "1"
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tools/reference"))
 
@@ -21,65 +23,50 @@ import transformers
 from PIL import Image
 
 import published
+from generation import decoded, generated, stop_ids
 from hi_reference import Reference
 
 GOLDENS = ROOT / "Tests/GenerationTests/Goldens"
 TINY = ROOT / "Tests/VisionLanguageTests/Goldens"
 LEAST_GAP = 1e-3
+SHORT, LONG = 12, 40
 PROMPTS = ["Describe the main object in the image.", "What?", "Is it large?", "How many circles are there?", "", "a b c d e f g",
            "Name the colour of the square.", "Where is it?", "red or blue", "Tell me a story about the triangle on the left."]
-
-
-def generate(reference, image, prompt, length, beams, dtype=torch.float32):
-    """New ids, and the least gap between the two best scores of a step (greedy only)."""
-    pixels = reference.image_processor(images=[image], return_tensors="pt")
-    visual = int(pixels["image_grid_thw"][0].prod()) // reference.image_processor.merge_size ** 2
-    messages = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]}]
-    text = reference.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    ids = reference.tokenizer(text, add_special_tokens=False)["input_ids"]
-    at = ids.index(reference.image_token_id)
-    ids = torch.tensor([ids[:at] + [reference.image_token_id] * visual + ids[at + 1:]])
-    stops = [reference.tokenizer.convert_tokens_to_ids(t) for t in ("<|im_end|>", "<|endoftext|>")]
-    pixels["pixel_values"] = pixels["pixel_values"].to(dtype)
-    out = reference.model.generate(
-        input_ids=ids, attention_mask=torch.ones_like(ids), mm_token_type_ids=(ids == reference.image_token_id).long(), **pixels,
-        do_sample=False, num_beams=beams, max_new_tokens=length, eos_token_id=stops, pad_token_id=stops[1],
-        return_dict_in_generate=True, output_scores=True)
-    new = out.sequences[0, ids.shape[1]:].tolist()
-    while len(new) > 1 and new[-1] == stops[1] and new[-2] in stops:
-        new.pop()  # beams are filled up to the longest
-    gap = min((float(s[0].topk(2).values.diff().abs()) for s in out.scores), default=0) if beams == 1 else float("inf")
-    return new, gap, stops
 
 
 def main():
     torch.set_num_threads(1)
     GOLDENS.mkdir(parents=True, exist_ok=True)
-    greedy, beams = [], []
+    greedy, beams, left_out, ended = [], [], 0, 0
     for case in ("nested", "published", "odd"):
         reference = Reference(TINY / case / "checkpoint", torch.float32)
         exact = Reference(TINY / case / "checkpoint", torch.float64)
+        stops = stop_ids(reference)
         images = sorted((TINY / case / "dataset/images").iterdir())
         for number, prompt in enumerate(PROMPTS):
             for name in (images[number % len(images)], images[(number + 1) % len(images)]):
                 image = Image.open(name).convert("RGB")
-                for count in (1, 2 + number % 3):
-                    length = 12
-                    ids, gap, stops = generate(reference, image, prompt, length, count)
-                    doubles, _, _ = generate(exact, image, prompt, length, count, torch.float64)
+                for count, length in ((1, SHORT), (2 + number % 3, SHORT), (2 + (number + 1) % 3, LONG)):
+                    ids, gap = generated(reference, image, prompt, length, count)
+                    doubles, _ = generated(exact, image, prompt, length, count, torch.float64)
                     if gap < LEAST_GAP or ids != doubles:
+                        left_out += 1
                         continue
-                    content = ids[:-1] if ids[-1] in stops else ids
+                    if length == LONG and ids[-1] not in stops:
+                        continue  # long answers are here for their ends
+                    ended += ids[-1] in stops
                     (greedy if count == 1 else beams).append({
                         "case": case, "image": name.name, "prompt": prompt, "max_new_tokens": length, "num_beams": count, "ids": ids,
-                        "text": reference.tokenizer.decode(content, skip_special_tokens=True)})
+                        "text": decoded(reference, ids)})
+    (GOLDENS / "manifest.json").unlink(missing_ok=True)  # it doesn't list itself
     published.write_json(GOLDENS / "greedy.json", greedy)
     published.write_json(GOLDENS / "beams.json", beams)
     published.write_json(GOLDENS / "manifest.json", {
         "made_by": "tools/goldens/generation/make.py", "python": platform.python_version(),
-        "versions": {m.__name__: m.__version__ for m in (torch, transformers)}, "least_gap": LEAST_GAP,
+        "versions": {m.__name__: m.__version__ for m in (torch, transformers)}, "near_ties": {"least_gap": LEAST_GAP, "left_out": left_out, "rule": (
+            "left out where the two best logits of a greedy step are nearer than least_gap, or float64 gives other tokens")},
         "sha256": published.file_digests(GOLDENS)})
-    print(len(greedy), "greedy,", len(beams), "by beams;", sum(e["ids"][-1] in stops for e in greedy + beams), "ended by themselves")
+    print(len(greedy), "greedy,", len(beams), "by beams;", ended, "ended by themselves;", left_out, "near ties left out")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,48 @@
+"""Text by transformers' own `generate`: what `headimpact generate` must give, token for token."""
+import torch
+
+STOPS = ("<|im_end|>", "<|endoftext|>")
+
+
+def stop_ids(reference):
+    return [reference.tokenizer.convert_tokens_to_ids(t) for t in STOPS]
+
+
+@torch.no_grad()
+def generated(reference, image, prompt, length, beams=1, dtype=torch.float32):
+    """New ids, the stop token included; and the least gap between the two best scores of a step (infinite for beams).
+
+    reference: hi_reference.Reference, whose model may be PEFT's.
+    """
+    pixels = reference.image_processor(images=[image], return_tensors="pt")
+    visual = int(pixels["image_grid_thw"][0].prod()) // reference.image_processor.merge_size ** 2
+    messages = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]}]
+    text = reference.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    ids = reference.tokenizer(text, add_special_tokens=False)["input_ids"]
+    at = ids.index(reference.image_token_id)
+    ids = torch.tensor([ids[:at] + [reference.image_token_id] * visual + ids[at + 1:]])
+    pixels["pixel_values"] = pixels["pixel_values"].to(dtype)
+    stops = stop_ids(reference)
+    out = reference.model.generate(
+        input_ids=ids, attention_mask=torch.ones_like(ids), mm_token_type_ids=(ids == reference.image_token_id).long(), **pixels,
+        do_sample=False, num_beams=beams, repetition_penalty=1.0, max_new_tokens=length, eos_token_id=stops, pad_token_id=stops[1],
+        return_dict_in_generate=True, output_logits=True)
+    new = out.sequences[0, ids.shape[1]:].tolist()
+    while len(new) > 1 and new[-1] == stops[1] and new[-2] in stops:
+        new.pop()  # beams are filled up to the longest
+    gap = min(float(s[0].topk(2).values.diff().abs()) for s in out.logits) if beams == 1 else float("inf")
+    return new, gap
+
+
+def decoded(reference, ids):
+    """The text of new ids, without special tokens."""
+    return reference.tokenizer.decode(ids[:-1] if ids[-1] in stop_ids(reference) else ids, skip_special_tokens=True)
+
+
+# Python's own strip would also take U+001C to U+001F, which a random model may well say.
+SPACES = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
+
+
+def result(reference, ids):
+    """The text as a results file has it: without white space at its ends."""
+    return decoded(reference, ids).strip(SPACES)
