@@ -44,6 +44,7 @@ def main():
     dtype = {"f32": torch.float32, "bf16": torch.bfloat16}[a.precision]
     reference = Reference(a.model, dtype)
     reference.model.set_attn_implementation(a.attention)
+    torch.manual_seed(0)
     model = get_peft_model(reference.model, LoraConfig(
         r=a.rank, lora_alpha=2 * a.rank, target_modules=["q_proj", "k_proj", "v_proj", "o_proj"], layers_pattern="layers",
         layers_to_transform=[int(i) for i in a.layers.split(",")], task_type="CAUSAL_LM"))

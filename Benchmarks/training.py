@@ -4,8 +4,8 @@
     .venv/bin/python Benchmarks/training.py [--threads 2] [--precision f32] [--quick]        (make bench)
 
 Full size takes the random Qwen2-VL-2B of run.py, layers 14 to 16, rank 8 on q, k, v and o, batch 1, one 640x480 picture with
-captions of 15 tokens. Seconds a step: PEFT's forward and backward, with eager or sdpa attention, whichever is faster; headimpact's
-whole step, in the first epoch (vision tower and all layers) and in later ones (from the kept hidden states on). Then 4 ranks of
+captions of 15 tokens. Seconds a step: PEFT's forward and backward, with eager or sdpa attention, whichever is faster;
+headimpact's whole step, in the first epoch (vision tower and all layers) and in later ones (from the kept hidden states on). Then 4 ranks of
 one thread, for the share of the allreduce.
 --quick takes the demonstration model and says whether the benchmark works, not how fast the program is.
 """
@@ -46,8 +46,8 @@ def write_samples(work, name, image, count):
 def peft(a, dataset, layers, attention):
     """Median seconds of a step, after a first one that warms up; prints what it did."""
     out, _, watch = run_watched(
-        [sys.executable, ROOT / "Benchmarks/peft_opponent.py", "--model", a.model, "--dataset", dataset, "--images", dataset.parent,
-         "--layers", layers, "--precision", a.precision, "--attention", attention, "--threads", a.threads,
+        [sys.executable, ROOT / "Benchmarks/peft_opponent.py", "--model", a.model, "--dataset", dataset,
+         "--images", dataset.parent, "--layers", layers, "--precision", a.precision, "--attention", attention, "--threads", a.threads,
          *(["--supervised-logits"] if a.supervised_logits else [])], a.model)
     said = json.loads(out.splitlines()[-1])
     seconds = statistics.median([f + b for f, b in zip(said["forward"], said["backward"])][1:])
@@ -82,7 +82,8 @@ def main():
     p.add_argument("--threads", type=int, default=os.cpu_count())
     p.add_argument("--precision", choices=("bf16", "f32"), default="f32")
     p.add_argument("--attention", choices=("faster", "sdpa", "eager"), default="faster", help="of the opponent")
-    p.add_argument("--supervised-logits", action="store_true", help="a stronger opponent: its output head on the answer's tokens only")
+    p.add_argument("--supervised-logits", action="store_true",
+                   help="a stronger opponent: its output head on the answer's tokens only")
     p.add_argument("--rounds", type=int, default=1, help="how often each side is timed, in turn; the median counts")
     p.add_argument("--quick", action="store_true", help="the demonstration model: a check of the benchmark itself")
     p.add_argument("--no-opponent", action="store_true")

@@ -60,6 +60,7 @@ class Training(unittest.TestCase):
         self.assertEqual(agrees(set(), 2.0001, 2.0), [True, True])
         self.assertEqual(agrees({"x"}, 2.0, 2.0), [False, True])
         self.assertEqual(agrees(set(), 2.0003, 2.0), [True, False])
+        self.assertEqual(agrees(set(), 1.9997, 2.0), [True, False])
         self.assertEqual(agrees(set(), float("nan"), 2.0), [True, False])
 
 

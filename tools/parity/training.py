@@ -1,4 +1,4 @@
-"""Training and generating, live: headimpact beside lora_reference.py, PEFT and transformers' generate (training.md, "Agreement")."""
+"""Training and generating, live: headimpact beside lora_reference.py, PEFT and transformers' generate (training.md)."""
 import json
 import os
 import shutil
@@ -20,13 +20,15 @@ ATTENTION = "q_proj,k_proj,v_proj,o_proj"
 # By the names of run.py's cases. samples: train on the first so many only; a batch of more than that takes some of them twice.
 # ranks: what headimpact is run on, each time from the same initial adapter.
 CASES = {
-    "8 heads, 2 kv": dict(layers="1,2,4", targets=ATTENTION, rank=4, alpha=8, batch=4, decay=0.0, ranks=(1, 2, 3)),
-    "7 heads, 1 kv, odd sizes, f16": dict(layers="0,3", targets=ATTENTION + ",gate_proj,up_proj,down_proj", rank=3, alpha=5, batch=5,
-                                          decay=0.01, ranks=(1, 2, 3), samples=3),
+    "8 heads, 2 kv": dict(layers="1,2,4", targets=ATTENTION, rank=4, alpha=8, batch=4, lr=1e-3, decay=0.0, ranks=(1, 2, 3)),
+    "7 heads, 1 kv, odd sizes, f16": dict(layers="0,3", targets=ATTENTION + ",gate_proj,up_proj,down_proj", rank=3, alpha=5,
+                                          batch=5, lr=1e-3, decay=0.01, ranks=(1, 2, 3), samples=3),
 }
-DEMONSTRATION = dict(layers="2,4,7", targets=ATTENTION, rank=4, alpha=8, batch=4, decay=0.0)
+# Its learning rate makes it unlearn something in 20 steps: a smaller one changes no text.
+DEMONSTRATION = dict(layers="2,4,7", targets=ATTENTION, rank=4, alpha=8, batch=4, lr=5e-3, decay=0.0)
 QUESTIONS = ["What?", "Is it large?", "How many are there?", "Where is it?", "red or blue", "a b c d e f g", "Name it.", "Why?",
-             "Tell me more about the left side.", "Which one?", "Count them.", "What is behind it?", "Is it a dog?", "yes", "2 + 2"]
+             "Tell me more about the left side.", "Which one?", "Count them.", "What is behind it?", "Is it a dog?", "yes",
+             "2 + 2"]
 
 
 # ---------------------------------------------------------------- comparisons
@@ -80,10 +82,10 @@ def reference_training(folder, data, case):
     lora = [sys.executable, ROOT / "tools/reference/lora_reference.py", "--model", folder / "model", "--layers", case["layers"],
             "--targets", case["targets"], "--rank", case["rank"], "--alpha", case["alpha"]]
     init, out = folder / "init", folder / "trained"
-    subprocess.run([*map(str, lora), "--make-init", init], check=True, **QUIET)
-    subprocess.run([*map(str, lora), "--dataset", data / "keyobjects.json", "--images", data / "images", "--init", init, "--steps",
-                    str(STEPS), "--batch", str(case["batch"]), "--lr", "1e-3", "--weight-decay", str(case["decay"]), "--output", out],
-                   check=True, **QUIET)
+    run = ["--dataset", data / "keyobjects.json", "--images", data / "images", "--init", init, "--steps", STEPS,
+           "--batch", case["batch"], "--lr", case["lr"], "--weight-decay", case["decay"], "--output", out]
+    for words in (["--make-init", init], run):
+        subprocess.run([*map(str, lora + words)], check=True, **QUIET)
     return json.loads((out / "log.json").read_text()), out, init
 
 
@@ -158,15 +160,16 @@ class Product:
     mpirun: Callable
 
     def train(self, folder, data, case, init, ranks, output, steps=STEPS, batch=None):
-        subprocess.run([*self.mpirun(ranks), self.binary, "train", "--model", folder / "model", "--dataset", data / "keyobjects.json",
-                        "--images", data / "images", "--init", init, "--steps", str(steps), "--batch", str(batch or case["batch"]),
-                        "--lr", "1e-3", "--weight-decay", str(case["decay"]), "--clip", "1", "--shuffle", "none", "--precision", "f32",
-                        "--quiet", "--output", output], check=True, stdout=subprocess.DEVNULL)
+        self.run(ranks, "train", "--model", folder / "model", "--dataset", data / "keyobjects.json", "--images", data / "images",
+                 "--init", init, "--steps", steps, "--batch", batch or case["batch"], "--lr", case["lr"],
+                 "--weight-decay", case["decay"], "--clip", 1, "--shuffle", "none", "--precision", "f32", "--output", output)
 
     def generate(self, folder, pairs, dataset, images, length, output, adapter=None):
-        subprocess.run([*self.mpirun(2), self.binary, "generate", "--model", folder / "model", "--dataset", dataset, "--images", images,
-                        "--max-new-tokens", str(length), "--precision", "f32", "--quiet", "--output", output,
-                        *(["--adapter", adapter] if adapter else [])], check=True, stdout=subprocess.DEVNULL)
+        self.run(2, "generate", "--model", folder / "model", "--dataset", dataset, "--images", images, "--max-new-tokens", length,
+                 "--precision", "f32", "--output", output, *(["--adapter", adapter] if adapter else []))
+
+    def run(self, ranks, *words):
+        subprocess.run([*self.mpirun(ranks), self.binary, *map(str, words), "--quiet"], check=True, stdout=subprocess.DEVNULL)
 
 
 class StandIn:
@@ -239,7 +242,7 @@ def run_case(program, folder, data, case):
 
 
 def demonstration(program, folder, scenes=20):
-    """The demonstration model: an adapter trained on some of its test scenes, and greedy descriptions of them without and with it.
+    """The demonstration model: an adapter trained on some of its test scenes, and their descriptions without and with it.
 
     It learns the descriptions' words in reverse. Those that it knows have losses of 1e-4, where the reference's float32 is off by
     6e-4 of the loss in float64 (headimpact's by 1e-6): no measure of agreement.

@@ -25,8 +25,8 @@ def generated(reference, image, prompt, length, beams=1, dtype=torch.float32):
     stops = stop_ids(reference)
     out = reference.model.generate(
         input_ids=ids, attention_mask=torch.ones_like(ids), mm_token_type_ids=(ids == reference.image_token_id).long(), **pixels,
-        do_sample=False, num_beams=beams, repetition_penalty=1.0, max_new_tokens=length, eos_token_id=stops, pad_token_id=stops[1],
-        return_dict_in_generate=True, output_logits=True)
+        do_sample=False, num_beams=beams, repetition_penalty=1.0, max_new_tokens=length, eos_token_id=stops,
+        pad_token_id=stops[1], return_dict_in_generate=True, output_logits=True)
     new = out.sequences[0, ids.shape[1]:].tolist()
     while len(new) > 1 and new[-1] == stops[1] and new[-2] in stops:
         new.pop()  # beams are filled up to the longest

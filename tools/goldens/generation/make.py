@@ -56,14 +56,15 @@ def main():
                         continue  # long answers are here for their ends
                     ended += ids[-1] in stops
                     (greedy if count == 1 else beams).append({
-                        "case": case, "image": name.name, "prompt": prompt, "max_new_tokens": length, "num_beams": count, "ids": ids,
-                        "text": decoded(reference, ids)})
+                        "case": case, "image": name.name, "prompt": prompt, "max_new_tokens": length, "num_beams": count,
+                        "ids": ids, "text": decoded(reference, ids)})
     (GOLDENS / "manifest.json").unlink(missing_ok=True)  # it doesn't list itself
     published.write_json(GOLDENS / "greedy.json", greedy)
     published.write_json(GOLDENS / "beams.json", beams)
     published.write_json(GOLDENS / "manifest.json", {
         "made_by": "tools/goldens/generation/make.py", "python": platform.python_version(),
-        "versions": {m.__name__: m.__version__ for m in (torch, transformers)}, "near_ties": {"least_gap": LEAST_GAP, "left_out": left_out, "rule": (
+        "versions": {m.__name__: m.__version__ for m in (torch, transformers)},
+        "near_ties": {"least_gap": LEAST_GAP, "left_out": left_out, "rule": (
             "left out where the two best logits of a greedy step are nearer than least_gap, or float64 gives other tokens")},
         "sha256": published.file_digests(GOLDENS)})
     print(len(greedy), "greedy,", len(beams), "by beams;", ended, "ended by themselves;", left_out, "near ties left out")

@@ -5,8 +5,8 @@
 
 Tests/AdapterTrainingTests/Goldens/<case>/: `init/`, the PEFT adapter that training begins from (B is not zero, which would hide
 A's gradient); golden.safetensors with `loss`, `grad_norm`, `tokens` of each step (as tools/reference/lora_reference.py logs
-them), `trained.<key>` the weights afterwards, `gradient.<key>` of the SUMMED loss of the first sample (the lowest annotation id), and
-`first_loss`, that loss. A second run gives the same `init/`, and floats equal but for their last bits.
+them), `trained.<key>` the weights afterwards, `gradient.<key>` of the SUMMED loss of the first sample (that of the lowest
+annotation id), and `first_loss`, that loss. A second run gives the same `init/`, and floats equal but for their last bits.
 """
 import json
 import os
@@ -47,7 +47,8 @@ def gradients(dataset, folder):
     dumped = load_file(Path(folder) / "gradients.safetensors")
     first = min(a["id"] for a in json.loads((dataset / "keyobjects.json").read_text())["annotations"])
     start = f"gradient.{first}."
-    return {"gradient." + n.removeprefix(start): g for n, g in dumped.items() if n.startswith(start)}, dumped[f"loss.{first}"].item()
+    named = {"gradient." + n.removeprefix(start): g for n, g in dumped.items() if n.startswith(start)}
+    return named, dumped[f"loss.{first}"].item()
 
 
 def main():
