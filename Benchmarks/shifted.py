@@ -42,7 +42,7 @@ def main():
     p.add_argument("--binary", default=ROOT / ".build/release/headimpact")
     p.add_argument("--ranks", type=int, default=2)
     p.add_argument("--scenes", type=int, default=1024, help="to train on")
-    p.add_argument("--epochs", type=int, default=8)
+    p.add_argument("--epochs", type=int, default=12)
     p.add_argument("--lr", default="4e-3")
     p.add_argument("--batch", default="16")
     p.add_argument("--lora-rank", default="16")
