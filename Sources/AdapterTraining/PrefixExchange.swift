@@ -5,10 +5,8 @@ import MessagePassing
 /// The plan of a step is the same on every rank, and so is this table: nobody has to ask.
 struct PrefixExchange {
   private static let tag = 1
+  /// The rank that keeps a sample, from its first pass on.
   private var keepers: [Int: Int] = [:]
-
-  /// The rank that keeps the sample; nil before its first pass.
-  func keeper(of sample: Int) -> Int? { keepers[sample] }
 
   /// Brings every prefix of a step that another rank keeps to the rank that computes it. Every rank calls it.
   ///

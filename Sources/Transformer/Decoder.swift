@@ -74,7 +74,7 @@ public final class Decoder {
         try showWeights(hidden, layer: index, pass)
         return
       }
-      let outputs = isLast ? layout.outputs : nil
+      let outputs = isLast ? pass.outputs : nil
       try attend(hidden, layer: index, pass, outputs: outputs)
       let rows = outputs?.count ?? layout.rows
       try feedForward(hidden, layer: index, rows: rows, pass, outputs: outputs)
@@ -89,6 +89,23 @@ public final class Decoder {
     let cache: KeyValueCache
     let taps: Taps
     let tape: ActivationTape?
+    // What follows from the layout, once for all layers.
+    let spans: [AttentionSpan]
+    let outputs: [Int]?
+    let isContiguous: Bool
+
+    init(
+      layout: SequenceLayout, angles: RotaryAngles, cache: KeyValueCache, taps: Taps, tape: ActivationTape?
+    ) {
+      self.layout = layout
+      self.angles = angles
+      self.cache = cache
+      self.taps = taps
+      self.tape = tape
+      spans = layout.spans
+      outputs = layout.outputs
+      isContiguous = layout.isContiguous
+    }
 
     func tap(of layer: Int) -> AttentionWeightsTap? {
       taps.attentionWeights.map { show in { span, head, row, weights in show(layer, span, head, row, weights) } }
@@ -135,7 +152,7 @@ public final class Decoder {
     workspace.normed.reserve(rows * hiddenSize)
     context.rmsNorm(hidden, weight: layer.inputNorm, eps: normEps, into: workspace.normed.base, rows: rows)
     let operand = context.operand(workspace.normed.base, rows: rows, columns: hiddenSize)
-    let start = pass.layout.isContiguous ? pass.cache.keys(layer: index, row: pass.layout.cachedPrefix) : nil
+    let start = pass.isContiguous ? pass.cache.keys(layer: index, row: pass.layout.cachedPrefix) : nil
     try toCache(index, pass, straight: start, pass.cache.keys(layer: index)) { keys in
       try project(.key, of: index, operand, into: keys, pass)
       context.rotate(keys, by: pass.angles, rows: rows, heads: layer.attention.shape.keyValueHeads)
@@ -168,7 +185,7 @@ public final class Decoder {
       record.input.base.update(from: hidden, count: layout.rows * hiddenSize)
     }
     var operand = try normaliseAndKey(hidden, layer: index, pass)
-    let start = layout.isContiguous ? pass.cache.values(layer: index, row: layout.cachedPrefix) : nil
+    let start = pass.isContiguous ? pass.cache.values(layer: index, row: layout.cachedPrefix) : nil
     try toCache(index, pass, straight: start, pass.cache.values(layer: index)) {
       try project(.value, of: index, operand, into: $0, pass)
     }
@@ -193,7 +210,7 @@ public final class Decoder {
     context.rotate(queries, by: outputs.map(pass.angles.rows) ?? pass.angles, rows: rows, heads: shape.heads)
     context.attend(
       queries: queries, keys: pass.cache.keys(layer: index), values: pass.cache.values(layer: index), into: mixed,
-      spans: outputs == nil ? layout.spans : layout.outputSpans, shape: shape, scratch: &workspace.attention,
+      spans: outputs == nil ? pass.spans : layout.outputSpans, shape: shape, scratch: &workspace.attention,
       tap: pass.tap(of: index))
     try project(
       .output, of: index, context.operand(mixed, rows: rows, columns: shape.queryWidth), into: hidden,
@@ -214,7 +231,7 @@ public final class Decoder {
     context.rotate(
       queries + first * shape.queryWidth, by: pass.angles, from: first, rows: rows - first, heads: shape.heads)
     context.attend(
-      queries: queries, keys: pass.cache.keys(layer: index), values: nil, into: nil, spans: pass.layout.spans,
+      queries: queries, keys: pass.cache.keys(layer: index), values: nil, into: nil, spans: pass.spans,
       shape: shape, scratch: &workspace.attention, tap: pass.tap(of: index))
   }
 
