@@ -13,7 +13,7 @@ RANKS ?= 2
 
 # What apt installs. `make deps` skips what dpkg already has.
 PACKAGES := libopenmpi-dev openmpi-bin libopenblas-dev libhdf5-dev libdnnl-dev libturbojpeg0-dev libpng-dev \
-            libpcre2-dev libssl-dev pkg-config
+            libpcre2-dev libssl-dev libcairo2-dev fonts-dejavu-core pkg-config
 PYTHON_PACKAGES := python3 python3-venv
 
 # TESTABLE=1 builds the program with the tests' flags: after `make test` that compiles nothing anew.

@@ -31,6 +31,7 @@ let package = Package(
     .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
     .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CCairo", pkgConfig: "cairo", providers: [.apt(["libcairo2-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     // libpng reports errors by longjmp, which must not cross Swift.
     .target(name: "CImageCodecs", dependencies: ["CPNG"]),
@@ -44,6 +45,7 @@ let package = Package(
     room("Safetensors", ["TensorCore", "CCrypto"]),
     room("Tokenization", ["CPCRE2"]),
     room("ImageInput", ["TensorCore", "CTurboJPEG", "CPNG", "CImageCodecs"]),
+    room("Drawing", ["ImageInput", "CCairo"]),
     room("COCO"),
     room("MessagePassing", ["CMPI"]),
     room("HDF5Store", ["CHDF5"]),
@@ -58,10 +60,11 @@ let package = Package(
       ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing", "HDF5Store"]),
     room(
       "Generation", ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing"]),
+    room("KeyObjects", ["Jobs", "Drawing", "VisionLanguage", "HeadImpact", "COCO", "ImageInput", "Kernels", "TensorCore"]),
     room("Demonstration", ["COCO", "ImageInput"], resources: [.copy("Model")]),
     .executableTarget(
       name: "headimpact",
-      dependencies: ["Survey", "AdapterTraining", "Generation", "Jobs", "Demonstration", argumentParser],
+      dependencies: ["Survey", "AdapterTraining", "Generation", "KeyObjects", "Jobs", "Demonstration", argumentParser],
       swiftSettings: strict),
 
     .target(name: "TestSupport", dependencies: ["Safetensors"], path: "Tests/TestSupport", swiftSettings: strict),
@@ -88,6 +91,7 @@ let package = Package(
       ["COCO", "HDF5Store", "ImageInput", "Jobs", "LowRankAdaptation", "Transformer", "VisionLanguage"],
       exclude: ["Goldens"]),
     tests(of: "Generation", ["COCO", "Demonstration", "ImageInput", "VisionLanguage"], exclude: ["Goldens"]),
+    tests(of: "KeyObjects", ["COCO", "Demonstration"]),
     tests(of: "Demonstration"),
     .testTarget(name: "CommandLineTests", dependencies: ["headimpact", "TestSupport"], swiftSettings: strict),
   ],

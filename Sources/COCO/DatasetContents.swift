@@ -3,6 +3,8 @@ struct DatasetContents {
   private(set) var images: [ImageRecord] = []
   private(set) var categories: [Category] = []
   private(set) var annotations: [Annotation] = []
+  /// Where the licences of the images are.
+  private(set) var licenses: Range<Int>?
 
   /// - Throws: `COCOError` without the file's name.
   init(_ bytes: [UInt8]) throws {
@@ -10,7 +12,8 @@ struct DatasetContents {
     var seen: Set<String> = []
     try reader.readObject { reader, key in
       guard ["images", "categories", "annotations"].contains(key) else {
-        try reader.skipValue()
+        let value = try reader.skipValue()
+        if key == "licenses" { licenses = value }
         return
       }
       guard seen.insert(key).inserted else { throw reader.failure("the key occurs twice") }
@@ -30,6 +33,8 @@ struct DatasetContents {
 
   private static func image(_ reader: inout JSONReader) throws -> ImageRecord {
     var (id, fileName, width, height): (Int64?, String?, Int64?, Int64?)
+    _ = try reader.peek()
+    let start = reader.position
     try reader.readObject { reader, key in
       switch key {
       case "id": id = try reader.readInteger()
@@ -41,7 +46,8 @@ struct DatasetContents {
     }
     let record = ImageRecord(
       id: try required(id, "id", reader), fileName: try required(fileName, "file_name", reader),
-      width: Int(try required(width, "width", reader)), height: Int(try required(height, "height", reader)))
+      width: Int(try required(width, "width", reader)), height: Int(try required(height, "height", reader)),
+      json: start..<reader.position)
     guard !record.fileName.isEmpty else { throw reader.failure("\"file_name\" is empty") }
     do {
       try BinaryMask.checkSize(height: record.height, width: record.width)
@@ -70,6 +76,7 @@ struct DatasetContents {
     var (isCrowd, area): (Bool?, Double?)
     var (description, caption, question, answers): (String?, String?, String?, [String]?)
     var segmentation: Range<Int>?
+    var box: BoundingBox?
     try reader.readObject { reader, key in
       switch key {
       case "id": id = try reader.readInteger()
@@ -81,6 +88,7 @@ struct DatasetContents {
       case "caption": caption = try optional(&reader) { try $0.readString() }
       case "question": question = try optional(&reader) { try $0.readString() }
       case "answers": answers = try optional(&reader, Self.answers)
+      case "bbox": box = try optional(&reader, Self.box)
       case "segmentation": segmentation = try optional(&reader, Self.segmentation)
       default: try reader.skipValue()
       }
@@ -88,8 +96,16 @@ struct DatasetContents {
     return Annotation(
       id: try required(id, "id", reader), imageID: try required(imageID, "image_id", reader), categoryID: categoryID,
       isCrowd: isCrowd ?? false, area: area, description: description, caption: caption, question: question,
-      answers: answers,
-      segmentation: segmentation, position: position)
+      answers: answers, boundingBox: box, segmentation: segmentation, position: position)
+  }
+
+  private static func box(_ reader: inout JSONReader) throws -> BoundingBox {
+    var numbers: [Double] = []
+    try reader.readArray { numbers.append(try $0.readDouble()) }
+    guard numbers.count == 4, numbers.allSatisfy(\.isFinite) else {
+      throw reader.failure("\(numbers), where x, y, width and height are expected")
+    }
+    return BoundingBox(x: numbers[0], y: numbers[1], width: numbers[2], height: numbers[3])
   }
 
   private static func answers(_ reader: inout JSONReader) throws -> [String] {

@@ -14,6 +14,7 @@ public struct KeyObjectDataset: Sendable {
   public let annotations: [Annotation]
 
   let bytes: [UInt8]
+  let licenses: Range<Int>?
   private let imageIndex: [Int64: Int]
   private let categoryIndex: [Int64: Int]
 
@@ -35,6 +36,7 @@ public struct KeyObjectDataset: Sendable {
     do {
       let contents = try DatasetContents(bytes)
       (images, categories, annotations) = (contents.images, contents.categories, contents.annotations)
+      licenses = contents.licenses
       imageIndex = try index(images.map(\.id), of: "images")
       categoryIndex = try index(categories.map(\.id), of: "categories")
       _ = try index(annotations.map(\.id), of: "annotations")
@@ -67,6 +69,9 @@ public struct ImageRecord: Sendable, Equatable {
   public let width: Int
   /// - Units: pixels.
   public let height: Int
+
+  /// Where its record is in the file.
+  let json: Range<Int>
 }
 
 /// A category of a COCO file.
@@ -92,10 +97,19 @@ public struct Annotation: Sendable, Equatable {
   /// The question of a question-answering dataset, and the answers people gave.
   public let question: String?
   public let answers: [String]?
+  public let boundingBox: BoundingBox?
 
   /// Where in the file its segmentation is, and its place in the list, for errors.
   let segmentation: Range<Int>?
   let position: Int
+}
+
+/// An object's rectangle. - Units: pixels.
+public struct BoundingBox: Sendable, Equatable {
+  public let x: Double
+  public let y: Double
+  public let width: Double
+  public let height: Double
 }
 
 extension COCOError {

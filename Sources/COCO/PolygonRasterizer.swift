@@ -13,11 +13,10 @@ enum PolygonRasterizer {
   /// - Throws: `COCOError` whose JSON path is below the list of polygons, such as `[0][5]`.
   static func mask(of polygons: [[Double]], height: Int, width: Int) throws -> BinaryMask {
     try BinaryMask.checkSize(height: height, width: width)
-    guard !polygons.isEmpty else { throw COCOError(problem: "there is no polygon in the list") }
+    let outlines = try fineOutlines(polygons)
     var canvas = MaskCanvas(height: height, width: width)
     var steps = 0
-    for (part, coordinates) in polygons.enumerated() {
-      let outline = try fineOutline(coordinates, part: part)
+    for (part, outline) in outlines.enumerated() {
       for (a, b) in zip(outline, outline.dropFirst() + outline.prefix(1)) { steps += a.steps(to: b) }
       guard steps <= maximumSteps else {
         throw COCOError(
@@ -33,11 +32,19 @@ enum PolygonRasterizer {
     return canvas.mask
   }
 
+  /// Refuses what no mask can be made of.
+  static func check(_ polygons: [[Double]]) throws { _ = try fineOutlines(polygons) }
+
   private struct Point {
     var x: Int
     var y: Int
 
     func steps(to other: Point) -> Int { max(abs(other.x - x), abs(other.y - y)) + 1 }
+  }
+
+  private static func fineOutlines(_ polygons: [[Double]]) throws -> [[Point]] {
+    guard !polygons.isEmpty else { throw COCOError(problem: "there is no polygon in the list") }
+    return try polygons.enumerated().map { part, coordinates in try fineOutline(coordinates, part: part) }
   }
 
   private static func fineOutline(_ coordinates: [Double], part: Int) throws -> [Point] {

@@ -24,6 +24,17 @@ extension KeyObjectDataset {
     }
   }
 
+  /// Sees whether a mask can be made of the annotation's outline, without making it.
+  ///
+  /// - Throws: as `mask(for:)`.
+  public func checkOutline(of annotation: Annotation) throws {
+    let image = try image(of: annotation)
+    try withOutline(of: annotation, height: image.height, width: image.width) { _ in
+    } polygons: {
+      try PolygonRasterizer.check($0)
+    }
+  }
+
   /// The annotation's mask over its image.
   ///
   /// The same pixels as pycocotools makes of it, whether the file has polygons, counts or compressed counts.
@@ -31,28 +42,45 @@ extension KeyObjectDataset {
   /// - Throws: `COCOError` with the file and the place in it, where the segmentation is missing or malformed, or
   ///   where its size is not the image's.
   public func mask(for annotation: Annotation) throws -> BinaryMask {
-    guard let image = image(annotation.imageID) else {
-      throw COCOError(
-        file: name, jsonPath: "annotations[\(annotation.position)].image_id",
-        problem: "there is no image with the id \(annotation.imageID) in the file")
-    }
+    let image = try image(of: annotation)
     return try mask(for: annotation, height: image.height, width: image.width)
   }
 
   /// The annotation's mask over an image of this size, where the picture itself is the authority on it.
   public func mask(for annotation: Annotation, height: Int, width: Int) throws -> BinaryMask {
+    try withOutline(of: annotation, height: height, width: width) {
+      $0.decoded()
+    } polygons: {
+      try BinaryMask(polygons: $0, height: height, width: width)
+    }
+  }
+
+  private func image(of annotation: Annotation) throws -> ImageRecord {
+    guard let image = image(annotation.imageID) else {
+      throw COCOError(
+        file: name, jsonPath: "annotations[\(annotation.position)].image_id",
+        problem: "there is no image with the id \(annotation.imageID) in the file")
+    }
+    return image
+  }
+
+  /// Does something with either form of an outline, and says where in the file it is wrong.
+  private func withOutline<Result>(
+    of annotation: Annotation, height: Int, width: Int, runs: (RunLengthEncoding) -> Result,
+    polygons: ([[Double]]) throws -> Result
+  ) throws -> Result {
     let path = "annotations[\(annotation.position)].segmentation"
     switch try segmentation(of: annotation) {
-    case .runs(let runs):
-      guard runs.height == height, runs.width == width else {
+    case .runs(let encoding):
+      guard encoding.height == height, encoding.width == width else {
         throw COCOError(
           file: name, jsonPath: path + ".size",
-          problem: "the mask is \(runs.width) x \(runs.height) pixels, its image \(width) x \(height)")
+          problem: "the mask is \(encoding.width) x \(encoding.height) pixels, its image \(width) x \(height)")
       }
-      return runs.decoded()
-    case .polygons(let polygons):
+      return runs(encoding)
+    case .polygons(let parts):
       do {
-        return try BinaryMask(polygons: polygons, height: height, width: width)
+        return try polygons(parts)
       } catch let error as COCOError {
         throw COCOError(file: name, jsonPath: path + error.jsonPath, problem: error.problem)
       }

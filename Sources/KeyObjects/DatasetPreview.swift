@@ -1,0 +1,158 @@
+import COCO
+import Drawing
+import Foundation
+import HeadImpact
+import ImageInput
+import Jobs
+import Kernels
+import TensorCore
+import VisionLanguage
+
+/// Contact sheets of a key-object dataset: image, mask, mask as visual tokens, and the description.
+public struct DatasetPreview {
+  private let dataset: URL
+  private let images: URL
+  private let model: URL?
+  private let output: URL
+  private let limit: Int
+
+  public struct Summary: Sendable, Encodable {
+    public let output: String
+    public let samples: Int
+    /// Samples of the dataset that can't be shown, and why.
+    public let skipped: [String]
+  }
+
+  /// - Parameters:
+  ///   - model: says what the visual tokens are.
+  ///   - output: a folder that isn't there yet.
+  ///   - limit: samples to show, the first by annotation id.
+  public init(dataset: URL, images: URL, model: URL?, output: URL, limit: Int) {
+    self.dataset = dataset
+    self.images = images
+    self.model = model
+    self.output = output
+    self.limit = limit
+  }
+
+  private struct Sample {
+    let id: Int64
+    let description: String
+    let detail: String
+    let strip: SampleStrip
+  }
+
+  /// - Throws: what is wrong with the inputs, or that no sample can be shown; the folder appears whole or not at all.
+  public func run() throws -> Summary {
+    guard limit >= 1 else { throw KeyObjectError("--limit \(limit): at least 1") }
+    try JobInputs.checkFolder(of: output)
+    try JobInputs.refuseExisting([(output.path, "the output folder")])
+    let contents = try KeyObjectDataset(contentsOf: dataset)
+    let vision = try model.map { folder in
+      try ModelRegistry.load(folder: folder, context: ComputeContext(precision: .f32, team: ThreadTeam(count: 1)))
+    }
+    let aside = output.appendingPathExtension("partial")
+    let files = FileManager.default
+    if files.fileExists(atPath: aside.path) { try files.removeItem(at: aside) }
+    do {
+      try files.createDirectory(at: aside, withIntermediateDirectories: false)
+      let summary = try write(contents, vision, to: aside)
+      try files.moveItem(at: aside, to: output)
+      return summary
+    } catch {
+      if files.fileExists(atPath: aside.path) { try files.removeItem(at: aside) }
+      throw error
+    }
+  }
+
+  private func write(
+    _ contents: KeyObjectDataset, _ vision: (any VisionLanguageModel)?, to folder: URL
+  ) throws -> Summary {
+    var skipped: [String] = []
+    var entries: [PreviewPage.Entry] = []
+    var page: [Sample] = []
+    var sheets: [String] = []
+    func finishPage() throws {
+      guard !page.isEmpty else { return }
+      sheets.append(String(format: "sheet-%03d.png", sheets.count + 1))
+      try Data(encodePNG(try sheet(of: page))).write(to: folder.appendingPathComponent(sheets[sheets.count - 1]))
+      page = []
+    }
+    let panels = vision == nil ? 2 : 3
+    for annotation in contents.annotationsByID().prefix(limit) {
+      do {
+        let sample = try sample(annotation, of: contents, vision)
+        let strip = try Canvas(
+          width: Int(SampleStrip.width(panels: panels)), height: Int(SampleStrip.panelHeight))
+        try sample.strip.draw(on: strip, x: 0, y: 0)
+        let name = "\(sample.id).png"
+        try Data(encodePNG(strip.image())).write(to: folder.appendingPathComponent(name))
+        entries.append(PreviewPage.Entry(file: name, description: sample.description, detail: sample.detail))
+        page.append(sample)
+      } catch {
+        skipped.append("annotation \(annotation.id): \(error)")
+      }
+      if page.count == Self.samplesPerSheet { try finishPage() }
+    }
+    try finishPage()
+    guard !entries.isEmpty else {
+      throw KeyObjectError(
+        "\(dataset.path): no sample can be shown" + skipped.prefix(5).map { "\n  " + $0 }.joined())
+    }
+    let html = PreviewPage(
+      title: "Key objects of \(dataset.lastPathComponent)", entries: entries, sheets: sheets,
+      total: contents.annotations.count,
+      model: model?.lastPathComponent, skipped: skipped
+    ).html
+    try Data(html.utf8).write(to: folder.appendingPathComponent("index.html"))
+    return Summary(output: output.path, samples: entries.count, skipped: skipped)
+  }
+
+  private func sample(
+    _ annotation: Annotation, of contents: KeyObjectDataset, _ vision: (any VisionLanguageModel)?
+  ) throws -> Sample {
+    guard let image = contents.image(annotation.imageID) else {
+      throw KeyObjectError("there is no image \(annotation.imageID)")
+    }
+    let photograph = try JobInputs.image(image.fileName, in: images, size: (image.width, image.height))
+    let mask = try contents.mask(for: annotation)
+    let tokens = try vision.map { model in
+      let cells = try model.visualLayout(width: image.width, height: image.height).cells
+      return (cells: cells, mask: try TokenMask(of: mask, cells: cells))
+    }
+    let category = annotation.categoryID.flatMap(contents.category)?.name ?? "no category"
+    let share = Double(mask.area) / Double(mask.width * mask.height)
+    var detail = "\(category), \(annotation.id), \(String(format: "%.1f", share * 100))% of \(image.fileName)"
+    if let tokens { detail += ", \(tokens.mask.count) of \(tokens.cells.count) tokens" }
+    return Sample(
+      id: annotation.id, description: annotation.description ?? annotation.question ?? "(no description)",
+      detail: detail,
+      strip: SampleStrip(photograph, mask: mask, tokens: tokens))
+  }
+
+  // MARK: - The sheet
+
+  private static let samplesPerSheet = 16
+  private static let columns = 2
+  private static let margin = 20.0
+  private static let textHeight = 44.0
+
+  private func sheet(of samples: [Sample]) throws -> RGBImage {
+    let width = SampleStrip.width(panels: samples[0].strip.panels.count)
+    let columns = min(Self.columns, samples.count)
+    let rows = (samples.count + columns - 1) / columns
+    let height = SampleStrip.panelHeight + Self.textHeight
+    let canvas = try Canvas(
+      width: Int(Double(columns) * (width + Self.margin) + Self.margin),
+      height: Int(Double(rows) * (height + Self.margin) + Self.margin))
+    for (index, sample) in samples.enumerated() {
+      let x = Self.margin + Double(index % columns) * (width + Self.margin)
+      let y = Self.margin + Double(index / columns) * (height + Self.margin)
+      try sample.strip.draw(on: canvas, x: x, y: y)
+      let base = y + SampleStrip.panelHeight
+      canvas.write(sample.description, x: x, y: base + 19, size: 15, isBold: true, width: width)
+      canvas.write(sample.detail, x: x, y: base + 37, size: 12, color: Color(grey: 0.4), width: width)
+    }
+    return try canvas.image()
+  }
+}

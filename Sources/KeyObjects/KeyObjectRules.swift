@@ -1,0 +1,44 @@
+/// By which rules key objects are chosen and described; written into `info.key_object_rules` of what they make.
+public struct KeyObjectRules: Sendable, Equatable {
+  public enum Choose: String, Sendable, CaseIterable {
+    case largest
+    /// Those that the captions speak of, then the largest.
+    case mentioned
+    case central
+  }
+
+  /// Bounds of the object's area over the image's.
+  public var minArea = 0.05
+  public var maxArea = 0.6
+  /// Visual tokens that the object must cover, where a model says which they are.
+  public var minTokens = 2
+  /// Objects of one image.
+  public var perImage = 1
+  public var choose = Choose.mentioned
+  /// Names of categories; all where empty.
+  public var categories: [String] = []
+  /// Objects of one category; nil for all.
+  public var balance: Int?
+  public var describe = ObjectDescription.Source.caption
+  public var split: DatasetSplit?
+  public var seed: UInt64 = 0
+
+  public init() {}
+
+  /// - Throws: `KeyObjectError` naming the option and what it may be.
+  public func validate() throws {
+    guard minArea >= 0, minArea <= maxArea, maxArea <= 1 else {
+      throw KeyObjectError("--min-area \(minArea) and --max-area \(maxArea): shares from 0 to 1, the first no larger")
+    }
+    guard minTokens >= 1 else { throw KeyObjectError("--min-tokens \(minTokens): at least 1") }
+    guard perImage >= 1 else { throw KeyObjectError("--per-image \(perImage): at least 1") }
+    guard balance ?? 1 >= 1 else { throw KeyObjectError("--balance \(balance ?? 0): at least 1") }
+  }
+}
+
+/// Why a key-object dataset can't be made, shown or checked.
+public struct KeyObjectError: Error, CustomStringConvertible, Equatable {
+  public let description: String
+
+  init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,140 @@
+/// A noun phrase of a caption that names an object of a category.
+struct NounPhrase: Sendable, Equatable {
+  /// A singular phrase with its article: "a black cat", "the man in a white shirt".
+  let text: String
+  let categories: Set<String>
+  /// The head noun's singular, and its group among the category's words.
+  let head: String
+  let sense: Int?
+  /// Whether the caption speaks of several such objects: `text` is then made of one of them.
+  let isPlural: Bool
+
+  /// The phrases of a caption that name an object of some category, in the caption's order.
+  ///
+  /// The phrase runs from its article over adjectives and nouns to the category's word, which must end it: what follows is a
+  /// preposition, a verb, a mark. Where it can't be told how far a phrase goes, it is left out.
+  static func all(in caption: String, words table: CategoryWords = .coco) -> [NounPhrase] {
+    let words = CaptionWords(caption)
+    var phrases: [NounPhrase] = []
+    var at = 0
+    while at < words.lower.count {
+      guard let (entry, end) = longestEntry(at: at, words, table) else {
+        at += 1
+        continue
+      }
+      if let phrase = phrase(entry, at..<end, words) { phrases.append(phrase) }
+      at = end
+    }
+    return phrases
+  }
+
+  private static func longestEntry(
+    at start: Int, _ words: CaptionWords, _ table: CategoryWords
+  ) -> (CategoryWords.Entry, end: Int)? {
+    for length in stride(from: min(table.longest, words.lower.count - start), through: 1, by: -1) {
+      let end = start + length
+      if let entry = table[words.lower[start..<end].joined(separator: " ")] { return (entry, end) }
+    }
+    return nil
+  }
+
+  private static func phrase(_ entry: CategoryWords.Entry, _ range: Range<Int>, _ words: CaptionWords) -> NounPhrase? {
+    guard !entry.categories.isEmpty else { return nil }
+    if range.upperBound < words.lower.count, !CaptionWords.mayFollow(words.lower[range.upperBound]) { return nil }
+    guard let before = Modifiers(before: range.lowerBound, words) else { return nil }
+    // "orange" and the like are objects only where an article says so.
+    let isBare = before.determiner == nil
+    if isBare && !entry.isPlural && needsDeterminer.contains(entry.singular) { return nil }
+    let isPlural = entry.isPlural && (entry.singular != words.lower[range].joined(separator: " ") || before.isQuantity)
+    let modifiers = before.range.map { words.original[$0] }
+    let noun = entry.isPlural ? entry.singular : words.original[range].joined(separator: " ")
+    var core = (modifiers + [noun]).joined(separator: " ")
+    if noun == "scissors" || noun == "skis", !core.hasPrefix("pair of ") { core = "pair of " + core }
+    if entry.singular == "broccoli" { core = "piece of " + core }
+    if entry.categories == ["person"] { core += clothing(from: range.upperBound, words) }
+    let article = before.determiner == "the" && !isPlural ? "the" : Article.indefinite(before: core)
+    return NounPhrase(
+      text: article + " " + core, categories: entry.categories, head: entry.singular, sense: entry.sense,
+      isPlural: isPlural)
+  }
+
+  /// Singulars that are games, materials or colours as often as things.
+  private static let needsDeterminer: Set<String> = [
+    "orange", "baseball", "basketball", "volleyball", "football", "softball", "glass", "cook", "male", "female",
+    "meter",
+    "remote", "pug", "pitcher", "ram", "cycle", "grizzly", "plant", "mandarin", "disc", "board", "adult",
+  ]
+
+  /// " in a white shirt", where a caption says next what a person wears; else nothing.
+  private static func clothing(from start: Int, _ words: CaptionWords) -> String {
+    guard start + 1 < words.lower.count, ["in", "wearing"].contains(words.lower[start]) else { return "" }
+    var at = start + 1
+    if CaptionWords.articles.contains(words.lower[at]) { at += 1 }
+    let limit = min(words.lower.count, at + 4)
+    while at < limit {
+      let word = words.lower[at]
+      if garments.contains(word) {
+        guard at + 1 == words.lower.count || CaptionWords.mayFollow(words.lower[at + 1]) else { return "" }
+        return " " + words.original[start...at].joined(separator: " ")
+      }
+      let joinsColours =
+        word == "and" && CaptionWords.colours.contains(words.lower[at - 1]) && at + 1 < limit
+        && CaptionWords.colours.contains(words.lower[at + 1])
+      if !joinsColours, CaptionWords.isMark(word) || CaptionWords.boundaries.contains(word) { return "" }
+      at += 1
+    }
+    return ""
+  }
+
+  private static let garments: Set<String> = [
+    "shirt", "t-shirt", "hat", "suit", "jacket", "coat", "dress", "shorts", "uniform", "jeans", "helmet", "cap",
+    "sweater",
+    "hoodie", "vest", "skirt", "apron", "robe", "costume", "wetsuit", "bikini", "swimsuit", "scarf", "gear", "outfit",
+    "sunglasses", "glasses", "clothes", "clothing", "trunks", "kimono", "tuxedo", "gown", "raincoat", "blouse", "top",
+  ]
+}
+
+/// What stands between a noun and where its phrase begins.
+private struct Modifiers {
+  /// The words between the article and the noun, without the article.
+  let range: Range<Int>
+  /// nil where there is none.
+  let determiner: String?
+  let isQuantity: Bool
+
+  /// More words than this before a noun are no longer its own.
+  private static let most = 4
+
+  /// - Returns: nil where it can't be told how the phrase begins.
+  init?(before noun: Int, _ words: CaptionWords) {
+    var start = noun
+    while start > 0 {
+      let word = words.lower[start - 1]
+      if CaptionWords.determiners.contains(word) || CaptionWords.quantities.contains(word)
+        || CaptionWords.isPossessive(word)
+      {
+        let first = words.lower[start..<noun].first
+        // "a couple of", "the other": what is left is no adjective of the noun.
+        if let first, CaptionWords.quantities.contains(first) { return nil }
+        (range, determiner) = (start..<noun, word)
+        isQuantity = CaptionWords.quantities.contains(word) && word != "some"
+        return
+      }
+      let joinsColours =
+        word == "and" && start >= 2 && CaptionWords.colours.contains(words.lower[start - 2])
+        && start < noun && CaptionWords.colours.contains(words.lower[start])
+      if !joinsColours, CaptionWords.isMark(word) || CaptionWords.boundaries.contains(word) { break }
+      // A participle is an adjective only right behind the article: "a flying bird", not "a man riding horse".
+      if !joinsColours, word.count > 4, word.hasSuffix("ing"), start >= 2,
+        !CaptionWords.determiners.contains(words.lower[start - 2]),
+        !CaptionWords.quantities.contains(words.lower[start - 2])
+      {
+        break
+      }
+      start -= 1
+      if noun - start > Self.most { return nil }
+    }
+    // Nothing says that these words are adjectives of the noun, but that a phrase begins here.
+    (range, determiner, isQuantity) = (start..<noun, nil, false)
+  }
+}
