@@ -60,7 +60,8 @@ let package = Package(
       ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing", "HDF5Store"]),
     room(
       "Generation", ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing"]),
-    room("KeyObjects", ["Jobs", "Drawing", "VisionLanguage", "HeadImpact", "COCO", "ImageInput", "Kernels", "TensorCore"]),
+    room(
+      "KeyObjects", ["Jobs", "Drawing", "VisionLanguage", "HeadImpact", "COCO", "ImageInput", "Kernels", "TensorCore"]),
     room("Demonstration", ["COCO", "ImageInput"], resources: [.copy("Model")]),
     .executableTarget(
       name: "headimpact",

@@ -82,6 +82,7 @@ struct CaptionWords: Sendable {
     approach enjoys enjoy displays display appears appear seems seem attempts attempt leaps leap reaches reach kicks kick \
     floats float follows follow grazes graze peers peer performs perform serves serve speaks speak swims swim turns turn \
     works work does opens open brushes brush cooks feeds feed keeps keep leads lead lets let pets pet \
+    photo photograph picture image view wit meal
     not also just still already very too together only away back
     """.split { $0.isWhitespace }.map(String.init))
 

@@ -41,6 +41,8 @@ struct CategoryWords: Sendable {
         }
       }
     }
+    entries["cattle"] = entries["cows"]
+    entries["glasses"] = nil  // these are spectacles as often
     self.entries = entries
     longest = entries.keys.map { $0.split(separator: " ").count }.max() ?? 1
   }
@@ -57,7 +59,7 @@ struct CategoryWords: Sendable {
     }
   }
 
-  private static let alwaysPlural: Set<String> = ["scissors", "skis", "people", "cattle"]
+  private static let alwaysPlural: Set<String> = ["scissors", "skis"]
 
   private static let irregularPlurals = [
     "man": "men", "woman": "women", "child": "children", "person": "people", "knife": "knives", "sheep": "sheep",
@@ -93,7 +95,7 @@ struct CategoryWords: Sendable {
       snowboarder, surfer, skateboarder, skater, rider, pedestrian, worker, officer, chef, cook, batter, pitcher, catcher, \
       umpire, baseball player, tennis player, soccer player, bicyclist, cyclist, biker, motorcyclist, passenger, driver, \
       student, teenager, athlete, soldier, police officer, construction worker, vendor, swimmer, waiter, kite surfer, \
-      motorcycle rider, horse rider, people
+      motorcycle rider, horse rider
       """
     ),
     ("bicycle", "bicycle, bike, cycle, mountain bike, tricycle"),
@@ -137,7 +139,7 @@ struct CategoryWords: Sendable {
     ),
     ("horse", "horse, pony | foal, colt | stallion | mare"),
     ("sheep", "sheep, ram, ewe | lamb"),
-    ("cow", "cow, cattle, steer, longhorn, heifer | bull | calf | ox"),
+    ("cow", "cow, steer, longhorn, heifer | bull | calf | ox"),
     ("elephant", "elephant | baby elephant"),
     ("bear", "bear, grizzly, grizzly bear, brown bear | polar bear | black bear | bear cub, panda bear, panda"),
     ("zebra", "zebra | baby zebra"),
@@ -188,7 +190,7 @@ struct CategoryWords: Sendable {
       "dining table",
       "dining table, table, kitchen table, dinner table, dining room table, picnic table, dining room set"
     ),
-    ("toilet", "toilet, commode, urinal"),
+    ("toilet", "toilet, commode, urinal, toilet bowl"),
     (
       "tv",
       "tv, television, television set, tv set, flat screen, flatscreen, flat screen tv, flat screen television, "
@@ -240,6 +242,6 @@ enum Article {
   }
 
   private static let silentH = ["hour", "honest", "honor", "heir"]
-  private static let soundsLikeY = ["uni", "use", "usu", "euro", "ute", "ukulele", "u-"]
+  private static let soundsLikeY = ["uni", "uri", "use", "usu", "euro", "ute", "ukulele", "u-"]
   private static let spelledOut: Set<String> = ["suv"]
 }

@@ -17,12 +17,16 @@ struct NounPhrase: Sendable, Equatable {
     let words = CaptionWords(caption)
     var phrases: [NounPhrase] = []
     var at = 0
+    var lastNoun = -1
     while at < words.lower.count {
       guard let (entry, end) = longestEntry(at: at, words, table) else {
         at += 1
         continue
       }
-      if let phrase = phrase(entry, at..<end, words) { phrases.append(phrase) }
+      if let phrase = phrase(entry, at..<end, after: lastNoun, words, table) {
+        phrases.append(phrase)
+        lastNoun = end - 1
+      }
       at = end
     }
     return phrases
@@ -38,14 +42,20 @@ struct NounPhrase: Sendable, Equatable {
     return nil
   }
 
-  private static func phrase(_ entry: CategoryWords.Entry, _ range: Range<Int>, _ words: CaptionWords) -> NounPhrase? {
+  /// - Parameter lastNoun: where the phrase before this one ended: two nouns don't share an article ("a man cooks").
+  private static func phrase(
+    _ entry: CategoryWords.Entry, _ range: Range<Int>, after lastNoun: Int, _ words: CaptionWords,
+    _ table: CategoryWords
+  ) -> NounPhrase? {
     guard !entry.categories.isEmpty else { return nil }
     if range.upperBound < words.lower.count, !CaptionWords.mayFollow(words.lower[range.upperBound]) { return nil }
-    guard let before = Modifiers(before: range.lowerBound, words) else { return nil }
+    guard let before = Modifiers(before: range.lowerBound, words), !before.range.contains(lastNoun) else { return nil }
+    // "carrots broccoli": a list without its commas.
+    if words.lower[before.range].contains(where: { table[$0]?.isPlural == true }) { return nil }
     // "orange" and the like are objects only where an article says so.
     let isBare = before.determiner == nil
     if isBare && !entry.isPlural && needsDeterminer.contains(entry.singular) { return nil }
-    let isPlural = entry.isPlural && (entry.singular != words.lower[range].joined(separator: " ") || before.isQuantity)
+    let isPlural = before.isQuantity || entry.isPlural && entry.singular != words.lower[range].joined(separator: " ")
     let modifiers = before.range.map { words.original[$0] }
     let noun = entry.isPlural ? entry.singular : words.original[range].joined(separator: " ")
     var core = (modifiers + [noun]).joined(separator: " ")
@@ -68,14 +78,17 @@ struct NounPhrase: Sendable, Equatable {
   /// " in a white shirt", where a caption says next what a person wears; else nothing.
   private static func clothing(from start: Int, _ words: CaptionWords) -> String {
     guard start + 1 < words.lower.count, ["in", "wearing"].contains(words.lower[start]) else { return "" }
-    var at = start + 1
-    if CaptionWords.articles.contains(words.lower[at]) { at += 1 }
+    let hasArticle = CaptionWords.articles.contains(words.lower[start + 1])
+    var at = start + (hasArticle ? 2 : 1)
     let limit = min(words.lower.count, at + 4)
     while at < limit {
       let word = words.lower[at]
       if garments.contains(word) {
         guard at + 1 == words.lower.count || CaptionWords.mayFollow(words.lower[at + 1]) else { return "" }
-        return " " + words.original[start...at].joined(separator: " ")
+        let rest = words.original[(start + 1)...at].joined(separator: " ")
+        let isCountable = word == "dress" || !word.hasSuffix("s") && word != "clothing" && word != "gear"
+        return " \(words.lower[start]) " + (isCountable && !hasArticle ? Article.indefinite(before: rest) + " " : "")
+          + rest
       }
       let joinsColours =
         word == "and" && CaptionWords.colours.contains(words.lower[at - 1]) && at + 1 < limit
@@ -87,7 +100,8 @@ struct NounPhrase: Sendable, Equatable {
   }
 
   private static let garments: Set<String> = [
-    "shirt", "t-shirt", "hat", "suit", "jacket", "coat", "dress", "shorts", "uniform", "jeans", "helmet", "cap",
+    "shirt", "t-shirt", "hat", "suit", "jacket", "coat", "dress", "shorts", "pants", "uniform", "jeans", "helmet",
+    "cap",
     "sweater",
     "hoodie", "vest", "skirt", "apron", "robe", "costume", "wetsuit", "bikini", "swimsuit", "scarf", "gear", "outfit",
     "sunglasses", "glasses", "clothes", "clothing", "trunks", "kimono", "tuxedo", "gown", "raincoat", "blouse", "top",
@@ -103,7 +117,7 @@ private struct Modifiers {
   let isQuantity: Bool
 
   /// More words than this before a noun are no longer its own.
-  private static let most = 4
+  private static let most = 3
 
   /// - Returns: nil where it can't be told how the phrase begins.
   init?(before noun: Int, _ words: CaptionWords) {
@@ -134,6 +148,8 @@ private struct Modifiers {
       start -= 1
       if noun - start > Self.most { return nil }
     }
+    // "to load passengers": a verb, not what passengers are like.
+    if start > 0, start < noun, words.lower[start - 1] == "to" { start += 1 }
     // Nothing says that these words are adjectives of the noun, but that a phrase begins here.
     (range, determiner, isQuantity) = (start..<noun, nil, false)
   }

@@ -25,7 +25,8 @@ struct DatasetTests {
     let more = #", "iscrowd": 1, "area": 2.5, "bbox": [0, 0, 1, 2], "description": "a \"grün\u00e9\" \ud83d\ude00 cat""#
     let dataset = try dataset(
       annotations: annotation("[[0, 0, 2, 0, 2, 2]]", id: .max, more: more) + "," + annotation("[[1]]", id: -5))
-    #expect(dataset.images == [ImageRecord(id: 9, fileName: "a.jpg", width: 4, height: 3, json: dataset.images[0].json)])
+    #expect(
+      dataset.images == [ImageRecord(id: 9, fileName: "a.jpg", width: 4, height: 3, json: dataset.images[0].json)])
     #expect(dataset.category(1)?.name == "cat")
     #expect(dataset.category(2) == nil)
     #expect(dataset.image(9)?.width == 4)

@@ -1,0 +1,204 @@
+import COCO
+import Foundation
+import TestSupport
+import Testing
+
+@testable import KeyObjects
+
+/// Files of a small COCO of two images of 100 x 100 pixels: a dog and a cat in the first, two people in the second.
+private struct SmallCOCO {
+  let scratch: ScratchFolder
+  var configuration: DatasetBuildConfiguration
+
+  init(_ scratch: ScratchFolder, annotations: [String]? = nil) throws {
+    self.scratch = scratch
+    let images = scratch.file("images")
+    try FileManager.default.createDirectory(at: images, withIntermediateDirectories: false)
+    for name in ["1.jpg", "2.jpg"] { try Data("not opened".utf8).write(to: images.appendingPathComponent(name)) }
+    try Self.write(
+      scratch.file("instances.json"), annotations: annotations ?? Self.annotations,
+      more: #""categories": [{"id": 18, "name": "dog"}, {"id": 17, "name": "cat"}, {"id": 1, "name": "person"}]"#)
+    try Self.write(
+      scratch.file("captions.json"),
+      annotations: [
+        #"{"id": 90, "image_id": 1, "caption": "A brown dog near a wall"}"#,
+        #"{"id": 91, "image_id": 2, "caption": "A man and a woman"}"#,
+      ], more: #""info": {}"#)
+    configuration = DatasetBuildConfiguration(
+      instances: scratch.file("instances.json"), images: images, output: scratch.file("out.json"))
+    configuration.captions = scratch.file("captions.json")
+    configuration.isQuiet = true
+  }
+
+  static let annotations = [
+    annotation(11, image: 1, category: 18, side: 30), annotation(12, image: 1, category: 17, side: 40),
+    annotation(21, image: 2, category: 1, side: 50), annotation(22, image: 2, category: 1, side: 25),
+    annotation(23, image: 2, category: 1, side: 60, more: #", "iscrowd": 1"#),
+    annotation(24, image: 2, category: 18, side: 5), annotation(25, image: 1, category: 1, side: 90),
+  ]
+
+  static func annotation(_ id: Int, image: Int, category: Int, side: Int, more: String = "", outline: String? = nil)
+    -> String
+  {
+    let outline = outline ?? "[[0, 0, \(side), 0, \(side), \(side), 0, \(side)]]"
+    return """
+      {"id": \(id), "image_id": \(image), "category_id": \(category), "area": \(side * side), "bbox": [0, 0, \(side), \(side)], \
+      "segmentation": \(outline)\(more)}
+      """
+  }
+
+  private static func write(_ file: URL, annotations: [String], more: String) throws {
+    let json = """
+      {"licenses": [{"id": 4, "name": "A"}], "images": [
+      {"id": 1, "file_name": "1.jpg", "width": 100, "height": 100, "license": 4, "flickr_url": "http://x"},
+      {"id": 2, "file_name": "2.jpg", "width": 100, "height": 100}],
+      "annotations": [\(annotations.joined(separator: ",\n"))], \(more)}
+      """
+    try Data(json.utf8).write(to: file)
+  }
+
+  /// Annotation id and description of what a build makes.
+  func built(_ change: (inout KeyObjectRules) -> Void = { _ in }) throws -> [Int64: String] {
+    var configuration = configuration
+    change(&configuration.rules)
+    _ = try DatasetBuilder(configuration).run()
+    defer { try? FileManager.default.removeItem(at: configuration.output) }
+    let dataset = try KeyObjectDataset(contentsOf: configuration.output)
+    return Dictionary(uniqueKeysWithValues: dataset.annotations.map { ($0.id, $0.description ?? "") })
+  }
+}
+
+@Suite("Building key-object datasets")
+struct DatasetBuilderTests {
+  @Test("the object that captions mention comes before a larger one; crowds, specks and backgrounds are never taken")
+  func defaults() throws {
+    try ScratchFolder.with { scratch in
+      let built = try SmallCOCO(scratch).built()
+      #expect(built == [11: "a brown dog", 21: "a person"])
+    }
+  }
+
+  @Test("each rule chooses as it says")
+  func rules() throws {
+    try ScratchFolder.with { scratch in
+      let coco = try SmallCOCO(scratch)
+      func expect(_ ids: Set<Int64>, _ change: (inout KeyObjectRules) -> Void) throws {
+        let built = try coco.built(change)
+        #expect(Set(built.keys) == ids)
+      }
+      try expect([12, 21]) { $0.choose = .largest }
+      try expect([12, 21]) { $0.choose = .central }
+      try expect([11, 12, 21, 22]) { $0.perImage = 5 }
+      try expect([12]) { $0.categories = ["cat"] }
+      try expect([24]) { ($0.minArea, $0.maxArea) = (0, 0.01) }
+      let balanced = try coco.built { ($0.perImage, $0.balance) = (5, 1) }
+      #expect(balanced.count == 3)
+      let named = try coco.built { $0.describe = .category }
+      #expect(named == [11: "a dog", 21: "a person"])
+    }
+  }
+
+  @Test("the file holds the records as they were, and the rules that made it")
+  func contents() throws {
+    try ScratchFolder.with { scratch in
+      let coco = try SmallCOCO(scratch)
+      _ = try DatasetBuilder(coco.configuration).run()
+      let json = try JSONSerialization.jsonObject(with: Data(contentsOf: coco.configuration.output)) as? [String: Any]
+      let info = json?["info"] as? [String: Any]
+      let rules = info?["key_object_rules"] as? [String: Any]
+      #expect(rules?["min_area"] as? Double == 0.05)
+      #expect(rules?["choose"] as? String == "mentioned")
+      let images = json?["images"] as? [[String: Any]]
+      #expect(images?.first?["flickr_url"] as? String == "http://x")
+      #expect((json?["licenses"] as? [[String: Any]])?.count == 1)
+      let first = (json?["annotations"] as? [[String: Any]])?.first
+      #expect(first?["description_source"] as? String == "caption")
+      #expect(first?["caption_id"] as? Int == 90)
+      #expect(first?["bbox"] as? [Double] == [0, 0, 30, 30])
+    }
+  }
+
+  @Test("parts share no image, and an image's part depends on its id and the seed alone")
+  func split() throws {
+    let split = try DatasetSplit("0.8,0.1,0.1")
+    let parts = (0..<10_000).map { split.part(of: $0, seed: 3) }
+    #expect(abs(parts.count { $0 == .train } - 8000) < 200)
+    #expect(abs(parts.count { $0 == .test } - 1000) < 150)
+    #expect(split.part(of: 77, seed: 3) == parts[77])
+    #expect((0..<100).map { split.part(of: $0, seed: 4) } != Array(parts.prefix(100)))
+    try ScratchFolder.with { scratch in
+      var configuration = try SmallCOCO(scratch).configuration
+      configuration.rules.split = try DatasetSplit("0.5,0,0.5")
+      configuration.rules.seed = 1
+      let outputs = try DatasetBuilder(configuration).run().outputs
+      #expect(outputs.map(\.objects).reduce(0, +) == 2)
+      #expect(
+        try scratch.names.filter { $0.hasPrefix("out") } == ["out-test.json", "out-train.json", "out-validation.json"])
+    }
+  }
+
+  @Test(
+    "shares that make no whole are refused",
+    arguments: ["", "1", "0.5,0.5", "0.5,0.6,0.1", "a,b,c", "-1,1,1", "nan,0,1", "1,0,0,"])
+  func badSplit(text: String) { #expect(throws: KeyObjectError.self) { try DatasetSplit(text) } }
+
+  /// Sees that a build fails, says so, and leaves nothing behind.
+  private func expectProblem(
+    _ says: String, _ annotations: [String]? = nil, _ change: (inout DatasetBuildConfiguration) -> Void = { _ in }
+  ) throws {
+    try ScratchFolder.with { scratch in
+      var configuration = try SmallCOCO(scratch, annotations: annotations).configuration
+      change(&configuration)
+      let before = try scratch.names
+      let error = #expect(throws: (any Error).self) { try DatasetBuilder(configuration).run() }
+      let problem = error.map { "\($0)" } ?? "nothing"
+      #expect(problem.contains(says), "\(problem)")
+      #expect(try scratch.names == before)
+    }
+  }
+
+  @Test("what is wrong is said, with the file and the id, and nothing is written")
+  func badInput() throws {
+    try expectProblem("not captions") { $0.instances = $0.captions ?? $0.instances }
+    try expectProblem("has no captions") { $0.captions = $0.instances }
+    try expectProblem("need --captions") { $0.captions = nil }
+    try expectProblem("\"unicorn\" is not in") { $0.rules.categories = ["unicorn"] }
+    try expectProblem("--min-area") { $0.rules.minArea = 0.7 }
+    try expectProblem("--per-image") { $0.rules.perImage = 0 }
+    try expectProblem("can't be listed") { $0.images = $0.images.appendingPathComponent("none") }
+    try expectProblem("exists already") { $0.output = $0.instances }
+    try expectProblem("annotations[0].image_id", [SmallCOCO.annotation(1, image: 7, category: 1, side: 30)])
+    let twice = SmallCOCO.annotation(1, image: 1, category: 1, side: 30)
+    try expectProblem("the id 1 is taken", [twice, twice])
+    try expectProblem("1 below min-area", [SmallCOCO.annotation(1, image: 1, category: 1, side: 1)])
+  }
+
+  @Test(
+    "an object that can't be used is left out, or with --strict stops the work",
+    arguments: [
+      ("[[1, 2, 3, 4]]", "at least 6"), ("[]", "no polygon"),
+      (#"{"size": [100, 100], "counts": [5, 5]}"#, "annotations[0].segmentation"),
+      (#"{"size": [10, 100], "counts": [1000]}"#, "the mask is 100 x 10"), ("[[0, 0, 1e300, 1, 5, 5]]", "1e+300"),
+    ])
+  func unusable(outline: String, says: String) throws {
+    let annotations = [
+      SmallCOCO.annotation(1, image: 1, category: 18, side: 30, outline: outline),
+      SmallCOCO.annotation(2, image: 1, category: 18, side: 30),
+    ]
+    try expectProblem(says, annotations) { $0.isStrict = true }
+    try ScratchFolder.with { scratch in
+      let built = try SmallCOCO(scratch, annotations: annotations).built()
+      #expect(Set(built.keys) == [2])
+    }
+  }
+
+  @Test("an image whose file is missing is left out")
+  func missingImage() throws {
+    try ScratchFolder.with { scratch in
+      let coco = try SmallCOCO(scratch)
+      try FileManager.default.removeItem(at: coco.configuration.images.appendingPathComponent("1.jpg"))
+      let built = try coco.built()
+      #expect(Set(built.keys) == [21])
+    }
+  }
+}

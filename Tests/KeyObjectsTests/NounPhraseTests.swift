@@ -1,0 +1,134 @@
+import Testing
+
+@testable import KeyObjects
+
+private func phrases(_ caption: String) -> [String] { NounPhrase.all(in: caption).map(\.text) }
+
+@Suite("Noun phrases of captions")
+struct NounPhraseTests {
+  @Test(
+    "a phrase runs from its article to the category's word",
+    arguments: [
+      ("A black cat on a wooden table in front of a laptop.", ["a black cat", "a wooden table", "a laptop"]),
+      ("The man is holding an old umbrella", ["the man", "an old umbrella"]),
+      (
+        "A black and white cat laying across the keyboard of a laptop.",
+        ["a black and white cat", "the keyboard", "a laptop"]
+      ),
+      ("A MAN IS STANDING IN HIS KITCHEN HOLDING A YELLOW KITE", ["a man", "a yellow kite"]),
+      ("Red double decker bus parked", ["a red double decker bus"]),
+      ("a flying bird over sand", ["a flying bird"]),
+      ("A man's bike and the dogs' bowl", ["a bike", "a bowl"]),
+      ("A TV next to an SUV", ["a TV", "an SUV"]),
+      ("A fork, a knife and a spoon", ["a fork", "a knife", "a spoon"]),
+    ])
+  func runs(caption: String, expected: [String]) { #expect(phrases(caption) == expected) }
+
+  @Test(
+    "what a person wears belongs to the phrase",
+    arguments: [
+      ("A girl in a white jacket is snowboarding", ["a girl in a white jacket"]),
+      ("A woman in white jacket snowboarding", ["a woman in a white jacket"]),
+      ("A person in red pants stands", ["a person in red pants"]),
+      ("A man in a room", ["a man"]), ("A man in a hat shop", ["a man"]), ("a man in", ["a man"]),
+    ])
+  func clothing(caption: String, expected: [String]) { #expect(phrases(caption) == expected) }
+
+  @Test(
+    "a word that is part of another thing's name is no mention",
+    arguments: [
+      "a tall clock tower", "A train station at night", "a coffee table", "a bus stop", "a hot dog cart", "a dog house",
+      "some orange flowers", "a game of baseball", "a train crossing", "A street sign", "a man's hat",
+    ])
+  func compounds(caption: String) { #expect(phrases(caption) == []) }
+
+  @Test("the longest name counts: a hot dog is no dog, a teddy bear no bear")
+  func longest() {
+    #expect(NounPhrase.all(in: "a hot dog and a teddy bear").map(\.categories) == [["hot dog"], ["teddy bear"]])
+  }
+
+  @Test(
+    "of several objects the phrase speaks of one",
+    arguments: [
+      ("Two brown dogs", "a brown dog"), ("three men riding", "a man"), ("A group of people", "a person"),
+      ("several knives", "a knife"), ("two sheep", "a sheep"), ("a herd of cattle", "a cow"),
+      ("a couple of elephants", "an elephant"),
+    ])
+  func plurals(caption: String, expected: String) throws {
+    let phrase = try #require(NounPhrase.all(in: caption).first)
+    #expect(phrase.text == expected)
+    #expect(phrase.isPlural)
+  }
+
+  @Test("verbs that look like nouns are none", arguments: ["a man cooks", "ready to load passengers"])
+  func verbs(caption: String) { #expect(!phrases(caption).contains { $0.contains("cook") || $0.contains("load") }) }
+
+  @Test(
+    "the article follows the sound",
+    arguments: [
+      ("umbrella", "an"), ("unicorn", "a"), ("urinal", "a"), ("hourglass", "an"), ("horse", "a"), ("suv", "an"),
+      ("one", "a"),
+      ("11th", "an"), ("", "a"),
+    ])
+  func article(word: String, expected: String) { #expect(Article.indefinite(before: word) == expected) }
+
+  @Test("every category of COCO has words, and its own name is one of them")
+  func table() {
+    let names = """
+      person,bicycle,car,motorcycle,airplane,bus,train,truck,boat,traffic light,fire hydrant,stop sign,parking meter,bench,bird,\
+      cat,dog,horse,sheep,cow,elephant,bear,zebra,giraffe,backpack,umbrella,handbag,tie,suitcase,frisbee,skis,snowboard,\
+      sports ball,kite,baseball bat,baseball glove,skateboard,surfboard,tennis racket,bottle,wine glass,cup,fork,knife,spoon,\
+      bowl,banana,apple,sandwich,orange,broccoli,carrot,hot dog,pizza,donut,cake,chair,couch,potted plant,bed,dining table,\
+      toilet,tv,laptop,mouse,remote,keyboard,cell phone,microwave,oven,toaster,sink,refrigerator,book,clock,vase,scissors,\
+      teddy bear,hair drier,toothbrush
+      """.split(separator: ",").map(String.init)
+    #expect(names.count == 80)
+    for name in names where name != "sports ball" {
+      #expect(CategoryWords.coco[name]?.categories.contains(name) == true, "\(name)")
+    }
+    #expect(CategoryWords.coco["tennis ball"]?.categories == ["sports ball"])
+  }
+
+  @Test(
+    "odd captions have no phrases, and are no trouble",
+    arguments: ["", " ", "...", "'", "-", "a", "the the the", "\u{0}", "a 🐕"])
+  func odd(caption: String) { #expect(phrases(caption) == []) }
+}
+
+@Suite("Descriptions")
+struct CaptionMentionTests {
+  private func description(_ captions: [String], of category: String, present: [String: Int]) -> String? {
+    CaptionMentions(captions.enumerated().map { (Int64($0), $1) }, present: present).description(of: category)?.text
+  }
+
+  @Test("the word that most captions use wins, then the longer phrase")
+  func vote() {
+    let captions = ["a kitty", "a cat", "a black cat", "a sleeping kitten that is very young"]
+    #expect(description(captions, of: "cat", present: ["cat": 1]) == "a black cat")
+  }
+
+  @Test("one object is better described by a phrase about one")
+  func singularFirst() {
+    #expect(description(["two very large dogs", "a dog"], of: "dog", present: ["dog": 2]) == "a dog")
+  }
+
+  @Test("where captions tell two objects of a category apart, neither phrase is taken")
+  func ambiguous() {
+    #expect(description(["a man and a woman"], of: "person", present: ["person": 2]) == nil)
+    #expect(description(["a man and a woman", "a man"], of: "person", present: ["person": 1]) == "a man")
+    #expect(description(["a tennis player", "a man"], of: "person", present: ["person": 2]) == "a tennis player")
+  }
+
+  @Test("a word of two categories is about the one that the image has")
+  func sharedWord() {
+    #expect(description(["a red bike"], of: "motorcycle", present: ["motorcycle": 1]) == "a red bike")
+    #expect(description(["a red bike"], of: "motorcycle", present: ["motorcycle": 1, "bicycle": 1]) == nil)
+  }
+
+  @Test("a category's own name has its article")
+  func indefinite() {
+    #expect(ObjectDescription(category: "apple").text == "an apple")
+    #expect(ObjectDescription(category: "scissors").text == "a pair of scissors")
+    #expect(ObjectDescription(category: "broccoli").text == "a piece of broccoli")
+  }
+}

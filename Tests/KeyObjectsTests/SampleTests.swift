@@ -1,0 +1,120 @@
+import COCO
+import Foundation
+import Demonstration
+import ImageInput
+import TestSupport
+import Testing
+
+@testable import KeyObjects
+
+private let sample = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+  .appendingPathComponent("../../../shared/data/coco-sample").standardizedFileURL
+private let isPresent = FileManager.default.fileExists(atPath: sample.appendingPathComponent("instances.json").path)
+
+@Suite("Key objects of COCO's own files")
+struct KeyObjectSampleTests {
+  @Test(
+    "descriptions of the COCO sample are phrases about the objects, as people judged them",
+    .enabled(if: isPresent, "the shared data folder is not beside the repository"))
+  func descriptions() throws {
+    try ScratchFolder.with { scratch in
+      var configuration = DatasetBuildConfiguration(
+        instances: sample.appendingPathComponent("instances.json"), images: sample.appendingPathComponent("images"),
+        output: scratch.file("out.json"))
+      configuration.captions = sample.appendingPathComponent("captions.json")
+      configuration.rules.minArea = 0.02
+      configuration.isQuiet = true
+      _ = try DatasetBuilder(configuration).run()
+      let dataset = try KeyObjectDataset(contentsOf: configuration.output)
+      let found = Dictionary(uniqueKeysWithValues: dataset.annotations.map { ($0.imageID, $0.description) })
+      #expect(
+        found == [
+          174375: "a man", 159269: "a closed umbrella", 255165: "a monitor", 357888: "a man wearing an orange shirt",
+          119828: "a black cat", 126107: "a white bird", 196393: "a white cat", 229358: "a man", 404484: "a woman",
+          205401: "a plane", 343937: "a girl in a white jacket", 168974: "a small child", 269314: "a banana",
+          165518: "a person", 261888: "a bike",
+        ])
+    }
+  }
+}
+
+@Suite("Showing and checking key-object datasets")
+struct ShowAndCheckTests {
+  /// The demonstration's scenes, after a change to their file.
+  private func withScenes(_ change: (String) -> String = { $0 }, _ body: (ScratchFolder, URL, URL) throws -> Void)
+    throws
+  {
+    try ScratchFolder.with { scratch in
+      let folder = scratch.file("scenes")
+      try DemoDataset(split: .test, count: 5).write(to: folder) { width, height, pixels in
+        try encodePNG(RGBImage(width: width, height: height, pixels: pixels))
+      }
+      let file = folder.appendingPathComponent("keyobjects.json")
+      let text = change(try String(contentsOf: file, encoding: .utf8))
+      try Data(text.utf8).write(to: file)
+      try body(scratch, file, folder.appendingPathComponent("images"))
+    }
+  }
+
+  @Test("a preview has a page, a sheet and a picture of each sample")
+  func preview() throws {
+    try withScenes { scratch, file, images in
+      let output = scratch.file("preview")
+      let summary = try DatasetPreview(dataset: file, images: images, model: nil, output: output, limit: 3).run()
+      #expect(summary.samples == 3)
+      let names = try FileManager.default.contentsOfDirectory(atPath: output.path)
+      #expect(names.count { $0.hasSuffix(".png") } == 4)
+      #expect(try decodeImage(contentsOf: output.appendingPathComponent("sheet-001.png")).width > 800)
+      let page = try String(contentsOf: output.appendingPathComponent("index.html"), encoding: .utf8)
+      for annotation in try KeyObjectDataset(contentsOf: file).annotationsByID().prefix(3) {
+        #expect(page.contains(annotation.description ?? "?"))
+      }
+    }
+  }
+
+  @Test("a preview that fails leaves no folder behind")
+  func failedPreview() throws {
+    try withScenes { scratch, file, images in
+      let before = try scratch.names
+      #expect(throws: KeyObjectError.self) {
+        try DatasetPreview(
+          dataset: file, images: images.appendingPathComponent("no"), model: nil, output: scratch.file("preview"),
+          limit: 3
+        ).run()
+      }
+      #expect(try scratch.names == before)
+    }
+  }
+
+  @Test("nothing is wrong with a sound dataset")
+  func sound() throws {
+    try withScenes { _, file, images in
+      let report = try DatasetCheck(dataset: file, images: images).run(isQuiet: true)
+      #expect(report.findings == [])
+    }
+  }
+
+  @Test("everything that is wrong is found")
+  func findings() throws {
+    try withScenes { scratch, file, images in
+      let pictures = try FileManager.default.contentsOfDirectory(atPath: images.path).sorted()
+      try FileManager.default.removeItem(at: images.appendingPathComponent(pictures[0]))
+      let whole = try Data(contentsOf: images.appendingPathComponent(pictures[1]))
+      try whole.prefix(whole.count / 2).write(to: images.appendingPathComponent(pictures[1]))
+      try Data(encodePNG(RGBImage(width: 1, height: 1, pixels: [0, 0, 0])))
+        .write(to: images.appendingPathComponent(pictures[2]))
+      var json = try #require(
+        JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
+      var annotations = try #require(json["annotations"] as? [[String: Any]])
+      annotations[0]["description"] = " "
+      annotations[1]["description"] = "two\nlines"
+      annotations[2]["category_id"] = 99
+      annotations[3]["segmentation"] = [[1, 2, 3, 4]]
+      annotations[4]["iscrowd"] = 1
+      json["annotations"] = annotations
+      try JSONSerialization.data(withJSONObject: json).write(to: file)
+      let findings = try DatasetCheck(dataset: file, images: images).run(isQuiet: true).findings
+      #expect(findings.map(\.kind) == [.file, .file, .size, .description, .description, .category, .mask, .mask])
+    }
+  }
+}
