@@ -20,7 +20,8 @@ let package = Package(
   name: "headimpact",
   products: [.executable(name: "headimpact", targets: ["headimpact"])],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
     // C libraries: module maps, and functions that return what is a macro in C.

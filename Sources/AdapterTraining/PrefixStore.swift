@@ -6,7 +6,6 @@ import TensorCore
 /// The hidden states that enter the lowest adapted layer, one array a sample: computed once, kept in memory up to a limit and
 /// beyond it in a file that is gone with the process. Values are float32, or bf16 in that precision.
 final class PrefixStore {
-  private let precision: Precision
   private let memoryLimit: Int
   private let folder: URL
   private let warn: (String) -> Void
@@ -26,8 +25,10 @@ final class PrefixStore {
   ///   - memoryLimit: in bytes.
   ///   - folder: where the file goes.
   ///   - warn: told once where the disk takes no more; later samples are then computed anew each time.
-  init(precision: Precision, memoryLimit: Int, folder: URL, warn: @escaping (String) -> Void) {
-    self.precision = precision
+  init(
+    memoryLimit: Int, folder: URL,
+    warn: @escaping (String) -> Void = { FileHandle.standardError.write(Data("headimpact: \($0)\n".utf8)) }
+  ) {
     self.memoryLimit = memoryLimit
     self.folder = folder
     self.warn = warn

@@ -8,7 +8,7 @@ import VisionLanguage
 final class SampleGradients {
   private let model: any VisionLanguageModel
   /// The lowest adapted layer: what lies below is frozen.
-  private let lowestLayer: Int
+  let lowestLayer: Int
   private let cache = KeyValueCache()
   private let tape = ActivationTape()
   private var hidden = AlignedBuffer<Float>()
@@ -19,27 +19,41 @@ final class SampleGradients {
     lowestLayer = adapter.lowestLayer ?? model.decoder.layers.count
   }
 
-  /// The hidden states that enter the lowest adapted layer.
+  /// The hidden states that enter a layer, by default the lowest adapted one.
   ///
   /// - Shape: [sample.rows, C].
   /// - Throws: `OneDNNError`, or an image error.
-  func prefix(of sample: TrainingSample, image: RGBImage) throws -> [Float] {
+  func hiddenStates(of sample: TrainingSample, image: RGBImage, entering layer: Int? = nil) throws -> [Float] {
+    let visual = try model.encode(image, taps: Taps())
+    hidden.reserve(sample.rows * model.decoder.hiddenSize)
+    model.embed(sample.sequence, rows: 0..<sample.rows, visual: visual, into: hidden.base)
+    return try run(0..<(layer ?? lowestLayer), of: sample)
+  }
+
+  /// The hidden states that enter the lowest adapted layer, from those that enter a layer below it.
+  ///
+  /// - Shape: states and result [sample.rows, C].
+  /// - Throws: `OneDNNError`.
+  func hiddenStates(of sample: TrainingSample, from states: [Float], entering layer: Int) throws -> [Float] {
+    hidden.reserve(states.count)
+    hidden.base.update(from: states, count: states.count)
+    return try run(layer..<lowestLayer, of: sample)
+  }
+
+  private func run(_ layers: Range<Int>, of sample: TrainingSample) throws -> [Float] {
     let decoder = model.decoder
     let rows = sample.rows
-    let visual = try model.encode(image, taps: Taps())
-    hidden.reserve(rows * decoder.hiddenSize)
-    model.embed(sample.sequence, rows: 0..<rows, visual: visual, into: hidden.base)
     decoder.reserve(cache, rows: rows)
     try decoder.forward(
       hidden.base, layout: SequenceLayout(newPrefix: rows),
-      angles: model.angles(sample.sequence, grid: sample.grid).rows(0..<rows), cache: cache, layers: 0..<lowestLayer)
+      angles: model.angles(sample.sequence, grid: sample.grid).rows(0..<rows), cache: cache, layers: layers)
     return Array(UnsafeBufferPointer(start: hidden.base, count: rows * decoder.hiddenSize))
   }
 
   /// One pass over several samples, a segment each.
   ///
   /// - Parameters:
-  ///   - samples: each with what `prefix` gave for it.
+  ///   - samples: each with the hidden states that enter the lowest adapted layer.
   ///   - dropout: the rate, and the key of each sample.
   ///   - gradients: added to, those of the sum of all losses; nil computes the losses alone. As `LowRankAdapter.parameters`.
   /// - Returns: the sum of each sample's token losses.

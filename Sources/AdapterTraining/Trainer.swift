@@ -1,4 +1,5 @@
 import Foundation
+import ImageInput
 import Jobs
 import LowRankAdaptation
 import MessagePassing
@@ -18,6 +19,7 @@ final class Trainer {
   private let total: Int
   private let gradients: SampleGradients
   private let store: PrefixStore
+  private let shared: SharedPrefixes?
   private let log: TrainingLog?
   private let order: SampleOrder
   private var exchange = PrefixExchange()
@@ -28,11 +30,12 @@ final class Trainer {
 
   /// - Parameters:
   ///   - total: samples of the whole run, each time that one is trained on.
+  ///   - shared: what other runs on the same samples computed.
   ///   - log: on rank 0.
   init(
     _ configuration: TrainConfiguration, on world: Communicator, model: any VisionLanguageModel,
     samples: [TrainingSample], validation: [TrainingSample], adapter: LowRankAdapter, free: [Range<Int>], total: Int,
-    state: TrainingState, log: TrainingLog?
+    state: TrainingState, shared: SharedPrefixes?, log: TrainingLog?
   ) throws {
     self.configuration = configuration
     self.world = world
@@ -43,15 +46,15 @@ final class Trainer {
     self.free = free
     self.total = total
     self.state = state
+    self.shared = shared
     self.log = log
     schedule = try LearningRateSchedule(
       shape: configuration.schedule, peak: configuration.learningRate, warmupSteps: configuration.warmup,
       totalSteps: (total + configuration.batch - 1) / configuration.batch)
     gradients = SampleGradients(model: model, adapter: adapter)
     store = PrefixStore(
-      precision: configuration.precision, memoryLimit: configuration.cacheMemory,
-      folder: configuration.cacheFolder ?? configuration.output.deletingLastPathComponent(),
-      warn: { text in FileHandle.standardError.write(Data("headimpact: \(text)\n".utf8)) })
+      memoryLimit: configuration.cacheMemory,
+      folder: configuration.cacheFolder ?? configuration.output.deletingLastPathComponent())
     order = configuration.shuffles ? .shuffled(seed: configuration.seed) : .none
     sum = StepSum(count: adapter.count)
     passGradient = [Float](repeating: 0, count: adapter.count)
@@ -188,11 +191,30 @@ final class Trainer {
     if configuration.caches, let bytes = try store.bytes(of: key) { return bytes }
     let sample = samples[index]
     let folder = key == index ? configuration.images : configuration.validationImages ?? configuration.images
-    let image = try JobInputs.image(
-      sample.example.fileName, in: folder, size: sample.example.size.map { ($0.width, $0.height) })
-    let bytes = PrefixStore.encode(try gradients.prefix(of: sample, image: image), configuration.precision)
+    let states = try hiddenStates(of: sample, key: key) {
+      try JobInputs.image(
+        sample.example.fileName, in: folder, size: sample.example.size.map { ($0.width, $0.height) })
+    }
+    let bytes = PrefixStore.encode(states, configuration.precision)
     if configuration.caches { try store.keep(bytes, of: key) }
     return bytes
+  }
+
+  /// The hidden states that enter the lowest adapted layer: from what several runs share, where they do, else from the image.
+  private func hiddenStates(
+    of sample: TrainingSample, key: Int, image: () throws -> RGBImage
+  ) throws -> [Float] {
+    guard let shared, shared.layer <= gradients.lowestLayer else {
+      return try gradients.hiddenStates(of: sample, image: image())
+    }
+    let below: [Float]
+    if let bytes = try shared.store.bytes(of: key) {
+      below = PrefixStore.decode(bytes, SharedPrefixes.precision)
+    } else {
+      below = try gradients.hiddenStates(of: sample, image: image(), entering: shared.layer)
+      try shared.store.keep(PrefixStore.encode(below, SharedPrefixes.precision), of: key)
+    }
+    return try gradients.hiddenStates(of: sample, from: below, entering: shared.layer)
   }
 
   // MARK: - Validation

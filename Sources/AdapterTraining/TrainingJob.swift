@@ -13,8 +13,9 @@ import VisionLanguage
 
 /// The training job: every rank reads the data, computes its share of each step, and holds the same adapter; rank 0 writes it.
 public struct TrainingJob {
-  private let configuration: TrainConfiguration
-  private let world: Communicator
+  let configuration: TrainConfiguration
+  let world: Communicator
+  private let shared: SharedPrefixes?
 
   /// What a finished run reports.
   public struct Summary: Sendable, Encodable {
@@ -35,9 +36,18 @@ public struct TrainingJob {
     public var trainedShare: Double { 100 * Double(trainedParameters) / Double(max(1, allParameters)) }
   }
 
-  public init(_ configuration: TrainConfiguration, on world: Communicator) {
+  /// - Parameter shared: what other runs on the same samples leave for this one.
+  public init(_ configuration: TrainConfiguration, on world: Communicator, shared: SharedPrefixes? = nil) {
     self.configuration = configuration
     self.world = world
+    self.shared = shared
+  }
+
+  /// How many numbers a run would train.
+  ///
+  /// - Throws: where what it is asked for doesn't fit the model.
+  public static func trainedParameters(_ configuration: TrainConfiguration, of model: any VisionLanguageModel) throws -> Int {
+    try AdapterPlan(configuration, model: model).trained
   }
 
   /// Runs the job. Every rank calls it at the same time.
@@ -60,6 +70,7 @@ public struct TrainingJob {
     try world.agree(on: identity)
     if isFinished { return try finishedSummary(identity, plan, parameterCount) }
 
+    try world.agree { try shared?.bind(to: try inputs(datasets.digests)) }
     let data = try prepare(datasets, model: model)
     let adapter = plan.adapter
     let total: Int =
@@ -78,7 +89,7 @@ public struct TrainingJob {
     announce(data, plan, parameterCount, state: state, steps: steps, log)
     let trainer = try Trainer(
       configuration, on: world, model: model, samples: data.samples, validation: data.validation, adapter: adapter,
-      free: plan.free, total: total, state: state, log: log)
+      free: plan.free, total: total, state: state, shared: shared, log: log)
     try trainer.run { state in
       try world.agree {
         guard world.rank == 0 else { return }
@@ -101,108 +112,37 @@ public struct TrainingJob {
 
   private var modelName: String { configuration.model.standardizedFileURL.lastPathComponent }
 
-  // MARK: - Data
-
-  private struct Datasets {
-    let train: ImageTextDataset
-    let validation: ImageTextDataset?
-    /// What each file is called, and its SHA-256.
-    let digests: [(name: String, value: String)]
-  }
-
-  private struct TrainingData {
-    let samples: [TrainingSample]
-    let validation: [TrainingSample]
-    let skipped: Int
-  }
-
-  private func readDatasets() throws -> Datasets {
-    func read(_ url: URL?) throws -> [UInt8]? { try url.map { try world.readForAll($0) } }
-    let train = try read(configuration.dataset) ?? []
-    let answers = try read(configuration.annotations)
-    let validation = try read(configuration.validation)
-    let validationAnswers = try read(configuration.validationAnnotations)
-    func dataset(_ json: [UInt8], _ url: URL, _ annotations: ([UInt8]?, URL?), images: URL) throws -> ImageTextDataset {
-      var answers: (json: [UInt8], name: String)?
-      if let json = annotations.0, let url = annotations.1 { answers = (json, url.path) }
-      return try ImageTextDataset(json: json, name: url.path, annotations: answers) {
-        do { return try FileManager.default.contentsOfDirectory(atPath: images.path) } catch {
-          throw JobError("\(images.path): can't be listed: \(error.localizedDescription)")
-        }
-      }
-    }
-    return try world.agree {
-      Datasets(
-        train: try dataset(
-          train, configuration.dataset, (answers, configuration.annotations), images: configuration.images),
-        validation: try validation.flatMap { json in
-          try configuration.validation.map {
-            try dataset(
-              json, $0, (validationAnswers, configuration.validationAnnotations),
-              images: configuration.validationImages ?? configuration.images)
-          }
-        },
-        digests: try [
-          ("dataset (SHA-256)", train), ("annotations (SHA-256)", answers), ("validation (SHA-256)", validation),
-          ("validation annotations (SHA-256)", validationAnswers),
-        ].map { name, bytes in (name, try bytes.map { try $0.withUnsafeBytes { try SHA256.hex(of: $0) } } ?? "none") })
-    }
-  }
-
-  private func prepare(_ datasets: Datasets, model: any VisionLanguageModel) throws -> TrainingData {
-    let preparer = ExamplePreparer(world: world, model: model, prompt: configuration.prompt)
-    let held = SplitMix64(seed: configuration.seed ^ 0x7661_6C69_6461_7465)
-    let examples = Array(datasets.train.examples.prefix(configuration.limit ?? .max))
-    func isHeldOut(_ example: ImageTextExample) -> Bool {
-      Double(held[UInt64(bitPattern: example.imageID)] >> 11) * 0x1p-53 < configuration.validationShare
-    }
-    let train = try preparer.prepare(examples.filter { !isHeldOut($0) }, images: configuration.images)
-    let heldOut = try preparer.prepare(
-      datasets.validation?.examples ?? examples.filter(isHeldOut),
-      images: configuration.validationImages ?? configuration.images)
-    let skipped = train.skipped + heldOut.skipped
-    if let first = skipped.first, configuration.isStrict {
-      throw JobError("example \(first.id) can't be used (--strict): \(first.reason)")
-    }
-    guard !train.samples.isEmpty else {
-      throw JobError(
-        "\(configuration.dataset.path): has no example to train on"
-          + train.skipped.prefix(5).map { "\n  example \($0.id): \($0.reason)" }.joined())
-    }
-    if configuration.validation != nil || configuration.validationShare > 0, heldOut.samples.isEmpty {
-      throw JobError("no example is left for validation: give another --validation, or a larger --validation-share")
-    }
-    if world.rank == 0 {
-      for sample in skipped {
-        FileHandle.standardError.write(Data("headimpact: example \(sample.id) is skipped: \(sample.reason)\n".utf8))
-      }
-    }
-    return TrainingData(samples: train.samples, validation: heldOut.samples, skipped: skipped.count)
-  }
-
   // MARK: - Before and after
 
   private func identity(_ digests: [(name: String, value: String)], _ plan: AdapterPlan) throws -> RunIdentity {
     let c = configuration
-    let digest = try SafetensorsCheckpoint(folder: c.model).headerDigest()
     let length: (String, String) =
       switch c.length {
       case .steps(let steps): ("length", "\(steps) steps")
       case .epochs(let epochs): ("length", "\(epochs) epochs")
       }
-    return RunIdentity(
-      [("program version", JobDefaults.programVersion), ("model (SHA-256)", digest)] + digests + [
-        ("--prompt", c.prompt), ("--precision", c.precision.rawValue), ("--limit", c.limit.map(String.init) ?? "none"),
-        ("layers", plan.lora.layers.map(String.init).joined(separator: ",")),
-        ("heads", plan.heads.map { "\($0.layer).\($0.head)" }.joined(separator: ",")),
-        ("--targets", plan.lora.targets.map(\.rawValue).joined(separator: ",")),
-        ("--lora-rank", "\(plan.lora.loraRank)"),
-        ("--lora-alpha", "\(plan.lora.loraAlpha)"), ("--dropout", "\(plan.lora.dropout)"),
-        ("initial adapter", String(plan.initialChecksum, radix: 16)), length, ("--batch", "\(c.batch)"),
-        ("--lr", "\(c.learningRate)"), ("--schedule", c.schedule.rawValue), ("--warmup", "\(c.warmup)"),
-        ("--clip", "\(c.clip)"), ("--weight-decay", "\(c.weightDecay)"), ("--seed", "\(c.seed)"),
-        ("--shuffle", c.shuffles ? "seeded" : "none"), ("--validation-share", "\(c.validationShare)"),
-      ])
+    let lora = plan.lora
+    let options: [(name: String, value: String)] = [
+      ("layers", lora.layers.map(String.init).joined(separator: ",")),
+      ("heads", plan.heads.map { "\($0.layer).\($0.head)" }.joined(separator: ",")),
+      ("--targets", lora.targets.map(\.rawValue).joined(separator: ",")), ("--lora-rank", "\(lora.loraRank)"),
+      ("--lora-alpha", "\(lora.loraAlpha)"), ("--dropout", "\(lora.dropout)"),
+      ("initial adapter", String(plan.initialChecksum, radix: 16)), length, ("--batch", "\(c.batch)"),
+      ("--lr", "\(c.learningRate)"), ("--schedule", c.schedule.rawValue), ("--warmup", "\(c.warmup)"),
+      ("--clip", "\(c.clip)"), ("--weight-decay", "\(c.weightDecay)"), ("--shuffle", c.shuffles ? "seeded" : "none"),
+    ]
+    return RunIdentity(try inputs(digests).parts.map { ($0.name, $0.value) } + options)
+  }
+
+  /// What the samples and their frozen prefixes depend on.
+  private func inputs(_ digests: [(name: String, value: String)]) throws -> RunIdentity {
+    let c = configuration
+    let model = try SafetensorsCheckpoint(folder: c.model).headerDigest()
+    let options: [(name: String, value: String)] = [
+      ("--prompt", c.prompt), ("--precision", c.precision.rawValue), ("--limit", c.limit.map(String.init) ?? "none"),
+      ("--seed", "\(c.seed)"), ("--validation-share", "\(c.validationShare)"),
+    ]
+    return RunIdentity([("program version", JobDefaults.programVersion), ("model (SHA-256)", model)] + digests + options)
   }
 
   /// Sees on rank 0, for all, whether there is anything to do.

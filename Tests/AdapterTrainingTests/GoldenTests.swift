@@ -56,7 +56,7 @@ struct AgreementTests {
         description: (annotation.description ?? "").trimmingCharacters(in: .whitespacesAndNewlines),
         visualTokens: layout.visualTokens), grid: layout.grid)
     let gradients = SampleGradients(model: model, adapter: adapter)
-    let prefix = try gradients.prefix(of: sample, image: image)
+    let prefix = try gradients.hiddenStates(of: sample, image: image)
     var values = [Float](repeating: 0, count: adapter.count)
     let loss = try gradients.losses([(sample, prefix)], gradients: &values)[0]
     let expectedLoss = try goldens.doubles("first_loss")[0]

@@ -49,7 +49,7 @@ struct UnitTests {
     arguments: [0, 3000, 1 << 20])
   func store(_ limit: Int) throws {
     try ScratchFolder.with { scratch throws in
-      let store = PrefixStore(precision: .f32, memoryLimit: limit, folder: scratch.url) { _ in Issue.record("warned") }
+      let store = PrefixStore(memoryLimit: limit, folder: scratch.url) { _ in Issue.record("warned") }
       let values = (0..<5).map { sample in (0..<300).map { Float($0 * sample) } }
       for (sample, hidden) in values.enumerated() { try store.keep(PrefixStore.encode(hidden, .f32), of: sample) }
       for (sample, hidden) in values.enumerated() {
@@ -64,7 +64,7 @@ struct UnitTests {
   @Test("a folder that takes no file costs the cache, not the run")
   func fullStore() throws {
     var warnings = 0
-    let store = PrefixStore(precision: .bf16, memoryLimit: 0, folder: URL(fileURLWithPath: "/nowhere")) { _ in
+    let store = PrefixStore(memoryLimit: 0, folder: URL(fileURLWithPath: "/nowhere")) { _ in
       warnings += 1
     }
     try store.keep([1, 2], of: 0)

@@ -1,0 +1,86 @@
+import COCO
+import Foundation
+import HeadImpact
+import Jobs
+import Safetensors
+import VisionLanguage
+
+/// What a run trains on: its files, read by rank 0 for all, and the samples they make.
+extension TrainingJob {
+  struct Datasets {
+    let train: ImageTextDataset
+    let validation: ImageTextDataset?
+    /// What each file is called, and its SHA-256.
+    let digests: [(name: String, value: String)]
+  }
+
+  struct TrainingData {
+    let samples: [TrainingSample]
+    let validation: [TrainingSample]
+    let skipped: Int
+  }
+
+  func readDatasets() throws -> Datasets {
+    func read(_ url: URL?) throws -> [UInt8]? { try url.map { try world.readForAll($0) } }
+    let train = try read(configuration.dataset) ?? []
+    let answers = try read(configuration.annotations)
+    let validation = try read(configuration.validation)
+    let validationAnswers = try read(configuration.validationAnnotations)
+    func dataset(_ json: [UInt8], _ url: URL, _ annotations: ([UInt8]?, URL?), images: URL) throws -> ImageTextDataset {
+      var answers: (json: [UInt8], name: String)?
+      if let json = annotations.0, let url = annotations.1 { answers = (json, url.path) }
+      return try ImageTextDataset(json: json, name: url.path, annotations: answers) {
+        do { return try FileManager.default.contentsOfDirectory(atPath: images.path) } catch {
+          throw JobError("\(images.path): can't be listed: \(error.localizedDescription)")
+        }
+      }
+    }
+    return try world.agree {
+      Datasets(
+        train: try dataset(
+          train, configuration.dataset, (answers, configuration.annotations), images: configuration.images),
+        validation: try validation.flatMap { json in
+          try configuration.validation.map {
+            try dataset(
+              json, $0, (validationAnswers, configuration.validationAnnotations),
+              images: configuration.validationImages ?? configuration.images)
+          }
+        },
+        digests: try [
+          ("dataset (SHA-256)", train), ("annotations (SHA-256)", answers), ("validation (SHA-256)", validation),
+          ("validation annotations (SHA-256)", validationAnswers),
+        ].map { name, bytes in (name, try bytes.map { try $0.withUnsafeBytes { try SHA256.hex(of: $0) } } ?? "none") })
+    }
+  }
+
+  func prepare(_ datasets: Datasets, model: any VisionLanguageModel) throws -> TrainingData {
+    let preparer = ExamplePreparer(world: world, model: model, prompt: configuration.prompt)
+    let held = SplitMix64(seed: configuration.seed ^ 0x7661_6C69_6461_7465)
+    let examples = Array(datasets.train.examples.prefix(configuration.limit ?? .max))
+    func isHeldOut(_ example: ImageTextExample) -> Bool {
+      Double(held[UInt64(bitPattern: example.imageID)] >> 11) * 0x1p-53 < configuration.validationShare
+    }
+    let train = try preparer.prepare(examples.filter { !isHeldOut($0) }, images: configuration.images)
+    let heldOut = try preparer.prepare(
+      datasets.validation?.examples ?? examples.filter(isHeldOut),
+      images: configuration.validationImages ?? configuration.images)
+    let skipped = train.skipped + heldOut.skipped
+    if let first = skipped.first, configuration.isStrict {
+      throw JobError("example \(first.id) can't be used (--strict): \(first.reason)")
+    }
+    guard !train.samples.isEmpty else {
+      throw JobError(
+        "\(configuration.dataset.path): has no example to train on"
+          + train.skipped.prefix(5).map { "\n  example \($0.id): \($0.reason)" }.joined())
+    }
+    if configuration.validation != nil || configuration.validationShare > 0, heldOut.samples.isEmpty {
+      throw JobError("no example is left for validation: give another --validation, or a larger --validation-share")
+    }
+    if world.rank == 0 {
+      for sample in skipped {
+        FileHandle.standardError.write(Data("headimpact: example \(sample.id) is skipped: \(sample.reason)\n".utf8))
+      }
+    }
+    return TrainingData(samples: train.samples, validation: heldOut.samples, skipped: skipped.count)
+  }
+}
