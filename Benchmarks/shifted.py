@@ -11,7 +11,6 @@ within five minutes.
 import argparse
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -19,24 +18,6 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-COLOURS = dict(red="crimson", orange="amber", yellow="lemon", green="olive", cyan="teal", blue="navy", purple="violet", pink="rose")
-
-
-def shifted(description):
-    size, texture, colour, shape, place = re.fullmatch(
-        r"a (\w+) (\w+) (\w+) (\w+) (?:at|in) the (.+)", description).groups()
-    return f"{place}: one {COLOURS[colour]} {shape}, {texture}, {size}"
-
-
-def write_shifted(dataset):
-    """keyobjects.json beside itself, shifted."""
-    data = json.loads((dataset / "keyobjects.json").read_text())
-    for a in data["annotations"]:
-        a["description"] = shifted(a["description"])
-    (dataset / "shifted.json").write_text(json.dumps(data))
-    return {a["image_id"]: a["description"] for a in data["annotations"]}
-
-
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--binary", default=ROOT / ".build/release/headimpact")
@@ -59,23 +40,25 @@ def main():
             return subprocess.run([*(mpirun if parallel else []), a.binary, *map(str, words)], check=True, capture_output=True,
                                   text=True).stdout
 
-        run("demo", "--output", work / "test", "--scenes", 100, parallel=False)
-        run("demo", "--output", work / "train", "--scenes", a.scenes, "--split", "train", parallel=False)
-        wanted = write_shifted(work / "test/dataset")
-        write_shifted(work / "train/dataset")
+        run("demo", "--output", work / "taught", "--scenes", 100, parallel=False)
+        run("demo", "--output", work / "test", "--scenes", 100, "--wording", "shifted", parallel=False)
+        run("demo", "--output", work / "train", "--scenes", a.scenes, "--split", "train", "--wording", "shifted", parallel=False)
         model, test, train = work / "test/model", work / "test/dataset", work / "train/dataset"
-        run("score", "--model", model, "--dataset", test / "keyobjects.json", "--images", test / "images", "--output", work / "hi.h5",
-            "--quiet")
+        captions = json.loads((test / "captions.json").read_text())["annotations"]
+        wanted = {c["image_id"]: c["caption"] for c in captions}
+        taught = work / "taught/dataset"
+        run("score", "--model", model, "--dataset", taught / "keyobjects.json", "--images", taught / "images", "--output",
+            work / "hi.h5", "--quiet")
         (work / "top.json").write_text(run("select", work / "hi.h5", "--layers", a.layers, parallel=False))
 
         def exact(name, *more):
-            run("generate", "--model", model, "--dataset", test / "shifted.json", "--images", test / "images", "--output",
+            run("generate", "--model", model, "--dataset", test / "captions.json", "--images", test / "images", "--output",
                 work / name, "--quiet", "--precision", "f32", *more)
             return sum(wanted[r["image_id"]] == r["caption"] for r in json.loads((work / name).read_text())) / len(wanted)
 
         before = exact("before.json")
         start = time.perf_counter()
-        print(run("train", "--model", model, "--dataset", train / "shifted.json", "--images", train / "images", "--selection",
+        print(run("train", "--model", model, "--dataset", train / "captions.json", "--images", train / "images", "--selection",
                   work / "top.json", "--epochs", a.epochs, "--batch", a.batch, "--lr", a.lr, "--schedule", "cosine", "--warmup", 10,
                   "--lora-rank", a.lora_rank, "--targets", a.targets, "--precision", "f32", "--quiet", "--output", work / "adapter"))
         seconds = time.perf_counter() - start

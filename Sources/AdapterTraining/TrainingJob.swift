@@ -46,7 +46,9 @@ public struct TrainingJob {
   /// How many numbers a run would train.
   ///
   /// - Throws: where what it is asked for doesn't fit the model.
-  public static func trainedParameters(_ configuration: TrainConfiguration, of model: any VisionLanguageModel) throws -> Int {
+  public static func trainedParameters(_ configuration: TrainConfiguration, of model: any VisionLanguageModel) throws
+    -> Int
+  {
     try AdapterPlan(configuration, model: model).trained
   }
 
@@ -142,7 +144,8 @@ public struct TrainingJob {
       ("--prompt", c.prompt), ("--precision", c.precision.rawValue), ("--limit", c.limit.map(String.init) ?? "none"),
       ("--seed", "\(c.seed)"), ("--validation-share", "\(c.validationShare)"),
     ]
-    return RunIdentity([("program version", JobDefaults.programVersion), ("model (SHA-256)", model)] + digests + options)
+    return RunIdentity(
+      [("program version", JobDefaults.programVersion), ("model (SHA-256)", model)] + digests + options)
   }
 
   /// Sees on rank 0, for all, whether there is anything to do.

@@ -35,14 +35,16 @@ public struct DemoDataset: Sendable {
   public let split: Split
   /// How many scenes.
   public let count: Int
+  public let wording: SceneWording
 
   /// - Throws: `DemonstrationError` where `count` is not 1 to `mostScenes`.
-  public init(split: Split = .test, count: Int = 64) throws {
+  public init(split: Split = .test, count: Int = 64, wording: SceneWording = .taught) throws {
     guard (1...Self.mostScenes).contains(count) else {
       throw DemonstrationError("a demonstration dataset has 1 to \(Self.mostScenes) scenes, not \(count)")
     }
     self.split = split
     self.count = count
+    self.wording = wording
   }
 
   /// The seeds of its scenes.
@@ -58,7 +60,7 @@ public struct DemoDataset: Sendable {
     try DemoFolder.write(to: folder) { fresh in
       let images = fresh.appendingPathComponent("images", isDirectory: true)
       try FileManager.default.createDirectory(at: images, withIntermediateDirectories: true)
-      var files = DemoDatasetFiles(split: split)
+      var files = DemoDatasetFiles(split: split, wording: wording)
       for (index, seed) in seeds.enumerated() {
         let scene = Scene(seed: seed)
         let picture = scene.draw()

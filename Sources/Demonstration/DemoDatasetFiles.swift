@@ -93,14 +93,16 @@ struct DemoDatasetFiles {
   }
 
   let split: DemoDataset.Split
+  let wording: SceneWording
   private var images: [Image] = []
   private var keyObjects: [KeyObject] = []
   private var captions: [Caption] = []
   private var questions: [Question] = []
   private var answered: [AnsweredQuestion] = []
 
-  init(split: DemoDataset.Split) {
+  init(split: DemoDataset.Split, wording: SceneWording) {
     self.split = split
+    self.wording = wording
   }
 
   /// Adds a scene under an image id, and says what its picture is called.
@@ -114,9 +116,9 @@ struct DemoDatasetFiles {
       KeyObject(
         id: id, image_id: id, category_id: category, area: mask.area, bbox: mask.box,
         segmentation: RunLengths(size: [Scene.side, Scene.side], counts: mask.counts),
-        description: scene.description))
-    captions.append(Caption(id: id, image_id: id, caption: scene.description))
-    for (index, question) in scene.questions.enumerated() {
+        description: scene.description(wording)))
+    captions.append(Caption(id: id, image_id: id, caption: scene.description(wording)))
+    for (index, question) in scene.questions(wording).enumerated() {
       let questionID = id * 1000 + index
       questions.append(Question(question_id: questionID, image_id: id, question: question.question))
       answered.append(
@@ -132,7 +134,9 @@ struct DemoDatasetFiles {
   func write(to folder: URL) throws {
     let first = split.firstSeed
     let info = Info(
-      description: "headimpact demonstration, \(split.rawValue) split: \(images.count) scenes from seed \(first) on")
+      description:
+        "headimpact demonstration, \(split.rawValue) split: \(images.count) scenes from seed \(first) on, \(wording.rawValue) wording"
+    )
     let categories = SceneShape.allCases.enumerated().map { Category(id: $0 + 1, name: $1.rawValue) }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

@@ -41,6 +41,30 @@ public enum SceneColour: String, CaseIterable, Sendable {
   }
 }
 
+/// How scenes are spoken of.
+public enum SceneWording: String, CaseIterable, Sendable {
+  /// As the demonstration model was taught.
+  case taught
+  /// With other names of the colours and another form of sentence, which the model has never met: something to learn.
+  case shifted
+}
+
+extension SceneColour {
+  func name(_ wording: SceneWording) -> String {
+    guard wording == .shifted else { return rawValue }
+    return switch self {
+    case .red: "crimson"
+    case .orange: "amber"
+    case .yellow: "lemon"
+    case .green: "olive"
+    case .cyan: "teal"
+    case .blue: "navy"
+    case .purple: "violet"
+    case .pink: "rose"
+    }
+  }
+}
+
 /// The textures of a scene's things. The order is part of how a seed becomes a scene.
 public enum SceneTexture: String, CaseIterable, Sendable {
   case plain, striped, dotted, checkered
@@ -88,15 +112,21 @@ public struct SceneQuestion: Sendable, Equatable {
 }
 
 extension Scene {
-  /// The key object in words, as the demonstration model was taught: `a large striped red circle at the top left`.
-  public var description: String {
-    let key = keyObject
-    return
-      "a \(size.rawValue) \(key.texture.rawValue) \(key.colour.rawValue) \(key.shape.rawValue) \(position.rawValue)"
+  /// The key object in words: `a large striped red circle at the top left`, or shifted, `top left: one crimson circle,
+  /// striped, large`.
+  public func description(_ wording: SceneWording = .taught) -> String {
+    let (key, colour) = (keyObject, keyObject.colour.name(wording))
+    switch wording {
+    case .taught:
+      return "a \(size.rawValue) \(key.texture.rawValue) \(colour) \(key.shape.rawValue) \(position.rawValue)"
+    case .shifted:
+      let place = position.rawValue.split(separator: " ").dropFirst(2).joined(separator: " ")
+      return "\(place): one \(colour) \(key.shape.rawValue), \(key.texture.rawValue), \(size.rawValue)"
+    }
   }
 
   /// Six open questions and three of yes or no, always in this order.
-  public var questions: [SceneQuestion] {
+  public func questions(_ wording: SceneWording = .taught) -> [SceneQuestion] {
     var generator = SplitMix64(seed: seed ^ 0x5175_6573_7469_6F6E)
     let key = keyObject
     let colour = Self.asked(key.colour, with: &generator)
@@ -111,13 +141,13 @@ extension Scene {
       SceneQuestion(question: question, answer: holds ? "yes" : "no", kind: .yesOrNo)
     }
     return [
-      open("What colour is the largest object?", key.colour.rawValue),
+      open("What colour is the largest object?", key.colour.name(wording)),
       open("What shape is the largest object?", key.shape.rawValue),
       open("What texture does the largest object have?", key.texture.rawValue),
       open("How large is the largest object?", size.rawValue),
       open("Where is the largest object?", position.rawValue),
       SceneQuestion(question: "How many objects are there?", answer: numbers[things.count], kind: .number),
-      closed("Is the largest object \(colour.rawValue)?", colour == key.colour),
+      closed("Is the largest object \(colour.name(wording))?", colour == key.colour),
       closed("Is the largest object a \(shape.rawValue)?", shape == key.shape),
       closed("Is the largest object \(texture.rawValue)?", texture == key.texture),
     ]

@@ -17,11 +17,13 @@ struct Demo: ParsableCommand {
   var scenes = 64
   @Option(help: "Scenes for training adapters, or held out.")
   var split = DemoDataset.Split.test
+  @Option(help: "Words that the model was taught, or others, for it to learn.")
+  var wording = SceneWording.taught
 
   func run() throws {
     let folder = fileURL(output)
     try DemoModel.write(to: folder.appendingPathComponent("model"))
-    try DemoDataset(split: split, count: scenes).write(to: folder.appendingPathComponent("dataset")) {
+    try DemoDataset(split: split, count: scenes, wording: wording).write(to: folder.appendingPathComponent("dataset")) {
       width, height, pixels in
       try encodePNG(RGBImage(width: width, height: height, pixels: pixels))
     }
@@ -34,3 +36,4 @@ struct Demo: ParsableCommand {
 }
 
 extension DemoDataset.Split: ExpressibleByArgument {}
+extension SceneWording: ExpressibleByArgument {}

@@ -34,8 +34,8 @@ struct DemoDatasetTests {
         let name = try #require(images[index]["file_name"] as? String)
         let picture = try Data(contentsOf: target.appendingPathComponent("images").appendingPathComponent(name))
         #expect(Array(picture) == Self.stamp(224, 224, scene.draw().pixels))
-        #expect(annotations[index]["description"] as? String == scene.description)
-        #expect(captions[index]["caption"] as? String == scene.description)
+        #expect(annotations[index]["description"] as? String == scene.description())
+        #expect(captions[index]["caption"] as? String == scene.description())
         #expect((answers[9 * index]["answers"] as? [[String: Any]])?.count == 10)
         #expect(answers[9 * index]["multiple_choice_answer"] as? String == scene.keyObject.colour.rawValue)
       }

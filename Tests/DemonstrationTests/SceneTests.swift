@@ -58,8 +58,8 @@ struct SceneTests {
   @Test("a seed's description and questions are the training program's", arguments: try GoldenScene.all())
   func words(golden: GoldenScene) {
     let scene = Scene(seed: golden.seed)
-    #expect(scene.description == golden.description)
-    #expect(scene.questions.map { [$0.question, $0.answer] } == golden.questions)
+    #expect(scene.description() == golden.description)
+    #expect(scene.questions().map { [$0.question, $0.answer] } == golden.questions)
   }
 
   @Test("the key object is the largest by far, and nothing lies over anything")
@@ -94,5 +94,17 @@ struct SceneTests {
     check(\.keyObject.shape)
     check(\.keyObject.colour)
     check(\.keyObject.texture)
+  }
+
+  @Test("the shifted wording says the same in other words")
+  func shifted() throws {
+    let scene = Scene(seed: 7)
+    let taught = scene.description().split(separator: " ")
+    let shifted = scene.description(.shifted)
+    #expect(shifted.contains(": one ") && shifted.contains(taught[1]) && shifted.contains(taught[4]))
+    #expect(!shifted.contains(taught[3]), "the colour has another name")
+    #expect(Set(SceneColour.allCases.map { $0.name(.shifted) }).isDisjoint(with: SceneColour.allCases.map(\.rawValue)))
+    #expect(scene.questions(.shifted)[0].answer == scene.keyObject.colour.name(.shifted))
+    #expect(scene.questions(.shifted)[1] == scene.questions()[1])
   }
 }
