@@ -63,10 +63,18 @@ let package = Package(
       "Generation", ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing"]),
     room(
       "KeyObjects", ["Jobs", "Drawing", "VisionLanguage", "HeadImpact", "COCO", "ImageInput", "Kernels", "TensorCore"]),
+    room(
+      "Experiment",
+      [
+        "Survey", "AdapterTraining", "Generation", "Demonstration", "Jobs", "HeadImpact", "LowRankAdaptation",
+        .product(name: "Yams", package: "Yams"),
+      ]),
     room("Demonstration", ["COCO", "ImageInput"], resources: [.copy("Model")]),
     .executableTarget(
       name: "headimpact",
-      dependencies: ["Survey", "AdapterTraining", "Generation", "KeyObjects", "Jobs", "Demonstration", argumentParser],
+      dependencies: [
+        "Survey", "AdapterTraining", "Generation", "KeyObjects", "Experiment", "Jobs", "Demonstration", argumentParser,
+      ],
       swiftSettings: strict),
 
     .target(name: "TestSupport", dependencies: ["Safetensors"], path: "Tests/TestSupport", swiftSettings: strict),

@@ -1,0 +1,68 @@
+import Yams
+
+extension ExperimentConfiguration {
+  /// The configuration as a file that asks for the same, every default in its place.
+  ///
+  /// - Throws: where it can't be put in YAML.
+  public func yaml() throws -> String {
+    try Yams.serialize(
+      node: map([
+        ("output", output),
+        ("demonstration", demonstration.map { demonstration in
+          try map([
+            ("train_scenes", demonstration.trainScenes), ("test_scenes", demonstration.testScenes),
+            ("shifted", demonstration.shifted),
+          ])
+        }),
+        ("model", model), ("precision", precision.rawValue), ("prompt", prompt), ("seed", seed), ("threads", threads),
+        ("score", map(score.pairs)),
+        ("select", map([("measure", select.measure.rawValue), ("layers", select.layers), ("heads", select.heads)])),
+        ("tasks", map(tasks.map { ($0.kind.rawValue, try map($0.pairs)) })),
+        ("arms", arms.map(\.name)), ("train", map(train.pairs)),
+        ("generate", map([("max_new_tokens", generate.maxNewTokens), ("beams", generate.beams)])),
+        ("evaluate", map([("resamples", evaluate.resamples)])),
+        ("ablate", ablate.map { try map($0.source.pairs + [("heads", $0.heads), ("seeds", $0.seeds)]) }),
+        ("score_after", scoreAfter.map(\.name)),
+      ]))
+  }
+}
+
+private typealias Pairs = [(key: String, value: (any NodeRepresentable)?)]
+
+/// - Returns: the mapping of those that have a value.
+private func map(_ pairs: Pairs) throws -> Node {
+  try Node(pairs.compactMap { key, value in try value.map { (key.represented(), try $0.represented()) } })
+}
+
+extension ExperimentConfiguration.Source {
+  fileprivate var pairs: Pairs {
+    [("dataset", dataset), ("annotations", annotations), ("images", images), ("limit", limit)]
+  }
+}
+
+extension ExperimentConfiguration.Score {
+  fileprivate var pairs: Pairs {
+    source.pairs + [
+      ("coverage", options.coverage), ("query", options.query.rawValue), ("normalize", options.normalize.rawValue),
+      ("views", options.views.rawValue), ("sink_factor", options.sinkFactor), ("bootstrap", options.bootstrapResamples),
+    ]
+  }
+}
+
+extension ExperimentConfiguration.TaskData {
+  fileprivate var pairs: Pairs {
+    get throws { [("train", try map(train.pairs)), ("test", try map(test.pairs)), ("references", references)] }
+  }
+}
+
+extension ExperimentConfiguration.Train {
+  fileprivate var pairs: Pairs {
+    [
+      ("epochs", steps == nil ? epochs : nil), ("steps", steps), ("batch", batch), ("micro_batch", microBatch),
+      ("lr", learningRate), ("schedule", schedule.rawValue), ("warmup", warmup), ("clip", clip),
+      ("weight_decay", weightDecay), ("lora_rank", loraRank), ("lora_alpha", loraAlpha), ("dropout", dropout),
+      ("targets", targets.map(\.rawValue)), ("validation_share", validationShare), ("cache_memory_mb", cacheMemoryMB),
+      ("cache_dir", cacheFolder),
+    ]
+  }
+}

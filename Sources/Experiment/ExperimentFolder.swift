@@ -1,0 +1,26 @@
+import Foundation
+
+/// Where everything of an experiment lies.
+struct ExperimentFolder: Sendable {
+  let url: URL
+
+  typealias TaskKind = ExperimentConfiguration.TaskData.Kind
+
+  private func path(_ parts: String...) -> URL { parts.reduce(url) { $0.appendingPathComponent($1) } }
+
+  /// The configuration with every default.
+  var configuration: URL { path("experiment.yaml") }
+  /// What came out, for programs.
+  var outcome: URL { path("experiment.json") }
+  var demonstration: URL { path("demonstration") }
+  var headImpact: URL { path("hi.h5") }
+  var ablation: URL { path("ablation.json") }
+  var report: URL { path("report") }
+  var steps: URL { path("steps") }
+
+  func selection(_ arm: Arm) -> URL { path("selections", arm.name + ".json") }
+  func adapter(_ task: TaskKind, _ arm: Arm) -> URL { path("adapters", task.rawValue, arm.name) }
+  func results(_ task: TaskKind, _ arm: Arm) -> URL { path("results", task.rawValue, arm.name + ".json") }
+  func metrics(_ task: TaskKind) -> URL { path("metrics", task.rawValue + ".json") }
+  func headImpactAfter(_ task: TaskKind, _ arm: Arm) -> URL { path("hi-after", task.rawValue, arm.name + ".h5") }
+}
