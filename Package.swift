@@ -52,7 +52,9 @@ let package = Package(
     room("HeadImpact", ["COCO"]),
     room("LowRankAdaptation", ["VisionLanguage", "Transformer", "Kernels", "TensorCore", "Safetensors", "HeadImpact"]),
     room("Jobs", ["ImageInput", "MessagePassing", "Safetensors"]),
-    room("Survey", ["Jobs", "VisionLanguage", "HeadImpact", "COCO", "MessagePassing", "HDF5Store"]),
+    room(
+      "Survey",
+      ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing", "HDF5Store"]),
     room(
       "AdapterTraining",
       ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing", "HDF5Store"]),
