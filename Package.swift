@@ -60,10 +60,13 @@ let package = Package(
       ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing", "HDF5Store"]),
     room(
       "Generation", ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing"]),
+    room(
+      "Ablation",
+      ["Jobs", "VisionLanguage", "Transformer", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing"]),
     room("Demonstration", ["COCO", "ImageInput"], resources: [.copy("Model")]),
     .executableTarget(
       name: "headimpact",
-      dependencies: ["Survey", "AdapterTraining", "Generation", "Jobs", "Demonstration", argumentParser],
+      dependencies: ["Survey", "AdapterTraining", "Generation", "Ablation", "Jobs", "Demonstration", argumentParser],
       swiftSettings: strict),
 
     .target(name: "TestSupport", dependencies: ["Safetensors"], path: "Tests/TestSupport", swiftSettings: strict),
@@ -90,6 +93,7 @@ let package = Package(
       ["COCO", "HDF5Store", "ImageInput", "Jobs", "LowRankAdaptation", "Transformer", "VisionLanguage"],
       exclude: ["Goldens"]),
     tests(of: "Generation", ["COCO", "Demonstration", "ImageInput", "VisionLanguage"], exclude: ["Goldens"]),
+    tests(of: "Ablation", ["Demonstration", "VisionLanguage"], exclude: ["Goldens"]),
     tests(of: "Demonstration"),
     .testTarget(name: "CommandLineTests", dependencies: ["headimpact", "TestSupport"], swiftSettings: strict),
   ],

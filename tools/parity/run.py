@@ -127,6 +127,7 @@ def main():
         ours = wanted if a.smoke else product(a.binary, folder, data[case["data"]], "f32", ranks)
         float64 = reference(folder, data[case["data"]], "f64", a.threads) if case.get("float64") else None
         rows += report(compare_f32(ours, wanted, float64))
+        rows += report(training.ablation(program, folder, data[case["data"]], ours))
         if case.get("bf16"):
             wanted_bf16 = reference(folder, data[case["data"]], "bf16", a.threads)
             ours = wanted_bf16 if a.smoke else product(a.binary, folder, data[case["data"]], "bf16", ranks)
