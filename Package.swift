@@ -55,25 +55,32 @@ let package = Package(
     room("HeadImpact", ["COCO"]),
     room("LowRankAdaptation", ["VisionLanguage", "Transformer", "Kernels", "TensorCore", "Safetensors", "HeadImpact"]),
     room("Jobs", ["ImageInput", "MessagePassing", "Safetensors"]),
-    room("Survey", ["Jobs", "VisionLanguage", "HeadImpact", "COCO", "MessagePassing", "HDF5Store"]),
+    room(
+      "Survey",
+      ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing", "HDF5Store"]),
     room(
       "AdapterTraining",
       ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing", "HDF5Store"]),
     room(
       "Generation", ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing"]),
     room(
+      "Ablation",
+      ["Jobs", "VisionLanguage", "Transformer", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing"]),
+    room(
       "KeyObjects", ["Jobs", "Drawing", "VisionLanguage", "HeadImpact", "COCO", "ImageInput", "Kernels", "TensorCore"]),
     room(
       "Experiment",
       [
-        "Survey", "AdapterTraining", "Generation", "Demonstration", "Jobs", "HeadImpact", "LowRankAdaptation",
+        "Survey", "AdapterTraining", "Generation", "Ablation", "Demonstration", "Jobs", "HeadImpact",
+        "LowRankAdaptation",
         .product(name: "Yams", package: "Yams"),
       ]),
     room("Demonstration", ["COCO", "ImageInput"], resources: [.copy("Model")]),
     .executableTarget(
       name: "headimpact",
       dependencies: [
-        "Survey", "AdapterTraining", "Generation", "KeyObjects", "Experiment", "Jobs", "Demonstration", argumentParser,
+        "Survey", "AdapterTraining", "Generation", "KeyObjects", "Experiment", "Ablation", "Jobs", "Demonstration",
+        argumentParser,
       ],
       swiftSettings: strict),
 
@@ -102,6 +109,7 @@ let package = Package(
       exclude: ["Goldens"]),
     tests(of: "Generation", ["COCO", "Demonstration", "ImageInput", "VisionLanguage"], exclude: ["Goldens"]),
     tests(of: "KeyObjects", ["COCO", "Demonstration"]),
+    tests(of: "Ablation", ["Demonstration", "VisionLanguage"], exclude: ["Goldens"]),
     tests(of: "Demonstration"),
     .testTarget(name: "CommandLineTests", dependencies: ["headimpact", "TestSupport"], swiftSettings: strict),
   ],

@@ -37,7 +37,7 @@ public struct GenerationJob {
   public func run() throws -> Summary? {
     let isFinished = try agreeOnOutput()
     let json = try world.readForAll(configuration.dataset)
-    let files = try imageFiles()
+    let files = try world.listForAll(configuration.images)
     let threads = configuration.threads ?? JobDefaults.threads(localRanks: world.localSize)
     let (model, dataset, identity) = try world.agree { () -> (any VisionLanguageModel, ImageTextDataset, RunIdentity) in
       let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
@@ -152,21 +152,6 @@ public struct GenerationJob {
     return try world.broadcast(world.rank == 0 ? [Int32(finished ? 1 : 0)] : nil)[0] == 1
   }
 
-  /// The files in the folder of images as rank 0 sees them, for all: other nodes may list them otherwise.
-  private func imageFiles() throws -> [String] {
-    let names = try world.broadcast(
-      world.agree { () -> [UInt8]? in
-        guard world.rank == 0 else { return nil }
-        let folder = configuration.images.path
-        do {
-          return Array(try FileManager.default.contentsOfDirectory(atPath: folder).joined(separator: "\0").utf8)
-        } catch {
-          throw JobError("\(folder): can't be listed: \(error.localizedDescription)")
-        }
-      })
-    return String(decoding: names, as: UTF8.self).split(separator: "\0").map(String.init)
-  }
-
   /// - Throws: where the finished output has entries that the run asked for doesn't make.
   private func finishedSummary(_ units: [GenerationUnit], kind: ImageTextDataset.Kind) throws -> Summary {
     let entries = try ResultsFile.read(configuration.output, kind: kind)
@@ -183,10 +168,7 @@ public struct GenerationJob {
 
   private func identity(of model: any VisionLanguageModel, _ json: [UInt8]) throws -> RunIdentity {
     let c = configuration
-    let adapter = try c.adapter.map { folder in
-      try ["adapter_config.json", "adapter_model.safetensors"]
-        .map { try SHA256.hex(ofFile: folder.appendingPathComponent($0)) }.joined(separator: " ")
-    }
+    let adapter = try c.adapter.map(PEFTAdapter.digest)
     return RunIdentity([
       ("program version", JobDefaults.programVersion), ("model type", type(of: model).modelType),
       ("model (SHA-256)", try SafetensorsCheckpoint(folder: c.model).headerDigest()),

@@ -56,8 +56,8 @@ public struct Bootstrap: Sendable {
     draws = Self.draws(images: images, resamples: resamples, random: SplitMix64(seed: seed))
   }
 
-  /// A byte is enough: that one image is drawn 256 times has a chance under 1 in 10^500.
-  private static func draws(images: Int, resamples: Int, random: SplitMix64) -> [UInt8] {
+  /// How often each image is drawn, [image, resample]. A byte is enough: that one image is drawn 256 times has a chance under 1 in 10^500.
+  static func draws(images: Int, resamples: Int, random: SplitMix64) -> [UInt8] {
     var draws = [UInt8](repeating: 0, count: images * resamples)
     draws.withUnsafeMutableBufferPointer { draws in
       for resample in 0..<resamples {

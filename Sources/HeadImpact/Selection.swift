@@ -14,7 +14,7 @@ public struct Selection: Sendable, Equatable {
     case random
   }
 
-  public struct Head: Sendable, Equatable {
+  public struct Head: Sendable, Hashable {
     public var layer: Int
     public var head: Int
 
@@ -73,9 +73,10 @@ public struct Selection: Sendable, Equatable {
     self.seed = strategy == .random ? seed : nil
   }
 
-  private static func draw(_ count: Int, of all: Int, _ random: SplitMix64) -> [Int] {
-    var layers = Array(0..<all)
-    for i in 0..<count { layers.swapAt(i, i + random.below(all - i, counter: UInt64(i))) }
-    return layers.prefix(count).sorted()
+  /// Numbers below `all`, none twice, ascending.
+  static func draw(_ count: Int, of all: Int, _ random: SplitMix64) -> [Int] {
+    var numbers = Array(0..<all)
+    for i in 0..<count { numbers.swapAt(i, i + random.below(all - i, counter: UInt64(i))) }
+    return numbers.prefix(count).sorted()
   }
 }

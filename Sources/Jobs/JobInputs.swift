@@ -64,6 +64,22 @@ extension Communicator {
     try broadcast(agree { rank == 0 ? try JobInputs.read(url) : nil })
   }
 
+  /// The names of the files in a folder as rank 0 sees them, for all: other nodes may list them otherwise.
+  ///
+  /// - Throws: on every rank, where rank 0 can't list it.
+  public func listForAll(_ folder: URL) throws -> [String] {
+    let names = try broadcast(
+      agree { () -> [UInt8]? in
+        guard rank == 0 else { return nil }
+        do {
+          return Array(try FileManager.default.contentsOfDirectory(atPath: folder.path).joined(separator: "\0").utf8)
+        } catch {
+          throw JobError("\(folder.path): can't be listed: \(error.localizedDescription)")
+        }
+      })
+    return String(decoding: names, as: UTF8.self).split(separator: "\0").map(String.init)
+  }
+
   /// Ranks on several nodes may read different copies of a model; their numbers must not be mixed.
   ///
   /// - Throws: on every rank, where one has other inputs than rank 0.

@@ -1,10 +1,11 @@
 import Foundation
+import Safetensors
 import Transformer
 import VisionLanguage
 
 /// Adapters in the folders of Hugging Face PEFT: adapter_config.json and adapter_model.safetensors.
 public enum PEFTAdapter {
-  /// Reads an adapter for a model, to generate with.
+  /// Reads an adapter for a model, to run it with.
   ///
   /// - Parameter allowsNoChange: takes an adapter whose products B A are all zero: a fresh one, to be trained.
   /// - Throws: `PEFTError` with everything that is wrong, or `SafetensorsError` where the file is malformed.
@@ -26,6 +27,15 @@ public enum PEFTAdapter {
       targets: Set(sites.map(\.projection)).sorted(), layers: Set(sites.map(\.layer)).sorted(), loraRank: read.rank,
       loraAlpha: read.alpha, dropout: read.dropout)
     return (adapter, configuration)
+  }
+
+  /// What tells one adapter from another: the SHA-256 of its adapter_config.json and that of its
+  /// adapter_model.safetensors, with a space between.
+  ///
+  /// - Throws: an error that names the file, where one can't be read.
+  public static func digest(of folder: URL) throws -> String {
+    try [PEFTConfiguration.fileName, PEFTTensors.fileName]
+      .map { try SHA256.hex(ofFile: folder.appendingPathComponent($0)) }.joined(separator: " ")
   }
 
   private static func read(

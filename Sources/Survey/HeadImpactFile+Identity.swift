@@ -36,12 +36,13 @@ extension HeadImpactFile {
       options.sinkFactor = try double("sink_factor")
       options.bootstrapResamples = Int(try integer("bootstrap_resamples"))
       options.seed = UInt64(bitPattern: try integer("seed"))
+      let adapter = try file.attribute("adapter_sha256") == nil ? nil : try string("adapter_sha256")
       let limit = Int(try integer("limit"))
       let identity = ScoreIdentity(
         programVersion: try string("program_version"), modelType: try string("model_type"),
-        modelSHA256: try string("model_sha256"), datasetSHA256: try string("dataset_sha256"),
-        prompt: try string("prompt"), precision: try string("precision"), limit: limit == 0 ? nil : limit,
-        options: options, savesScores: try file.exists("/scores"))
+        modelSHA256: try string("model_sha256"), adapterSHA256: adapter,
+        datasetSHA256: try string("dataset_sha256"), prompt: try string("prompt"), precision: try string("precision"),
+        limit: limit == 0 ? nil : limit, options: options, savesScores: try file.exists("/scores"))
       return (identity, Int(try integer("samples_skipped")))
     }
   }

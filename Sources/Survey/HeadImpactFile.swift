@@ -8,6 +8,8 @@ public enum HeadImpactFile {
   struct Provenance {
     let identity: ScoreIdentity
     let modelName: String
+    /// nil without an adapter.
+    let adapterName: String?
     let ranks: Int
     /// Time of the scoring itself, in seconds; without start-up and writing.
     let secondsScoring: Double
@@ -135,8 +137,9 @@ public enum HeadImpactFile {
   ) throws {
     let identity = provenance.identity
     let options = identity.options
-    let attributes: [(String, HDF5Attribute)] = [
-      ("title", .string("Head Impact of \(provenance.modelName)")), ("Conventions", "CF-1.8"),
+    let subject = provenance.modelName + (provenance.adapterName.map { " with the adapter \($0)" } ?? "")
+    var attributes: [(String, HDF5Attribute)] = [
+      ("title", .string("Head Impact of \(subject)")), ("Conventions", "CF-1.8"),
       ("source", .string("headimpact \(identity.programVersion); definition: arXiv 2511.23375")),
       ("model_name", .string(provenance.modelName)), ("model_type", .string(identity.modelType)),
       ("model_sha256", .string(identity.modelSHA256)), ("dataset_sha256", .string(identity.datasetSHA256)),
@@ -151,6 +154,9 @@ public enum HeadImpactFile {
       ("ranks", .integer(Int64(provenance.ranks))), ("samples_skipped", .integer(Int64(skipped))),
       ("seconds_scoring", .double(provenance.secondsScoring)),
     ]
+    if let name = provenance.adapterName, let digest = identity.adapterSHA256 {
+      attributes += [("adapter_name", .string(name)), ("adapter_sha256", .string(digest))]
+    }
     for (name, value) in attributes { try file.setAttribute(name, value) }
   }
 
@@ -161,11 +167,14 @@ public enum HeadImpactFile {
 
   // MARK: - Reading
 
-  /// The tables of a finished file and the model they are of.
+  /// The tables of a finished file, and the model and adapter that they are of.
   public struct Contents: Sendable {
     public let table: HeadImpactTable
     public let modelName: String?
     public let modelSHA256: String?
+    /// nil where the model was scored without an adapter.
+    public let adapterName: String?
+    public let adapterSHA256: String?
   }
 
   /// Reads the tables back.
@@ -189,7 +198,9 @@ public enum HeadImpactFile {
       func string(_ name: String) throws -> String? {
         if case .string(let value) = try file.attribute(name) { value } else { nil }
       }
-      return Contents(table: table, modelName: try string("model_name"), modelSHA256: try string("model_sha256"))
+      return Contents(
+        table: table, modelName: try string("model_name"), modelSHA256: try string("model_sha256"),
+        adapterName: try string("adapter_name"), adapterSHA256: try string("adapter_sha256"))
     }
   }
 }

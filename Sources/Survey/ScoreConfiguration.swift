@@ -7,6 +7,8 @@ import TensorCore
 public struct ScoreConfiguration: Sendable {
   /// A published model folder.
   public var model: URL
+  /// A PEFT adapter of it.
+  public var adapter: URL?
   /// A key-object dataset (formats.md).
   public var dataset: URL
   /// The folder that the dataset's file names are relative to.

@@ -6,6 +6,8 @@ struct ScoreIdentity: Equatable, Sendable {
   var programVersion: String
   var modelType: String
   var modelSHA256: String
+  /// As `PEFTAdapter.digest` has it; nil without an adapter.
+  var adapterSHA256: String?
   var datasetSHA256: String
   var prompt: String
   var precision: String
@@ -16,6 +18,7 @@ struct ScoreIdentity: Equatable, Sendable {
   var run: RunIdentity {
     RunIdentity([
       ("program version", programVersion), ("model type", modelType), ("model (SHA-256)", modelSHA256),
+      ("adapter (SHA-256)", adapterSHA256 ?? "none"),
       ("dataset (SHA-256)", datasetSHA256), ("--prompt", prompt), ("--precision", precision),
       ("--limit", limit.map(String.init) ?? "none"), ("--coverage", "\(options.coverage)"),
       ("--query", options.query.rawValue), ("--normalize", options.normalize.rawValue),
@@ -28,12 +31,12 @@ struct ScoreIdentity: Equatable, Sendable {
 
 extension ScoreIdentity {
   init(
-    programVersion: String, modelType: String, modelSHA256: String, datasetSHA256: String,
+    programVersion: String, modelType: String, modelSHA256: String, adapterSHA256: String?, datasetSHA256: String,
     configuration: ScoreConfiguration
   ) {
     self.init(
-      programVersion: programVersion, modelType: modelType, modelSHA256: modelSHA256, datasetSHA256: datasetSHA256,
-      prompt: configuration.prompt, precision: configuration.precision.rawValue, limit: configuration.limit,
-      options: configuration.options, savesScores: configuration.savesScores)
+      programVersion: programVersion, modelType: modelType, modelSHA256: modelSHA256, adapterSHA256: adapterSHA256,
+      datasetSHA256: datasetSHA256, prompt: configuration.prompt, precision: configuration.precision.rawValue,
+      limit: configuration.limit, options: configuration.options, savesScores: configuration.savesScores)
   }
 }

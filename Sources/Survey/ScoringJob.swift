@@ -3,6 +3,7 @@ import Foundation
 import HeadImpact
 import Jobs
 import Kernels
+import LowRankAdaptation
 import MessagePassing
 import Safetensors
 import VisionLanguage
@@ -44,6 +45,10 @@ public struct ScoringJob {
     let (model, dataset, identity) = try world.agree { () -> Inputs in
       let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
       let model = try ModelRegistry.load(folder: configuration.model, context: context)
+      if let folder = configuration.adapter {
+        // One that changes nothing yet has a Head Impact too: the model's own.
+        model.decoder.adapter = try PEFTAdapter.load(folder: folder, for: model, allowsNoChange: true)
+      }
       let dataset = try KeyObjectDataset(json: Data(datasetBytes), name: configuration.dataset.path)
       return (model, dataset, try self.identity(of: model, datasetBytes))
     }
@@ -192,6 +197,7 @@ public struct ScoringJob {
       skipped: skipped,
       provenance: HeadImpactFile.Provenance(
         identity: identity, modelName: configuration.model.standardizedFileURL.lastPathComponent,
+        adapterName: configuration.adapter?.standardizedFileURL.lastPathComponent,
         ranks: world.worldSize, secondsScoring: seconds),
       // A kill just before the journal's removal leaves the output beside it.
       replacing: configuration.resumes)
@@ -227,6 +233,7 @@ public struct ScoringJob {
     let asked = ScoreIdentity(
       programVersion: begun.programVersion, modelType: begun.modelType,
       modelSHA256: try SafetensorsCheckpoint(folder: configuration.model).headerDigest(),
+      adapterSHA256: try configuration.adapter.map(PEFTAdapter.digest),
       datasetSHA256: try JobInputs.read(configuration.dataset).withUnsafeBytes { try SHA256.hex(of: $0) },
       configuration: configuration)
     let differences = begun.run.differences(from: asked.run)
@@ -242,6 +249,7 @@ public struct ScoringJob {
     ScoreIdentity(
       programVersion: JobDefaults.programVersion, modelType: type(of: model).modelType,
       modelSHA256: try SafetensorsCheckpoint(folder: configuration.model).headerDigest(),
+      adapterSHA256: try configuration.adapter.map(PEFTAdapter.digest),
       datasetSHA256: try datasetBytes.withUnsafeBytes { try SHA256.hex(of: $0) }, configuration: configuration)
   }
 

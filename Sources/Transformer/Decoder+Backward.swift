@@ -129,6 +129,7 @@ extension Decoder {
     try projectBack(
       .output, way, x: record.mixed.base, dy: context.operand(copy, rows: rows, columns: hiddenSize), into: dMixed,
       rows: 0..<rows, outputs: way.outputs)
+    clearAblated(dMixed, layer: way.layer, rows: rows)
     let adaptsInputs = [Projection.query, .key, .value].contains { way.update($0) != nil }
     guard !way.isLowest || adaptsInputs else { return }
 

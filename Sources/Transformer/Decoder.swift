@@ -29,6 +29,8 @@ public final class Decoder {
   public let normEps: Float
   /// Low-rank updates that every pass applies; nil for the model as it is.
   public var adapter: LowRankAdapter?
+  /// Heads whose output every pass leaves out, and through which no gradient flows back.
+  public var ablatedHeads = AblatedHeads.none
   let context: ComputeContext
   let workspace = Workspace()
   /// Rows of the MLP that are computed at a time.
@@ -212,9 +214,23 @@ public final class Decoder {
       queries: queries, keys: pass.cache.keys(layer: index), values: pass.cache.values(layer: index), into: mixed,
       spans: outputs == nil ? pass.spans : layout.outputSpans, shape: shape, scratch: &workspace.attention,
       tap: pass.tap(of: index))
+    clearAblated(mixed, layer: index, rows: rows)
     try project(
       .output, of: index, context.operand(mixed, rows: rows, columns: shape.queryWidth), into: hidden,
       accumulate: true, pass, outputs: outputs)
+  }
+
+  /// Zeroes what ablated heads have mixed, or its gradient.
+  ///
+  /// - Shape: mixed [rows, H · D].
+  func clearAblated(_ mixed: UnsafeMutablePointer<Float>, layer index: Int, rows: Int) {
+    let shape = layers[index].attention.shape
+    for head in ablatedHeads[index] {
+      precondition(head < shape.heads)
+      for row in 0..<rows {
+        (mixed + row * shape.queryWidth + head * shape.headDim).update(repeating: 0, count: shape.headDim)
+      }
+    }
   }
 
   /// The attention weights of the last layer, for a pass that ends there: the prefix's queries matter only for what they

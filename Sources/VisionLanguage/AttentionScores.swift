@@ -44,7 +44,7 @@ public final class AttentionScoreReader {
     guard let first = sequences.first else { return }
     let polling = Taps(hiddenState: { _, _ in try afterLayer() })
     let visual = try model.encode(image, taps: polling)
-    let prefix = Self.sharedPrefix(of: sequences, query: query)
+    let prefix = sequences.sharedPrefix { $0.queryRows(query).first ?? $0.ids.count }
     precondition(prefix >= first.visual.upperBound, "a description stands before the image")
 
     var cached = 0
@@ -66,16 +66,6 @@ public final class AttentionScoreReader {
       }
       cached = prefix
     }
-  }
-
-  /// Rows that all sequences have in common and that no description's query row is among.
-  private static func sharedPrefix(of sequences: [TokenSequence], query: HeadImpactOptions.Query) -> Int {
-    var shared = sequences.map { $0.queryRows(query).first ?? $0.ids.count }.min() ?? 0
-    for sequence in sequences.dropFirst() {
-      let common = zip(sequence.ids, sequences[0].ids).prefix { $0 == $1 }.count
-      shared = min(shared, common)
-    }
-    return shared
   }
 
   /// Consecutive descriptions whose rows and scores fit one pass.
@@ -102,19 +92,9 @@ public final class AttentionScoreReader {
     _ layout: SequenceLayout, _ sequences: [TokenSequence], visual: VisualFeatures, query: HeadImpactOptions.Query,
     normalize: HeadImpactOptions.Normalize, afterLayer: @escaping () throws -> Void
   ) throws -> [Float] {
-    let hiddenSize = model.decoder.hiddenSize
-    hidden.reserve(layout.rows * hiddenSize)
+    hidden.reserve(layout.rows * model.decoder.hiddenSize)
     let prefix = layout.prefix
-    model.embed(sequences[0], rows: layout.cachedPrefix..<prefix, visual: visual, into: hidden.base)
-    var angles = model.angles(sequences[0], grid: visual.grid).rows(layout.cachedPrefix..<prefix)
-    var row = layout.newPrefix
-    for (sequence, length) in zip(sequences, layout.segments) {
-      let range = prefix..<prefix + length
-      model.embed(sequence, rows: range, visual: visual, into: hidden.base + row * hiddenSize)
-      angles.append(model.angles(sequence, grid: visual.grid).rows(range))
-      row += length
-    }
-
+    let angles = model.embed(sequences, layout: layout, visual: visual, into: hidden.base)
     let heads = model.numAttentionHeads
     let layers = model.decoder.layers.count
     let columns = sequences[0].visual

@@ -35,19 +35,17 @@ struct AdaptedParts {
       heads = try Self.top(count, selection: selection, hi: hi)
     } else {
       heads = try spec.split(separator: ",").map { part in
-        let numbers = part.split(separator: ".").compactMap { Int($0) }
-        guard numbers.count == 2 else {
+        guard let head = Selection.Head(part.trimmingCharacters(in: .whitespaces)) else {
           throw ValidationError("--heads: \"\(part)\" is no head; give layer and head as 14.3, or top:K.")
         }
-        return Selection.Head(layer: numbers[0], head: numbers[1])
+        return head
       }
     }
   }
 
   private static func top(_ count: Int, selection: Selection?, hi: String?) throws -> [Selection.Head] {
     if let hi {
-      let table = try HeadImpactFile.read(fileURL(hi)).table
-      return try Selection(from: table, strategy: .top, layers: 1, topHeads: count).heads
+      return try Selection.heads(of: HeadImpactFile.read(fileURL(hi)).table, strategy: .top, count: count)
     }
     guard let selection else { throw ValidationError("--heads top:K needs --hi, or --selection with heads.") }
     guard selection.heads.count >= count else {

@@ -10,11 +10,13 @@ struct HeadImpactCommand: ParsableCommand {
     commandName: "headimpact",
     abstract: "Finds which attention heads of a vision-language model look at the object being described.",
     discussion: """
-      score, train and generate run under mpirun -np N, or alone as one rank. Progress goes to standard error, results \
+      score, train, generate and ablate run under mpirun -np N, or alone as one rank. Progress goes to standard error, results \
       to standard output or to files. Exit codes: 0 done, 1 the work failed, 64 wrong usage.
       """,
     version: JobDefaults.programVersion,
-    subcommands: [Score.self, Select.self, Train.self, Generate.self, Dataset.self, Doctor.self, Demo.self])
+    subcommands: [
+      Score.self, Select.self, Train.self, Generate.self, Ablate.self, Dataset.self, Doctor.self, Demo.self,
+    ])
 
   /// As ArgumentParser's own, but that the ranks of one run don't all print the same message.
   static func main() {

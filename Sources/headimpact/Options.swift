@@ -6,6 +6,7 @@ import TensorCore
 extension Precision: ExpressibleByArgument {}
 extension Measure: ExpressibleByArgument {}
 extension Selection.Strategy: ExpressibleByArgument {}
+extension Selection.Head: ExpressibleByArgument {}
 extension HeadImpactOptions.Query: ExpressibleByArgument {}
 extension HeadImpactOptions.Normalize: ExpressibleByArgument {}
 extension HeadImpactOptions.Views: ExpressibleByArgument {}

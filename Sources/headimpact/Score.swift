@@ -19,6 +19,8 @@ struct Score: ParsableCommand {
 
   @Option(help: ArgumentHelp("A model folder as published on the Hugging Face Hub.", valueName: "dir"))
   var model: String
+  @Option(help: ArgumentHelp("A PEFT adapter of the model: its Head Impact with the adapter.", valueName: "dir"))
+  var adapter: String?
   @Option(
     help: ArgumentHelp("A key-object dataset: COCO's schema, with a description in each annotation.", valueName: "file")
   )
@@ -78,6 +80,7 @@ struct Score: ParsableCommand {
   private var scoreConfiguration: ScoreConfiguration {
     var configuration = ScoreConfiguration(
       model: fileURL(model), dataset: fileURL(dataset), images: fileURL(images), output: fileURL(output))
+    configuration.adapter = adapter.map(fileURL)
     configuration.prompt = prompt
     configuration.precision = precision
     configuration.limit = limit

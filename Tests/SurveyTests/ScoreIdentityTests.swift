@@ -8,7 +8,8 @@ struct ScoreIdentityTests {
   func differences() {
     let changes: [(String, (inout ScoreIdentity) -> Void)] = [
       ("program version", { $0.programVersion = "2" }), ("model type", { $0.modelType = "llava" }),
-      ("model (SHA-256)", { $0.modelSHA256 = "x" }), ("dataset (SHA-256)", { $0.datasetSHA256 = "x" }),
+      ("model (SHA-256)", { $0.modelSHA256 = "x" }), ("adapter (SHA-256)", { $0.adapterSHA256 = "x" }),
+      ("dataset (SHA-256)", { $0.datasetSHA256 = "x" }),
       ("--prompt", { $0.prompt = "x" }), ("--precision", { $0.precision = "f32" }), ("--limit", { $0.limit = 1 }),
       ("--coverage", { $0.options.coverage = 0.1 }), ("--query", { $0.options.query = .predicting }),
       ("--normalize", { $0.options.normalize = .visual }), ("--views", { $0.options.views = .global }),

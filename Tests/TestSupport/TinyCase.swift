@@ -6,11 +6,12 @@ public struct TinyCase: Sendable, CustomStringConvertible {
   public static let all = ["nested", "published", "odd"].map { TinyCase(name: $0) }
   public static let nested = all[0]
 
+  /// An adapter that PEFT wrote for `nested`.
+  public static let nestedAdapter = tests.appendingPathComponent("LowRankAdaptationTests/Goldens/patterns")
+  private static let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+
   public let name: String
-  private var folder: URL {
-    URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .appendingPathComponent("VisionLanguageTests/Goldens/\(name)")
-  }
+  private var folder: URL { Self.tests.appendingPathComponent("VisionLanguageTests/Goldens/\(name)") }
 
   public var model: URL { folder.appendingPathComponent("checkpoint") }
   public var dataset: URL { folder.appendingPathComponent("dataset/keyobjects.json") }

@@ -91,6 +91,21 @@ struct DecoderBackwardTests {
     try check(problem)
   }
 
+  @Test("the same without some heads, through which no gradient flows")
+  func ablated() throws {
+    let problem = try Problem(layers: 0...2, of: 3, segments: [6, 5], tails: [2, 3])
+    problem.decoder.ablatedHeads = AblatedHeads([(0, 1), (1, 0), (1, 1), (2, 3)])
+    try check(problem)
+    let gradients = try problem.gradients()
+    for update in problem.adapter.updates where update.site == .init(layer: 2, projection: .query) {
+      let depth = RandomModel.heads.headDim
+      for row in 0..<update.outputs {
+        let its = gradients[update.b.lowerBound + row * update.rank..<update.b.lowerBound + (row + 1) * update.rank]
+        #expect(its.allSatisfy { $0 == 0 } == (row / depth == 3), "row \(row)")
+      }
+    }
+  }
+
   @Test("the same through dropout")
   func dropout() throws {
     let problem = try Problem(layers: 1...2, of: 3, segments: [6, 5], tails: [2, 3])

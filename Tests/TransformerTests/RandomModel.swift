@@ -89,6 +89,17 @@ struct RandomModel {
   }
 }
 
+extension Linear {
+  /// The same layer, but that it doesn't see these of its inputs.
+  func blind(to inputs: Set<Int>) -> Linear {
+    let memory = Memory(weight.floats().enumerated().map { inputs.contains($0 % weight.columns) ? 0 : $1 })
+    return Linear(
+      weight: WeightMatrix(
+        owner: memory, base: UnsafeRawPointer(memory.base), elementType: .f32, rows: outputs, columns: self.inputs),
+      bias: bias)
+  }
+}
+
 /// What a pass of the decoder leaves and shows.
 struct Pass {
   /// - Shape: [rows, C].

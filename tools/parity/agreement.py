@@ -90,6 +90,12 @@ def compare_f32(ours, reference, float64=None):
     return figures
 
 
+def compare_adapted(adapted, plain):
+    """The adapter must matter, or agreement with it says nothing."""
+    with h5py.File(adapted) as a, h5py.File(plain) as b:
+        return [Figure("hi that the adapter changes (largest)", _greatest(a["hi"][()], b["hi"][()]), 1e-3, ">=")]
+
+
 def compare_bf16(ours, reference_bf16, reference_f32):
     """Both bfloat16 runs against the float32 reference."""
     with h5py.File(ours) as a, h5py.File(reference_bf16) as b, h5py.File(reference_f32) as f:

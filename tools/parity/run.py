@@ -25,7 +25,7 @@ import drawn_images
 import make_tiny_qwen2vl
 import published
 import training
-from agreement import compare_bf16, compare_f32
+from agreement import compare_adapted, compare_bf16, compare_f32
 from coco_keyobjects import coco_keyobjects
 
 # Checkpoints: other head counts, grouped-query ratios, widths and depths than the goldens have. The weights' scale falls with
@@ -50,11 +50,11 @@ LIMIT_ON_VISUAL_TOKENS = 100
 DRAWN = [(333, 251, "jpg", "RGB"), (199, 307, "png", "RGB"), (128, 128, "jpg", "L"), (517, 90, "png", "RGB"), (64, 280, "jpg", "RGB")]
 
 
-def reference(folder, data, precision, threads):
-    output = folder / f"reference-{precision}.h5"
+def reference(folder, data, precision, threads, adapter=None):
+    output = folder / f"reference-{precision}{'-adapted' * bool(adapter)}.h5"
     subprocess.run([sys.executable, ROOT / "tools/reference/hi_reference.py", "--model", folder / "model",
                     "--dataset", data / "keyobjects.json", "--images", data / "images", "--output", output,
-                    "--precision", precision, "--dump-scores"], check=True, stdout=subprocess.DEVNULL,
+                    "--precision", precision, "--dump-scores", *(["--adapter", adapter] if adapter else [])], check=True, stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL if not os.environ.get("PARITY_VERBOSE") else None,
                    env=os.environ | {"OMP_NUM_THREADS": str(threads)})
     return output
@@ -68,11 +68,11 @@ def mpirun(ranks):
     return ["mpirun", *root, "--oversubscribe", "-np", str(ranks)]
 
 
-def product(binary, folder, data, precision, ranks):
-    output = folder / f"headimpact-{precision}.h5"
+def product(binary, folder, data, precision, ranks, adapter=None):
+    output = folder / f"headimpact-{precision}{'-adapted' * bool(adapter)}.h5"
     subprocess.run([*mpirun(ranks), binary, "score", "--model", folder / "model", "--dataset", data / "keyobjects.json",
-                    "--images", data / "images", "--output", output, "--precision", precision, "--save-scores", "--quiet"],
-                   check=True)
+                    "--images", data / "images", "--output", output, "--precision", precision, "--save-scores", "--quiet",
+                    *(["--adapter", adapter] if adapter else [])], check=True)
     return output
 
 
@@ -127,6 +127,7 @@ def main():
         ours = wanted if a.smoke else product(a.binary, folder, data[case["data"]], "f32", ranks)
         float64 = reference(folder, data[case["data"]], "f64", a.threads) if case.get("float64") else None
         rows += report(compare_f32(ours, wanted, float64))
+        rows += report(training.ablation(program, folder, data[case["data"]], ours))
         if case.get("bf16"):
             wanted_bf16 = reference(folder, data[case["data"]], "bf16", a.threads)
             ours = wanted_bf16 if a.smoke else product(a.binary, folder, data[case["data"]], "bf16", ranks)
@@ -134,6 +135,11 @@ def main():
         if name in training.CASES:
             print("  training and generating", flush=True)
             rows += report(training.run_case(program, folder, data[case["data"]], training.CASES[name]))
+            print("  scoring with the adapter", flush=True)
+            adapter = folder / f"adapter-{training.CASES[name]['ranks'][-1]}"
+            wanted = reference(folder, data[case["data"]], "f32", a.threads, adapter)
+            ours = wanted if a.smoke else product(a.binary, folder, data[case["data"]], "f32", 2, adapter)
+            rows += report(compare_f32(ours, wanted) + compare_adapted(ours, folder / "reference-f32.h5"))
     if not a.smoke and (not a.only or a.only in DEMONSTRATION):
         rows += demonstration(a, work, program)
     failed = sum(not ok for ok in rows)

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "tools/reference")]
 
 from generation import SPACES
-from training import compare_loaded, compare_texts, compare_training, first_samples, read_texts, write_questions
+from training import compare_ablations, compare_loaded, compare_texts, compare_training, first_samples, read_texts, write_questions
 
 LOG = [{"loss": 2.0, "grad_norm": 1.0, "tokens": 9}, {"loss": 1.5, "grad_norm": 0.5, "tokens": 7}]
 WEIGHTS = {"a": np.array([1.0, 2.0], np.float32), "b": np.array([[3.0]], np.float32)}
@@ -62,6 +62,25 @@ class Training(unittest.TestCase):
         self.assertEqual(agrees(set(), 2.0003, 2.0), [True, False])
         self.assertEqual(agrees(set(), 1.9997, 2.0), [True, False])
         self.assertEqual(agrees(set(), float("nan"), 2.0), [True, False])
+
+
+class Ablation(unittest.TestCase):
+    def over(self, loss=2.0, others=(2.5, 1.9), differences=(0.5, -0.1)):
+        ours = {"loss": loss, "ablations": [{"loss": l, "difference": d} for l, d in zip(others, differences)]}
+        return [not f.ok for f in compare_ablations(ours, [2.0, 2.5, 1.9])]
+
+    def test_equal_losses_agree(self):
+        self.assertEqual(self.over(), [False, False, False])
+
+    def test_each_difference_is_found(self):
+        self.assertEqual(self.over(loss=2.0001), [True, False, False])
+        self.assertEqual(self.over(others=(2.5, 1.8999)), [True, False, False])
+        self.assertEqual(self.over(differences=(0.5, 0.1)), [False, True, False])
+        self.assertEqual(self.over(others=(float("nan"), 1.9)), [True, False, False])
+
+    def test_heads_that_change_nothing_prove_nothing(self):
+        ours = {"loss": 2.0, "ablations": [{"loss": 2.0, "difference": 0.0}]}
+        self.assertEqual([f.ok for f in compare_ablations(ours, [2.0, 2.0])], [True, True, False])
 
 
 class Texts(unittest.TestCase):

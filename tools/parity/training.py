@@ -63,6 +63,17 @@ def compare_loaded(strays, loss, wanted):
             Figure("loss of the dataset with the adapter, relative difference", abs(loss - wanted) / wanted, 1e-4)]
 
 
+def compare_ablations(ours, wanted):
+    """ours: an ablation.json; wanted: mean losses, of the model as it is and then of each ablation."""
+    losses = np.array([ours["loss"], *(row["loss"] for row in ours["ablations"])])
+    wanted = np.array(wanted)
+    differences = np.array([row["difference"] for row in ours["ablations"]])
+    return [Figure("loss without some heads, largest relative difference", float(np.max(np.abs(losses - wanted) / wanted)), 1e-5),
+            Figure("its difference from the model's, largest difference",
+                   float(np.max(np.abs(differences - (wanted[1:] - wanted[0])))), 2e-5),
+            Figure("differences that the heads make (largest)", float(np.max(np.abs(wanted[1:] - wanted[0]))), 1e-3, ">=")]
+
+
 # ---------------------------------------------------------------- the reference
 def first_samples(data, count, folder):
     """A dataset folder with the first `count` annotations, by id; all where count is None."""
@@ -168,6 +179,10 @@ class Product:
         self.run(2, "generate", "--model", folder / "model", "--dataset", dataset, "--images", images, "--max-new-tokens", length,
                  "--precision", "f32", "--output", output, *(["--adapter", adapter] if adapter else []))
 
+    def ablate(self, folder, data, hi, output):
+        self.run(3, "ablate", "--model", folder / "model", "--dataset", data / "keyobjects.json", "--images", data / "images",
+                 "--hi", hi, "--heads", 3, "--random-seeds", "0,1", "--head", "0.0", "--precision", "f32", "--output", output)
+
     def run(self, ranks, *words):
         subprocess.run([*self.mpirun(ranks), self.binary, *map(str, words), "--quiet"], check=True, stdout=subprocess.DEVNULL)
 
@@ -189,6 +204,19 @@ class StandIn:
     def generate(self, folder, pairs, dataset, images, length, output, adapter=None):
         texts, _ = generate_reference(folder, pairs, length, adapter)
         output.write_text(json.dumps([{"question_id": key, "answer": text} for key, text in texts.items()]))
+
+
+    def ablate(self, folder, data, hi, output):
+        import torch
+
+        from ablation_reference import mean_losses, summed_losses
+        from hi_reference import Reference
+        chosen = {"top": [[0, 0], [1, 2]], "bottom": [[0, 1]], "named": [[2, 1], [0, 0]]}
+        loss, *others = mean_losses(summed_losses(
+            Reference(folder / "model", torch.float32), data / "keyobjects.json", data / "images", list(chosen.values())))
+        output.write_text(json.dumps({"loss": loss, "ablations": [
+            {"name": name, "heads": heads, "loss": other, "difference": other - loss}
+            for (name, heads), other in zip(chosen.items(), others)]}))
 
 
 def read_steps(adapter):
@@ -225,6 +253,21 @@ def adapter_loss(program, folder, data, case, adapter):
     count = len(json.loads((data / "keyobjects.json").read_text())["annotations"])
     program.train(folder, data, case, adapter, 1, folder / "once", steps=1, batch=count)
     return compare_loaded(strays, float(read_steps(folder / "once")["loss"][0]), wanted)
+
+
+def ablation(program, folder, data, hi, samples=6):
+    """Figures of the losses without some heads, those of hi.h5's ends among them."""
+    import torch
+
+    from ablation_reference import mean_losses, summed_losses
+    from hi_reference import Reference
+    few = first_samples(data, samples, folder / "ablated-samples")
+    output = folder / "ablation.json"
+    program.ablate(folder, few, hi, output)
+    ours = json.loads(output.read_text())
+    wanted = mean_losses(summed_losses(Reference(folder / "model", torch.float32), few / "keyobjects.json", few / "images",
+                                       [row["heads"] for row in ours["ablations"]]))
+    return compare_ablations(ours, wanted)
 
 
 def run_case(program, folder, data, case):

@@ -1,0 +1,82 @@
+import Foundation
+import HeadImpact
+import Jobs
+import TensorCore
+import VisionLanguage
+
+/// Everything that an ablating run is asked for.
+public struct AblateConfiguration: Sendable {
+  /// A published model folder.
+  public var model: URL
+  /// A PEFT adapter of it.
+  public var adapter: URL?
+  /// A key-object dataset, COCO captions, or VQA v2 questions.
+  public var dataset: URL
+  /// The answers of a VQA v2 question file.
+  public var annotations: URL?
+  public var images: URL
+  /// The JSON file to make.
+  public var output: URL
+  /// Each is measured by itself, beside the model as it is.
+  public var ablations: [Ablation]
+  /// `model_sha256` of the scoring run that the heads were chosen by: another model is refused. nil where they come from
+  /// elsewhere.
+  public var scoredModelSHA256: String?
+  public var prompt = JobDefaults.prompt
+  public var precision = Precision.bf16
+  /// Takes the first examples only, by id.
+  public var limit: Int?
+  public var bootstrapResamples = 1000
+  /// Of the bootstrap.
+  public var seed: UInt64 = 0
+  public var threads: Int?
+  public var resumes = false
+  public var isStrict = false
+  public var isQuiet = false
+
+  public init(model: URL, dataset: URL, images: URL, output: URL, ablations: [Ablation]) {
+    self.model = model
+    self.dataset = dataset
+    self.images = images
+    self.output = output
+    self.ablations = ablations
+  }
+
+  /// Where finished images are kept until the output is whole.
+  var journal: URL { output.appendingPathExtension("journal") }
+
+  /// - Throws: `JobError` naming the option.
+  func validate() throws {
+    if let limit, limit < 1 { throw JobError("--limit is \(limit); it must be at least 1") }
+    if let threads, !(1...4096).contains(threads) { throw JobError("--threads is \(threads); it must be in 1...4096") }
+    guard Bootstrap.resampleCounts.contains(bootstrapResamples) else {
+      throw JobError("--bootstrap is \(bootstrapResamples); it must be in \(Bootstrap.resampleCounts)")
+    }
+    guard !ablations.isEmpty else { throw JobError("no heads are named that could be taken out") }
+    for (index, ablation) in ablations.enumerated() {
+      guard !ablation.heads.isEmpty else { throw JobError("the ablation \"\(ablation.name)\" names no head") }
+      guard Set(ablation.heads).count == ablation.heads.count else {
+        throw JobError("the ablation \"\(ablation.name)\" names a head twice")
+      }
+      guard !ablations[..<index].contains(where: { $0.name == ablation.name }) else {
+        throw JobError("two ablations are called \"\(ablation.name)\"")
+      }
+    }
+  }
+
+  /// - Throws: `JobError` where the heads are not the model's.
+  func validateHeads(of model: any VisionLanguageModel, sha256: String) throws {
+    if let scored = scoredModelSHA256, scored != sha256 {
+      throw JobError(
+        "the heads were chosen by the Head Impact of another model (model_sha256 \(scored)) than \(self.model.path) (\(sha256))"
+      )
+    }
+    let (layers, heads) = (model.decoder.layers.count, model.numAttentionHeads)
+    for ablation in ablations {
+      for head in ablation.heads where !(0..<layers).contains(head.layer) || !(0..<heads).contains(head.head) {
+        throw JobError(
+          "there is no head \(head): the model has layers 0 to \(layers - 1), of heads 0 to \(heads - 1)")
+      }
+    }
+  }
+}

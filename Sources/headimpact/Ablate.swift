@@ -1,0 +1,139 @@
+import Ablation
+import ArgumentParser
+import Foundation
+import HeadImpact
+import Jobs
+import MessagePassing
+import Survey
+import TensorCore
+
+struct Ablate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Take heads out of a model, and measure what its descriptions' loss does: do the heads matter?",
+    discussion: """
+      mpirun -np 4 headimpact ablate --model DIR --dataset keyobjects.json --images DIR --hi hi.h5 --heads 12 \
+      --random-seeds 0,1,2 --output ablation.json
+
+      The best heads of hi.h5, the worst, and as many drawn at random are each taken out together. Finished images are kept \
+      in OUTPUT.journal until the output is whole; after a kill, --resume goes on from there, on any number of ranks.
+      """)
+
+  @Option(help: ArgumentHelp("A model folder as published on the Hugging Face Hub.", valueName: "dir"))
+  var model: String
+  @Option(help: ArgumentHelp("A PEFT adapter of the model.", valueName: "dir"))
+  var adapter: String?
+  @Option(
+    help: ArgumentHelp(
+      "A key-object dataset, COCO captions, or VQA v2 questions with --annotations.", valueName: "file"))
+  var dataset: String
+  @Option(help: ArgumentHelp("The answers of a VQA v2 question file.", valueName: "file"))
+  var annotations: String?
+  @Option(help: ArgumentHelp("The folder of the dataset's images.", valueName: "dir"))
+  var images: String
+  @Option(help: ArgumentHelp("The JSON file to write.", valueName: "file"))
+  var output: String
+
+  @Option(help: ArgumentHelp("The HDF5 file of a scoring run, which the heads are chosen by.", valueName: "file"))
+  var hi: String?
+  @Option(help: ArgumentHelp("How many heads are taken out at a time.", valueName: "k"))
+  var heads = 10
+  @Option(help: "The measure whose HI decides.")
+  var measure = Measure.matched
+  @Option(help: ArgumentHelp("Seeds of the random choices, as 0,1,2.", valueName: "list"))
+  var randomSeeds = "0,1,2"
+  @Option(
+    name: .customLong("head"),
+    help: ArgumentHelp("Or take out this head, as 14.3; more of them together.", valueName: "layer.head"))
+  var named: [Selection.Head] = []
+
+  @Option(help: "What the model is asked about each image that has no question of its own.")
+  var prompt = JobDefaults.prompt
+  @Option(help: "The type of the operands of matrix products; all else is float32.")
+  var precision = Precision.bf16
+  @Option(help: ArgumentHelp("Use only the first examples, by id.", valueName: "n"))
+  var limit: Int?
+  @Option(help: ArgumentHelp("Resamples of the bootstrap over images.", valueName: "n"))
+  var bootstrap = 1000
+  @Option(help: "Seed of the bootstrap.")
+  var seed: UInt64 = 0
+  @Option(help: ArgumentHelp("Threads of each rank (default: the node's cores over its ranks).", valueName: "n"))
+  var threads: Int?
+  @Flag(help: "Go on from the journal of a run that was stopped.")
+  var resume = false
+  @Flag(help: "Stop at the first example that can't be used, instead of skipping it.")
+  var strict = false
+  @Flag(help: "No progress, only warnings and the result.")
+  var quiet = false
+  @Option(help: "How the result is printed.")
+  var format = OutputFormat.table
+
+  func validate() throws {
+    guard hi != nil || !named.isEmpty else { throw ValidationError("Say which heads: --hi or --head.") }
+  }
+
+  func run() throws {
+    let configuration = try ablateConfiguration()
+    let summary = try Communicator.withWorld { try AblationJob(configuration, on: $0).run() }
+    guard let summary else { return }
+    switch format {
+    case .json: print(try summary.result.json())
+    case .table: print(Self.text(summary))
+    }
+  }
+
+  private static func text(_ summary: AblationJob.Summary) -> String {
+    let result = summary.result
+    var rows = [["heads taken out", "loss", "difference", "95% interval"], ["none", number(result.loss), "", ""]]
+    rows += result.ablations.map { row in
+      ["\(row.name) (\(row.heads.count))", number(row.loss), signed(row.difference)]
+        + ["\(signed(row.lower)) \(signed(row.upper))"]
+    }
+    let skipped = result.skipped.isEmpty ? "" : ", \(result.skipped.count) skipped"
+    let state = summary.isNew ? "" : "; it was finished already"
+    return """
+      \(aligned(rows))
+
+      \(result.samples) samples\(skipped) of \(result.images) images, \(result.tokens) tokens \
+      -> \(summary.output.path)\(state)
+      """
+  }
+
+  private static func signed(_ value: Double) -> String { String(format: "%+.4f", value) }
+
+  private func ablateConfiguration() throws -> AblateConfiguration {
+    var ablations: [Ablation] = []
+    var scoredModelSHA256: String?
+    if let hi {
+      let contents = try HeadImpactFile.read(fileURL(hi))
+      scoredModelSHA256 = contents.modelSHA256
+      ablations = try Ablation.byHeadImpact(
+        contents.table, measure: measure, count: heads, randomSeeds: seeds(randomSeeds))
+    }
+    if !named.isEmpty { ablations.append(Ablation(name: "named", heads: named)) }
+    var c = AblateConfiguration(
+      model: fileURL(model), dataset: fileURL(dataset), images: fileURL(images), output: fileURL(output),
+      ablations: ablations)
+    c.scoredModelSHA256 = scoredModelSHA256
+    c.adapter = adapter.map(fileURL)
+    c.annotations = annotations.map(fileURL)
+    c.prompt = prompt
+    c.precision = precision
+    c.limit = limit
+    c.bootstrapResamples = bootstrap
+    c.seed = seed
+    c.threads = threads
+    c.resumes = resume
+    c.isStrict = strict
+    c.isQuiet = quiet
+    return c
+  }
+
+  private func seeds(_ list: String) throws -> [UInt64] {
+    try list.split(separator: ",").map { part in
+      guard let seed = UInt64(part.trimmingCharacters(in: .whitespaces)) else {
+        throw ValidationError("--random-seeds: \"\(part)\" is no whole number from 0; give them as 0,1,2.")
+      }
+      return seed
+    }
+  }
+}

@@ -1,0 +1,167 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Tests that run the program itself; one after the other, so that none has to share the cores.
+@Suite("Ablating runs", .serialized)
+struct AblatingRuns {
+  private let tiny = TinyCase.nested
+
+  private struct Result: Decodable {
+    struct Row: Decodable {
+      let name: String
+      let heads: [[Int]]
+      let loss: Double
+      let difference: Double
+      let lower: Double
+      let upper: Double
+    }
+    let images: Int
+    let samples: Int
+    let tokens: Int
+    let loss: Double
+    let ablations: [Row]
+    let skipped: [Skipped]
+
+    struct Skipped: Decodable { let id: Int }
+
+    init(_ file: URL) throws { self = try JSONDecoder().decode(Self.self, from: Data(contentsOf: file)) }
+  }
+
+  private func run(_ arguments: [String], ranks: Int? = nil) async throws -> MPIRun {
+    let run = try await MPIRun.launch("headimpact", arguments, ranks: ranks, timeout: 120)
+    #expect(!run.timedOut)
+    return run
+  }
+
+  private func succeed(_ arguments: [String], ranks: Int? = nil) async throws {
+    let run = try await run(arguments, ranks: ranks)
+    try #require(run.exitCode == 0, "\(run.standardError)")
+  }
+
+  private func fail(_ arguments: [String], saying words: String, ranks: Int? = nil) async throws {
+    let run = try await run(arguments, ranks: ranks)
+    #expect(run.exitCode == 1 && run.standardError.contains(words), "\(run.standardError)")
+  }
+
+  private func ablate(
+    to output: URL, _ more: String..., model: URL? = nil, dataset: URL? = nil, images: URL? = nil
+  ) -> [String] {
+    [
+      "ablate", "--model", (model ?? tiny.model).path, "--dataset", (dataset ?? tiny.dataset).path, "--images",
+      (images ?? tiny.images).path, "--precision", "f32", "--quiet", "--output", output.path,
+    ] + more
+  }
+
+  @Test("the heads of hi.h5's ends and random ones are taken out, to the same bytes on 1, 2, 3 and 5 ranks")
+  func ranks() async throws {
+    try await ScratchFolder.with { scratch in
+      let hi = scratch.file("hi.h5")
+      try await succeed(tiny.score(to: hi, "--precision", "f32"))
+      var outputs: [Data] = []
+      for ranks in [nil, 1, 2, 3, 5] {
+        let output = scratch.file("\(ranks ?? 0).json")
+        try await succeed(
+          ablate(to: output, "--hi", hi.path, "--heads", "3", "--random-seeds", "0,7", "--head", "2.3"), ranks: ranks)
+        outputs.append(try Data(contentsOf: output))
+      }
+      #expect(Set(outputs).count == 1)
+      let result = try Result(scratch.file("3.json"))
+      #expect(result.ablations.map(\.name) == ["top", "bottom", "random 0", "random 7", "named"])
+      #expect(result.ablations.map(\.heads.count) == [3, 3, 3, 3, 1])
+      #expect(Set(result.ablations.map(\.heads)).count == 5)
+      #expect(result.images == 4 && result.samples == 8 && result.skipped.isEmpty)
+      for row in result.ablations {
+        #expect(abs(row.loss - result.loss - row.difference) < 1e-12 && row.difference != 0)
+        #expect(row.lower <= row.difference && row.difference <= row.upper)
+      }
+    }
+  }
+
+  @Test("losses are means over supervised tokens, those of transformers")
+  func means() async throws {
+    try await ScratchFolder.with { scratch in
+      let golden = try GoldenCase.all()[0]
+      let output = scratch.file("out.json")
+      let heads = golden.ablations[4].flatMap { ["--head", "\($0[0]).\($0[1])"] }
+      try await succeed(ablate(to: output) + heads, ranks: 2)
+      let result = try Result(output)
+      let tokens = golden.samples.reduce(0) { $0 + $1.tokens }
+      func mean(_ index: Int) -> Double { golden.samples.reduce(0) { $0 + $1.losses[index] } / Double(tokens) }
+      #expect(result.tokens == tokens)
+      #expect(abs(result.loss - mean(0)) < 1e-5 * mean(0))
+      #expect(abs(result.ablations[0].loss - mean(5)) < 1e-5 * mean(5))
+    }
+  }
+
+  @Test("with an adapter the losses are others")
+  func adapter() async throws {
+    try await ScratchFolder.with { scratch in
+      try await succeed(ablate(to: scratch.file("plain.json"), "--head", "0.0"))
+      try await succeed(
+        ablate(to: scratch.file("adapted.json"), "--head", "0.0", "--adapter", TinyCase.nestedAdapter.path), ranks: 2)
+      #expect(try Result(scratch.file("plain.json")).loss != Result(scratch.file("adapted.json")).loss)
+    }
+  }
+
+  @Test("what can't be used is skipped and named; --strict stops, and what is begun is gone on from")
+  func skipped() async throws {
+    try await ScratchFolder.with { scratch in
+      let images = scratch.file("images")
+      try FileManager.default.copyItem(at: tiny.images, to: images)
+      let image = images.appendingPathComponent("0003.jpg")
+      try FileManager.default.removeItem(at: image)
+      let output = scratch.file("out.json")
+      let arguments = ablate(to: output, "--head", "1.1", images: images)
+      try await fail(arguments + ["--strict"], saying: "0003.jpg")
+      try await fail(arguments, saying: "--resume")
+      try await fail(arguments + ["--resume", "--head", "0.0"], saying: "heads taken out was named: 1.1 and now is ")
+      try await succeed(arguments + ["--resume"], ranks: 2)
+      let result = try Result(output)
+      #expect(result.images == 3 && result.skipped.count + result.samples == 8 && !result.skipped.isEmpty)
+      let again = try await run(arguments + ["--resume"])
+      #expect(again.standardOutput.contains("finished already"))
+      try await fail(arguments + ["--resume", "--limit", "3"], saying: "--limit was none and now is 3", ranks: 2)
+
+      try FileManager.default.copyItem(at: tiny.images.appendingPathComponent("0003.jpg"), to: image)
+      try await succeed(ablate(to: scratch.file("whole.json"), "--head", "1.1", images: images))
+      #expect(try Result(scratch.file("whole.json")).samples == 8)
+    }
+  }
+
+  @Test("where nothing can be used there is no output")
+  func nothing() async throws {
+    try await ScratchFolder.with { scratch in
+      let empty = scratch.file("images")
+      try FileManager.default.createDirectory(at: empty, withIntermediateDirectories: true)
+      try await fail(
+        ablate(to: scratch.file("out.json"), "--head", "0.0", images: empty), saying: "no example could be used")
+      #expect(try scratch.names == ["images"])
+    }
+  }
+
+  @Test(
+    "heads that aren't there, and options that make no sense, are refused", arguments: [nil, 2],
+    [
+      (["--head", "4.0"], "no head 4.0: the model has layers 0 to 3, of heads 0 to 3"), (["--head", "0.4"], "0.4"),
+      (["--head", "0.0", "--head", "0.0"], "twice"), (["--head", "0.0", "--limit", "0"], "--limit is 0"),
+      (["--head", "0.0", "--bootstrap", "0"], "--bootstrap is 0"),
+      (["--head", "0.0", "--adapter", "/nowhere"], "/nowhere"),
+    ])
+  func refusals(_ ranks: Int?, _ refused: (more: [String], words: String)) async throws {
+    try await ScratchFolder.with { scratch in
+      try await fail(ablate(to: scratch.file("out.json")) + refused.more, saying: refused.words, ranks: ranks)
+      #expect(try scratch.names.isEmpty)
+    }
+  }
+
+  @Test("heads chosen by the Head Impact of another model are refused")
+  func otherModel() async throws {
+    try await ScratchFolder.with { scratch in
+      let hi = scratch.file("hi.h5")
+      try await succeed(TinyCase.all[1].score(to: hi))
+      try await fail(
+        ablate(to: scratch.file("out.json"), "--hi", hi.path, "--heads", "2"), saying: "another model")
+    }
+  }
+}

@@ -1,0 +1,96 @@
+import Kernels
+import TestSupport
+import Testing
+
+@testable import Transformer
+
+@Suite("Heads taken out")
+struct AblationTests {
+  private static let heads: [(layer: Int, head: Int)] = [(0, 1), (1, 0), (1, 3), (2, 2)]
+  private let decoder: Decoder
+  private let rows: [Float]
+
+  init() throws {
+    var random = RandomModel()
+    decoder = try random.decoder(layers: 3)
+    rows = random.numbers(11 * RandomModel.hiddenSize)
+  }
+
+  /// A decoder whose output projections don't see what these heads have mixed.
+  private func blind(to heads: [(layer: Int, head: Int)]) -> Decoder {
+    let depth = RandomModel.heads.headDim
+    let layers = decoder.layers.enumerated().map { index, layer in
+      let columns = heads.filter { $0.layer == index }.flatMap { $0.head * depth..<($0.head + 1) * depth }
+      let attention = layer.attention
+      return DecoderLayer(
+        inputNorm: layer.inputNorm,
+        attention: Attention(
+          query: attention.query, key: attention.key, value: attention.value,
+          output: attention.output.blind(to: Set(columns)), shape: attention.shape),
+        postAttentionNorm: layer.postAttentionNorm, gate: layer.gate, up: layer.up, down: layer.down)
+    }
+    return Decoder(
+      layers: layers, hiddenSize: decoder.hiddenSize, normEps: decoder.normEps, context: decoder.context)
+  }
+
+  @Test(
+    "a pass is the same as with output projections that don't see them, whatever the layout",
+    arguments: [
+      SequenceLayout(newPrefix: 11), SequenceLayout(newPrefix: 0, segments: [11]),
+      SequenceLayout(newPrefix: 4, segments: [7]), SequenceLayout(newPrefix: 4, segments: [7], outputTails: [3]),
+    ])
+  func passes(_ layout: SequenceLayout) throws {
+    func hidden(_ decoder: Decoder) throws -> [Float] {
+      let pass = try decoder.pass(rows, layout, positions: Array(0..<11), cache: decoder.freshCache(rows: 11))
+      return Array(pass.hidden.prefix((layout.outputs?.count ?? 11) * RandomModel.hiddenSize))
+    }
+    let plain = try hidden(decoder)
+    decoder.ablatedHeads = AblatedHeads(Self.heads)
+    let ablated = try hidden(decoder)
+    let closeness = Closeness(ablated, try hidden(blind(to: Self.heads)))
+    #expect(closeness.maximumDifference <= 2e-6, "\(closeness)")
+    #expect(Closeness(ablated, plain).relativeL2 > 0.01)
+    decoder.ablatedHeads = .none
+    #expect(try hidden(decoder) == plain)
+  }
+
+  @Test("the attention weights of layers above follow; those of the heads' own layer stay")
+  func weights() throws {
+    func weights() throws -> [Pass.Key: [Float]] {
+      try decoder.pass(
+        rows, SequenceLayout(newPrefix: 0, segments: [11]), positions: Array(0..<11),
+        cache: decoder.freshCache(rows: 11), stopsAtLastWeights: true
+      ).weights
+    }
+    let plain = try weights()
+    decoder.ablatedHeads = AblatedHeads([(1, 2)])
+    let ablated = try weights()
+    for (key, values) in plain where key.row > 1 {
+      #expect((values == ablated[key]) == (key.layer <= 1), "\(key)")
+    }
+  }
+
+  @Test("decoding on the cache goes on without them")
+  func cache() throws {
+    decoder.ablatedHeads = AblatedHeads(Self.heads)
+    let size = RandomModel.hiddenSize
+    let whole = try decoder.pass(
+      rows, SequenceLayout(newPrefix: 11), positions: Array(0..<11), cache: decoder.freshCache(rows: 11))
+    let cache = decoder.freshCache(rows: 11)
+    _ = try decoder.pass(
+      Array(rows[..<(8 * size)]), SequenceLayout(newPrefix: 8), positions: Array(0..<8), cache: cache)
+    let rest = try decoder.pass(
+      Array(rows[(8 * size)...]), SequenceLayout(cachedPrefix: 8, newPrefix: 0, segments: [3]),
+      positions: Array(8..<11), cache: cache)
+    let closeness = Closeness(rest.hidden, Array(whole.hidden[(8 * size)...]))
+    #expect(closeness.maximumDifference <= 2e-6, "\(closeness)")
+  }
+
+  @Test("the lowest layer that loses a head")
+  func lowest() {
+    #expect(AblatedHeads(Self.heads.reversed()).lowestLayer == 0)
+    #expect(AblatedHeads([(4, 1), (2, 7)]).lowestLayer == 2)
+    #expect(AblatedHeads.none.lowestLayer == nil)
+    #expect(AblatedHeads([(1, 3), (1, 0), (1, 3)]) == AblatedHeads([(1, 0), (1, 3)]))
+  }
+}
