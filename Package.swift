@@ -47,21 +47,31 @@ let package = Package(
     room("COCO"),
     room("MessagePassing", ["CMPI"]),
     room("HDF5Store", ["CHDF5"]),
+    room("Files"),
     room("Transformer", ["TensorCore", "Kernels", "Safetensors"]),
     room("VisionLanguage", ["Transformer", "ImageInput", "Tokenization", "HeadImpact"]),
     room("HeadImpact", ["COCO"]),
-    room("LowRankAdaptation", ["VisionLanguage", "Transformer", "Kernels", "TensorCore", "Safetensors", "HeadImpact"]),
+    room("HeadImpactStore", ["HeadImpact", "HDF5Store"]),
+    room(
+      "LowRankAdaptation",
+      ["VisionLanguage", "Transformer", "Kernels", "TensorCore", "Safetensors", "HeadImpact", "Files"]),
     room("Jobs", ["ImageInput", "MessagePassing", "Safetensors"]),
-    room("Survey", ["Jobs", "VisionLanguage", "HeadImpact", "COCO", "MessagePassing", "HDF5Store"]),
+    room(
+      "Survey",
+      ["Jobs", "VisionLanguage", "HeadImpact", "HeadImpactStore", "COCO", "MessagePassing", "HDF5Store"]),
     room(
       "AdapterTraining",
       ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing", "HDF5Store"]),
     room(
       "Generation", ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing"]),
+    room("Reporting", ["HeadImpact", "HeadImpactStore", "HDF5Store", "COCO", "ImageInput", "Safetensors", "Files"]),
     room("Demonstration", ["COCO", "ImageInput"], resources: [.copy("Model")]),
     .executableTarget(
       name: "headimpact",
-      dependencies: ["Survey", "AdapterTraining", "Generation", "Jobs", "Demonstration", argumentParser],
+      dependencies: [
+        "Survey", "HeadImpactStore", "AdapterTraining", "Generation", "Reporting", "Jobs", "Demonstration",
+        argumentParser,
+      ],
       swiftSettings: strict),
 
     .target(name: "TestSupport", dependencies: ["Safetensors"], path: "Tests/TestSupport", swiftSettings: strict),
@@ -80,9 +90,11 @@ let package = Package(
     tests(of: "Transformer"),
     tests(of: "VisionLanguage", exclude: ["Goldens"]),
     tests(of: "HeadImpact", exclude: ["Goldens"]),
-    tests(of: "LowRankAdaptation", exclude: ["Goldens"]),
+    tests(of: "HeadImpactStore", ["HDF5Store", "HeadImpact"]),
+    tests(of: "LowRankAdaptation", ["Files"], exclude: ["Goldens"]),
     tests(of: "Jobs"),
-    tests(of: "Survey", ["Jobs", "Demonstration"]),
+    tests(of: "Survey", ["HeadImpactStore", "Jobs", "Demonstration"]),
+    tests(of: "Reporting", ["HeadImpact", "HeadImpactStore", "HDF5Store", "COCO", "ImageInput"]),
     tests(
       of: "AdapterTraining",
       ["COCO", "HDF5Store", "ImageInput", "Jobs", "LowRankAdaptation", "Transformer", "VisionLanguage"],
