@@ -50,14 +50,21 @@ let package = Package(
     room("COCO"),
     room("MessagePassing", ["CMPI"]),
     room("HDF5Store", ["CHDF5"]),
+    room("Files"),
     room("Transformer", ["TensorCore", "Kernels", "Safetensors"]),
     room("VisionLanguage", ["Transformer", "ImageInput", "Tokenization", "HeadImpact"]),
     room("HeadImpact", ["COCO"]),
-    room("LowRankAdaptation", ["VisionLanguage", "Transformer", "Kernels", "TensorCore", "Safetensors", "HeadImpact"]),
+    room("HeadImpactStore", ["HeadImpact", "HDF5Store"]),
+    room(
+      "LowRankAdaptation",
+      ["VisionLanguage", "Transformer", "Kernels", "TensorCore", "Safetensors", "HeadImpact", "Files"]),
     room("Jobs", ["ImageInput", "MessagePassing", "Safetensors"]),
     room(
       "Survey",
-      ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing", "HDF5Store"]),
+      [
+        "Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "HeadImpactStore", "COCO", "MessagePassing",
+        "HDF5Store",
+      ]),
     room(
       "AdapterTraining",
       ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing", "HDF5Store"]),
@@ -71,15 +78,19 @@ let package = Package(
     room(
       "Experiment",
       [
-        "Survey", "AdapterTraining", "Generation", "Ablation", "Demonstration", "Jobs", "HeadImpact",
+        "Survey", "AdapterTraining", "Generation", "Ablation", "Reporting", "HeadImpactStore", "Demonstration", "Jobs",
+        "HeadImpact",
         "LowRankAdaptation",
         .product(name: "Yams", package: "Yams"),
       ]),
+    room("Reporting", ["HeadImpact", "HeadImpactStore", "HDF5Store", "COCO", "ImageInput", "Safetensors", "Files"]),
     room("Demonstration", ["COCO", "ImageInput"], resources: [.copy("Model")]),
     .executableTarget(
       name: "headimpact",
       dependencies: [
-        "Survey", "AdapterTraining", "Generation", "KeyObjects", "Experiment", "Ablation", "Jobs", "Demonstration",
+        "Survey", "HeadImpactStore", "AdapterTraining", "Generation", "KeyObjects", "Experiment", "Ablation",
+        "Reporting", "Jobs",
+        "Demonstration",
         argumentParser,
       ],
       swiftSettings: strict),
@@ -100,9 +111,11 @@ let package = Package(
     tests(of: "Transformer"),
     tests(of: "VisionLanguage", exclude: ["Goldens"]),
     tests(of: "HeadImpact", exclude: ["Goldens"]),
-    tests(of: "LowRankAdaptation", exclude: ["Goldens"]),
+    tests(of: "HeadImpactStore", ["HDF5Store", "HeadImpact"]),
+    tests(of: "LowRankAdaptation", ["Files"], exclude: ["Goldens"]),
     tests(of: "Jobs"),
-    tests(of: "Survey", ["Jobs", "Demonstration"]),
+    tests(of: "Survey", ["HeadImpactStore", "Jobs", "Demonstration"]),
+    tests(of: "Reporting", ["HeadImpact", "HeadImpactStore", "HDF5Store", "COCO", "ImageInput"]),
     tests(
       of: "AdapterTraining",
       ["COCO", "HDF5Store", "ImageInput", "Jobs", "LowRankAdaptation", "Transformer", "VisionLanguage"],

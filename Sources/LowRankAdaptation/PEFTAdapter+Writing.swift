@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Safetensors
 import Transformer
@@ -11,8 +12,8 @@ extension PEFTAdapter {
   ///   - configuration: of rank, alpha and dropout; updates of another rank or weight become patterns.
   ///   - modelName: for the reader, and for PEFT's `AutoPeftModel`.
   ///   - alongside: writes more files into the folder before it appears.
-  /// - Throws: `LowRankAdaptationError` or `SafetensorsError`, and what `alongside` throws; an old folder is
-  ///   untouched then.
+  /// - Throws: `LowRankAdaptationError`, `FolderError` or `SafetensorsError`, and what `alongside` throws; an old folder
+  ///   is untouched then.
   public static func write(
     _ adapter: LowRankAdapter, configuration: LoRAConfiguration, for model: any VisionLanguageModel, modelName: String,
     to folder: URL, alongside: (URL) throws -> Void = { _ in }
@@ -41,7 +42,7 @@ extension PEFTAdapter {
     }
     try AdapterFolder.write(to: folder) { aside in
       try alongside(aside)
-      try AdapterFolder.write(text + Data("\n".utf8), to: aside.appendingPathComponent(PEFTConfiguration.fileName))
+      try WholeFolder.write(text + Data("\n".utf8), to: aside.appendingPathComponent(PEFTConfiguration.fileName))
       try writeSafetensors(
         tensors, metadata: ["format": "pt"], to: aside.appendingPathComponent(PEFTTensors.fileName))
     }

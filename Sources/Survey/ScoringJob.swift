@@ -1,6 +1,7 @@
 import COCO
 import Foundation
 import HeadImpact
+import HeadImpactStore
 import Jobs
 import Kernels
 import LowRankAdaptation

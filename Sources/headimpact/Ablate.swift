@@ -2,6 +2,7 @@ import Ablation
 import ArgumentParser
 import Foundation
 import HeadImpact
+import HeadImpactStore
 import Jobs
 import MessagePassing
 import Survey

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 import HeadImpact
-import Survey
+import HeadImpactStore
 
 /// The layers and heads that `train`'s options name.
 struct AdaptedParts {

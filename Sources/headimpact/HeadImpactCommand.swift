@@ -15,7 +15,8 @@ struct HeadImpactCommand: ParsableCommand {
       """,
     version: JobDefaults.programVersion,
     subcommands: [
-      Score.self, Select.self, Train.self, Generate.self, Ablate.self, Dataset.self, Doctor.self, Demo.self,
+      Score.self, Select.self, Train.self, Generate.self, Ablate.self, Dataset.self, Report.self, Doctor.self,
+      Demo.self,
     ])
 
   /// As ArgumentParser's own, but that the ranks of one run don't all print the same message.

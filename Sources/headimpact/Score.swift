@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Jobs
 import HeadImpact
+import HeadImpactStore
 import MessagePassing
 import Survey
 import TensorCore

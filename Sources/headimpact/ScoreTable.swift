@@ -1,5 +1,6 @@
 import Foundation
 import HeadImpact
+import HeadImpactStore
 import Survey
 
 /// What `score` prints: the heads that look at the object most, and where the file is.

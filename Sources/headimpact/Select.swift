@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 import HeadImpact
-import Survey
+import HeadImpactStore
 
 struct Select: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Safetensors
 import TestSupport
@@ -91,7 +92,7 @@ struct WritingTests {
       let second = try adapter()
       second.parameters[0] = 9
       // Another's file would be lost.
-      let error = try #require(throws: LowRankAdaptationError.self) { try write(second, to: folder) }
+      let error = try #require(throws: FolderError.self) { try write(second, to: folder) }
       #expect(error.description.contains("log.json"))
       #expect(throws: Refused.self) { try write(second, to: folder) { _ in throw Refused() } }
       #expect(try PEFTAdapter.load(folder: folder, for: tiny()).values == first.values)
@@ -130,8 +131,8 @@ struct WritingTests {
     try ScratchFolder.with { scratch in
       let adapter = try adapter()
       try Data().write(to: scratch.file("file"))
-      #expect(throws: LowRankAdaptationError.self) { try write(adapter, to: scratch.file("file")) }
-      #expect(throws: LowRankAdaptationError.self) { try write(adapter, to: scratch.file("file/below")) }
+      #expect(throws: FolderError.self) { try write(adapter, to: scratch.file("file")) }
+      #expect(throws: FolderError.self) { try write(adapter, to: scratch.file("file/below")) }
       let empty = LowRankAdapter([], for: try tiny().decoder.layers)
       #expect(throws: LowRankAdaptationError.self) { try write(empty, to: scratch.file("a")) }
       adapter.parameters[3] = .nan

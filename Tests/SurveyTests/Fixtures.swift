@@ -1,5 +1,6 @@
 import Foundation
 import HeadImpact
+import HeadImpactStore
 
 @testable import Survey
 

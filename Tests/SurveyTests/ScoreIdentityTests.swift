@@ -1,3 +1,4 @@
+import HeadImpactStore
 import Testing
 
 @testable import Survey

@@ -1,16 +1,16 @@
 import Foundation
 import HDF5Store
 import HeadImpact
-import Jobs
 
 extension HeadImpactFile {
   /// The run that a finished file is of, and how many samples it skipped.
   ///
-  /// - Throws: `HDF5Error`, or `JobError` naming the attribute that is missing or not what this program writes.
-  static func origin(of url: URL) throws -> (identity: ScoreIdentity, skipped: Int) {
+  /// - Throws: `HDF5Error`, or `HeadImpactError` naming the attribute that is missing or not what this program writes.
+  public static func origin(of url: URL) throws -> (identity: ScoreIdentity, skipped: Int) {
     try HDF5File.read(from: url.path) { file in
-      func wrong(_ name: String) -> JobError {
-        JobError("\(url.path): its attribute \(name) isn't one of a finished scoring run; choose another --output")
+      func wrong(_ name: String) -> HeadImpactError {
+        HeadImpactError(
+          "\(url.path): its attribute \(name) isn't one of a finished scoring run; choose another --output")
       }
       func string(_ name: String) throws -> String {
         guard case .string(let value) = try file.attribute(name) else { throw wrong(name) }

@@ -1,10 +1,9 @@
 import Foundation
 import HDF5Store
 import HeadImpact
+import HeadImpactStore
 import TestSupport
 import Testing
-
-@testable import Survey
 
 @Suite("Reading a Head Impact file")
 struct HeadImpactFileTests {

@@ -1,20 +1,8 @@
 import HeadImpact
+import HeadImpactStore
 import Jobs
 
-/// Everything that the numbers of a scoring run depend on.
-struct ScoreIdentity: Equatable, Sendable {
-  var programVersion: String
-  var modelType: String
-  var modelSHA256: String
-  /// As `PEFTAdapter.digest` has it; nil without an adapter.
-  var adapterSHA256: String?
-  var datasetSHA256: String
-  var prompt: String
-  var precision: String
-  var limit: Int?
-  var options: HeadImpactOptions
-  var savesScores: Bool
-
+extension ScoreIdentity {
   var run: RunIdentity {
     RunIdentity([
       ("program version", programVersion), ("model type", modelType), ("model (SHA-256)", modelSHA256),
@@ -27,9 +15,7 @@ struct ScoreIdentity: Equatable, Sendable {
       ("--save-scores", "\(savesScores)"),
     ])
   }
-}
 
-extension ScoreIdentity {
   init(
     programVersion: String, modelType: String, modelSHA256: String, adapterSHA256: String?, datasetSHA256: String,
     configuration: ScoreConfiguration

@@ -5,7 +5,7 @@ import HeadImpact
 /// hi.h5, the results of a scoring run (formats.md, "Head Impact results").
 public enum HeadImpactFile {
   /// What the file says besides its tables.
-  struct Provenance {
+  public struct Provenance {
     let identity: ScoreIdentity
     let modelName: String
     /// nil without an adapter.
@@ -13,12 +13,28 @@ public enum HeadImpactFile {
     let ranks: Int
     /// Time of the scoring itself, in seconds; without start-up and writing.
     let secondsScoring: Double
+
+    public init(
+      identity: ScoreIdentity, modelName: String, adapterName: String?, ranks: Int, secondsScoring: Double
+    ) {
+      self.identity = identity
+      self.modelName = modelName
+      self.adapterName = adapterName
+      self.ranks = ranks
+      self.secondsScoring = secondsScoring
+    }
   }
 
   /// What one sample gives to the file.
-  struct Row {
+  public struct Row {
     let impact: SampleImpact
     let scores: [Float]
+
+    /// - Parameter scores: [layer, head, visual]; empty where they aren't kept.
+    public init(impact: SampleImpact, scores: [Float]) {
+      self.impact = impact
+      self.scores = scores
+    }
   }
 
   /// Writes the file aside and gives it its name when it is whole.
@@ -28,7 +44,7 @@ public enum HeadImpactFile {
   ///   - row: reads one sample's results, asked for in that order.
   ///   - skipped: samples that couldn't be used, ascending.
   ///   - replacing: whether a file of this name may be there, and is replaced.
-  static func write(
+  public static func write(
     to url: URL, table: HeadImpactTable, confidence: Confidence, samples: [Int], row: (Int) throws -> Row,
     skipped: [(id: Int, reason: String)], provenance: Provenance, replacing: Bool
   ) throws {
@@ -163,44 +179,5 @@ public enum HeadImpactFile {
   private static func describe(_ file: HDF5File, _ name: String, _ meaning: String, units: String) throws {
     try file.setAttribute("long_name", .string(meaning), of: name)
     try file.setAttribute("units", .string(units), of: name)
-  }
-
-  // MARK: - Reading
-
-  /// The tables of a finished file, and the model and adapter that they are of.
-  public struct Contents: Sendable {
-    public let table: HeadImpactTable
-    public let modelName: String?
-    public let modelSHA256: String?
-    /// nil where the model was scored without an adapter.
-    public let adapterName: String?
-    public let adapterSHA256: String?
-  }
-
-  /// Reads the tables back.
-  ///
-  /// - Throws: `HDF5Error` or `HeadImpactError` naming the file and what is wrong in it.
-  public static func read(_ url: URL) throws -> Contents {
-    try HDF5File.read(from: url.path) { file in
-      let layers = try file.shape(of: "layer").first ?? 0
-      let heads = try file.shape(of: "head").first ?? 0
-      let measures = try file.readStrings("measure").values
-      guard measures == Measure.allCases.map(\.rawValue) else {
-        throw HeadImpactError(
-          "\(url.path): /measure holds \(measures); this program knows \(Measure.allCases.map(\.rawValue))")
-      }
-      let shape: [Int?] = [measures.count, layers, heads]
-      func cube(_ name: String) throws -> [Double] { try file.read(name, as: Double.self, shape: shape).values }
-      let table = try HeadImpactTable(
-        layers: layers, heads: heads, samples: file.shape(of: "sample").first ?? 0, hi: cube("hi"),
-        stderr: cube("hi_stderr"), chance: cube("hi_chance"), nosink: cube("hi_nosink"),
-        sinkShare: file.read("sink_share", as: Double.self, shape: [layers, heads]).values)
-      func string(_ name: String) throws -> String? {
-        if case .string(let value) = try file.attribute(name) { value } else { nil }
-      }
-      return Contents(
-        table: table, modelName: try string("model_name"), modelSHA256: try string("model_sha256"),
-        adapterName: try string("adapter_name"), adapterSHA256: try string("adapter_sha256"))
-    }
   }
 }

@@ -1,0 +1,32 @@
+import HeadImpact
+
+/// Everything that the numbers of a scoring run depend on.
+public struct ScoreIdentity: Equatable, Sendable {
+  public var programVersion: String
+  public var modelType: String
+  public var modelSHA256: String
+  /// As `PEFTAdapter.digest` has it; nil without an adapter.
+  public var adapterSHA256: String?
+  public var datasetSHA256: String
+  public var prompt: String
+  public var precision: String
+  public var limit: Int?
+  public var options: HeadImpactOptions
+  public var savesScores: Bool
+
+  public init(
+    programVersion: String, modelType: String, modelSHA256: String, adapterSHA256: String?, datasetSHA256: String,
+    prompt: String, precision: String, limit: Int?, options: HeadImpactOptions, savesScores: Bool
+  ) {
+    self.programVersion = programVersion
+    self.modelType = modelType
+    self.modelSHA256 = modelSHA256
+    self.adapterSHA256 = adapterSHA256
+    self.datasetSHA256 = datasetSHA256
+    self.prompt = prompt
+    self.precision = precision
+    self.limit = limit
+    self.options = options
+    self.savesScores = savesScores
+  }
+}

@@ -1,0 +1,79 @@
+/// A value and its interval for each of a list of things, one below the other.
+struct IntervalChart {
+  struct Row: Sendable {
+    let name: String
+    let value: Double
+    /// NaN where there is no interval; so too the next.
+    let low: Double
+    let high: Double
+    /// Which colour it has.
+    var style = 0
+    /// Besides the value, in the note that shows when the row is pointed at.
+    var more = ""
+  }
+
+  let rows: [Row]
+  let xTitle: String
+  /// A place to compare with: no change, say.
+  var reference: Double?
+  /// A range behind all rows: what chance choices reach, say.
+  var band: ClosedRange<Double>?
+  var decimals = 3
+  var isSigned = false
+  var width = Theme.Size.column
+
+  private static let rowHeight = 24.0
+
+  func drawing() -> Drawing {
+    let names = rows.map { shortened($0.name, to: 240, size: Theme.Size.tick) }
+    let left = (names.map { textWidth($0, size: Theme.Size.tick) }.max() ?? 0).rounded(.up) + 12
+    let texts = rows.map(text)
+    let right = width - (texts.map { textWidth($0, size: Theme.Size.tick) }.max() ?? 0).rounded(.up) - 14
+    let bottom = 8 + Double(rows.count) * Self.rowHeight
+    let places = rows.flatMap { [$0.value, $0.low, $0.high] } + (reference.map { [$0] } ?? [])
+    let x = Axis(
+      places + (band.map { [$0.lowerBound, $0.upperBound] } ?? []), pixels: (left, right),
+      about: max(2, Int((right - left) / 90)))
+    var parts: [Element] = []
+    if let band {
+      parts.append(
+        Element(
+          "rect",
+          [
+            "x": x(band.lowerBound), "y": 0.0, "width": max(1, x(band.upperBound) - x(band.lowerBound)),
+            "height": bottom, "class": "f5 band",
+          ]))
+    }
+    for tick in x.ticks.values {
+      parts.append(line(x(tick), 0, x(tick), bottom, style: "grid"))
+      parts.append(label(x.ticks.label(tick), x: x(tick), y: bottom + 18, anchor: "middle"))
+    }
+    if let reference { parts.append(line(x(reference), 0, x(reference), bottom, style: "axis")) }
+    for (index, row) in rows.enumerated() {
+      let y = 8 + (Double(index) + 0.5) * Self.rowHeight
+      parts.append(label(names[index], x: left - 12, y: y + 4, anchor: "end", style: "label-name"))
+      parts.append(label(texts[index], x: right + 14, y: y + 4))
+      parts.append(mark(row, x, y: y, text: texts[index]))
+    }
+    parts.append(label(xTitle, x: (left + right) / 2, y: bottom + 38, anchor: "middle", style: "label"))
+    return Drawing(width: width, height: bottom + Plot.footer, elements: parts)
+  }
+
+  private func text(_ row: Row) -> String {
+    let value = isSigned ? signed(row.value, decimals: decimals) : number(row.value, decimals: decimals)
+    guard row.low.isFinite, row.high.isFinite else { return value }
+    let (low, high) = (number(row.low, decimals: decimals), number(row.high, decimals: decimals))
+    return "\(value)  [\(low), \(high)]"
+  }
+
+  private func mark(_ row: Row, _ x: Axis, y: Double, text: String) -> Element {
+    var parts: [Element] = []
+    if row.low.isFinite, row.high.isFinite {
+      parts.append(line(x(row.low), y, x(row.high), y, style: "s\(row.style) curve"))
+    }
+    if row.value.isFinite {
+      parts.append(Element("circle", ["cx": x(row.value), "cy": y, "r": 4.5, "class": "f\(row.style)"]))
+    }
+    return Element("g", [:], parts).noted("\(row.name): \(text)\(row.more)")
+  }
+}

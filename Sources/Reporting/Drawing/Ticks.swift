@@ -1,0 +1,95 @@
+import Foundation
+
+/// Round numbers along an axis.
+struct Ticks: Sendable, Equatable {
+  let values: [Double]
+  /// How many decimals their labels need.
+  let decimals: Int
+
+  /// Multiples of 1, 2 or 5 times a power of ten inside [lower, upper].
+  ///
+  /// - Parameter count: about how many; there may be up to twice as many, or half.
+  init(_ lower: Double, _ upper: Double, about count: Int) {
+    precondition(upper > lower && lower.isFinite && upper.isFinite && count > 0)
+    let step = Self.step((upper - lower) / Double(count))
+    decimals = max(0, Int((-log10(step) - 1e-9).rounded(.up)))
+    let slack = step * 1e-9
+    values = stride(from: ((lower - slack) / step).rounded(.up), through: (upper + slack) / step, by: 1).map {
+      $0 * step
+    }
+  }
+
+  /// 1, 2 and 5 times powers of ten inside [lower, upper], for a logarithmic axis of whole numbers.
+  init(logarithmic lower: Double, _ upper: Double) {
+    precondition(lower >= 1 && upper > lower)
+    var values: [Double] = []
+    var power = 1.0
+    while power <= upper {
+      values += [1, 2, 5].map { $0 * power }.filter { (lower...upper).contains($0) }
+      power *= 10
+    }
+    self.values = values
+    decimals = 0
+  }
+
+  /// Every n-th of the places 0..<count, n being 1, 2 or 5 times a power of ten, at least `room` apart.
+  ///
+  /// - Parameters:
+  ///   - spacing: between neighbouring places. - Units: pixels.
+  ///   - room: what a label needs. - Units: pixels.
+  init(places count: Int, spacing: Double, room: Double) {
+    let step = max(1, Int(Self.step(max(1, room / spacing) - 1e-9)))
+    values = stride(from: 0, to: count, by: step).map(Double.init)
+    decimals = 0
+  }
+
+  func label(_ value: Double) -> String { number(value, decimals: decimals) }
+
+  /// The least of 1, 2, 5 times a power of ten that is at least `least`.
+  private static func step(_ least: Double) -> Double {
+    let power = pow(10, log10(least).rounded(.down))
+    return [1, 2, 5, 10].map { $0 * power }.first { $0 >= least * (1 - 1e-9) } ?? 10 * power
+  }
+}
+
+/// From numbers to pixels.
+struct Axis: Sendable {
+  let domain: ClosedRange<Double>
+  /// Where the domain's bounds lie; the second is the smaller for an axis that goes up. - Units: pixels.
+  let pixels: (Double, Double)
+  let ticks: Ticks
+  let isLogarithmic: Bool
+
+  /// An axis over `values`, widened to the round numbers around them.
+  init(_ values: [Double], pixels: (Double, Double), about count: Int = 5) {
+    let finite = values.filter(\.isFinite)
+    var lower = finite.min() ?? 0
+    var upper = finite.max() ?? 1
+    if upper - lower <= abs(upper) * 1e-9 {
+      let room = max(abs(upper) * 0.1, 0.05)
+      (lower, upper) = (lower - room, upper + room)
+    }
+    let inner = Ticks(lower, upper, about: count)
+    let step = inner.values.count > 1 ? inner.values[1] - inner.values[0] : upper - lower
+    let slack = step * 1e-6
+    lower = ((lower + slack) / step).rounded(.down) * step
+    upper = ((upper - slack) / step).rounded(.up) * step
+    self.init(domain: lower...upper, pixels: pixels, ticks: Ticks(lower, upper, about: count))
+  }
+
+  init(domain: ClosedRange<Double>, pixels: (Double, Double), ticks: Ticks, isLogarithmic: Bool = false) {
+    self.domain = domain
+    self.pixels = pixels
+    self.ticks = ticks
+    self.isLogarithmic = isLogarithmic
+  }
+
+  /// - Returns: in pixels.
+  func callAsFunction(_ value: Double) -> Double {
+    let (lower, upper) = (domain.lowerBound, domain.upperBound)
+    let share =
+      isLogarithmic
+      ? (log(value) - log(lower)) / (log(upper) - log(lower)) : (value - lower) / (upper - lower)
+    return pixels.0 + (pixels.1 - pixels.0) * share
+  }
+}

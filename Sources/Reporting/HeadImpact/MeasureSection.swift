@@ -1,0 +1,45 @@
+import HeadImpact
+
+extension HeadImpactReport {
+  /// What the other measures say, and how much the six agree.
+  static func measureSection(_ facts: HeadImpactFacts) -> Section {
+    let others = Measure.allCases.filter { $0 != facts.measure }
+    return Section(
+      id: "measures", title: "Other measures, and how they agree",
+      blocks: [
+        .table(
+          Table(
+            id: "measures-table", caption: "What each measure gives for one sample.",
+            data: DataTable(
+              [.init("measure", "measure"), .init("meaning", "value for one sample")],
+              Measure.allCases.map { [.text($0.rawValue), .text($0.meaning)] }))),
+        .gallery([agreement(facts, ofLayers: false), agreement(facts, ofLayers: true)]),
+        .gallery(others.map { headMap(facts, $0, preferred: (280, 300)) }),
+      ])
+  }
+
+  private static func agreement(_ facts: HeadImpactFacts, ofLayers: Bool) -> Figure {
+    let table = facts.table
+    let thing = ofLayers ? "layer" : "head"
+    let rankings = Measure.allCases.map { measure in
+      if ofLayers { return (0..<table.layers).map { table.layerScore(measure, layer: $0) } }
+      let first = table.index(measure, layer: 0, head: 0)
+      return Array(table.hi[first..<(first + table.layers * table.heads)])
+    }
+    let names = Measure.allCases.map(\.rawValue)
+    let taus = rankings.flatMap { row in rankings.map { kendallTau(row, $0) } }
+    let chart = MatrixChart(labels: names, values: taus, scale: .diverging(upTo: 1)) { row, column, value in
+      "\(names[row]) and \(names[column]): τ = \(number(value, decimals: 4))"
+    }
+    return Figure(
+      id: "agreement-\(thing)s", title: "Agreement on \(thing)s",
+      caption: "Kendall’s τ-b between the measures’ rankings of the \(counted(rankings[0].count, thing)) by HI over "
+        + "\(facts.samples): 1 is the same order, 0 none in common, −1 the reverse.",
+      drawing: chart.drawing(),
+      data: DataTable(
+        [.init("measure", "measure"), .init("other", "other"), .init("kendall_tau_b", "τ-b")],
+        taus.enumerated().map { index, tau in
+          [.text(names[index / names.count]), .text(names[index % names.count]), .number(tau)]
+        }))
+  }
+}

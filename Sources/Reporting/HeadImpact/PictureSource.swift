@@ -1,0 +1,64 @@
+import COCO
+import Foundation
+import ImageInput
+import Safetensors
+
+/// Where samples' pictures come from.
+public struct PictureSource: Sendable {
+  /// The key-object dataset that was scored.
+  public let dataset: URL
+  /// The folder of its images.
+  public let images: URL
+
+  public init(dataset: URL, images: URL) {
+    self.dataset = dataset
+    self.images = images
+  }
+}
+
+/// The dataset that was scored, read again.
+struct ReportedDataset {
+  let contents: KeyObjectDataset
+  let images: URL
+  private let annotations: [Int64: Annotation]
+
+  /// - Parameter digest: what the file says of the dataset; nil where it says nothing.
+  /// - Throws: `COCOError`, or `ReportError` where it is another dataset.
+  init(_ source: PictureSource, digest: String?, of file: String) throws {
+    let bytes: Data
+    do {
+      bytes = try Data(contentsOf: source.dataset)
+    } catch {
+      throw ReportError("\(source.dataset.path): can't be read: \(error.localizedDescription)")
+    }
+    let actual = try bytes.withUnsafeBytes { try SHA256.hex(of: $0) }
+    if let digest, digest != actual {
+      throw ReportError(
+        "\(source.dataset.path): isn't the dataset that \(file) was made from (SHA-256 \(actual.prefix(12))…, there "
+          + "\(digest.prefix(12))…); give that one, or leave --dataset and --images out")
+    }
+    contents = try KeyObjectDataset(json: bytes, name: source.dataset.path)
+    images = source.images
+    annotations = Dictionary(contents.annotations.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  /// A sample's annotation, its picture and its mask.
+  ///
+  /// - Throws: `ReportError` where the dataset doesn't have them; `COCOError` or `ImageError`.
+  func sample(_ id: Int) throws -> (annotation: Annotation, fileName: String, image: RGBImage, mask: BinaryMask) {
+    guard let annotation = annotations[Int64(id)], let record = contents.image(annotation.imageID) else {
+      throw ReportError("\(contents.name): has no annotation \(id), which was scored")
+    }
+    let parts = record.fileName.split(separator: "/", omittingEmptySubsequences: false)
+    guard !record.fileName.hasPrefix("/"), !parts.contains("..") else {
+      throw ReportError("\(contents.name): file_name \"\(record.fileName)\" leaves the images folder")
+    }
+    let image = try decodeImage(contentsOf: images.appendingPathComponent(record.fileName))
+    guard image.width == record.width, image.height == record.height else {
+      throw ReportError(
+        "\(record.fileName) is \(image.width)x\(image.height) pixels; the dataset says \(record.width)x\(record.height)"
+      )
+    }
+    return (annotation, record.fileName, image, try contents.mask(for: annotation))
+  }
+}

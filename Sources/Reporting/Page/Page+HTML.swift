@@ -1,0 +1,154 @@
+extension Page {
+  /// The name of the program in the page's head, by which a report knows an older one of its own.
+  static let generator = "headimpact report"
+
+  /// The page: one file that needs nothing but the folder it is in.
+  var html: String {
+    let head = Element(
+      "head", [:],
+      [
+        .element(Element("meta", ["charset": "utf-8"])),
+        .element(Element("meta", ["name": "generator", "content": Self.generator])),
+        .element(Element("meta", ["name": "viewport", "content": "width=device-width, initial-scale=1"])),
+        .element(Element("meta", ["name": "color-scheme", "content": "light dark"])),
+        .element(Element("title", text: title)),
+        .element(Element("style", [:], [.verbatim(PageStyle.sheet)])),
+      ])
+    let body = Element(
+      "body", [:],
+      [
+        Element("a", ["class": "skip", "href": "#content"], text: "Skip to the report"), header,
+        Element("div", ["class": "columns"], [contents, main]), Element("footer", [:], [prose(colophon)]),
+        Element("script", [:], [.verbatim(PageScript.text)]),
+      ])
+    return "<!doctype html>\n" + Element("html", ["lang": "en"], [head, body]).markup + "\n"
+  }
+
+  private var header: Element {
+    Element(
+      "header", [:],
+      [Element("p", ["class": "kind"], text: kind), Element("h1", text: title)]
+        + summary.map { Element("p", ["class": "summary"], text: $0) })
+  }
+
+  private var contents: Element {
+    let links = sections.map { section in
+      Element("li", [:], [Element("a", ["href": "#" + section.id], text: section.title)])
+    }
+    return Element(
+      "nav", ["aria-labelledby": "contents"],
+      [Element("h2", ["id": "contents"], text: "Contents"), Element("ol", [:], links)])
+  }
+
+  private var main: Element {
+    Element(
+      "main", ["id": "content"],
+      sections.map { section in
+        Element(
+          "section", ["id": section.id, "aria-labelledby": section.id + "-title"],
+          [Element("h2", ["id": section.id + "-title"], text: section.title)] + section.blocks.map(\.element))
+      })
+  }
+}
+
+extension Block {
+  fileprivate var element: Element {
+    switch self {
+    case .paragraph(let text): prose(text)
+    case .figure(let figure): figure.element
+    case .gallery(let figures): Element("div", ["class": "gallery"], figures.map(\.element))
+    case .table(let table): table.element
+    case .pictures(let pictures): pictures.element
+    case .code(let text): scroll(Element("pre", [:], [Element("code", text: text)]), named: "Text")
+    }
+  }
+}
+
+private func prose(_ text: String) -> Element { Element("p", [:], [.text(text)]) }
+
+/// A box of its own for what may be wider than the screen; it takes the keyboard's arrows.
+private func scroll(_ element: Element, named name: String) -> Element {
+  Element("div", ["class": "scroll", "tabindex": "0", "role": "group", "aria-label": name], [element])
+}
+
+private func files(_ links: [(path: String, text: String)]) -> Element {
+  Element("p", ["class": "files"], links.map { Element("a", ["href": $0.path], text: $0.text) })
+}
+
+extension Figure {
+  fileprivate var element: Element {
+    Element(
+      "figure", ["id": id],
+      [
+        Element("h3", text: title), scroll(inline(), named: title),
+        Element(
+          "figcaption", [:],
+          [prose(caption), files([("figures/\(id).svg", "SVG"), ("data/\(id).csv", "CSV")])]),
+      ])
+  }
+}
+
+extension Table {
+  fileprivate var element: Element {
+    let head = Element(
+      "tr", [:],
+      data.columns.enumerated().map { index, column in
+        Element(
+          "th", ["scope": "col", "aria-sort": "none", "class": isText(index) ? "text" : "number"],
+          [Element("button", ["type": "button"], text: column.heading)])
+      })
+    let rows = data.rows.prefix(mostRows).map { row in
+      Element("tr", [:], zip(data.columns, row).map { cell($0, $1) })
+    }
+    let table = Element(
+      "table", [:], [Element("thead", [:], [head]), Element("tbody", [:], rows)])
+    let more =
+      data.rows.count > mostRows
+      ? " The first \(grouped(mostRows)) of \(grouped(data.rows.count)) rows are shown; the file has them all." : ""
+    return Element(
+      "figure", ["id": id, "class": "table"],
+      [
+        Element("figcaption", [:], [prose(caption + more), files([("data/\(id).csv", "CSV")])]),
+        scroll(table, named: caption),
+      ])
+  }
+
+  private func isText(_ column: Int) -> Bool { data.rows.first.map { $0[column].isText } ?? true }
+
+  private func cell(_ column: DataTable.Column, _ value: DataTable.Value) -> Element {
+    let text = data.shown(value, in: column)
+    switch value {
+    case .text: return Element("td", ["class": "text"], text: text)
+    // What is sorted by: the number itself, not its rounded form.
+    case .integer(let integer): return Element("td", ["class": "number", "data-value": integer], text: text)
+    case .number(let number):
+      return Element("td", ["class": "number", "data-value": number.isFinite ? "\(number)" : ""], text: text)
+    }
+  }
+}
+
+extension Pictures {
+  fileprivate var element: Element {
+    let items = pictures.map { picture in
+      Element(
+        "li", [:],
+        [
+          Element(
+            "div", ["class": "pair"],
+            picture.files.map {
+              Element(
+                "img",
+                [
+                  "src": "pictures/\($0.name)", "width": $0.width, "height": $0.height, "alt": $0.description,
+                ])
+            })
+        ] + picture.lines.map { prose($0) })
+    }
+    return Element(
+      "figure", ["id": id],
+      [
+        Element("h3", text: title), Element("ul", ["class": "pictures"], items),
+        Element("figcaption", [:], [prose(caption), files([("data/\(id).csv", "CSV")])]),
+      ])
+  }
+}

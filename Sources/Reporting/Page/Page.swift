@@ -1,0 +1,111 @@
+/// A report as a value: a title, what it says in short, and its sections.
+public struct Page: Sendable {
+  public var title: String
+  /// What kind of thing this is, over the title.
+  public var kind: String
+  /// The main result in a few plain sentences, one a paragraph.
+  public var summary: [String]
+  public var sections: [Section]
+  /// Under everything: what made the page.
+  public var colophon: String
+
+  public init(title: String, kind: String, summary: [String], sections: [Section], colophon: String) {
+    self.title = title
+    self.kind = kind
+    self.summary = summary
+    self.sections = sections
+    self.colophon = colophon
+  }
+}
+
+/// A part of a page with a heading.
+public struct Section: Sendable {
+  /// Its anchor.
+  public let id: String
+  public let title: String
+  public var blocks: [Block]
+
+  public init(id: String, title: String, blocks: [Block]) {
+    self.id = id
+    self.title = title
+    self.blocks = blocks
+  }
+}
+
+/// What a section is made of.
+public enum Block: Sendable {
+  case paragraph(String)
+  case figure(Figure)
+  /// Small figures side by side, where there is room.
+  case gallery([Figure])
+  case table(Table)
+  case pictures(Pictures)
+  /// Text as it is, line for line: a configuration.
+  case code(String)
+}
+
+/// A table that the reader can sort, and its CSV file.
+public struct Table: Sendable {
+  /// The name of its file and its anchor.
+  public let id: String
+  public let caption: String
+  public let data: DataTable
+  /// Longer tables end here on the page, and say so.
+  public let mostRows: Int
+
+  public init(id: String, caption: String, data: DataTable, mostRows: Int = 200) {
+    self.id = id
+    self.caption = caption
+    self.data = data
+    self.mostRows = mostRows
+  }
+}
+
+/// Pictures with words under each, and the CSV file of what is said of them.
+public struct Pictures: Sendable {
+  public struct Picture: Sendable {
+    /// PNG files; names are without their folder.
+    public let files: [File]
+    /// The words under them, one a line.
+    public let lines: [String]
+
+    public struct File: Sendable {
+      public let name: String
+      public let bytes: [UInt8]
+      public let width: Int
+      public let height: Int
+      /// What is to be seen, for who can't see it.
+      public let description: String
+    }
+  }
+
+  /// The name of its file and its anchor.
+  public let id: String
+  public let title: String
+  public let caption: String
+  public let pictures: [Picture]
+  public let data: DataTable
+}
+
+extension Page {
+  /// Every file of the report but the page: its path in the folder, and what is in it.
+  var attachments: [(path: String, bytes: [UInt8])] {
+    sections.flatMap(\.blocks).flatMap { block -> [(path: String, bytes: [UInt8])] in
+      switch block {
+      case .paragraph, .code: []
+      case .figure(let figure): figure.attachments
+      case .gallery(let figures): figures.flatMap(\.attachments)
+      case .table(let table): [("data/\(table.id).csv", Array(table.data.csv.utf8))]
+      case .pictures(let pictures):
+        [("data/\(pictures.id).csv", Array(pictures.data.csv.utf8))]
+          + pictures.pictures.flatMap { $0.files.map { ("pictures/\($0.name)", $0.bytes) } }
+      }
+    }
+  }
+}
+
+extension Figure {
+  fileprivate var attachments: [(path: String, bytes: [UInt8])] {
+    [("figures/\(id).svg", Array(svg.utf8)), ("data/\(id).csv", Array(data.csv.utf8))]
+  }
+}
