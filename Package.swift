@@ -115,7 +115,7 @@ let package = Package(
     tests(of: "LowRankAdaptation", ["Files"], exclude: ["Goldens"]),
     tests(of: "Jobs"),
     tests(of: "Survey", ["HeadImpactStore", "Jobs", "Demonstration"]),
-    tests(of: "Reporting", ["HeadImpact", "HeadImpactStore", "HDF5Store", "COCO", "ImageInput"]),
+    tests(of: "Reporting", ["HeadImpact", "HeadImpactStore", "HDF5Store", "COCO", "ImageInput", "Safetensors"]),
     tests(
       of: "AdapterTraining",
       ["COCO", "HDF5Store", "ImageInput", "Jobs", "LowRankAdaptation", "Transformer", "VisionLanguage"],

@@ -27,8 +27,8 @@ public enum HeadImpactFile {
 
   /// What one sample gives to the file.
   public struct Row {
-    let impact: SampleImpact
-    let scores: [Float]
+    public let impact: SampleImpact
+    public let scores: [Float]
 
     /// - Parameter scores: [layer, head, visual]; empty where they aren't kept.
     public init(impact: SampleImpact, scores: [Float]) {

@@ -11,7 +11,10 @@ extension CommandLineSuite {
         (["score"], "--model"), (["score", "--precision", "f16"], "f16"), (["select"], "file"),
         (["select", "x.h5", "--strategy", "best"], "best"), (["select", "x.h5", "--measure", "iou"], "iou"),
         (["doctor", "--dataset", "x.json"], "--dataset needs --model"), (["doctor", "--ranks", "0"], "--ranks"),
-        (["demo"], "--output"), (["scoer"], "scoer"), (["select", "x.h5", "--no-such-flag"], "no-such-flag"),
+        (["demo"], "--output"), (["report", "x.h5"], "--output"),
+        (["report", "x.h5", "--output", "r", "--images", "i"], "go together"),
+        (["report", "x.h5", "--output", "r", "--top-heads", "0"], "--top-heads"), (["scoer"], "scoer"),
+        (["select", "x.h5", "--no-such-flag"], "no-such-flag"),
       ])
     func wrongUsage(arguments: [String], word: String) async throws {
       let run = try await MPIRun.launch("headimpact", arguments)
@@ -27,7 +30,7 @@ extension CommandLineSuite {
       #expect(run.standardError.components(separatedBy: "Error:").count == 2, "\(run.standardError)")
     }
 
-    @Test("--help of every verb tells its options", arguments: ["score", "select", "doctor", "demo"])
+    @Test("--help of every verb tells its options", arguments: ["score", "select", "report", "doctor", "demo"])
     func help(verb: String) async throws {
       let run = try await headimpact(verb, "--help")
       #expect(run.exitCode == 0)
@@ -39,7 +42,7 @@ extension CommandLineSuite {
     func program() async throws {
       let help = try await headimpact("--help")
       #expect(help.exitCode == 0)
-      for verb in ["score", "select", "doctor", "demo"] { #expect(help.standardOutput.contains(verb)) }
+      for verb in ["score", "select", "report", "doctor", "demo"] { #expect(help.standardOutput.contains(verb)) }
       let version = try await headimpact("--version")
       #expect(version.exitCode == 0)
       #expect(version.standardOutput.contains(/^[0-9]+\.[0-9]+\.[0-9]+\n$/))

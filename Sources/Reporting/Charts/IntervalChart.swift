@@ -10,6 +10,14 @@ struct IntervalChart {
     var style = 0
     /// Besides the value, in the note that shows when the row is pointed at.
     var more = ""
+    /// Values to compare with, as rings.
+    var others: [Other] = []
+
+    struct Other: Sendable {
+      let name: String
+      let value: Double
+      let style: Int
+    }
   }
 
   let rows: [Row]
@@ -20,6 +28,7 @@ struct IntervalChart {
   var band: ClosedRange<Double>?
   var decimals = 3
   var isSigned = false
+  var legend: [(mark: Legend.Mark, text: String)] = []
   var width = Theme.Size.column
 
   private static let rowHeight = 24.0
@@ -29,41 +38,51 @@ struct IntervalChart {
     let left = (names.map { textWidth($0, size: Theme.Size.tick) }.max() ?? 0).rounded(.up) + 12
     let texts = rows.map(text)
     let right = width - (texts.map { textWidth($0, size: Theme.Size.tick) }.max() ?? 0).rounded(.up) - 14
-    let bottom = 8 + Double(rows.count) * Self.rowHeight
-    let places = rows.flatMap { [$0.value, $0.low, $0.high] } + (reference.map { [$0] } ?? [])
+    let legend = Legend(items: legend, width: width)
+    let top = legend.height
+    let bottom = top + 8 + Double(rows.count) * Self.rowHeight
+    let places =
+      rows.flatMap { [$0.value, $0.low, $0.high] + $0.others.map(\.value) } + (reference.map { [$0] } ?? [])
     let x = Axis(
       places + (band.map { [$0.lowerBound, $0.upperBound] } ?? []), pixels: (left, right),
       about: max(2, Int((right - left) / 90)))
-    var parts: [Element] = []
+    var parts = legend.items.isEmpty ? [] : [Element("g", ["class": "legend"], legend.elements())]
     if let band {
       parts.append(
         Element(
           "rect",
           [
-            "x": x(band.lowerBound), "y": 0.0, "width": max(1, x(band.upperBound) - x(band.lowerBound)),
-            "height": bottom, "class": "f5 band",
+            "x": x(band.lowerBound), "y": top, "width": max(1, x(band.upperBound) - x(band.lowerBound)),
+            "height": bottom - top, "class": "f5 band",
           ]))
     }
     for tick in x.ticks.values {
-      parts.append(line(x(tick), 0, x(tick), bottom, style: "grid"))
+      parts.append(line(x(tick), top, x(tick), bottom, style: "grid"))
       parts.append(label(x.ticks.label(tick), x: x(tick), y: bottom + 18, anchor: "middle"))
     }
-    if let reference { parts.append(line(x(reference), 0, x(reference), bottom, style: "axis")) }
+    if let reference { parts.append(line(x(reference), top, x(reference), bottom, style: "axis")) }
     for (index, row) in rows.enumerated() {
-      let y = 8 + (Double(index) + 0.5) * Self.rowHeight
+      let y = top + 8 + (Double(index) + 0.5) * Self.rowHeight
       parts.append(label(names[index], x: left - 12, y: y + 4, anchor: "end", style: "label-name"))
       parts.append(label(texts[index], x: right + 14, y: y + 4))
       parts.append(mark(row, x, y: y, text: texts[index]))
+      parts += row.others.map { other in
+        Element("circle", ["cx": x(other.value), "cy": y, "r": 5, "class": "s\(other.style) curve"])
+          .noted("\(row.name), \(other.name): \(text(other.value))")
+      }
     }
     parts.append(label(xTitle, x: (left + right) / 2, y: bottom + 38, anchor: "middle", style: "label"))
     return Drawing(width: width, height: bottom + Plot.footer, elements: parts)
   }
 
   private func text(_ row: Row) -> String {
-    let value = isSigned ? signed(row.value, decimals: decimals) : number(row.value, decimals: decimals)
-    guard row.low.isFinite, row.high.isFinite else { return value }
+    guard row.low.isFinite, row.high.isFinite else { return text(row.value) }
     let (low, high) = (number(row.low, decimals: decimals), number(row.high, decimals: decimals))
-    return "\(value)  [\(low), \(high)]"
+    return "\(text(row.value)) [\(low), \(high)]"
+  }
+
+  private func text(_ value: Double) -> String {
+    isSigned ? signed(value, decimals: decimals) : number(value, decimals: decimals)
   }
 
   private func mark(_ row: Row, _ x: Axis, y: Double, text: String) -> Element {

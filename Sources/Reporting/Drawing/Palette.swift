@@ -14,20 +14,24 @@ struct Palette: Sendable {
   ])
 
   /// From brown over near-white, at a half, to blue: a pair that no common colour blindness confuses.
-  static let diverging = Palette([
-    Oklab(lightness: 0.38, chroma: 0.098, hue: 47), Oklab(lightness: 0.65, chroma: 0.12, hue: 55),
-    Oklab(lightness: 0.95, chroma: 0.005, hue: 90), Oklab(lightness: 0.65, chroma: 0.12, hue: 243),
-    Oklab(lightness: 0.38, chroma: 0.115, hue: 255),
-  ])
+  static let diverging = Palette(
+    [
+      Oklab(lightness: 0.38, chroma: 0.098, hue: 47), Oklab(lightness: 0.65, chroma: 0.12, hue: 55),
+      Oklab(lightness: 0.95, chroma: 0.005, hue: 90), Oklab(lightness: 0.65, chroma: 0.12, hue: 243),
+      Oklab(lightness: 0.38, chroma: 0.115, hue: 255),
+    ], middle: 2)
 
-  /// - Parameter stops: at least two, no two neighbours equal.
-  init(_ stops: [Oklab]) {
+  /// - Parameters:
+  ///   - stops: at least two, no two neighbours equal.
+  ///   - middle: the stop that lies at a half, each side walked at its own even pace.
+  init(_ stops: [Oklab], middle: Int? = nil) {
     precondition(stops.count >= 2)
     self.stops = stops
     var lengths = [0.0]
     for (from, to) in zip(stops, stops.dropFirst()) { lengths.append((lengths.last ?? 0) + from.distance(to: to)) }
     let whole = lengths.last ?? 1
-    self.lengths = lengths.map { $0 / whole }
+    let half = middle.map { lengths[$0] } ?? whole / 2
+    self.lengths = lengths.map { $0 <= half ? $0 / half / 2 : 0.5 + ($0 - half) / (whole - half) / 2 }
   }
 
   /// - Parameter share: from 0, the first colour, to 1, the last; what lies outside gets the nearer of them.

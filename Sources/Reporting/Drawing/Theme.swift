@@ -9,7 +9,7 @@ enum Theme {
     let line: String
     let link: String
     /// Told apart by the colour-blind too (after Okabe and Ito, darker or lighter for the paper). Lines differ in their
-    /// dashes as well.
+    /// dashes as well; the last is for what is drawn pale.
     let series: [String]
   }
 
@@ -20,7 +20,7 @@ enum Theme {
     paper: "#14181b", shade: "#1e2428", ink: "#e6e9eb", muted: "#a0abb3", line: "#343c42", link: "#7cbcec",
     series: ["#6cb4ea", "#f08f4b", "#4fc9a4", "#d993c5", "#d9b23c", "#a9b4bc"])
 
-  static let dashes = ["", "7 4", "2 3", "9 3 2 3", "12 3", "4 2 1 2"]
+  static let dashes = ["", "7 4", "2 3", "9 3 2 3", "12 3", ""]
   static let fonts = #"system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif"#
 
   /// - Units: pixels.
@@ -52,7 +52,7 @@ enum Theme {
       .fig .on-light{fill:#111;font-weight:600}
       .fig .ring-out{fill:none;stroke:#fff;stroke-width:3.5}
       .fig .ring-in{fill:none;stroke:#111;stroke-width:1.75}
-      .fig .curve{stroke-width:2;stroke-linejoin:round;stroke-linecap:round}
+      .fig .curve{stroke-width:1.8;stroke-linejoin:round;stroke-linecap:round}
       .fig .thin{stroke-width:1.25}
       .fig .band{fill-opacity:.16;stroke:none}
       .fig .faint{opacity:.45}

@@ -11,12 +11,25 @@ struct Ticks: Sendable, Equatable {
   /// - Parameter count: about how many; there may be up to twice as many, or half.
   init(_ lower: Double, _ upper: Double, about count: Int) {
     precondition(upper > lower && lower.isFinite && upper.isFinite && count > 0)
-    let step = Self.step((upper - lower) / Double(count))
+    self.init(lower, upper, step: Self.step((upper - lower) / Double(count)))
+  }
+
+  /// Multiples of `step` inside [lower, upper].
+  private init(_ lower: Double, _ upper: Double, step: Double) {
     decimals = max(0, Int((-log10(step) - 1e-9).rounded(.up)))
     let slack = step * 1e-9
     values = stride(from: ((lower - slack) / step).rounded(.up), through: (upper + slack) / step, by: 1).map {
       $0 * step
     }
+  }
+
+  /// Multiples of a round step from the one at or below `lower` to the one at or above `upper`.
+  static func around(_ lower: Double, _ upper: Double, about count: Int) -> Ticks {
+    let step = step((upper - lower) / Double(count))
+    let slack = step * 1e-6
+    let first = ((lower + slack) / step).rounded(.down) * step
+    let last = ((upper - slack) / step).rounded(.up) * step
+    return Ticks(first, last, step: step)
   }
 
   /// 1, 2 and 5 times powers of ten inside [lower, upper], for a logarithmic axis of whole numbers.
@@ -69,12 +82,9 @@ struct Axis: Sendable {
       let room = max(abs(upper) * 0.1, 0.05)
       (lower, upper) = (lower - room, upper + room)
     }
-    let inner = Ticks(lower, upper, about: count)
-    let step = inner.values.count > 1 ? inner.values[1] - inner.values[0] : upper - lower
-    let slack = step * 1e-6
-    lower = ((lower + slack) / step).rounded(.down) * step
-    upper = ((upper - slack) / step).rounded(.up) * step
-    self.init(domain: lower...upper, pixels: pixels, ticks: Ticks(lower, upper, about: count))
+    let ticks = Ticks.around(lower, upper, about: count)
+    let bounds = min(lower, ticks.values.first ?? lower)...max(upper, ticks.values.last ?? upper)
+    self.init(domain: bounds, pixels: pixels, ticks: ticks)
   }
 
   init(domain: ClosedRange<Double>, pixels: (Double, Double), ticks: Ticks, isLogarithmic: Bool = false) {

@@ -93,9 +93,11 @@ extension Table {
     let head = Element(
       "tr", [:],
       data.columns.enumerated().map { index, column in
-        Element(
+        var heading = Element(
           "th", ["scope": "col", "aria-sort": "none", "class": isText(index) ? "text" : "number"],
           [Element("button", ["type": "button"], text: column.heading)])
+        if isText(index) { heading.set("style", "min-width:\(longestWord(index) + 3)ch") }
+        return heading
       })
     let rows = data.rows.prefix(mostRows).map { row in
       Element("tr", [:], zip(data.columns, row).map { cell($0, $1) })
@@ -114,6 +116,14 @@ extension Table {
   }
 
   private func isText(_ column: Int) -> Bool { data.rows.first.map { $0[column].isText } ?? true }
+
+  /// Words stay whole, but for digests, which break anywhere.
+  private func longestWord(_ column: Int) -> Int {
+    let words = data.rows.prefix(mostRows).flatMap { row in
+      data.shown(row[column], in: data.columns[column]).split(separator: " ").map(\.count)
+    }
+    return min(words.max() ?? 0, 20)
+  }
 
   private func cell(_ column: DataTable.Column, _ value: DataTable.Value) -> Element {
     let text = data.shown(value, in: column)

@@ -66,8 +66,9 @@ enum PageStyle {
     th[aria-sort=ascending] button::after{content:"↑";opacity:1}
     th[aria-sort=descending] button::after{content:"↓";opacity:1}
     td{padding:.32rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
-    td.text{max-width:44ch;min-width:5ch;overflow-wrap:anywhere}
-    .number{text-align:right;white-space:nowrap}
+    td.text{max-width:44ch;overflow-wrap:anywhere}
+    th.number button{text-align:right}
+    td.number{text-align:right;white-space:nowrap}
     tbody tr:hover{background:var(--shade)}
     pre{margin:0;padding:.9rem 1rem;background:var(--shade);font-size:.82rem;line-height:1.5;min-width:max-content}
     .pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(17rem,100%),1fr));gap:1.4rem 1.6rem;\

@@ -1,0 +1,141 @@
+import HeadImpact
+
+/// What an experiment found, in plain values: which layers were trained, and what that changed.
+public struct ExperimentSummary: Sendable {
+  /// One way of choosing what is trained, on the same data, order and budget as the others.
+  public struct Arm: Sendable {
+    public enum Kind: String, Sendable, CaseIterable {
+      /// Not trained: what the others are compared with.
+      case pretrained
+      case top
+      case bottom
+      case random
+      /// Every layer.
+      case all
+      case other
+    }
+
+    /// Unique in the experiment: "random 2".
+    public var name: String
+    public var kind: Kind
+    /// Adapted layers, from 0.
+    public var layers: [Int]
+    /// Adapted heads; empty where whole layers are.
+    public var heads: [Selection.Head]
+    public var trainedParameters: Int
+    /// Trained parameters over the model's.
+    public var share: Double
+    public var metrics: [Metric]
+
+    public init(
+      name: String, kind: Kind, layers: [Int] = [], heads: [Selection.Head] = [], trainedParameters: Int = 0,
+      share: Double = 0, metrics: [Metric]
+    ) {
+      self.name = name
+      self.kind = kind
+      self.layers = layers
+      self.heads = heads
+      self.trainedParameters = trainedParameters
+      self.share = share
+      self.metrics = metrics
+    }
+  }
+
+  /// A metric of one arm.
+  public struct Metric: Sendable, Equatable {
+    /// The same in every arm: "CIDEr".
+    public var name: String
+    public var value: Double
+    /// Value minus that of the pretrained arm, with the bounds of its 95% interval; nil where there is none.
+    public var shift: Double?
+    public var low: Double?
+    public var high: Double?
+
+    public init(name: String, value: Double, shift: Double? = nil, low: Double? = nil, high: Double? = nil) {
+      self.name = name
+      self.value = value
+      self.shift = shift
+      self.low = low
+      self.high = high
+    }
+  }
+
+  /// How the loss of one arm went.
+  public struct Curve: Sendable {
+    public struct Point: Sendable, Equatable {
+      public var step: Int
+      public var loss: Double
+
+      public init(step: Int, loss: Double) {
+        self.step = step
+        self.loss = loss
+      }
+    }
+
+    /// The arm's name.
+    public var arm: String
+    /// Ascending by step; so too the next.
+    public var training: [Point]
+    public var validation: [Point]
+
+    public init(arm: String, training: [Point], validation: [Point] = []) {
+      self.arm = arm
+      self.training = training
+      self.validation = validation
+    }
+  }
+
+  /// Head Impact before and after training.
+  public struct HeadImpactChange: Sendable {
+    public var measure: Measure
+    public var before: HeadImpactTable
+    /// With the arm's name each; of the same size as `before`.
+    public var after: [(arm: String, table: HeadImpactTable)]
+
+    public init(measure: Measure, before: HeadImpactTable, after: [(arm: String, table: HeadImpactTable)]) {
+      self.measure = measure
+      self.before = before
+      self.after = after
+    }
+  }
+
+  /// What happened to the metrics when something was left out or changed.
+  public struct Ablation: Sendable {
+    public var name: String
+    public var metrics: [Metric]
+
+    public init(name: String, metrics: [Metric]) {
+      self.name = name
+      self.metrics = metrics
+    }
+  }
+
+  public struct Timing: Sendable {
+    public var name: String
+    public var seconds: Double
+
+    public init(name: String, seconds: Double) {
+      self.name = name
+      self.seconds = seconds
+    }
+  }
+
+  public var title: String
+  /// What was found, in plain words; paragraphs are parted by empty lines.
+  public var statement: String
+  public var arms: [Arm]
+  public var losses: [Curve] = []
+  public var headImpact: HeadImpactChange?
+  public var ablations: [Ablation] = []
+  public var timings: [Timing] = []
+  /// What the experiment comes from and ran on: name and value.
+  public var provenance: [(name: String, value: String)] = []
+  /// The configuration file's text.
+  public var configuration: String = ""
+
+  public init(title: String, statement: String, arms: [Arm]) {
+    self.title = title
+    self.statement = statement
+    self.arms = arms
+  }
+}

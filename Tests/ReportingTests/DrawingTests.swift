@@ -1,0 +1,136 @@
+import Foundation
+import Testing
+
+@testable import Reporting
+
+@Suite("Colours of figures")
+struct PaletteTests {
+  @Test("every colour of a palette can be shown, and neighbours are equally far apart", arguments: [0, 1])
+  func evenSteps(which: Int) {
+    let palette = [Palette.sequential, .diverging][which]
+    let colours = (0...256).map { palette.oklab(at: Double($0) / 256) }
+    for colour in colours.map(\.colour) {
+      for channel in [colour.red, colour.green, colour.blue] { #expect((-0.002...1.002).contains(channel)) }
+    }
+    for half in [colours[...128], colours[128...]] {
+      let steps = zip(half, half.dropFirst()).map { $0.distance(to: $1) }
+      let mean = steps.reduce(0, +) / Double(steps.count)
+      // A step over a stop cuts its corner.
+      #expect(steps.allSatisfy { ($0 / mean - 1).magnitude < 0.08 })
+    }
+  }
+
+  @Test("lightness rises all along the sequential palette: it reads the same in grey")
+  func lightness() {
+    let lightness = (0...100).map { Palette.sequential.oklab(at: Double($0) / 100).lightness }
+    #expect(zip(lightness, lightness.dropFirst()).allSatisfy { $0 < $1 })
+  }
+
+  @Test("the diverging palette is lightest in its middle and as dark at both ends")
+  func diverging() {
+    let (low, high) = (Palette.diverging.oklab(at: 0), Palette.diverging.oklab(at: 1))
+    #expect(Palette.diverging.oklab(at: 0.5).lightness == 0.95)
+    #expect(abs(low.lightness - high.lightness) < 0.01)
+    // Blue against yellow-brown, not red against green.
+    #expect(low.b > 0.05 && high.b < -0.05)
+  }
+
+  @Test("sRGB goes to Oklab and back")
+  func conversion() {
+    for hex in [0x000000, 0xffffff, 0x0072b2, 0xff0000, 0x00ff00, 0x123456] {
+      let colour = Colour(hex)
+      #expect(Oklab(colour).colour.hex == colour.hex)
+    }
+    #expect(abs(Oklab(Colour(0xffffff)).lightness - 1) < 1e-6)
+  }
+
+  @Test("a scale of zeros, and one of nothing finite, still has a range")
+  func degenerate() {
+    #expect(ColourScale.sequential([0, 0]).domain == 0...1)
+    #expect(ColourScale.diverging([.nan]).domain == -1...1)
+    #expect(ColourScale.sequential([1]).oklab(.nan) == nil)
+  }
+}
+
+@Suite("Axes")
+struct AxisTests {
+  @Test(
+    "ticks are round numbers within the range, with the decimals they need",
+    arguments: [
+      (0.0, 1.0, 5, ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]), (0, 0.03, 3, ["0.00", "0.01", "0.02", "0.03"]),
+      (-1, 1, 4, ["−1.0", "−0.5", "0.0", "0.5", "1.0"]), (3, 41, 4, ["10", "20", "30", "40"]),
+      (0, 6e-5, 3, ["0.00000", "0.00002", "0.00004", "0.00006"]),
+    ])
+  func ticks(lower: Double, upper: Double, count: Int, labels: [String]) {
+    let ticks = Ticks(lower, upper, about: count)
+    #expect(ticks.values.map(ticks.label) == labels)
+  }
+
+  @Test("labels of places are as far apart as they need")
+  func places() {
+    #expect(Ticks(places: 5, spacing: 30, room: 20).values == [0, 1, 2, 3, 4])
+    #expect(Ticks(places: 12, spacing: 10, room: 20).values == [0, 2, 4, 6, 8, 10])
+    #expect(Ticks(places: 64, spacing: 9, room: 24).values == [0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60])
+  }
+
+  @Test("a logarithmic axis has 1, 2, 5 and equal ratios")
+  func logarithmic() {
+    let ticks = Ticks(logarithmic: 1, 300)
+    #expect(ticks.values == [1, 2, 5, 10, 20, 50, 100, 200])
+    let axis = Axis(domain: 1...100, pixels: (0, 100), ticks: ticks, isLogarithmic: true)
+    #expect(abs(axis(10) - 50) < 1e-9)
+  }
+
+  @Test("an axis holds its values, also where all are equal or none is a number")
+  func ranges() {
+    for values in [[0.12, 0.57], [3, 3], [0, 0], [-1e-4, 2e-4], [1e6, 3e6], [.nan, 0.4], [.nan]] {
+      let axis = Axis(values, pixels: (100, 0))
+      #expect(axis.domain.lowerBound < axis.domain.upperBound, "\(values)")
+      #expect(values.allSatisfy { $0.isNaN || axis.domain.contains($0) }, "\(values): \(axis.domain)")
+      #expect((2...12).contains(axis.ticks.values.count), "\(values): \(axis.ticks.values)")
+    }
+  }
+}
+
+@Suite("Text of figures and pages")
+struct MarkupTests {
+  @Test("text and attributes can't become markup, nor hold what XML forbids")
+  func escaping() {
+    let element = Element("p", ["title": "a\"<b>"], text: "1 < 2 & \u{0} \u{1b}")
+    #expect(element.markup == "<p title=\"a&quot;&lt;b&gt;\">1 &lt; 2 &amp; \u{fffd} \u{fffd}</p>\n")
+  }
+
+  @Test("coordinates have two decimals at most")
+  func coordinates() {
+    #expect(
+      [1, 1.5, -0.25, 1.005, -0.001, 12.349, 0.07].map(\.attributeText) == [
+        "1", "1.5", "-0.25", "1", "0", "12.35", "0.07",
+      ])
+  }
+
+  @Test("numbers have a true minus, and no sign where they round to zero")
+  func numbers() {
+    #expect(number(-0.25, decimals: 2) == "−0.25" && number(-0.0001) == "0.000" && number(.nan) == "–")
+    #expect(signed(0.25, decimals: 2) == "+0.25" && signed(0.0001) == "0.000" && signed(-1, decimals: 0) == "−1")
+    #expect(grouped(1_234_567) == "1\u{202f}234\u{202f}567" && grouped(999) == "999")
+    #expect(listed(["a"]) == "a" && listed(["a", "b", "c"]) == "a, b and c")
+  }
+
+  @Test("a text is shortened and wrapped to a width")
+  func widths() {
+    let long = "a long name of a category that nobody can place"
+    #expect(textWidth(shortened(long, to: 100, size: 12), size: 12) <= 100)
+    #expect(shortened("short", to: 100, size: 12) == "short")
+    let lines = wrapped(long, to: 120, size: 12)
+    #expect(lines.count > 2 && lines.allSatisfy { textWidth($0, size: 12) <= 120 })
+    #expect(lines.joined(separator: " ") == long)
+  }
+
+  @Test("CSV quotes what needs it, keeps every digit, and leaves empty what is no number")
+  func csv() {
+    let table = DataTable(
+      [.init("name", "name"), .init("x", "x")],
+      [[.text("a,b"), .number(0.1 + 0.2)], [.text("say \"no\""), .number(.nan)], [.text("c\nd"), .integer(-3)]])
+    #expect(table.csv == "name,x\n\"a,b\",0.30000000000000004\n\"say \"\"no\"\"\",\n\"c\nd\",-3\n")
+  }
+}
