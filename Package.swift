@@ -63,10 +63,15 @@ let package = Package(
     room(
       "Ablation",
       ["Jobs", "VisionLanguage", "Transformer", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing"]),
+    room(
+      "AttentionPictures", ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "ImageInput"]),
     room("Demonstration", ["COCO", "ImageInput"], resources: [.copy("Model")]),
     .executableTarget(
       name: "headimpact",
-      dependencies: ["Survey", "AdapterTraining", "Generation", "Ablation", "Jobs", "Demonstration", argumentParser],
+      dependencies: [
+        "Survey", "AdapterTraining", "Generation", "Ablation", "AttentionPictures", "Jobs", "Demonstration",
+        argumentParser,
+      ],
       swiftSettings: strict),
 
     .target(name: "TestSupport", dependencies: ["Safetensors"], path: "Tests/TestSupport", swiftSettings: strict),
@@ -94,6 +99,7 @@ let package = Package(
       exclude: ["Goldens"]),
     tests(of: "Generation", ["COCO", "Demonstration", "ImageInput", "VisionLanguage"], exclude: ["Goldens"]),
     tests(of: "Ablation", ["Demonstration", "VisionLanguage"], exclude: ["Goldens"]),
+    tests(of: "AttentionPictures", ["COCO", "HDF5Store", "HeadImpact", "ImageInput"]),
     tests(of: "Demonstration"),
     .testTarget(name: "CommandLineTests", dependencies: ["headimpact", "TestSupport"], swiftSettings: strict),
   ],

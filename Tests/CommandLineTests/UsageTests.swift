@@ -11,6 +11,8 @@ extension CommandLineSuite {
         (["score"], "--model"), (["score", "--precision", "f16"], "f16"), (["select"], "file"),
         (["select", "x.h5", "--strategy", "best"], "best"), (["select", "x.h5", "--measure", "iou"], "iou"),
         (["doctor", "--dataset", "x.json"], "--dataset needs --model"), (["doctor", "--ranks", "0"], "--ranks"),
+        (["ablate", "--model", "m", "--dataset", "d", "--images", "i", "--output", "o"], "--hi or --head"),
+        (["attend", "--model", "m", "--head", "14", "--output", "o"], "14"),
         (["demo"], "--output"), (["scoer"], "scoer"), (["select", "x.h5", "--no-such-flag"], "no-such-flag"),
       ])
     func wrongUsage(arguments: [String], word: String) async throws {
@@ -27,7 +29,8 @@ extension CommandLineSuite {
       #expect(run.standardError.components(separatedBy: "Error:").count == 2, "\(run.standardError)")
     }
 
-    @Test("--help of every verb tells its options", arguments: ["score", "select", "doctor", "demo"])
+    @Test(
+      "--help of every verb tells its options", arguments: ["score", "select", "ablate", "attend", "doctor", "demo"])
     func help(verb: String) async throws {
       let run = try await headimpact(verb, "--help")
       #expect(run.exitCode == 0)
@@ -39,7 +42,9 @@ extension CommandLineSuite {
     func program() async throws {
       let help = try await headimpact("--help")
       #expect(help.exitCode == 0)
-      for verb in ["score", "select", "doctor", "demo"] { #expect(help.standardOutput.contains(verb)) }
+      for verb in ["score", "select", "ablate", "attend", "doctor", "demo"] {
+        #expect(help.standardOutput.contains(verb))
+      }
       let version = try await headimpact("--version")
       #expect(version.exitCode == 0)
       #expect(version.standardOutput.contains(/^[0-9]+\.[0-9]+\.[0-9]+\n$/))
