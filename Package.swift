@@ -74,6 +74,8 @@ let package = Package(
       "Ablation",
       ["Jobs", "VisionLanguage", "Transformer", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing"]),
     room(
+      "AttentionPictures", ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "ImageInput"]),
+    room(
       "KeyObjects", ["Jobs", "Drawing", "VisionLanguage", "HeadImpact", "COCO", "ImageInput", "Kernels", "TensorCore"]),
     room(
       "Experiment",
@@ -89,8 +91,8 @@ let package = Package(
       name: "headimpact",
       dependencies: [
         "Survey", "HeadImpactStore", "AdapterTraining", "Generation", "KeyObjects", "Experiment", "Ablation",
-        "Reporting", "Jobs",
-        "Demonstration",
+        "AttentionPictures",
+        "Reporting", "Jobs", "Demonstration",
         argumentParser,
       ],
       swiftSettings: strict),
@@ -123,6 +125,7 @@ let package = Package(
     tests(of: "Generation", ["COCO", "Demonstration", "ImageInput", "VisionLanguage"], exclude: ["Goldens"]),
     tests(of: "KeyObjects", ["COCO", "Demonstration"]),
     tests(of: "Ablation", ["Demonstration", "VisionLanguage"], exclude: ["Goldens"]),
+    tests(of: "AttentionPictures", ["COCO", "HDF5Store", "HeadImpact", "ImageInput"]),
     tests(of: "Demonstration"),
     .testTarget(name: "CommandLineTests", dependencies: ["headimpact", "TestSupport"], swiftSettings: strict),
   ],

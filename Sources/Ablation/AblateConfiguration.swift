@@ -64,19 +64,15 @@ public struct AblateConfiguration: Sendable {
     }
   }
 
-  /// - Throws: `JobError` where the heads are not the model's.
+  /// - Throws: `JobError` or `HeadImpactError` where the heads are not the model's.
   func validateHeads(of model: any VisionLanguageModel, sha256: String) throws {
     if let scored = scoredModelSHA256, scored != sha256 {
       throw JobError(
         "the heads were chosen by the Head Impact of another model (model_sha256 \(scored)) than \(self.model.path) (\(sha256))"
       )
     }
-    let (layers, heads) = (model.decoder.layers.count, model.numAttentionHeads)
     for ablation in ablations {
-      for head in ablation.heads where !(0..<layers).contains(head.layer) || !(0..<heads).contains(head.head) {
-        throw JobError(
-          "there is no head \(head): the model has layers 0 to \(layers - 1), of heads 0 to \(heads - 1)")
-      }
+      try ablation.heads.check(layers: model.decoder.layers.count, heads: model.numAttentionHeads)
     }
   }
 }

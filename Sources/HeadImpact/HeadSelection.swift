@@ -28,6 +28,16 @@ extension Selection {
   }
 }
 
+extension [Selection.Head] {
+  /// - Throws: `HeadImpactError` where one is none of a model with so many layers and heads a layer.
+  public func check(layers: Int, heads: Int) throws {
+    for head in self where !(0..<layers).contains(head.layer) || !(0..<heads).contains(head.head) {
+      throw HeadImpactError(
+        "there is no head \(head): the model has layers 0 to \(layers - 1), of heads 0 to \(heads - 1)")
+    }
+  }
+}
+
 /// A head as people write it: `14.3` is head 3 of layer 14, both from 0.
 extension Selection.Head: LosslessStringConvertible {
   public init?(_ text: String) {

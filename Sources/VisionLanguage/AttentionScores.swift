@@ -68,6 +68,23 @@ public final class AttentionScoreReader {
     }
   }
 
+  /// The same of one description, its rows kept apart.
+  ///
+  /// - Returns: the attention of each of `sequence.queryRows` on the visual tokens, whose mean over the rows is AS.
+  ///   - Shape: [rows, L · H, V].
+  /// - Throws: `OneDNNError`, or an image error.
+  public func readRows(
+    image: RGBImage, sequence: TokenSequence, query: HeadImpactOptions.Query, normalize: HeadImpactOptions.Normalize
+  ) throws -> [Float] {
+    let visual = try model.encode(image, taps: Taps())
+    let rows = sequence.queryRows(query)
+    let prefix = rows.first ?? sequence.ids.count
+    let layout = SequenceLayout(newPrefix: prefix, segments: [sequence.end(query) - prefix])
+    model.decoder.reserve(cache, rows: layout.rows)
+    return try run(
+      layout, [sequence], visual: visual, query: query, normalize: normalize, keepsRowsApart: true, afterLayer: {})
+  }
+
   /// Consecutive descriptions whose rows and scores fit one pass.
   private func groups(of sequences: [TokenSequence], prefix: Int, query: HeadImpactOptions.Query) -> [[Int]] {
     let held = max(
@@ -87,10 +104,10 @@ public final class AttentionScoreReader {
     return groups
   }
 
-  /// - Returns: scores [descriptions, L, H, V].
+  /// - Returns: scores [blocks, L, H, V]; a block is a description, or a row where they are kept apart.
   private func run(
     _ layout: SequenceLayout, _ sequences: [TokenSequence], visual: VisualFeatures, query: HeadImpactOptions.Query,
-    normalize: HeadImpactOptions.Normalize, afterLayer: @escaping () throws -> Void
+    normalize: HeadImpactOptions.Normalize, keepsRowsApart: Bool = false, afterLayer: @escaping () throws -> Void
   ) throws -> [Float] {
     hidden.reserve(layout.rows * model.decoder.hiddenSize)
     let prefix = layout.prefix
@@ -99,18 +116,24 @@ public final class AttentionScoreReader {
     let layers = model.decoder.layers.count
     let columns = sequences[0].visual
     let segmentStarts = layout.segments.reduce(into: [layout.newPrefix]) { $0.append($0[$0.count - 1] + $1) }
-    let queryRows = sequences.map { Set($0.queryRows(query)) }
-    var scores = [Float](repeating: 0, count: sequences.count * layers * heads * columns.count)
+    let queryRows = sequences.map { $0.queryRows(query) }
+    let firstBlocks = queryRows.reduce(into: [0]) { $0.append($0[$0.count - 1] + (keepsRowsApart ? $1.count : 1)) }
+    // Of each segment, by row.
+    let blocks = zip(queryRows, firstBlocks).map { rows, first in
+      Dictionary(uniqueKeysWithValues: rows.enumerated().map { ($1, keepsRowsApart ? first + $0 : first) })
+    }
+    var scores = [Float](
+      repeating: 0, count: firstBlocks[sequences.count] * layers * heads * columns.count)
     try scores.withUnsafeMutableBufferPointer { scores in
       guard let base = scores.baseAddress else { return }
       let taps = Taps(
         hiddenState: { _, _ in try afterLayer() },
         attentionWeights: { layer, span, head, row, weights in
           let segment = span - 1
-          guard queryRows[segment].contains(prefix + row - segmentStarts[segment]) else { return }
+          guard let block = blocks[segment][prefix + row - segmentStarts[segment]] else { return }
           // One head of one description: nobody else writes here, and its rows come in order.
-          let target = base + ((segment * layers + layer) * heads + head) * columns.count
-          let scale = normalize.scale(of: weights[columns]) / Float(queryRows[segment].count)
+          let target = base + ((block * layers + layer) * heads + head) * columns.count
+          let scale = normalize.scale(of: weights[columns]) / Float(keepsRowsApart ? 1 : queryRows[segment].count)
           for (index, weight) in weights[columns].enumerated() { target[index] += weight * scale }
         })
       try model.decoder.forward(

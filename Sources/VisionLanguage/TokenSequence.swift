@@ -6,16 +6,21 @@ public struct TokenSequence: Sendable, Equatable {
   public let visual: Range<Int>
   /// [CAP]: the positions of the tokens whose characters overlap the description, ascending.
   public let caption: [Int]
+  /// For each of them the characters of the description that it covers, in Unicode scalars. Tokens that share a character
+  /// both cover it.
+  public let captionSpans: [Range<Int>]
 
-  public init(ids: [Int32], visual: Range<Int>, caption: [Int]) {
+  public init(ids: [Int32], visual: Range<Int>, caption: [Int], captionSpans: [Range<Int>]) {
+    precondition(captionSpans.count == caption.count)
     self.ids = ids
     self.visual = visual
     self.caption = caption
+    self.captionSpans = captionSpans
   }
 
   /// The same with more tokens behind it: an answer as it grows.
   public func appending(_ more: [Int32]) -> TokenSequence {
-    TokenSequence(ids: ids + more, visual: visual, caption: caption)
+    TokenSequence(ids: ids + more, visual: visual, caption: caption, captionSpans: captionSpans)
   }
 
   /// The rows that predict the supervised tokens: the description's and the end-of-turn token after it. They are the last

@@ -15,7 +15,7 @@ struct HeadImpactCommand: ParsableCommand {
       """,
     version: JobDefaults.programVersion,
     subcommands: [
-      Score.self, Select.self, Train.self, Generate.self, Ablate.self, Dataset.self, Report.self, Doctor.self,
+      Score.self, Select.self, Train.self, Generate.self, Ablate.self, Attend.self, Dataset.self, Report.self, Doctor.self,
       Demo.self,
     ])
 

@@ -15,6 +15,8 @@ extension CommandLineSuite {
         (["report", "x.h5", "--output", "r", "--images", "i"], "go together"),
         (["report", "x.h5", "--output", "r", "--top-heads", "0"], "--top-heads"), (["scoer"], "scoer"),
         (["select", "x.h5", "--no-such-flag"], "no-such-flag"),
+        (["ablate", "--model", "m", "--dataset", "d", "--images", "i", "--output", "o"], "--hi or --head"),
+        (["attend", "--model", "m", "--head", "14", "--output", "o"], "14"),
       ])
     func wrongUsage(arguments: [String], word: String) async throws {
       let run = try await MPIRun.launch("headimpact", arguments)
@@ -30,7 +32,9 @@ extension CommandLineSuite {
       #expect(run.standardError.components(separatedBy: "Error:").count == 2, "\(run.standardError)")
     }
 
-    @Test("--help of every verb tells its options", arguments: ["score", "select", "report", "doctor", "demo"])
+    @Test(
+      "--help of every verb tells its options",
+      arguments: ["score", "select", "train", "generate", "ablate", "attend", "dataset", "report", "doctor", "demo"])
     func help(verb: String) async throws {
       let run = try await headimpact(verb, "--help")
       #expect(run.exitCode == 0)
@@ -42,7 +46,9 @@ extension CommandLineSuite {
     func program() async throws {
       let help = try await headimpact("--help")
       #expect(help.exitCode == 0)
-      for verb in ["score", "select", "report", "doctor", "demo"] { #expect(help.standardOutput.contains(verb)) }
+      for verb in ["score", "select", "ablate", "attend", "dataset", "report", "doctor", "demo"] {
+        #expect(help.standardOutput.contains(verb))
+      }
       let version = try await headimpact("--version")
       #expect(version.exitCode == 0)
       #expect(version.standardOutput.contains(/^[0-9]+\.[0-9]+\.[0-9]+\n$/))

@@ -81,7 +81,7 @@ struct OpenSample {
     let visual = try integers("visual")
     return TokenSequence(
       ids: try integers("input_ids").map { Int32($0) }, visual: visual[0]..<visual[0] + visual.count,
-      caption: try integers("caption"))
+      caption: try integers("caption"), captionSpans: try model.sequence(sample.input).captionSpans)
   }
 
   /// Patches down and across.

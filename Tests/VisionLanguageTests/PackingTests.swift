@@ -56,6 +56,37 @@ struct PackingTests {
     }
   }
 
+  @Test("rows kept apart have AS as their mean", arguments: GoldenSample.folders)
+  func rows(_ folder: String) throws {
+    let open = try Case(folder)
+    let sequence = open.sequences[5]
+    for (query, normalize) in Self.choices() {
+      let scores = try open.model.scores(open.image, [sequence], query: query, normalize: normalize)[0]
+      let rows = try AttentionScoreReader(open.model).readRows(
+        image: open.image, sequence: sequence, query: query, normalize: normalize)
+      let count = sequence.caption.count
+      #expect(count > 5 && rows.count == count * scores.count)
+      let means = scores.indices.map { at in
+        (0..<count).reduce(Float(0)) { $0 + rows[$1 * scores.count + at] } / Float(count)
+      }
+      let closeness = Closeness(means, scores)
+      #expect(closeness.relativeL2 <= 1e-5, "\(query) \(normalize): \(closeness)")
+      #expect(rows[..<scores.count] != rows[scores.count..<2 * scores.count])
+    }
+  }
+
+  @Test("each token of a description says which of its characters it stands for", arguments: GoldenSample.folders)
+  func spans(_ folder: String) throws {
+    for (sequence, description) in zip(try Case(folder).sequences, Self.descriptions) {
+      let scalars = description.unicodeScalars.count
+      #expect(sequence.captionSpans.count == sequence.caption.count)
+      #expect(Set(sequence.captionSpans.flatMap { Array($0) }) == Set(0..<scalars), "\(description)")
+      for (one, next) in zip(sequence.captionSpans, sequence.captionSpans.dropFirst()) {
+        #expect(one.lowerBound <= next.lowerBound && !one.isEmpty && !next.isEmpty)
+      }
+    }
+  }
+
   @Test(
     "that don't fit one pass give the same scores in several, on the prefix's cached keys and values",
     arguments: GoldenSample.folders, [1, 5, 30])

@@ -109,15 +109,19 @@ public final class Qwen2VLModel: VisionLanguageModel {
         reason: "gives the token \(id), but config.json's vocab_size is \(configuration.vocabularySize)")
     }
     let expansion = visualTokens - 1
-    let caption = encoding.offsets.enumerated().compactMap { index, span -> Int? in
-      guard span.lowerBound < chat.description.upperBound, span.upperBound > chat.description.lowerBound else {
-        return nil
-      }
-      return index > image ? index + expansion : index
+    let description = chat.description
+    let caption = encoding.offsets.indices.filter { index in
+      let span = encoding.offsets[index]
+      return span.lowerBound < description.upperBound && span.upperBound > description.lowerBound
     }
     let ids =
       encoding.ids[..<image] + [Int32](repeating: imageToken, count: visualTokens) + encoding.ids[(image + 1)...]
-    return TokenSequence(ids: Array(ids), visual: image..<image + visualTokens, caption: caption)
+    return TokenSequence(
+      ids: Array(ids), visual: image..<image + visualTokens, caption: caption.map { $0 > image ? $0 + expansion : $0 },
+      captionSpans: caption.map { index in
+        let span = encoding.offsets[index].clamped(to: description)
+        return span.lowerBound - description.lowerBound..<span.upperBound - description.lowerBound
+      })
   }
 
   public func encode(_ image: RGBImage, taps: Taps) throws -> VisualFeatures {

@@ -1,0 +1,66 @@
+import HeadImpact
+import ImageInput
+import Jobs
+import VisionLanguage
+
+/// The attention of some heads on one picture, word by word.
+struct AttentionReading {
+  struct Head {
+    let head: Selection.Head
+    /// Over the description's tokens. - Shape: [V].
+    let average: [Float]
+    /// Of each word, over its tokens. - Shape: [words] of [V].
+    let words: [[Float]]
+    /// IoU by the measure `matched`, and what chance would give; nil without a mask.
+    let matched: (value: Double, chance: Double)?
+
+    /// The highest score of a word.
+    var highest: Float { words.compactMap { $0.max() }.max() ?? 0 }
+    /// … of the average.
+    var highestAverage: Float { average.max() ?? 0 }
+  }
+
+  let words: [Word]
+  let cells: [Cell]
+  /// The visual tokens that the object covers; nil without a mask.
+  let mask: TokenMask?
+  let heads: [Head]
+
+  /// - Throws: what is wrong with the subject or the heads, and what the model throws.
+  init(_ subject: Subject, by model: any VisionLanguageModel, _ configuration: AttendConfiguration) throws {
+    let perLayer = model.numAttentionHeads
+    try configuration.heads.check(layers: model.decoder.layers.count, heads: perLayer)
+    let layout = try model.visualLayout(width: subject.image.width, height: subject.image.height)
+    let sequence = try model.sequence(
+      prompt: configuration.prompt, description: subject.text, visualTokens: layout.visualTokens)
+    guard !sequence.caption.isEmpty else { throw JobError("the text \"\(subject.text)\" has no token") }
+    let options = configuration.options
+    let mask = try subject.mask.map { try TokenMask(of: $0, cells: layout.cells, threshold: options.coverage) }
+    let rows = try AttentionScoreReader(model).readRows(
+      image: subject.image, sequence: sequence, query: options.query, normalize: options.normalize)
+
+    let (visual, all) = (layout.visualTokens, model.decoder.layers.count * perLayer)
+    let words = Word.words(of: subject.text, spans: sequence.captionSpans)
+    func mean(_ head: Selection.Head, over tokens: [Int]) -> [Float] {
+      let first = (head.layer * perLayer + head.head) * visual
+      return (0..<visual).map { token in
+        tokens.reduce(0) { $0 + rows[$1 * all * visual + first + token] } / Float(tokens.count)
+      }
+    }
+    let averages = configuration.heads.map { mean($0, over: Array(sequence.caption.indices)) }
+    let impacts = try mask.map { mask in
+      try averages.flatMap { $0 }.withUnsafeBufferPointer {
+        try headImpacts(scores: $0, heads: averages.count, mask: mask, views: layout.views)
+      }
+    }
+    self.words = words
+    self.mask = mask
+    cells = layout.cells
+    heads = zip(configuration.heads, averages).enumerated().map { index, read in
+      let at = Measure.matched.index * averages.count + index
+      return Head(
+        head: read.0, average: read.1, words: words.map { mean(read.0, over: $0.tokens) },
+        matched: impacts.map { ($0.hi[at], $0.chance[at]) })
+    }
+  }
+}

@@ -1,0 +1,43 @@
+import COCO
+import Foundation
+import ImageInput
+import Jobs
+
+/// The picture that is looked at, what is said of it, and the object's mask where there is one.
+struct Subject {
+  let name: String
+  let image: RGBImage
+  let text: String
+  let mask: BinaryMask?
+
+  /// - Throws: an error that names the file, where there is no such picture or annotation, or nothing is said.
+  init(_ source: AttendConfiguration.Subject) throws {
+    switch source {
+    case .picture(let url, let text):
+      name = url.lastPathComponent
+      image = try decodeImage(contentsOf: url)
+      mask = nil
+      self.text = try Self.text(text, missing: "--text is empty: say what is in the picture")
+    case .annotation(let id, let file, let images, let text):
+      let dataset = try KeyObjectDataset(contentsOf: file)
+      let annotations = dataset.annotationsByID()
+      guard let annotation = annotations.first(where: { $0.id == id }), let record = dataset.image(annotation.imageID)
+      else {
+        let range = annotations.isEmpty ? "none" : "\(annotations[0].id) to \(annotations[annotations.count - 1].id)"
+        throw JobError("\(file.path): has no annotation \(id); its \(annotations.count) annotations have ids \(range)")
+      }
+      name = "annotation \(id), \(record.fileName)"
+      self.text = try Self.text(
+        text ?? annotation.description ?? "",
+        missing: "\(file.path): annotation \(id) has no description; say with --text what the object is")
+      image = try JobInputs.image(record.fileName, in: images, size: (record.width, record.height))
+      mask = try dataset.mask(for: annotation)
+    }
+  }
+
+  private static func text(_ text: String, missing: String) throws -> String {
+    let text = text.trimmingCharacters(in: .whitespacesAndNewlines)
+    guard !text.isEmpty else { throw JobError(missing) }
+    return text
+  }
+}

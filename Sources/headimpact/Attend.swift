@@ -1,0 +1,142 @@
+import ArgumentParser
+import AttentionPictures
+import Foundation
+import HeadImpact
+import Jobs
+import Survey
+import TensorCore
+
+struct Attend: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Draw where chosen heads look in a picture, word by word.",
+    discussion: """
+      headimpact attend --model DIR --image photo.jpg --text "a brown dog" --head 14.3 --output heads
+      headimpact attend --model DIR --dataset keyobjects.json --images DIR --annotation 7 --hi hi.h5 --top 4 --output heads
+
+      OUTPUT gets index.html, a sheet of every head (14.3.svg), a PNG of every word, and attention.csv.
+      """)
+
+  @Option(help: ArgumentHelp("A model folder as published on the Hugging Face Hub.", valueName: "dir"))
+  var model: String
+  @Option(help: ArgumentHelp("A PEFT adapter of the model.", valueName: "dir"))
+  var adapter: String?
+  @Option(help: ArgumentHelp("A picture, JPEG or PNG.", valueName: "file"))
+  var image: String?
+  @Option(help: "What is said of it (default, of an annotation: its description).")
+  var text: String?
+  @Option(help: ArgumentHelp("Or a key-object dataset that has the picture and the object's mask.", valueName: "file"))
+  var dataset: String?
+  @Option(help: ArgumentHelp("The folder of the dataset's images.", valueName: "dir"))
+  var images: String?
+  @Option(help: ArgumentHelp("The id of the dataset's annotation.", valueName: "id"))
+  var annotation: Int64?
+  @Option(help: ArgumentHelp("A head, as 14.3 (layer 14, head 3); give it again for more.", valueName: "layer.head"))
+  var head: [Selection.Head] = []
+  @Option(help: ArgumentHelp("The HDF5 file of a scoring run: its best heads.", valueName: "file"))
+  var hi: String?
+  @Option(help: ArgumentHelp("How many of them.", valueName: "k"))
+  var top = 4
+  @Option(help: "The measure that says which are the best.")
+  var measure = Measure.matched
+  @Option(help: ArgumentHelp("The folder to make.", valueName: "dir"))
+  var output: String
+
+  @Option(help: "What the model is asked about the picture.")
+  var prompt = JobDefaults.prompt
+  @Option(help: "The type of the operands of matrix products; all else is float32.")
+  var precision = Precision.bf16
+  @Option(
+    help: ArgumentHelp(
+      "A visual token is the object's where more than this share of its cell is covered.", valueName: "share"))
+  var coverage = 0.5
+  @Option(help: "Read the attention of each token's own row, or of the row that predicts it.")
+  var query = HeadImpactOptions.Query.token
+  @Option(help: "Leave rows of attention as they are, or make each sum to 1 over the visual tokens.")
+  var normalize = HeadImpactOptions.Normalize.none
+  @Option(help: ArgumentHelp("Threads (default: the machine's cores).", valueName: "n"))
+  var threads: Int?
+  @Option(help: "How the result is printed.")
+  var format = OutputFormat.table
+
+  func validate() throws {
+    guard !head.isEmpty || hi != nil else { throw ValidationError("Say which heads: --head or --hi.") }
+    _ = try subject()
+  }
+
+  func run() throws {
+    let summary = try AttendJob(try attendConfiguration()).run()
+    switch format {
+    case .table: print(Self.text(summary))
+    case .json: print(try Self.json(summary))
+    }
+  }
+
+  private static func text(_ summary: AttendJob.Summary) -> String {
+    let hasMask = summary.heads.contains { $0.matched != nil }
+    var rows = [["layer.head"] + (hasMask ? ["IoU (matched)", "chance"] : []) + ["highest score"]]
+    rows += summary.heads.map { head in
+      ["\(head.head)"] + (hasMask ? [head.matched, head.chance].map { $0.map(number) ?? "–" } : [])
+        + [number(Double(head.highestScore))]
+    }
+    return """
+      \(aligned(rows))
+
+      \(summary.words) words, \(summary.visualTokens) visual tokens -> \(summary.output.path)/index.html
+      """
+  }
+
+  private static func json(_ summary: AttendJob.Summary) throws -> String {
+    struct Row: Encodable {
+      let layer: Int
+      let head: Int
+      let matched: Double?
+      let chance: Double?
+      let highestScore: Float
+    }
+    struct Report: Encodable {
+      let output: String
+      let text: String
+      let words: Int
+      let visualTokens: Int
+      let heads: [Row]
+    }
+    return try jsonText(
+      Report(
+        output: summary.output.path, text: summary.text, words: summary.words, visualTokens: summary.visualTokens,
+        heads: summary.heads.map {
+          Row(
+            layer: $0.head.layer, head: $0.head.head, matched: $0.matched, chance: $0.chance,
+            highestScore: $0.highestScore)
+        }))
+  }
+
+  private func subject() throws -> AttendConfiguration.Subject {
+    switch (image, text, dataset, images, annotation) {
+    case (let image?, let text?, nil, nil, nil): return .picture(fileURL(image), text: text)
+    case (nil, let text, let dataset?, let images?, let annotation?):
+      return .annotation(annotation, dataset: fileURL(dataset), images: fileURL(images), text: text)
+    default: throw ValidationError("Give --image and --text, or --dataset, --images and --annotation.")
+    }
+  }
+
+  private func attendConfiguration() throws -> AttendConfiguration {
+    var heads = head
+    var scoredModelSHA256: String?
+    if let hi {
+      let contents = try HeadImpactFile.read(fileURL(hi))
+      scoredModelSHA256 = contents.modelSHA256
+      heads += try Selection.heads(of: contents.table, strategy: .top, measure: measure, count: top)
+        .filter { !head.contains($0) }
+    }
+    var c = AttendConfiguration(model: fileURL(model), subject: try subject(), heads: heads, output: fileURL(output))
+    c.scoredModelSHA256 = scoredModelSHA256
+    c.adapter = adapter.map(fileURL)
+    c.prompt = prompt
+    c.precision = precision
+    c.options.coverage = coverage
+    c.options.query = query
+    c.options.normalize = normalize
+    c.threads = threads
+    return c
+  }
+}
