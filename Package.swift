@@ -50,6 +50,7 @@ let package = Package(
     room("Transformer", ["TensorCore", "Kernels", "Safetensors"]),
     room("VisionLanguage", ["Transformer", "ImageInput", "Tokenization", "HeadImpact"]),
     room("HeadImpact", ["COCO"]),
+    room("Evaluation", ["CPCRE2", "COCO", "HDF5Store", "HeadImpact"]),
     room("LowRankAdaptation", ["VisionLanguage", "Transformer", "Kernels", "TensorCore", "Safetensors", "HeadImpact"]),
     room("Jobs", ["ImageInput", "MessagePassing", "Safetensors"]),
     room("Survey", ["Jobs", "VisionLanguage", "HeadImpact", "COCO", "MessagePassing", "HDF5Store"]),
@@ -61,7 +62,7 @@ let package = Package(
     room("Demonstration", ["COCO", "ImageInput"], resources: [.copy("Model")]),
     .executableTarget(
       name: "headimpact",
-      dependencies: ["Survey", "AdapterTraining", "Generation", "Jobs", "Demonstration", argumentParser],
+      dependencies: ["Survey", "AdapterTraining", "Generation", "Evaluation", "Jobs", "Demonstration", argumentParser],
       swiftSettings: strict),
 
     .target(name: "TestSupport", dependencies: ["Safetensors"], path: "Tests/TestSupport", swiftSettings: strict),
@@ -80,6 +81,7 @@ let package = Package(
     tests(of: "Transformer"),
     tests(of: "VisionLanguage", exclude: ["Goldens"]),
     tests(of: "HeadImpact", exclude: ["Goldens"]),
+    tests(of: "Evaluation", ["COCO", "HDF5Store"], exclude: ["Goldens"]),
     tests(of: "LowRankAdaptation", exclude: ["Goldens"]),
     tests(of: "Jobs"),
     tests(of: "Survey", ["Jobs", "Demonstration"]),

@@ -14,7 +14,7 @@ struct HeadImpactCommand: ParsableCommand {
       to standard output or to files. Exit codes: 0 done, 1 the work failed, 64 wrong usage.
       """,
     version: JobDefaults.programVersion,
-    subcommands: [Score.self, Select.self, Train.self, Generate.self, Doctor.self, Demo.self])
+    subcommands: [Score.self, Select.self, Train.self, Generate.self, Evaluate.self, Doctor.self, Demo.self])
 
   /// As ArgumentParser's own, but that the ranks of one run don't all print the same message.
   static func main() {
