@@ -54,6 +54,7 @@ let package = Package(
     room("Transformer", ["TensorCore", "Kernels", "Safetensors"]),
     room("VisionLanguage", ["Transformer", "ImageInput", "Tokenization", "HeadImpact"]),
     room("HeadImpact", ["COCO"]),
+    room("Evaluation", ["CPCRE2", "COCO", "HDF5Store", "HeadImpact"]),
     room("HeadImpactStore", ["HeadImpact", "HDF5Store"]),
     room(
       "LowRankAdaptation",
@@ -80,7 +81,8 @@ let package = Package(
     room(
       "Experiment",
       [
-        "Survey", "AdapterTraining", "Generation", "Ablation", "Reporting", "HeadImpactStore", "Demonstration", "Jobs",
+        "Survey", "AdapterTraining", "Generation", "Ablation", "Evaluation", "Reporting", "HeadImpactStore",
+        "Demonstration", "Jobs",
         "HeadImpact",
         "LowRankAdaptation",
         .product(name: "Yams", package: "Yams"),
@@ -90,7 +92,8 @@ let package = Package(
     .executableTarget(
       name: "headimpact",
       dependencies: [
-        "Survey", "HeadImpactStore", "AdapterTraining", "Generation", "KeyObjects", "Experiment", "Ablation",
+        "Survey", "HeadImpactStore", "AdapterTraining", "Generation", "KeyObjects", "Evaluation", "Experiment",
+        "Ablation",
         "AttentionPictures",
         "Reporting", "Jobs", "Demonstration",
         argumentParser,
@@ -113,6 +116,7 @@ let package = Package(
     tests(of: "Transformer"),
     tests(of: "VisionLanguage", exclude: ["Goldens"]),
     tests(of: "HeadImpact", exclude: ["Goldens"]),
+    tests(of: "Evaluation", ["COCO", "HDF5Store"], exclude: ["Goldens"]),
     tests(of: "HeadImpactStore", ["HDF5Store", "HeadImpact"]),
     tests(of: "LowRankAdaptation", ["Files"], exclude: ["Goldens"]),
     tests(of: "Jobs"),

@@ -43,6 +43,13 @@ public struct TrainingJob {
     self.shared = shared
   }
 
+  /// How many numbers a model has.
+  ///
+  /// - Throws: where the folder holds no checkpoint.
+  public static func modelParameters(_ folder: URL) throws -> Int {
+    try SafetensorsCheckpoint(folder: folder).tensors.values.reduce(0) { $0 + $1.count }
+  }
+
   /// How many numbers a run would train.
   ///
   /// - Throws: where what it is asked for doesn't fit the model.
@@ -63,8 +70,7 @@ public struct TrainingJob {
     let (model, parameterCount) = try world.agree {
       let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
       let model = try ModelRegistry.load(folder: configuration.model, context: context)
-      let checkpoint = try SafetensorsCheckpoint(folder: configuration.model)
-      return (model, checkpoint.tensors.values.reduce(0) { $0 + $1.count })
+      return (model, try Self.modelParameters(configuration.model))
     }
     let datasets = try readDatasets()
     let plan = try world.agree { try AdapterPlan(configuration, model: model) }

@@ -45,8 +45,8 @@ struct DatasetContents {
       }
     }
     let record = ImageRecord(
-      id: try required(id, "id", reader), fileName: try required(fileName, "file_name", reader),
-      width: Int(try required(width, "width", reader)), height: Int(try required(height, "height", reader)),
+      id: try reader.required(id, "id"), fileName: try reader.required(fileName, "file_name"),
+      width: Int(try reader.required(width, "width")), height: Int(try reader.required(height, "height")),
       json: start..<reader.position)
     guard !record.fileName.isEmpty else { throw reader.failure("\"file_name\" is empty") }
     do {
@@ -63,12 +63,12 @@ struct DatasetContents {
       switch key {
       case "id": id = try reader.readInteger()
       case "name": name = try reader.readString()
-      case "supercategory": supercategory = try optional(&reader) { try $0.readString() }
+      case "supercategory": supercategory = try reader.readOptional { try $0.readString() }
       default: try reader.skipValue()
       }
     }
     return Category(
-      id: try required(id, "id", reader), name: try required(name, "name", reader), supercategory: supercategory)
+      id: try reader.required(id, "id"), name: try reader.required(name, "name"), supercategory: supercategory)
   }
 
   private static func annotation(_ reader: inout JSONReader, at position: Int) throws -> Annotation {
@@ -81,20 +81,20 @@ struct DatasetContents {
       switch key {
       case "id": id = try reader.readInteger()
       case "image_id": imageID = try reader.readInteger()
-      case "category_id": categoryID = try optional(&reader) { try $0.readInteger() }
-      case "iscrowd": isCrowd = try optional(&reader) { try $0.readFlag() }
-      case "area": area = try optional(&reader) { try $0.readDouble() }
-      case "description": description = try optional(&reader) { try $0.readString() }
-      case "caption": caption = try optional(&reader) { try $0.readString() }
-      case "question": question = try optional(&reader) { try $0.readString() }
-      case "answers": answers = try optional(&reader, Self.answers)
-      case "bbox": box = try optional(&reader, Self.box)
-      case "segmentation": segmentation = try optional(&reader, Self.segmentation)
+      case "category_id": categoryID = try reader.readOptional { try $0.readInteger() }
+      case "iscrowd": isCrowd = try reader.readOptional { try $0.readFlag() }
+      case "area": area = try reader.readOptional { try $0.readDouble() }
+      case "description": description = try reader.readOptional { try $0.readString() }
+      case "caption": caption = try reader.readOptional { try $0.readString() }
+      case "question": question = try reader.readOptional { try $0.readString() }
+      case "answers": answers = try reader.readOptional(Self.answers)
+      case "bbox": box = try reader.readOptional(Self.box)
+      case "segmentation": segmentation = try reader.readOptional(Self.segmentation)
       default: try reader.skipValue()
       }
     }
     return Annotation(
-      id: try required(id, "id", reader), imageID: try required(imageID, "image_id", reader), categoryID: categoryID,
+      id: try reader.required(id, "id"), imageID: try reader.required(imageID, "image_id"), categoryID: categoryID,
       isCrowd: isCrowd ?? false, area: area, description: description, caption: caption, question: question,
       answers: answers, boundingBox: box, segmentation: segmentation, position: position)
   }
@@ -108,7 +108,7 @@ struct DatasetContents {
     return BoundingBox(x: numbers[0], y: numbers[1], width: numbers[2], height: numbers[3])
   }
 
-  private static func answers(_ reader: inout JSONReader) throws -> [String] {
+  static func answers(_ reader: inout JSONReader) throws -> [String] {
     var answers: [String] = []
     try reader.readArray { answers.append(try $0.readString()) }
     return answers
@@ -120,16 +120,5 @@ struct DatasetContents {
       throw reader.failure("\(kind.rawValue), where a list of polygons or a run-length encoding is expected")
     }
     return try reader.skipValue()
-  }
-
-  private static func optional<Value>(
-    _ reader: inout JSONReader, _ read: (inout JSONReader) throws -> Value
-  ) throws -> Value? {
-    try reader.readNull() ? nil : try read(&reader)
-  }
-
-  private static func required<Value>(_ value: Value?, _ key: String, _ reader: JSONReader) throws -> Value {
-    guard let value else { throw reader.failure("the key \"\(key)\" is missing") }
-    return value
   }
 }

@@ -97,7 +97,7 @@ public struct ImageTextDataset: Sendable {
     return answers.first { counts[$0] == most }
   }
 
-  private static func keys(of json: [UInt8]) throws -> Set<String> {
+  static func keys(of json: [UInt8]) throws -> Set<String> {
     var reader = JSONReader(json)
     var keys: Set<String> = []
     try reader.readObject { reader, key in

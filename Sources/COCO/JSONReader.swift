@@ -148,6 +148,17 @@ struct JSONReader {
     return true
   }
 
+  /// Reads a value, or takes a `null` for none.
+  mutating func readOptional<Value>(_ read: (inout JSONReader) throws -> Value) throws -> Value? {
+    try readNull() ? nil : try read(&self)
+  }
+
+  /// - Throws: `COCOError` where the `key` of the object just read was missing.
+  func required<Value>(_ value: Value?, _ key: String) throws -> Value {
+    guard let value else { throw failure("the key \"\(key)\" is missing") }
+    return value
+  }
+
   /// Passes over one value, whatever it is, checking that it is JSON.
   ///
   /// - Returns: where its bytes are.

@@ -20,13 +20,7 @@ public struct KeyObjectDataset: Sendable {
 
   /// - Throws: `COCOError` with the file and the place in it, such as `annotations[3].image_id`.
   public init(contentsOf url: URL) throws {
-    let data: Data
-    do {
-      data = try Data(contentsOf: url)
-    } catch {
-      throw COCOError(file: url.path, problem: "can't be read: \(error.localizedDescription)")
-    }
-    try self.init(json: data, name: url.path)
+    try self.init(json: try Data(readingCOCO: url), name: url.path)
   }
 
   /// - Parameter name: what errors call the file.
@@ -37,9 +31,9 @@ public struct KeyObjectDataset: Sendable {
       let contents = try DatasetContents(bytes)
       (images, categories, annotations) = (contents.images, contents.categories, contents.annotations)
       licenses = contents.licenses
-      imageIndex = try index(images.map(\.id), of: "images")
-      categoryIndex = try index(categories.map(\.id), of: "categories")
-      _ = try index(annotations.map(\.id), of: "annotations")
+      imageIndex = try uniqueIndex(images.map(\.id), of: "images")
+      categoryIndex = try uniqueIndex(categories.map(\.id), of: "categories")
+      _ = try uniqueIndex(annotations.map(\.id), of: "annotations")
     } catch let error as COCOError {
       throw error.inFile(name)
     }
@@ -112,11 +106,30 @@ public struct BoundingBox: Sendable, Equatable {
   public let height: Double
 }
 
-extension COCOError {
-  func inFile(_ name: String) -> COCOError { COCOError(file: name, jsonPath: jsonPath, problem: problem) }
+extension Data {
+  /// - Throws: `COCOError` naming the file.
+  init(readingCOCO url: URL) throws {
+    do {
+      try self.init(contentsOf: url)
+    } catch {
+      throw COCOError(file: url.path, problem: "can't be read: \(error.localizedDescription)")
+    }
+  }
 }
 
-private func index(_ ids: [Int64], of list: String) throws -> [Int64: Int] {
+extension COCOError {
+  func inFile(_ name: String) -> COCOError { COCOError(file: name, jsonPath: jsonPath, problem: problem) }
+
+  /// Runs `body`, whose errors are about the file `name`.
+  static func inFile<R>(_ name: String, _ body: () throws -> R) throws -> R {
+    do { return try body() } catch let error as COCOError { throw error.inFile(name) }
+  }
+}
+
+/// Where each id is in a `list`.
+///
+/// - Throws: `COCOError` where an id occurs twice.
+func uniqueIndex(_ ids: [Int64], of list: String) throws -> [Int64: Int] {
   var index: [Int64: Int] = [:]
   index.reserveCapacity(ids.count)
   for (at, id) in ids.enumerated() {

@@ -8,12 +8,15 @@ extension ExperimentConfiguration {
     try Yams.serialize(
       node: map([
         ("output", output),
-        ("demonstration", demonstration.map { demonstration in
-          try map([
-            ("train_scenes", demonstration.trainScenes), ("test_scenes", demonstration.testScenes),
-            ("shifted", demonstration.shifted),
-          ])
-        }),
+        (
+          "demonstration",
+          demonstration.map { demonstration in
+            try map([
+              ("train_scenes", demonstration.trainScenes), ("test_scenes", demonstration.testScenes),
+              ("shifted", demonstration.shifted),
+            ])
+          }
+        ),
         ("model", model), ("precision", precision.rawValue), ("prompt", prompt), ("seed", seed), ("threads", threads),
         ("score", map(score.pairs)),
         ("select", map([("measure", select.measure.rawValue), ("layers", select.layers), ("heads", select.heads)])),

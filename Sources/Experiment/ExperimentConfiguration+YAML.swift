@@ -7,6 +7,17 @@ import Transformer
 extension ExperimentConfiguration {
   /// Reads an experiment's file.
   ///
+  /// - Throws: `ExperimentError` naming the file, and in it line and key.
+  public init(contentsOf url: URL, output: String? = nil) throws {
+    let text: String
+    do { text = try String(contentsOf: url, encoding: .utf8) } catch {
+      throw ExperimentError("\(url.path): can't be read: \(error.localizedDescription)")
+    }
+    try self.init(yaml: text, file: url.path, output: output)
+  }
+
+  /// Reads an experiment's file.
+  ///
   /// - Parameters:
   ///   - text: of the file, which errors call `file`.
   ///   - output: takes the place of the file's own.
@@ -82,7 +93,8 @@ struct DemonstrationPaths {
   func train(_ kind: ExperimentConfiguration.TaskData.Kind) -> ExperimentConfiguration.Source { source(kind, "train") }
   func test(_ kind: ExperimentConfiguration.TaskData.Kind) -> ExperimentConfiguration.Source { source(kind, "test") }
 
-  private func source(_ kind: ExperimentConfiguration.TaskData.Kind, _ split: String) -> ExperimentConfiguration.Source {
+  private func source(_ kind: ExperimentConfiguration.TaskData.Kind, _ split: String) -> ExperimentConfiguration.Source
+  {
     ExperimentConfiguration.Source(
       dataset: path(split, kind == .captions ? "captions.json" : "questions.json"),
       annotations: kind == .captions ? nil : path(split, "annotations.json"), images: path(split, "images"), limit: nil)
@@ -181,15 +193,16 @@ extension ExperimentConfiguration.Train {
     loraRank = try map.integer("lora_rank") ?? loraRank
     loraAlpha = try map.number("lora_alpha") ?? 2 * Double(loraRank)
     dropout = try map.number("dropout") ?? dropout
-    targets = try map.strings("targets").map { names in
-      try names.map { name in
-        guard let projection = Projection(rawValue: name) else {
-          let all = Projection.allCases.map(\.rawValue).joined(separator: ", ")
-          throw map.wrong("targets", "holds \"\(name)\", which is none of \(all)")
+    targets =
+      try map.strings("targets").map { names in
+        try names.map { name in
+          guard let projection = Projection(rawValue: name) else {
+            let all = Projection.allCases.map(\.rawValue).joined(separator: ", ")
+            throw map.wrong("targets", "holds \"\(name)\", which is none of \(all)")
+          }
+          return projection
         }
-        return projection
-      }
-    } ?? targets
+      } ?? targets
     validationShare = try map.number("validation_share") ?? validationShare
     cacheMemoryMB = try map.integer("cache_memory_mb", atLeast: 0) ?? cacheMemoryMB
     cacheFolder = try map.string("cache_dir")

@@ -85,7 +85,8 @@ final class StepBook {
 
   private func say(_ name: String, _ state: String) {
     guard world.rank == 0, !isQuiet else { return }
-    let text = "[\(records.count + (state == "done before" ? 0 : 1))/\(total)] \(name)\(state.isEmpty ? "" : ": \(state)")\n"
+    let text =
+      "[\(records.count + (state == "done before" ? 0 : 1))/\(total)] \(name)\(state.isEmpty ? "" : ": \(state)")\n"
     FileHandle.standardError.write(Data(text.utf8))
   }
 

@@ -109,14 +109,14 @@ public struct GenerationJob {
     _ units: [GenerationUnit], _ done: [Int64: GenerationResult], kind: ImageTextDataset.Kind, journal: Journal
   ) throws -> Summary {
     var skipped = 0
-    var entries: [ResultsFile.Entry] = []
+    var entries: [GeneratedTexts.Entry] = []
     for unit in units {
       for outcome in done[unit.imageID]?.outcomes ?? [] {
         guard let text = outcome.text else {
           skipped += 1
           continue
         }
-        entries.append(ResultsFile.Entry(id: kind == .captions ? unit.imageID : outcome.id, text: text))
+        entries.append(GeneratedTexts.Entry(id: kind == .captions ? unit.imageID : outcome.id, text: text))
       }
     }
     if kind == .questions { entries.sort { $0.id < $1.id } }

@@ -58,7 +58,7 @@ public struct Confidence: Sendable, Equatable {
 
 /// The value below which `percent` of the values lie, interpolated between two of them as numpy does by default.
 /// - Parameter sorted: ascending, at least one.
-func percentile(_ percent: Double, ofSorted sorted: [Double]) -> Double {
+public func percentile(_ percent: Double, ofSorted sorted: [Double]) -> Double {
   let position = percent / 100 * Double(sorted.count - 1)
   let below = Int(position)
   let above = min(below + 1, sorted.count - 1)

@@ -10,12 +10,17 @@ public enum Projection: String, CaseIterable, Sendable, Codable, Comparable {
   case up = "up_proj"
   case down = "down_proj"
 
+  /// Whether it is part of the attention, not of the MLP.
+  public var isOfAttention: Bool {
+    switch self {
+    case .query, .key, .value, .output: true
+    case .gate, .up, .down: false
+    }
+  }
+
   /// The module's path below its layer: `self_attn.q_proj`, `mlp.gate_proj`.
   public var module: String {
-    switch self {
-    case .query, .key, .value, .output: "self_attn.\(rawValue)"
-    case .gate, .up, .down: "mlp.\(rawValue)"
-    }
+    (isOfAttention ? "self_attn." : "mlp.") + rawValue
   }
 
   /// The order of the data's way through the layer.

@@ -2,8 +2,8 @@ import ArgumentParser
 import AttentionPictures
 import Foundation
 import HeadImpact
+import HeadImpactStore
 import Jobs
-import Survey
 import TensorCore
 
 struct Attend: ParsableCommand {

@@ -15,8 +15,9 @@ struct HeadImpactCommand: ParsableCommand {
       """,
     version: JobDefaults.programVersion,
     subcommands: [
-      Score.self, Select.self, Train.self, Generate.self, Ablate.self, Attend.self, Dataset.self, Report.self, Doctor.self,
-      Demo.self,
+      Score.self, Select.self, Train.self, Generate.self, Evaluate.self, Dataset.self, ExperimentCommand.self,
+      Report.self, Attend.self,
+      Ablate.self, Doctor.self, Demo.self,
     ])
 
   /// As ArgumentParser's own, but that the ranks of one run don't all print the same message.

@@ -1,0 +1,69 @@
+import Foundation
+
+/// Generated texts, as `generate` writes them: captions in COCO's results format, answers in VQA's.
+public struct GeneratedTexts: Sendable, Equatable {
+  /// One caption of an image, or one answer to a question.
+  public struct Entry: Sendable, Equatable {
+    /// The id of the image, or of the question.
+    public let id: Int64
+    public let text: String
+
+    public init(id: Int64, text: String) {
+      self.id = id
+      self.text = text
+    }
+  }
+
+  /// The file as the user named it.
+  public let name: String
+  public let kind: ImageTextDataset.Kind
+  /// In the order of the file; no id occurs twice.
+  public let entries: [Entry]
+
+  /// - Throws: `COCOError` naming file and place.
+  public init(contentsOf url: URL, kind: ImageTextDataset.Kind) throws {
+    try self.init(json: [UInt8](Data(readingCOCO: url)), name: url.path, kind: kind)
+  }
+
+  /// - Throws: `COCOError` naming file and place.
+  public init(json: [UInt8], name: String, kind: ImageTextDataset.Kind) throws {
+    self.name = name
+    self.kind = kind
+    entries = try COCOError.inFile(name) { try Self.entries(json, kind) }
+  }
+
+  private static func entries(_ json: [UInt8], _ kind: ImageTextDataset.Kind) throws -> [Entry] {
+    var reader = JSONReader(json)
+    let found = try reader.peek()
+    guard found == .array else {
+      throw reader.failure(
+        "\(found.rawValue), where a list of results is expected, each with \(kind.idKey) and \(kind.textKey)")
+    }
+    var entries: [Entry] = []
+    var seen: Set<Int64> = []
+    try reader.readArray { reader in
+      var (id, text): (Int64?, String?)
+      try reader.readObject { reader, key in
+        switch key {
+        case kind.idKey: id = try reader.readInteger()
+        case kind.textKey: text = try reader.readString()
+        default: try reader.skipValue()
+        }
+      }
+      let entry = Entry(id: try reader.required(id, kind.idKey), text: try reader.required(text, kind.textKey))
+      guard seen.insert(entry.id).inserted else {
+        throw reader.failure("\(kind.idKey) \(entry.id) has a result already: each may have one")
+      }
+      entries.append(entry)
+    }
+    try reader.finish()
+    return entries
+  }
+}
+
+extension ImageTextDataset.Kind {
+  /// What a results file calls the id of what a text belongs to.
+  public var idKey: String { self == .captions ? "image_id" : "question_id" }
+  /// What a results file calls the text.
+  public var textKey: String { self == .captions ? "caption" : "answer" }
+}

@@ -1,0 +1,54 @@
+import CPCRE2
+
+/// A regular expression of this program's own, which matches where a token begins.
+///
+/// `@unchecked Sendable` invariant: PCRE2's compiled code is never written after compilation; what a match writes is in `Scratch`,
+/// which belongs to one caller.
+final class AnchoredPattern: @unchecked Sendable {
+  /// What a match writes.
+  final class Scratch {
+    fileprivate let data: OpaquePointer
+
+    init() {
+      guard let data = pcre2_match_data_create_8(2, nil) else { preconditionFailure("out of memory") }
+      self.data = data
+    }
+
+    deinit { pcre2_match_data_free_8(data) }
+  }
+
+  struct Match {
+    /// The token: the end of the first group. Offset in bytes.
+    let end: Int
+    /// With what must follow the token.
+    let length: Int
+  }
+
+  private let code: OpaquePointer
+
+  /// - Parameter pattern: with one group, at its beginning.
+  init(_ pattern: String) {
+    let bytes = Array(pattern.utf8)
+    var (errorCode, offset): (Int32, Int) = (0, 0)
+    let options = UInt32(PCRE2_UTF) | UInt32(PCRE2_ANCHORED) | UInt32(PCRE2_NO_UTF_CHECK)
+    let code = bytes.withUnsafeBufferPointer {
+      pcre2_compile_8($0.baseAddress, $0.count, options, &errorCode, &offset, nil)
+    }
+    guard let code else { preconditionFailure("\(pattern) is wrong at byte \(offset): PCRE2's error \(errorCode)") }
+    self.code = code
+    // Where there is no just-in-time compiler PCRE2 interprets: slower, the same matches.
+    _ = pcre2_jit_compile_8(code, UInt32(PCRE2_JIT_COMPLETE))
+  }
+
+  deinit { pcre2_code_free_8(code) }
+
+  /// The match that begins at `start`; nil where there is none.
+  ///
+  /// - Parameter text: valid UTF-8.
+  func match(_ text: UnsafeBufferPointer<UInt8>, at start: Int, _ scratch: Scratch) -> Match? {
+    let found = pcre2_match_8(
+      code, text.baseAddress, text.count, start, UInt32(PCRE2_NO_UTF_CHECK), scratch.data, nil)
+    guard found > 1, let places = pcre2_get_ovector_pointer_8(scratch.data) else { return nil }
+    return Match(end: places[3], length: places[1] - start)
+  }
+}

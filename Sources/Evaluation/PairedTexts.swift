@@ -1,0 +1,50 @@
+import COCO
+
+/// The texts of one or two results, in the order of what they are compared with.
+struct PairedTexts {
+  private static let named = 5
+
+  /// Which of the images or questions have a text in all results.
+  let kept: [Int]
+  /// The texts of each result. - Shape: [result, kept]
+  let texts: [[String]]
+  /// What was left out.
+  let warning: String?
+
+  /// - Parameters:
+  ///   - ids: the images or questions of the file `name`.
+  ///   - what: "image" or "question".
+  ///   - isPartial: whether those without a text are left out.
+  /// - Throws: `EvaluationError` where a result is of none of them, or one has no result.
+  init(_ ids: [Int64], of name: String, _ results: [GeneratedTexts], what: String, isPartial: Bool) throws {
+    let known = Set(ids)
+    let found = try results.map { result in
+      let foreign = result.entries.filter { !known.contains($0.id) }
+      guard foreign.isEmpty else {
+        throw EvaluationError(
+          "\(result.name): has \(foreign.count) results of no \(what) of \(name): \(Self.some(foreign.map(\.id)))")
+      }
+      return Dictionary(uniqueKeysWithValues: result.entries.map { ($0.id, $0.text) })
+    }
+    for (result, texts) in zip(results, found) where !isPartial {
+      let missing = ids.filter { texts[$0] == nil }
+      guard missing.isEmpty else {
+        throw EvaluationError(
+          "\(result.name): \(missing.count) of the \(ids.count) \(what)s of \(name) have no result: \(Self.some(missing)); "
+            + "--partial scores the others alone")
+      }
+    }
+    let kept = ids.indices.filter { at in found.allSatisfy { $0[ids[at]] != nil } }
+    guard !kept.isEmpty else {
+      throw EvaluationError("\(results.map(\.name).joined(separator: " and ")): no \(what) of \(name) has a result")
+    }
+    self.kept = kept
+    texts = found.map { texts in kept.compactMap { texts[ids[$0]] } }
+    let left = ids.count - kept.count
+    warning = left == 0 ? nil : "\(left) of \(ids.count) \(what)s have no result and are left out (--partial)"
+  }
+
+  private static func some(_ ids: [Int64]) -> String {
+    ids.prefix(named).map(String.init).joined(separator: ", ") + (ids.count > named ? ", …" : "")
+  }
+}

@@ -1,0 +1,87 @@
+import Foundation
+import HDF5Store
+
+/// What each image's caption or each question's answer scored, as a table for other programs.
+public struct PerImageTable: Sendable, Equatable {
+  /// `image` or `question`: what a row is of.
+  let axis: String
+  let ids: [Int64]
+  /// The image of each question; nil where rows are images.
+  let imageIDs: [Int64]?
+  let columns: [(name: String, meaning: String, units: String, values: [Double])]
+
+  public init(_ evaluation: CaptionEvaluation) {
+    axis = "image"
+    ids = evaluation.imageIDs
+    imageIDs = nil
+    columns = evaluation.metrics.map { metric in
+      (metric.rawValue, "\(metric.rawValue) of the image's caption", "1", evaluation.perImage[metric] ?? [])
+    }
+  }
+
+  public init(_ evaluation: VQAEvaluation) {
+    axis = "question"
+    ids = evaluation.questionIDs
+    imageIDs = evaluation.imageIDs
+    let accuracy = evaluation.accuracies.map {
+      ("accuracy", "accuracy of the answer by the rule \(evaluation.dialect.rawValue)", "percent", $0)
+    }
+    columns =
+      [accuracy].compactMap { $0 }
+      + [("exact_match", "whether the answer is the one most people gave", "percent", evaluation.exactMatches)]
+  }
+
+  public static func == (a: PerImageTable, b: PerImageTable) -> Bool {
+    a.axis == b.axis && a.ids == b.ids && a.imageIDs == b.imageIDs && a.columns.map(\.name) == b.columns.map(\.name)
+      && a.columns.map(\.values) == b.columns.map(\.values)
+  }
+
+  /// Writes a CSV file (.csv) or an HDF5 file (.h5), under its name when it is whole; a file of that name is replaced.
+  ///
+  /// - Parameter source: the program, for the file's attributes.
+  /// - Throws: `EvaluationError` or `HDF5Error` naming the file.
+  public func write(to url: URL, source: String) throws {
+    switch url.pathExtension.lowercased() {
+    case "csv": try writeCSV(url)
+    case "h5", "hdf5": try writeHDF5(url, source)
+    default: throw EvaluationError("\(url.path): --per-image takes a name that ends in .csv or .h5")
+    }
+  }
+
+  private func writeCSV(_ url: URL) throws {
+    let head = ["\(axis)_id"] + (imageIDs == nil ? [] : ["image_id"]) + columns.map(\.name)
+    var lines = [head.joined(separator: ",")]
+    for (row, id) in ids.enumerated() {
+      let idsOfRow = ["\(id)"] + (imageIDs.map { ["\($0[row])"] } ?? [])
+      lines.append((idsOfRow + columns.map { "\($0.values[row])" }).joined(separator: ","))
+    }
+    do {
+      try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: url, options: .atomic)
+    } catch {
+      throw EvaluationError("\(url.path): can't be written: \(error.localizedDescription)")
+    }
+  }
+
+  private func writeHDF5(_ url: URL, _ source: String) throws {
+    try HDF5File.write(to: url.path, replacing: true) { file in
+      func describe(_ name: String, _ meaning: String, _ units: String) throws {
+        try file.setAttribute("long_name", .string(meaning), of: name)
+        try file.setAttribute("units", .string(units), of: name)
+      }
+      try file.defineDimension(axis, values: ids)
+      try describe(axis, "\(axis) id", "1")
+      if let imageIDs {
+        try file.write(imageIDs, to: "image_id", dimensions: [axis])
+        try describe("image_id", "id of the question's image", "1")
+      }
+      for column in columns {
+        try file.write(column.values, to: column.name, dimensions: [axis])
+        try describe(column.name, column.meaning, column.units)
+      }
+      try file.setAttribute("title", .string("Scores of each \(axis)"))
+      try file.setAttribute("Conventions", "CF-1.8")
+      try file.setAttribute("source", .string(source))
+      try file.setAttribute("created", .string(ISO8601DateFormatter().string(from: Date())))
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import AdapterTraining
+import Foundation
+import Kernels
+import TensorCore
+import VisionLanguage
+
+/// How many numbers an arm trains: as near those of the arm `top` as a whole rank comes.
+struct ArmBudget: Sendable, Equatable {
+  let loraRank: Int
+  let loraAlpha: Double
+  let trainedParameters: Int
+  /// Of the model without an adapter.
+  let modelParameters: Int
+
+  /// The budget of every arm that trains. The number of trained parameters grows in proportion to the rank, so an arm of more
+  /// layers has a lower rank; alpha over rank is the same in all.
+  ///
+  /// - Throws: what loading the model throws, or that an arm doesn't fit it.
+  static func all(of arms: [ArmLayers], _ configuration: ExperimentConfiguration) throws -> [Arm: ArmBudget] {
+    let folder = URL(fileURLWithPath: NSString(string: configuration.model).expandingTildeInPath)
+    let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: 1))
+    let model = try ModelRegistry.load(folder: folder, context: context)
+    let parameters = try TrainingJob.modelParameters(folder)
+    let train = configuration.train
+    func trained(_ arm: ArmLayers, rank: Int) throws -> Int {
+      let budget = ArmBudget(loraRank: rank, loraAlpha: Double(rank), trainedParameters: 0, modelParameters: 0)
+      return try TrainingJob.trainedParameters(budget.configuration(configuration, arm), of: model)
+    }
+    let selecting = arms.first { $0.layers.count == configuration.select.layers && $0.heads.isEmpty }
+    var budgets: [Arm: ArmBudget] = [:]
+    for arm in arms where arm.arm != .pretrained {
+      let target = try trained(selecting ?? arm, rank: train.loraRank)
+      let unit = try trained(arm, rank: 1)
+      let rank = max(1, Int((Double(target) / Double(unit)).rounded()))
+      budgets[arm.arm] = ArmBudget(
+        loraRank: rank, loraAlpha: train.loraAlpha * Double(rank) / Double(train.loraRank),
+        trainedParameters: try trained(arm, rank: rank), modelParameters: parameters)
+    }
+    return budgets
+  }
+
+  /// What an arm's training has in common on every task.
+  func configuration(_ experiment: ExperimentConfiguration, _ arm: ArmLayers) -> TrainConfiguration {
+    let nowhere = URL(fileURLWithPath: experiment.output)
+    var c = TrainConfiguration(
+      model: URL(fileURLWithPath: NSString(string: experiment.model).expandingTildeInPath), dataset: nowhere,
+      images: nowhere, output: nowhere)
+    let train = experiment.train
+    c.prompt = experiment.prompt
+    c.precision = experiment.precision
+    c.layers = arm.heads.isEmpty ? arm.layers : nil
+    c.heads = arm.heads.isEmpty ? nil : arm.heads
+    c.targets = arm.heads.isEmpty ? train.targets : train.targets.filter(\.isOfAttention)
+    c.loraRank = loraRank
+    c.loraAlpha = loraAlpha
+    c.dropout = train.dropout
+    c.length = train.steps.map { .steps($0) } ?? .epochs(train.epochs)
+    c.batch = train.batch
+    c.microBatch = train.microBatch
+    c.learningRate = train.learningRate
+    c.schedule = train.schedule
+    c.warmup = train.warmup
+    c.clip = train.clip
+    c.weightDecay = train.weightDecay
+    c.seed = UInt64(experiment.seed)
+    c.validationShare = train.validationShare
+    return c
+  }
+}

@@ -1,0 +1,331 @@
+import Ablation
+import AdapterTraining
+import Demonstration
+import Foundation
+import Generation
+import HeadImpact
+import HeadImpactStore
+import ImageInput
+import Jobs
+import Kernels
+import MessagePassing
+import Safetensors
+import Survey
+import TensorCore
+import VisionLanguage
+
+/// The paper's protocol from one file: score, select, train every arm, generate, evaluate, ablate, report.
+///
+/// Each step is the job of its verb, run with the options that the file gives. All that is made lies in one folder, which
+/// explains itself; `StepBook` knows what is done.
+public struct ExperimentJob {
+  private let configuration: ExperimentConfiguration
+  private let resumes: Bool
+  private let isQuiet: Bool
+  private let world: Communicator
+  private let folder: ExperimentFolder
+
+  /// - Parameter resumes: goes on in a folder that an earlier run left.
+  public init(_ configuration: ExperimentConfiguration, resumes: Bool, isQuiet: Bool, on world: Communicator) {
+    self.configuration = configuration
+    self.resumes = resumes
+    self.isQuiet = isQuiet
+    self.world = world
+    folder = ExperimentFolder(url: URL(fileURLWithPath: configuration.output))
+  }
+
+  /// Runs the experiment. Every rank calls it at the same time.
+  ///
+  /// - Returns: on rank 0 what was found; nil elsewhere.
+  /// - Throws: what is wrong with the inputs or went wrong on the way; finished steps stay done.
+  public func run() throws -> ExperimentOutcome? {
+    try world.agree { if world.rank == 0 { try openFolder() } }
+    let book = StepBook(folder: folder.steps, total: steps, isQuiet: isQuiet, on: world)
+    let data = try prepare(book)
+    let model = try world.agree { try SafetensorsCheckpoint(folder: url(configuration.model)).headerDigest() }
+    let scored = try score(book, data: data, model: model)
+    let table = try world.agree { try HeadImpactFile.read(folder.headImpact).table }
+    let arms = try world.agree { try configuration.arms.map { try layers(of: $0, table) } }
+    let selected = try select(book, table, after: scored)
+    let budgets = try world.agree { try ArmBudget.all(of: arms, configuration) }
+    var found: [TaskOutcome] = []
+    var scoredAfter: [(task: TaskKind, arm: Arm)] = []
+    for task in configuration.tasks {
+      let (results, trained) = try adapt(task, arms: arms, budgets: budgets, book, after: [data, model, selected])
+      try evaluate(task, book, after: results)
+      if world.rank == 0 { found.append(try TaskOutcome(contentsOf: folder.metrics(task.kind))) }
+      for arm in configuration.scoreAfter {
+        try scoreAgain(task.kind, arm, book, after: [data, model, trained[arm] ?? ""])
+        scoredAfter.append((task.kind, arm))
+      }
+    }
+    if let ablate = configuration.ablate { try self.ablate(ablate, table, book, after: [data, model, scored]) }
+    guard world.rank == 0 else { return nil }
+    let ablation = try configuration.ablate.map { _ in try AblationResult(contentsOf: folder.ablation) }
+    let outcome = ExperimentOutcome(
+      configuration, arms: arms, budgets: budgets, tasks: found, ablation: ablation, records: book.records)
+    try Data((outcome.json() + "\n").utf8).write(to: folder.outcome, options: .atomic)
+    try ExperimentPage(configuration, outcome, table: table, scoredAfter: scoredAfter, folder: folder).write()
+    return outcome
+  }
+
+  typealias TaskKind = ExperimentConfiguration.TaskData.Kind
+
+  /// Steps of the book.
+  private var steps: Int {
+    let trained = configuration.arms.count - 1
+    let perTask = trained + configuration.arms.count + 1 + configuration.scoreAfter.count
+    return (configuration.demonstration == nil ? 0 : 1) + 2 + configuration.tasks.count * perTask
+      + (configuration.ablate == nil ? 0 : 1)
+  }
+
+  private func url(_ path: String) -> URL { URL(fileURLWithPath: NSString(string: path).expandingTildeInPath) }
+
+  private func openFolder() throws {
+    let files = FileManager.default
+    if !resumes, files.fileExists(atPath: folder.url.path) {
+      throw ExperimentError(
+        "\(folder.url.path): exists already; go on in it with --resume, or choose another output")
+    }
+    try files.createDirectory(at: folder.steps, withIntermediateDirectories: true)
+    try Data(configuration.yaml().utf8).write(to: folder.configuration, options: .atomic)
+  }
+
+  // MARK: - Steps
+
+  /// - Returns: what all data depends on: the demonstration's fingerprint and the digests of the files.
+  private func prepare(_ book: StepBook) throws -> String {
+    var made = ""
+    if let demonstration = configuration.demonstration {
+      made = try book.step(
+        "demonstration", inputs: ["\(demonstration)"], outputs: [folder.demonstration]
+      ) { _ in
+        try world.agree { if world.rank == 0 { try write(demonstration) } }
+      }
+    }
+    let sources =
+      [configuration.score.source] + configuration.tasks.flatMap { [$0.train, $0.test] }
+      + (configuration.ablate.map { [$0.source] } ?? [])
+    let files = sources.flatMap { [$0.dataset, $0.annotations] } + configuration.tasks.map(\.references)
+    let digests = try world.agree { () -> [String] in
+      guard world.rank == 0 else { return [] }
+      for images in Set(sources.map(\.images)).sorted() where !FileManager.default.fileExists(atPath: url(images).path)
+      {
+        throw ExperimentError("\(images): is no folder of images")
+      }
+      return try Set(files.compactMap { $0 }).sorted().map { path in
+        try JobInputs.read(url(path)).withUnsafeBytes { path + " " + (try SHA256.hex(of: $0)) }
+      }
+    }
+    let all = ([made] + digests).joined(separator: "\n")
+    return String(decoding: try world.broadcast(world.rank == 0 ? Array(all.utf8) : nil), as: UTF8.self)
+  }
+
+  private func write(_ demonstration: ExperimentConfiguration.Demonstration) throws {
+    let wording: SceneWording = demonstration.shifted ? .shifted : .taught
+    try FileManager.default.createDirectory(at: folder.demonstration, withIntermediateDirectories: true)
+    try DemoModel.write(to: folder.demonstration.appendingPathComponent("model"))
+    for (name, split, count, wording) in [
+      ("taught", DemoDataset.Split.test, demonstration.testScenes, SceneWording.taught),
+      ("test", .test, demonstration.testScenes, wording), ("train", .train, demonstration.trainScenes, wording),
+    ] {
+      try DemoDataset(split: split, count: count, wording: wording).write(
+        to: folder.demonstration.appendingPathComponent(name)
+      ) { width, height, pixels in try encodePNG(RGBImage(width: width, height: height, pixels: pixels)) }
+    }
+  }
+
+  private func scoring(_ output: URL) -> ScoreConfiguration {
+    let source = configuration.score.source
+    var c = ScoreConfiguration(
+      model: url(configuration.model), dataset: url(source.dataset), images: url(source.images), output: output)
+    c.prompt = configuration.prompt
+    c.precision = configuration.precision
+    c.limit = source.limit
+    c.options = configuration.score.options
+    c.options.seed = UInt64(configuration.seed)
+    c.threads = configuration.threads
+    c.isQuiet = isQuiet
+    return c
+  }
+
+  /// What a job's numbers depend on besides its own options.
+  private var common: [String] {
+    [configuration.prompt, configuration.precision.rawValue, "\(configuration.seed)"]
+  }
+
+  private func score(_ book: StepBook, data: String, model: String) throws -> String {
+    try book.step(
+      "score", after: [data, model], inputs: common + ["\(configuration.score)"], outputs: [folder.headImpact]
+    ) { resumes in
+      var c = scoring(folder.headImpact)
+      c.resumes = resumes
+      _ = try ScoringJob(c, on: world).run()
+    }
+  }
+
+  private func scoreAgain(_ task: TaskKind, _ arm: Arm, _ book: StepBook, after: [String]) throws {
+    let output = folder.headImpactAfter(task, arm)
+    try book.step(
+      "score after \(task.rawValue)/\(arm.name)", after: after, inputs: common + ["\(configuration.score)"],
+      outputs: [output]
+    ) { resumes in
+      var c = scoring(output)
+      c.adapter = folder.adapter(task, arm)
+      c.resumes = resumes
+      _ = try ScoringJob(c, on: world).run()
+    }
+  }
+
+  private func layers(of arm: Arm, _ table: HeadImpactTable) throws -> ArmLayers {
+    let select = configuration.select
+    return try ArmLayers(arm, table: table, measure: select.measure, layers: select.layers, heads: select.heads)
+  }
+
+  private func select(_ book: StepBook, _ table: HeadImpactTable, after scored: String) throws -> String {
+    let arms = configuration.arms.compactMap { arm in Self.strategy(of: arm).map { (arm, $0) } }
+    let select = configuration.select
+    return try book.step(
+      "select", after: [scored], inputs: ["\(select)", "\(configuration.arms)"],
+      outputs: arms.map { folder.selection($0.0) }
+    ) { _ in
+      try world.agree {
+        guard world.rank == 0 else { return }
+        let contents = try HeadImpactFile.read(folder.headImpact)
+        for (arm, strategy) in arms {
+          var seed: UInt64 = 0
+          if case .random(let drawn) = arm { seed = drawn }
+          var selection = try Selection(
+            from: table, strategy: strategy, measure: select.measure, layers: select.layers,
+            topHeads: arm == .topHeads ? select.heads : 0, seed: seed)
+          selection.modelName = contents.modelName
+          selection.modelSHA256 = contents.modelSHA256
+          selection.source = folder.headImpact.lastPathComponent
+          try Data((selection.json() + "\n").utf8).write(to: folder.selection(arm), options: .atomic)
+        }
+      }
+    }
+  }
+
+  private static func strategy(of arm: Arm) -> Selection.Strategy? {
+    switch arm {
+    case .pretrained, .all: nil
+    case .top, .topHeads: .top
+    case .bottom: .bottom
+    case .random: .random
+    }
+  }
+
+  /// Trains every arm on a task and lets it speak.
+  ///
+  /// - Returns: fingerprints of the results, and those of the adapters by arm.
+  private func adapt(
+    _ task: ExperimentConfiguration.TaskData, arms: [ArmLayers], budgets: [Arm: ArmBudget], _ book: StepBook,
+    after: [String]
+  ) throws -> (results: [String], trained: [Arm: String]) {
+    let lowest = arms.compactMap(\.layers.first).min() ?? 0
+    let memory = configuration.train.cacheMemoryMB * 1_000_000
+    let cacheFolder = configuration.train.cacheFolder.map(url) ?? folder.url
+    // Half the memory for what all arms share, half for the arm's own.
+    let shared = SharedPrefixes(layer: lowest, memoryLimit: memory / 2, folder: cacheFolder)
+    var results: [String] = []
+    var trained: [Arm: String] = [:]
+    for arm in arms {
+      let adapter = folder.adapter(task.kind, arm.arm)
+      let name = "\(task.kind.rawValue)/\(arm.arm.name)"
+      if let budget = budgets[arm.arm] {
+        var c = training(task, arm, budget)
+        trained[arm.arm] = try book.step(
+          "train \(name)", after: after,
+          inputs: common + ["\(task.train)", "\(configuration.train)", "\(arm)", "\(budget)"], outputs: [adapter]
+        ) { resumes in
+          c.cacheMemory = memory / 2
+          c.cacheFolder = cacheFolder
+          c.resumes = resumes
+          _ = try TrainingJob(c, on: world, shared: shared).run()
+        }
+      }
+      let output = folder.results(task.kind, arm.arm)
+      results.append(
+        try book.step(
+          "generate \(name)", after: after + [trained[arm.arm] ?? ""],
+          inputs: common + ["\(task.test)", "\(configuration.generate)"], outputs: [output]
+        ) { resumes in
+          var c = generating(task, output: output)
+          c.adapter = budgets[arm.arm] == nil ? nil : adapter
+          c.resumes = resumes
+          _ = try GenerationJob(c, on: world).run()
+        })
+    }
+    return (results, trained)
+  }
+
+  private func training(
+    _ task: ExperimentConfiguration.TaskData, _ arm: ArmLayers, _ budget: ArmBudget
+  ) -> TrainConfiguration {
+    var c = budget.configuration(configuration, arm)
+    c.dataset = url(task.train.dataset)
+    c.annotations = task.train.annotations.map(url)
+    c.images = url(task.train.images)
+    c.limit = task.train.limit
+    c.output = folder.adapter(task.kind, arm.arm)
+    c.threads = configuration.threads
+    c.isQuiet = isQuiet
+    return c
+  }
+
+  private func generating(_ task: ExperimentConfiguration.TaskData, output: URL) -> GenerateConfiguration {
+    var c = GenerateConfiguration(
+      model: url(configuration.model), dataset: url(task.test.dataset), images: url(task.test.images), output: output)
+    c.prompt = configuration.prompt
+    c.precision = configuration.precision
+    c.limit = task.test.limit
+    c.decoding.maxNewTokens = configuration.generate.maxNewTokens
+    c.decoding.beams = configuration.generate.beams
+    c.decoding.seed = UInt64(configuration.seed)
+    c.threads = configuration.threads
+    c.isQuiet = isQuiet
+    return c
+  }
+
+  private func evaluate(_ task: ExperimentConfiguration.TaskData, _ book: StepBook, after: [String]) throws {
+    let output = folder.metrics(task.kind)
+    try book.step(
+      "evaluate \(task.kind.rawValue)", after: after,
+      inputs: ["\(task)", "\(configuration.evaluate)", "\(configuration.seed)"], outputs: [output]
+    ) { _ in
+      try world.agree {
+        guard world.rank == 0 else { return }
+        let evaluation = TaskEvaluation(
+          task, arms: configuration.arms, resamples: configuration.evaluate.resamples, seed: UInt64(configuration.seed),
+          folder: folder)
+        try evaluation.outcome().write(to: output)
+      }
+    }
+  }
+
+  private func ablate(
+    _ ablate: ExperimentConfiguration.Ablate, _ table: HeadImpactTable, _ book: StepBook, after: [String]
+  ) throws {
+    try book.step(
+      "ablate", after: after, inputs: common + ["\(ablate)", configuration.select.measure.rawValue],
+      outputs: [folder.ablation]
+    ) { resumes in
+      var c = AblateConfiguration(
+        model: url(configuration.model), dataset: url(ablate.source.dataset), images: url(ablate.source.images),
+        output: folder.ablation,
+        ablations: try Ablation.byHeadImpact(
+          table, measure: configuration.select.measure, count: ablate.heads, randomSeeds: ablate.seeds.map(UInt64.init))
+      )
+      c.annotations = ablate.source.annotations.map(url)
+      c.prompt = configuration.prompt
+      c.precision = configuration.precision
+      c.limit = ablate.source.limit
+      c.seed = UInt64(configuration.seed)
+      c.threads = configuration.threads
+      c.isQuiet = isQuiet
+      c.resumes = resumes
+      _ = try AblationJob(c, on: world).run()
+    }
+  }
+}

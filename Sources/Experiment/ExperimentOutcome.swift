@@ -1,0 +1,56 @@
+import Ablation
+import Foundation
+import HeadImpact
+
+/// What an experiment found: its arms, their metrics, and what these support. A pure value, written as experiment.json.
+public struct ExperimentOutcome: Encodable, Sendable {
+  public struct TrainedArm: Encodable, Sendable {
+    public let name: String
+    public let layers: [Int]
+    /// As [layer, head]; empty where whole layers are adapted.
+    public let heads: [[Int]]
+    public let loraRank: Int
+    public let trainedParameters: Int
+    /// Over the parameters of the model.
+    public let share: Double
+  }
+
+  public struct Timing: Encodable, Sendable {
+    public let step: String
+    public let seconds: Double
+  }
+
+  public let statement: String
+  public let arms: [TrainedArm]
+  public let tasks: [TaskOutcome]
+  public let ablation: AblationResult?
+  public let timings: [Timing]
+  /// Where everything lies.
+  public let output: String
+
+  init(
+    _ configuration: ExperimentConfiguration, arms: [ArmLayers], budgets: [Arm: ArmBudget], tasks: [TaskOutcome],
+    ablation: AblationResult?, records: [StepBook.Record]
+  ) {
+    self.arms = arms.map { arm in
+      let budget = budgets[arm.arm]
+      return TrainedArm(
+        name: arm.arm.name, layers: arm.layers, heads: arm.heads.map { [$0.layer, $0.head] },
+        loraRank: budget?.loraRank ?? 0, trainedParameters: budget?.trainedParameters ?? 0,
+        share: budget.map { Double($0.trainedParameters) / Double($0.modelParameters) } ?? 0)
+    }
+    self.tasks = tasks
+    self.ablation = ablation
+    timings = records.map { Timing(step: $0.name, seconds: $0.seconds ?? 0) }
+    statement = Statement.text(tasks: tasks, ablation: ablation, layers: configuration.select.layers)
+    output = configuration.output
+  }
+
+  /// One object, its keys in alphabetical order and in snake_case.
+  public func json() throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    return String(decoding: try encoder.encode(self), as: UTF8.self)
+  }
+}

@@ -1,0 +1,79 @@
+import ArgumentParser
+import Evaluation
+import Foundation
+import Jobs
+
+extension VQADialect: ExpressibleByArgument {}
+
+struct Evaluate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Score captions or answers against what people said.",
+    discussion: """
+      headimpact evaluate --references captions_val2017.json --results captions.json
+      headimpact evaluate --questions q.json --annotations a.json --results answers.json
+
+      Captions: BLEU-1 to 4, ROUGE-L and CIDEr as coco-caption computes them, exact match and token F1. Answers: VQA accuracy \
+      by the official rule. With --baseline, what the same metrics differ by, each with a 95% interval.
+      """)
+
+  @Option(help: ArgumentHelp("COCO captions, or a key-object dataset with descriptions.", valueName: "file"))
+  var references: String?
+  @Option(help: ArgumentHelp("VQA v2 questions, or a dataset with questions and answers.", valueName: "file"))
+  var questions: String?
+  @Option(help: ArgumentHelp("The annotations (answers) of VQA v2 questions.", valueName: "file"))
+  var annotations: String?
+  @Option(
+    help: ArgumentHelp(
+      "Captions or answers in COCO's or VQA's results format, as generate writes them.", valueName: "file"))
+  var results: String
+  @Option(help: ArgumentHelp("Other results on the same images, to compare with.", valueName: "file"))
+  var baseline: String?
+  @Flag(help: "Leave out images or questions without a result.")
+  var partial = false
+  @Option(help: "Which program's rule decides whether an answer is right.")
+  var dialect = VQADialect.official
+  @Option(help: ArgumentHelp("meteor-1.5.jar, to have METEOR too; needs Java.", valueName: "file"))
+  var meteorJar: String?
+  @Option(help: ArgumentHelp("How often images are drawn anew for --baseline's intervals.", valueName: "n"))
+  var resamples = 1000
+  @Option(help: "Seed of these draws.")
+  var seed: UInt64 = 0
+  @Option(help: ArgumentHelp("Write each image's (question's) scores to a .csv or .h5 file.", valueName: "file"))
+  var perImage: String?
+  @Option(help: "How the result is printed.")
+  var format = OutputFormat.table
+
+  func validate() throws {
+    guard (references == nil) != (questions == nil) else {
+      throw ValidationError("Give either --references (captions) or --questions (answers).")
+    }
+    guard questions != nil || annotations == nil else { throw ValidationError("--annotations goes with --questions.") }
+    guard references != nil || meteorJar == nil else { throw ValidationError("--meteor-jar goes with --references.") }
+    guard PairedComparison.resampleCounts.contains(resamples) else {
+      throw ValidationError("--resamples must be in \(PairedComparison.resampleCounts).")
+    }
+    if let perImage, !["csv", "h5", "hdf5"].contains(fileURL(perImage).pathExtension.lowercased()) {
+      throw ValidationError("--per-image takes a name that ends in .csv or .h5.")
+    }
+  }
+
+  func run() throws {
+    let subject: EvaluationRun.Subject
+    if let references {
+      subject = .captions(references: fileURL(references), meteor: meteorJar.map { MeteorJar(fileURL($0)) })
+    } else {
+      subject = .questions(
+        fileURL(questions ?? ""), annotations: annotations.map(fileURL), dialect: dialect)
+    }
+    var evaluation = EvaluationRun(subject, results: fileURL(results), baseline: baseline.map(fileURL))
+    evaluation.isPartial = partial
+    evaluation.resamples = resamples
+    evaluation.seed = seed
+    let report = try evaluation.run()
+    if let perImage {
+      try report.perImage?.write(to: fileURL(perImage), source: "headimpact \(JobDefaults.programVersion)")
+    }
+    for warning in report.warnings { FileHandle.standardError.write(Data("warning: \(warning)\n".utf8)) }
+    print(format == .json ? try jsonText(report) : EvaluationTable(report).text)
+  }
+}

@@ -1,0 +1,49 @@
+import Evaluation
+
+/// What `evaluate` prints for people.
+struct EvaluationTable {
+  let report: EvaluationReport
+
+  init(_ report: EvaluationReport) { self.report = report }
+
+  var text: String {
+    var parts: [String] = []
+    if let captions = report.captions {
+      parts.append(
+        aligned([["metric", "score"]] + captions.metrics.map { [$0.rawValue, number(captions.scores[$0] ?? 0)] }))
+      parts.append("\(captions.imageIDs.count) images, \(captions.references) references")
+    }
+    if let answers = report.answers { parts += answerTables(answers) }
+    if let comparison = report.comparison { parts.append(table(comparison)) }
+    return parts.joined(separator: "\n\n")
+  }
+
+  private func answerTables(_ answers: VQAEvaluation) -> [String] {
+    func row(_ name: String, _ questions: Int, _ accuracy: Double?, _ exactMatch: Double) -> [String] {
+      [name, "\(questions)", accuracy.map(number) ?? "–", number(exactMatch)]
+    }
+    let columns = ["questions", "accuracy %", "exact match %"]
+    var tables: [String] = []
+    for (head, groups) in [("answer type", answers.answerTypes), ("question type", answers.questionTypes)]
+    where !groups.isEmpty {
+      tables.append(
+        aligned([[head] + columns] + groups.map { row($0.name, $0.questions, $0.accuracy, $0.exactMatch) }))
+    }
+    let all = row("all", answers.questionIDs.count, answers.accuracy, answers.exactMatch)
+    return tables + [aligned([["rule " + answers.dialect.rawValue] + columns, all])]
+  }
+
+  private func table(_ comparison: PairedComparison) -> String {
+    let rows = comparison.differences.map { row in
+      [
+        row.metric, number(row.score), number(row.baseline), signed(row.difference), signed(row.lower),
+        signed(row.upper), row.isDistinguishable ? "" : "can't be told from none",
+      ]
+    }
+    return aligned([["metric", "score", "baseline", "difference", "2.5%", "97.5%", ""]] + rows)
+      + "\n\n95% intervals of the differences: paired bootstrap over \(comparison.images) images, "
+      + "\(comparison.resamples) resamples, seed \(comparison.seed)"
+  }
+
+  private func signed(_ value: Double) -> String { (value < 0 ? "" : "+") + number(value) }
+}

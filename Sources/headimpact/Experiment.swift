@@ -1,0 +1,53 @@
+import ArgumentParser
+import Experiment
+import Foundation
+import MessagePassing
+
+struct ExperimentCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "experiment",
+    abstract: "Run the whole protocol from one YAML file: score, select, train every arm, generate, evaluate, report.",
+    discussion: """
+      mpirun -np 2 headimpact experiment experiments/demo.yaml
+
+      Everything goes to one folder: experiment.yaml (with every default), hi.h5, selections, adapters, results, metrics, \
+      experiment.json, report/index.html. With --resume, finished steps are not repeated; a step whose inputs changed is.
+      """)
+
+  @Argument(help: "The experiment's YAML file.")
+  var file: String
+  @Option(help: ArgumentHelp("The folder to make (default: the file's own output).", valueName: "dir"))
+  var output: String?
+  @Flag(help: "Print the configuration with every default, and stop.")
+  var check = false
+  @Flag(help: "Go on in a folder that an earlier run left.")
+  var resume = false
+  @Flag(help: "No progress, only warnings and the result.")
+  var quiet = false
+  @Option(help: "How the result is printed.")
+  var format = OutputFormat.table
+
+  func run() throws {
+    let configuration = try ExperimentConfiguration(contentsOf: fileURL(file), output: output)
+    if check { return print(try configuration.yaml(), terminator: "") }
+    let outcome = try Communicator.withWorld {
+      try ExperimentJob(configuration, resumes: resume, isQuiet: quiet, on: $0).run()
+    }
+    guard let outcome else { return }
+    switch format {
+    case .json: print(try outcome.json())
+    case .table: print(Self.text(outcome))
+    }
+  }
+
+  private static func text(_ outcome: ExperimentOutcome) -> String {
+    var parts = outcome.tasks.map { task in
+      aligned(
+        [["\(task.task) (\(task.images) images)"] + task.metrics]
+          + task.arms.map { arm in [arm.arm] + task.metrics.map { arm.scores[$0].map(number) ?? "" } })
+    }
+    parts.append(outcome.statement)
+    parts.append("-> \(outcome.output)/report/index.html")
+    return parts.joined(separator: "\n\n")
+  }
+}
