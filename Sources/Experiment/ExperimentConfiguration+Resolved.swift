@@ -34,8 +34,14 @@ private typealias Pairs = [(key: String, value: (any NodeRepresentable)?)]
 
 /// - Returns: the mapping of those that have a value.
 private func map(_ pairs: Pairs) throws -> Node {
-  try Node(pairs.compactMap { key, value in try value.map { (key.represented(), try $0.represented()) } })
+  let nodes: [(Node, Node)] = try pairs.compactMap { key, value in
+    try value.map { (Node(key), try $0.represented()) }
+  }
+  return Node(nodes)
 }
+
+/// Yams writes 0.5 as 5e-1.
+private func number(_ value: Double) -> Node { Node("\(value)") }
 
 extension ExperimentConfiguration.Source {
   fileprivate var pairs: Pairs {
@@ -46,8 +52,8 @@ extension ExperimentConfiguration.Source {
 extension ExperimentConfiguration.Score {
   fileprivate var pairs: Pairs {
     source.pairs + [
-      ("coverage", options.coverage), ("query", options.query.rawValue), ("normalize", options.normalize.rawValue),
-      ("views", options.views.rawValue), ("sink_factor", options.sinkFactor), ("bootstrap", options.bootstrapResamples),
+      ("coverage", number(options.coverage)), ("query", options.query.rawValue), ("normalize", options.normalize.rawValue),
+      ("views", options.views.rawValue), ("sink_factor", number(options.sinkFactor)), ("bootstrap", options.bootstrapResamples),
     ]
   }
 }
@@ -62,9 +68,9 @@ extension ExperimentConfiguration.Train {
   fileprivate var pairs: Pairs {
     [
       ("epochs", steps == nil ? epochs : nil), ("steps", steps), ("batch", batch), ("micro_batch", microBatch),
-      ("lr", learningRate), ("schedule", schedule.rawValue), ("warmup", warmup), ("clip", clip),
-      ("weight_decay", weightDecay), ("lora_rank", loraRank), ("lora_alpha", loraAlpha), ("dropout", dropout),
-      ("targets", targets.map(\.rawValue)), ("validation_share", validationShare), ("cache_memory_mb", cacheMemoryMB),
+      ("lr", number(learningRate)), ("schedule", schedule.rawValue), ("warmup", warmup), ("clip", number(clip)),
+      ("weight_decay", number(weightDecay)), ("lora_rank", loraRank), ("lora_alpha", number(loraAlpha)), ("dropout", number(dropout)),
+      ("targets", targets.map(\.rawValue)), ("validation_share", number(validationShare)), ("cache_memory_mb", cacheMemoryMB),
       ("cache_dir", cacheFolder),
     ]
   }
