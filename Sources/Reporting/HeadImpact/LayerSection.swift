@@ -73,7 +73,7 @@ extension HeadImpactReport {
       data: DataTable(
         [
           .init("layer", "layer"), .init("rank", "rank"), .init("hi_mean", "mean HI"),
-          .init("stderr_over_heads", "± s.e. over heads"), .init("chance_mean", "chance"),
+          .init("stderr_over_heads", "±\u{a0}s.e. over heads"), .init("chance_mean", "chance"),
           .init("hi_minus_chance", "HI − chance", isSigned: true), .init("best_head", "best head"),
           .init("best_hi", "its HI"), .init("top_frequency", "in the top \(facts.reader.topLayers)"),
         ],
