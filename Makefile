@@ -91,7 +91,10 @@ demo: deps build ## Set up, then score the bundled demonstration model on two ra
 	$(MPIRUN) -np $(RANKS) $(PROGRAM) score --model $(DEMO)/model --dataset $(DEMO)/dataset/keyobjects.json \
 	    --images $(DEMO)/dataset/images --output $(DEMO)/hi.h5
 	$(PROGRAM) select $(DEMO)/hi.h5 --strategy top --layers 3 --format table
+	@$(PROGRAM) report $(DEMO)/hi.h5 --output $(DEMO)/report --dataset $(DEMO)/dataset/keyobjects.json \
+	    --images $(DEMO)/dataset/images > /dev/null
 	@echo "The Head Impact of every layer and head is in $(DEMO)/hi.h5 (h5py, xarray, HDFView, h5dump)."
+	@echo "Figures and tables: open $(DEMO)/report/index.html in a browser."
 
 bench: deps build ## Speed and memory beside transformers, on a full-size random Qwen2-VL-2B (4.4 GB on disk, half an hour)
 	$(PYTHON) Benchmarks/run.py $(BENCH_OPTIONS)

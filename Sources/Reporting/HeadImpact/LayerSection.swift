@@ -36,9 +36,8 @@ extension HeadImpactReport {
     let fit = LinearRegression(x: points.map { Double($0.index) }, y: points.map(\.mean))
     let slope = fit.map {
       let error = $0.slopeStandardError
-      return
-        " The line rises by \(signed($0.slope, decimals: 5))\(error.isFinite ? " ± \(number(error, decimals: 5))" : "")"
-        + " a \(thing)."
+      let plusMinus = error.isFinite ? " ± \(number(error, decimals: 5))" : ""
+      return " The line’s slope is \(signed($0.slope, decimals: 5))\(plusMinus) a \(thing)."
     }
     return Figure(
       id: id, title: title,
