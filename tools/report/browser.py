@@ -40,7 +40,8 @@ LAYOUT_PROBLEMS = """() => {
   });
   for (const svg of document.querySelectorAll("figure svg")) {
     const box = svg.getBoundingClientRect();
-    if (box.width < 120 || box.height < 60) problems.push(`${svg.closest("figure").id}: its drawing is ${box.width} x ${box.height}`);
+    const name = svg.closest("figure").id;
+    if (box.width < 120 || box.height < 60) problems.push(`${name}: its drawing is ${box.width} x ${box.height}`);
   }
   for (const image of document.images) if (!image.naturalWidth) problems.push(`${image.src} didn't load`);
   return problems;
