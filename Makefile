@@ -15,6 +15,10 @@ RANKS ?= 2
 PACKAGES := libopenmpi-dev openmpi-bin libopenblas-dev libhdf5-dev libdnnl-dev libturbojpeg0-dev libpng-dev \
             libpcre2-dev libssl-dev libcairo2-dev fonts-dejavu-core pkg-config
 PYTHON_PACKAGES := python3 python3-venv
+# The tests look at the report in a real browser.
+BROWSER_PACKAGES := chromium
+# Where the Swift tests leave pages for the browser test.
+REPORT_PAGES := $(CURDIR)/.cache/report-pages
 
 # TESTABLE=1 builds the program with the tests' flags: after `make test` that compiles nothing anew.
 BUILD_FLAGS := -c release $(if $(TESTABLE),-Xswiftc -enable-testing)
@@ -22,13 +26,13 @@ BUILD_FLAGS := -c release $(if $(TESTABLE),-Xswiftc -enable-testing)
 MPIRUN := mpirun --oversubscribe $(if $(filter 0,$(shell id -u)),--allow-run-as-root)
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: help deps system-deps python-deps swift build test test-python parity demo bench bench-training learn format lint install uninstall \
+.PHONY: help deps system-deps python-deps browser-deps swift build test test-python parity demo bench bench-training learn format lint install uninstall \
         clean distclean goldens goldens-cache demo-model
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-deps: system-deps python-deps swift ## Install whatever of Debian's packages and the Python tools is missing
+deps: system-deps python-deps browser-deps swift ## Install whatever of Debian's packages and the Python tools is missing
 
 # $(call apt,PACKAGES) installs those that dpkg doesn't have.
 define apt
@@ -43,6 +47,9 @@ endef
 
 system-deps:
 	@$(call apt,$(PACKAGES))
+
+browser-deps: system-deps
+	@$(call apt,$(BROWSER_PACKAGES))
 
 python-deps: system-deps
 	@$(call apt,$(PYTHON_PACKAGES))
@@ -66,12 +73,14 @@ goldens-cache: python-deps ## The real Qwen2 tokenizer, rebuilt from its publish
 
 test: deps goldens-cache ## All tests (installs what is missing first)
 	swift build -c release -Xswiftc -enable-testing --build-tests
-	swift test -c release -Xswiftc -enable-testing
+	REPORT_PAGES=$(REPORT_PAGES) swift test -c release -Xswiftc -enable-testing
 	@$(MAKE) --no-print-directory test-python
 
-# The Python side of the tests: the comparison behind `make parity` must itself tell right from wrong.
+# The Python side of the tests: the comparison behind `make parity` must itself tell right from wrong; the report in a
+# browser; docs/analysis.py.
 test-python: python-deps
 	$(PYTHON) -m unittest discover -s tools/parity -p 'test_*.py'
+	REPORT_PAGES=$(REPORT_PAGES) $(PYTHON) -m unittest discover -s tools/report -p 'test_*.py'
 
 parity: deps build ## headimpact against the Python reference on fresh random models and photographs
 	$(PYTHON) tools/parity/run.py $(PARITY_OPTIONS)
@@ -82,7 +91,10 @@ demo: deps build ## Set up, then score the bundled demonstration model on two ra
 	$(MPIRUN) -np $(RANKS) $(PROGRAM) score --model $(DEMO)/model --dataset $(DEMO)/dataset/keyobjects.json \
 	    --images $(DEMO)/dataset/images --output $(DEMO)/hi.h5
 	$(PROGRAM) select $(DEMO)/hi.h5 --strategy top --layers 3 --format table
+	@$(PROGRAM) report $(DEMO)/hi.h5 --output $(DEMO)/report --dataset $(DEMO)/dataset/keyobjects.json \
+	    --images $(DEMO)/dataset/images > /dev/null
 	@echo "The Head Impact of every layer and head is in $(DEMO)/hi.h5 (h5py, xarray, HDFView, h5dump)."
+	@echo "Figures and tables: open $(DEMO)/report/index.html in a browser."
 
 bench: deps build ## Speed and memory beside transformers, on a full-size random Qwen2-VL-2B (4.4 GB on disk, half an hour)
 	$(PYTHON) Benchmarks/run.py $(BENCH_OPTIONS)

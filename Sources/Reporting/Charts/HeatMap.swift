@@ -13,11 +13,13 @@ struct HeatMap {
   var columnTitle = "head"
   /// The size that the grid should have, where its cells allow it. - Units: pixels.
   var preferred: (width: Double, height: Double) = (640, 460)
+  /// - Units: pixels.
+  var smallestCell = 9.0
   /// What shows when a cell is pointed at.
   let note: (_ row: Int, _ column: Int, _ value: Double) -> String
 
-  private var cellWidth: Double { min(max((preferred.width / Double(columns)).rounded(.down), 9), 56) }
-  private var cellHeight: Double { min(max((preferred.height / Double(rows)).rounded(.down), 9), 34) }
+  private var cellWidth: Double { min(max((preferred.width / Double(columns)).rounded(.down), smallestCell), 56) }
+  private var cellHeight: Double { min(max((preferred.height / Double(rows)).rounded(.down), smallestCell), 34) }
 
   func drawing() -> Drawing {
     let rowTicks = Ticks(places: rows, spacing: cellHeight, room: 15)
@@ -28,12 +30,12 @@ struct HeatMap {
     let (right, bottom) = (left + cellWidth * Double(columns), top + cellHeight * Double(rows))
     // Cells touch where they are small; a hairline parts larger ones.
     let gap = min(cellWidth, cellHeight) >= 14 ? 1.0 : 0
-    var parts: [Element] = [label("\(rowTitle) ↓", x: 0, y: 12, style: "label")]
+    var cells: [Element] = []
     for row in 0..<rows {
       for column in 0..<columns {
         let value = values[row * columns + column]
         let colour = scale.oklab(value)?.colour.hex
-        parts.append(
+        cells.append(
           Element(
             "rect",
             [
@@ -43,6 +45,11 @@ struct HeatMap {
           ).noted(note(row, column, value)))
       }
     }
+    var parts: [Element] = [
+      label("\(rowTitle) ↓", x: 0, y: 12, style: "label"),
+      // No seams between cells, whatever size the figure is shown in.
+      Element("g", ["shape-rendering": "crispEdges"], cells),
+    ]
     for tick in rowTicks.values {
       let y = top + (tick + 0.5) * cellHeight + 4
       parts.append(label("\(Int(tick))", x: left - 7, y: y, anchor: "end"))
@@ -71,7 +78,9 @@ struct HeatMap {
             "pointer-events": "none",
           ])
       }
-      let rings = [ring("ring-out", inset: 0.5), ring("ring-in", inset: 0.5)]
+      // Round a small cell the ring lies outside it, or there would be no cell left to see.
+      let inset = min(width, height) < 12 ? -1.5 : 0.5
+      let rings = [ring("ring-out", inset: inset), ring("ring-in", inset: inset)]
       // The rank is written where there is room for two digits.
       guard cellWidth >= 22, cellHeight >= 15,
         let lightness = scale.oklab(values[cell.row * columns + cell.column])?.lightness

@@ -111,7 +111,7 @@ struct HeadImpactFacts {
 
   var summary: [String] {
     let error = value(table.stderr, best)
-    let plusMinus = error.isFinite ? " ± \(number(error))" : ""
+    let plusMinus = error.isFinite ? "\u{a0}±\u{a0}\(number(error))" : ""
     let layers = listed(ranking.layers.prefix(reader.topLayers).map { "\($0.layer) (\(number($0.score)))" })
     let skipped =
       reader.skipped.isEmpty ? "" : "; \(counted(reader.skipped.count, "sample")) could not be used"

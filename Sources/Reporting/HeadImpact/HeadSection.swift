@@ -20,15 +20,17 @@ extension HeadImpactReport {
   }
 
   /// HI of every head by one measure, its best heads marked.
-  static func headMap(_ facts: HeadImpactFacts, _ measure: Measure, preferred: (Double, Double) = (640, 460)) -> Figure
-  {
+  ///
+  /// - Parameter isSmall: for a gallery.
+  static func headMap(_ facts: HeadImpactFacts, _ measure: Measure, isSmall: Bool = false) -> Figure {
     let table = facts.table
     let first = table.index(measure, layer: 0, head: 0)
     let values = Array(table.hi[first..<(first + table.layers * table.heads)])
     let top = Ranking(table, by: measure).heads.prefix(facts.topHeads.count)
     let map = HeatMap(
       rows: table.layers, columns: table.heads, values: values, scale: .sequential(values), valueTitle: "HI",
-      marked: top.map { (row: $0.layer, column: $0.head) }, preferred: preferred
+      marked: top.map { (row: $0.layer, column: $0.head) }, preferred: isSmall ? (280, 300) : (640, 460),
+      smallestCell: isSmall ? 4 : 9
     ) { layer, head, value in
       let at = table.index(measure, layer: layer, head: head)
       let error = table.stderr[at].isFinite ? " ± \(number(table.stderr[at], decimals: 4))" : ""
@@ -80,7 +82,7 @@ extension HeadImpactReport {
   private static func headColumns(_ measure: Measure) -> [DataTable.Column] {
     [
       .init("rank", "rank"), .init("layer", "layer"), .init("head", "head"), .init("hi", "HI"),
-      .init("hi_stderr", "± s.e."), .init("low", "95% from"), .init("high", "to"), .init("hi_chance", "chance"),
+      .init("hi_stderr", "±\u{a0}s.e."), .init("low", "95% from"), .init("high", "to"), .init("hi_chance", "chance"),
       .init("hi_minus_chance", "HI − chance", isSigned: true), .init("hi_nosink", "without sinks"),
       .init("sink_share", "sink share"),
     ]

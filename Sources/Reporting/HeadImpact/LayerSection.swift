@@ -36,9 +36,8 @@ extension HeadImpactReport {
     let fit = LinearRegression(x: points.map { Double($0.index) }, y: points.map(\.mean))
     let slope = fit.map {
       let error = $0.slopeStandardError
-      return
-        " The line rises by \(signed($0.slope, decimals: 5))\(error.isFinite ? " ± \(number(error, decimals: 5))" : "")"
-        + " a \(thing)."
+      let plusMinus = error.isFinite ? " ± \(number(error, decimals: 5))" : ""
+      return " The line’s slope is \(signed($0.slope, decimals: 5))\(plusMinus) a \(thing)."
     }
     return Figure(
       id: id, title: title,
@@ -73,7 +72,7 @@ extension HeadImpactReport {
       data: DataTable(
         [
           .init("layer", "layer"), .init("rank", "rank"), .init("hi_mean", "mean HI"),
-          .init("stderr_over_heads", "± s.e. over heads"), .init("chance_mean", "chance"),
+          .init("stderr_over_heads", "±\u{a0}s.e. over heads"), .init("chance_mean", "chance"),
           .init("hi_minus_chance", "HI − chance", isSigned: true), .init("best_head", "best head"),
           .init("best_hi", "its HI"), .init("top_frequency", "in the top \(facts.reader.topLayers)"),
         ],

@@ -14,7 +14,7 @@ extension HeadImpactReport {
               [.init("measure", "measure"), .init("meaning", "value for one sample")],
               Measure.allCases.map { [.text($0.rawValue), .text($0.meaning)] }))),
         .gallery([agreement(facts, ofLayers: false), agreement(facts, ofLayers: true)]),
-        .gallery(others.map { headMap(facts, $0, preferred: (280, 300)) }),
+        .gallery(others.map { headMap(facts, $0, isSmall: true) }),
       ])
   }
 

@@ -95,7 +95,7 @@ extension Table {
       data.columns.enumerated().map { index, column in
         var heading = Element(
           "th", ["scope": "col", "aria-sort": "none", "class": isText(index) ? "text" : "number"],
-          [Element("button", ["type": "button"], text: column.heading)])
+          [Element("button", ["type": "button"], text: column.heading.replacing("-", with: "\u{2011}"))])
         if isText(index) { heading.set("style", "min-width:\(longestWord(index) + 3)ch") }
         return heading
       })
