@@ -110,9 +110,9 @@ enum PTBRules {
   private static let addresses = [
     PTBRule("(\(tag))", .replacing(hardSpaces)),
     PTBRule(#"(https?://[^ \t\n\f\r"<>|(){}]+[^ \t\n\f\r"<>|.!?(){}\x{a0},-])"#),
-    PTBRule("(\(host)(?:/\(path))?)"),
+    PTBRule("(\(host)/\(path))"), PTBRule("(\(host))"),
     PTBRule("(\(mailbox)>?)"), PTBRule("(\(mailbox)&gt;)"),
-    PTBRule("(#\(first)\(further)*|@[A-Za-z_][A-Za-z_0-9]*)"),
+    PTBRule(#"(#(?:\#(letter)|[\#(marks)\x{ad}])+|@[A-Za-z_][A-Za-z_0-9]*)"#),
   ]
 
   /// don't is do n't, cannot is can not: the rest of a word that is cut begins the next token.

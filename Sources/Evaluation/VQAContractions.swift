@@ -16,10 +16,11 @@ enum VQAContractions {
   static let table: [String: String] = {
     var table = ["somebody'd": "somebodyd"]  // the wrong way round, but so is the original
     for contraction in contractions.split(separator: " ") {
+      let contraction = String(contraction)
       for at in contraction.indices where contraction[at] == "'" {
-        var misspelt = String(contraction)
+        var misspelt = contraction
         misspelt.remove(at: at)
-        table[misspelt] = String(contraction)
+        table[misspelt] = contraction
       }
     }
     return table
