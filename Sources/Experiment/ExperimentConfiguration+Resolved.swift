@@ -52,8 +52,10 @@ extension ExperimentConfiguration.Source {
 extension ExperimentConfiguration.Score {
   fileprivate var pairs: Pairs {
     source.pairs + [
-      ("coverage", number(options.coverage)), ("query", options.query.rawValue), ("normalize", options.normalize.rawValue),
-      ("views", options.views.rawValue), ("sink_factor", number(options.sinkFactor)), ("bootstrap", options.bootstrapResamples),
+      ("coverage", number(options.coverage)), ("query", options.query.rawValue),
+      ("normalize", options.normalize.rawValue),
+      ("views", options.views.rawValue), ("sink_factor", number(options.sinkFactor)),
+      ("bootstrap", options.bootstrapResamples),
     ]
   }
 }
@@ -69,8 +71,10 @@ extension ExperimentConfiguration.Train {
     [
       ("epochs", steps == nil ? epochs : nil), ("steps", steps), ("batch", batch), ("micro_batch", microBatch),
       ("lr", number(learningRate)), ("schedule", schedule.rawValue), ("warmup", warmup), ("clip", number(clip)),
-      ("weight_decay", number(weightDecay)), ("lora_rank", loraRank), ("lora_alpha", number(loraAlpha)), ("dropout", number(dropout)),
-      ("targets", targets.map(\.rawValue)), ("validation_share", number(validationShare)), ("cache_memory_mb", cacheMemoryMB),
+      ("weight_decay", number(weightDecay)), ("lora_rank", loraRank), ("lora_alpha", number(loraAlpha)),
+      ("dropout", number(dropout)),
+      ("targets", targets.map(\.rawValue)), ("validation_share", number(validationShare)),
+      ("cache_memory_mb", cacheMemoryMB),
       ("cache_dir", cacheFolder),
     ]
   }
