@@ -26,7 +26,7 @@ BUILD_FLAGS := -c release $(if $(TESTABLE),-Xswiftc -enable-testing)
 MPIRUN := mpirun --oversubscribe $(if $(filter 0,$(shell id -u)),--allow-run-as-root)
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: help deps system-deps python-deps browser-deps swift build test test-python parity demo bench bench-training learn format lint install uninstall \
+.PHONY: help deps system-deps python-deps browser-deps swift build test test-python parity demo bench bench-training bench-captions bench-coco learn format lint install uninstall \
         clean distclean goldens goldens-cache demo-model
 
 help: ## This list
@@ -102,6 +102,12 @@ bench: deps build ## Speed and memory beside transformers, on a full-size random
 
 bench-training: deps build ## … of training only, beside PEFT
 	$(PYTHON) Benchmarks/training.py $(BENCH_TRAINING_OPTIONS)
+
+bench-captions: deps build ## … of evaluate on 40,000 images, beside pycocoevalcap (BENCH_CAPTIONS_OPTIONS="--pycocoevalcap DIR") where Java is
+	$(PYTHON) Benchmarks/captions.py $(BENCH_CAPTIONS_OPTIONS)
+
+bench-coco: deps build ## … of dataset build, on files of train2017's size
+	$(PYTHON) Benchmarks/coco.py
 
 learn: deps build ## Train the demonstration model's best layers on another form of its descriptions (minutes), and count what is right
 	$(PYTHON) Benchmarks/shifted.py

@@ -5,44 +5,42 @@ struct NGramTable: Sendable {
   /// The longest n-grams that BLEU and CIDEr count.
   static let longest = 4
 
+  private struct Slot {
+    /// (parent + 1, token + 1) in the two halves; 0 is free.
+    var key: UInt64 = 0
+    var number: Int32 = 0
+  }
+
   private(set) var count = 0
-  /// (parent + 1, token + 1) in the two halves, with open addressing; 0 is free. The length is a power of two.
-  private var keys = [UInt64](repeating: 0, count: 1 << 12)
-  private var numbers = [Int32](repeating: 0, count: 1 << 12)
+  /// With open addressing; the length is a power of two.
+  private var slots = [Slot](repeating: Slot(), count: 1 << 12)
 
   /// - Parameters:
   ///   - parent: the n-gram without its last token; -1 for none.
   ///   - token: the last token.
   mutating func number(parent: Int32, token: Int32) -> Int32 {
     let key = UInt64(UInt32(bitPattern: parent &+ 1)) << 32 | UInt64(UInt32(bitPattern: token &+ 1))
-    var slot = Self.slot(key, keys.count)
-    while keys[slot] != 0 {
-      if keys[slot] == key { return numbers[slot] }
-      slot = (slot + 1) & (keys.count - 1)
-    }
+    let place = place(of: key)
+    if slots[place].key == key { return slots[place].number }
     let number = Int32(count)
-    keys[slot] = key
-    numbers[slot] = number
+    slots[place] = Slot(key: key, number: number)
     count += 1
-    if count * 2 > keys.count { grow() }
+    if count * 2 > slots.count { grow() }
     return number
   }
 
-  private static func slot(_ key: UInt64, _ slots: Int) -> Int {
+  /// Where a key is, or would be.
+  private func place(of key: UInt64) -> Int {
     let mixed = key &* 0x9e37_79b9_7f4a_7c15
-    return Int(truncatingIfNeeded: mixed ^ (mixed >> 32)) & (slots - 1)
+    var place = Int(truncatingIfNeeded: mixed ^ (mixed >> 32)) & (slots.count - 1)
+    while slots[place].key != 0, slots[place].key != key { place = (place + 1) & (slots.count - 1) }
+    return place
   }
 
   private mutating func grow() {
-    let (oldKeys, oldNumbers) = (keys, numbers)
-    keys = [UInt64](repeating: 0, count: oldKeys.count * 2)
-    numbers = [Int32](repeating: 0, count: oldKeys.count * 2)
-    for (key, number) in zip(oldKeys, oldNumbers) where key != 0 {
-      var slot = Self.slot(key, keys.count)
-      while keys[slot] != 0 { slot = (slot + 1) & (keys.count - 1) }
-      keys[slot] = key
-      numbers[slot] = number
-    }
+    let old = slots
+    slots = [Slot](repeating: Slot(), count: old.count * 4)
+    for slot in old where slot.key != 0 { slots[place(of: slot.key)] = slot }
   }
 }
 
@@ -54,6 +52,9 @@ struct NGramCounts: Sendable {
   private(set) var counts: [Int32] = []
   /// Where order n of text t begins: at t * 4 + n - 1.
   private var starts = [0]
+  /// Room to count in, kept from text to text.
+  private var grams: [Int32] = []
+  private var sorted: [Int32] = []
 
   var texts: Int { starts.count / NGramTable.longest }
 
@@ -70,14 +71,19 @@ struct NGramCounts: Sendable {
 
   /// Counts the n-grams of one more text.
   mutating func append(_ tokens: ArraySlice<Int32>, _ table: inout NGramTable) {
-    // The n-grams that end at each token, one token longer each round; the shorter ones fall away at the front.
-    var grams = [Int32](repeating: -1, count: tokens.count)
+    // The n-grams that begin at each token, one token longer each round; the last one falls away.
+    grams.removeAll(keepingCapacity: true)
+    grams.append(contentsOf: repeatElement(-1, count: tokens.count))
     for order in 1...NGramTable.longest {
       if order > 1, !grams.isEmpty { grams.removeLast() }
-      let first = tokens.startIndex + order - 1
-      for i in grams.indices { grams[i] = table.number(parent: grams[i], token: tokens[first + i]) }
-      for number in grams.sorted() {
-        if numbers.count > starts[starts.count - 1], numbers[numbers.count - 1] == number {
+      let last = tokens.startIndex + order - 1
+      for i in grams.indices { grams[i] = table.number(parent: grams[i], token: tokens[last + i]) }
+      sorted.removeAll(keepingCapacity: true)
+      sorted.append(contentsOf: grams)
+      sorted.sort()
+      let first = numbers.count
+      for number in sorted {
+        if numbers.count > first, numbers[numbers.count - 1] == number {
           counts[counts.count - 1] += 1
         } else {
           numbers.append(number)

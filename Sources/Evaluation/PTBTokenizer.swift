@@ -29,7 +29,10 @@ struct PTBTokenizer: Sendable {
     for (i, byte) in text.enumerated() where (0x0a...0x0d).contains(byte) { text[i] = UInt8(ascii: " ") }
     let end = text.count
     text.append(UInt8(ascii: "\n"))
-    text += (next ?? "").unicodeScalars.prefix(16).flatMap { Array(String($0).utf8) }
+    // Only a full stop may depend on what follows; a character that is cut in two is none of the letters that matter.
+    if text[end > 0 ? end - 1 : 0] == UInt8(ascii: "."), let next {
+      text += String(decoding: next.utf8.prefix(16), as: UTF8.self).utf8
+    }
     text.append(UInt8(ascii: "\n"))
     let scratch = AnchoredPattern.Scratch()
     text.withUnsafeBufferPointer { text in
