@@ -77,7 +77,11 @@ let package = Package(
     room(
       "AttentionPictures", ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "ImageInput"]),
     room(
-      "KeyObjects", ["Jobs", "Drawing", "VisionLanguage", "HeadImpact", "COCO", "ImageInput", "Kernels", "TensorCore"]),
+      "KeyObjects",
+      [
+        "Jobs", "Drawing", "Generation", "MessagePassing", "VisionLanguage", "HeadImpact", "COCO", "ImageInput",
+        "Kernels", "TensorCore",
+      ]),
     room(
       "Experiment",
       [

@@ -32,6 +32,8 @@ struct Generate: ParsableCommand {
   var precision = Precision.bf16
   @Option(help: ArgumentHelp("Only the first images (of questions: the first questions), by id.", valueName: "n"))
   var limit: Int?
+  @Option(help: "Describe each object of a key-object dataset by itself: its rectangle, or the picture grey around it.")
+  var objects: ObjectView?
   @Option(help: ArgumentHelp("The longest answer.", valueName: "n"))
   var maxNewTokens = 64
   @Option(help: ArgumentHelp("0 takes the likeliest token each time; above, tokens are drawn.", valueName: "x"))
@@ -57,6 +59,7 @@ struct Generate: ParsableCommand {
     var c = GenerateConfiguration(
       model: fileURL(model), dataset: fileURL(dataset), images: fileURL(images), output: fileURL(output))
     c.adapter = adapter.map(fileURL)
+    c.objects = objects
     c.prompt = prompt
     c.precision = precision
     c.limit = limit
@@ -82,3 +85,5 @@ struct Generate: ParsableCommand {
     }
   }
 }
+
+extension ObjectView: ExpressibleByArgument {}

@@ -69,7 +69,7 @@ struct ConfigurationTests {
       ("", "is empty"), ("output: o\n", "model is missing"), ("- a\n", "keys and values"), ("a: [", "is not YAML"),
       (small + "modle: x\n", "e.yaml:8: modle is no key known here"),
       (small + "train: {lrr: 1}\n", "train.lrr is no key"),
-      (small + "score: {}\n", "twice"), (small + "seed: -1\n", "seed is expected to be a whole number from 0"),
+      (small + "score: {}\n", "keys to be unique"), (small + "seed: -1\n", "seed is expected to be a whole number from 0"),
       (small + "precision: f16\n", "must be one of f32, bf16"), (small + "select: {layers: two}\n", "select.layers"),
       (small + "arms: [top, bottom]\n", "does not hold pretrained"),
       (small + "arms: [pretrained]\n", "pretrained alone"),
