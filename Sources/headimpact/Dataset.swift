@@ -69,10 +69,7 @@ struct DatasetBuild: ParsableCommand {
   var seed: UInt64 = 0
   @Flag(help: "Stop at the first object that can't be used, instead of leaving it out.")
   var strict = false
-  @Flag(help: "No progress, only warnings and the result.")
-  var quiet = false
-  @Option(help: "How the result is printed.")
-  var format = OutputFormat.table
+  @OptionGroup var printing: PrintOptions
 
   func run() throws {
     var c = DatasetBuildConfiguration(instances: fileURL(instances), images: fileURL(images), output: fileURL(output))
@@ -89,7 +86,7 @@ struct DatasetBuild: ParsableCommand {
     c.rules.split = try split.map { try DatasetSplit($0) }
     c.rules.seed = seed
     c.isStrict = strict
-    c.isQuiet = quiet
+    c.isQuiet = printing.quiet
     c.view = objects
     c.prompt = prompt
     c.precision = precision
@@ -98,7 +95,7 @@ struct DatasetBuild: ParsableCommand {
     let configuration = c
     let summary = try Communicator.withWorld { try DatasetBuilder(configuration, on: $0).run() }
     guard let summary else { return }
-    switch format {
+    switch printing.format {
     case .json: print(try jsonText(summary))
     case .table:
       for output in summary.outputs { print("\(output.objects) objects of \(output.images) images -> \(output.path)") }
