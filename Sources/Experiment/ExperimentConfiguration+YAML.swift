@@ -40,15 +40,15 @@ extension ExperimentConfiguration {
     score = try Score(root, default: bundled?.score)
     select = try Select(root.map("select"))
     train = try Train(root.map("train"))
+    let named = try root.map("tasks")
     tasks = try TaskData.Kind.allCases.compactMap { kind in
-      try TaskData(kind, in: root.map("tasks"), of: root, default: bundled.map { ($0.train(kind), $0.test(kind)) })
+      try TaskData(kind, in: named, of: root, default: bundled.map { ($0.train(kind), $0.test(kind)) })
     }
     arms = try Self.arms("arms", of: root) ?? [.pretrained, .top, .bottom, .random(seed: 0), .random(seed: 1)]
     generate = try Generate(root.map("generate"))
     evaluate = try Evaluate(root.map("evaluate"))
     ablate = try Ablate(root.map("ablate"), of: root, default: bundled?.score)
     scoreAfter = try Self.arms("score_after", of: root) ?? []
-    _ = try root.map("tasks")
     try root.finish()
     try validate(root)
   }
