@@ -17,7 +17,7 @@ struct ArmBudget: Sendable, Equatable {
   ///
   /// - Throws: what loading the model throws, or that an arm doesn't fit it.
   static func all(of arms: [ArmLayers], _ configuration: ExperimentConfiguration) throws -> [Arm: ArmBudget] {
-    let folder = URL(fileURLWithPath: NSString(string: configuration.model).expandingTildeInPath)
+    let folder = fileURL(configuration.model)
     let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: 1))
     let model = try ModelRegistry.load(folder: folder, context: context)
     let parameters = try TrainingJob.modelParameters(folder)
@@ -43,7 +43,7 @@ struct ArmBudget: Sendable, Equatable {
   func configuration(_ experiment: ExperimentConfiguration, _ arm: ArmLayers) -> TrainConfiguration {
     let nowhere = URL(fileURLWithPath: experiment.output)
     var c = TrainConfiguration(
-      model: URL(fileURLWithPath: NSString(string: experiment.model).expandingTildeInPath), dataset: nowhere,
+      model: fileURL(experiment.model), dataset: nowhere,
       images: nowhere, output: nowhere)
     let train = experiment.train
     c.prompt = experiment.prompt

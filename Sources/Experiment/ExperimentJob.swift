@@ -42,21 +42,19 @@ public struct ExperimentJob {
     try world.agree { if world.rank == 0 { try openFolder() } }
     let book = StepBook(folder: folder.steps, total: steps, isQuiet: isQuiet, on: world)
     let data = try prepare(book)
-    let model = try world.agree { try SafetensorsCheckpoint(folder: url(configuration.model)).headerDigest() }
+    let model = try world.agree { try SafetensorsCheckpoint(folder: fileURL(configuration.model)).headerDigest() }
     let scored = try score(book, data: data, model: model)
     let table = try world.agree { try HeadImpactFile.read(folder.headImpact).table }
-    let arms = try world.agree { try configuration.arms.map { try layers(of: $0, table) } }
+    let arms = try world.agree { try checkDistinct(configuration.arms.map { try layers(of: $0, table) }) }
     let selected = try select(book, table, after: scored)
     let budgets = try world.agree { try ArmBudget.all(of: arms, configuration) }
     var found: [TaskOutcome] = []
-    var scoredAfter: [(task: TaskKind, arm: Arm)] = []
     for task in configuration.tasks {
       let (results, trained) = try adapt(task, arms: arms, budgets: budgets, book, after: [data, model, selected])
       try evaluate(task, book, after: results)
       if world.rank == 0 { found.append(try TaskOutcome(contentsOf: folder.metrics(task.kind))) }
       for arm in configuration.scoreAfter {
         try scoreAgain(task.kind, arm, book, after: [data, model, trained[arm] ?? ""])
-        scoredAfter.append((task.kind, arm))
       }
     }
     if let ablate = configuration.ablate { try self.ablate(ablate, table, book, after: [data, model, scored]) }
@@ -65,7 +63,7 @@ public struct ExperimentJob {
     let outcome = ExperimentOutcome(
       configuration, arms: arms, budgets: budgets, tasks: found, ablation: ablation, records: book.records)
     try Data((outcome.json() + "\n").utf8).write(to: folder.outcome, options: .atomic)
-    try ExperimentPage(configuration, outcome, table: table, scoredAfter: scoredAfter, folder: folder).write()
+    try ExperimentPage(configuration, outcome, folder: folder).page().write(to: folder.report)
     return outcome
   }
 
@@ -78,8 +76,6 @@ public struct ExperimentJob {
     return (configuration.demonstration == nil ? 0 : 1) + 2 + configuration.tasks.count * perTask
       + (configuration.ablate == nil ? 0 : 1)
   }
-
-  private func url(_ path: String) -> URL { URL(fileURLWithPath: NSString(string: path).expandingTildeInPath) }
 
   private func openFolder() throws {
     let files = FileManager.default
@@ -109,12 +105,12 @@ public struct ExperimentJob {
     let files = sources.flatMap { [$0.dataset, $0.annotations] } + configuration.tasks.map(\.references)
     let digests = try world.agree { () -> [String] in
       guard world.rank == 0 else { return [] }
-      for images in Set(sources.map(\.images)).sorted() where !FileManager.default.fileExists(atPath: url(images).path)
-      {
+      for images in Set(sources.map(\.images)).sorted()
+      where !FileManager.default.fileExists(atPath: fileURL(images).path) {
         throw ExperimentError("\(images): is no folder of images")
       }
       return try Set(files.compactMap { $0 }).sorted().map { path in
-        try JobInputs.read(url(path)).withUnsafeBytes { path + " " + (try SHA256.hex(of: $0)) }
+        try JobInputs.read(fileURL(path)).withUnsafeBytes { path + " " + (try SHA256.hex(of: $0)) }
       }
     }
     let all = ([made] + digests).joined(separator: "\n")
@@ -138,7 +134,8 @@ public struct ExperimentJob {
   private func scoring(_ output: URL) -> ScoreConfiguration {
     let source = configuration.score.source
     var c = ScoreConfiguration(
-      model: url(configuration.model), dataset: url(source.dataset), images: url(source.images), output: output)
+      model: fileURL(configuration.model), dataset: fileURL(source.dataset), images: fileURL(source.images),
+      output: output)
     c.prompt = configuration.prompt
     c.precision = configuration.precision
     c.limit = source.limit
@@ -180,6 +177,17 @@ public struct ExperimentJob {
   private func layers(of arm: Arm, _ table: HeadImpactTable) throws -> ArmLayers {
     let select = configuration.select
     return try ArmLayers(arm, table: table, measure: select.measure, layers: select.layers, heads: select.heads)
+  }
+
+  /// - Throws: where two random arms drew the same layers.
+  private func checkDistinct(_ arms: [ArmLayers]) throws -> [ArmLayers] {
+    for (at, arm) in arms.enumerated() where arm.arm.isRandom {
+      guard let twin = arms[..<at].first(where: { $0.arm.isRandom && $0.layers == arm.layers }) else { continue }
+      throw ExperimentError(
+        "the arms \(twin.arm.name) and \(arm.arm.name) draw the same layers (\(arm.layers.map(String.init).joined(separator: ", "))): "
+          + "give one of them another seed, and go on with --resume")
+    }
+    return arms
   }
 
   private func select(_ book: StepBook, _ table: HeadImpactTable, after scored: String) throws -> String {
@@ -225,7 +233,7 @@ public struct ExperimentJob {
   ) throws -> (results: [String], trained: [Arm: String]) {
     let lowest = arms.compactMap(\.layers.first).min() ?? 0
     let memory = configuration.train.cacheMemoryMB * 1_000_000
-    let cacheFolder = configuration.train.cacheFolder.map(url) ?? folder.url
+    let cacheFolder = configuration.train.cacheFolder.map(fileURL) ?? folder.url
     // Half the memory for what all arms share, half for the arm's own.
     let shared = SharedPrefixes(layer: lowest, memoryLimit: memory / 2, folder: cacheFolder)
     var results: [String] = []
@@ -264,9 +272,9 @@ public struct ExperimentJob {
     _ task: ExperimentConfiguration.TaskData, _ arm: ArmLayers, _ budget: ArmBudget
   ) -> TrainConfiguration {
     var c = budget.configuration(configuration, arm)
-    c.dataset = url(task.train.dataset)
-    c.annotations = task.train.annotations.map(url)
-    c.images = url(task.train.images)
+    c.dataset = fileURL(task.train.dataset)
+    c.annotations = task.train.annotations.map(fileURL)
+    c.images = fileURL(task.train.images)
     c.limit = task.train.limit
     c.output = folder.adapter(task.kind, arm.arm)
     c.threads = configuration.threads
@@ -276,7 +284,8 @@ public struct ExperimentJob {
 
   private func generating(_ task: ExperimentConfiguration.TaskData, output: URL) -> GenerateConfiguration {
     var c = GenerateConfiguration(
-      model: url(configuration.model), dataset: url(task.test.dataset), images: url(task.test.images), output: output)
+      model: fileURL(configuration.model), dataset: fileURL(task.test.dataset), images: fileURL(task.test.images),
+      output: output)
     c.prompt = configuration.prompt
     c.precision = configuration.precision
     c.limit = task.test.limit
@@ -312,12 +321,13 @@ public struct ExperimentJob {
       outputs: [folder.ablation]
     ) { resumes in
       var c = AblateConfiguration(
-        model: url(configuration.model), dataset: url(ablate.source.dataset), images: url(ablate.source.images),
+        model: fileURL(configuration.model), dataset: fileURL(ablate.source.dataset),
+        images: fileURL(ablate.source.images),
         output: folder.ablation,
         ablations: try Ablation.byHeadImpact(
           table, measure: configuration.select.measure, count: ablate.heads, randomSeeds: ablate.seeds.map(UInt64.init))
       )
-      c.annotations = ablate.source.annotations.map(url)
+      c.annotations = ablate.source.annotations.map(fileURL)
       c.prompt = configuration.prompt
       c.precision = configuration.precision
       c.limit = ablate.source.limit

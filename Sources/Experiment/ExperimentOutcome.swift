@@ -3,8 +3,8 @@ import Foundation
 import HeadImpact
 
 /// What an experiment found: its arms, their metrics, and what these support. A pure value, written as experiment.json.
-public struct ExperimentOutcome: Encodable, Sendable {
-  public struct TrainedArm: Encodable, Sendable {
+public struct ExperimentOutcome: Codable, Sendable {
+  public struct TrainedArm: Codable, Sendable {
     public let name: String
     public let layers: [Int]
     /// As [layer, head]; empty where whole layers are adapted.
@@ -15,7 +15,7 @@ public struct ExperimentOutcome: Encodable, Sendable {
     public let share: Double
   }
 
-  public struct Timing: Encodable, Sendable {
+  public struct Timing: Codable, Sendable {
     public let step: String
     public let seconds: Double
   }
@@ -44,6 +44,15 @@ public struct ExperimentOutcome: Encodable, Sendable {
     timings = records.map { Timing(step: $0.name, seconds: $0.seconds ?? 0) }
     statement = Statement.text(tasks: tasks, ablation: ablation, layers: configuration.select.layers)
     output = configuration.output
+  }
+
+  /// - Throws: `ExperimentError` naming the file.
+  init(contentsOf url: URL) throws {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    do { self = try decoder.decode(Self.self, from: Data(contentsOf: url)) } catch {
+      throw ExperimentError("\(url.path): is no outcome of an experiment: \(error)")
+    }
   }
 
   /// One object, its keys in alphabetical order and in snake_case.

@@ -6,57 +6,70 @@ import Jobs
 import Reporting
 
 /// The report of an experiment: what its folder holds, as figures and tables.
-struct ExperimentPage {
+public struct ExperimentPage {
   private let configuration: ExperimentConfiguration
   private let outcome: ExperimentOutcome
-  private let table: HeadImpactTable
-  private let scoredAfter: [(task: ExperimentFolder.TaskKind, arm: Arm)]
   private let folder: ExperimentFolder
 
-  init(
-    _ configuration: ExperimentConfiguration, _ outcome: ExperimentOutcome, table: HeadImpactTable,
-    scoredAfter: [(task: ExperimentFolder.TaskKind, arm: Arm)], folder: ExperimentFolder
-  ) {
+  init(_ configuration: ExperimentConfiguration, _ outcome: ExperimentOutcome, folder: ExperimentFolder) {
     self.configuration = configuration
     self.outcome = outcome
-    self.table = table
-    self.scoredAfter = scoredAfter
     self.folder = folder
   }
 
+  /// The page of a finished experiment's folder.
+  ///
+  /// - Throws: `ExperimentError` where the folder isn't one, or its experiment isn't finished.
+  public init(folder url: URL) throws {
+    folder = ExperimentFolder(url: url)
+    guard FileManager.default.fileExists(atPath: folder.configuration.path) else {
+      throw ExperimentError(
+        "\(url.path): is no experiment's folder: it has no experiment.yaml. A report is made of the HDF5 file of a scoring run, "
+          + "or of an experiment's folder")
+    }
+    guard FileManager.default.fileExists(atPath: folder.outcome.path) else {
+      throw ExperimentError(
+        "\(url.path): its experiment isn't finished; go on with headimpact experiment \(folder.configuration.path) --resume"
+      )
+    }
+    configuration = try ExperimentConfiguration(contentsOf: folder.configuration)
+    outcome = try ExperimentOutcome(contentsOf: folder.outcome)
+  }
+
+  /// - Parameter title: the page's; by default the folder's name and the model's.
   /// - Throws: what reading the folder throws, and `ReportError`.
-  func write() throws {
+  public func page(title: String? = nil) throws -> Page {
     var options = HeadImpactReport.Options(programVersion: JobDefaults.programVersion)
     options.measure = configuration.select.measure
     options.topHeads = configuration.select.heads
     let source = configuration.score.source
-    options.source = PictureSource(
-      dataset: URL(fileURLWithPath: source.dataset), images: URL(fileURLWithPath: source.images))
-    let page = try ExperimentReport.page(
-      of: summary(), more: HeadImpactReport.sections(of: folder.headImpact, options),
+    options.source = PictureSource(dataset: fileURL(source.dataset), images: fileURL(source.images))
+    return try ExperimentReport.page(
+      of: summary(title: title), more: HeadImpactReport.sections(of: folder.headImpact, options),
       programVersion: JobDefaults.programVersion)
-    try page.write(to: folder.report)
   }
 
-  private func summary() throws -> ExperimentSummary {
-    let model = URL(fileURLWithPath: configuration.model).lastPathComponent
+  private func summary(title: String?) throws -> ExperimentSummary {
+    let model = fileURL(configuration.model).lastPathComponent
     var summary = ExperimentSummary(
-      title: "\(folder.url.lastPathComponent): adapting \(model) by Head Impact", statement: outcome.statement,
+      title: title ?? "\(folder.url.lastPathComponent): adapting \(model) by Head Impact", statement: outcome.statement,
       arms: outcome.arms.map(arm))
     summary.losses = try configuration.tasks.flatMap { task in
       try configuration.arms.filter { $0 != .pretrained }.map { arm in
         let curves = try TrainingCurves(ofAdapter: folder.adapter(task.kind, arm))
         typealias Point = ExperimentSummary.Curve.Point
         return ExperimentSummary.Curve(
-          arm: arm.name, training: curves.training.map { Point(step: $0.step, loss: $0.loss) },
+          arm: arm.name, task: task.kind.rawValue,
+          training: curves.training.map { Point(step: $0.step, loss: $0.loss) },
           validation: curves.validation.map { Point(step: $0.step, loss: $0.loss) })
       }
     }
-    if !scoredAfter.isEmpty {
+    let scoredAgain = configuration.tasks.flatMap { task in configuration.scoreAfter.map { (task.kind, $0) } }
+    if !scoredAgain.isEmpty {
       summary.headImpact = ExperimentSummary.HeadImpactChange(
-        measure: configuration.select.measure, before: table,
-        after: try scoredAfter.map { task, arm in
-          (arm.name, try HeadImpactFile.read(folder.headImpactAfter(task, arm)).table)
+        measure: configuration.select.measure, before: try HeadImpactFile.read(folder.headImpact).table,
+        after: try scoredAgain.map { task, arm in
+          (arm.name, task.rawValue, try HeadImpactFile.read(folder.headImpactAfter(task, arm)).table)
         })
     }
     summary.ablations = (outcome.ablation?.ablations ?? []).map { row in

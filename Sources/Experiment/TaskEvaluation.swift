@@ -117,12 +117,11 @@ struct TaskEvaluation {
   private static let captionMetrics = ["CIDEr", "Bleu_4", "ROUGE_L", "Bleu_1", "token_F1", "exact_match"]
 
   private func run(_ arm: Arm, baseline: Arm?) throws -> EvaluationReport {
-    func url(_ path: String) -> URL { URL(fileURLWithPath: NSString(string: path).expandingTildeInPath) }
     let subject: EvaluationRun.Subject =
       switch task.kind {
-      case .captions: .captions(references: url(task.references ?? task.test.dataset), meteor: nil)
+      case .captions: .captions(references: fileURL(task.references ?? task.test.dataset), meteor: nil)
       case .questions:
-        .questions(url(task.test.dataset), annotations: task.test.annotations.map(url), dialect: .official)
+        .questions(fileURL(task.test.dataset), annotations: task.test.annotations.map(fileURL), dialect: .official)
       }
     var run = EvaluationRun(
       subject, results: folder.results(task.kind, arm),

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Experiment
 import Foundation
 import HeadImpact
 import Jobs
@@ -6,13 +7,13 @@ import Reporting
 
 struct Report: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Make a page with figures and tables of a scoring run.",
+    abstract: "Make a page with figures and tables of a scoring run, or of an experiment.",
     discussion: """
       OUTPUT/index.html opens without a network. Beside it are the figures (figures/*.svg) and the numbers of every \
       figure and table (data/*.csv). A report that is there is replaced.
       """)
 
-  @Argument(help: "The HDF5 file of a scoring run.")
+  @Argument(help: "The HDF5 file of a scoring run, or an experiment's folder.")
   var input: String
   @Option(help: ArgumentHelp("The folder to make.", valueName: "dir"))
   var output: String
@@ -43,7 +44,11 @@ struct Report: ParsableCommand {
       options.source = PictureSource(dataset: fileURL(dataset), images: fileURL(images))
     }
     let folder = fileURL(output)
-    try HeadImpactReport.page(of: fileURL(input), options).write(to: folder)
+    let source = fileURL(input)
+    let page =
+      source.hasDirectoryPath
+      ? try ExperimentPage(folder: source).page(title: title) : try HeadImpactReport.page(of: source, options)
+    try page.write(to: folder)
     print(folder.appendingPathComponent("index.html").path)
   }
 }

@@ -66,7 +66,7 @@ struct ExperimentReportTests {
       [curve("top", 0.6), curve("bottom", 1.0), curve("all", 0.5)]
       + (1...5).map { curve("random \($0)", 0.7 + 0.05 * Double($0)) }
     summary.headImpact = .init(
-      measure: .matched, before: try table(0.2), after: [("top", try table(0.26)), ("bottom", try table(0.19))])
+      measure: .matched, before: try table(0.2), after: [("top", "", try table(0.26)), ("bottom", "", try table(0.19))])
     summary.ablations = [.init(name: "without the vision tower’s cache", metrics: metrics(0.9))]
     summary.timings = [.init(name: "scoring", seconds: 512.5), .init(name: "training", seconds: 4021)]
     summary.provenance = [("model", "Qwen2-VL-2B-Instruct"), ("seed", "0")]
@@ -107,6 +107,17 @@ struct ExperimentReportTests {
     let summary = ExperimentSummary(
       title: "T", statement: "", arms: [.init(name: "a", kind: .other, metrics: [.init(name: "m", value: 1)])])
     #expect(try ExperimentReport.sections(of: summary).map(\.id) == ["shifts", "arms"])
+  }
+
+  @Test("arms that were trained on several tasks have a figure of each")
+  func tasks() throws {
+    var summary = try summary()
+    summary.losses = ["captions", "questions"].flatMap { task in
+      [ExperimentSummary.Curve(arm: "top", task: task, training: [.init(step: 1, loss: 2), .init(step: 2, loss: 1)])]
+    }
+    let figures = try ExperimentReport.page(of: summary, programVersion: "1").attachments.map(\.path)
+    #expect(
+      figures.contains("figures/training-loss-captions.svg") && figures.contains("figures/training-loss-questions.svg"))
   }
 
   @Test("arms that don't fit one another are refused, saying which")

@@ -3,27 +3,32 @@ import HeadImpact
 extension ExperimentReport {
   /// Training and validation losses.
   static func lossSection(_ summary: ExperimentSummary) -> Section {
-    let figures = [
-      lossFigure(
-        summary, id: "training-loss", title: "Training loss",
-        caption: "Loss per supervised token of each step’s batch.", \.training),
-      lossFigure(
-        summary, id: "validation-loss", title: "Validation loss",
-        caption: "Loss per supervised token of the held-out examples.", \.validation),
-    ]
+    var tasks: [String] = []
+    for curve in summary.losses where !tasks.contains(curve.task) { tasks.append(curve.task) }
+    let figures = tasks.flatMap { task in
+      [
+        lossFigure(
+          summary, task: task, id: "training-loss", title: "Training loss",
+          caption: "Loss per supervised token of each step’s batch.", \.training),
+        lossFigure(
+          summary, task: task, id: "validation-loss", title: "Validation loss",
+          caption: "Loss per supervised token of the held-out examples.", \.validation),
+      ]
+    }
     return Section(id: "losses", title: "Loss", blocks: figures.compactMap { $0.map { .figure($0) } })
   }
 
   private static func lossFigure(
-    _ summary: ExperimentSummary, id: String, title: String, caption: String,
+    _ summary: ExperimentSummary, task: String, id: String, title: String, caption: String,
     _ points: (ExperimentSummary.Curve) -> [ExperimentSummary.Curve.Point]
   ) -> Figure? {
-    let curves = summary.losses.filter { !points($0).isEmpty }
+    let curves = summary.losses.filter { $0.task == task && !points($0).isEmpty }
     guard !curves.isEmpty else { return nil }
     let longest = curves.map { points($0).count }.max() ?? 0
     let thinned = longest > LineChart.mostPoints ? " Neighbouring steps are averaged; the file has them all." : ""
     return Figure(
-      id: id, title: title, caption: caption + thinned,
+      id: task.isEmpty ? id : "\(id)-\(task)", title: task.isEmpty ? title : "\(title), \(task)",
+      caption: caption + thinned,
       drawing: LineChart(
         series: curves.map { curve in
           LineChart.Series(
@@ -39,14 +44,17 @@ extension ExperimentReport {
   /// The mean HI of each layer before training and after it.
   static func headImpactSection(_ summary: ExperimentSummary) -> Section {
     guard let change = summary.headImpact else { return Section(id: "hi-change", title: "", blocks: []) }
-    let tables = [("before", change.before)] + change.after.map { ($0.arm, $0.table) }
+    let after = change.after.map {
+      (arm: $0.arm, name: $0.task.isEmpty ? $0.arm : "\($0.arm), \($0.task)", table: $0.table)
+    }
+    let tables = [(arm: "before", name: "before", table: change.before)] + after
     func scores(_ table: HeadImpactTable) -> [Double] {
       (0..<table.layers).map { table.layerScore(change.measure, layer: $0) }
     }
-    let series = tables.map { name, table in
+    let series = tables.map { arm, name, table in
       LineChart.Series(
         name: name, points: scores(table).enumerated().map { (Double($0), $1) },
-        style: name == "before" ? 4 : summary.style(name), isFaint: summary.style(name) == 5)
+        style: arm == "before" ? 4 : summary.style(arm), isFaint: summary.style(arm) == 5)
     }
     let figure = Figure(
       id: "hi-change", title: "Head Impact before and after training",
@@ -54,11 +62,11 @@ extension ExperimentReport {
         "The mean HI (\(change.measure.rawValue)) of each layer’s heads over \(counted(change.before.samples, "sample")).",
       drawing: LineChart(
         series: series, xTitle: "layer", yTitle: "mean HI (\(change.measure.rawValue))", decimals: 4,
-        legend: [(.line(series: 4), "before")] + legend(summary, change.after.map(\.arm))
+        legend: [(.line(series: 4), "before")] + legend(summary, Set(change.after.map(\.arm)).sorted())
       ).drawing(),
       data: DataTable(
         [.init("when", "when"), .init("layer", "layer"), .init("hi_mean", "mean HI")],
-        tables.flatMap { name, table in
+        tables.flatMap { _, name, table in
           scores(table).enumerated().map { [.text(name), .integer($0), .number($1)] }
         }))
     return Section(id: "head-impact-change", title: "Head Impact before and after", blocks: [.figure(figure)])

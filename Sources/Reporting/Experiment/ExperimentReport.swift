@@ -41,7 +41,7 @@ public struct ExperimentReport {
       throw ReportError("\"\(name)\" is no arm of the experiment; its arms are \(names)")
     }
     if let change = summary.headImpact {
-      for (arm, table) in change.after
+      for (arm, _, table) in change.after
       where (table.layers, table.heads) != (change.before.layers, change.before.heads) {
         throw ReportError(
           "arm \"\(arm)\" has HI of \(table.layers) layers of \(table.heads) heads; before it were \(change.before.layers) of "

@@ -74,12 +74,15 @@ public struct ExperimentSummary: Sendable {
 
     /// The arm's name.
     public var arm: String
+    /// What it was trained on, where arms were trained on several tasks; else empty. A figure shows one task.
+    public var task: String
     /// Ascending by step; so too the next.
     public var training: [Point]
     public var validation: [Point]
 
-    public init(arm: String, training: [Point], validation: [Point] = []) {
+    public init(arm: String, task: String = "", training: [Point], validation: [Point] = []) {
       self.arm = arm
+      self.task = task
       self.training = training
       self.validation = validation
     }
@@ -89,10 +92,12 @@ public struct ExperimentSummary: Sendable {
   public struct HeadImpactChange: Sendable {
     public var measure: Measure
     public var before: HeadImpactTable
-    /// With the arm's name each; of the same size as `before`.
-    public var after: [(arm: String, table: HeadImpactTable)]
+    /// With the arm's name each, and what it was trained on (or an empty text); of the same size as `before`.
+    public var after: [(arm: String, task: String, table: HeadImpactTable)]
 
-    public init(measure: Measure, before: HeadImpactTable, after: [(arm: String, table: HeadImpactTable)]) {
+    public init(
+      measure: Measure, before: HeadImpactTable, after: [(arm: String, task: String, table: HeadImpactTable)]
+    ) {
       self.measure = measure
       self.before = before
       self.after = after

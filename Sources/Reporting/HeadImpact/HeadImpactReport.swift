@@ -23,7 +23,6 @@ public struct HeadImpactReport {
   /// - Throws: `HDF5Error`, `HeadImpactError` or `ReportError` naming the file and what is wrong in it; `COCOError` or
   ///   `ImageError` of the dataset and its pictures.
   public static func page(of file: URL, _ options: Options) throws -> Page {
-    try refuseFolder(file)
     return try HeadImpactFile.open(file) { reader in
       let facts = try HeadImpactFacts(reader, options)
       return Page(
@@ -37,14 +36,6 @@ public struct HeadImpactReport {
   /// The sections of a finished file, for a page that holds more than them.
   public static func sections(of file: URL, _ options: Options) throws -> [Section] {
     try HeadImpactFile.open(file) { try sections(HeadImpactFacts($0, options)) }
-  }
-
-  private static func refuseFolder(_ file: URL) throws {
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: file.path, isDirectory: &isFolder), isFolder.boolValue else { return }
-    throw ReportError(
-      "\(file.path): is a folder; a report is made of the HDF5 file of a scoring run (reports of experiments are yet to come)"
-    )
   }
 
   private static func sections(_ facts: HeadImpactFacts) throws -> [Section] {
