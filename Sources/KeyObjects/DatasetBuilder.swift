@@ -45,7 +45,6 @@ public struct DatasetBuildConfiguration: Sendable {
 /// Makes a key-object dataset of COCO's published files.
 public struct DatasetBuilder {
   private let configuration: DatasetBuildConfiguration
-  private let world: Communicator
   private var rules: KeyObjectRules { configuration.rules }
 
   /// What was made.
@@ -70,19 +69,25 @@ public struct DatasetBuilder {
     public let descriptions: [Count]
   }
 
-  public init(_ configuration: DatasetBuildConfiguration, on world: Communicator) {
-    self.configuration = configuration
-    self.world = world
-  }
+  public init(_ configuration: DatasetBuildConfiguration) { self.configuration = configuration }
 
-  /// Runs the build. Every rank calls it at the same time; rank 0 chooses and writes, and all share what a model describes.
+  /// Runs the build on several ranks. Every rank calls it at the same time: rank 0 chooses and writes, and all share what a
+  /// model describes.
   ///
   /// - Returns: on rank 0 what was made; nil elsewhere.
   /// - Throws: `COCOError`, `KeyObjectError`, `JobError` or what loading the model throws; nothing is written then.
-  public func run() throws -> Summary? {
+  public func run(on world: Communicator) throws -> Summary? {
     let chosen = try world.agree { world.rank == 0 ? try choose() : nil }
-    let descriptions = rules.describe == .model ? try describe(chosen) : [:]
+    let descriptions = rules.describe == .model ? try describe(chosen, on: world) : [:]
     return try world.agree { try chosen.map { try finish($0, descriptions) } }
+  }
+
+  /// Runs a build that needs no model's descriptions.
+  ///
+  /// - Throws: as `run(on:)`.
+  func run() throws -> Summary {
+    precondition(rules.describe != .model)
+    return try finish(choose(), [:])
   }
 
   /// What rank 0 chose, and what from.
@@ -141,7 +146,7 @@ public struct DatasetBuilder {
   /// Lets the model describe each object by itself, as `generate --objects` does.
   ///
   /// - Returns: on rank 0 the texts by annotation id.
-  private func describe(_ chosen: Chosen?) throws -> [Int64: String] {
+  private func describe(_ chosen: Chosen?, on world: Communicator) throws -> [Int64: String] {
     try world.agree {
       guard let chosen else { return }
       try chosen.instances.json(of: chosen.selection.objects.map(\.described), info: rulesJSON())

@@ -93,7 +93,7 @@ struct DatasetBuild: ParsableCommand {
     c.threads = threads
     c.resumes = resume
     let configuration = c
-    let summary = try Communicator.withWorld { try DatasetBuilder(configuration, on: $0).run() }
+    let summary = try Communicator.withWorld { try DatasetBuilder(configuration).run(on: $0) }
     guard let summary else { return }
     switch printing.format {
     case .json: print(try jsonText(summary))

@@ -116,3 +116,34 @@ struct ShowAndCheckTests {
     }
   }
 }
+
+@Suite("Descriptions by a model")
+struct ModelDescriptionTests {
+  @Test("a model describes each object by itself, on two ranks as on one, and nothing is left beside the output")
+  func model() async throws {
+    try await ScratchFolder.with { scratch in
+      let demo = scratch.file("demo").path
+      func run(_ arguments: [String], ranks: Int? = nil) async throws {
+        let run = try await MPIRun.launch("headimpact", arguments, ranks: ranks, timeout: 120)
+        try #require(run.exitCode == 0, "\(run.standardError)")
+      }
+      try await run(["demo", "--output", demo, "--scenes", "6"])
+      for ranks in [1, 2] {
+        try await run(
+          [
+            "dataset", "build", "--instances", "\(demo)/dataset/keyobjects.json", "--images", "\(demo)/dataset/images",
+            "--model", "\(demo)/model", "--describe", "model", "--objects", "masked", "--choose", "largest",
+            "--min-area", "0",
+            "--min-tokens", "1", "--precision", "f32", "--quiet", "--output", scratch.file("\(ranks).json").path,
+          ], ranks: ranks)
+      }
+      let (one, two) = (try Data(contentsOf: scratch.file("1.json")), try Data(contentsOf: scratch.file("2.json")))
+      #expect(one == two)
+      let annotations = try KeyObjectDataset(json: one, name: "1.json").annotations
+      #expect(annotations.count == 6)
+      #expect(
+        String(decoding: one, as: UTF8.self).components(separatedBy: "\"description_source\": \"model\"").count == 7)
+      #expect(try scratch.names == ["1.json", "2.json", "demo"])
+    }
+  }
+}
