@@ -18,13 +18,15 @@ struct Attend: ParsableCommand {
 
   @Option(help: ArgumentHelp("A model folder as published on the Hugging Face Hub.", valueName: "dir"))
   var model: String
-  @Option(help: ArgumentHelp("A PEFT adapter of the model.", valueName: "dir"))
+  @Option(help: ArgumentHelp("A PEFT adapter to put on the model.", valueName: "dir"))
   var adapter: String?
   @Option(help: ArgumentHelp("A picture, JPEG or PNG.", valueName: "file"))
   var image: String?
   @Option(help: "What is said of it (default, of an annotation: its description).")
   var text: String?
-  @Option(help: ArgumentHelp("Or a key-object dataset that has the picture and the object's mask.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "A key-object dataset with the picture and the object's mask, instead of --image.", valueName: "file"))
   var dataset: String?
   @Option(help: ArgumentHelp("The folder of the dataset's images.", valueName: "dir"))
   var images: String?
@@ -32,11 +34,11 @@ struct Attend: ParsableCommand {
   var annotation: Int64?
   @Option(help: ArgumentHelp("A head, as 14.3 (layer 14, head 3); give it again for more.", valueName: "layer.head"))
   var head: [Selection.Head] = []
-  @Option(help: ArgumentHelp("The HDF5 file of a scoring run: its best heads.", valueName: "file"))
+  @Option(help: ArgumentHelp("The HDF5 file of a scoring run, whose best heads are drawn.", valueName: "file"))
   var hi: String?
-  @Option(help: ArgumentHelp("How many of them.", valueName: "k"))
+  @Option(help: ArgumentHelp("How many of the best heads of --hi.", valueName: "k"))
   var top = 4
-  @Option(help: "The measure that says which are the best.")
+  @Option(help: "The measure that says which heads are the best.")
   var measure = Measure.matched
   @Option(help: ArgumentHelp("The folder to make.", valueName: "dir"))
   var output: String

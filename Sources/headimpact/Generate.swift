@@ -18,7 +18,7 @@ struct Generate: ParsableCommand {
 
   @Option(help: ArgumentHelp("A model folder as published on the Hugging Face Hub.", valueName: "dir"))
   var model: String
-  @Option(help: ArgumentHelp("A PEFT adapter of the model.", valueName: "dir"))
+  @Option(help: ArgumentHelp("A PEFT adapter to put on the model.", valueName: "dir"))
   var adapter: String?
   @Option(help: ArgumentHelp("A key-object dataset, COCO captions, or VQA v2 questions.", valueName: "file"))
   var dataset: String
@@ -30,15 +30,16 @@ struct Generate: ParsableCommand {
   var prompt = JobDefaults.prompt
   @Option(help: "The type of the operands of matrix products; all else is float32.")
   var precision = Precision.bf16
-  @Option(help: ArgumentHelp("Only the first images (of questions: the first questions), by id.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Use only the first images (of a question file: the first questions), by id.", valueName: "n"))
   var limit: Int?
-  @Option(help: ArgumentHelp("The longest answer.", valueName: "n"))
+  @Option(help: ArgumentHelp("Tokens of a caption or an answer, at most.", valueName: "n"))
   var maxNewTokens = 64
   @Option(help: ArgumentHelp("0 takes the likeliest token each time; above, tokens are drawn.", valueName: "x"))
   var temperature = 0.0
-  @Option(help: ArgumentHelp("Draw among the likeliest tokens with this probability together.", valueName: "p"))
+  @Option(help: ArgumentHelp("Draw among the likeliest tokens that have this probability together.", valueName: "p"))
   var topP = 1.0
-  @Option(help: ArgumentHelp("Follow so many sequences at a time (beam search).", valueName: "n"))
+  @Option(help: ArgumentHelp("Sequences followed at a time (beam search).", valueName: "n"))
   var beams = 1
   @Option(help: "Seed of what is drawn.")
   var seed: UInt64 = 0
