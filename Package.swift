@@ -51,6 +51,7 @@ let package = Package(
     room("MessagePassing", ["CMPI"]),
     room("HDF5Store", ["CHDF5"]),
     room("Files"),
+    room("Markup"),
     room("Transformer", ["TensorCore", "Kernels", "Safetensors"]),
     room("VisionLanguage", ["Transformer", "ImageInput", "Tokenization", "HeadImpact"]),
     room("HeadImpact", ["COCO"]),
@@ -75,9 +76,16 @@ let package = Package(
       "Ablation",
       ["Jobs", "VisionLanguage", "Transformer", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing"]),
     room(
-      "AttentionPictures", ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "ImageInput"]),
+      "AttentionPictures",
+      [
+        "Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "ImageInput", "Files", "Markup",
+      ]),
     room(
-      "KeyObjects", ["Jobs", "Drawing", "VisionLanguage", "HeadImpact", "COCO", "ImageInput", "Kernels", "TensorCore"]),
+      "KeyObjects",
+      [
+        "Jobs", "Drawing", "Generation", "MessagePassing", "VisionLanguage", "HeadImpact", "COCO", "ImageInput",
+        "Kernels", "TensorCore", "Files", "Markup",
+      ]),
     room(
       "Experiment",
       [
@@ -87,8 +95,10 @@ let package = Package(
         "LowRankAdaptation",
         .product(name: "Yams", package: "Yams"),
       ]),
-    room("Reporting", ["HeadImpact", "HeadImpactStore", "HDF5Store", "COCO", "ImageInput", "Safetensors", "Files"]),
-    room("Demonstration", ["COCO", "ImageInput"], resources: [.copy("Model")]),
+    room(
+      "Reporting",
+      ["HeadImpact", "HeadImpactStore", "HDF5Store", "COCO", "ImageInput", "Safetensors", "Files", "Markup"]),
+    room("Demonstration", ["COCO", "ImageInput", "HeadImpact", "Files"], resources: [.copy("Model")]),
     .executableTarget(
       name: "headimpact",
       dependencies: [
@@ -121,16 +131,20 @@ let package = Package(
     tests(of: "LowRankAdaptation", ["Files"], exclude: ["Goldens"]),
     tests(of: "Jobs"),
     tests(of: "Survey", ["HeadImpactStore", "Jobs", "Demonstration"]),
-    tests(of: "Reporting", ["HeadImpact", "HeadImpactStore", "HDF5Store", "COCO", "ImageInput", "Safetensors"]),
+    tests(of: "Markup"),
+    tests(
+      of: "Reporting",
+      ["HeadImpact", "HeadImpactStore", "HDF5Store", "COCO", "ImageInput", "Safetensors", "Markup"]),
     tests(
       of: "AdapterTraining",
       ["COCO", "HDF5Store", "ImageInput", "Jobs", "LowRankAdaptation", "Transformer", "VisionLanguage"],
       exclude: ["Goldens"]),
     tests(of: "Generation", ["COCO", "Demonstration", "ImageInput", "VisionLanguage"], exclude: ["Goldens"]),
+    tests(of: "Experiment", ["HeadImpact"]),
     tests(of: "KeyObjects", ["COCO", "Demonstration"]),
     tests(of: "Ablation", ["Demonstration", "VisionLanguage"], exclude: ["Goldens"]),
     tests(of: "AttentionPictures", ["COCO", "HDF5Store", "HeadImpact", "ImageInput"]),
-    tests(of: "Demonstration"),
+    tests(of: "Demonstration", ["Files"]),
     .testTarget(
       name: "CommandLineTests", dependencies: ["headimpact", "TestSupport"], exclude: ["Help"], swiftSettings: strict),
   ],

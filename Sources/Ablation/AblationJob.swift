@@ -32,7 +32,10 @@ public struct AblationJob {
   /// - Throws: what is wrong with the inputs or went wrong on the way. Under MPI, let it leave
   ///   `Communicator.withWorld`, which stops every rank.
   public func run() throws -> Summary? {
-    let isFinished = try agreeOnOutput()
+    let isFinished = try world.agreeIsFinished(
+      configuration.output, work: (configuration.journal, "the journal of a run that was stopped"),
+      resumes: configuration.resumes,
+      validate: configuration.validate)
     let json = try world.readForAll(configuration.dataset)
     let annotations = try configuration.annotations.map { (json: try world.readForAll($0), name: $0.path) }
     let files = try world.listForAll(configuration.images)
@@ -126,22 +129,6 @@ public struct AblationJob {
   }
 
   // MARK: - Before
-
-  /// Sees on rank 0, for all, whether there is anything to do.
-  private func agreeOnOutput() throws -> Bool {
-    let finished = try world.agree { () -> Bool in
-      try configuration.validate()
-      guard world.rank == 0 else { return false }
-      let (output, journal) = (configuration.output.path, configuration.journal.path)
-      try JobInputs.checkFolder(of: configuration.output)
-      if configuration.resumes {
-        return FileManager.default.fileExists(atPath: output) && !FileManager.default.fileExists(atPath: journal)
-      }
-      try JobInputs.refuseExisting([(output, "the output"), (journal, "the journal of a run that was stopped")])
-      return false
-    }
-    return try world.broadcast(world.rank == 0 ? [Int32(finished ? 1 : 0)] : nil)[0] == 1
-  }
 
   /// - Throws: where the finished output is of another run than the one asked for.
   private func finishedSummary(_ identity: RunIdentity) throws -> Summary {

@@ -65,7 +65,10 @@ public struct TrainingJob {
   /// - Throws: what is wrong with the inputs or went wrong on the way. Under MPI, let it leave
   ///   `Communicator.withWorld`, which stops every rank.
   public func run() throws -> Summary? {
-    let isFinished = try agreeOnOutput()
+    let isFinished = try world.agreeIsFinished(
+      configuration.output, work: (configuration.workFolder, "what a run that was stopped left"),
+      resumes: configuration.resumes,
+      validate: configuration.validate)
     let threads = configuration.threads ?? JobDefaults.threads(localRanks: world.localSize)
     let (model, parameterCount) = try world.agree {
       let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
@@ -152,23 +155,6 @@ public struct TrainingJob {
     ]
     return RunIdentity(
       [("program version", JobDefaults.programVersion), ("model (SHA-256)", model)] + digests + options)
-  }
-
-  /// Sees on rank 0, for all, whether there is anything to do.
-  private func agreeOnOutput() throws -> Bool {
-    let finished = try world.agree { () -> Bool in
-      try configuration.validate()
-      guard world.rank == 0 else { return false }
-      try JobInputs.checkFolder(of: configuration.output)
-      let output = configuration.output.path
-      let work = configuration.workFolder.path
-      if configuration.resumes {
-        return FileManager.default.fileExists(atPath: output) && !FileManager.default.fileExists(atPath: work)
-      }
-      try JobInputs.refuseExisting([(output, "the output"), (work, "what a run that was stopped left")])
-      return false
-    }
-    return try world.broadcast(world.rank == 0 ? [Int32(finished ? 1 : 0)] : nil)[0] == 1
   }
 
   private func resume(_ checkpoints: CheckpointFolder, _ identity: RunIdentity, _ adapter: LowRankAdapter) throws

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import HeadImpact
 import ImageInput
@@ -52,7 +53,10 @@ public struct AttendJob {
       model.decoder.adapter = try PEFTAdapter.load(folder: folder, for: model, allowsNoChange: true)
     }
     let reading = try AttentionReading(subject, by: model, c)
-    try writeFolder(c.output) { folder in try write(reading, subject, to: folder) }
+    let taken = "exists already; choose another --output, or remove it"
+    try WholeFolder.write(to: c.output, what: "the pictures", refusal: { _, _ in taken }) { folder in
+      try write(reading, subject, to: folder)
+    }
     return Summary(
       text: subject.text, words: reading.words.count, visualTokens: reading.cells.count,
       heads: reading.heads.map {
@@ -116,26 +120,5 @@ extension HeadSheet {
     self.init(
       title: "Head \(read.head)", lines: lines, tiles: tiles, aspect: aspect,
       scales: [("each word", read.highest), ("average over the text", read.highestAverage)])
-  }
-}
-
-/// Makes a folder with what `fill` puts into it: aside, then renamed, so that it is whole or not there.
-///
-/// - Throws: `JobError` naming the folder, and what `fill` throws.
-private func writeFolder(_ folder: URL, _ fill: (URL) throws -> Void) throws {
-  let files = FileManager.default
-  let aside = folder.deletingLastPathComponent()
-    .appendingPathComponent(".\(folder.lastPathComponent).\(getpid()).partial", isDirectory: true)
-  do {
-    // What a killed run of the same process number left.
-    if files.fileExists(atPath: aside.path) { try files.removeItem(at: aside) }
-    try files.createDirectory(at: aside, withIntermediateDirectories: false)
-    try fill(aside)
-    try files.moveItem(at: aside, to: folder)
-  } catch {
-    // What stays is hidden and harmless.
-    do { try files.removeItem(at: aside) } catch {}
-    guard (error as NSError).domain == NSCocoaErrorDomain else { throw error }
-    throw JobError("\(folder.path): can't be written: \(error.localizedDescription)")
   }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import HeadImpact
+import Markup
 
 /// The page that shows the sheets.
 struct AttentionPage {

@@ -1,5 +1,6 @@
 import Foundation
 import HeadImpact
+import Markup
 
 /// All pictures of one head on one sheet, as SVG: the photograph, the mask, the average, and a picture a word, labelled, with
 /// the scales of their colours.

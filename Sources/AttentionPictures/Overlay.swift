@@ -1,6 +1,7 @@
 import COCO
 import HeadImpact
 import ImageInput
+import Markup
 
 /// Draws scores over a photograph, in blocks: a visual token's cell has one colour, whatever is in it.
 struct Overlay {
@@ -77,7 +78,10 @@ struct Overlay {
   /// - Parameter grey: the photograph's brightness, in [0, 1].
   static func colour(_ share: Double, over grey: Double) -> SIMD3<Double> {
     let part = 0.35 + 0.55 * min(max(share, 0), 1)
-    return SIMD3(repeating: (1 - part) * 0.75 * grey) + part * Palette.colour(share)
+    let colour = Palette.sequential.colour(at: share)
+    let shown = SIMD3(colour.red, colour.green, colour.blue).clamped(
+      lowerBound: SIMD3(repeating: 0), upperBound: SIMD3(repeating: 1))
+    return SIMD3(repeating: (1 - part) * 0.75 * grey) + part * shown
   }
 
   private func draw(_ colour: (_ pixel: Int) -> SIMD3<Double>) -> RGBImage {

@@ -2,9 +2,9 @@ import Foundation
 
 /// Generated texts, as `generate` writes them: captions in COCO's results format, answers in VQA's.
 public struct GeneratedTexts: Sendable, Equatable {
-  /// One caption of an image, or one answer to a question.
+  /// One caption of an image, one answer to a question, or one description of an object.
   public struct Entry: Sendable, Equatable {
-    /// The id of the image, or of the question.
+    /// The id of the image, of the question, or of the object's annotation.
     public let id: Int64
     public let text: String
 
@@ -63,7 +63,20 @@ public struct GeneratedTexts: Sendable, Equatable {
 
 extension ImageTextDataset.Kind {
   /// What a results file calls the id of what a text belongs to.
-  public var idKey: String { self == .captions ? "image_id" : "question_id" }
+  public var idKey: String {
+    switch self {
+    case .captions: "image_id"
+    case .questions: "question_id"
+    case .objects: "annotation_id"
+    }
+  }
+
   /// What a results file calls the text.
-  public var textKey: String { self == .captions ? "caption" : "answer" }
+  public var textKey: String {
+    switch self {
+    case .captions: "caption"
+    case .questions: "answer"
+    case .objects: "description"
+    }
+  }
 }

@@ -41,6 +41,8 @@ public struct ImageTextDataset: Sendable {
     case captions
     /// Every example has a question of its own.
     case questions
+    /// Every object is described by itself.
+    case objects
   }
 
   public let kind: Kind
@@ -88,6 +90,19 @@ public struct ImageTextDataset: Sendable {
             ? annotation.answers.flatMap(Self.majority) : annotation.description ?? annotation.caption)
       }
     }
+  }
+
+  /// The same examples, each about its own object.
+  ///
+  /// - Throws: `COCOError` where they are questions.
+  public func ofObjects(named name: String) throws -> ImageTextDataset {
+    guard kind != .questions else { throw COCOError(file: name, problem: "holds questions, not objects to describe") }
+    return ImageTextDataset(kind: .objects, examples: examples)
+  }
+
+  private init(kind: Kind, examples: [ImageTextExample]) {
+    self.kind = kind
+    self.examples = examples
   }
 
   /// The most frequent answer; the first among equals.

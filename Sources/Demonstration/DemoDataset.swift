@@ -55,7 +55,7 @@ public struct DemoDataset: Sendable {
   /// Writes the dataset to a folder that does not exist yet, is empty, or is one that this wrote before.
   /// - Parameters:
   ///   - encodePNG: a PNG file of a picture: width, height, and pixels of [height, width, 3].
-  /// - Throws: `DemonstrationError`, or what `encodePNG` throws in one; the folder is then as it was.
+  /// - Throws: `FolderError`, or what `encodePNG` throws; the folder is then as it was.
   public func write(to folder: URL, encodePNG: (Int, Int, [UInt8]) throws -> [UInt8]) throws {
     try DemoFolder.write(to: folder) { fresh in
       let images = fresh.appendingPathComponent("images", isDirectory: true)

@@ -32,7 +32,7 @@ public enum DemoModel {
   }
 
   /// Writes the model to a folder that does not exist yet, is empty, or is one that this wrote before.
-  /// - Throws: `DemonstrationError`; the folder is then as it was.
+  /// - Throws: `DemonstrationError` where there is no model, `FolderError` naming the folder, which is then as it was.
   public static func write(to folder: URL) throws {
     let source = try bundledFolder()
     try DemoFolder.write(to: folder) { fresh in

@@ -43,7 +43,7 @@ public struct Scene: Sendable {
   public var keyObject: SceneThing { things[0] }
 
   public init(seed: UInt64) {
-    var generator = SplitMix64(seed: seed)
+    var generator = SceneRandom(seed: seed)
     self.seed = seed
     size = SceneSize.allCases[generator.below(3)]
     let place = generator.below(9)
@@ -80,7 +80,7 @@ public struct Scene: Sendable {
     self.things = things
   }
 
-  private static func thing(sides: ClosedRange<Int>, with generator: inout SplitMix64) -> SceneThing {
+  private static func thing(sides: ClosedRange<Int>, with generator: inout SceneRandom) -> SceneThing {
     let shape = SceneShape.allCases[generator.below(6)]
     let colour = SceneColour.allCases[generator.below(8)]
     let texture = SceneTexture.allCases[generator.below(4)]
@@ -88,7 +88,7 @@ public struct Scene: Sendable {
   }
 
   /// Where the key object begins along one axis: its centre is well inside a third of the picture, all of it in sight.
-  private static func start(third: Int, side: Int, with generator: inout SplitMix64) -> Int {
+  private static func start(third: Int, side: Int, with generator: inout SceneRandom) -> Int {
     let half = side / 2
     let centres =
       switch third {

@@ -39,7 +39,7 @@ extension Scene {
     let grounds = [
       [128, 128, 128], [172, 168, 158], [96, 104, 112], [150, 138, 122], [188, 190, 196], [108, 100, 92],
     ]
-    var generator = SplitMix64(seed: seed ^ 0x4772_6F75_6E64)
+    var generator = SceneRandom(seed: seed ^ 0x4772_6F75_6E64)
     var base: [Int] = []
     for level in grounds[generator.below(grounds.count)] {
       base.append(min(235, max(40, level + generator.within(-16...16))))

@@ -127,7 +127,7 @@ extension Scene {
 
   /// Six open questions and three of yes or no, always in this order.
   public func questions(_ wording: SceneWording = .taught) -> [SceneQuestion] {
-    var generator = SplitMix64(seed: seed ^ 0x5175_6573_7469_6F6E)
+    var generator = SceneRandom(seed: seed ^ 0x5175_6573_7469_6F6E)
     let key = keyObject
     let colour = Self.asked(key.colour, with: &generator)
     let shape = Self.asked(key.shape, with: &generator)
@@ -155,7 +155,7 @@ extension Scene {
 
   /// What a yes-or-no question asks about: half the time what is so, else another value.
   private static func asked<Value: CaseIterable & Equatable>(
-    _ value: Value, with generator: inout SplitMix64
+    _ value: Value, with generator: inout SceneRandom
   ) -> Value where Value.AllCases == [Value] {
     if generator.below(2) == 1 { return value }
     let all = Value.allCases

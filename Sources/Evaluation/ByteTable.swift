@@ -37,7 +37,10 @@ struct ByteTable: Sendable {
 
   private func isEqual(_ number: Int, _ string: UnsafeBufferPointer<UInt8>) -> Bool {
     let range = range(number)
-    return range.count == string.count && bytes[range].elementsEqual(string)
+    guard range.count == string.count else { return false }
+    return bytes.withUnsafeBytes { bytes in
+      UnsafeRawBufferPointer(rebasing: bytes[range]).elementsEqual(UnsafeRawBufferPointer(string))
+    }
   }
 
   private mutating func grow() {

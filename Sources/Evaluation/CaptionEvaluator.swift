@@ -52,7 +52,7 @@ public struct CaptionEvaluator: Sendable {
     guard captions.count == imageIDs.count else {
       throw EvaluationError("\(captions.count) captions of \(imageIDs.count) images: there must be one of each")
     }
-    var (tokenizer, table) = (tokenizer, table)
+    var (tokenizer, table) = (tokenizer, table.extended())
     let candidates = TokenizedTexts(captions, &tokenizer)
     let candidateCounts = candidates.counts(&table)
     var bleu: [BleuCounts] = []

@@ -5,42 +5,79 @@ struct NGramTable: Sendable {
   /// The longest n-grams that BLEU and CIDEr count.
   static let longest = 4
 
-  private struct Slot {
-    /// (parent + 1, token + 1) in the two halves; 0 is free.
-    var key: UInt64 = 0
-    var number: Int32 = 0
+  /// Those of the table that this one extends.
+  private let known: NGramSlots
+  private let knownCount: Int
+  private var own = NGramSlots()
+
+  init() {
+    known = NGramSlots()
+    knownCount = 0
   }
 
-  private(set) var count = 0
-  /// With open addressing; the length is a power of two.
-  private var slots = [Slot](repeating: Slot(), count: 1 << 12)
+  private init(extending table: NGramTable) {
+    precondition(table.knownCount == 0)
+    known = table.own
+    knownCount = table.count
+  }
+
+  /// How many n-grams there are, numbered from 0.
+  var count: Int { knownCount + own.count }
+
+  /// A table for more n-grams, which leaves this one as it is, and costs no copy of it.
+  func extended() -> NGramTable { NGramTable(extending: self) }
 
   /// - Parameters:
   ///   - parent: the n-gram without its last token; -1 for none.
   ///   - token: the last token.
   mutating func number(parent: Int32, token: Int32) -> Int32 {
-    let key = UInt64(UInt32(bitPattern: parent &+ 1)) << 32 | UInt64(UInt32(bitPattern: token &+ 1))
-    let place = place(of: key)
-    if slots[place].key == key { return slots[place].number }
-    let number = Int32(count)
-    slots[place] = Slot(key: key, number: number)
+    if knownCount > 0, parent < knownCount, let number = known.number(parent, token) { return number }
+    return own.number(parent, token, orNew: Int32(count))
+  }
+}
+
+/// A hash table of n-grams with open addressing.
+private struct NGramSlots: Sendable {
+  private struct Slot {
+    var parent: Int32 = 0
+    var token: Int32 = 0
+    /// -1 where the slot is free.
+    var number: Int32 = -1
+  }
+
+  private(set) var count = 0
+  /// The length is a power of two.
+  private var slots = [Slot](repeating: Slot(), count: 1 << 10)
+
+  func number(_ parent: Int32, _ token: Int32) -> Int32? {
+    let slot = slots[place(parent, token)]
+    return slot.number < 0 ? nil : slot.number
+  }
+
+  mutating func number(_ parent: Int32, _ token: Int32, orNew number: Int32) -> Int32 {
+    let place = place(parent, token)
+    if slots[place].number >= 0 { return slots[place].number }
+    slots[place] = Slot(parent: parent, token: token, number: number)
     count += 1
-    if count * 2 > slots.count { grow() }
+    if count * 3 > slots.count * 2 { grow() }
     return number
   }
 
-  /// Where a key is, or would be.
-  private func place(of key: UInt64) -> Int {
+  /// Where an n-gram is, or would be.
+  private func place(_ parent: Int32, _ token: Int32) -> Int {
+    let key = UInt64(UInt32(bitPattern: parent)) << 32 | UInt64(UInt32(bitPattern: token))
     let mixed = key &* 0x9e37_79b9_7f4a_7c15
     var place = Int(truncatingIfNeeded: mixed ^ (mixed >> 32)) & (slots.count - 1)
-    while slots[place].key != 0, slots[place].key != key { place = (place + 1) & (slots.count - 1) }
+    while slots[place].number >= 0, slots[place].parent != parent || slots[place].token != token {
+      place = (place + 1) & (slots.count - 1)
+    }
     return place
   }
 
   private mutating func grow() {
     let old = slots
-    slots = [Slot](repeating: Slot(), count: old.count * 4)
-    for slot in old where slot.key != 0 { slots[place(of: slot.key)] = slot }
+    slots = [Slot](repeating: Slot(), count: old.count * 2)
+    for slot in old where slot.number >= 0 { slots[place(slot.parent, slot.token)] = slot }
   }
 }
 

@@ -1,5 +1,5 @@
-/// What kinds of token there are: Stanford CoreNLP 3.4.1's PTBTokenizer, as its answers to several hundred thousand strings show it.
-/// tools/goldens/captions/make.py asked them, docs/evaluation.md tells how. No line of it is Stanford's.
+/// A kind of token. The rules are what Stanford CoreNLP 3.4.1's PTBTokenizer does, as its answers to some hundred thousand
+/// strings show it; no line of it is Stanford's (docs/evaluation.md tells how it was checked).
 struct PTBRule: Sendable {
   let pattern: AnchoredPattern
   /// How the token is written.
@@ -42,6 +42,11 @@ struct PTBRule: Sendable {
 /// The rule with the longest match decides, what must follow the token counted in; of two, the first.
 enum PTBRules {
   static let all: [PTBRule] = addresses + words + abbreviations + compounds + numbers + signs
+
+  /// The rules, in their order, whose tokens can begin with each byte.
+  static let byFirstByte: [[PTBRule]] = (UInt8.min...UInt8.max).map { byte in
+    all.filter { $0.pattern.firstBytes.contains(byte) }
+  }
 
   // MARK: Characters
 

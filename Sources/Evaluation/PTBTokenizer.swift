@@ -20,8 +20,8 @@ struct PTBTokenizer: Sendable {
 
   /// Appends a caption's tokens.
   ///
-  /// - Parameter next: the caption that coco-caption hands to the tokenizer after this one. Its first word decides whether "plan b."
-  ///   ends in "b" or in "b.".
+  /// - Parameter next: the caption that coco-caption hands to the tokenizer after this one. Its first word decides whether
+  ///   "plan b." ends in "b" or in "b.".
   mutating func append(_ caption: String, before next: String?, to tokens: inout [Int32]) {
     var text = Array(caption.utf8)
     // A line end would be one to the tokenizer too. coco-caption makes spaces of \n; after others it takes the rest of
@@ -87,16 +87,17 @@ struct PTBTokenizer: Sendable {
     _ text: UnsafeBufferPointer<UInt8>, _ start: Int, _ end: Int, _ scratch: AnchoredPattern.Scratch,
     _ tokens: inout [Int32]
   ) -> Int {
-    var best: (match: AnchoredPattern.Match, rule: PTBRule)?
-    for rule in PTBRules.all {
-      guard let match = rule.pattern.match(text, at: start, scratch), match.end <= end, match.end > start,
-        match.length > best?.match.length ?? 0
+    var (best, tokenEnd, length) = (-1, start, 0)
+    let rules = PTBRules.byFirstByte[Int(text[start])]
+    for i in rules.indices {
+      guard let match = rules[i].pattern.match(text, at: start, scratch), match.end <= end, match.end > start,
+        match.length > length
       else { continue }
-      best = (match, rule)
+      (best, tokenEnd, length) = (i, match.end, match.length)
     }
-    guard let (match, rule) = best else { return start + max(1, (~text[start]).leadingZeroBitCount) }
-    append(rule.written(text[start..<match.end]), &tokens)
-    return match.end
+    guard best >= 0 else { return start + max(1, (~text[start]).leadingZeroBitCount) }
+    append(rules[best].written(text[start..<tokenEnd]), &tokens)
+    return tokenEnd
   }
 
   private mutating func append(_ written: [UInt8], _ tokens: inout [Int32]) {

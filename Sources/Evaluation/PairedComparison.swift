@@ -36,7 +36,8 @@ public struct PairedComparison: Sendable, Equatable, Encodable {
 
   /// Compares the answers of two systems, by the means over the questions of the images drawn.
   ///
-  /// - Throws: `EvaluationError` where the questions or the dialect differ, there is one image only, or `resamples` is out of range.
+  /// - Throws: `EvaluationError` where the questions or the dialect differ, there is one image only, or `resamples` is out of
+  ///   range.
   public init(_ results: VQAEvaluation, baseline: VQAEvaluation, resamples: Int = 1000, seed: UInt64 = 0) throws {
     guard results.questionIDs == baseline.questionIDs, results.dialect == baseline.dialect else {
       throw EvaluationError("two results can only be compared on the same questions, by the same rule")

@@ -44,6 +44,7 @@ extension ExperimentConfiguration {
     tasks = try TaskData.Kind.allCases.compactMap { kind in
       try TaskData(kind, in: named, of: root, default: bundled.map { ($0.train(kind), $0.test(kind)) })
     }
+    try named?.finish()
     arms = try Self.arms("arms", of: root) ?? [.pretrained, .top, .bottom, .random(seed: 0), .random(seed: 1)]
     generate = try Generate(root.map("generate"))
     evaluate = try Evaluate(root.map("evaluate"))
@@ -170,10 +171,7 @@ extension ExperimentConfiguration.TaskData {
     test = try source("test", defaults?.test)
     references = try map?.string("references")
     try map?.finish()
-    if kind == TaskData.Kind.allCases.last { try tasks?.finish() }
   }
-
-  private typealias TaskData = ExperimentConfiguration.TaskData
 }
 
 extension ExperimentConfiguration.Train {

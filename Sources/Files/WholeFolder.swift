@@ -8,19 +8,21 @@ public enum WholeFolder {
   ///   - what: what the folder is, for errors: "the adapter".
   ///   - refusal: asked where a folder of this name is there: why it must not be replaced, nil where it may be. Gets that
   ///     folder and the one that is to take its place.
+  /// - Returns: what `fill` returns.
   /// - Throws: `FolderError` naming the folder, and what `refusal` and `fill` throw; the old folder is untouched then.
-  public static func write(
-    to folder: URL, what: String, refusal: (_ old: URL, _ fresh: URL) throws -> String?, _ fill: (URL) throws -> Void
-  ) throws {
+  public static func write<R>(
+    to folder: URL, what: String, refusal: (_ old: URL, _ fresh: URL) throws -> String?, _ fill: (URL) throws -> R
+  ) throws -> R {
     let files = FileManager.default
     let folder = folder.standardizedFileURL.resolvingSymlinksInPath()
     let parent = folder.deletingLastPathComponent()
     let aside = parent.appendingPathComponent(".\(folder.lastPathComponent).\(getpid()).partial", isDirectory: true)
+    let result: R
     do {
       // What a killed run of the same process number left.
       if files.fileExists(atPath: aside.path) { try files.removeItem(at: aside) }
       try files.createDirectory(at: aside, withIntermediateDirectories: true)
-      try fill(aside)
+      result = try fill(aside)
       var isFolder: ObjCBool = false
       if files.fileExists(atPath: folder.path, isDirectory: &isFolder) {
         guard isFolder.boolValue else {
@@ -37,6 +39,7 @@ public enum WholeFolder {
       throw FolderError("\(folder.path): \(what) can't be written: \(reason(error))")
     }
     do { try flush(parent) } catch {}  // some file systems can't flush folders; what is in this one is safe
+    return result
   }
 
   /// Writes a file and waits until the disk has it.

@@ -13,6 +13,8 @@ public struct GenerateConfiguration: Sendable {
   public var images: URL
   /// The JSON file to make.
   public var output: URL
+  /// Asks about each object of a key-object dataset by itself, and what of the picture the model is shown then.
+  public var objects: ObjectView?
   public var prompt = JobDefaults.prompt
   public var precision = Precision.bf16
   /// Takes the first images (of questions: the first questions) only, by id.

@@ -1,5 +1,6 @@
 import COCO
 import Foundation
+import ImageInput
 import Jobs
 import Kernels
 import LowRankAdaptation
@@ -45,18 +46,22 @@ public struct GenerationJob {
       if let folder = configuration.adapter {
         model.decoder.adapter = try PEFTAdapter.load(folder: folder, for: model)
       }
-      let dataset = try ImageTextDataset(json: json, name: configuration.dataset.path) { files }
+      let name = configuration.dataset.path
+      let texts = try ImageTextDataset(json: json, name: name) { files }
+      let dataset = configuration.objects == nil ? texts : try texts.ofObjects(named: name)
       return (model, dataset, try self.identity(of: model, json))
     }
     try world.agree(on: identity)
     let units = GenerationUnit.units(of: dataset, limit: configuration.limit)
     guard !units.isEmpty else { throw JobError("\(configuration.dataset.path): has no image to describe") }
     if isFinished { return world.rank == 0 ? try finishedSummary(units, kind: dataset.kind) : nil }
-    return try generate(units, kind: dataset.kind, model: model, identity: identity)
+    return try generate(
+      units, kind: dataset.kind, view: try world.agree { try view(json) }, model: model, identity: identity)
   }
 
   private func generate(
-    _ units: [GenerationUnit], kind: ImageTextDataset.Kind, model: any VisionLanguageModel, identity: RunIdentity
+    _ units: [GenerationUnit], kind: ImageTextDataset.Kind, view: ((ImageTextExample, RGBImage) throws -> RGBImage)?,
+    model: any VisionLanguageModel, identity: RunIdentity
   ) throws -> Summary? {
     var done: [Int64: GenerationResult] = [:]
     let journal = try world.agree {
@@ -92,7 +97,8 @@ public struct GenerationJob {
       })
     while let index = try sharing.next() {
       let result = try units[index].answered(
-        by: generator, images: configuration.images, prompt: configuration.prompt, poll: sharing.poll)
+        by: generator, images: configuration.images, prompt: configuration.prompt, view: view,
+        poll: sharing.poll)
       if isStrict, let outcome = result.skipped.first {
         throw JobError("sample \(outcome.id) can't be used (--strict): \(outcome.reason ?? "")")
       }
@@ -119,7 +125,7 @@ public struct GenerationJob {
         entries.append(GeneratedTexts.Entry(id: kind == .captions ? unit.imageID : outcome.id, text: text))
       }
     }
-    if kind == .questions { entries.sort { $0.id < $1.id } }
+    if kind != .captions { entries.sort { $0.id < $1.id } }
     guard !entries.isEmpty else {
       // Nothing in it is worth going on from, and it would bar the way of the next attempt.
       try journal.remove()
@@ -166,6 +172,17 @@ public struct GenerationJob {
       examples: entries.prefix(3).map(\.text), isNew: false)
   }
 
+  /// What the model is shown of an image for one example, where each object is asked about by itself.
+  private func view(_ json: [UInt8]) throws -> ((ImageTextExample, RGBImage) throws -> RGBImage)? {
+    guard let objects = configuration.objects else { return nil }
+    let dataset = try KeyObjectDataset(json: Data(json), name: configuration.dataset.path)
+    let annotations = Dictionary(uniqueKeysWithValues: dataset.annotations.map { ($0.id, $0) })
+    return { example, image in
+      guard let annotation = annotations[example.id] else { throw JobError("there is no annotation \(example.id)") }
+      return try objects.picture(of: image, mask: try dataset.mask(for: annotation))
+    }
+  }
+
   private func identity(of model: any VisionLanguageModel, _ json: [UInt8]) throws -> RunIdentity {
     let c = configuration
     let adapter = try c.adapter.map(PEFTAdapter.digest)
@@ -174,7 +191,8 @@ public struct GenerationJob {
       ("model (SHA-256)", try SafetensorsCheckpoint(folder: c.model).headerDigest()),
       ("adapter (SHA-256)", adapter ?? "none"),
       ("dataset (SHA-256)", try json.withUnsafeBytes { try SHA256.hex(of: $0) }), ("--prompt", c.prompt),
-      ("--precision", c.precision.rawValue), ("--limit", c.limit.map(String.init) ?? "none"),
+      ("--objects", c.objects?.rawValue ?? "none"), ("--precision", c.precision.rawValue),
+      ("--limit", c.limit.map(String.init) ?? "none"),
       ("--max-new-tokens", "\(c.decoding.maxNewTokens)"), ("--temperature", "\(c.decoding.temperature)"),
       ("--top-p", "\(c.decoding.topP)"), ("--beams", "\(c.decoding.beams)"), ("--seed", "\(c.decoding.seed)"),
     ])

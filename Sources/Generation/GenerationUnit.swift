@@ -47,32 +47,34 @@ extension GenerationUnit {
 
   /// The answers to everything that is asked. An image or a question that can't be used is a result too.
   ///
+  /// - Parameter view: what is made of the image for one example; nil where all are asked about the image itself.
   /// - Throws: what is no sample's own fault: a model that gives no finite scores, a failed library call, what `poll`
   ///   throws.
   func answered(
-    by generator: TextGenerator, images: URL, prompt: String, poll: @escaping () throws -> Void
+    by generator: TextGenerator, images: URL, prompt: String,
+    view: ((ImageTextExample, RGBImage) throws -> RGBImage)? = nil, poll: @escaping () throws -> Void
   ) throws -> GenerationResult {
     var outcomes: [Int64: GenerationResult.Outcome] = [:]
     func skip(_ example: ImageTextExample, _ error: any Error) {
       outcomes[example.id] = GenerationResult.Outcome(id: example.id, text: nil, reason: "\(error)")
     }
+    var asked: [(image: RGBImage, questions: [TextGenerator.Question])] = []
     let first = examples[0]
-    var image: RGBImage?
-    var questions: [TextGenerator.Question] = []
     do {
-      let loaded = try JobInputs.image(first.fileName, in: images, size: first.size.map { ($0.width, $0.height) })
-      let tokens = try generator.visualTokens(of: loaded)
-      image = loaded
+      let image = try JobInputs.image(first.fileName, in: images, size: first.size.map { ($0.width, $0.height) })
+      if view == nil { asked = [(image, [])] }
       for example in examples {
         do {
-          questions.append(
-            try generator.question(example.prompt ?? prompt, id: example.id, visualTokens: tokens))
+          let shown = try view?(example, image) ?? image
+          let question = try generator.question(
+            example.prompt ?? prompt, id: example.id, visualTokens: generator.visualTokens(of: shown))
+          if view == nil { asked[0].questions.append(question) } else { asked.append((shown, [question])) }
         } catch { skip(example, error) }
       }
     } catch {
       for example in examples { skip(example, error) }
     }
-    if let image {
+    for (image, questions) in asked {
       for (question, answer) in zip(questions, try generator.answers(to: questions, about: image, poll: poll)) {
         let text = answer.text.trimmingCharacters(in: .whitespacesAndNewlines)
         outcomes[question.id] = GenerationResult.Outcome(id: question.id, text: text, reason: nil)

@@ -1,8 +1,10 @@
 import COCO
 import Foundation
+import Generation
 import HeadImpact
 import Jobs
 import Kernels
+import MessagePassing
 import TensorCore
 import VisionLanguage
 
@@ -13,8 +15,15 @@ public struct DatasetBuildConfiguration: Sendable {
   /// A COCO captions file of the same images.
   public var captions: URL?
   public var images: URL
-  /// Says which visual tokens an object covers.
+  /// Says which visual tokens an object covers, and describes it where the rules say so.
   public var model: URL?
+  /// Of a model that describes: what it is shown and asked.
+  public var view = ObjectView.crop
+  public var prompt = JobDefaults.prompt
+  public var precision = Precision.bf16
+  public var threads: Int?
+  /// Goes on where a model's describing was stopped.
+  public var resumes = false
   public var output: URL
   public var rules = KeyObjectRules()
   public var isStrict = false
@@ -36,6 +45,7 @@ public struct DatasetBuildConfiguration: Sendable {
 /// Makes a key-object dataset of COCO's published files.
 public struct DatasetBuilder {
   private let configuration: DatasetBuildConfiguration
+  private let world: Communicator
   private var rules: KeyObjectRules { configuration.rules }
 
   /// What was made.
@@ -60,10 +70,28 @@ public struct DatasetBuilder {
     public let descriptions: [Count]
   }
 
-  public init(_ configuration: DatasetBuildConfiguration) { self.configuration = configuration }
+  public init(_ configuration: DatasetBuildConfiguration, on world: Communicator) {
+    self.configuration = configuration
+    self.world = world
+  }
 
+  /// Runs the build. Every rank calls it at the same time; rank 0 chooses and writes, and all share what a model describes.
+  ///
+  /// - Returns: on rank 0 what was made; nil elsewhere.
   /// - Throws: `COCOError`, `KeyObjectError`, `JobError` or what loading the model throws; nothing is written then.
-  public func run() throws -> Summary {
+  public func run() throws -> Summary? {
+    let chosen = try world.agree { world.rank == 0 ? try choose() : nil }
+    let descriptions = rules.describe == .model ? try describe(chosen) : [:]
+    return try world.agree { try chosen.map { try finish($0, descriptions) } }
+  }
+
+  /// What rank 0 chose, and what from.
+  private struct Chosen {
+    let instances: KeyObjectDataset
+    let selection: KeyObjectSelection
+  }
+
+  private func choose() throws -> Chosen {
     try checkOptions()
     let instances = try KeyObjectDataset(contentsOf: configuration.instances)
     guard instances.annotations.contains(where: { $0.categoryID != nil }), !instances.categories.isEmpty else {
@@ -83,11 +111,57 @@ public struct DatasetBuilder {
         "no object is left by the rules: "
           + Self.counts(selection.leftOut).map { "\($0.objects) \($0.name)" }.joined(separator: ", "))
     }
-    return Summary(
-      outputs: try write(selection.objects, of: instances), examined: instances.annotations.count,
-      leftOut: Self.counts(selection.leftOut), categories: Self.counts(selection.objects.map(\.category)),
-      descriptions: Self.counts(selection.objects.map(\.description.source.rawValue)))
+    return Chosen(instances: instances, selection: selection)
   }
+
+  private func finish(_ chosen: Chosen, _ descriptions: [Int64: String]) throws -> Summary {
+    let objects = chosen.selection.objects.map { object in
+      var object = object
+      if let text = descriptions[object.annotation.id], !text.isEmpty {
+        object.description = ObjectDescription(text: text, source: .model)
+      }
+      return object
+    }
+    let summary = Summary(
+      outputs: try write(objects, of: chosen.instances), examined: chosen.instances.annotations.count,
+      leftOut: Self.counts(chosen.selection.leftOut), categories: Self.counts(objects.map(\.category)),
+      descriptions: Self.counts(objects.map(\.description.source.rawValue)))
+    for file in [draft, described] where FileManager.default.fileExists(atPath: file.path) {
+      try FileManager.default.removeItem(at: file)
+    }
+    return summary
+  }
+
+  // MARK: - A model's descriptions
+
+  /// The objects as chosen, for the model to describe, and what it said: both are gone when the output is whole.
+  private var draft: URL { configuration.output.appendingPathExtension("draft") }
+  private var described: URL { configuration.output.appendingPathExtension("described") }
+
+  /// Lets the model describe each object by itself, as `generate --objects` does.
+  ///
+  /// - Returns: on rank 0 the texts by annotation id.
+  private func describe(_ chosen: Chosen?) throws -> [Int64: String] {
+    try world.agree {
+      guard let chosen else { return }
+      try chosen.instances.json(of: chosen.selection.objects.map(\.described), info: rulesJSON())
+        .write(to: draft, options: .atomic)
+    }
+    var c = GenerateConfiguration(
+      model: configuration.model ?? draft, dataset: draft, images: configuration.images, output: described)
+    c.objects = configuration.view
+    c.prompt = configuration.prompt
+    c.precision = configuration.precision
+    c.threads = configuration.threads
+    c.resumes = configuration.resumes
+    c.isStrict = configuration.isStrict
+    c.isQuiet = configuration.isQuiet
+    guard try GenerationJob(c, on: world).run() != nil else { return [:] }
+    let texts = try GeneratedTexts(contentsOf: described, kind: .objects)
+    return Dictionary(uniqueKeysWithValues: texts.entries.map { ($0.id, $0.text) })
+  }
+
+  // MARK: - Choosing
 
   private func checkOptions() throws {
     try rules.validate()
@@ -95,6 +169,9 @@ public struct DatasetBuilder {
       throw KeyObjectError(
         "--choose mentioned and --describe caption, the defaults, need --captions; or take --choose largest --describe category"
       )
+    }
+    if rules.describe == .model, configuration.model == nil {
+      throw KeyObjectError("--describe model needs --model: the folder of the model that describes")
     }
     try JobInputs.checkFolder(of: configuration.output)
     try JobInputs.refuseExisting(configuration.outputs.map { ($0.url.path, "a file that this would make") })

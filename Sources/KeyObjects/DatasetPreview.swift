@@ -1,5 +1,6 @@
 import COCO
 import Drawing
+import Files
 import Foundation
 import HeadImpact
 import ImageInput
@@ -51,17 +52,9 @@ public struct DatasetPreview {
     let vision = try model.map { folder in
       try ModelRegistry.load(folder: folder, context: ComputeContext(precision: .f32, team: ThreadTeam(count: 1)))
     }
-    let aside = output.appendingPathExtension("partial")
-    let files = FileManager.default
-    if files.fileExists(atPath: aside.path) { try files.removeItem(at: aside) }
-    do {
-      try files.createDirectory(at: aside, withIntermediateDirectories: false)
-      let summary = try write(contents, vision, to: aside)
-      try files.moveItem(at: aside, to: output)
-      return summary
-    } catch {
-      if files.fileExists(atPath: aside.path) { try files.removeItem(at: aside) }
-      throw error
+    let taken = "the output folder exists already"
+    return try WholeFolder.write(to: output, what: "the preview", refusal: { _, _ in taken }) { folder in
+      try write(contents, vision, to: folder)
     }
   }
 

@@ -1,3 +1,5 @@
+import Markup
+
 /// The page of a preview: every sample with its description, from pictures beside it.
 struct PreviewPage {
   struct Entry {
@@ -61,17 +63,5 @@ struct PreviewPage {
     if skipped.isEmpty { return "" }
     let items = skipped.map { "<li>\(escaped($0))</li>" }.joined(separator: "\n")
     return "<h2>Can't be shown</h2>\n<ul>\n\(items)\n</ul>\n"
-  }
-
-  private func escaped(_ text: String) -> String {
-    text.reduce(into: "") { result, character in
-      switch character {
-      case "&": result += "&amp;"
-      case "<": result += "&lt;"
-      case ">": result += "&gt;"
-      case "\"": result += "&quot;"
-      default: result.append(character)
-      }
-    }
   }
 }

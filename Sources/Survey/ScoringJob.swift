@@ -38,7 +38,10 @@ public struct ScoringJob {
   /// - Throws: what is wrong with the inputs or went wrong on the way. Under MPI, let it leave
   ///   `Communicator.withWorld`, which stops every rank.
   public func run() throws -> Summary? {
-    let isFinished = try agreeOnOutput()
+    let isFinished = try world.agreeIsFinished(
+      configuration.output, work: (configuration.journal, "the journal of a run that was stopped"),
+      resumes: configuration.resumes,
+      validate: configuration.validate)
     if isFinished { return world.rank == 0 ? try finishedSummary() : nil }
 
     let datasetBytes = try world.readForAll(configuration.dataset)
@@ -207,25 +210,6 @@ public struct ScoringJob {
   }
 
   // MARK: - Before the run
-
-  /// Settles on rank 0, for all, whether there is anything to do.
-  private func agreeOnOutput() throws -> Bool {
-    let finished = try world.agree { () -> Bool in
-      try configuration.validate()
-      guard world.rank == 0 else { return false }
-      let files = FileManager.default
-      let output = configuration.output.path
-      let journal = configuration.journal.path
-      try JobInputs.checkFolder(of: configuration.output)
-      if configuration.resumes {
-        guard files.fileExists(atPath: journal) || files.fileExists(atPath: output) else { return false }
-        return !files.fileExists(atPath: journal)
-      }
-      try JobInputs.refuseExisting([(output, "the output"), (journal, "the journal of a run that was stopped")])
-      return false
-    }
-    return try world.broadcast(world.rank == 0 ? [Int32(finished ? 1 : 0)] : nil)[0] == 1
-  }
 
   /// - Throws: where the finished output is of another run than the one asked for.
   private func finishedSummary() throws -> Summary {

@@ -6,7 +6,6 @@ import HeadImpactStore
 import Jobs
 import MessagePassing
 import Survey
-import TensorCore
 
 struct Ablate: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -19,10 +18,7 @@ struct Ablate: ParsableCommand {
       in OUTPUT.journal until the output is whole; after a kill, --resume goes on from there, on any number of ranks.
       """)
 
-  @Option(help: ArgumentHelp("A model folder as published on the Hugging Face Hub.", valueName: "dir"))
-  var model: String
-  @Option(help: ArgumentHelp("A PEFT adapter to put on the model.", valueName: "dir"))
-  var adapter: String?
+  @OptionGroup var loaded: ModelOptions
   @Option(
     help: ArgumentHelp(
       "A key-object dataset, COCO captions, or VQA v2 questions with --annotations.", valueName: "file"))
@@ -50,24 +46,16 @@ struct Ablate: ParsableCommand {
 
   @Option(help: "What the model is asked about each image that has no question of its own.")
   var prompt = JobDefaults.prompt
-  @Option(help: "The type of the operands of matrix products; all else is float32.")
-  var precision = Precision.bf16
   @Option(help: ArgumentHelp("Use only the first examples, by id.", valueName: "n"))
   var limit: Int?
   @Option(help: ArgumentHelp("Resamples of the bootstrap over images.", valueName: "n"))
   var bootstrap = 1000
   @Option(help: "Seed of the bootstrap.")
   var seed: UInt64 = 0
-  @Option(help: ArgumentHelp("Threads of each rank (default: the node's cores over its ranks).", valueName: "n"))
-  var threads: Int?
-  @Flag(help: "Go on from the journal of a run that was stopped.")
-  var resume = false
+  @OptionGroup var running: RunOptions
   @Flag(help: "Stop at the first example that can't be used, instead of skipping it.")
   var strict = false
-  @Flag(help: "No progress, only warnings and the result.")
-  var quiet = false
-  @Option(help: "How the result is printed.")
-  var format = OutputFormat.table
+  @OptionGroup var printing: PrintOptions
 
   func validate() throws {
     guard hi != nil || !named.isEmpty else { throw ValidationError("Say which heads: --hi or --head.") }
@@ -77,7 +65,7 @@ struct Ablate: ParsableCommand {
     let configuration = try ablateConfiguration()
     let summary = try Communicator.withWorld { try AblationJob(configuration, on: $0).run() }
     guard let summary else { return }
-    switch format {
+    switch printing.format {
     case .json: print(try summary.result.json())
     case .table: print(Self.text(summary))
     }
@@ -113,20 +101,20 @@ struct Ablate: ParsableCommand {
     }
     if !named.isEmpty { ablations.append(Ablation(name: "named", heads: named)) }
     var c = AblateConfiguration(
-      model: fileURL(model), dataset: fileURL(dataset), images: fileURL(images), output: fileURL(output),
+      model: fileURL(loaded.model), dataset: fileURL(dataset), images: fileURL(images), output: fileURL(output),
       ablations: ablations)
     c.scoredModelSHA256 = scoredModelSHA256
-    c.adapter = adapter.map(fileURL)
+    c.adapter = loaded.adapter.map(fileURL)
     c.annotations = annotations.map(fileURL)
     c.prompt = prompt
-    c.precision = precision
+    c.precision = running.precision
     c.limit = limit
     c.bootstrapResamples = bootstrap
     c.seed = seed
-    c.threads = threads
-    c.resumes = resume
+    c.threads = running.threads
+    c.resumes = running.resume
     c.isStrict = strict
-    c.isQuiet = quiet
+    c.isQuiet = printing.quiet
     return c
   }
 

@@ -16,10 +16,7 @@ struct Attend: ParsableCommand {
       OUTPUT gets index.html, a sheet of every head (14.3.svg), a PNG of every word, and attention.csv.
       """)
 
-  @Option(help: ArgumentHelp("A model folder as published on the Hugging Face Hub.", valueName: "dir"))
-  var model: String
-  @Option(help: ArgumentHelp("A PEFT adapter to put on the model.", valueName: "dir"))
-  var adapter: String?
+  @OptionGroup var loaded: ModelOptions
   @Option(help: ArgumentHelp("A picture, JPEG or PNG.", valueName: "file"))
   var image: String?
   @Option(help: "What is said of it (default, of an annotation: its description).")
@@ -130,9 +127,10 @@ struct Attend: ParsableCommand {
       heads += try Selection.heads(of: contents.table, strategy: .top, measure: measure, count: top)
         .filter { !head.contains($0) }
     }
-    var c = AttendConfiguration(model: fileURL(model), subject: try subject(), heads: heads, output: fileURL(output))
+    var c = AttendConfiguration(
+      model: fileURL(loaded.model), subject: try subject(), heads: heads, output: fileURL(output))
     c.scoredModelSHA256 = scoredModelSHA256
-    c.adapter = adapter.map(fileURL)
+    c.adapter = loaded.adapter.map(fileURL)
     c.prompt = prompt
     c.precision = precision
     c.options.coverage = coverage

@@ -1,6 +1,10 @@
 import ArgumentParser
 import Foundation
+import Generation
+import Jobs
 import KeyObjects
+import MessagePassing
+import TensorCore
 
 struct Dataset: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -16,7 +20,8 @@ struct DatasetBuild: ParsableCommand {
       headimpact dataset build --instances instances_val2017.json --captions captions_val2017.json --images val2017 \
       --output keyobjects.json
 
-      Crowds are never taken. The rules are written into info.key_object_rules of the output. With --split, OUTPUT names \
+      With --describe model, --model is shown each object by itself, as generate --objects does; then mpirun -np N shares the \
+      work. Crowds are never taken. The rules are written into info.key_object_rules of the output. With --split, OUTPUT names \
       three files: keyobjects-train.json, keyobjects-validation.json, keyobjects-test.json.
       """)
 
@@ -49,6 +54,16 @@ struct DatasetBuild: ParsableCommand {
   var balance: Int?
   @Option(help: "Where descriptions come from; where captions have none, it is the category's name.")
   var describe = ObjectDescription.Source.caption
+  @Option(help: "What a model that describes is shown: the object's rectangle, or the picture grey around the object.")
+  var objects = ObjectView.crop
+  @Option(help: "What a model that describes is asked.")
+  var prompt = JobDefaults.prompt
+  @Option(help: "The type of the operands of its matrix products.")
+  var precision = Precision.bf16
+  @Option(help: ArgumentHelp("Threads of each rank (default: the node's cores over its ranks).", valueName: "n"))
+  var threads: Int?
+  @Flag(help: "Go on where a model's describing was stopped.")
+  var resume = false
   @Option(
     help: ArgumentHelp("Divide images among training, validation and test, as 0.8,0.1,0.1.", valueName: "shares"))
   var split: String?
@@ -56,10 +71,7 @@ struct DatasetBuild: ParsableCommand {
   var seed: UInt64 = 0
   @Flag(help: "Stop at the first object that can't be used, instead of leaving it out.")
   var strict = false
-  @Flag(help: "No progress, only warnings and the result.")
-  var quiet = false
-  @Option(help: "How the result is printed.")
-  var format = OutputFormat.table
+  @OptionGroup var printing: PrintOptions
 
   func run() throws {
     var c = DatasetBuildConfiguration(instances: fileURL(instances), images: fileURL(images), output: fileURL(output))
@@ -76,9 +88,16 @@ struct DatasetBuild: ParsableCommand {
     c.rules.split = try split.map { try DatasetSplit($0) }
     c.rules.seed = seed
     c.isStrict = strict
-    c.isQuiet = quiet
-    let summary = try DatasetBuilder(c).run()
-    switch format {
+    c.isQuiet = printing.quiet
+    c.view = objects
+    c.prompt = prompt
+    c.precision = precision
+    c.threads = threads
+    c.resumes = resume
+    let configuration = c
+    let summary = try Communicator.withWorld { try DatasetBuilder(configuration, on: $0).run() }
+    guard let summary else { return }
+    switch printing.format {
     case .json: print(try jsonText(summary))
     case .table:
       for output in summary.outputs { print("\(output.objects) objects of \(output.images) images -> \(output.path)") }

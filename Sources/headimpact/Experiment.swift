@@ -22,19 +22,16 @@ struct ExperimentCommand: ParsableCommand {
   var check = false
   @Flag(help: "Go on in a folder that an earlier run left.")
   var resume = false
-  @Flag(help: "No progress, only warnings and the result.")
-  var quiet = false
-  @Option(help: "How the result is printed.")
-  var format = OutputFormat.table
+  @OptionGroup var printing: PrintOptions
 
   func run() throws {
     let configuration = try ExperimentConfiguration(contentsOf: fileURL(file), output: output)
     if check { return print(try configuration.yaml(), terminator: "") }
     let outcome = try Communicator.withWorld {
-      try ExperimentJob(configuration, resumes: resume, isQuiet: quiet, on: $0).run()
+      try ExperimentJob(configuration, resumes: resume, isQuiet: printing.quiet, on: $0).run()
     }
     guard let outcome else { return }
-    switch format {
+    switch printing.format {
     case .json: print(try outcome.json())
     case .table: print(Self.text(outcome))
     }

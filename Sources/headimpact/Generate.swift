@@ -3,7 +3,6 @@ import Foundation
 import Generation
 import Jobs
 import MessagePassing
-import TensorCore
 
 struct Generate: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -16,10 +15,7 @@ struct Generate: ParsableCommand {
       until the output is whole; after a kill, --resume goes on from there, on any number of ranks.
       """)
 
-  @Option(help: ArgumentHelp("A model folder as published on the Hugging Face Hub.", valueName: "dir"))
-  var model: String
-  @Option(help: ArgumentHelp("A PEFT adapter to put on the model.", valueName: "dir"))
-  var adapter: String?
+  @OptionGroup var loaded: ModelOptions
   @Option(help: ArgumentHelp("A key-object dataset, COCO captions, or VQA v2 questions.", valueName: "file"))
   var dataset: String
   @Option(help: ArgumentHelp("The folder of the dataset's images.", valueName: "dir"))
@@ -28,11 +24,11 @@ struct Generate: ParsableCommand {
   var output: String
   @Option(help: "What the model is asked about each image that has no question of its own.")
   var prompt = JobDefaults.prompt
-  @Option(help: "The type of the operands of matrix products; all else is float32.")
-  var precision = Precision.bf16
   @Option(
     help: ArgumentHelp("Use only the first images (of a question file: the first questions), by id.", valueName: "n"))
   var limit: Int?
+  @Option(help: "Describe each object of a key-object dataset by itself: its rectangle, or the picture grey around it.")
+  var objects: ObjectView?
   @Option(help: ArgumentHelp("Tokens of a caption or an answer, at most.", valueName: "n"))
   var maxNewTokens = 64
   @Option(help: ArgumentHelp("0 takes the likeliest token each time; above, tokens are drawn.", valueName: "x"))
@@ -43,37 +39,32 @@ struct Generate: ParsableCommand {
   var beams = 1
   @Option(help: "Seed of what is drawn.")
   var seed: UInt64 = 0
-  @Option(help: ArgumentHelp("Threads of each rank (default: the node's cores over its ranks).", valueName: "n"))
-  var threads: Int?
-  @Flag(help: "Go on from the journal of a run that was stopped.")
-  var resume = false
+  @OptionGroup var running: RunOptions
   @Flag(help: "Stop at the first image that can't be used, instead of skipping it.")
   var strict = false
-  @Flag(help: "No progress, only warnings and the result.")
-  var quiet = false
-  @Option(help: "How the result is printed.")
-  var format = OutputFormat.table
+  @OptionGroup var printing: PrintOptions
 
   func run() throws {
     var c = GenerateConfiguration(
-      model: fileURL(model), dataset: fileURL(dataset), images: fileURL(images), output: fileURL(output))
-    c.adapter = adapter.map(fileURL)
+      model: fileURL(loaded.model), dataset: fileURL(dataset), images: fileURL(images), output: fileURL(output))
+    c.adapter = loaded.adapter.map(fileURL)
+    c.objects = objects
     c.prompt = prompt
-    c.precision = precision
+    c.precision = running.precision
     c.limit = limit
     c.decoding.maxNewTokens = maxNewTokens
     c.decoding.temperature = temperature
     c.decoding.topP = topP
     c.decoding.beams = beams
     c.decoding.seed = seed
-    c.threads = threads
-    c.resumes = resume
+    c.threads = running.threads
+    c.resumes = running.resume
     c.isStrict = strict
-    c.isQuiet = quiet
+    c.isQuiet = printing.quiet
     let configuration = c
     let summary = try Communicator.withWorld { try GenerationJob(configuration, on: $0).run() }
     guard let summary else { return }
-    switch format {
+    switch printing.format {
     case .json: print(try jsonText(summary))
     case .table:
       let skipped = summary.skipped > 0 ? ", \(summary.skipped) skipped" : ""
@@ -83,3 +74,5 @@ struct Generate: ParsableCommand {
     }
   }
 }
+
+extension ObjectView: ExpressibleByArgument {}

@@ -5,7 +5,6 @@ import HeadImpact
 import HeadImpactStore
 import MessagePassing
 import Survey
-import TensorCore
 
 struct Score: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -33,8 +32,6 @@ struct Score: ParsableCommand {
 
   @Option(help: "What the model is asked about each image.")
   var prompt = JobDefaults.prompt
-  @Option(help: "The type of the operands of matrix products; all else is float32.")
-  var precision = Precision.bf16
   @Option(help: ArgumentHelp("Score only the first samples, by annotation id.", valueName: "n"))
   var limit: Int?
   @Option(
@@ -54,25 +51,19 @@ struct Score: ParsableCommand {
   var bootstrap = 1000
   @Option(help: "Seed of the bootstrap.")
   var seed: UInt64 = 0
-  @Option(help: ArgumentHelp("Threads of each rank (default: the node's cores over its ranks).", valueName: "n"))
-  var threads: Int?
   @Flag(help: "Keep every sample's attention scores in the output.")
   var saveScores = false
-  @Flag(help: "Go on from the journal of a run that was stopped.")
-  var resume = false
+  @OptionGroup var running: RunOptions
   @Flag(help: "Stop at the first sample that can't be used, instead of skipping it.")
   var strict = false
-  @Flag(help: "No progress, only warnings and the result.")
-  var quiet = false
-  @Option(help: "How the result is printed.")
-  var format = OutputFormat.table
+  @OptionGroup var printing: PrintOptions
 
   func run() throws {
     let configuration = scoreConfiguration
     let summary = try Communicator.withWorld { try ScoringJob(configuration, on: $0).run() }
     guard let summary else { return }
     let contents = try HeadImpactFile.read(summary.output)
-    switch format {
+    switch printing.format {
     case .table: print(ScoreTable(summary, contents).text)
     case .json: print(try ScoreTable(summary, contents).json())
     }
@@ -83,7 +74,7 @@ struct Score: ParsableCommand {
       model: fileURL(model), dataset: fileURL(dataset), images: fileURL(images), output: fileURL(output))
     configuration.adapter = adapter.map(fileURL)
     configuration.prompt = prompt
-    configuration.precision = precision
+    configuration.precision = running.precision
     configuration.limit = limit
     configuration.options.coverage = coverage
     configuration.options.query = query
@@ -92,11 +83,11 @@ struct Score: ParsableCommand {
     configuration.options.sinkFactor = sinkFactor
     configuration.options.bootstrapResamples = bootstrap
     configuration.options.seed = seed
-    configuration.threads = threads
+    configuration.threads = running.threads
     configuration.savesScores = saveScores
-    configuration.resumes = resume
+    configuration.resumes = running.resume
     configuration.isStrict = strict
-    configuration.isQuiet = quiet
+    configuration.isQuiet = printing.quiet
     return configuration
   }
 }

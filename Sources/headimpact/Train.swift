@@ -123,12 +123,9 @@ struct Train: ParsableCommand {
   var threads: Int?
   @Flag(help: "Stop at an example that can't be used, instead of skipping it.")
   var strict = false
-  @Flag(help: "No progress, only warnings and the result.")
-  var quiet = false
   @Option(help: "Progress as text, or one JSON line a step.")
   var logFormat = LogFormat.text
-  @Option(help: "How the result is printed.")
-  var format = OutputFormat.table
+  @OptionGroup var printing: PrintOptions
 
   func validate() throws {
     guard epochs == nil || steps == nil else { throw ValidationError("Give --epochs or --steps, not both.") }
@@ -142,7 +139,7 @@ struct Train: ParsableCommand {
     let configuration = try trainConfiguration()
     let summary = try Communicator.withWorld { try TrainingJob(configuration, on: $0).run() }
     guard let summary else { return }
-    switch format {
+    switch printing.format {
     case .json: print(try jsonText(summary))
     case .table: print(Self.text(summary))
     }
@@ -203,7 +200,7 @@ struct Train: ParsableCommand {
     c.cacheFolder = cacheDir.map(fileURL)
     c.threads = threads
     c.isStrict = strict
-    c.isQuiet = quiet
+    c.isQuiet = printing.quiet
     c.logsJSON = logFormat == .json
     return c
   }

@@ -28,22 +28,6 @@ struct AblatingRuns {
     init(_ file: URL) throws { self = try JSONDecoder().decode(Self.self, from: Data(contentsOf: file)) }
   }
 
-  private func run(_ arguments: [String], ranks: Int? = nil) async throws -> MPIRun {
-    let run = try await MPIRun.launch("headimpact", arguments, ranks: ranks, timeout: 120)
-    #expect(!run.timedOut)
-    return run
-  }
-
-  private func succeed(_ arguments: [String], ranks: Int? = nil) async throws {
-    let run = try await run(arguments, ranks: ranks)
-    try #require(run.exitCode == 0, "\(run.standardError)")
-  }
-
-  private func fail(_ arguments: [String], saying words: String, ranks: Int? = nil) async throws {
-    let run = try await run(arguments, ranks: ranks)
-    #expect(run.exitCode == 1 && run.standardError.contains(words), "\(run.standardError)")
-  }
-
   private func ablate(
     to output: URL, _ more: String..., model: URL? = nil, dataset: URL? = nil, images: URL? = nil
   ) -> [String] {
@@ -121,7 +105,7 @@ struct AblatingRuns {
       #expect(result.images == 3 && result.skipped.count + result.samples == 8 && !result.skipped.isEmpty)
       let again = try await run(arguments + ["--resume"])
       #expect(again.standardOutput.contains("finished already"))
-      try await fail(arguments + ["--resume", "--limit", "3"], saying: "--limit was none and now is 3", ranks: 2)
+      try await fail(arguments + ["--resume", "--limit", "3"], ranks: 2, saying: "--limit was none and now is 3")
 
       try FileManager.default.copyItem(at: tiny.images.appendingPathComponent("0003.jpg"), to: image)
       try await succeed(ablate(to: scratch.file("whole.json"), "--head", "1.1", images: images))
@@ -150,7 +134,7 @@ struct AblatingRuns {
     ])
   func refusals(_ ranks: Int?, _ refused: (more: [String], words: String)) async throws {
     try await ScratchFolder.with { scratch in
-      try await fail(ablate(to: scratch.file("out.json")) + refused.more, saying: refused.words, ranks: ranks)
+      try await fail(ablate(to: scratch.file("out.json")) + refused.more, ranks: ranks, saying: refused.words)
       #expect(try scratch.names.isEmpty)
     }
   }

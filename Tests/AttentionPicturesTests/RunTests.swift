@@ -7,17 +7,6 @@ import Testing
 struct AttendingRuns {
   private let tiny = TinyCase.nested
 
-  private func run(_ arguments: [String]) async throws -> MPIRun {
-    let run = try await MPIRun.launch("headimpact", arguments, timeout: 120)
-    #expect(!run.timedOut)
-    return run
-  }
-
-  private func succeed(_ arguments: [String]) async throws {
-    let run = try await run(arguments)
-    try #require(run.exitCode == 0, "\(run.standardError)")
-  }
-
   private func annotation(_ id: Int, to output: URL, _ more: String...) -> [String] {
     [
       "attend", "--model", tiny.model.path, "--dataset", tiny.dataset.path, "--images", tiny.images.path,

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import COCO
@@ -32,11 +33,11 @@ private struct RunsFile: Decodable {
 struct SampleTests {
   @Test(
     "every annotation of the COCO sample has pycocotools' mask",
-    .enabled(if: isPresent("coco-sample/instances.json"), "the shared data folder is not beside the repository"))
+    .enabled(if: SharedData.has("coco-sample/instances.json"), "\(SharedData.absence)"))
   func sampleMasks() throws {
-    let dataset = try KeyObjectDataset(contentsOf: sharedFile("coco-sample/instances.json"))
+    let dataset = try KeyObjectDataset(contentsOf: SharedData.file("coco-sample/instances.json"))
     let references = try JSONDecoder().decode(
-      [String: Reference].self, from: Data(contentsOf: sharedFile("coco-sample/mask_refs.json")))
+      [String: Reference].self, from: Data(contentsOf: SharedData.file("coco-sample/mask_refs.json")))
     #expect(dataset.annotations.count == references.count)
     for annotation in dataset.annotations {
       let reference = try #require(references[String(annotation.id)])
@@ -52,10 +53,10 @@ struct SampleTests {
 
   @Test(
     "cocoapi's published run lengths decode to pycocotools' masks",
-    .enabled(if: isPresent("metrics/rle/rle_refs.json"), "the shared data folder is not beside the repository"))
+    .enabled(if: SharedData.has("metrics/rle/rle_refs.json"), "\(SharedData.absence)"))
   func publishedRuns() throws {
     let file = try JSONDecoder().decode(
-      RunsFile.self, from: Data(contentsOf: sharedFile("metrics/rle/rle_refs.json")))
+      RunsFile.self, from: Data(contentsOf: SharedData.file("metrics/rle/rle_refs.json")))
     #expect(file.rles.count == 186)
     for entry in file.rles {
       let size = entry.segmentation.size

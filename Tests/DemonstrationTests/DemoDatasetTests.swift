@@ -1,4 +1,6 @@
+import Files
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Demonstration
@@ -17,7 +19,8 @@ struct DemoDatasetTests {
 
   @Test("every scene has its picture, key object, caption and questions")
   func files() throws {
-    try withTemporaryFolder { folder in
+    try ScratchFolder.with { scratch in
+      let folder = scratch.url
       let target = folder.appendingPathComponent("demo")
       try DemoDataset(count: 3).write(to: target, encodePNG: Self.stamp)
       let keyObjects = try Self.json(target, "keyobjects.json")
@@ -60,7 +63,8 @@ struct DemoDatasetTests {
 
   @Test("an annotation's run lengths decode to the scene's mask, and its area and box are the mask's")
   func annotationMask() throws {
-    try withTemporaryFolder { folder in
+    try ScratchFolder.with { scratch in
+      let folder = scratch.url
       let target = folder.appendingPathComponent("demo")
       try DemoDataset(split: .train, count: 1).write(to: target, encodePNG: Self.stamp)
       let file = try Self.json(target, "keyobjects.json")
@@ -80,7 +84,8 @@ struct DemoDatasetTests {
 
   @Test("the same split and count give the same bytes")
   func reproducible() throws {
-    try withTemporaryFolder { folder in
+    try ScratchFolder.with { scratch in
+      let folder = scratch.url
       let (one, two) = (folder.appendingPathComponent("one"), folder.appendingPathComponent("two"))
       try DemoDataset(count: 2).write(to: one, encodePNG: Self.stamp)
       try DemoDataset(count: 2).write(to: two, encodePNG: Self.stamp)
@@ -108,10 +113,11 @@ struct DemoDatasetTests {
 
   @Test("somebody else's folder is refused and left alone")
   func foreignFolder() throws {
-    try withTemporaryFolder { folder in
+    try ScratchFolder.with { scratch in
+      let folder = scratch.url
       let mine = folder.appendingPathComponent("thesis.txt")
       try Data("mine".utf8).write(to: mine)
-      let error = #expect(throws: DemonstrationError.self) {
+      let error = #expect(throws: FolderError.self) {
         try DemoDataset(count: 1).write(to: folder, encodePNG: Self.stamp)
       }
       #expect(error?.description.contains(folder.standardizedFileURL.path) == true)
@@ -121,10 +127,11 @@ struct DemoDatasetTests {
 
   @Test("a file in the way is refused, naming it")
   func fileInTheWay() throws {
-    try withTemporaryFolder { folder in
+    try ScratchFolder.with { scratch in
+      let folder = scratch.url
       let file = folder.appendingPathComponent("demo")
       try Data("mine".utf8).write(to: file)
-      let error = #expect(throws: DemonstrationError.self) {
+      let error = #expect(throws: FolderError.self) {
         try DemoDataset(count: 1).write(to: file, encodePNG: Self.stamp)
       }
       #expect(error?.description.contains("demo: a file is there") == true)
@@ -133,7 +140,8 @@ struct DemoDatasetTests {
 
   @Test("an earlier demonstration is replaced as a whole")
   func replaced() throws {
-    try withTemporaryFolder { folder in
+    try ScratchFolder.with { scratch in
+      let folder = scratch.url
       let target = folder.appendingPathComponent("demo")
       try DemoDataset(count: 2).write(to: target, encodePNG: Self.stamp)
       try DemoDataset(count: 1).write(to: target, encodePNG: Self.stamp)
@@ -146,10 +154,11 @@ struct DemoDatasetTests {
   @Test("a failure half-way leaves an earlier demonstration as it was, and nothing beside it")
   func failure() throws {
     struct Full: Error {}
-    try withTemporaryFolder { folder in
+    try ScratchFolder.with { scratch in
+      let folder = scratch.url
       let target = folder.appendingPathComponent("demo")
       try DemoDataset(count: 2).write(to: target, encodePNG: Self.stamp)
-      #expect(throws: DemonstrationError.self) {
+      #expect(throws: Full.self) {
         try DemoDataset(count: 3).write(to: target) { _, _, _ in throw Full() }
       }
       let images = target.appendingPathComponent("images").path
@@ -157,12 +166,4 @@ struct DemoDatasetTests {
       #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["demo"])
     }
   }
-}
-
-/// Runs `body` with a folder of its own, removed afterwards.
-func withTemporaryFolder(_ body: (URL) throws -> Void) throws {
-  let folder = FileManager.default.temporaryDirectory.appendingPathComponent("demonstration-\(UUID().uuidString)")
-  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: folder) }
-  try body(folder)
 }

@@ -1,4 +1,6 @@
+import Files
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Demonstration
@@ -30,7 +32,8 @@ struct DemoModelTests {
 
   @Test("writing it gives the bundled bytes, and writing again replaces them")
   func write() throws {
-    try withTemporaryFolder { folder in
+    try ScratchFolder.with { scratch in
+      let folder = scratch.url
       let target = folder.appendingPathComponent("model")
       try DemoModel.write(to: target)
       try Data("spoilt".utf8).write(to: target.appendingPathComponent("config.json"))
@@ -45,10 +48,11 @@ struct DemoModelTests {
 
   @Test("somebody else's model folder is refused and left alone")
   func foreignFolder() throws {
-    try withTemporaryFolder { folder in
+    try ScratchFolder.with { scratch in
+      let folder = scratch.url
       let config = folder.appendingPathComponent("config.json")
       try Data("{}".utf8).write(to: config)
-      #expect(throws: DemonstrationError.self) { try DemoModel.write(to: folder) }
+      #expect(throws: FolderError.self) { try DemoModel.write(to: folder) }
       #expect(try Data(contentsOf: config) == Data("{}".utf8))
     }
   }

@@ -1,6 +1,7 @@
 import COCO
 import Foundation
 import HeadImpact
+import TestSupport
 import Testing
 
 @testable import Evaluation

@@ -1,14 +1,12 @@
 import COCO
 import Foundation
+import TestSupport
 
 @testable import Evaluation
 
-private let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-  .deletingLastPathComponent()
-
-/// What coco-caption and VQA's own program made of real captions and answers. It lies beside the repository on some machines.
-let metricsData = repository.appendingPathComponent("../shared/data/metrics").standardizedFileURL
-let hasMetricsData = FileManager.default.fileExists(atPath: metricsData.path)
+/// What coco-caption and VQA's own program made of real captions and answers.
+let metricsData = SharedData.file("metrics")
+let hasMetricsData = SharedData.has("metrics")
 let captionSets = ["edge_12", "fakecap_150", "human_200", "magic_300"]
 
 func goldenFile(_ name: String) -> URL {
@@ -17,14 +15,6 @@ func goldenFile(_ name: String) -> URL {
 
 func decode<T: Decodable>(_ type: T.Type, _ url: URL) throws -> T {
   try JSONDecoder().decode(type, from: Data(contentsOf: url))
-}
-
-/// The description of the error that `body` throws; nil where it throws none.
-func failure(_ body: () throws -> some Any) -> String? {
-  do {
-    _ = try body()
-    return nil
-  } catch { return "\(error)" }
 }
 
 /// Tokens of captions joined by spaces, in the order in which the tokenizer gets them.

@@ -10,7 +10,8 @@ import Testing
 struct RunTests {
   private static let references =
     #"{"images":[{"id":1},{"id":2},{"id":3}],"annotations":[{"id":1,"image_id":1,"caption":"a red dog"},"#
-    + #"{"id":2,"image_id":1,"caption":"the dog"},{"id":3,"image_id":2,"caption":"a cat"},{"id":4,"image_id":3,"caption":"a bus"}]}"#
+    + #"{"id":2,"image_id":1,"caption":"the dog"},{"id":3,"image_id":2,"caption":"a cat"},"#
+    + #"{"id":4,"image_id":3,"caption":"a bus"}]}"#
   private static let results =
     #"[{"image_id":3,"caption":"a bus"},{"image_id":1,"caption":"a dog"},{"image_id":2,"caption":""}]"#
 

@@ -5,22 +5,6 @@ import Testing
 /// Tests that run the program itself; one after the other, so that none has to share the cores.
 @Suite("Generating runs", .serialized)
 struct GeneratingRuns {
-  private func run(_ arguments: [String], ranks: Int? = nil, prefix: [String] = []) async throws -> MPIRun {
-    let run = try await MPIRun.launch("headimpact", arguments, ranks: ranks, timeout: 120, prefix: prefix)
-    #expect(!run.timedOut)
-    return run
-  }
-
-  private func succeed(_ arguments: [String], ranks: Int? = nil) async throws {
-    let run = try await run(arguments, ranks: ranks)
-    try #require(run.exitCode == 0, "\(run.standardError)")
-  }
-
-  private func fail(_ arguments: [String], saying words: String, ranks: Int? = nil) async throws {
-    let run = try await run(arguments, ranks: ranks)
-    #expect(run.exitCode == 1 && run.standardError.contains(words), "\(run.standardError)")
-  }
-
   private func generate(_ demo: URL, _ file: String, to output: URL, _ more: String...) -> [String] {
     [
       "generate", "--model", "\(demo.path)/model", "--dataset", "\(demo.path)/dataset/\(file)", "--images",
@@ -75,7 +59,7 @@ struct GeneratingRuns {
       try await succeed(["demo", "--output", demo.path, "--scenes", "3"])
       try Data([1, 2, 3]).write(to: demo.appendingPathComponent("dataset/images/000000000002.png"))
       let output = scratch.file("out.json")
-      try await fail(generate(demo, "captions.json", to: output, "--strict"), saying: "--strict", ranks: 2)
+      try await fail(generate(demo, "captions.json", to: output, "--strict"), ranks: 2, saying: "--strict")
       try await fail(generate(demo, "captions.json", to: output), saying: "--resume")
       try await fail(
         generate(demo, "captions.json", to: output, "--resume", "--beams", "2"), saying: "--beams was 1 and now is 2")
@@ -109,7 +93,7 @@ struct GeneratingRuns {
         saying: "changes nothing")
       var other = generate(demo, "captions.json", to: scratch.file("x.json"), "--adapter", scratch.file("strong").path)
       other[2] = TinyCase.nested.model.path
-      try await fail(other, saying: "the adapter can't be used", ranks: 2)
+      try await fail(other, ranks: 2, saying: "the adapter can't be used")
     }
   }
 

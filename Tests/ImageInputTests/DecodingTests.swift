@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import ImageInput
@@ -43,7 +44,7 @@ struct DecodingTests {
 
   @Test(
     "the COCO sample's pictures decode and resize to Pillow's pixels",
-    .enabled(if: sampleIsPresent, "the shared data folder is not beside the repository"))
+    .enabled(if: SharedData.has("coco-sample/images"), "\(SharedData.absence)"))
   func sample() throws {
     for golden in try Goldens.load().goldens.sample {
       let url = sampleFolder.appendingPathComponent(golden.file)

@@ -1,12 +1,10 @@
 import Foundation
+import TestSupport
 
 @testable import ImageInput
 
-let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-  .deletingLastPathComponent()
-let goldenFolder = repository.appendingPathComponent("tools/goldens/images")
-let sampleFolder = repository.appendingPathComponent("../shared/data/coco-sample/images").standardizedFileURL
-let sampleIsPresent = FileManager.default.fileExists(atPath: sampleFolder.path)
+let goldenFolder = Repository.root.appendingPathComponent("tools/goldens/images")
+let sampleFolder = SharedData.file("coco-sample/images")
 
 func fixture(_ name: String) -> URL { goldenFolder.appendingPathComponent("fixtures").appendingPathComponent(name) }
 func bytes(of url: URL) throws -> [UInt8] { [UInt8](try Data(contentsOf: url)) }
@@ -50,20 +48,4 @@ struct Goldens: Decodable {
       try patches.map { try JSONSerialization.data(withJSONObject: $0["configuration"] ?? [:]) }
     )
   }
-}
-
-private let crcTable = (0..<256).map { byte in
-  (0..<8).reduce(UInt32(byte)) { value, _ in value >> 1 ^ (value & 1 == 1 ? 0xedb8_8320 : 0) }
-}
-
-func crc32(_ bytes: some Sequence<UInt8>) -> UInt32 {
-  ~bytes.reduce(~UInt32(0)) { crc, byte in crc >> 8 ^ crcTable[Int(UInt8(truncatingIfNeeded: crc) ^ byte)] }
-}
-
-/// The description of the error that `body` throws; nil where it throws none.
-func failure(_ body: () throws -> some Any) -> String? {
-  do {
-    _ = try body()
-    return nil
-  } catch { return "\(error)" }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import ImageInput
@@ -39,7 +40,7 @@ struct ProcessingTests {
 
   @Test(
     "pixel values of the COCO sample are transformers'",
-    .enabled(if: sampleIsPresent, "the shared data folder is not beside the repository"))
+    .enabled(if: SharedData.has("coco-sample/images"), "\(SharedData.absence)"))
   func samplePatches() throws {
     let process = try PatchImageProcessor(maxPixels: 256 * 28 * 28)
     for golden in try Goldens.load().goldens.sample_patches {

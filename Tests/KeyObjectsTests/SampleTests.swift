@@ -7,15 +7,13 @@ import Testing
 
 @testable import KeyObjects
 
-private let sample = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-  .appendingPathComponent("../../../shared/data/coco-sample").standardizedFileURL
-private let isPresent = FileManager.default.fileExists(atPath: sample.appendingPathComponent("instances.json").path)
+private let sample = SharedData.file("coco-sample")
 
 @Suite("Key objects of COCO's own files")
 struct KeyObjectSampleTests {
   @Test(
     "descriptions of the COCO sample are phrases about the objects, as people judged them",
-    .enabled(if: isPresent, "the shared data folder is not beside the repository"))
+    .enabled(if: SharedData.has("coco-sample/instances.json"), "\(SharedData.absence)"))
   func descriptions() throws {
     try ScratchFolder.with { scratch in
       var configuration = DatasetBuildConfiguration(

@@ -41,13 +41,14 @@ struct SmallRun {
         samplesOfOneImage: Self.samples.filter { $0.image == image }.compactMap { rows[$0.id]?.impact })
     }
     let identity = ScoreIdentity(
-      programVersion: "1", modelType: "qwen2_vl", modelSHA256: "aa", datasetSHA256: digest,
+      programVersion: "1", modelType: "qwen2_vl", modelSHA256: "aa", adapterSHA256: nil, datasetSHA256: digest,
       prompt: "Say <what> & \"where\".", precision: "f32", limit: nil, options: HeadImpactOptions(),
       savesScores: savesScores)
     try HeadImpactFile.write(
       to: file, table: sums.table(), confidence: bootstrap.confidence(topLayers: 1), samples: Self.samples.map(\.id),
       row: { id in try #require(rows[id]) }, skipped: skipped,
-      provenance: HeadImpactFile.Provenance(identity: identity, modelName: "tiny", ranks: 1, secondsScoring: 2.5),
+      provenance: HeadImpactFile.Provenance(
+        identity: identity, modelName: "tiny", adapterName: nil, ranks: 1, secondsScoring: 2.5),
       replacing: false)
   }
 

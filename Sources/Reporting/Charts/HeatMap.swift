@@ -1,3 +1,5 @@
+import Markup
+
 /// A grid of values in colours, layers down and heads across, with a few cells marked.
 struct HeatMap {
   let rows: Int

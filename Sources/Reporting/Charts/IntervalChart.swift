@@ -1,3 +1,5 @@
+import Markup
+
 /// A value and its interval for each of a list of things, one below the other.
 struct IntervalChart {
   struct Row: Sendable {

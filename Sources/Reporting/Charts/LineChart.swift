@@ -1,3 +1,5 @@
+import Markup
+
 /// Curves over a common axis: how something goes on.
 struct LineChart {
   struct Series: Sendable {

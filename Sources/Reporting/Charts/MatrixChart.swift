@@ -1,3 +1,5 @@
+import Markup
+
 /// A square table of numbers in colours, each written in its cell: how much a few things agree with one another.
 struct MatrixChart {
   let labels: [String]

@@ -1,3 +1,5 @@
+import Markup
+
 /// What a chart draws: its size and its parts.
 ///
 /// - Units: pixels.

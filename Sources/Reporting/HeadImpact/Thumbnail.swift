@@ -1,3 +1,4 @@
+import Markup
 import COCO
 import HeadImpact
 import ImageInput

@@ -1,3 +1,5 @@
+import Markup
+
 /// A figure of a page: on the page, as an SVG file that is legible alone, and as a CSV file of its numbers.
 public struct Figure: Sendable {
   /// The name of its files and its anchor on the page: lower-case letters, digits and hyphens.

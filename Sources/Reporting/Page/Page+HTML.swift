@@ -1,3 +1,5 @@
+import Markup
+
 extension Page {
   /// The name of the program in the page's head, by which a report knows an older one of its own.
   static let generator = "headimpact report"

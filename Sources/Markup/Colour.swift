@@ -1,55 +1,55 @@
 import Foundation
 
 /// A colour of the sRGB space.
-struct Colour: Equatable, Sendable {
+public struct Colour: Equatable, Sendable {
   /// In [0, 1].
-  var red: Double
-  var green: Double
-  var blue: Double
+  public var red: Double
+  public var green: Double
+  public var blue: Double
 
-  init(red: Double, green: Double, blue: Double) {
+  public init(red: Double, green: Double, blue: Double) {
     self.red = red
     self.green = green
     self.blue = blue
   }
 
   /// From a hexadecimal number, such as 0x0072b2.
-  init(_ hex: Int) {
+  public init(_ hex: Int) {
     self.init(
       red: Double(hex >> 16 & 255) / 255, green: Double(hex >> 8 & 255) / 255, blue: Double(hex & 255) / 255)
   }
 
   /// 8 bits a channel.
-  var bytes: [UInt8] { [red, green, blue].map { UInt8((min(max($0, 0), 1) * 255).rounded()) } }
+  public var bytes: [UInt8] { [red, green, blue].map { UInt8((min(max($0, 0), 1) * 255).rounded()) } }
 
   /// As style sheets write it.
-  var hex: String { "#" + bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() }
+  public var hex: String { "#" + bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() }
 }
 
 /// A colour of Oklab, in which equal distances look about equally far apart.
 ///
 /// Source: Björn Ottosson, "A perceptual color space for image processing" (2020).
-struct Oklab: Equatable, Sendable {
+public struct Oklab: Equatable, Sendable {
   /// 0 is black, 1 white.
-  var lightness: Double
+  public var lightness: Double
   /// From green to red.
-  var a: Double
+  public var a: Double
   /// From blue to yellow.
-  var b: Double
+  public var b: Double
 
-  init(lightness: Double, a: Double, b: Double) {
+  public init(lightness: Double, a: Double, b: Double) {
     self.lightness = lightness
     self.a = a
     self.b = b
   }
 
   /// - Parameter hue: in degrees.
-  init(lightness: Double, chroma: Double, hue: Double) {
+  public init(lightness: Double, chroma: Double, hue: Double) {
     let angle = hue * .pi / 180
     self.init(lightness: lightness, a: chroma * cos(angle), b: chroma * sin(angle))
   }
 
-  init(_ colour: Colour) {
+  public init(_ colour: Colour) {
     func linear(_ value: Double) -> Double {
       value <= 0.04045 ? value / 12.92 : pow((value + 0.055) / 1.055, 2.4)
     }
@@ -64,7 +64,7 @@ struct Oklab: Equatable, Sendable {
   }
 
   /// In sRGB; channels lie outside [0, 1] where a screen can't show the colour.
-  var colour: Colour {
+  public var colour: Colour {
     func cube(_ x: Double) -> Double { x * x * x }
     let l = cube(lightness + 0.3963377774 * a + 0.2158037573 * b)
     let m = cube(lightness - 0.1055613458 * a - 0.0638541728 * b)
@@ -78,7 +78,7 @@ struct Oklab: Equatable, Sendable {
       blue: encoded(-0.0041960863 * l - 0.7034186147 * m + 1.7076147010 * s))
   }
 
-  func distance(to other: Oklab) -> Double {
+  public func distance(to other: Oklab) -> Double {
     let (x, y, z) = (lightness - other.lightness, a - other.a, b - other.b)
     return (x * x + y * y + z * z).squareRoot()
   }

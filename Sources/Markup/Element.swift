@@ -8,9 +8,9 @@ public struct Element: Sendable {
     case verbatim(String)
   }
 
-  let name: String
-  private(set) var attributes: [(name: String, value: String)]
-  var children: [Node]
+  private let name: String
+  private var attributes: [(name: String, value: String)]
+  private var children: [Node]
 
   public init(_ name: String, _ attributes: KeyValuePairs<String, any AttributeValue> = [:], _ children: [Node] = []) {
     self.name = name
@@ -28,13 +28,13 @@ public struct Element: Sendable {
   }
 
   /// The same element with a note that shows when it is pointed at (SVG's `title`).
-  func noted(_ text: String) -> Element {
+  public func noted(_ text: String) -> Element {
     var element = self
     element.children.append(.element(Element("title", text: text)))
     return element
   }
 
-  mutating func set(_ name: String, _ value: any AttributeValue) {
+  public mutating func set(_ name: String, _ value: any AttributeValue) {
     attributes.append((name: name, value: value.attributeText))
   }
 
@@ -45,12 +45,10 @@ public struct Element: Sendable {
     return text
   }
 
-  func write(to text: inout String) {
+  private func write(to text: inout String) {
     text += "<" + name
     for (name, value) in attributes {
-      text += " " + name + "=\""
-      escape(value, to: &text)
-      text += "\""
+      text += " " + name + "=\"" + escaped(value) + "\""
     }
     if children.isEmpty, Self.closesItself.contains(name) {
       text += "/>"
@@ -60,7 +58,7 @@ public struct Element: Sendable {
     for child in children {
       switch child {
       case .element(let element): element.write(to: &text)
-      case .text(let words): escape(words, to: &text)
+      case .text(let words): text += escaped(words)
       case .verbatim(let markup): text += markup
       }
     }
@@ -97,21 +95,5 @@ extension Double: AttributeValue {
     if rest == 0 { return "\(sign)\(whole)" }
     if rest % 10 == 0 { return "\(sign)\(whole).\(rest / 10)" }
     return "\(sign)\(whole).\(rest < 10 ? "0" : "")\(rest)"
-  }
-}
-
-/// Appends `words` with the characters escaped that mean something in markup; characters that XML doesn't allow become
-/// U+FFFD, so that every SVG file can be read.
-func escape(_ words: String, to text: inout String) {
-  for scalar in words.unicodeScalars {
-    switch scalar {
-    case "&": text += "&amp;"
-    case "<": text += "&lt;"
-    case ">": text += "&gt;"
-    case "\"": text += "&quot;"
-    case "\t", "\n", "\r": text.unicodeScalars.append(scalar)
-    case "\u{0}"..."\u{1f}", "\u{fffe}", "\u{ffff}": text += "\u{fffd}"
-    default: text.unicodeScalars.append(scalar)
-    }
   }
 }

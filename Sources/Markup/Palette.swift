@@ -1,12 +1,12 @@
 /// Colours for numbers: a path through Oklab, walked at an even pace, so that equal differences of a value look equal.
-struct Palette: Sendable {
+public struct Palette: Sendable {
   private let stops: [Oklab]
   /// The way from the first stop to each, in [0, 1].
   private let lengths: [Double]
 
   /// From dark blue over green to light yellow. Lightness rises all the way, so it reads the same in grey and to the
   /// colour-blind.
-  static let sequential = Palette([
+  public static let sequential = Palette([
     Oklab(lightness: 0.25, chroma: 0.10, hue: 292), Oklab(lightness: 0.38, chroma: 0.12, hue: 268),
     Oklab(lightness: 0.50, chroma: 0.10, hue: 240), Oklab(lightness: 0.62, chroma: 0.095, hue: 200),
     Oklab(lightness: 0.74, chroma: 0.13, hue: 160), Oklab(lightness: 0.85, chroma: 0.16, hue: 122),
@@ -14,7 +14,7 @@ struct Palette: Sendable {
   ])
 
   /// From brown over near-white, at a half, to blue: a pair that no common colour blindness confuses.
-  static let diverging = Palette(
+  public static let diverging = Palette(
     [
       Oklab(lightness: 0.38, chroma: 0.098, hue: 47), Oklab(lightness: 0.65, chroma: 0.12, hue: 55),
       Oklab(lightness: 0.95, chroma: 0.005, hue: 90), Oklab(lightness: 0.65, chroma: 0.12, hue: 243),
@@ -24,7 +24,7 @@ struct Palette: Sendable {
   /// - Parameters:
   ///   - stops: at least two, no two neighbours equal.
   ///   - middle: the stop that lies at a half, each side walked at its own even pace.
-  init(_ stops: [Oklab], middle: Int? = nil) {
+  public init(_ stops: [Oklab], middle: Int? = nil) {
     precondition(stops.count >= 2)
     self.stops = stops
     var lengths = [0.0]
@@ -35,7 +35,7 @@ struct Palette: Sendable {
   }
 
   /// - Parameter share: from 0, the first colour, to 1, the last; what lies outside gets the nearer of them.
-  func oklab(at share: Double) -> Oklab {
+  public func oklab(at share: Double) -> Oklab {
     let share = min(max(share, 0), 1)
     let next = min(lengths.firstIndex { $0 > share } ?? stops.count - 1, stops.count - 1)
     let (from, to) = (stops[next - 1], stops[next])
@@ -45,35 +45,5 @@ struct Palette: Sendable {
       b: from.b + (to.b - from.b) * part)
   }
 
-  func colour(at share: Double) -> Colour { oklab(at: share).colour }
-}
-
-/// How values become colours.
-struct ColourScale: Sendable {
-  let palette: Palette
-  let domain: ClosedRange<Double>
-  let ticks: Ticks
-
-  /// From 0 to the highest value.
-  static func sequential(_ values: [Double]) -> ColourScale {
-    let highest = values.filter(\.isFinite).max() ?? 0
-    let ticks = Ticks(0, highest > 0 ? highest : 1, about: 5)
-    return ColourScale(palette: .sequential, domain: 0...(highest > 0 ? highest : 1), ticks: ticks)
-  }
-
-  /// As far below 0 as above; 0 is the palette's near-white middle.
-  static func diverging(_ values: [Double]) -> ColourScale {
-    let widest = values.filter(\.isFinite).map(abs).max() ?? 0
-    return diverging(upTo: widest > 0 ? widest : 1)
-  }
-
-  static func diverging(upTo bound: Double) -> ColourScale {
-    ColourScale(palette: .diverging, domain: -bound...bound, ticks: Ticks(-bound, bound, about: 4))
-  }
-
-  /// Nil for what is no number.
-  func oklab(_ value: Double) -> Oklab? {
-    guard value.isFinite else { return nil }
-    return palette.oklab(at: (value - domain.lowerBound) / (domain.upperBound - domain.lowerBound))
-  }
+  public func colour(at share: Double) -> Colour { oklab(at: share).colour }
 }

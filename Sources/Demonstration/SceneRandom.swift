@@ -1,18 +1,20 @@
-/// The splitmix64 generator (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
+import HeadImpact
+
+/// Random numbers one after the other: those of `SplitMix64`, whose seed is the first number of the scene's.
 ///
 /// Everything random about a scene comes from it through integers alone, so that `tools/demo-model/scenes.py` draws the
 /// same scenes.
-struct SplitMix64: Sendable {
-  private var state: UInt64
-  private static let golden: UInt64 = 0x9E37_79B9_7F4A_7C15
+struct SceneRandom: Sendable {
+  private let numbers: SplitMix64
+  private var counter: UInt64 = 0
 
   init(seed: UInt64) {
-    state = Self.mix(seed &+ Self.golden)
+    numbers = SplitMix64(seed: SplitMix64(seed: seed)[0])
   }
 
   mutating func next() -> UInt64 {
-    state &+= Self.golden
-    return Self.mix(state)
+    defer { counter += 1 }
+    return numbers[counter]
   }
 
   /// An integer in `0 ..< bound`.
@@ -24,12 +26,5 @@ struct SplitMix64: Sendable {
   /// An integer in a closed range.
   mutating func within(_ range: ClosedRange<Int>) -> Int {
     range.lowerBound + below(range.count)
-  }
-
-  private static func mix(_ value: UInt64) -> UInt64 {
-    var z = value
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }

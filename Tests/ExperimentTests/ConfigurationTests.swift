@@ -1,0 +1,146 @@
+import Foundation
+import HeadImpact
+import Testing
+
+@testable import Experiment
+
+private let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+  .deletingLastPathComponent()
+
+private let small = """
+  output: out
+  model: m
+  score: {dataset: k.json, images: i}
+  tasks:
+    captions:
+      train: {dataset: t.json, images: i}
+      test: {dataset: v.json, images: i}
+
+  """
+
+private func configuration(_ text: String) throws -> ExperimentConfiguration {
+  try ExperimentConfiguration(yaml: text, file: "e.yaml")
+}
+
+@Suite("An experiment's file")
+struct ConfigurationTests {
+  @Test("what it doesn't say has a default")
+  func defaults() throws {
+    let c = try configuration(small)
+    #expect(c.select.measure == .matched && c.select.layers == 3)
+    #expect(c.arms == [.pretrained, .top, .bottom, .random(seed: 0), .random(seed: 1)])
+    #expect(c.train.loraRank == 8 && c.train.loraAlpha == 16 && c.ablate == nil)
+    #expect(c.tasks.map(\.kind) == [.captions])
+  }
+
+  @Test("the resolved file asks for the same")
+  func resolved() throws {
+    let text =
+      small + """
+        arms: [pretrained, top, random-7, all, top-heads]
+        prompt: 'What: is "this"?'
+        precision: f32
+        threads: 3
+        seed: 5
+        select: {measure: mass, layers: 2, heads: 4}
+        train: {steps: 10, lora_rank: 4, lr: 0.002, targets: [q_proj, down_proj], schedule: cosine, cache_dir: c}
+        ablate: {dataset: k.json, images: i, heads: 3, seeds: [1, 2], limit: 9}
+        score_after: [top]
+        """
+    let c = try configuration(text)
+    #expect(c.train.loraAlpha == 8, "twice the rank")
+    #expect(try configuration(c.yaml()) == c)
+  }
+
+  @Test("a demonstration brings model and data")
+  func demonstration() throws {
+    let c = try configuration("output: o\ndemonstration: {train_scenes: 8}\n")
+    #expect(c.model == "o/demonstration/model")
+    #expect(c.tasks.map(\.kind) == [.captions, .questions])
+    #expect(c.tasks[1].train.annotations == "o/demonstration/train/annotations.json")
+    #expect(try configuration(c.yaml()) == c)
+    let named = try configuration("output: o\ndemonstration: {}\ntasks: {questions: {}}\n")
+    #expect(named.tasks.map(\.kind) == [.questions])
+  }
+
+  @Test(
+    "what is wrong is said with its line and key",
+    arguments: [
+      ("", "is empty"), ("output: o\n", "model is missing"), ("- a\n", "keys and values"), ("a: [", "is not YAML"),
+      (small + "modle: x\n", "e.yaml:8: modle is no key known here"),
+      (small + "train: {lrr: 1}\n", "train.lrr is no key"),
+      (small + "score: {}\n", "keys to be unique"), (small + "seed: -1\n", "seed is expected to be a whole number from 0"),
+      (small + "precision: f16\n", "must be one of f32, bf16"), (small + "select: {layers: two}\n", "select.layers"),
+      (small + "arms: [top, bottom]\n", "does not hold pretrained"),
+      (small + "arms: [pretrained]\n", "pretrained alone"),
+      (small + "arms: [pretrained, best]\n", "holds \"best\""), (small + "arms: pretrained\n", "to be a list"),
+      (small + "arms: [pretrained, top, top]\n", "twice"), (small + "score_after: [all]\n", "score_after"),
+      (small + "train: {steps: 1, epochs: 1}\n", "give one"),
+      (small + "train: {targets: [x_proj]}\n", "none of q_proj"),
+      (small + "ablate: {heads: 1}\n", "ablate has no dataset"), (small + "threads: 0\n", "threads"),
+      (small + "train: {lr: .nan}\n", "train.lr is expected to be a number"),
+      ("output: o\nmodel: m\nscore: {dataset: k, images: i}\n", "tasks names nothing"),
+      ("output: o\nmodel: m\nscore: {images: i}\n", "score has no dataset"),
+    ])
+  func wrong(text: String, says: String) throws {
+    let error = try #require(throws: ExperimentError.self) { try configuration(text) }
+    #expect(error.description.contains(says), "\(error)")
+  }
+
+  @Test("the experiments that come with the program can be read")
+  func shipped() throws {
+    let folder = repository.appendingPathComponent("experiments")
+    let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".yaml") }
+    #expect(files.contains("demo.yaml"))
+    for file in files { _ = try ExperimentConfiguration(contentsOf: folder.appendingPathComponent(file)) }
+  }
+
+  @Test(
+    "an arm's name says which it is",
+    arguments: ["pretrained", "top", "bottom", "random-0", "random-18", "all", "top-heads"])
+  func arms(name: String) { #expect(Arm(name: name)?.name == name) }
+}
+
+@Suite("What an experiment's numbers support")
+struct StatementTests {
+  /// `top` against pretrained, bottom and random-0.
+  private func task(_ intervals: [(Double, Double)]) -> TaskOutcome {
+    let baselines = ["pretrained", "bottom", "random-0"]
+    return TaskOutcome(
+      task: "captions", mainMetric: "CIDEr", metrics: ["CIDEr"], images: 9,
+      arms: [TaskOutcome.ArmScores(arm: "pretrained", scores: ["CIDEr": 0.5])],
+      comparisons: zip(baselines, intervals).map { baseline, bounds in
+        TaskOutcome.Comparison(
+          arm: "top", baseline: baseline,
+          differences: [
+            TaskOutcome.Difference(
+              metric: "CIDEr", difference: (bounds.0 + bounds.1) / 2, lower: bounds.0, upper: bounds.1)
+          ])
+      }, warnings: [])
+  }
+
+  private func text(_ intervals: (Double, Double)...) -> String {
+    Statement.text(tasks: [task(intervals)], ablation: nil, layers: 3)
+  }
+
+  @Test("yes only where top does better than pre-trained and than every rival")
+  func yes() {
+    #expect(text((0.1, 0.2), (0.1, 0.2), (0.01, 0.2)).contains("these data support"))
+    #expect(text((0.1, 0.2), (0.1, 0.2), (-0.01, 0.2)).contains("do not settle it"))
+  }
+
+  @Test("no where nothing changes, where others do as well, and where they do better")
+  func no() {
+    #expect(text((-0.1, 0.2), (0.1, 0.2), (0.1, 0.2)).contains("do not show that adapting them changes"))
+    #expect(text((0.1, 0.2), (-0.1, 0.2), (-0.1, 0.2)).contains("So no: these data do not show"))
+    #expect(text((0.1, 0.2), (-0.3, -0.2), (-0.1, 0.2)).contains("So no: here other layers do better"))
+    #expect(text((0.1, 0.2)).contains("says nothing about Head Impact"))
+  }
+
+  @Test("without the arm top there is nothing to say of it")
+  func withoutTop() {
+    let outcome = TaskOutcome(
+      task: "captions", mainMetric: "CIDEr", metrics: [], images: 1, arms: [], comparisons: [], warnings: [])
+    #expect(Statement.text(tasks: [outcome], ablation: nil, layers: 1).contains("No arm adapts the layers"))
+  }
+}

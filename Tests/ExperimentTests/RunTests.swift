@@ -1,0 +1,124 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Runs of the program itself.
+@Suite("Experiment runs", .serialized)
+struct ExperimentRuns {
+  private static func file(
+    _ scratch: ScratchFolder, steps: Int = 3, arms: String = "pretrained, top, random-0, top-heads"
+  ) throws -> String {
+    let file = scratch.file("e.yaml")
+    try Data(
+      """
+      output: \(scratch.file("out").path)
+      demonstration: {train_scenes: 10, test_scenes: 4}
+      precision: f32
+      select: {layers: 2, heads: 3}
+      arms: [\(arms)]
+      train: {steps: \(steps), batch: 4, lora_rank: 4, validation_share: 0.2}
+      generate: {max_new_tokens: 4}
+      evaluate: {resamples: 50}
+      ablate: {heads: 2, seeds: [0]}
+      score_after: [top]
+      tasks: {captions: {}}
+      """.utf8
+    ).write(to: file)
+    return file.path
+  }
+
+  private func run(_ arguments: [String], ranks: Int? = nil) async throws -> MPIRun {
+    let run = try await MPIRun.launch("headimpact", ["experiment"] + arguments, ranks: ranks, timeout: 240)
+    #expect(!run.timedOut)
+    return run
+  }
+
+  @Test(
+    "one file makes a folder that explains itself; going on repeats only what changed, to the same adapters as train makes"
+  )
+  func protocolFromOneFile() async throws {
+    try await ScratchFolder.with { scratch in
+      let file = try Self.file(scratch)
+      let first = try await run([file], ranks: 2)
+      try #require(first.exitCode == 0, "\(first.standardError)")
+      let output = scratch.file("out")
+      for path in [
+        "experiment.yaml", "experiment.json", "hi.h5", "selections/top.json",
+        "adapters/captions/top/adapter_config.json",
+        "results/captions/pretrained.json", "metrics/captions.json", "hi-after/captions/top.h5", "ablation.json",
+        "report/index.html", "report/figures/training-loss-captions.svg",
+      ] {
+        #expect(FileManager.default.fileExists(atPath: output.appendingPathComponent(path).path), "\(path)")
+      }
+      #expect(first.standardOutput.contains("Captions: CIDEr of the pre-trained model is"))
+
+      // The same file again: refused without --resume, and nothing to do with it.
+      let refused = try await run([file])
+      #expect(refused.exitCode == 1 && refused.standardError.contains("--resume"))
+      let again = try await run([file, "--resume"])
+      #expect(again.exitCode == 0, "\(again.standardError)")
+      let steps = again.standardError.split(separator: "\n").filter { $0.hasPrefix("[") }
+      #expect(!steps.isEmpty && steps.allSatisfy { $0.hasSuffix("done before") }, "\(steps)")
+
+      // Another length of training: what comes before it stays, what depends on it is made anew.
+      let top = output.appendingPathComponent("adapters/captions/top/adapter_model.safetensors")
+      let before = try Data(contentsOf: top)
+      _ = try Self.file(scratch, steps: 4)
+      let changed = try await run([file, "--resume"], ranks: 3)
+      try #require(changed.exitCode == 0, "\(changed.standardError)")
+      let lines = changed.standardError.split(separator: "\n").map(String.init)
+      for (step, isDone) in [
+        ("score", true), ("generate captions/pretrained", true), ("train captions/top", false),
+        ("generate captions/random-0", false), ("evaluate captions", false), ("ablate", true),
+      ] {
+        #expect(lines.contains { $0.hasSuffix("] \(step)" + (isDone ? ": done before" : "")) }, "\(step): \(lines)")
+      }
+      let after = try Data(contentsOf: top)
+      #expect(after != before)
+
+      // The shared prefix changes no bit.
+      let alone = scratch.file("alone")
+      let trained = try await MPIRun.launch(
+        "headimpact",
+        [
+          "train", "--model", "\(output.path)/demonstration/model", "--dataset",
+          "\(output.path)/demonstration/train/captions.json", "--images", "\(output.path)/demonstration/train/images",
+          "--selection", "\(output.path)/selections/top.json", "--output", alone.path, "--steps", "4", "--batch", "4",
+          "--lora-rank", "4", "--precision", "f32", "--validation-share", "0.2", "--quiet",
+        ])
+      try #require(trained.exitCode == 0, "\(trained.standardError)")
+      #expect(try Data(contentsOf: alone.appendingPathComponent("adapter_model.safetensors")) == after)
+
+      // A report of the folder, made by itself.
+      let report = try await MPIRun.launch(
+        "headimpact", ["report", output.path, "--output", scratch.file("report").path])
+      #expect(report.exitCode == 0, "\(report.standardError)")
+      #expect(FileManager.default.fileExists(atPath: scratch.file("report").appendingPathComponent("index.html").path))
+    }
+  }
+
+  @Test("random arms that draw the same layers are refused before anything is trained")
+  func sameDraw() async throws {
+    try await ScratchFolder.with { scratch in
+      let run = try await run([try Self.file(scratch, arms: "pretrained, top, random-1, random-2"), "--quiet"])
+      #expect(run.exitCode == 1)
+      #expect(run.standardError.contains("random-1 and random-2 draw the same layers"), "\(run.standardError)")
+    }
+  }
+
+  @Test("what is wrong is said before anything runs, and on one rank only")
+  func wrong() async throws {
+    try await ScratchFolder.with { scratch in
+      let file = try Self.file(scratch)
+      let text = try String(contentsOfFile: file, encoding: .utf8)
+      try Data((text + "\nlayer: 3\n").utf8).write(to: URL(fileURLWithPath: file))
+      let unknown = try await run([file], ranks: 2)
+      #expect(unknown.exitCode == 1)
+      #expect(unknown.standardError.contains("layer is no key known here"), "\(unknown.standardError)")
+      #expect(try scratch.names == ["e.yaml"])
+      let report = try await MPIRun.launch(
+        "headimpact", ["report", scratch.url.path, "--output", scratch.file("r").path])
+      #expect(report.exitCode == 1 && report.standardError.contains("is no experiment's folder"))
+    }
+  }
+}
