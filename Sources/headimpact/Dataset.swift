@@ -15,7 +15,7 @@ struct Dataset: ParsableCommand {
 struct DatasetBuild: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "build",
-    abstract: "Choose key objects from COCO's instances and describe each by a phrase of the image's captions.",
+    abstract: "Choose key objects from COCO's instances and describe each, by its image's captions or by a model.",
     discussion: """
       headimpact dataset build --instances instances_val2017.json --captions captions_val2017.json --images val2017 \
       --output keyobjects.json
@@ -58,11 +58,11 @@ struct DatasetBuild: ParsableCommand {
   var objects = ObjectView.crop
   @Option(help: "What a model that describes is asked.")
   var prompt = JobDefaults.prompt
-  @Option(help: "The type of the operands of its matrix products.")
+  @Option(help: "The type of the operands of that model's matrix products.")
   var precision = Precision.bf16
   @Option(help: ArgumentHelp("Threads of each rank (default: the node's cores over its ranks).", valueName: "n"))
   var threads: Int?
-  @Flag(help: "Go on where a model's describing was stopped.")
+  @Flag(help: "Go on where a run with --describe model was stopped.")
   var resume = false
   @Option(
     help: ArgumentHelp("Divide images among training, validation and test, as 0.8,0.1,0.1.", valueName: "shares"))
