@@ -26,7 +26,7 @@ BUILD_FLAGS := -c release $(if $(TESTABLE),-Xswiftc -enable-testing)
 MPIRUN := mpirun --oversubscribe $(if $(filter 0,$(shell id -u)),--allow-run-as-root)
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: help deps system-deps python-deps browser-deps swift build test test-python parity demo bench bench-training bench-captions bench-coco learn format lint install uninstall \
+.PHONY: help deps system-deps python-deps browser-deps swift build test test-python parity demo bench bench-training bench-captions bench-coco learn help-texts format lint install uninstall \
         clean distclean goldens goldens-cache demo-model
 
 help: ## This list
@@ -77,10 +77,11 @@ test: deps goldens-cache ## All tests (installs what is missing first)
 	@$(MAKE) --no-print-directory test-python
 
 # The Python side of the tests: the comparison behind `make parity` must itself tell right from wrong; the report in a
-# browser; docs/analysis.py.
+# browser; docs/analysis.py; the links of the docs.
 test-python: python-deps
 	$(PYTHON) -m unittest discover -s tools/parity -p 'test_*.py'
 	REPORT_PAGES=$(REPORT_PAGES) $(PYTHON) -m unittest discover -s tools/report -p 'test_*.py'
+	$(PYTHON) -m unittest discover -s tools/docs -p 'test_*.py'
 
 parity: deps build ## headimpact against the Python reference on fresh random models and photographs
 	$(PYTHON) tools/parity/run.py $(PARITY_OPTIONS)
@@ -117,6 +118,13 @@ goldens: python-deps ## Make the golden values of the tests anew
 
 demo-model: python-deps ## Train the bundled demonstration model anew (hours on a CPU)
 	$(PYTHON) tools/demo-model/train.py $(DEMO_MODEL_OPTIONS)
+
+# The tests compare what --help says with files; this writes them anew, for git to show what changed.
+help-texts: deps ## Write the help texts that the tests compare with (Tests/CommandLineTests/Help) anew
+	swift build -c release -Xswiftc -enable-testing --build-tests
+	rm -f Tests/CommandLineTests/Help/*.txt
+	WRITE_HELP_TEXTS=1 swift test -c release -Xswiftc -enable-testing --skip-build --filter HelpTests
+	git diff --stat -- Tests/CommandLineTests/Help
 
 format: swift ## Format the Swift sources
 	swift format --in-place --parallel --recursive Package.swift Sources Tests

@@ -145,7 +145,8 @@ let package = Package(
     tests(of: "Ablation", ["Demonstration", "VisionLanguage"], exclude: ["Goldens"]),
     tests(of: "AttentionPictures", ["COCO", "HDF5Store", "HeadImpact", "ImageInput"]),
     tests(of: "Demonstration", ["Files"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["headimpact", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "CommandLineTests", dependencies: ["headimpact", "TestSupport"], exclude: ["Help"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

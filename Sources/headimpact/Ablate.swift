@@ -9,7 +9,7 @@ import Survey
 
 struct Ablate: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Take heads out of a model, and measure what its descriptions' loss does: do the heads matter?",
+    abstract: "Take heads out of a model and measure what becomes of its descriptions' loss: do the heads matter?",
     discussion: """
       mpirun -np 4 headimpact ablate --model DIR --dataset keyobjects.json --images DIR --hi hi.h5 --heads 12 \
       --random-seeds 0,1,2 --output ablation.json
@@ -30,7 +30,7 @@ struct Ablate: ParsableCommand {
   @Option(help: ArgumentHelp("The JSON file to write.", valueName: "file"))
   var output: String
 
-  @Option(help: ArgumentHelp("The HDF5 file of a scoring run, which the heads are chosen by.", valueName: "file"))
+  @Option(help: ArgumentHelp("The HDF5 file of a scoring run, by which heads are chosen.", valueName: "file"))
   var hi: String?
   @Option(help: ArgumentHelp("How many heads are taken out at a time.", valueName: "k"))
   var heads = 10
@@ -40,7 +40,8 @@ struct Ablate: ParsableCommand {
   var randomSeeds = "0,1,2"
   @Option(
     name: .customLong("head"),
-    help: ArgumentHelp("Or take out this head, as 14.3; more of them together.", valueName: "layer.head"))
+    help: ArgumentHelp(
+      "A head to take out, as 14.3; give it again to take out several together.", valueName: "layer.head"))
   var named: [Selection.Head] = []
 
   @Option(help: "What the model is asked about each image that has no question of its own.")

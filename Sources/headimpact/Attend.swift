@@ -21,7 +21,9 @@ struct Attend: ParsableCommand {
   var image: String?
   @Option(help: "What is said of it (default, of an annotation: its description).")
   var text: String?
-  @Option(help: ArgumentHelp("Or a key-object dataset that has the picture and the object's mask.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "A key-object dataset with the picture and the object's mask, instead of --image.", valueName: "file"))
   var dataset: String?
   @Option(help: ArgumentHelp("The folder of the dataset's images.", valueName: "dir"))
   var images: String?
@@ -29,11 +31,11 @@ struct Attend: ParsableCommand {
   var annotation: Int64?
   @Option(help: ArgumentHelp("A head, as 14.3 (layer 14, head 3); give it again for more.", valueName: "layer.head"))
   var head: [Selection.Head] = []
-  @Option(help: ArgumentHelp("The HDF5 file of a scoring run: its best heads.", valueName: "file"))
+  @Option(help: ArgumentHelp("The HDF5 file of a scoring run, whose best heads are drawn.", valueName: "file"))
   var hi: String?
-  @Option(help: ArgumentHelp("How many of them.", valueName: "k"))
+  @Option(help: ArgumentHelp("How many of the best heads of --hi.", valueName: "k"))
   var top = 4
-  @Option(help: "The measure that says which are the best.")
+  @Option(help: "The measure that says which heads are the best.")
   var measure = Measure.matched
   @Option(help: ArgumentHelp("The folder to make.", valueName: "dir"))
   var output: String

@@ -15,7 +15,7 @@ struct Dataset: ParsableCommand {
 struct DatasetBuild: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "build",
-    abstract: "Choose key objects from COCO's instances and describe each by a phrase of the image's captions.",
+    abstract: "Choose key objects from COCO's instances and describe each, by its image's captions or by a model.",
     discussion: """
       headimpact dataset build --instances instances_val2017.json --captions captions_val2017.json --images val2017 \
       --output keyobjects.json
@@ -35,32 +35,34 @@ struct DatasetBuild: ParsableCommand {
   var output: String
   @Option(help: ArgumentHelp("A model folder: says which visual tokens an object covers.", valueName: "dir"))
   var model: String?
-  @Option(help: ArgumentHelp("The least share of the image's area.", valueName: "share"))
+  @Option(help: ArgumentHelp("The least share of its image that an object covers.", valueName: "share"))
   var minArea = 0.05
-  @Option(help: ArgumentHelp("The largest share of the image's area.", valueName: "share"))
+  @Option(help: ArgumentHelp("The largest share of its image that an object covers.", valueName: "share"))
   var maxArea = 0.6
   @Option(help: ArgumentHelp("Visual tokens that an object covers at least, where --model is given.", valueName: "n"))
   var minTokens = 2
   @Option(help: ArgumentHelp("Objects of one image at most.", valueName: "n"))
   var perImage = 1
   @Option(
-    help: "Which objects of an image: the largest; those that captions mention, then the largest; the most central.")
+    help:
+      "Which objects of an image come first: the largest; those that captions mention, then the largest; the most central."
+  )
   var choose = KeyObjectRules.Choose.mentioned
   @Option(help: ArgumentHelp("Categories to take, as \"dog,cat,hot dog\" (default: all).", valueName: "names"))
   var categories: String?
   @Option(help: ArgumentHelp("Objects of one category at most, drawn by --seed.", valueName: "n"))
   var balance: Int?
-  @Option(help: "Where descriptions come from; caption falls back to the category's name.")
+  @Option(help: "Where descriptions come from; where captions have none, it is the category's name.")
   var describe = ObjectDescription.Source.caption
   @Option(help: "What a model that describes is shown: the object's rectangle, or the picture grey around the object.")
   var objects = ObjectView.crop
   @Option(help: "What a model that describes is asked.")
   var prompt = JobDefaults.prompt
-  @Option(help: "The type of the operands of its matrix products.")
+  @Option(help: "The type of the operands of that model's matrix products.")
   var precision = Precision.bf16
   @Option(help: ArgumentHelp("Threads of each rank (default: the node's cores over its ranks).", valueName: "n"))
   var threads: Int?
-  @Flag(help: "Go on where a model's describing was stopped.")
+  @Flag(help: "Go on where a run with --describe model was stopped.")
   var resume = false
   @Option(
     help: ArgumentHelp("Divide images among training, validation and test, as 0.8,0.1,0.1.", valueName: "shares"))

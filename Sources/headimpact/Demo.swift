@@ -15,7 +15,7 @@ struct Demo: ParsableCommand {
   var output: String
   @Option(help: ArgumentHelp("How many scenes.", valueName: "n"))
   var scenes = 64
-  @Option(help: "Scenes for training adapters, or held out.")
+  @Option(help: "Which scenes: those for training adapters, or held-out ones.")
   var split = DemoDataset.Split.test
   @Option(help: "Words that the model was taught, or others, for it to learn.")
   var wording = SceneWording.taught

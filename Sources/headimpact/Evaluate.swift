@@ -13,7 +13,7 @@ struct Evaluate: ParsableCommand {
       headimpact evaluate --questions q.json --annotations a.json --results answers.json
 
       Captions: BLEU-1 to 4, ROUGE-L and CIDEr as coco-caption computes them, exact match and token F1. Answers: VQA accuracy \
-      by the official rule. With --baseline, what the same metrics differ by, each with a 95% interval.
+      by the official rule. With --baseline, also the difference of every metric, with its 95% interval.
       """)
 
   @Option(help: ArgumentHelp("COCO captions, or a key-object dataset with descriptions.", valueName: "file"))

@@ -24,17 +24,18 @@ struct Generate: ParsableCommand {
   var output: String
   @Option(help: "What the model is asked about each image that has no question of its own.")
   var prompt = JobDefaults.prompt
-  @Option(help: ArgumentHelp("Only the first images (of questions: the first questions), by id.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Use only the first images (of a question file: the first questions), by id.", valueName: "n"))
   var limit: Int?
   @Option(help: "Describe each object of a key-object dataset by itself: its rectangle, or the picture grey around it.")
   var objects: ObjectView?
-  @Option(help: ArgumentHelp("The longest answer.", valueName: "n"))
+  @Option(help: ArgumentHelp("Tokens of a caption or an answer, at most.", valueName: "n"))
   var maxNewTokens = 64
   @Option(help: ArgumentHelp("0 takes the likeliest token each time; above, tokens are drawn.", valueName: "x"))
   var temperature = 0.0
-  @Option(help: ArgumentHelp("Draw among the likeliest tokens with this probability together.", valueName: "p"))
+  @Option(help: ArgumentHelp("Draw among the likeliest tokens that have this probability together.", valueName: "p"))
   var topP = 1.0
-  @Option(help: ArgumentHelp("Follow so many sequences at a time (beam search).", valueName: "n"))
+  @Option(help: ArgumentHelp("Sequences followed at a time (beam search).", valueName: "n"))
   var beams = 1
   @Option(help: "Seed of what is drawn.")
   var seed: UInt64 = 0

@@ -8,10 +8,10 @@ import Survey
 struct HeadImpactCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "headimpact",
-    abstract: "Finds which attention heads of a vision-language model look at the object being described.",
+    abstract: "Find which attention heads of a vision-language model look at the object being described.",
     discussion: """
-      score, train, generate and ablate run under mpirun -np N, or alone as one rank. Progress goes to standard error, results \
-      to standard output or to files. Exit codes: 0 done, 1 the work failed, 64 wrong usage.
+      score, train, generate, ablate and experiment run under mpirun -np N, or alone as one rank. Progress goes to standard \
+      error, results to standard output or to files. Exit codes: 0 done, 1 the work failed, 64 wrong usage.
       """,
     version: JobDefaults.programVersion,
     subcommands: [

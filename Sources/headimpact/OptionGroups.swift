@@ -5,7 +5,7 @@ import TensorCore
 struct ModelOptions: ParsableArguments {
   @Option(help: ArgumentHelp("A model folder as published on the Hugging Face Hub.", valueName: "dir"))
   var model: String
-  @Option(help: ArgumentHelp("A PEFT adapter of the model.", valueName: "dir"))
+  @Option(help: ArgumentHelp("A PEFT adapter to put on the model.", valueName: "dir"))
   var adapter: String?
 }
 

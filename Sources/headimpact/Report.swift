@@ -10,7 +10,7 @@ struct Report: ParsableCommand {
     abstract: "Make a page with figures and tables of a scoring run, or of an experiment.",
     discussion: """
       OUTPUT/index.html opens without a network. Beside it are the figures (figures/*.svg) and the numbers of every \
-      figure and table (data/*.csv). A report that is there is replaced.
+      figure and table (data/*.csv). A report that is in OUTPUT already is replaced.
       """)
 
   @Argument(help: "The HDF5 file of a scoring run, or an experiment's folder.")

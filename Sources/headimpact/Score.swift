@@ -19,7 +19,7 @@ struct Score: ParsableCommand {
 
   @Option(help: ArgumentHelp("A model folder as published on the Hugging Face Hub.", valueName: "dir"))
   var model: String
-  @Option(help: ArgumentHelp("A PEFT adapter of the model: its Head Impact with the adapter.", valueName: "dir"))
+  @Option(help: ArgumentHelp("A PEFT adapter to put on the model before it is scored.", valueName: "dir"))
   var adapter: String?
   @Option(
     help: ArgumentHelp("A key-object dataset: COCO's schema, with a description in each annotation.", valueName: "file")

@@ -5,20 +5,20 @@ import HeadImpactStore
 
 struct Select: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Choose layers by their Head Impact, to be trained.",
+    abstract: "Choose layers to train by their Head Impact.",
     discussion: "A layer's score is the mean HI of its heads; ties go to the lower index.")
 
   @Argument(help: "The HDF5 file of a scoring run.")
   var file: String
-  @Option(help: "The layers of highest score, of lowest, or drawn by --seed.")
+  @Option(help: "Take the layers of highest score, those of lowest, or layers drawn by --seed.")
   var strategy = Selection.Strategy.top
   @Option(help: ArgumentHelp("How many layers.", valueName: "k"))
   var layers = 3
   @Option(help: "The measure whose HI decides.")
   var measure = Measure.matched
-  @Option(help: ArgumentHelp("Name the best heads of the whole model too.", valueName: "k"))
+  @Option(help: ArgumentHelp("Name this many of the model's best heads too.", valueName: "k"))
   var heads = 0
-  @Option(help: "Seed of the strategy random.")
+  @Option(help: "Seed of --strategy random.")
   var seed: UInt64 = 0
   @Option(help: "How the result is printed.")
   var format = OutputFormat.json

@@ -30,7 +30,7 @@ struct Train: ParsableCommand {
   var annotations: String?
   @Option(help: ArgumentHelp("The folder of the dataset's images.", valueName: "dir"))
   var images: String
-  @Option(help: ArgumentHelp("The adapter's folder to make.", valueName: "dir"))
+  @Option(help: ArgumentHelp("The adapter folder to make.", valueName: "dir"))
   var output: String
 
   @Option(help: ArgumentHelp("The layers to adapt, as 14,15,16.", valueName: "list"))
@@ -46,7 +46,7 @@ struct Train: ParsableCommand {
   var hi: String?
   @Option(help: ArgumentHelp("Modules to adapt (default: q_proj,k_proj,v_proj,o_proj).", valueName: "list"))
   var targets: String?
-  @Option(help: ArgumentHelp("Rank of the updates (default: 8).", valueName: "r"))
+  @Option(help: ArgumentHelp("Rank of the LoRA updates (default: 8).", valueName: "r"))
   var loraRank: Int?
   @Option(
     help: ArgumentHelp("Their alpha: an update is scaled by alpha / rank (default: twice the rank).", valueName: "x"))
@@ -60,19 +60,21 @@ struct Train: ParsableCommand {
 
   @Option(help: ArgumentHelp("Passes over the data (default: 1).", valueName: "n"))
   var epochs: Int?
-  @Option(help: ArgumentHelp("Or optimiser steps.", valueName: "n"))
+  @Option(help: ArgumentHelp("Optimiser steps, instead of --epochs.", valueName: "n"))
   var steps: Int?
   @Option(help: ArgumentHelp("Examples of a step, of all ranks together.", valueName: "n"))
   var batch = 8
-  @Option(help: ArgumentHelp("Examples computed at a time: changes memory and speed only.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp(
+      "Examples computed at a time: changes memory and speed, and results by rounding only.", valueName: "n"))
   var microBatch = 1
   @Option(help: ArgumentHelp("Learning rate.", valueName: "x"))
   var lr = 1e-4
-  @Option(help: "How the learning rate goes after the warm-up.")
+  @Option(help: "The learning rate after the warm-up.")
   var schedule = LearningRateSchedule.Shape.constant
   @Option(help: ArgumentHelp("Steps over which the learning rate rises from zero.", valueName: "n"))
   var warmup = 0
-  @Option(help: ArgumentHelp("Longest gradient: longer ones are shortened; 0 for no limit.", valueName: "x"))
+  @Option(help: ArgumentHelp("Norm that gradients are clipped to; 0 for no limit.", valueName: "x"))
   var clip = 1.0
   @Option(help: ArgumentHelp("AdamW's decoupled weight decay.", valueName: "x"))
   var weightDecay = 0.0
@@ -94,9 +96,11 @@ struct Train: ParsableCommand {
   var validationAnnotations: String?
   @Option(help: ArgumentHelp("The images of --validation (default: --images).", valueName: "dir"))
   var validationImages: String?
-  @Option(help: ArgumentHelp("Or hold out this share of --dataset's images.", valueName: "share"))
+  @Option(help: ArgumentHelp("Share of --dataset's images to hold out, instead of --validation.", valueName: "share"))
   var validationShare = 0.0
-  @Option(help: ArgumentHelp("Steps between two measurements (default: once an epoch).", valueName: "n"))
+  @Option(
+    help: ArgumentHelp(
+      "Steps between two measurements of the validation loss (default: once an epoch).", valueName: "n"))
   var validateEvery: Int?
 
   @Option(help: ArgumentHelp("Steps between two checkpoints (default: none).", valueName: "n"))
@@ -108,9 +112,11 @@ struct Train: ParsableCommand {
       "Memory of each rank for what lies below the lowest adapted layer, computed once: 2GiB, 500MB, 0.",
       valueName: "size"))
   var cacheMemory = ByteCount(bytes: 2 << 30)
-  @Option(help: ArgumentHelp("Where what goes beyond is kept (default: the folder of --output).", valueName: "dir"))
+  @Option(
+    help: ArgumentHelp(
+      "Folder of a file for what --cache-memory doesn't hold (default: the folder of --output).", valueName: "dir"))
   var cacheDir: String?
-  @Flag(name: .customLong("no-cache"), help: "Compute it anew every time; the losses are the same.")
+  @Flag(name: .customLong("no-cache"), help: "Compute that anew every time: slower, with the same losses.")
   var noCache = false
 
   @Option(help: ArgumentHelp("Threads of each rank (default: the node's cores over its ranks).", valueName: "n"))
