@@ -6,6 +6,9 @@ import VisionLanguage
 
 /// How many numbers an arm trains: as near those of the arm `top` as a whole rank comes.
 struct ArmBudget: Sendable, Equatable {
+  /// Steps between two checkpoints: what a kill costs at most.
+  private static let checkpointEvery = 50
+
   let loraRank: Int
   let loraAlpha: Double
   let trainedParameters: Int
@@ -64,6 +67,7 @@ struct ArmBudget: Sendable, Equatable {
     c.weightDecay = train.weightDecay
     c.seed = UInt64(experiment.seed)
     c.validationShare = train.validationShare
+    c.checkpointEvery = Self.checkpointEvery
     return c
   }
 }

@@ -36,7 +36,9 @@ public struct GenerationJob {
   /// - Throws: what is wrong with the inputs or went wrong on the way. Under MPI, let it leave
   ///   `Communicator.withWorld`, which stops every rank.
   public func run() throws -> Summary? {
-    let isFinished = try agreeOnOutput()
+    let isFinished = try world.agreeIsFinished(
+      configuration.output, work: (configuration.journal, "the journal of a run that was stopped"),
+      resumes: configuration.resumes, validate: configuration.validate)
     let json = try world.readForAll(configuration.dataset)
     let files = try world.listForAll(configuration.images)
     let threads = configuration.threads ?? JobDefaults.threads(localRanks: world.localSize)
@@ -141,22 +143,6 @@ public struct GenerationJob {
   }
 
   // MARK: - Before
-
-  /// Sees on rank 0, for all, whether there is anything to do.
-  private func agreeOnOutput() throws -> Bool {
-    let finished = try world.agree { () -> Bool in
-      try configuration.validate()
-      guard world.rank == 0 else { return false }
-      let (output, journal) = (configuration.output.path, configuration.journal.path)
-      try JobInputs.checkFolder(of: configuration.output)
-      if configuration.resumes {
-        return FileManager.default.fileExists(atPath: output) && !FileManager.default.fileExists(atPath: journal)
-      }
-      try JobInputs.refuseExisting([(output, "the output"), (journal, "the journal of a run that was stopped")])
-      return false
-    }
-    return try world.broadcast(world.rank == 0 ? [Int32(finished ? 1 : 0)] : nil)[0] == 1
-  }
 
   /// - Throws: where the finished output has entries that the run asked for doesn't make.
   private func finishedSummary(_ units: [GenerationUnit], kind: ImageTextDataset.Kind) throws -> Summary {
