@@ -26,6 +26,12 @@ struct EditedDataset {
     try save()
   }
 
+  /// Turns the order of a list round.
+  mutating func reverse(_ list: String) throws {
+    contents[list] = entries(list).reversed() as [[String: Any]]
+    try save()
+  }
+
   /// Repeats every image and annotation under new ids; the images' files stay the same.
   mutating func repeatEntries(_ times: Int) throws {
     for (list, keys) in [("images", ["id"]), ("annotations", ["id", "image_id"])] {

@@ -25,6 +25,22 @@ extension ScoringRuns {
       }
     }
 
+    @Test(
+      "the objects of an image are scored together wherever they stand in the file",
+      arguments: ["images", "annotations"])
+    func order(list: String) async throws {
+      try await ScratchFolder.with { scratch in
+        var dataset = try EditedDataset(.nested, in: scratch)
+        let output = scratch.file("as-it-is.h5")
+        try await succeed(TinyCase.nested.score(to: output, dataset: dataset.file, images: dataset.images))
+        try dataset.reverse(list)
+        let reversed = scratch.file("reversed.h5")
+        try await succeed(TinyCase.nested.score(to: reversed, dataset: dataset.file, images: dataset.images), ranks: 2)
+        let differences = try Results(reversed).differences(from: Results(output))
+        #expect(differences.isEmpty)
+      }
+    }
+
     @Test("skipped samples don't make ranks differ")
     func sameBitsWithSkipped() async throws {
       try await ScratchFolder.with { scratch in
