@@ -50,14 +50,17 @@ public struct ExperimentJob {
     let budgets = try world.agree { try ArmBudget.all(of: arms, configuration) }
     var found: [TaskOutcome] = []
     for task in configuration.tasks {
-      let (results, trained) = try adapt(task, arms: arms, budgets: budgets, book, after: [data, model, selected])
-      try evaluate(task, book, after: results)
+      let (results, trained) = try adapt(
+        task, arms: arms, budgets: budgets, book, data: data, after: [model, selected])
+      try evaluate(task, book, after: results + data.references(of: task))
       if world.rank == 0 { found.append(try TaskOutcome(contentsOf: folder.metrics(task.kind))) }
       for arm in configuration.scoreAfter {
-        try scoreAgain(task.kind, arm, book, after: [data, model, trained[arm] ?? ""])
+        try scoreAgain(task.kind, arm, book, after: [data[configuration.score.source], model, trained[arm] ?? ""])
       }
     }
-    if let ablate = configuration.ablate { try self.ablate(ablate, table, book, after: [data, model, scored]) }
+    if let ablate = configuration.ablate {
+      try self.ablate(ablate, table, book, after: [data[ablate.source], model, scored])
+    }
     guard world.rank == 0 else { return nil }
     let ablation = try configuration.ablate.map { _ in try AblationResult(contentsOf: folder.ablation) }
     let outcome = ExperimentOutcome(
@@ -89,8 +92,8 @@ public struct ExperimentJob {
 
   // MARK: - Steps
 
-  /// - Returns: what all data depends on: the demonstration's fingerprint and the digests of the files.
-  private func prepare(_ book: StepBook) throws -> String {
+  /// Makes the demonstration where it is asked for, and reads every file of data once.
+  private func prepare(_ book: StepBook) throws -> DataDigests {
     var made = ""
     if let demonstration = configuration.demonstration {
       made = try book.step(
@@ -99,22 +102,9 @@ public struct ExperimentJob {
         try world.agree { if world.rank == 0 { try write(demonstration) } }
       }
     }
-    let sources =
-      [configuration.score.source] + configuration.tasks.flatMap { [$0.train, $0.test] }
-      + (configuration.ablate.map { [$0.source] } ?? [])
-    let files = sources.flatMap { [$0.dataset, $0.annotations] } + configuration.tasks.map(\.references)
-    let digests = try world.agree { () -> [String] in
-      guard world.rank == 0 else { return [] }
-      for images in Set(sources.map(\.images)).sorted()
-      where !FileManager.default.fileExists(atPath: fileURL(images).path) {
-        throw ExperimentError("\(images): is no folder of images")
-      }
-      return try Set(files.compactMap { $0 }).sorted().map { path in
-        try JobInputs.read(fileURL(path)).withUnsafeBytes { path + " " + (try SHA256.hex(of: $0)) }
-      }
-    }
-    let all = ([made] + digests).joined(separator: "\n")
-    return String(decoding: try world.broadcast(world.rank == 0 ? Array(all.utf8) : nil), as: UTF8.self)
+    let digests = try world.agree { world.rank == 0 ? try DataDigests(of: configuration, demonstration: made) : nil }
+    let json = try world.broadcast(try digests.map { Array(try JSONEncoder().encode($0)) })
+    return try JSONDecoder().decode(DataDigests.self, from: Data(json))
   }
 
   private func write(_ demonstration: ExperimentConfiguration.Demonstration) throws {
@@ -151,9 +141,10 @@ public struct ExperimentJob {
     [configuration.prompt, configuration.precision.rawValue, "\(configuration.seed)"]
   }
 
-  private func score(_ book: StepBook, data: String, model: String) throws -> String {
+  private func score(_ book: StepBook, data: DataDigests, model: String) throws -> String {
     try book.step(
-      "score", after: [data, model], inputs: common + ["\(configuration.score)"], outputs: [folder.headImpact]
+      "score", after: [data[configuration.score.source], model], inputs: common + ["\(configuration.score)"],
+      outputs: [folder.headImpact]
     ) { resumes in
       var c = scoring(folder.headImpact)
       c.resumes = resumes
@@ -229,7 +220,7 @@ public struct ExperimentJob {
   /// - Returns: fingerprints of the results, and those of the adapters by arm.
   private func adapt(
     _ task: ExperimentConfiguration.TaskData, arms: [ArmLayers], budgets: [Arm: ArmBudget], _ book: StepBook,
-    after: [String]
+    data: DataDigests, after: [String]
   ) throws -> (results: [String], trained: [Arm: String]) {
     let lowest = arms.compactMap(\.layers.first).min() ?? 0
     let memory = configuration.train.cacheMemoryMB * 1_000_000
@@ -244,7 +235,7 @@ public struct ExperimentJob {
       if let budget = budgets[arm.arm] {
         var c = training(task, arm, budget)
         trained[arm.arm] = try book.step(
-          "train \(name)", after: after,
+          "train \(name)", after: after + [data[task.train]],
           inputs: common + ["\(task.train)", "\(configuration.train)", "\(arm)", "\(budget)"], outputs: [adapter]
         ) { resumes in
           c.cacheMemory = memory / 2
@@ -256,7 +247,7 @@ public struct ExperimentJob {
       let output = folder.results(task.kind, arm.arm)
       results.append(
         try book.step(
-          "generate \(name)", after: after + [trained[arm.arm] ?? ""],
+          "generate \(name)", after: after + [data[task.test], trained[arm.arm] ?? ""],
           inputs: common + ["\(task.test)", "\(configuration.generate)"], outputs: [output]
         ) { resumes in
           var c = generating(task, output: output)
