@@ -102,6 +102,17 @@ struct ExperimentReportTests {
     #expect(lines[1].hasPrefix("CIDEr,top,top,10.4651"))
   }
 
+  @Test("a metric that is all but 0 before training has no percentage")
+  func spreadOfNothing() throws {
+    var summary = try summary()
+    for arm in summary.arms.indices where summary.arms[arm].kind == .pretrained {
+      summary.arms[arm].metrics[0].value = 1e-9
+    }
+    let page = try ExperimentReport.page(of: summary, programVersion: "1")
+    let csv = try #require(page.attachments.first { $0.path == "data/random-spread.csv" })
+    #expect(!String(decoding: csv.bytes, as: UTF8.self).contains("\nCIDEr,"))
+  }
+
   @Test("an experiment that has only arms and metrics has only their sections")
   func little() throws {
     let summary = ExperimentSummary(

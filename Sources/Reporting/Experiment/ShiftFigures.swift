@@ -67,7 +67,8 @@ extension ExperimentReport {
     var rows: [IntervalChart.Row] = []
     var data: [[DataTable.Value]] = []
     for name in summary.metricNames {
-      guard let base = pretrained.metric(name)?.value, base != 0 else { continue }
+      // Of a value that is shown as 0 no change is a share: BLEU-4 without one match is 1e-9.
+      guard let base = pretrained.metric(name)?.value, abs(base) >= 0.0005 else { continue }
       func percent(_ arm: ExperimentSummary.Arm) -> Double? { arm.metric(name)?.shift.map { $0 / abs(base) * 100 } }
       let shifts = random.compactMap(percent)
       guard shifts.count > 1, let low = shifts.min(), let high = shifts.max() else { continue }
@@ -88,7 +89,8 @@ extension ExperimentReport {
       id: "random-spread", title: "The random arms’ spread",
       caption:
         "Shift in percent of the pretrained model’s value: the mean (dot) and the range (line) of the \(random.count) random "
-        + "arms, and the other arms (rings). An arm within the range did what a random choice may do as well.",
+        + "arms, and the other arms (rings). An arm within the range did what a random choice may do as well. Metrics that are "
+        + "0 before training have no percentage.",
       drawing: IntervalChart(
         rows: rows, xTitle: "shift in %", reference: 0, decimals: 1, isSigned: true,
         legend: [(.dot(series: 5), "random")] + others.map { (.hollow(series: summary.style($0.name)), $0.name) }
