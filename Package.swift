@@ -46,7 +46,7 @@ let package = Package(
     room("Safetensors", ["TensorCore", "CCrypto"]),
     room("Tokenization", ["CPCRE2"]),
     room("ImageInput", ["TensorCore", "CTurboJPEG", "CPNG", "CImageCodecs"]),
-    room("Drawing", ["ImageInput", "CCairo"]),
+    room("Drawing", ["ImageInput", "Markup", "CCairo"]),
     room("COCO"),
     room("MessagePassing", ["CMPI"]),
     room("HDF5Store", ["CHDF5"]),

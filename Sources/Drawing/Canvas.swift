@@ -1,23 +1,6 @@
 import CCairo
 import ImageInput
-
-/// A colour without transparency.
-///
-/// - Units: parts from 0 to 1.
-public struct Color: Sendable, Equatable {
-  public let red: Double
-  public let green: Double
-  public let blue: Double
-
-  public init(red: Double, green: Double, blue: Double) {
-    self.red = red
-    self.green = green
-    self.blue = blue
-  }
-
-  /// - Parameter grey: 0 for black, 1 for white.
-  public init(grey: Double) { self.init(red: grey, green: grey, blue: grey) }
-}
+import Markup
 
 /// A part of a canvas.
 ///
@@ -53,7 +36,7 @@ public final class Canvas {
   private let context: OpaquePointer
 
   /// - Throws: `ImageError` where cairo has no room for it.
-  public init(width: Int, height: Int, background: Color = Color(grey: 1)) throws {
+  public init(width: Int, height: Int, background: Colour = Colour(grey: 1)) throws {
     guard width > 0, height > 0, width <= Self.largestSide, height <= Self.largestSide,
       let surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, Int32(width), Int32(height)),
       let context = cairo_create(surface), cairo_status(context) == CAIRO_STATUS_SUCCESS
@@ -70,7 +53,7 @@ public final class Canvas {
   /// Cairo's own limit.
   private static let largestSide = 32_767
 
-  public func fill(_ rectangle: Rectangle, _ color: Color) {
+  public func fill(_ rectangle: Rectangle, _ color: Colour) {
     cairo_set_source_rgb(context, color.red, color.green, color.blue)
     cairo_rectangle(context, rectangle.x, rectangle.y, rectangle.width, rectangle.height)
     cairo_fill(context)
@@ -108,7 +91,7 @@ public final class Canvas {
   ///   - size: of the letters, in pixels.
   ///   - width: the text is cut, with an ellipsis, to fit in it.
   public func write(
-    _ text: String, x: Double, y: Double, size: Double, isBold: Bool = false, color: Color = Color(grey: 0.1),
+    _ text: String, x: Double, y: Double, size: Double, isBold: Bool = false, color: Colour = Colour(grey: 0.1),
     width: Double = .infinity
   ) {
     setFont(size: size, isBold: isBold)

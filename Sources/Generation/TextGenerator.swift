@@ -51,7 +51,8 @@ final class TextGenerator {
     guard !requests.isEmpty else { return [] }
     let taps = Taps(hiddenState: { _, _ in try poll() })
     let visual = try model.encode(image, taps: taps)
-    let prefix = Self.sharedPrefix(of: requests.map(\.tokens))
+    // Each question has at least one row of its own.
+    let prefix = requests.map(\.tokens).sharedPrefix { $0.ids.count - 1 }
     let size = max(1, min(Self.hypothesesAtATime, Self.answerRows / options.maxNewTokens) / options.beams)
     let groups = stride(from: 0, to: requests.count, by: size).map { requests[$0..<min($0 + size, requests.count)] }
     let plans = groups.map { CachePlan(prefix: prefix, questions: $0.map(\.tokens), options) }
@@ -75,14 +76,6 @@ final class TextGenerator {
     let tokens = try visualTokens(of: image)
     let questions = try prompts.map { try question($0.text, id: $0.id, visualTokens: tokens) }
     return try answers(to: questions, about: image, poll: poll)
-  }
-
-  /// Rows that all questions have in common; each has at least one of its own.
-  private static func sharedPrefix(of questions: [TokenSequence]) -> Int {
-    questions.reduce(Int.max) { shared, question in
-      let common = zip(question.ids, questions[0].ids).prefix { $0 == $1 }.count
-      return min(shared, common, question.ids.count - 1)
-    }
   }
 
   private func answer(

@@ -6,6 +6,7 @@ import HeadImpact
 import ImageInput
 import Jobs
 import Kernels
+import Markup
 import TensorCore
 import VisionLanguage
 
@@ -144,7 +145,7 @@ public struct DatasetPreview {
       try sample.strip.draw(on: canvas, x: x, y: y)
       let base = y + SampleStrip.panelHeight
       canvas.write(sample.description, x: x, y: base + 19, size: 15, isBold: true, width: width)
-      canvas.write(sample.detail, x: x, y: base + 37, size: 12, color: Color(grey: 0.4), width: width)
+      canvas.write(sample.detail, x: x, y: base + 37, size: 12, color: Colour(grey: 0.4), width: width)
     }
     return try canvas.image()
   }

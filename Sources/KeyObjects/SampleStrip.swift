@@ -2,6 +2,7 @@ import COCO
 import Drawing
 import HeadImpact
 import ImageInput
+import Markup
 
 /// A sample as the paper's figures 1 and 2 show it: the photograph, the object in it, and the visual tokens that stand for
 /// the object.
@@ -64,7 +65,7 @@ struct SampleStrip {
     for (index, panel) in panels.enumerated() {
       let frame = Rectangle(
         x: x + Double(index) * (Self.panelWidth + Self.gap), y: y, width: Self.panelWidth, height: Self.panelHeight)
-      canvas.fill(frame, Color(grey: 0.93))
+      canvas.fill(frame, Colour(grey: 0.93))
       try canvas.draw(panel, in: frame.fitting(width: Double(panel.width), height: Double(panel.height)))
     }
   }

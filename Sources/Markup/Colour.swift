@@ -13,6 +13,9 @@ public struct Colour: Equatable, Sendable {
     self.blue = blue
   }
 
+  /// - Parameter grey: 0 for black, 1 for white.
+  public init(grey: Double) { self.init(red: grey, green: grey, blue: grey) }
+
   /// From a hexadecimal number, such as 0x0072b2.
   public init(_ hex: Int) {
     self.init(

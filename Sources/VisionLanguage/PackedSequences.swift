@@ -31,7 +31,7 @@ extension [TokenSequence] {
   /// How many rows all sequences have in common, up to the first row that matters in one of them.
   ///
   /// - Parameter first: a sequence's first row that matters.
-  func sharedPrefix(before first: (TokenSequence) -> Int) -> Int {
+  public func sharedPrefix(before first: (TokenSequence) -> Int) -> Int {
     reduce(Int.max) { shared, sequence in
       Swift.min(shared, first(sequence), zip(sequence.ids, self[0].ids).prefix { $0 == $1 }.count)
     }
