@@ -20,8 +20,8 @@ let package = Package(
   name: "headimpact",
   products: [.executable(name: "headimpact", targets: ["headimpact"])],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
   ],
   targets: [
     // C libraries: module maps, and functions that return what is a macro in C.
@@ -43,24 +43,24 @@ let package = Package(
 
     room("TensorCore"),
     room("Kernels", ["TensorCore", "CVectorMath", "COpenBLAS", "COneDNN"]),
-    room("Safetensors", ["TensorCore", "CCrypto"]),
-    room("Tokenization", ["CPCRE2"]),
-    room("ImageInput", ["TensorCore", "CTurboJPEG", "CPNG", "CImageCodecs"]),
+    room("Safetensors", ["TensorCore", "CCrypto", "Files"]),
+    room("Tokenization", ["CPCRE2", "Files"]),
+    room("ImageInput", ["CTurboJPEG", "CPNG", "CImageCodecs", "Files"]),
     room("Drawing", ["ImageInput", "Markup", "CCairo"]),
-    room("COCO"),
+    room("COCO", ["Files"]),
     room("MessagePassing", ["CMPI"]),
     room("HDF5Store", ["CHDF5"]),
     room("Files"),
     room("Markup"),
     room("Transformer", ["TensorCore", "Kernels", "Safetensors"]),
-    room("VisionLanguage", ["Transformer", "ImageInput", "Tokenization", "HeadImpact"]),
+    room("VisionLanguage", ["Transformer", "ImageInput", "Tokenization", "HeadImpact", "Files"]),
     room("HeadImpact", ["COCO"]),
     room("Evaluation", ["CPCRE2", "COCO", "HDF5Store", "HeadImpact"]),
     room("HeadImpactStore", ["HeadImpact", "HDF5Store"]),
     room(
       "LowRankAdaptation",
       ["VisionLanguage", "Transformer", "Kernels", "TensorCore", "Safetensors", "HeadImpact", "Files"]),
-    room("Jobs", ["ImageInput", "MessagePassing", "Safetensors"]),
+    room("Jobs", ["ImageInput", "MessagePassing", "Safetensors", "Files"]),
     room(
       "Survey",
       [
@@ -108,6 +108,7 @@ let package = Package(
         "Reporting", "Jobs", "Demonstration",
         argumentParser,
       ],
+      path: "Sources/CommandLine",
       swiftSettings: strict),
 
     .target(name: "TestSupport", dependencies: ["Safetensors"], path: "Tests/TestSupport", swiftSettings: strict),

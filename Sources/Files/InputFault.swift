@@ -1,0 +1,31 @@
+import Foundation
+
+/// A fault of what an input holds: a broken picture, an empty mask, a description without tokens. The sample that needs it can't
+/// be used, and trying again gives the same. Jobs skip such a sample; every other error stops the run.
+public protocol ContentFault: Error {}
+
+/// A fault of the machine rather than of the data: a folder that is not mounted, a read error, a missing permission, too
+/// many open files. Nothing may be concluded about the sample, so a job stops and records nothing.
+public struct EnvironmentFault: Error, CustomStringConvertible, Equatable, Sendable {
+  public let path: String
+  /// What could not be done: "opened", "read".
+  public let operation: String
+  /// The value of `errno`.
+  public let code: Int32
+
+  public init(path: String, operation: String, code: Int32) {
+    self.path = path
+    self.operation = operation
+    self.code = code
+  }
+
+  public var description: String { "\(path): can't be \(operation): \(String(cString: strerror(code)))" }
+}
+
+/// A file that is not there, in a folder that is and holds others.
+public struct MissingFile: ContentFault, CustomStringConvertible, Equatable, Sendable {
+  public let path: String
+  public var description: String { "\(path): there is no such file" }
+
+  public init(path: String) { self.path = path }
+}
