@@ -26,7 +26,12 @@ BUILD_FLAGS := -c release $(if $(TESTABLE),-Xswiftc -enable-testing)
 MPIRUN := mpirun --oversubscribe $(if $(filter 0,$(shell id -u)),--allow-run-as-root)
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: help deps system-deps python-deps browser-deps swift build test test-python parity demo bench bench-training bench-captions bench-coco learn help-texts format lint install uninstall \
+# Modules that read files from elsewhere or work on raw memory: their tests run once more under the sanitizers.
+SANITIZED := Files,Kernels,Transformer,Safetensors,Tokenization,ChatTemplate,COCO,ImageInput
+# AddressSanitizer for Swift and C, UndefinedBehaviorSanitizer for C (Swift checks its own arithmetic).
+ADDRESS_FLAGS := --sanitize address -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=undefined
+
+.PHONY: help deps system-deps python-deps browser-deps swift build test test-python test-environments sanitize fuzz parity demo bench bench-training bench-captions bench-coco learn help-texts format lint install uninstall \
         clean distclean goldens goldens-cache demo-model
 
 help: ## This list
@@ -83,6 +88,18 @@ test-python: python-deps
 	REPORT_PAGES=$(REPORT_PAGES) $(PYTHON) -m unittest discover -s tools/report -p 'test_*.py'
 	$(PYTHON) -m unittest discover -s tools/docs -p 'test_*.py'
 
+test-environments: deps build ## The program with fewer threads, memory, descriptors or room than it would like
+	$(PYTHON) -m unittest discover -s tools/environment -p 'test_*.py'
+
+# Debug builds: what only they check is checked too (guards round scratch memory, Swift's exclusivity).
+sanitize: deps goldens-cache ## Tests of kernels and readers in a debug build under the sanitizers
+	export HEADIMPACT_TESTS=$(SANITIZED) ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1; \
+	swift build --build-tests --scratch-path .build-sanitize $(ADDRESS_FLAGS) && \
+	swift test --skip-build --scratch-path .build-sanitize $(ADDRESS_FLAGS)
+	export HEADIMPACT_TESTS=Kernels; \
+	swift build --build-tests --scratch-path .build-threads --sanitize thread && \
+	swift test --skip-build --scratch-path .build-threads --sanitize thread
+
 parity: deps build ## headimpact against the Python reference on fresh random models and photographs
 	$(PYTHON) tools/parity/run.py $(PARITY_OPTIONS)
 
@@ -129,8 +146,9 @@ help-texts: deps ## Write the help texts that the tests compare with (Tests/Comm
 format: swift ## Format the Swift sources
 	swift format --in-place --parallel --recursive Package.swift Sources Tests
 
-lint: swift ## Complain about Swift sources that are not formatted
+lint: swift python-deps ## Complain about Swift sources that are not formatted, and imports that are not declared
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests
+	python3 tools/checks/imports.py
 
 install: build ## Install the program, its resources and shell completions under PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/lib/headimpact $(DESTDIR)$(PREFIX)/bin
@@ -151,7 +169,7 @@ uninstall: ## Take away what install put under PREFIX
 	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/headimpact.fish
 
 clean: ## Remove what was built
-	rm -rf .build
+	rm -rf .build .build-*
 
 distclean: clean ## … and the virtual environment and everything cached
 	rm -rf $(VENV) .cache

@@ -151,3 +151,15 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// HEADIMPACT_TESTS=Kernels,COCO builds the tests of these modules alone, and what they depend on: `make sanitize` does.
+if let modules = Context.environment["HEADIMPACT_TESTS"] {
+  var needed = Set<String>()
+  func need(_ name: String) {
+    guard let target = package.targets.first(where: { $0.name == name }), needed.insert(name).inserted else { return }
+    for case .byNameItem(let dependency, _) in target.dependencies { need(dependency) }
+  }
+  for module in modules.split(separator: ",") { need("\(module)Tests") }
+  package.products = []
+  package.targets.removeAll { !needed.contains($0.name) }
+}
