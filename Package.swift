@@ -163,3 +163,13 @@ if let modules = Context.environment["HEADIMPACT_TESTS"] {
   package.products = []
   package.targets.removeAll { !needed.contains($0.name) }
 }
+
+// HEADIMPACT_FUZZ=1 adds the fuzzer, which links libFuzzer: `make fuzz` does.
+if Context.environment["HEADIMPACT_FUZZ"] != nil {
+  package.targets += [
+    .target(
+      name: "FuzzTargets", dependencies: ["COCO", "ImageInput", "Safetensors", "Tokenization"],
+      path: "Tests/Fuzzing/FuzzTargets", swiftSettings: strict),
+    .executableTarget(name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzzing/fuzz"),
+  ]
+}
