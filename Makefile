@@ -100,6 +100,11 @@ sanitize: deps goldens-cache ## Tests of kernels and readers in a debug build un
 	swift build --build-tests --scratch-path .build-threads --sanitize thread && \
 	swift test --skip-build --scratch-path .build-threads --sanitize thread
 
+fuzz: deps build ## Every reader of files under libFuzzer, a minute each (FUZZ_OPTIONS="--seconds 600 --targets image")
+	HEADIMPACT_FUZZ=1 swift build -c release --scratch-path .build-fuzz --product fuzz -Xswiftc -enable-testing \
+	    -Xswiftc -sanitize=fuzzer,address -Xcc -fsanitize=fuzzer-no-link,address,undefined
+	$(PYTHON) tools/fuzz/run.py $(FUZZ_OPTIONS)
+
 parity: deps build ## headimpact against the Python reference on fresh random models and photographs
 	$(PYTHON) tools/parity/run.py $(PARITY_OPTIONS)
 

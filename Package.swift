@@ -168,7 +168,11 @@ if let modules = Context.environment["HEADIMPACT_TESTS"] {
 if Context.environment["HEADIMPACT_FUZZ"] != nil {
   package.targets += [
     .target(
-      name: "FuzzTargets", dependencies: ["COCO", "ImageInput", "Safetensors", "Tokenization"],
+      name: "FuzzTargets",
+      dependencies: [
+        "COCO", "Experiment", "HeadImpact", "HeadImpactStore", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation",
+        "Safetensors", "Tokenization", "VisionLanguage",
+      ],
       path: "Tests/Fuzzing/FuzzTargets", swiftSettings: strict),
     .executableTarget(name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzzing/fuzz"),
   ]

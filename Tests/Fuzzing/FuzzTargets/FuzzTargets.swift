@@ -13,13 +13,17 @@ public func fuzz(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
   return 0
 }
 
-typealias FuzzTarget = @Sendable ([UInt8]) throws -> Void
+typealias FuzzTarget = ([UInt8]) throws -> Void
 
-private let target: FuzzTarget = {
+// libFuzzer calls from one thread.
+nonisolated(unsafe) private let target: FuzzTarget = {
   let name = ProcessInfo.processInfo.environment["FUZZ_TARGET"] ?? ""
-  guard let target = fuzzTargets[name] else {
+  guard let make = fuzzTargets[name] else {
     print("FUZZ_TARGET is \"\(name)\"; there are: \(fuzzTargets.keys.sorted().joined(separator: " "))")
     exit(64)
   }
-  return target
+  do { return try make() } catch {
+    print("\(name) can't be prepared: \(error)")
+    exit(1)
+  }
 }()
