@@ -84,13 +84,13 @@ let package = Package(
       "KeyObjects",
       [
         "Jobs", "Drawing", "Generation", "MessagePassing", "VisionLanguage", "HeadImpact", "COCO", "ImageInput",
-        "Kernels", "TensorCore", "Files", "Markup",
+        "Kernels", "TensorCore", "Files", "Markup", "Safetensors",
       ]),
     room(
       "Experiment",
       [
         "Survey", "AdapterTraining", "Generation", "Ablation", "Evaluation", "Reporting", "HeadImpactStore",
-        "Demonstration", "Jobs",
+        "Demonstration", "Jobs", "Files",
         "HeadImpact",
         "LowRankAdaptation",
         .product(name: "Yams", package: "Yams"),

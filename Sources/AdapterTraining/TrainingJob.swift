@@ -18,7 +18,7 @@ public struct TrainingJob {
   private let shared: SharedPrefixes?
 
   /// What a finished run reports.
-  public struct Summary: Sendable {
+  public struct Summary: Sendable, Encodable {
     public let output: String
     public let steps: Int
     public let trainedParameters: Int
@@ -28,6 +28,7 @@ public struct TrainingJob {
     public let firstValidationLoss: Double?
     public let bestValidationLoss: Double?
     public let bestValidationStep: Int?
+    public let skipped: Int
     public let skips: SkipCounts
     /// False where the output was there already, finished by the run to resume.
     public let isNew: Bool
@@ -272,6 +273,7 @@ public struct TrainingJob {
       output: configuration.output.path, steps: history.steps.count, trainedParameters: plan.trained,
       allParameters: parameterCount + plan.adapter.count, firstLoss: history.steps.first?.loss ?? .nan,
       lastLoss: history.steps.last?.loss ?? .nan, firstValidationLoss: history.validations.first?.loss,
-      bestValidationLoss: history.best?.loss, bestValidationStep: history.best?.step, skips: skips, isNew: isNew)
+      bestValidationLoss: history.best?.loss, bestValidationStep: history.best?.step, 
+      skipped: skips.skipped, skips: skips, isNew: isNew)
   }
 }

@@ -16,9 +16,10 @@ public struct GenerationJob {
   private let world: Communicator
 
   /// What a finished run reports.
-  public struct Summary: Sendable {
+  public struct Summary: Sendable, Encodable {
     public let output: String
     public let results: Int
+    public let skipped: Int
     public let skips: SkipCounts
     /// A few of the texts.
     public let examples: [String]
@@ -156,8 +157,8 @@ public struct GenerationJob {
       FileHandle.standardError.write(Data("headimpact: \(report)\n".utf8))
     }
     return Summary(
-      output: configuration.output.path, results: entries.count, skips: skips, examples: entries.prefix(3).map(\.text),
-      isNew: isNew)
+      output: configuration.output.path, results: entries.count, skipped: skips.skipped, skips: skips,
+      examples: entries.prefix(3).map(\.text), isNew: isNew)
   }
 
   // MARK: - Before

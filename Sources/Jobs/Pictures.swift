@@ -24,10 +24,7 @@ public struct Pictures: Sendable {
   public init(_ names: Set<String>, in folder: URL, on world: Communicator) throws {
     let host = world.worldSize > 1 ? world.processorName : nil
     let own = try world.agree {
-      try Self.onHost(host) {
-        try Self.checkFolder(folder)
-        return try Self.missing(names, in: folder)
-      }
+      try Self.onHost(host) { try Self.absent(names, in: folder) }
     }
     let first = try world.broadcast(world.rank == 0 ? Array(try JSONEncoder().encode(own)) : nil)
     let missing = Set(try JSONDecoder().decode([String].self, from: Data(first)))
@@ -69,6 +66,14 @@ public struct Pictures: Sendable {
       guard let host else { throw error }
       throw JobError("host \(host): \(error)")
     }
+  }
+
+  /// Which of a dataset's pictures are not there, by name.
+  ///
+  /// - Throws: `EnvironmentFault` or `JobError` where that can't be told: there is no such folder, or it is empty.
+  public static func absent(_ names: Set<String>, in folder: URL) throws -> [String] {
+    try checkFolder(folder)
+    return try missing(names, in: folder)
   }
 
   /// - Throws: `EnvironmentFault` where the folder can't be listed, or `JobError` where it is empty, as one is where nothing
