@@ -53,6 +53,8 @@ public struct AblationJob {
     }
     try world.agree(on: identity)
     if isFinished { return world.rank == 0 ? try finishedSummary(identity) : nil }
+    try world.tell(
+      dataset.warnings, of: configuration.dataset, refusal: dataset.problems.refusal, isStrict: configuration.isStrict)
     let units = AblationUnit.units(of: dataset, limit: configuration.limit)
     guard !units.isEmpty else { throw JobError("\(configuration.dataset.path): has no example to measure") }
     return try measure(units, model: model, identity: identity)

@@ -97,6 +97,12 @@ public struct ImageTextDataset: Sendable {
     self.problems = problems
   }
 
+  /// What is left out, a line each, for people.
+  public var warnings: [String] {
+    problems.warnings()
+      + (unannotated > 0 ? ["\(unannotated) questions have no annotation and are left out, as by VQA's own program"] : [])
+  }
+
   /// The same examples, each about its own object.
   ///
   /// - Throws: `COCOError` where they are questions.

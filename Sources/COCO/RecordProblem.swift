@@ -51,6 +51,8 @@ public struct RecordProblems: Sendable {
   /// The records that may be samples (annotations, questions) and are left out, listed or not.
   public private(set) var lostSamples = 0
 
+  public init() {}
+
   public var isEmpty: Bool { listed.isEmpty }
   /// All, listed or not.
   public var count: Int { listed.count + unlisted }
@@ -58,21 +60,35 @@ public struct RecordProblems: Sendable {
   /// The annotations or questions that are left out: one entry for each, but for those that aren't listed.
   public var lost: [RecordProblem] { listed.filter(\.isLostSample) }
 
-  /// One line for each problem that costs a sample, for people, and one that counts the others.
+  /// How many records of a list of warnings are named.
+  public static let mostNamed = 10
+
+  /// One line for each record that is left out, for people, and one that counts those that aren't named.
   ///
-  /// - Parameter most: how many problems are named; nil for all.
-  public func warnings(most: Int? = nil) -> [String] {
-    let lost = lost
+  /// - Parameter most: how many are named; nil for all.
+  public func warnings(most: Int? = mostNamed) -> [String] {
+    guard lostSamples > 0 else { return [] }
     let named = lost.prefix(most ?? .max)
     let rest = lostSamples - named.count
-    return named.map { "\($0) – it is left out" } + (rest > 0 ? ["… and \(rest) more records are left out"] : [])
+    return named.map { "left out: \($0)" } + (rest > 0 ? ["… and \(rest) more records are left out"] : [])
   }
 
-  /// What a strict run says of records that are left out: all of them; nil where there are none.
+  /// How many objects lose a part of their outline, with the first; nil where none does.
+  ///
+  /// - Parameter objects: how many there are.
+  public func lostParts(of objects: Int) -> String? {
+    guard let first = listed.first(where: { $0.cost == .part }) else { return nil }
+    let losing = Set(listed.lazy.filter { $0.cost == .part }.map(\.position)).count
+    return "\(losing) of \(objects) objects lost a part of their outline that can't be drawn; the first: \(first)"
+  }
+
+  /// What a strict run says of records and parts of outlines that are left out: all of them; nil where there are none.
   public var refusal: String? {
-    guard lostSamples > 0 else { return nil }
-    return "\(lostSamples) records can't be used (--strict):" + lost.map { "\n  \($0)" }.joined()
-      + (lostSamples > lost.count ? "\n  … and \(lostSamples - lost.count) more" : "")
+    let faults = listed.filter { $0.isLostSample || $0.cost == .part }
+    let more = lostSamples - lost.count
+    guard !faults.isEmpty || more > 0 else { return nil }
+    return "\(faults.count + more) records or parts of them can't be used (--strict):"
+      + faults.map { "\n  \($0)" }.joined() + (more > 0 ? "\n  … and \(more) more" : "")
   }
 
   /// The problem at this place of a record, or below it; nil where none is listed.

@@ -173,6 +173,21 @@ extension KeyObjectDataset {
     return problems
   }
 
+  /// All that keeps annotations from being samples with an object, as far as the file shows: records that are left out, outlines
+  /// and parts of them that can't be drawn, and descriptions that aren't there.
+  public func sampleProblems(of annotations: [Annotation]) -> RecordProblems {
+    var all = outlineProblems(of: annotations)
+    for problem in problems.listed where problem.cost == .record { all.add(problem) }
+    for annotation in annotations where (annotation.description ?? "").allSatisfy(\.isWhitespace) {
+      let error =
+        fault(of: annotation, .description)
+        ?? COCOError(jsonPath: "annotations[\(annotation.position)]", problem: "there is no description")
+      all.add(RecordProblem(.annotation, at: annotation.position, id: annotation.id, error, cost: .record))
+    }
+    all.sort()
+    return all
+  }
+
   /// - Throws: `COCOError` with the place in the file.
   private func outline(of annotation: Annotation) throws -> Outline {
     let place = "annotations[\(annotation.position)].segmentation"
@@ -185,12 +200,5 @@ extension KeyObjectDataset {
     }
     var reader = JSONReader(bytes, range: range, root: place)
     return try Outline(&reader)
-  }
-}
-
-extension RecordProblems {
-  /// How many objects lose a part of their outline.
-  public var objectsThatLoseParts: Int {
-    Set(listed.lazy.filter { $0.cost == .part }.map(\.position)).count
   }
 }

@@ -57,13 +57,16 @@ public struct GenerationJob {
     let units = GenerationUnit.units(of: dataset, limit: configuration.limit)
     guard !units.isEmpty else { throw JobError("\(configuration.dataset.path): has no image to describe") }
     if isFinished { return world.rank == 0 ? try finishedSummary(units, kind: dataset.kind) : nil }
+    try world.tell(
+      dataset.warnings, of: configuration.dataset, refusal: dataset.problems.refusal, isStrict: configuration.isStrict)
+    let lost = dataset.problems.lostSamples
     return try generate(
-      units, kind: dataset.kind, view: try world.agree { try view(json) }, model: model, identity: identity)
+      units, kind: dataset.kind, view: try world.agree { try view(json) }, model: model, identity: identity, lost: lost)
   }
 
   private func generate(
     _ units: [GenerationUnit], kind: ImageTextDataset.Kind, view: ((ImageTextExample, RGBImage) throws -> RGBImage)?,
-    model: any VisionLanguageModel, identity: RunIdentity
+    model: any VisionLanguageModel, identity: RunIdentity, lost: Int
   ) throws -> Summary? {
     var done: [Int64: GenerationResult] = [:]
     let journal = try world.agree {
@@ -110,13 +113,13 @@ public struct GenerationJob {
     progress?.finish()
     guard world.rank == 0, let journal else { return nil }
     try journal.flush()
-    return try write(units, done, kind: kind, journal: journal)
+    return try write(units, done, kind: kind, journal: journal, lost: lost)
   }
 
   private func write(
-    _ units: [GenerationUnit], _ done: [Int64: GenerationResult], kind: ImageTextDataset.Kind, journal: Journal
+    _ units: [GenerationUnit], _ done: [Int64: GenerationResult], kind: ImageTextDataset.Kind, journal: Journal, lost: Int
   ) throws -> Summary {
-    var skipped = 0
+    var skipped = lost
     var entries: [GeneratedTexts.Entry] = []
     for unit in units {
       for outcome in done[unit.imageID]?.outcomes ?? [] {
@@ -161,11 +164,12 @@ public struct GenerationJob {
   /// What the model is shown of an image for one example, where each object is asked about by itself.
   private func view(_ json: [UInt8]) throws -> ((ImageTextExample, RGBImage) throws -> RGBImage)? {
     guard let objects = configuration.objects else { return nil }
-    let dataset = try KeyObjectDataset(json: Data(json), name: configuration.dataset.path)
-    let annotations = Dictionary(uniqueKeysWithValues: dataset.annotations.map { ($0.id, $0) })
+    let dataset = try KeyObjectDataset(json: json, name: configuration.dataset.path)
+    let annotations = Dictionary(dataset.annotations.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
     return { example, image in
       guard let annotation = annotations[example.id] else { throw JobError("there is no annotation \(example.id)") }
-      return try objects.picture(of: image, mask: try dataset.mask(for: annotation))
+      return try objects.picture(
+        of: image, mask: try dataset.mask(for: annotation, height: image.height, width: image.width))
     }
   }
 

@@ -36,14 +36,14 @@ struct UnitScorer {
     let layout: VisualLayout
     do {
       image = try JobInputs.image(
-        unit.image.fileName, in: configuration.images, size: (unit.image.width, unit.image.height))
+        unit.image.fileName, in: configuration.images, size: unit.image.size.map { ($0.width, $0.height) })
       layout = try model.visualLayout(width: image.width, height: image.height)
     } catch {
       return result(of: unit, [:], otherwise: "\(error)")
     }
     for annotation in unit.annotations {
       do {
-        samples.append(try prepare(annotation, layout: layout))
+        samples.append(try prepare(annotation, of: image, layout: layout))
       } catch {
         outcomes[annotation.id] = .skipped(reason: "\(error)")
       }
@@ -87,11 +87,13 @@ struct UnitScorer {
       })
   }
 
-  private func prepare(_ annotation: Annotation, layout: VisualLayout) throws -> Sample {
+  private func prepare(_ annotation: Annotation, of image: RGBImage, layout: VisualLayout) throws -> Sample {
     let description = (annotation.description ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
-    guard !description.isEmpty else { throw JobError("it has no description") }
+    guard !description.isEmpty else {
+      throw dataset.fault(of: annotation, .description) ?? COCOError(problem: "it has no description")
+    }
     let mask = try TokenMask(
-      of: dataset.mask(for: annotation), cells: layout.cells, threshold: configuration.options.coverage)
+      of: dataset.mask(for: annotation, height: image.height, width: image.width), cells: layout.cells, threshold: configuration.options.coverage)
     let sequence = try model.sequence(
       prompt: configuration.prompt, description: description, visualTokens: layout.visualTokens)
     guard !sequence.caption.isEmpty else { throw JobError("its description has no token") }
