@@ -54,13 +54,16 @@ public struct AblationJob {
     }
     try world.agree(on: identity)
     if isFinished { return try world.agree { world.rank == 0 ? try finishedSummary(identity) : nil } }
+    try world.tell(
+      dataset.warnings, of: configuration.dataset, refusal: dataset.problems.refusal, isStrict: configuration.isStrict)
     let units = AblationUnit.units(of: dataset, limit: configuration.limit)
     guard !units.isEmpty else { throw JobError("\(configuration.dataset.path): has no example to measure") }
-    return try measure(units, model: model, identity: identity)
+    let last = configuration.limit.flatMap { _ in units.flatMap(\.examples).map(\.id).max() }
+    return try measure(units, model: model, identity: identity, lost: dataset.problems.lost(upTo: last))
   }
 
   private func measure(
-    _ units: [AblationUnit], model: any VisionLanguageModel, identity: RunIdentity
+    _ units: [AblationUnit], model: any VisionLanguageModel, identity: RunIdentity, lost: [RecordProblem]
   ) throws -> Summary? {
     var done: [Int64: UnitLosses] = [:]
     let journal = try world.agree {
@@ -112,13 +115,15 @@ public struct AblationJob {
     progress?.finish()
     guard world.rank == 0, let journal else { return nil }
     try journal.flush()
-    return try write(units.compactMap { done[$0.imageID] }, journal: journal, identity: identity)
+    return try write(units.compactMap { done[$0.imageID] }, journal: journal, identity: identity, lost: lost)
   }
 
-  private func write(_ results: [UnitLosses], journal: Journal, identity: RunIdentity) throws -> Summary {
+  private func write(
+    _ results: [UnitLosses], journal: Journal, identity: RunIdentity, lost: [RecordProblem]
+  ) throws -> Summary {
     let result: AblationResult
     do {
-      result = try AblationResult(results, configuration, run: identity)
+      result = try AblationResult(results, configuration, run: identity, lost: lost)
     } catch {
       // Nothing in it is worth going on from, and it would bar the way of the next attempt.
       try journal.remove()
