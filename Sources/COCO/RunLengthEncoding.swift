@@ -8,10 +8,12 @@ public struct RunLengthEncoding: Sendable, Equatable {
   /// The lengths of the runs; they sum to `height * width`.
   public let counts: [Int]
 
-  /// - Throws: `COCOError` where the size is impossible, or where the counts are not a division of
-  ///   `height * width` pixels.
+  /// Reads lengths of runs. Where they end early, the rest is 0, as pycocotools takes it: some writers leave the last run out.
+  ///
+  /// - Throws: `COCOError` where the size is impossible, or where the counts leave the `height * width` pixels.
   public init(height: Int, width: Int, counts: [Int]) throws {
     try BinaryMask.checkSize(height: height, width: width)
+    guard !counts.isEmpty else { throw COCOError(problem: "there are no runs") }
     let pixels = height * width
     var sum = 0
     for (index, count) in counts.enumerated() {
@@ -23,12 +25,13 @@ public struct RunLengthEncoding: Sendable, Equatable {
       }
       sum += count
     }
-    guard sum == pixels else {
-      throw COCOError(problem: "the runs sum to \(sum) pixels; a \(width) x \(height) mask has \(pixels)")
-    }
     self.height = height
     self.width = width
-    self.counts = counts
+    var whole = counts
+    if sum < pixels {
+      if whole.count.isMultiple(of: 2) { whole.append(pixels - sum) } else { whole[whole.count - 1] += pixels - sum }
+    }
+    self.counts = whole
   }
 
   /// Reads pycocotools' compressed string: from the fourth count on the difference to the count two before,
@@ -92,8 +95,13 @@ public struct RunLengthEncoding: Sendable, Equatable {
 
   public func decoded() -> BinaryMask {
     var canvas = MaskCanvas(height: height, width: width)
-    for run in runs { canvas.paint(run) }
+    paint(on: &canvas)
     return canvas.mask
+  }
+
+  /// Sets the pixels of the runs on a canvas of the same size.
+  func paint(on canvas: inout MaskCanvas) {
+    for run in runs { canvas.paint(run) }
   }
 
   /// The number of pixels that are set.

@@ -3,10 +3,11 @@ import HDF5Store
 import HeadImpact
 
 extension HeadImpactFile {
-  /// The run that a finished file is of, and how many samples it skipped.
+  /// The run that a finished file is of, and what of each sample that it skipped could not be used (empty where a file of an
+  /// older version doesn't say).
   ///
   /// - Throws: `HDF5Error`, or `HeadImpactError` naming the attribute that is missing or not what this program writes.
-  public static func origin(of url: URL) throws -> (identity: ScoreIdentity, skipped: Int) {
+  public static func origin(of url: URL) throws -> (identity: ScoreIdentity, skipped: [String]) {
     try HDF5File.read(from: url.path) { file in
       func wrong(_ name: String) -> HeadImpactError {
         HeadImpactError(
@@ -43,7 +44,9 @@ extension HeadImpactFile {
         modelSHA256: try string("model_sha256"), adapterSHA256: adapter,
         datasetSHA256: try string("dataset_sha256"), prompt: try string("prompt"), precision: try string("precision"),
         limit: limit == 0 ? nil : limit, options: options, savesScores: try file.exists("/scores"))
-      return (identity, Int(try integer("samples_skipped")))
+      let count = try file.read("/skipped/id", as: Int64.self).values.count
+      let kinds = try file.exists("/skipped/kind") ? file.readStrings("/skipped/kind").values : []
+      return (identity, kinds.count == count ? kinds : [String](repeating: "", count: count))
     }
   }
 }
