@@ -136,14 +136,14 @@ struct JSONReader {
     return Self.text(content) ?? String(decoding: content, as: UTF8.self)
   }
 
-  /// Reads a whole number; `7.0` is one. With a point or an exponent it is a double to whoever wrote it, and exact up to 2⁵³ only.
+  /// Reads a whole number; `7.0` is one. With a point or an exponent it is a double to whoever wrote it, exact below 2⁵³ only.
   mutating func readInteger() throws -> Int64 {
     try expect(.number)
     let start = position
     try skipNumber()
     let token = bytes[start..<position]
     if let value = Int64(String(decoding: token, as: UTF8.self)) { return value }
-    guard let value = Int64(exactly: Self.double(token)), value.magnitude <= 1 << 53 else {
+    guard let value = Int64(exactly: Self.double(token)), value.magnitude < 1 << 53 else {
       throw failure("\(String(decoding: token.prefix(40), as: UTF8.self)) is not a whole number of 64 bits")
     }
     return value

@@ -8,9 +8,10 @@ public struct RunLengthEncoding: Sendable, Equatable {
   /// The lengths of the runs; they sum to `height * width`.
   public let counts: [Int]
 
-  /// Reads lengths of runs. Where they end early, the rest is 0, as pycocotools takes it: some writers leave the last run out.
+  /// Reads lengths of runs. Where they end early, after a run of 1, the rest is 0: some writers leave that last run out.
   ///
-  /// - Throws: `COCOError` where the size is impossible, or where the counts leave the `height * width` pixels.
+  /// - Throws: `COCOError` where the size is impossible, or where the counts are not a division of
+  ///   `height * width` pixels.
   public init(height: Int, width: Int, counts: [Int]) throws {
     try BinaryMask.checkSize(height: height, width: width)
     guard !counts.isEmpty else { throw COCOError(problem: "there are no runs") }
@@ -29,7 +30,11 @@ public struct RunLengthEncoding: Sendable, Equatable {
     self.width = width
     var whole = counts
     if sum < pixels {
-      if whole.count.isMultiple(of: 2) { whole.append(pixels - sum) } else { whole[whole.count - 1] += pixels - sum }
+      guard whole.count.isMultiple(of: 2) else {
+        throw COCOError(
+          problem: "the runs sum to \(sum) pixels, the last of them of 0; a \(width) x \(height) mask has \(pixels)")
+      }
+      whole.append(pixels - sum)
     }
     self.counts = whole
   }

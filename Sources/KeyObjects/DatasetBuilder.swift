@@ -126,6 +126,11 @@ public struct DatasetBuilder {
 
   private func choose(_ run: RunIdentity) throws -> Chosen {
     let instances = try KeyObjectDataset(renumbering: configuration.instances)
+    guard !instances.annotations.isEmpty || instances.problems.isEmpty else {
+      throw KeyObjectError(
+        "\(configuration.instances.path): has no annotation that can be used"
+          + instances.problems.warnings().map { "\n  " + $0 }.joined())
+    }
     guard instances.annotations.contains(where: { $0.categoryID != nil }), !instances.categories.isEmpty else {
       throw KeyObjectError(
         "\(configuration.instances.path): has no categories of objects; --instances takes a COCO instances file, not captions"
