@@ -66,6 +66,8 @@ public struct AblationJob {
     _ units: [AblationUnit], model: any VisionLanguageModel, identity: RunIdentity, lost: [RecordProblem]
   ) throws -> Summary? {
     var done: [Int64: UnitLosses] = [:]
+    let pictures = try Pictures(
+      Set(units.flatMap(\.examples).map(\.fileName)), in: configuration.images, on: world)
     let journal = try world.agree {
       world.rank == 0 ? try openJournal(identity) { done[$0.imageID] = $0 } : nil
     }
@@ -82,8 +84,6 @@ public struct AblationJob {
     }
     if begun > 0 { progress?.note("resuming: \(begun) of \(total) samples are done") }
 
-    let pictures = try Pictures(
-      Set(units.flatMap(\.examples).map(\.fileName)), in: configuration.images, on: world)
     let reader = DescriptionLossReader(model)
     let ablations = configuration.ablations.map { AblatedHeads($0.heads.map { ($0.layer, $0.head) }) }
     let count = ablations.count

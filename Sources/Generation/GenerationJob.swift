@@ -74,6 +74,8 @@ public struct GenerationJob {
     model: any VisionLanguageModel, identity: RunIdentity, lost: Int
   ) throws -> Summary? {
     var done: [Int64: GenerationResult] = [:]
+    let pictures = try Pictures(
+      Set(units.flatMap(\.examples).map(\.fileName)), in: configuration.images, on: world)
     let journal = try world.agree {
       world.rank == 0 ? try openJournal(identity) { done[$0.imageID] = $0 } : nil
     }
@@ -89,8 +91,6 @@ public struct GenerationJob {
           + "Resume without --strict, or mend it and remove \(configuration.journal.path) to start afresh")
     }
     if begun > 0 { progress?.note("resuming: \(begun) of \(total) samples are done") }
-    let pictures = try Pictures(
-      Set(units.flatMap(\.examples).map(\.fileName)), in: configuration.images, on: world)
     let generator = TextGenerator(model, options: configuration.decoding)
     let isStrict = configuration.isStrict
     let sharing = WorkSharing(

@@ -88,6 +88,7 @@ public struct ScoringJob {
     let layers = model.decoder.layers.count
     var sums = HeadImpactAccumulator(layers: layers, heads: model.numAttentionHeads)
     var log = SampleLog()
+    let pictures = try Pictures(Set(plan.units.map(\.image.fileName)), in: configuration.images, on: world)
     let journal = try world.agree {
       guard world.rank == 0 else { return nil as Journal? }
       return try openJournal(identity) { result in try log.add(result, to: &sums) }
@@ -105,7 +106,6 @@ public struct ScoringJob {
     if log.count > 0 { progress?.note("resuming: \(log.count) of \(plan.samples) samples are done") }
 
     let start = Date()
-    let pictures = try Pictures(Set(plan.units.map(\.image.fileName)), in: configuration.images, on: world)
     let scorer = UnitScorer(model: model, dataset: dataset, pictures: pictures, configuration: configuration)
     let rank = world.rank
     let isStrict = configuration.isStrict
