@@ -120,7 +120,7 @@ let package = Package(
 
     .target(name: "TestSupport", dependencies: ["Safetensors"], path: "Tests/TestSupport", swiftSettings: strict),
     .executableTarget(
-      name: "mpi-cases", dependencies: ["MessagePassing", "HDF5Store", "Survey", "TestSupport"],
+      name: "mpi-cases", dependencies: ["MessagePassing", "HDF5Store", "Survey", "AdapterTraining", "TestSupport"],
       path: "Tests/mpi-cases",
       swiftSettings: strict),
     .executableTarget(

@@ -215,19 +215,20 @@ void headimpact_dropout(const float *x, float rate, uint64_t key, float *out, si
   }
 }
 
-// No reordering in here: it rests on exact steps.
-size_t headimpact_add_exactly(const float *x, int64_t *high, int64_t *low, size_t n) {
+// No reordering in here: it rests on exact steps. Sums are of unsigned numbers, which wrap where signed ones are undefined;
+// a caller that keeps to `limit` sees neither.
+size_t headimpact_add_exactly(const float *x, float limit, int64_t *high, int64_t *low, size_t n) {
 #pragma clang fp reassociate(off) contract(off)
   size_t refused = 0;
   for (size_t i = 0; i < n; i++) {
-    if (!(fabsf(x[i]) < 0x1p30f)) {
+    if (!(fabsf(x[i]) < limit && limit <= 0x1p30f)) {
       refused++;
       continue;
     }
     double scaled = (double)x[i] * 0x1p32;
     double whole = floor(scaled);
-    high[i] += (int64_t)whole;
-    low[i] += (int64_t)((scaled - whole) * 0x1p40);
+    high[i] = (int64_t)((uint64_t)high[i] + (uint64_t)(int64_t)whole);
+    low[i] = (int64_t)((uint64_t)low[i] + (uint64_t)(int64_t)((scaled - whole) * 0x1p40));
   }
   return refused;
 }

@@ -254,7 +254,7 @@ struct BackwardTests {
     func sum(_ order: [Float]) -> (Int64, Int64) {
       var (high, low): (Int64, Int64) = (0, 0)
       for value in order {
-        let refused = headimpact_add_exactly([value], &high, &low, 1)
+        let refused = headimpact_add_exactly([value], 0x1p30, &high, &low, 1)
         #expect(refused == 0)
       }
       return (high, low)
@@ -265,9 +265,22 @@ struct BackwardTests {
     #expect(abs(total - (3.75 + 2.5e-12)) < 1e-15)
     var (high, low): (Int64, Int64) = (0, 0)
     for value in [Float.nan, .infinity, 0x1p30, -0x1p30] {
-      let refused = headimpact_add_exactly([value], &high, &low, 1)
+      let refused = headimpact_add_exactly([value], 0x1p30, &high, &low, 1)
+      #expect(refused == 1)
+    }
+    for (value, limit) in [(Float(0x1p20), Float(0x1p20)), (1, 0x1p31), (1, .infinity)] {
+      let refused = headimpact_add_exactly([value], limit, &high, &low, 1)
       #expect(refused == 1)
     }
     #expect(high == 0 && low == 0)
+    // As many as the limit is for, of one sign and as large as can be.
+    for sign in [Float(1), -1] {
+      (high, low) = (0, 0)
+      for _ in 0..<1024 {
+        let refused = headimpact_add_exactly([sign * Float(0x1p20).nextDown], 0x1p20, &high, &low, 1)
+        #expect(refused == 0)
+      }
+      #expect(Double(high) * 0x1p-32 + Double(low) * 0x1p-72 == Double(sign) * 1024 * Double(Float(0x1p20).nextDown))
+    }
   }
 }

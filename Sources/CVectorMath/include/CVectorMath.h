@@ -48,8 +48,9 @@ double headimpact_cross_entropy(float *logits, size_t n, size_t target);
 void headimpact_dropout(const float *x, float rate, uint64_t key, float *out, size_t n);
 
 // Adds x to sums in fixed point, 2^-72 apart: high counts 2^-32, low the rest in 2^-72. Adding integers is exact, so
-// the order doesn't matter. Returns how many x were not finite or 2^30 and more; they are left out.
-size_t headimpact_add_exactly(const float *x, int64_t *high, int64_t *low, size_t n);
+// the order doesn't matter. Returns how many x were not finite or not below limit in magnitude; they are left out. A limit of
+// 2^30 / k lets k such x be added with room to spare; above 2^30 nothing is taken.
+size_t headimpact_add_exactly(const float *x, float limit, int64_t *high, int64_t *low, size_t n);
 
 // Conversions. To bf16 rounds to nearest, ties to even.
 void headimpact_widen_bf16(const uint16_t *x, float *out, size_t n);
