@@ -28,7 +28,7 @@ public struct Diagnosis: Sendable, Encodable {
     let cores = ProcessInfo.processInfo.activeProcessorCount
     let threads = threads ?? JobDefaults.threads(localRanks: ranks)
     note("MPI", Communicator.libraryVersion)
-    note("BLAS", LinearAlgebraLibraries.openBLAS)
+    if let blas = LinearAlgebraLibraries.openBLAS { note("BLAS", blas) }
     note("oneDNN", LinearAlgebraLibraries.oneDNN)
     note("HDF5", HDF5File.libraryVersion)
     note("bf16 instructions", Self.bfloat16)

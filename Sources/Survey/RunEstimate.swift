@@ -65,16 +65,17 @@ public enum MatrixProductRate {
     let (rows, columns, depth) = (448, 4096, 1536)
     let weights = BlankWeights(rows: columns, columns: depth)
     let layer = Linear(weight: weights.matrix)
-    var x = [Float](repeating: 0.5, count: rows * depth)
+    let x = [Float](repeating: 0.5, count: rows * depth)
     var y = [Float](repeating: 0, count: rows * columns)
-    let operand = context.operand(&x, rows: rows, columns: depth)
-    try context.apply(layer, to: operand, into: &y)
-    let start = Date()
-    var products = 0
-    while products < 3 || Date().timeIntervalSince(start) < 1 {
+    return try context.withOperand(x, rows: rows, columns: depth) { operand in
       try context.apply(layer, to: operand, into: &y)
-      products += 1
+      let start = Date()
+      var products = 0
+      while products < 3 || Date().timeIntervalSince(start) < 1 {
+        try context.apply(layer, to: operand, into: &y)
+        products += 1
+      }
+      return Double(2 * rows * columns * depth * products) / Date().timeIntervalSince(start)
     }
-    return Double(2 * rows * columns * depth * products) / Date().timeIntervalSince(start)
   }
 }

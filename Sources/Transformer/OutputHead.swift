@@ -52,7 +52,7 @@ public final class OutputHead {
       losses += context.crossEntropy(logits, vocabulary: outputs, targets: targets[first..<first + rows])
       guard let gradient else { continue }
       let dNormed = normed.base
-      try context.applyBack(weight, to: context.operand(logits, rows: rows, columns: outputs), into: dNormed)
+      try context.applyBack(weight, to: logits, rows: rows, into: dNormed)
       let result = self.gradient.reserving(rows * size)
       result.update(repeating: 0, count: rows * size)
       context.rmsNormBack(dNormed, x: stream, weight: norm, eps: eps, into: result, rows: rows)
@@ -66,7 +66,7 @@ public final class OutputHead {
     normed.reserve(rows * size)
     scores.reserve(rows * outputs)
     context.rmsNorm(hidden, weight: norm, eps: eps, into: normed.base, rows: rows)
-    try context.apply(weight, to: context.operand(normed.base, rows: rows, columns: size), into: scores.base)
+    try context.apply(weight, to: normed.base, rows: rows, into: scores.base)
     return scores.base
   }
 }
