@@ -18,6 +18,7 @@ extension Decoder {
   ) throws {
     guard let adapter, let angles = tape.angles else { return }
     precondition(tape.layout.prefix == 0 && tape.layout.isContiguous)
+    precondition(adapter.parts.isEmpty, "no way back leads through what an adapter replaces")
     for index in tape.layers.reversed() {
       let way = WayBack(
         layer: index, tape: tape, angles: angles, cache: cache, adapter: adapter, gradients: gradients,
@@ -72,7 +73,7 @@ extension Decoder {
     }
     context.lowRankBack(
       way.adapter.factors(update), x: input, dy: dy.floats, dA: way.gradients + update.a.lowerBound,
-      dB: way.gradients + update.b.lowerBound, dx: target, rows: rows.count, scratch: &workspace.lowRank)
+      dB: way.gradients + update.b.lowerBound, dx: target, rows: rows.count, scratch: &workspace.adaptation.lowRank)
     if let dropout, let dx, let target {
       context.dropout(
         target, rate: dropout.rate, rowKeys: rows.map { dropout.rowKeys[outputs?[$0] ?? $0] }, salt: update.site.salt,
