@@ -51,7 +51,8 @@ let package = Package(
     room("TensorCore"),
     room("Kernels", ["TensorCore", "CVectorMath", "COneDNN"] + blas),
     room("Safetensors", ["TensorCore", "CCrypto", "Files"]),
-    room("Tokenization", ["CPCRE2", "Files"]),
+    room("Patterns", ["CPCRE2"]),
+    room("Tokenization", ["Patterns", "CPCRE2", "Files"]),
     room("ImageInput", ["CTurboJPEG", "CPNG", "CImageCodecs", "Files"]),
     room("Drawing", ["ImageInput", "Markup", "CCairo"]),
     room("COCO", ["Files"]),
@@ -66,7 +67,9 @@ let package = Package(
     room("HeadImpactStore", ["HeadImpact", "HDF5Store"]),
     room(
       "LowRankAdaptation",
-      ["VisionLanguage", "Transformer", "Kernels", "TensorCore", "Safetensors", "HeadImpact", "Files"]),
+      [
+        "VisionLanguage", "Transformer", "Kernels", "TensorCore", "Safetensors", "HeadImpact", "Patterns", "Files",
+      ]),
     room("Jobs", ["ImageInput", "MessagePassing", "Safetensors", "Files"]),
     room(
       "Survey",

@@ -45,7 +45,7 @@ public struct AblationJob {
       let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
       let model = try ModelRegistry.load(folder: configuration.model, context: context)
       if let folder = configuration.adapter {
-        model.decoder.adapter = try PEFTAdapter.load(folder: folder, for: model, allowsNoChange: true)
+        model.apply(try PEFTAdapter.load(folder: folder, for: model, allowsNoChange: true))
       }
       let dataset = try ImageTextDataset(
         json: json, name: configuration.dataset.path, annotations: annotations

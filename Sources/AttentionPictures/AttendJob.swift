@@ -46,7 +46,7 @@ public struct AttendJob {
       try JobInputs.checkScored(scored, by: "the heads", is: sha256, of: c.model)
     }
     if let folder = c.adapter {
-      model.decoder.adapter = try PEFTAdapter.load(folder: folder, for: model, allowsNoChange: true)
+      model.apply(try PEFTAdapter.load(folder: folder, for: model, allowsNoChange: true))
     }
     let reading = try AttentionReading(subject, by: model, c)
     let taken = "exists already; choose another --output, or remove it"

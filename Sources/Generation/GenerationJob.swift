@@ -48,7 +48,7 @@ public struct GenerationJob {
       let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
       let model = try ModelRegistry.load(folder: configuration.model, context: context)
       if let folder = configuration.adapter {
-        model.decoder.adapter = try PEFTAdapter.load(folder: folder, for: model)
+        model.apply(try PEFTAdapter.load(folder: folder, for: model))
       }
       let name = configuration.dataset.path
       let texts = try ImageTextDataset(json: json, name: name) { files }

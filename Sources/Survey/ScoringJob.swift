@@ -51,7 +51,7 @@ public struct ScoringJob {
       let model = try ModelRegistry.load(folder: configuration.model, context: context)
       if let folder = configuration.adapter {
         // One that changes nothing yet has a Head Impact too: the model's own.
-        model.decoder.adapter = try PEFTAdapter.load(folder: folder, for: model, allowsNoChange: true)
+        model.apply(try PEFTAdapter.load(folder: folder, for: model, allowsNoChange: true))
       }
       let dataset = try KeyObjectDataset(json: Data(datasetBytes), name: configuration.dataset.path)
       return (model, dataset, try self.identity(of: model, datasetBytes))

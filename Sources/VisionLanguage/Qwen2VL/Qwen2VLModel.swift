@@ -13,6 +13,8 @@ public final class Qwen2VLModel: VisionLanguageModel {
   public static let languageModelModule = "language_model"
 
   public let context: ComputeContext
+  public let checkpoint: SafetensorsCheckpoint
+  public let tokenEmbedding: TokenEmbedding
   public let decoder: Decoder
   public let outputHead: OutputHead
   public let stopTokens: Set<Int32>
@@ -49,7 +51,9 @@ public final class Qwen2VLModel: VisionLanguageModel {
         path: folder.appendingPathComponent("preprocessor_config.json").path, key: "patch_size",
         reason: "(or merge_size or temporal_patch_size) differs from config.json's vision_config")
     }
-    weights = try Qwen2VLWeights(SafetensorsCheckpoint(folder: folder), configuration)
+    checkpoint = try SafetensorsCheckpoint(folder: folder)
+    weights = try Qwen2VLWeights(checkpoint, configuration)
+    tokenEmbedding = TokenEmbedding(weights.embeddings)
     tower = Qwen2VLVisionTower(configuration: configuration, weights: weights, context: context)
     decoder = Decoder(
       layers: weights.decoderLayers, hiddenSize: configuration.hiddenSize, normEps: Float(configuration.rmsNormEps),
@@ -146,7 +150,7 @@ public final class Qwen2VLModel: VisionLanguageModel {
         if sequence.visual.contains(row) {
           target.update(from: features + (row - sequence.visual.lowerBound) * hidden, count: hidden)
         } else {
-          weights.embeddings.copyRow(Int(sequence.ids[row]), into: target)
+          tokenEmbedding.copyRow(Int(sequence.ids[row]), into: target)
         }
       }
     }
