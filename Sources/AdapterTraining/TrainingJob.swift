@@ -72,13 +72,16 @@ public struct TrainingJob {
     let threads = configuration.threads ?? JobDefaults.threads(localRanks: world.localSize)
     let (model, parameterCount) = try world.agree {
       let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
-      let model = try ModelRegistry.load(folder: configuration.model, context: context)
+      let model = try ModelRegistry.load(
+        folder: configuration.model, chatTemplate: configuration.chatTemplate, context: context)
+      try model.chat.requireEndOfTurn()
       return (model, try Self.modelParameters(configuration.model))
     }
     let datasets = try readDatasets()
     let plan = try world.agree { try AdapterPlan(configuration, model: model) }
     let identity = try world.agree { try self.identity(datasets.digests, plan) }
     try world.agree(on: identity)
+    world.tell(model.remarks.general + model.remarks.training)
     if isFinished { return try finishedSummary(identity, plan, parameterCount) }
 
     try world.agree { try shared?.bind(to: try inputs(datasets.digests)) }
@@ -149,12 +152,13 @@ public struct TrainingJob {
   private func inputs(_ digests: [(name: String, value: String)]) throws -> RunIdentity {
     let c = configuration
     let model = try SafetensorsCheckpoint(folder: c.model).headerDigest()
+    let files = try ModelFiles(folder: c.model, chatTemplate: c.chatTemplate).parts
     let options: [(name: String, value: String)] = [
       ("--prompt", c.prompt), ("--precision", c.precision.rawValue), ("--limit", c.limit.map(String.init) ?? "none"),
       ("--seed", "\(c.seed)"), ("--validation-share", "\(c.validationShare)"),
     ]
     return RunIdentity(
-      [("program version", JobDefaults.programVersion), ("model (SHA-256)", model)] + digests + options)
+      [("program version", JobDefaults.programVersion), ("model (SHA-256)", model)] + files + digests + options)
   }
 
   private func resume(_ checkpoints: CheckpointFolder, _ identity: RunIdentity, _ adapter: LowRankAdapter) throws

@@ -44,7 +44,8 @@ public struct GenerationJob {
     let threads = configuration.threads ?? JobDefaults.threads(localRanks: world.localSize)
     let (model, dataset, identity) = try world.agree { () -> (any VisionLanguageModel, ImageTextDataset, RunIdentity) in
       let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
-      let model = try ModelRegistry.load(folder: configuration.model, context: context)
+      let model = try ModelRegistry.load(
+        folder: configuration.model, chatTemplate: configuration.chatTemplate, context: context)
       if let folder = configuration.adapter {
         model.decoder.adapter = try PEFTAdapter.load(folder: folder, for: model)
       }
@@ -54,6 +55,7 @@ public struct GenerationJob {
       return (model, dataset, try self.identity(of: model, json))
     }
     try world.agree(on: identity)
+    world.tell(model.remarks.general + model.remarks.generating)
     let units = GenerationUnit.units(of: dataset, limit: configuration.limit)
     guard !units.isEmpty else { throw JobError("\(configuration.dataset.path): has no image to describe") }
     if isFinished { return world.rank == 0 ? try finishedSummary(units, kind: dataset.kind) : nil }
@@ -172,7 +174,9 @@ public struct GenerationJob {
   private func identity(of model: any VisionLanguageModel, _ json: [UInt8]) throws -> RunIdentity {
     let c = configuration
     let adapter = try c.adapter.map(PEFTAdapter.digest)
-    return RunIdentity([
+    let files = try ModelFiles(folder: c.model, chatTemplate: c.chatTemplate, generates: true).parts
+    let penalty = c.decoding.repetitionPenalty ?? model.generation.repetitionPenalty
+    return RunIdentity(files + [
       ("program version", JobDefaults.programVersion), ("model type", type(of: model).modelType),
       ("model (SHA-256)", try SafetensorsCheckpoint(folder: c.model).headerDigest()),
       ("adapter (SHA-256)", adapter ?? "none"),
@@ -180,7 +184,8 @@ public struct GenerationJob {
       ("--objects", c.objects?.rawValue ?? "none"), ("--precision", c.precision.rawValue),
       ("--limit", c.limit.map(String.init) ?? "none"),
       ("--max-new-tokens", "\(c.decoding.maxNewTokens)"), ("--temperature", "\(c.decoding.temperature)"),
-      ("--top-p", "\(c.decoding.topP)"), ("--beams", "\(c.decoding.beams)"), ("--seed", "\(c.decoding.seed)"),
+      ("--top-p", "\(c.decoding.topP)"), ("--beams", "\(c.decoding.beams)"),
+      ("--repetition-penalty", "\(penalty)"), ("--seed", "\(c.decoding.seed)"),
     ])
   }
 

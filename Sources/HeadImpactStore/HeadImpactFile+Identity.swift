@@ -41,6 +41,7 @@ extension HeadImpactFile {
       let identity = ScoreIdentity(
         programVersion: try string("program_version"), modelType: try string("model_type"),
         modelSHA256: try string("model_sha256"), adapterSHA256: adapter,
+        chatTemplateSHA256: try string("chat_template_sha256"), modelFiles: try string("model_files_sha256"),
         datasetSHA256: try string("dataset_sha256"), prompt: try string("prompt"), precision: try string("precision"),
         limit: limit == 0 ? nil : limit, options: options, savesScores: try file.exists("/scores"))
       return (identity, Int(try integer("samples_skipped")))

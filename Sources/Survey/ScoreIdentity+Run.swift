@@ -1,11 +1,13 @@
 import HeadImpact
 import HeadImpactStore
 import Jobs
+import VisionLanguage
 
 extension ScoreIdentity {
   var run: RunIdentity {
     RunIdentity([
       ("program version", programVersion), ("model type", modelType), ("model (SHA-256)", modelSHA256),
+      ("chat template (SHA-256)", chatTemplateSHA256), ("model files (SHA-256)", modelFiles),
       ("adapter (SHA-256)", adapterSHA256 ?? "none"),
       ("dataset (SHA-256)", datasetSHA256), ("--prompt", prompt), ("--precision", precision),
       ("--limit", limit.map(String.init) ?? "none"), ("--coverage", "\(options.coverage)"),
@@ -17,11 +19,12 @@ extension ScoreIdentity {
   }
 
   init(
-    programVersion: String, modelType: String, modelSHA256: String, adapterSHA256: String?, datasetSHA256: String,
-    configuration: ScoreConfiguration
+    programVersion: String, modelType: String, modelSHA256: String, adapterSHA256: String?, modelFiles: ModelFiles,
+    datasetSHA256: String, configuration: ScoreConfiguration
   ) {
     self.init(
       programVersion: programVersion, modelType: modelType, modelSHA256: modelSHA256, adapterSHA256: adapterSHA256,
+      chatTemplateSHA256: modelFiles.chatTemplateSHA256, modelFiles: modelFiles.listing,
       datasetSHA256: datasetSHA256, prompt: configuration.prompt, precision: configuration.precision.rawValue,
       limit: configuration.limit, options: configuration.options, savesScores: configuration.savesScores)
   }
