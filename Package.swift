@@ -51,6 +51,7 @@ let package = Package(
     room("MessagePassing", ["CMPI"]),
     room("HDF5Store", ["CHDF5"]),
     room("Files"),
+    room("ChatTemplate"),
     room("Markup"),
     room("Transformer", ["TensorCore", "Kernels", "Safetensors"]),
     room("VisionLanguage", ["Transformer", "ImageInput", "Tokenization", "HeadImpact", "Files"]),
@@ -133,6 +134,7 @@ let package = Package(
     tests(of: "Jobs"),
     tests(of: "Survey", ["HeadImpactStore", "Jobs", "Demonstration"]),
     tests(of: "Markup"),
+    tests(of: "ChatTemplate", exclude: ["Goldens"]),
     tests(
       of: "Reporting",
       ["HeadImpact", "HeadImpactStore", "HDF5Store", "COCO", "ImageInput", "Safetensors", "Markup"]),
