@@ -54,7 +54,7 @@ let package = Package(
     room("ChatTemplate"),
     room("Markup"),
     room("Transformer", ["TensorCore", "Kernels", "Safetensors"]),
-    room("VisionLanguage", ["Transformer", "ImageInput", "Tokenization", "HeadImpact", "Files"]),
+    room("VisionLanguage", ["ChatTemplate", "Transformer", "ImageInput", "Tokenization", "HeadImpact", "Files"]),
     room("HeadImpact", ["COCO"]),
     room("Evaluation", ["CPCRE2", "COCO", "HDF5Store", "HeadImpact"]),
     room("HeadImpactStore", ["HeadImpact", "HDF5Store"]),

@@ -17,7 +17,8 @@ extension ExperimentConfiguration {
             ])
           }
         ),
-        ("model", model), ("precision", precision.rawValue), ("prompt", prompt), ("seed", seed), ("threads", threads),
+        ("model", model), ("chat_template", chatTemplate),
+        ("precision", precision.rawValue), ("prompt", prompt), ("seed", seed), ("threads", threads),
         ("score", map(score.pairs)),
         ("select", map([("measure", select.measure.rawValue), ("layers", select.layers), ("heads", select.heads)])),
         ("tasks", map(tasks.map { ($0.kind.rawValue, try map($0.pairs)) })),

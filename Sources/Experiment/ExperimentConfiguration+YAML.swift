@@ -33,6 +33,7 @@ extension ExperimentConfiguration {
       throw root.wrong("model", "is missing: a model folder, or demonstration for the bundled one")
     }
     self.model = model
+    chatTemplate = try root.string("chat_template")
     precision = try root.choice("precision", Precision.self) ?? precision
     prompt = try root.string("prompt") ?? prompt
     seed = try root.integer("seed", atLeast: 0) ?? seed

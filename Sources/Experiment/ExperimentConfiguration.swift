@@ -13,6 +13,8 @@ public struct ExperimentConfiguration: Sendable, Equatable {
   /// Makes the bundled model and drawn scenes in the folder, and takes them where no other model or data is named.
   public var demonstration: Demonstration?
   public var model: String
+  /// Takes the place of the model folder's chat template.
+  public var chatTemplate: String?
   public var precision = Precision.bf16
   public var prompt = JobDefaults.prompt
   public var seed = 0

@@ -42,7 +42,7 @@ public struct ExperimentJob {
     try world.agree { if world.rank == 0 { try openFolder() } }
     let book = StepBook(folder: folder.steps, total: steps, isQuiet: isQuiet, on: world)
     let data = try prepare(book)
-    let model = try world.agree { try SafetensorsCheckpoint(folder: fileURL(configuration.model)).headerDigest() }
+    let model = try world.agree { try modelDigest() }
     let scored = try score(book, data: data, model: model)
     let table = try world.agree { try HeadImpactFile.read(folder.headImpact).table }
     let arms = try world.agree { try checkDistinct(configuration.arms.map { try layers(of: $0, table) }) }
@@ -126,6 +126,7 @@ public struct ExperimentJob {
     var c = ScoreConfiguration(
       model: fileURL(configuration.model), dataset: fileURL(source.dataset), images: fileURL(source.images),
       output: output)
+    c.chatTemplate = configuration.chatTemplate.map(fileURL)
     c.prompt = configuration.prompt
     c.precision = configuration.precision
     c.limit = source.limit
@@ -134,6 +135,15 @@ public struct ExperimentJob {
     c.threads = configuration.threads
     c.isQuiet = isQuiet
     return c
+  }
+
+  /// Of the weight files' headers and of whatever else in the model folder decides numbers.
+  private func modelDigest() throws -> String {
+    let folder = fileURL(configuration.model)
+    let files = try ModelFiles(
+      folder: folder, chatTemplate: configuration.chatTemplate.map(fileURL), generates: true)
+    return ([try SafetensorsCheckpoint(folder: folder).headerDigest()] + files.parts.map(\.value))
+      .joined(separator: " ")
   }
 
   /// What a job's numbers depend on besides its own options.
@@ -277,6 +287,7 @@ public struct ExperimentJob {
     var c = GenerateConfiguration(
       model: fileURL(configuration.model), dataset: fileURL(task.test.dataset), images: fileURL(task.test.images),
       output: output)
+    c.chatTemplate = configuration.chatTemplate.map(fileURL)
     c.prompt = configuration.prompt
     c.precision = configuration.precision
     c.limit = task.test.limit
@@ -319,6 +330,7 @@ public struct ExperimentJob {
           table, measure: configuration.select.measure, count: ablate.heads, randomSeeds: ablate.seeds.map(UInt64.init))
       )
       c.annotations = ablate.source.annotations.map(fileURL)
+      c.chatTemplate = configuration.chatTemplate.map(fileURL)
       c.prompt = configuration.prompt
       c.precision = configuration.precision
       c.limit = ablate.source.limit

@@ -5,9 +5,13 @@ import VisionLanguage
 
 extension ScoreIdentity {
   var run: RunIdentity {
-    RunIdentity([
+    let files = modelFiles.split(separator: "\n").map { line in
+      let parts = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
+      return (name: "\(parts.last?.drop { $0 == " " } ?? "") (SHA-256)", value: String(parts.first ?? ""))
+    }
+    return RunIdentity(files + [
       ("program version", programVersion), ("model type", modelType), ("model (SHA-256)", modelSHA256),
-      ("chat template (SHA-256)", chatTemplateSHA256), ("model files (SHA-256)", modelFiles),
+      ("chat template (SHA-256)", chatTemplateSHA256), 
       ("adapter (SHA-256)", adapterSHA256 ?? "none"),
       ("dataset (SHA-256)", datasetSHA256), ("--prompt", prompt), ("--precision", precision),
       ("--limit", limit.map(String.init) ?? "none"), ("--coverage", "\(options.coverage)"),

@@ -146,6 +146,29 @@ private struct Marker {
   }
 }
 
+/// What transformers gives a template of a conversation about one image.
+private struct Variables {
+  let specialTokens: [(name: String, text: String)]
+
+  /// - Parameter answer: nil for a question that is to be answered.
+  func of(prompt: String, answer: String?) -> TemplateDictionary {
+    let question: TemplateValue = [
+      "role": "user", "content": [["type": "image"], ["type": "text", "text": .string(prompt)]],
+    ]
+    let messages = [question] + (answer.map { [turn(answer: $0)] } ?? [])
+    var variables = TemplateDictionary(specialTokens.map { ($0.name, .string($0.text)) })
+    variables["messages"] = .list(messages)
+    variables["tools"] = TemplateValue.none
+    variables["documents"] = TemplateValue.none
+    variables["add_generation_prompt"] = .boolean(answer == nil)
+    return variables
+  }
+
+  private func turn(answer: String) -> TemplateValue {
+    ["role": "assistant", "content": [["type": "text", "text": .string(answer)]]]
+  }
+}
+
 /// Where a template puts the image, the prompt and the answer.
 private struct Frame: Sendable {
   /// The text before the answer, or all of a question's.

@@ -29,6 +29,12 @@ public struct ModelFiles: Sendable, Equatable {
     }
   }
 
+  /// Of digests that are known.
+  public init(chatTemplateSHA256: String, digests: [(name: String, value: String)]) {
+    self.chatTemplateSHA256 = chatTemplateSHA256
+    self.digests = digests
+  }
+
   /// As parts of a run's identity.
   public var parts: [(name: String, value: String)] {
     [("chat template (SHA-256)", chatTemplateSHA256)] + digests.map { ("\($0.name) (SHA-256)", $0.value) }
