@@ -55,7 +55,7 @@ let package = Package(
     room("Markup"),
     room("Transformer", ["TensorCore", "Kernels", "Safetensors"]),
     room("VisionLanguage", ["ChatTemplate", "Transformer", "ImageInput", "Tokenization", "HeadImpact", "Files"]),
-    room("HeadImpact", ["COCO"]),
+    room("HeadImpact", ["COCO", "Files"]),
     room("Evaluation", ["CPCRE2", "COCO", "HDF5Store", "HeadImpact"]),
     room("HeadImpactStore", ["HeadImpact", "HDF5Store"]),
     room(
@@ -66,16 +66,16 @@ let package = Package(
       "Survey",
       [
         "Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "HeadImpactStore", "COCO", "MessagePassing",
-        "HDF5Store",
+        "HDF5Store", "Files",
       ]),
     room(
       "AdapterTraining",
-      ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing", "HDF5Store"]),
+      ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing", "HDF5Store", "Files"]),
     room(
-      "Generation", ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing"]),
+      "Generation", ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing", "Files"]),
     room(
       "Ablation",
-      ["Jobs", "VisionLanguage", "Transformer", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing"]),
+      ["Jobs", "VisionLanguage", "Transformer", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing", "Files"]),
     room(
       "AttentionPictures",
       [
@@ -85,13 +85,13 @@ let package = Package(
       "KeyObjects",
       [
         "Jobs", "Drawing", "Generation", "MessagePassing", "VisionLanguage", "HeadImpact", "COCO", "ImageInput",
-        "Kernels", "TensorCore", "Files", "Markup",
+        "Kernels", "TensorCore", "Files", "Markup", "Safetensors",
       ]),
     room(
       "Experiment",
       [
         "Survey", "AdapterTraining", "Generation", "Ablation", "Evaluation", "Reporting", "HeadImpactStore",
-        "Demonstration", "Jobs",
+        "Demonstration", "Jobs", "Files",
         "HeadImpact",
         "LowRankAdaptation",
         .product(name: "Yams", package: "Yams"),
@@ -131,7 +131,7 @@ let package = Package(
     tests(of: "Evaluation", ["COCO", "HDF5Store"], exclude: ["Goldens"]),
     tests(of: "HeadImpactStore", ["HDF5Store", "HeadImpact"]),
     tests(of: "LowRankAdaptation", ["Files"], exclude: ["Goldens"]),
-    tests(of: "Jobs"),
+    tests(of: "Jobs", ["Files", "ImageInput", "MessagePassing"]),
     tests(of: "Survey", ["HeadImpactStore", "Jobs", "Demonstration"]),
     tests(of: "Markup"),
     tests(of: "ChatTemplate", exclude: ["Goldens"]),

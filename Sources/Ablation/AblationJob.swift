@@ -1,4 +1,5 @@
 import COCO
+import Files
 import Foundation
 import Jobs
 import Kernels
@@ -55,7 +56,7 @@ public struct AblationJob {
     }
     try world.agree(on: identity)
     world.tell(model.remarks.general)
-    if isFinished { return world.rank == 0 ? try finishedSummary(identity) : nil }
+    if isFinished { return try world.agree { world.rank == 0 ? try finishedSummary(identity) : nil } }
     let units = AblationUnit.units(of: dataset, limit: configuration.limit)
     guard !units.isEmpty else { throw JobError("\(configuration.dataset.path): has no example to measure") }
     return try measure(units, model: model, identity: identity)
@@ -73,13 +74,16 @@ public struct AblationJob {
     let progress =
       world.rank == 0
       ? ProgressReporter(total: total, begun: begun, ranks: world.worldSize, isQuiet: configuration.isQuiet) : nil
+    for note in journal?.notes ?? [] { progress?.warn(note) }
     if configuration.isStrict, let first = done.values.flatMap(\.skipped).min(by: { $0.id < $1.id }) {
       throw JobError(
-        "example \(first.id) could not be used by the run to resume (--strict): \(first.reason ?? "")\n"
+        "example \(first.id) could not be used by the run to resume (--strict): \(first.skip?.text ?? "")\n"
           + "Resume without --strict, or mend it and remove \(configuration.journal.path) to start afresh")
     }
     if begun > 0 { progress?.note("resuming: \(begun) of \(total) samples are done") }
 
+    let pictures = try Pictures(
+      Set(units.flatMap(\.examples).map(\.fileName)), in: configuration.images, on: world)
     let reader = DescriptionLossReader(model)
     let ablations = configuration.ablations.map { AblatedHeads($0.heads.map { ($0.layer, $0.head) }) }
     let count = ablations.count
@@ -92,16 +96,18 @@ public struct AblationJob {
         try journal?.append(bytes, key: Int(result.imageID))
         done[result.imageID] = result
         for outcome in result.skipped {
-          progress?.warn("example \(outcome.id) is skipped: \(outcome.reason ?? "")")
+          progress?.warn("example \(outcome.id) is skipped: \(outcome.skip?.text ?? "")")
         }
         progress?.advance(by: result.outcomes.count)
       })
     while let index = try sharing.next() {
-      let result = try units[index].measured(
-        by: reader, model: model, ablations: ablations, images: configuration.images, prompt: configuration.prompt,
-        poll: sharing.poll)
+      let result = try pictures.working {
+        try units[index].measured(
+          by: reader, model: model, ablations: ablations, pictures: pictures, prompt: configuration.prompt,
+          poll: sharing.poll)
+      }
       if configuration.isStrict, let outcome = result.skipped.first {
-        throw JobError("example \(outcome.id) can't be used (--strict): \(outcome.reason ?? "")")
+        throw JobError("example \(outcome.id) can't be used (--strict): \(outcome.skip?.text ?? "")")
       }
       try sharing.submit(result.encode(), for: index)
     }
@@ -122,13 +128,16 @@ public struct AblationJob {
       throw error
     }
     let output = configuration.output
-    do {
-      try Data((try result.json() + "\n").utf8).write(to: output, options: .atomic)
-    } catch {
-      throw JobError("\(output.path): can't be written: \(error.localizedDescription)")
-    }
+    try AtomicFile.write(Data((try result.json() + "\n").utf8), to: output)
     try journal.remove()
-    return Summary(result: result, output: output, isNew: true)
+    return summary(result, isNew: true)
+  }
+
+  private func summary(_ result: AblationResult, isNew: Bool) -> Summary {
+    if let report = result.skips.report(allowed: configuration.allowedSkips) {
+      FileHandle.standardError.write(Data("headimpact: \(report)\n".utf8))
+    }
+    return Summary(result: result, output: configuration.output, isNew: isNew)
   }
 
   // MARK: - Before
@@ -136,13 +145,8 @@ public struct AblationJob {
   /// - Throws: where the finished output is of another run than the one asked for.
   private func finishedSummary(_ identity: RunIdentity) throws -> Summary {
     let result = try AblationResult(contentsOf: configuration.output)
-    let differences = result.run.differences(from: identity)
-    guard differences.isEmpty else {
-      throw JobError(
-        "\(configuration.output.path): is finished, with other inputs:\(differences.map { "\n  " + $0 }.joined())\n"
-          + "Give the same ones, or choose another --output")
-    }
-    return Summary(result: result, output: configuration.output, isNew: false)
+    try result.run.requireSame(as: identity, finished: configuration.output)
+    return summary(result, isNew: false)
   }
 
   /// - Throws: where the heads are not the model's.
@@ -163,13 +167,12 @@ public struct AblationJob {
   }
 
   private func openJournal(_ identity: RunIdentity, visit: (UnitLosses) -> Void) throws -> Journal {
-    guard FileManager.default.fileExists(atPath: configuration.journal.path) else {
-      return try Journal.create(at: configuration.journal, identity: identity)
-    }
-    return try Journal.resume(at: configuration.journal, identity: identity) { bytes in
-      let result = try UnitLosses(decoding: bytes, ablations: configuration.ablations.count)
-      visit(result)
-      return Int(result.imageID)
-    }
+    guard configuration.resumes else { return try Journal.create(at: configuration.journal, identity: identity) }
+    return try Journal.resume(
+      at: configuration.journal, identity: identity, salvages: configuration.salvages,
+      decode: { bytes in
+        let result = try UnitLosses(decoding: bytes, ablations: configuration.ablations.count)
+        return (Int(result.imageID), result)
+      }, visit: visit)
   }
 }

@@ -22,6 +22,8 @@ public struct AblationResult: Sendable, Equatable, Codable {
   /// An example that couldn't be used.
   public struct Skipped: Sendable, Equatable, Codable {
     public let id: Int64
+    /// What of it; nil in a file of an older version.
+    public let kind: SkipKind?
     public let reason: String
   }
 
@@ -49,7 +51,7 @@ public struct AblationResult: Sendable, Equatable, Codable {
     modelName = name(configuration.model)
     adapterName = configuration.adapter.map(name)
     self.run = run
-    skipped = units.flatMap(\.skipped).map { Skipped(id: $0.id, reason: $0.reason ?? "") }.sorted { $0.id < $1.id }
+    skipped = units.flatMap(\.skipped).map { Skipped(id: $0.id, kind: $0.skip?.kind, reason: $0.skip?.text ?? "") }.sorted { $0.id < $1.id }
 
     let sums = units.compactMap { ImageSums($0, runs: 1 + configuration.ablations.count) }
     guard !sums.isEmpty else {
@@ -71,6 +73,10 @@ public struct AblationResult: Sendable, Equatable, Codable {
         name: ablation.name, heads: ablation.heads, loss: mean(sums.map { $0.losses[1 + index] }),
         difference: mean(differences), lower: interval.lower, upper: interval.upper)
     }
+  }
+
+  public var skips: SkipCounts {
+    SkipCounts(samples: samples + skipped.count, skipped: skipped.map { $0.kind ?? .record })
   }
 
   /// One object, its keys in alphabetical order and in snake_case.

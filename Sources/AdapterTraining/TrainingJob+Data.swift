@@ -17,7 +17,13 @@ extension TrainingJob {
   struct TrainingData {
     let samples: [TrainingSample]
     let validation: [TrainingSample]
-    let skipped: Int
+    let skips: SkipCounts
+
+    /// Of the examples that are trained and validated on, in their order: which they are depends on what can be read.
+    func digest() throws -> String {
+      let ids = [samples, validation].map { $0.map { "\($0.example.id)" }.joined(separator: ",") }
+      return try Array(ids.joined(separator: ";").utf8).withUnsafeBytes { try SHA256.hex(of: $0) }
+    }
   }
 
   func readDatasets() throws -> Datasets {
@@ -66,21 +72,24 @@ extension TrainingJob {
       images: configuration.validationImages ?? configuration.images)
     let skipped = train.skipped + heldOut.skipped
     if let first = skipped.first, configuration.isStrict {
-      throw JobError("example \(first.id) can't be used (--strict): \(first.reason)")
+      throw JobError("example \(first.id) can't be used (--strict): \(first.reason.text)")
     }
     guard !train.samples.isEmpty else {
       throw JobError(
         "\(configuration.dataset.path): has no example to train on"
-          + train.skipped.prefix(5).map { "\n  example \($0.id): \($0.reason)" }.joined())
+          + train.skipped.prefix(5).map { "\n  example \($0.id): \($0.reason.text)" }.joined())
     }
     if configuration.validation != nil || configuration.validationShare > 0, heldOut.samples.isEmpty {
       throw JobError("no example is left for validation: give another --validation, or a larger --validation-share")
     }
     if world.rank == 0 {
       for sample in skipped {
-        FileHandle.standardError.write(Data("headimpact: example \(sample.id) is skipped: \(sample.reason)\n".utf8))
+        FileHandle.standardError.write(Data("headimpact: example \(sample.id) is skipped: \(sample.reason.text)\n".utf8))
       }
     }
-    return TrainingData(samples: train.samples, validation: heldOut.samples, skipped: skipped.count)
+    let used = train.samples.count + heldOut.samples.count
+    return TrainingData(
+      samples: train.samples, validation: heldOut.samples,
+      skips: SkipCounts(samples: used + skipped.count, skipped: skipped.map(\.reason.kind)))
   }
 }

@@ -44,11 +44,7 @@ public struct AttendJob {
     Remarks.tell(model.remarks.general)
     if let scored = c.scoredModelSHA256 {
       let sha256 = try SafetensorsCheckpoint(folder: c.model).headerDigest()
-      guard scored == sha256 else {
-        throw JobError(
-          "the heads were chosen by the Head Impact of another model (model_sha256 \(scored)) than \(c.model.path) (\(sha256))"
-        )
-      }
+      try JobInputs.checkScored(scored, by: "the heads", is: sha256, of: c.model)
     }
     if let folder = c.adapter {
       model.decoder.adapter = try PEFTAdapter.load(folder: folder, for: model, allowsNoChange: true)

@@ -65,6 +65,9 @@ struct DatasetBuild: ParsableCommand {
   var threads: Int?
   @Flag(help: "Go on where a run with --describe model was stopped.")
   var resume = false
+  @Flag(help: "With --resume, go on with what is whole of a journal that is damaged.")
+  var salvage = false
+  @OptionGroup var skipping: SkipOptions
   @Option(
     help: ArgumentHelp("Divide images among training, validation and test, as 0.8,0.1,0.1.", valueName: "shares"))
   var split: String?
@@ -96,13 +99,19 @@ struct DatasetBuild: ParsableCommand {
     c.precision = precision
     c.threads = threads
     c.resumes = resume
+    c.salvages = salvage
+    c.allowedSkips = skipping.allowSkips
     let configuration = c
     let summary = try Communicator.withWorld { try DatasetBuilder(configuration).run(on: $0) }
     guard let summary else { return }
     switch printing.format {
     case .json: print(try jsonText(summary))
     case .table:
-      for output in summary.outputs { print("\(output.objects) objects of \(output.images) images -> \(output.path)") }
+      let state = summary.isNew ? "" : "; it was finished already"
+      for output in summary.outputs {
+        print("\(output.objects) objects of \(output.images) images -> \(output.path)\(state)")
+      }
+      guard summary.isNew else { return }
       print(
         aligned(
           [["objects", "count"], ["examined", "\(summary.examined)"]]
@@ -111,6 +120,7 @@ struct DatasetBuild: ParsableCommand {
             + summary.categories.prefix(12).map { ["of category: \($0.name)", "\($0.objects)"] }))
       if summary.categories.count > 12 { print("… of \(summary.categories.count) categories") }
     }
+    if let skips = summary.skips { try skipping.check(skips) }
   }
 }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Jobs
 import TensorCore
 
 /// What takes the place of a model folder's chat template.
@@ -30,6 +31,28 @@ struct RunOptions: ParsableArguments {
   var threads: Int?
   @Flag(help: "Go on from the journal of a run that was stopped.")
   var resume = false
+  @Flag(help: "With --resume, go on with what is whole of a journal that is damaged.")
+  var salvage = false
+}
+
+/// How many samples a run may skip.
+struct SkipOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Share of the samples that may be skipped; with more, the exit code is 2 once the output is written.",
+      valueName: "share"))
+  var allowSkips = SkipCounts.defaultAllowed
+
+  /// - Throws: exit code 2 where more samples were skipped.
+  func check(_ skips: SkipCounts) throws {
+    if skips.exceed(allowSkips) { throw ExitCode(2) }
+  }
+
+  func validate() throws {
+    guard (0...1).contains(allowSkips) else {
+      throw ValidationError("--allow-skips is \(allowSkips); it must be a share from 0 to 1.")
+    }
+  }
 }
 
 /// What a run tells.

@@ -122,6 +122,7 @@ struct Train: ParsableCommand {
 
   @Option(help: ArgumentHelp("Threads of each rank (default: the node's cores over its ranks).", valueName: "n"))
   var threads: Int?
+  @OptionGroup var skipping: SkipOptions
   @Flag(help: "Stop at an example that can't be used, instead of skipping it.")
   var strict = false
   @Option(help: "Progress as text, or one JSON line a step.")
@@ -144,6 +145,7 @@ struct Train: ParsableCommand {
     case .json: print(try jsonText(summary))
     case .table: print(Self.text(summary))
     }
+    try skipping.check(summary.skips)
   }
 
   private static func text(_ summary: TrainingJob.Summary) -> String {
@@ -160,7 +162,7 @@ struct Train: ParsableCommand {
     {
       rows.append(["validation loss", "\(number(first)) before, \(number(best)) at best (step \(step))"])
     }
-    if summary.skipped > 0 { rows.append(["skipped examples", "\(summary.skipped)"]) }
+    if let skipped = summary.skips.text { rows.append(["examples", "\(summary.skips.samples), \(skipped)"]) }
     return aligned(rows) + "\n\n-> \(summary.output)\(summary.isNew ? "" : "; it was finished already")"
   }
 
@@ -175,6 +177,7 @@ struct Train: ParsableCommand {
     let target = try AdaptedParts(layers: layers, selection: selection, heads: heads, hi: hi)
     c.layers = target.layers
     c.heads = target.heads
+    c.scored = target.scored
     c.targets = try targets.map(projections)
     c.loraRank = loraRank
     c.loraAlpha = loraAlpha
@@ -201,6 +204,7 @@ struct Train: ParsableCommand {
     c.cacheMemory = cacheMemory.bytes
     c.cacheFolder = cacheDir.map(fileURL)
     c.threads = threads
+    c.allowedSkips = skipping.allowSkips
     c.isStrict = strict
     c.isQuiet = printing.quiet
     c.logsJSON = logFormat == .json

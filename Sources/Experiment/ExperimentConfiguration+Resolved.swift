@@ -19,6 +19,7 @@ extension ExperimentConfiguration {
         ),
         ("model", model), ("chat_template", chatTemplate),
         ("precision", precision.rawValue), ("prompt", prompt), ("seed", seed), ("threads", threads),
+        ("allow_skips", number(allowSkips)),
         ("score", map(score.pairs)),
         ("select", map([("measure", select.measure.rawValue), ("layers", select.layers), ("heads", select.heads)])),
         ("tasks", map(tasks.map { ($0.kind.rawValue, try map($0.pairs)) })),

@@ -19,6 +19,8 @@ public struct ExperimentConfiguration: Sendable, Equatable {
   public var prompt = JobDefaults.prompt
   public var seed = 0
   public var threads: Int?
+  /// Share of a step's samples that may be skipped; with more the experiment stops.
+  public var allowSkips = SkipCounts.defaultAllowed
   public var score: Score
   public var select = Select()
   public var train = Train()

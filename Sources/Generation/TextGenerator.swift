@@ -1,3 +1,4 @@
+import Files
 import ImageInput
 import Kernels
 import TensorCore
@@ -46,7 +47,7 @@ final class TextGenerator {
   }
 
   /// - Parameter poll: called after each layer of the vision tower and the decoder; a thrown error ends the work.
-  /// - Throws: `OneDNNError`, `GenerationError`, and what `poll` throws.
+  /// - Throws: `OneDNNError`, `NotFiniteScores`, and what `poll` throws.
   func answers(
     to requests: [Question], about image: RGBImage, poll: @escaping () throws -> Void = {}
   ) throws -> [Answer] {
@@ -165,8 +166,7 @@ final class TextGenerator {
     try model.decoder.forward(hidden.base, layout: layout, angles: angles, cache: cache, taps: taps)
     let logits = try model.outputHead.logits(hidden.base, rows: layout.outputs?.count ?? layout.rows)
     guard logits.allSatisfy(\.isFinite) else {
-      throw GenerationError(
-        description: "the model's scores of the next token are not finite numbers: its weights are damaged")
+      throw NotFiniteScores()
     }
     return logits
   }
@@ -178,7 +178,9 @@ final class TextGenerator {
   }
 }
 
-/// Why no text can be generated, whatever the sample.
-struct GenerationError: Error, CustomStringConvertible, Equatable {
-  let description: String
+/// The model gives a sample no finite scores.
+struct NotFiniteScores: ContentFault, CustomStringConvertible, Equatable {
+  var description: String {
+    "the model's scores of the next token are not finite numbers. Are the model's weights whole?"
+  }
 }

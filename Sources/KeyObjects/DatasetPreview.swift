@@ -88,7 +88,7 @@ public struct DatasetPreview {
         try Data(encodePNG(strip.image())).write(to: folder.appendingPathComponent(name))
         entries.append(PreviewPage.Entry(file: name, description: sample.description, detail: sample.detail))
         page.append(sample)
-      } catch {
+      } catch let error as any ContentFault {
         skipped.append("annotation \(annotation.id): \(error)")
       }
       if page.count == Self.samplesPerSheet { try finishPage() }
@@ -111,7 +111,7 @@ public struct DatasetPreview {
     _ annotation: Annotation, of contents: KeyObjectDataset, _ vision: (any VisionLanguageModel)?
   ) throws -> Sample {
     guard let image = contents.image(annotation.imageID) else {
-      throw KeyObjectError("there is no image \(annotation.imageID)")
+      throw SampleFault("there is no image \(annotation.imageID)")
     }
     let photograph = try JobInputs.image(image.fileName, in: images, size: (image.width, image.height))
     let mask = try contents.mask(for: annotation)

@@ -21,7 +21,7 @@ public struct ScoringJob {
   /// What a finished run reports.
   public struct Summary: Sendable {
     public let samples: Int
-    public let skipped: Int
+    public let skips: SkipCounts
     public let output: URL
     /// False where the output was there already, finished by the run to resume.
     public let isNew: Bool
@@ -91,15 +91,17 @@ public struct ScoringJob {
       world.rank == 0
       ? ProgressReporter(
         total: plan.samples, begun: log.count, ranks: world.worldSize, isQuiet: configuration.isQuiet) : nil
+    for note in journal?.notes ?? [] { progress?.warn(note) }
     if configuration.isStrict, let sample = log.skipped.min(by: { $0.id < $1.id }) {
       throw JobError(
-        "annotation \(sample.id) could not be used by the run to resume (--strict): \(sample.reason)\n"
+        "annotation \(sample.id) could not be used by the run to resume (--strict): \(sample.reason.text)\n"
           + "Resume without --strict, or mend it and remove \(configuration.journal.path) to start afresh")
     }
     if log.count > 0 { progress?.note("resuming: \(log.count) of \(plan.samples) samples are done") }
 
     let start = Date()
-    let scorer = UnitScorer(model: model, dataset: dataset, configuration: configuration)
+    let pictures = try Pictures(Set(plan.units.map(\.image.fileName)), in: configuration.images, on: world)
+    let scorer = UnitScorer(model: model, dataset: dataset, pictures: pictures, configuration: configuration)
     let rank = world.rank
     let isStrict = configuration.isStrict
     let sharing = WorkSharing(
@@ -109,16 +111,16 @@ public struct ScoringJob {
         try journal?.append(bytes, key: result.imageID)
         // Other ranks have summed their own samples; here they are only noted.
         let skipped = log.note(result)
-        for sample in skipped { progress?.warn("annotation \(sample.id) is skipped: \(sample.reason)") }
+        for sample in skipped { progress?.warn("annotation \(sample.id) is skipped: \(sample.reason.text)") }
         progress?.advance(by: result.outcomes.count)
       })
     while let unit = try sharing.next() {
-      let result = try scorer.score(plan.units[unit], poll: sharing.poll)
+      let result = try pictures.working { try scorer.score(plan.units[unit], poll: sharing.poll) }
       for outcome in result.outcomes {
         switch outcome.kind {
         case .scored(let impact, _): try sums.add(impact)
         case .skipped(let reason) where isStrict:
-          throw JobError("annotation \(outcome.annotationID) can't be used (--strict): \(reason)")
+          throw JobError("annotation \(outcome.annotationID) can't be used (--strict): \(reason.text)")
         case .skipped: break
         }
       }
@@ -138,13 +140,13 @@ public struct ScoringJob {
   /// Which samples were scored, in which image's record, and which were not and why.
   private struct SampleLog {
     private(set) var imageOfSample: [Int: Int] = [:]
-    private(set) var skipped: [(id: Int, reason: String)] = []
+    private(set) var skipped: [(id: Int, reason: SkipReason)] = []
 
     var count: Int { imageOfSample.count + skipped.count }
 
     /// - Returns: what was skipped in this result.
-    mutating func note(_ result: UnitResult) -> [(id: Int, reason: String)] {
-      var fresh: [(id: Int, reason: String)] = []
+    mutating func note(_ result: UnitResult) -> [(id: Int, reason: SkipReason)] {
+      var fresh: [(id: Int, reason: SkipReason)] = []
       for outcome in result.outcomes {
         switch outcome.kind {
         case .scored: imageOfSample[outcome.annotationID] = result.imageID
@@ -169,7 +171,7 @@ public struct ScoringJob {
     guard !samples.isEmpty else {
       // Nothing in it is worth going on from, and it would bar the way of the next attempt.
       try journal.remove()
-      let reasons = skipped.prefix(5).map { "\n  annotation \($0.id): \($0.reason)" }.joined()
+      let reasons = skipped.prefix(5).map { "\n  annotation \($0.id): \($0.reason.text)" }.joined()
       throw JobError("no sample could be used, so there is no Head Impact:\(reasons)")
     }
     var bootstrap = try Bootstrap(
@@ -200,7 +202,7 @@ public struct ScoringJob {
         }
         throw JobError("\(journal.url.path): has no sample \(id)")
       },
-      skipped: skipped,
+      skipped: skipped.map { HeadImpactFile.Skipped(id: $0.id, kind: $0.reason.kind.rawValue, reason: $0.reason.text) },
       provenance: HeadImpactFile.Provenance(
         identity: identity, modelName: configuration.model.standardizedFileURL.lastPathComponent,
         adapterName: configuration.adapter?.standardizedFileURL.lastPathComponent,
@@ -208,7 +210,9 @@ public struct ScoringJob {
       // A kill just before the journal's removal leaves the output beside it.
       replacing: configuration.resumes)
     try journal.remove()
-    return Summary(samples: samples.count, skipped: skipped.count, output: configuration.output, isNew: true)
+    let skips = SkipCounts(samples: samples.count + skipped.count, skipped: skipped.map(\.reason.kind))
+    if let report = skips.report(allowed: configuration.allowedSkips) { warn(report) }
+    return Summary(samples: samples.count, skips: skips, output: configuration.output, isNew: true)
   }
 
   // MARK: - Before the run
@@ -216,7 +220,7 @@ public struct ScoringJob {
   /// - Throws: where the finished output is of another run than the one asked for.
   private func finishedSummary() throws -> Summary {
     let contents = try HeadImpactFile.read(configuration.output)
-    let (begun, skipped) = try HeadImpactFile.origin(of: configuration.output)
+    let (begun, kinds) = try HeadImpactFile.origin(of: configuration.output)
     let asked = ScoreIdentity(
       programVersion: begun.programVersion, modelType: begun.modelType,
       modelSHA256: try SafetensorsCheckpoint(folder: configuration.model).headerDigest(),
@@ -224,13 +228,12 @@ public struct ScoringJob {
       modelFiles: try ModelFiles(folder: configuration.model, chatTemplate: configuration.chatTemplate),
       datasetSHA256: try JobInputs.read(configuration.dataset).withUnsafeBytes { try SHA256.hex(of: $0) },
       configuration: configuration)
-    let differences = begun.run.differences(from: asked.run)
-    guard differences.isEmpty else {
-      throw JobError(
-        "\(configuration.output.path): is finished, with other inputs:\(differences.map { "\n  " + $0 }.joined())\n"
-          + "Give the same ones, or choose another --output")
-    }
-    return Summary(samples: contents.table.samples, skipped: skipped, output: configuration.output, isNew: false)
+    try begun.run.requireSame(as: asked.run, finished: configuration.output)
+    // A file of before kinds were told has none.
+    let skips = SkipCounts(
+      samples: contents.table.samples + kinds.count, skipped: kinds.map { SkipKind(rawValue: $0) ?? .record })
+    if let report = skips.report(allowed: configuration.allowedSkips) { warn(report) }
+    return Summary(samples: contents.table.samples, skips: skips, output: configuration.output, isNew: false)
   }
 
   private func identity(of model: any VisionLanguageModel, _ datasetBytes: [UInt8]) throws -> ScoreIdentity {
@@ -243,13 +246,15 @@ public struct ScoringJob {
   }
 
   private func openJournal(_ identity: ScoreIdentity, visit: (UnitResult) throws -> Void) throws -> Journal {
-    let exists = FileManager.default.fileExists(atPath: configuration.journal.path)
-    guard exists else { return try Journal.create(at: configuration.journal, identity: identity.run) }
-    return try Journal.resume(at: configuration.journal, identity: identity.run) { bytes in
-      let result = try UnitResult(decoding: bytes)
-      try visit(result)
-      return result.imageID
+    guard configuration.resumes else {
+      return try Journal.create(at: configuration.journal, identity: identity.run)
     }
+    return try Journal.resume(
+      at: configuration.journal, identity: identity.run, salvages: configuration.salvages,
+      decode: { bytes in
+        let result = try UnitResult(decoding: bytes)
+        return (result.imageID, result)
+      }, visit: visit)
   }
 
   private func warn(_ text: String) {

@@ -33,7 +33,7 @@ public struct GenerationDefaults: Sendable, Equatable {
         "no eos_token_id is named in generation_config.json or config.json: answers end at --max-new-tokens alone")
     }
     repetitionPenalty =
-      try file?.double("repetition_penalty", in: Double.leastNormalMagnitude...1e6, default: 1) ?? 1
+      try file?.double("repetition_penalty", in: 1e-6...1e6, default: 1) ?? 1
     if let file { remarks += Self.notApplied(file) }
     self.remarks = remarks
   }

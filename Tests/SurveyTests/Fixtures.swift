@@ -1,3 +1,4 @@
+import Jobs
 import Foundation
 import HeadImpact
 import HeadImpactStore
@@ -15,7 +16,7 @@ func unitResult(image: Int, samples: Int = 2) throws -> UnitResult {
       nosink: [Double](repeating: 1, count: 12), sinkShare: [0, 0.125])
     return SampleOutcome(annotationID: impact.annotationID, kind: .scored(impact, scores: [0.5, 1.5, -0.0]))
   }
-  let skipped = SampleOutcome(annotationID: 10 * image + 9, kind: .skipped(reason: "größe: 0 ☕"))
+  let skipped = SampleOutcome(annotationID: 10 * image + 9, kind: .skipped(SkipReason(.mask, "größe: 0 ☕")))
   return UnitResult(imageID: image, outcomes: scored + [skipped])
 }
 
