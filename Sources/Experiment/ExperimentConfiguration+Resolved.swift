@@ -24,7 +24,12 @@ extension ExperimentConfiguration {
         ("select", map([("measure", select.measure.rawValue), ("layers", select.layers), ("heads", select.heads)])),
         ("tasks", map(tasks.map { ($0.kind.rawValue, try map($0.pairs)) })),
         ("arms", arms.map(\.name)), ("train", map(train.pairs)),
-        ("generate", map([("max_new_tokens", generate.maxNewTokens), ("beams", generate.beams)])),
+        (
+          "generate",
+          map([
+            ("max_new_tokens", generate.maxNewTokens), ("beams", generate.beams),
+            ("repetition_penalty", generate.repetitionPenalty.map(number)),
+          ])),
         ("evaluate", map([("resamples", evaluate.resamples)])),
         ("ablate", ablate.map { try map($0.source.pairs + [("heads", $0.heads), ("seeds", $0.seeds)]) }),
         ("score_after", scoreAfter.map(\.name)),

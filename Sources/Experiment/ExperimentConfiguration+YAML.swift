@@ -216,6 +216,7 @@ extension ExperimentConfiguration.Generate {
     guard let map else { return }
     maxNewTokens = try map.integer("max_new_tokens") ?? maxNewTokens
     beams = try map.integer("beams") ?? beams
+    repetitionPenalty = try map.number("repetition_penalty")
     try map.finish()
   }
 }

@@ -98,6 +98,8 @@ public struct ExperimentConfiguration: Sendable, Equatable {
   public struct Generate: Sendable, Equatable {
     public var maxNewTokens = 64
     public var beams = 1
+    /// nil for what the model's generation_config.json says.
+    public var repetitionPenalty: Double?
   }
 
   public struct Evaluate: Sendable, Equatable {

@@ -312,6 +312,7 @@ public struct ExperimentJob {
     c.limit = task.test.limit
     c.decoding.maxNewTokens = configuration.generate.maxNewTokens
     c.decoding.beams = configuration.generate.beams
+    c.decoding.repetitionPenalty = configuration.generate.repetitionPenalty
     c.decoding.seed = UInt64(configuration.seed)
     c.threads = configuration.threads
     c.allowedSkips = configuration.allowSkips
