@@ -86,7 +86,9 @@ public struct TrainingJob {
     let plan = try world.agree { try AdapterPlan(configuration, model: model) }
     let identity = try world.agree { try self.identity(datasets.digests, plan) }
     try world.agree(on: identity)
-    world.tell(model.remarks.general + model.remarks.training)
+    world.tell(
+      model.remarks.general + model.remarks.training
+        + model.chat.remarks(onAdapter: configuration.initialAdapter))
     if isFinished { return try finishedSummary(identity, plan, parameterCount) }
 
     try world.agree { try shared?.bind(to: try inputs(datasets.digests)) }

@@ -41,7 +41,7 @@ public struct AttendJob {
     let context = try ComputeContext(
       precision: c.precision, team: ThreadTeam(count: c.threads ?? JobDefaults.threads(localRanks: 1)))
     let model = try ModelRegistry.load(folder: c.model, chatTemplate: c.chatTemplate, context: context)
-    Remarks.tell(model.remarks.general)
+    Remarks.tell(model.remarks.general + model.chat.remarks(onAdapter: c.adapter))
     if let scored = c.scoredModelSHA256 {
       let sha256 = try SafetensorsCheckpoint(folder: c.model).headerDigest()
       try JobInputs.checkScored(scored, by: "the heads", is: sha256, of: c.model)

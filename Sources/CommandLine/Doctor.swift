@@ -35,7 +35,8 @@ struct Doctor: ParsableCommand {
 
   func run() throws {
     let diagnosis = try Diagnosis(
-      model: model.map(fileURL), chatTemplate: chatTemplate.url, dataset: dataset.map(fileURL), ranks: ranks, threads: threads, precision: precision,
+      model: model.map(fileURL), chatTemplate: chatTemplate.url, dataset: dataset.map(fileURL), ranks: ranks,
+      threads: threads, precision: precision,
       prompt: prompt, limit: limit)
     switch format {
     case .json: print(try jsonText(diagnosis))

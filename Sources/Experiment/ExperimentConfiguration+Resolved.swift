@@ -29,7 +29,8 @@ extension ExperimentConfiguration {
           map([
             ("max_new_tokens", generate.maxNewTokens), ("beams", generate.beams),
             ("repetition_penalty", generate.repetitionPenalty.map(number)),
-          ])),
+          ])
+        ),
         ("evaluate", map([("resamples", evaluate.resamples)])),
         ("ablate", ablate.map { try map($0.source.pairs + [("heads", $0.heads), ("seeds", $0.seeds)]) }),
         ("score_after", scoreAfter.map(\.name)),

@@ -20,7 +20,8 @@ public struct ScoreIdentity: Equatable, Sendable {
 
   public init(
     programVersion: String, modelType: String, modelSHA256: String, adapterSHA256: String?,
-    chatTemplateSHA256: String, modelFiles: String, datasetSHA256: String, prompt: String, precision: String, limit: Int?, options: HeadImpactOptions, savesScores: Bool
+    chatTemplateSHA256: String, modelFiles: String, datasetSHA256: String, prompt: String, precision: String,
+    limit: Int?, options: HeadImpactOptions, savesScores: Bool
   ) {
     self.programVersion = programVersion
     self.modelType = modelType

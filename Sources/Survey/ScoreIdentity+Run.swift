@@ -9,17 +9,18 @@ extension ScoreIdentity {
       let parts = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
       return (name: "\(parts.last?.drop { $0 == " " } ?? "") (SHA-256)", value: String(parts.first ?? ""))
     }
-    return RunIdentity(files + [
-      ("program version", programVersion), ("model type", modelType), ("model (SHA-256)", modelSHA256),
-      ("chat template (SHA-256)", chatTemplateSHA256), 
-      ("adapter (SHA-256)", adapterSHA256 ?? "none"),
-      ("dataset (SHA-256)", datasetSHA256), ("--prompt", prompt), ("--precision", precision),
-      ("--limit", limit.map(String.init) ?? "none"), ("--coverage", "\(options.coverage)"),
-      ("--query", options.query.rawValue), ("--normalize", options.normalize.rawValue),
-      ("--views", options.views.rawValue), ("--sink-factor", "\(options.sinkFactor)"),
-      ("--bootstrap", "\(options.bootstrapResamples)"), ("--seed", "\(options.seed)"),
-      ("--save-scores", "\(savesScores)"),
-    ])
+    return RunIdentity(
+      files + [
+        ("program version", programVersion), ("model type", modelType), ("model (SHA-256)", modelSHA256),
+        ("chat template (SHA-256)", chatTemplateSHA256),
+        ("adapter (SHA-256)", adapterSHA256 ?? "none"),
+        ("dataset (SHA-256)", datasetSHA256), ("--prompt", prompt), ("--precision", precision),
+        ("--limit", limit.map(String.init) ?? "none"), ("--coverage", "\(options.coverage)"),
+        ("--query", options.query.rawValue), ("--normalize", options.normalize.rawValue),
+        ("--views", options.views.rawValue), ("--sink-factor", "\(options.sinkFactor)"),
+        ("--bootstrap", "\(options.bootstrapResamples)"), ("--seed", "\(options.seed)"),
+        ("--save-scores", "\(savesScores)"),
+      ])
   }
 
   init(

@@ -58,7 +58,7 @@ public struct ScoringJob {
       return (model, dataset, try self.identity(of: model, datasetBytes))
     }
     try world.agree(on: identity.run)
-    world.tell(model.remarks.general)
+    world.tell(model.remarks.general + model.chat.remarks(onAdapter: configuration.adapter))
     let plan = SurveyPlan(
       dataset, limit: configuration.limit, prompt: configuration.prompt, dimensions: model.dimensions,
       layout: model.visualLayout)

@@ -7,6 +7,8 @@ import Files
 /// user's turn and the answer in the assistant's, `add_generation_prompt`, the tokenizer's special tokens, no tools and no
 /// documents.
 public struct ChatPrompt: Sendable {
+  /// The template's file, and in it the key.
+  public let source: String
   /// Of the template's text.
   public let sha256: String
   /// What the user should know of the template, whatever the model is used for.
@@ -17,7 +19,6 @@ public struct ChatPrompt: Sendable {
   let ending: [Unicode.Scalar]
 
   private let template: ChatTemplate
-  private let name: String
   private let placeholder: [Unicode.Scalar]
   private let specialTokens: [(name: String, text: String)]
   private let answered: Frame
@@ -33,7 +34,7 @@ public struct ChatPrompt: Sendable {
   ) throws {
     sha256 = source.sha256
     remarks = source.remarks
-    name = source.name
+    self.source = source.name
     self.specialTokens = specialTokens
     self.placeholder = Array(placeholder.unicodeScalars)
     let prompt = Marker("prompt", notIn: source.text)
@@ -47,7 +48,8 @@ public struct ChatPrompt: Sendable {
       asked = try Frame(question, prompt: prompt, answer: nil, placeholder: placeholder, name: source.name)
     } catch let error as ChatTemplateError {
       throw ConfigurationError(
-        path: source.name, key: "", reason: "can't be rendered: \(error); another one can be given with --chat-template")
+        path: source.name, key: "", reason: "can't be rendered: \(error); another one can be given with --chat-template"
+      )
     }
     ending = answered.ending
     beginsAsGenerated = answered.beginning.starts(with: asked.beginning)
@@ -87,7 +89,7 @@ public struct ChatPrompt: Sendable {
   public func requireEndOfTurn() throws {
     guard ending.isEmpty else { return }
     throw ConfigurationError(
-      path: name, key: "",
+      path: source, key: "",
       reason: "puts nothing after an answer, so there is no token that ends it and none to learn; "
         + "give a template with an end of turn by --chat-template")
   }
@@ -111,7 +113,7 @@ public struct ChatPrompt: Sendable {
     }
   }
 
-  private func fault(_ reason: String) -> ChatFault { ChatFault(description: "\(name): the chat template \(reason)") }
+  private func fault(_ reason: String) -> ChatFault { ChatFault(description: "\(source): the chat template \(reason)") }
 }
 
 /// Why one sample's text can't be put into the chat template.
@@ -183,7 +185,9 @@ private struct Frame: Sendable {
     func wrong(_ reason: String) -> ConfigurationError {
       ConfigurationError(
         path: name, key: "",
-        reason: "\(reason) in \"\(text.count > 400 ? text.prefix(400) + "…" : text)\"; --chat-template takes another template")
+        reason:
+          "\(reason) in \"\(text.count > 400 ? text.prefix(400) + "…" : text)\"; --chat-template takes another template"
+      )
     }
     let scalars = Array(text.unicodeScalars)
     let images = scalars.places(of: Array(placeholder.unicodeScalars))

@@ -28,7 +28,8 @@ struct ChatTemplateSource: Sendable, Equatable {
     if let file {
       guard file.pathExtension == "json" else { return try ChatTemplateSource(text: text(of: file), name: file.path) }
       guard let found = try inJSON(file) else {
-        throw ConfigurationError(path: file.path, key: key, reason: "is missing; --chat-template takes the template from it")
+        throw ConfigurationError(
+          path: file.path, key: key, reason: "is missing; --chat-template takes the template from it")
       }
       return found
     }
@@ -50,7 +51,7 @@ struct ChatTemplateSource: Sendable, Equatable {
   private static let key = "chat_template"
 
   /// All templates of a folder, the one that is used first.
-  private static func candidates(in folder: URL) throws -> [ChatTemplateSource] {
+  static func candidates(in folder: URL) throws -> [ChatTemplateSource] {
     var found: [ChatTemplateSource] = []
     func add(_ name: String) throws {
       let file = folder.appendingPathComponent(name)

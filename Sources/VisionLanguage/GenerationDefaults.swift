@@ -11,7 +11,9 @@ public struct GenerationDefaults: Sendable, Equatable {
   public let remarks: [String]
 
   /// - Throws: `ConfigurationError` naming the file and the key.
-  init(folder: URL, config: ConfigurationFile, tokenizer: Tokenizer, specialTokens: [(name: String, text: String)]) throws {
+  init(folder: URL, config: ConfigurationFile, tokenizer: Tokenizer, specialTokens: [(name: String, text: String)])
+    throws
+  {
     let url = folder.appendingPathComponent("generation_config.json")
     let file = FileManager.default.fileExists(atPath: url.path) ? try ConfigurationFile(contentsOf: url) : nil
     var remarks: [String] = []

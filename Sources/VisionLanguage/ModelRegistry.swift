@@ -17,7 +17,9 @@ public enum ModelRegistry {
   ///
   /// - Parameter chatTemplate: a file whose chat template takes the place of the folder's own.
   /// - Throws: an error that names the file and what is wrong in it.
-  public static func load(folder: URL, chatTemplate: URL? = nil, context: ComputeContext) throws -> any VisionLanguageModel {
+  public static func load(folder: URL, chatTemplate: URL? = nil, context: ComputeContext) throws
+    -> any VisionLanguageModel
+  {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder), isFolder.boolValue else {
       throw ConfigurationError(

@@ -1,3 +1,4 @@
+import Foundation
 import Tokenization
 
 /// Sentences on what a model folder holds that the user may not expect: jobs write them on standard error.
@@ -22,6 +23,22 @@ public struct ModelRemarks: Sendable, Equatable {
 }
 
 extension ChatPrompt {
+  /// An adapter's folder may hold the chat template that it was trained with: the model's is used.
+  ///
+  /// - Returns: what to say where the two differ.
+  public func remarks(onAdapter folder: URL?) -> [String] {
+    guard let folder else { return [] }
+    do {
+      guard let other = try ChatTemplateSource.candidates(in: folder).first, other.sha256 != sha256 else { return [] }
+      return [
+        "\(other.name) holds another chat template than \(source), which is used; "
+          + "--chat-template takes the adapter's where it was trained with that"
+      ]
+    } catch {
+      return ["the chat template in the adapter's folder can't be read, and the model's is used: \(error)"]
+    }
+  }
+
   /// Training teaches the token behind the answer; generation must end at it.
   fileprivate func remarkOnEnding(stopTokens: Set<Int32>, _ tokenizer: Tokenizer) throws -> [String] {
     guard !ending.isEmpty else { return [] }

@@ -12,7 +12,8 @@ enum SpecialTokenNames {
   /// - Parameter classDefaults: by tokenizer class ("" for the family's own), what it takes where tokenizer_config.json
   ///   says nothing.
   /// - Throws: `ConfigurationError` naming the file and key.
-  static func read(from folder: URL, classDefaults: [String: [String: String]]) throws -> [(name: String, text: String)] {
+  static func read(from folder: URL, classDefaults: [String: [String: String]]) throws -> [(name: String, text: String)]
+  {
     var tokens: [String: String] = [:]
     func take(_ file: ConfigurationFile, _ name: String) throws {
       // null takes a default away.
