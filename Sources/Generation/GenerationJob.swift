@@ -144,7 +144,8 @@ public struct GenerationJob {
     guard !entries.isEmpty else {
       // Nothing in it is worth going on from, and it would bar the way of the next attempt.
       try journal.remove()
-      let reasons = done.values.flatMap(\.outcomes).prefix(5).map { "\n  sample \($0.id): \($0.skip?.text ?? "")" }.joined()
+      let reasons = done.values.flatMap(\.outcomes).prefix(5).map { "\n  sample \($0.id): \($0.skip?.text ?? "")" }
+        .joined()
       throw JobError("no sample could be used, so there is no text:\(reasons)")
     }
     let skips = SkipCounts(samples: entries.count + skipped.count + lost, skipped: skipped, records: lost)

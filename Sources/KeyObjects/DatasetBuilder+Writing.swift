@@ -85,7 +85,8 @@ extension DatasetBuilder {
       throw KeyObjectError("\(url.path): is no key-object dataset; choose another --output")
     }
     throw KeyObjectError(
-      "\(url.path): is there already, and its info.run doesn't say which build it is of; choose another --output, or remove it")
+      "\(url.path): is there already, and its info.run doesn't say which build it is of; choose another --output, or remove it"
+    )
   }
 
   private struct Info: Encodable {

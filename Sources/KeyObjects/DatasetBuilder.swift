@@ -270,7 +270,8 @@ public struct DatasetBuilder {
   private func refuse(
     _ instances: KeyObjectDataset, _ captions: KeyObjectDataset?, _ parts: RecordProblems, _ faults: [String]
   ) throws {
-    let files = [(configuration.instances, instances.problems), (configuration.instances, parts)]
+    let files =
+      [(configuration.instances, instances.problems), (configuration.instances, parts)]
       + [(configuration.captions ?? configuration.instances, captions?.problems ?? RecordProblems())]
     var lines = files.compactMap { url, problems in problems.refusal.map { "\(url.path): \($0)" } }
     if !faults.isEmpty {
