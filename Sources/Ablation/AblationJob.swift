@@ -57,15 +57,20 @@ public struct AblationJob {
     try world.agree(on: identity)
     world.tell(model.remarks.general + model.chat.remarks(onAdapter: configuration.adapter))
     if isFinished { return try world.agree { world.rank == 0 ? try finishedSummary(identity) : nil } }
+    try world.tell(
+      dataset.warnings, of: configuration.dataset, refusal: dataset.problems.refusal, isStrict: configuration.isStrict)
     let units = AblationUnit.units(of: dataset, limit: configuration.limit)
     guard !units.isEmpty else { throw JobError("\(configuration.dataset.path): has no example to measure") }
-    return try measure(units, model: model, identity: identity)
+    let last = configuration.limit.flatMap { _ in units.flatMap(\.examples).map(\.id).max() }
+    return try measure(units, model: model, identity: identity, lost: dataset.problems.lost(upTo: last))
   }
 
   private func measure(
-    _ units: [AblationUnit], model: any VisionLanguageModel, identity: RunIdentity
+    _ units: [AblationUnit], model: any VisionLanguageModel, identity: RunIdentity, lost: [RecordProblem]
   ) throws -> Summary? {
     var done: [Int64: UnitLosses] = [:]
+    let pictures = try Pictures(
+      Set(units.flatMap(\.examples).map(\.fileName)), in: configuration.images, on: world)
     let journal = try world.agree {
       world.rank == 0 ? try openJournal(identity) { done[$0.imageID] = $0 } : nil
     }
@@ -82,8 +87,6 @@ public struct AblationJob {
     }
     if begun > 0 { progress?.note("resuming: \(begun) of \(total) samples are done") }
 
-    let pictures = try Pictures(
-      Set(units.flatMap(\.examples).map(\.fileName)), in: configuration.images, on: world)
     let reader = DescriptionLossReader(model)
     let ablations = configuration.ablations.map { AblatedHeads($0.heads.map { ($0.layer, $0.head) }) }
     let count = ablations.count
@@ -115,13 +118,15 @@ public struct AblationJob {
     progress?.finish()
     guard world.rank == 0, let journal else { return nil }
     try journal.flush()
-    return try write(units.compactMap { done[$0.imageID] }, journal: journal, identity: identity)
+    return try write(units.compactMap { done[$0.imageID] }, journal: journal, identity: identity, lost: lost)
   }
 
-  private func write(_ results: [UnitLosses], journal: Journal, identity: RunIdentity) throws -> Summary {
+  private func write(
+    _ results: [UnitLosses], journal: Journal, identity: RunIdentity, lost: [RecordProblem]
+  ) throws -> Summary {
     let result: AblationResult
     do {
-      result = try AblationResult(results, configuration, run: identity)
+      result = try AblationResult(results, configuration, run: identity, lost: lost)
     } catch {
       // Nothing in it is worth going on from, and it would bar the way of the next attempt.
       try journal.remove()

@@ -1,3 +1,4 @@
+import COCO
 import Foundation
 import HeadImpact
 import Jobs
@@ -42,16 +43,21 @@ public struct AblationResult: Sendable, Equatable, Codable {
   /// Everything that the numbers depend on.
   public let run: RunIdentity
 
-  /// - Parameter units: ascending by image id: sums are added in this order.
+  /// - Parameters:
+  ///   - units: ascending by image id: sums are added in this order.
+  ///   - lost: what the dataset's reader left out.
   /// - Throws: `JobError` where no example could be used.
   init(
-    _ units: [UnitLosses], _ configuration: AblateConfiguration, run: RunIdentity
+    _ units: [UnitLosses], _ configuration: AblateConfiguration, run: RunIdentity, lost: [RecordProblem]
   ) throws {
     func name(_ folder: URL) -> String { folder.standardizedFileURL.lastPathComponent }
     modelName = name(configuration.model)
     adapterName = configuration.adapter.map(name)
     self.run = run
-    skipped = units.flatMap(\.skipped).map { Skipped(id: $0.id, kind: $0.skip?.kind, reason: $0.skip?.text ?? "") }.sorted { $0.id < $1.id }
+    let unusable = units.flatMap(\.skipped).map { Skipped(id: $0.id, kind: $0.skip?.kind, reason: $0.skip?.text ?? "") }
+    // The id -1 stands for none.
+    let unread = lost.map { Skipped(id: $0.id ?? -1, kind: .record, reason: "\($0.place): \($0.problem)") }
+    skipped = (unusable + unread).sorted { $0.id < $1.id }
 
     let sums = units.compactMap { ImageSums($0, runs: 1 + configuration.ablations.count) }
     guard !sums.isEmpty else {

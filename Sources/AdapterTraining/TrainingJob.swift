@@ -279,7 +279,7 @@ public struct TrainingJob {
       output: configuration.output.path, steps: history.steps.count, trainedParameters: plan.trained,
       allParameters: parameterCount + plan.adapter.count, firstLoss: history.steps.first?.loss ?? .nan,
       lastLoss: history.steps.last?.loss ?? .nan, firstValidationLoss: history.validations.first?.loss,
-      bestValidationLoss: history.best?.loss, bestValidationStep: history.best?.step, 
+      bestValidationLoss: history.best?.loss, bestValidationStep: history.best?.step,
       skipped: skips.skipped, skips: skips, isNew: isNew)
   }
 }

@@ -30,8 +30,8 @@ struct Subject {
       self.text = try Self.text(
         text ?? annotation.description ?? "",
         missing: "\(file.path): annotation \(id) has no description; say with --text what the object is")
-      image = try JobInputs.image(record.fileName, in: images, size: (record.width, record.height))
-      mask = try dataset.mask(for: annotation)
+      image = try JobInputs.image(record.fileName, in: images, size: record.size.map { ($0.width, $0.height) })
+      mask = try dataset.mask(for: annotation, height: image.height, width: image.width)
     }
   }
 

@@ -73,7 +73,7 @@ struct DatasetBuild: ParsableCommand {
   var split: String?
   @Option(help: "Seed of --split and --balance.")
   var seed: UInt64 = 0
-  @Flag(help: "Stop at the first object that can't be used, instead of leaving it out.")
+  @Flag(help: "Refuse, naming all of them, where records or objects can't be used, instead of leaving them out.")
   var strict = false
   @OptionGroup var printing: PrintOptions
 
@@ -161,7 +161,7 @@ struct DatasetPreviewCommand: ParsableCommand {
 struct DatasetCheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check",
-    abstract: "Look at every file, size, mask and description, and list what is wrong.",
+    abstract: "Look at every record, file, size, mask and description, and list what is wrong.",
     discussion: "Exit code 1 where anything is.")
 
   @Option(help: ArgumentHelp("A key-object dataset.", valueName: "file"))

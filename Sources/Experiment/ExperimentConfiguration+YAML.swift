@@ -39,7 +39,9 @@ extension ExperimentConfiguration {
     seed = try root.integer("seed", atLeast: 0) ?? seed
     threads = try root.integer("threads")
     allowSkips = try root.number("allow_skips") ?? allowSkips
-    guard (0...1).contains(allowSkips) else { throw root.wrong("allow_skips", "is \(allowSkips); a share is from 0 to 1") }
+    guard (0...1).contains(allowSkips) else {
+      throw root.wrong("allow_skips", "is \(allowSkips); a share is from 0 to 1")
+    }
     score = try Score(root, default: bundled?.score)
     select = try Select(root.map("select"))
     train = try Train(root.map("train"))

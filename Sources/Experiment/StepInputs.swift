@@ -66,7 +66,8 @@ extension ExperimentConfiguration {
   }
 
   func trainInputs(
-    step: String, _ source: Source, arm: ArmLayers, budget: ArmBudget, model: String, data: String, after selected: String
+    step: String, _ source: Source, arm: ArmLayers, budget: ArmBudget, model: String, data: String,
+    after selected: String
   ) -> StepInputs {
     let t = train
     let options: StepInputs.Parts = [
@@ -101,7 +102,8 @@ extension ExperimentConfiguration {
       step: step,
       zip(arms, results).map { ("results of \($0.name)", $1) }
         + [
-          ("references", references.joined(separator: " ")), ("resamples", "\(evaluate.resamples)"), ("seed", "\(seed)"),
+          ("references", references.joined(separator: " ")), ("resamples", "\(evaluate.resamples)"),
+          ("seed", "\(seed)"),
         ])
   }
 

@@ -29,3 +29,11 @@ public struct MissingFile: ContentFault, CustomStringConvertible, Equatable, Sen
 
   public init(path: String) { self.path = path }
 }
+
+/// A folder where a file is expected: whoever gives its name means something else.
+public struct FolderForFile: ContentFault, CustomStringConvertible, Equatable, Sendable {
+  public let path: String
+  public var description: String { "\(path): is a folder; it can't be read as a file" }
+
+  public init(path: String) { self.path = path }
+}

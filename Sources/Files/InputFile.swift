@@ -4,7 +4,7 @@ import Foundation
 public enum InputFile {
   /// All bytes of a file.
   ///
-  /// - Throws: `MissingFile` where only this file is missing; `EnvironmentFault` for everything else that the system
+  /// - Throws: `MissingFile` where only this file is missing; `FolderForFile`; `EnvironmentFault` for everything else that the system
   ///   refuses, a folder that is missing or empty (a file system that is not mounted) among it.
   public static func read(_ url: URL) throws -> [UInt8] { try read(url, upTo: .max) }
 
@@ -20,9 +20,7 @@ public enum InputFile {
     guard fstat(descriptor, &status) == 0 else {
       throw EnvironmentFault(path: path, operation: "read", code: errno)
     }
-    guard status.st_mode & S_IFMT != S_IFDIR else {
-      throw EnvironmentFault(path: path, operation: "read", code: EISDIR)
-    }
+    guard status.st_mode & S_IFMT != S_IFDIR else { throw FolderForFile(path: path) }
     var bytes: [UInt8] = []
     bytes.reserveCapacity(min(max(0, Int(status.st_size)), limit))
     let chunk = 1 << 20

@@ -63,15 +63,21 @@ public struct GenerationJob {
     if isFinished {
       return try world.agree { world.rank == 0 ? try finishedSummary(identity, kind: dataset.kind) : nil }
     }
+    try world.tell(
+      dataset.warnings, of: configuration.dataset, refusal: dataset.problems.refusal, isStrict: configuration.isStrict)
+    let lost = dataset.problems.lostSamples(
+      upTo: configuration.limit.flatMap { _ in units.flatMap(\.examples).map(\.id).max() })
     return try generate(
-      units, kind: dataset.kind, view: try world.agree { try view(json) }, model: model, identity: identity)
+      units, kind: dataset.kind, view: try world.agree { try view(json) }, model: model, identity: identity, lost: lost)
   }
 
   private func generate(
     _ units: [GenerationUnit], kind: ImageTextDataset.Kind, view: ((ImageTextExample, RGBImage) throws -> RGBImage)?,
-    model: any VisionLanguageModel, identity: RunIdentity
+    model: any VisionLanguageModel, identity: RunIdentity, lost: Int
   ) throws -> Summary? {
     var done: [Int64: GenerationResult] = [:]
+    let pictures = try Pictures(
+      Set(units.flatMap(\.examples).map(\.fileName)), in: configuration.images, on: world)
     let journal = try world.agree {
       world.rank == 0 ? try openJournal(identity) { done[$0.imageID] = $0 } : nil
     }
@@ -87,8 +93,6 @@ public struct GenerationJob {
           + "Resume without --strict, or mend it and remove \(configuration.journal.path) to start afresh")
     }
     if begun > 0 { progress?.note("resuming: \(begun) of \(total) samples are done") }
-    let pictures = try Pictures(
-      Set(units.flatMap(\.examples).map(\.fileName)), in: configuration.images, on: world)
     let generator = TextGenerator(model, options: configuration.decoding)
     let isStrict = configuration.isStrict
     let sharing = WorkSharing(
@@ -120,12 +124,12 @@ public struct GenerationJob {
     progress?.finish()
     guard world.rank == 0, let journal else { return nil }
     try journal.flush()
-    return try write(units, done, kind: kind, journal: journal, identity: identity)
+    return try write(units, done, kind: kind, journal: journal, identity: identity, lost: lost)
   }
 
   private func write(
     _ units: [GenerationUnit], _ done: [Int64: GenerationResult], kind: ImageTextDataset.Kind, journal: Journal,
-    identity: RunIdentity
+    identity: RunIdentity, lost: Int
   ) throws -> Summary {
     var skipped: [SkipKind] = []
     var entries: [GeneratedTexts.Entry] = []
@@ -146,7 +150,7 @@ public struct GenerationJob {
         .joined()
       throw JobError("no sample could be used, so there is no text:\(reasons)")
     }
-    let skips = SkipCounts(samples: entries.count + skipped.count, skipped: skipped)
+    let skips = SkipCounts(samples: entries.count + skipped.count + lost, skipped: skipped, records: lost)
     let bytes = try ResultsFile.bytes(of: entries, kind: kind)
     // First what says which run the output is of: killed in between, the run has no output yet.
     try RunFile(identity, output: bytes, skips: skips).write(beside: configuration.output)
@@ -175,11 +179,12 @@ public struct GenerationJob {
   /// What the model is shown of an image for one example, where each object is asked about by itself.
   private func view(_ json: [UInt8]) throws -> ((ImageTextExample, RGBImage) throws -> RGBImage)? {
     guard let objects = configuration.objects else { return nil }
-    let dataset = try KeyObjectDataset(json: Data(json), name: configuration.dataset.path)
-    let annotations = Dictionary(uniqueKeysWithValues: dataset.annotations.map { ($0.id, $0) })
+    let dataset = try KeyObjectDataset(json: json, name: configuration.dataset.path)
+    let annotations = Dictionary(dataset.annotations.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
     return { example, image in
       guard let annotation = annotations[example.id] else { throw SampleFault("there is no annotation \(example.id)") }
-      return try objects.picture(of: image, mask: try dataset.mask(for: annotation))
+      return try objects.picture(
+        of: image, mask: try dataset.mask(for: annotation, height: image.height, width: image.width))
     }
   }
 

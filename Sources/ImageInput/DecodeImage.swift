@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// Decodes a JPEG or PNG file to the pixels that Pillow's `Image.open(file).convert("RGB")` gives.
@@ -7,13 +8,7 @@ import Foundation
 /// - Throws: `ImageError` naming the file, where it can't be read, is neither JPEG nor PNG, ends too early, is corrupt,
 ///   or claims no pixels or more than `RGBImage.maximumPixels`.
 public func decodeImage(contentsOf url: URL) throws -> RGBImage {
-  let data: Data
-  do {
-    data = try Data(contentsOf: url)
-  } catch {
-    throw ImageError(file: url.path, problem: "can't be read: \(error.localizedDescription)")
-  }
-  return try decodeImage([UInt8](data), name: url.path)
+  try decodeImage(InputFile.read(url), name: url.path)
 }
 
 /// Decodes the bytes of a JPEG or PNG file.
@@ -37,24 +32,19 @@ public func decodeImage(_ bytes: [UInt8], name: String) throws -> RGBImage {
 /// - Throws: `ImageError` naming the file, as `decodeImage(contentsOf:)`; the pixels may still turn out corrupt.
 public func imageSize(contentsOf url: URL) throws -> (width: Int, height: Int) {
   do {
-    let file = try FileHandle(forReadingFrom: url)  // closes itself
-    var bytes: [UInt8] = []
     // Nearly always 64 KiB will do; a JPEG may have megabytes of metadata before its size.
     for amount in [1 << 16, 1 << 22, Int.max] {
-      let more = amount == .max ? try file.readToEnd() : try file.read(upToCount: amount)
-      bytes.append(contentsOf: more ?? Data())
+      let bytes = try InputFile.read(url, upTo: amount)
       do {
         return try imageSize(bytes)
       } catch let error as HeaderEndsEarly {
-        guard amount == .max || more == nil else { continue }
+        guard bytes.count < amount else { continue }
         throw ImageError(problem: error.description)
       }
     }
     throw ImageError(problem: HeaderEndsEarly().description)
   } catch let error as ImageError {
     throw error.inFile(url.path)
-  } catch {
-    throw ImageError(file: url.path, problem: "can't be read: \(error.localizedDescription)")
   }
 }
 

@@ -51,9 +51,12 @@ public struct SkipCounts: Codable, Equatable, Sendable {
   public let samples: Int
   public let byKind: [SkipKind: Int]
 
-  public init(samples: Int, skipped: some Sequence<SkipKind>) {
+  /// - Parameter records: that the dataset's reader left out, and `skipped` doesn't name.
+  public init(samples: Int, skipped: some Sequence<SkipKind>, records: Int = 0) {
     self.samples = samples
-    byKind = Dictionary(skipped.map { ($0, 1) }, uniquingKeysWith: +)
+    var byKind = Dictionary(skipped.map { ($0, 1) }, uniquingKeysWith: +)
+    if records > 0 { byKind[.record, default: 0] += records }
+    self.byKind = byKind
   }
 
   public var skipped: Int { byKind.values.reduce(0, +) }

@@ -127,7 +127,12 @@ public struct DatasetBuilder {
   }
 
   private func choose(_ run: RunIdentity) throws -> Chosen {
-    let instances = try KeyObjectDataset(contentsOf: configuration.instances)
+    let instances = try KeyObjectDataset(renumbering: configuration.instances)
+    guard !instances.annotations.isEmpty || instances.problems.isEmpty else {
+      throw KeyObjectError(
+        "\(configuration.instances.path): has no annotation that can be used"
+          + instances.problems.warnings().map { "\n  " + $0 }.joined())
+    }
     guard instances.annotations.contains(where: { $0.categoryID != nil }), !instances.categories.isEmpty else {
       throw KeyObjectError(
         "\(configuration.instances.path): has no categories of objects; --instances takes a COCO instances file, not captions"
@@ -157,7 +162,8 @@ public struct DatasetBuilder {
       return object
     }
     let summary = Summary(
-      outputs: try write(objects, of: chosen.instances, run: chosen.run), examined: chosen.instances.annotations.count,
+      outputs: try write(objects, of: chosen.instances, run: chosen.run),
+      examined: chosen.instances.annotations.count + chosen.instances.problems.lostSamples,
       leftOut: Self.counts(chosen.selection.leftOut), categories: Self.counts(objects.map(\.category)),
       descriptions: Self.counts(objects.map(\.description.source.rawValue)), skips: skips, isNew: true)
     try removeWork()
@@ -225,7 +231,7 @@ public struct DatasetBuilder {
 
   private func readCaptions(of instances: KeyObjectDataset) throws -> KeyObjectDataset? {
     guard let url = configuration.captions else { return nil }
-    let captions = try KeyObjectDataset(contentsOf: url)
+    let captions = try KeyObjectDataset(textsOf: url)
     guard captions.annotations.contains(where: { $0.caption != nil }) else {
       throw KeyObjectError("\(url.path): has no captions; --captions takes a COCO captions file")
     }
@@ -242,37 +248,42 @@ public struct DatasetBuilder {
         folder: folder, chatTemplate: configuration.chatTemplate,
         context: ComputeContext(precision: .f32, team: ThreadTeam(count: 1)))
     }
-    let missing = Set(
-      try Pictures.absent(Set(instances.images.map(\.fileName)), in: configuration.images))
-    var cells: [SIMD2<Int>: [Cell]] = [:]
-    var warnings = 0
-    let selection = try KeyObjectSelection(instances, captions: captions, rules: rules) { annotation, image in
-      do {
-        let url = try JobInputs.imageURL(image.fileName, in: configuration.images)
-        if missing.contains(image.fileName) { throw MissingFile(path: url.path) }
-        guard let model else {
-          try instances.checkOutline(of: annotation)
-          return .usable
-        }
-        let size = SIMD2(image.width, image.height)
-        let visible = try cells[size] ?? model.visualLayout(width: size.x, height: size.y).cells
-        cells[size] = visible
-        let mask = try TokenMask(of: try instances.mask(for: annotation), cells: visible)
-        return mask.count < rules.minTokens ? .tooFewTokens : .usable
-      } catch let error as any ContentFault {
-        if configuration.isStrict {
-          throw KeyObjectError("annotation \(annotation.id) can't be used (--strict): \(error)")
-        }
-        warnings += 1
-        if warnings <= Self.shownWarnings { progress.warn("annotation \(annotation.id) is left out: \(error)") }
-        return .unusable
-      }
+    let missing = Set(try Pictures.absent(Set(instances.images.map(\.fileName)), in: configuration.images))
+    var examiner = ObjectExaminer(
+      instances: instances, images: configuration.images, missing: missing, model: model, minTokens: rules.minTokens)
+    let selection = try KeyObjectSelection(instances, captions: captions, rules: rules, examiner: &examiner)
+    let parts = instances.outlineProblems(of: selection.objects.map(\.annotation))
+    let faults = examiner.faults + (captions.map(Self.faults) ?? [])
+    if configuration.isStrict { try refuse(instances, captions, parts, faults) }
+    for warning in instances.problems.warnings() + (captions?.problems.warnings() ?? []) { progress.warn(warning) }
+    for fault in faults.prefix(RecordProblems.mostNamed) { progress.warn("left out: \(fault)") }
+    if faults.count > RecordProblems.mostNamed {
+      progress.warn("… and \(faults.count - RecordProblems.mostNamed) more are left out")
     }
-    if warnings > Self.shownWarnings { progress.warn("… and \(warnings - Self.shownWarnings) more are left out") }
+    if let lost = parts.lostParts(of: selection.objects.count) { progress.warn(lost) }
     return selection
   }
 
-  private static let shownWarnings = 10
+  /// The captions that can't be read.
+  private static func faults(in captions: KeyObjectDataset) -> [String] {
+    captions.annotations.compactMap { annotation in
+      captions.fault(of: annotation, .caption).map { "caption \(annotation.id): \($0)" }
+    }
+  }
+
+  /// - Throws: `KeyObjectError` that names everything that is left out; nothing where there is nothing.
+  private func refuse(
+    _ instances: KeyObjectDataset, _ captions: KeyObjectDataset?, _ parts: RecordProblems, _ faults: [String]
+  ) throws {
+    let files =
+      [(configuration.instances, instances.problems), (configuration.instances, parts)]
+      + [(configuration.captions ?? configuration.instances, captions?.problems ?? RecordProblems())]
+    var lines = files.compactMap { url, problems in problems.refusal.map { "\(url.path): \($0)" } }
+    if !faults.isEmpty {
+      lines.append("\(faults.count) can't be used (--strict):" + faults.map { "\n  \($0)" }.joined())
+    }
+    if !lines.isEmpty { throw KeyObjectError(lines.joined(separator: "\n")) }
+  }
 
   // MARK: - Counting
 

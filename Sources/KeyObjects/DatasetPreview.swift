@@ -67,7 +67,7 @@ public struct DatasetPreview {
   private func write(
     _ contents: KeyObjectDataset, _ vision: (any VisionLanguageModel)?, to folder: URL
   ) throws -> Summary {
-    var skipped: [String] = []
+    var skipped = contents.problems.warnings()
     var entries: [PreviewPage.Entry] = []
     var page: [Sample] = []
     var sheets: [String] = []
@@ -113,10 +113,10 @@ public struct DatasetPreview {
     guard let image = contents.image(annotation.imageID) else {
       throw SampleFault("there is no image \(annotation.imageID)")
     }
-    let photograph = try JobInputs.image(image.fileName, in: images, size: (image.width, image.height))
-    let mask = try contents.mask(for: annotation)
+    let photograph = try JobInputs.image(image.fileName, in: images, size: image.size.map { ($0.width, $0.height) })
+    let mask = try contents.mask(for: annotation, height: photograph.height, width: photograph.width)
     let tokens = try vision.map { model in
-      let cells = try model.visualLayout(width: image.width, height: image.height).cells
+      let cells = try model.visualLayout(width: photograph.width, height: photograph.height).cells
       return (cells: cells, mask: try TokenMask(of: mask, cells: cells))
     }
     let category = annotation.categoryID.flatMap(contents.category)?.name ?? "no category"

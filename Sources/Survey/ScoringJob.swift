@@ -62,6 +62,13 @@ public struct ScoringJob {
     let plan = SurveyPlan(
       dataset, limit: configuration.limit, prompt: configuration.prompt, dimensions: model.dimensions,
       layout: model.visualLayout)
+    let planned = plan.units.flatMap(\.annotations)
+    try world.tell(
+      dataset.problems.warnings()
+        + [dataset.outlineProblems(of: planned).lostParts(of: planned.count)].compactMap { $0 },
+      of: configuration.dataset,
+      refusal: configuration.isStrict ? dataset.sampleProblems(of: planned).refusal : nil,
+      isStrict: configuration.isStrict)
     guard plan.samples > 0 else {
       throw JobError("\(configuration.dataset.path): has no annotation to score")
     }
@@ -83,6 +90,7 @@ public struct ScoringJob {
     let layers = model.decoder.layers.count
     var sums = HeadImpactAccumulator(layers: layers, heads: model.numAttentionHeads)
     var log = SampleLog()
+    let pictures = try Pictures(Set(plan.units.map(\.image.fileName)), in: configuration.images, on: world)
     let journal = try world.agree {
       guard world.rank == 0 else { return nil as Journal? }
       return try openJournal(identity) { result in try log.add(result, to: &sums) }
@@ -100,7 +108,6 @@ public struct ScoringJob {
     if log.count > 0 { progress?.note("resuming: \(log.count) of \(plan.samples) samples are done") }
 
     let start = Date()
-    let pictures = try Pictures(Set(plan.units.map(\.image.fileName)), in: configuration.images, on: world)
     let scorer = UnitScorer(model: model, dataset: dataset, pictures: pictures, configuration: configuration)
     let rank = world.rank
     let isStrict = configuration.isStrict
@@ -134,7 +141,12 @@ public struct ScoringJob {
     try journal.flush()
     progress?.finish()
     let total = try HeadImpactAccumulator(layers: layers, heads: model.numAttentionHeads, limbs: limbs)
-    return try write(total, log: log, journal: journal, identity: identity, seconds: seconds)
+    // An annotation that is left out has been skipped too; the id -1 stands for none.
+    let last = configuration.limit.flatMap { _ in plan.units.flatMap(\.annotations).map(\.id).max() }
+    let lost = dataset.problems.lost(upTo: last).map {
+      (id: Int($0.id ?? -1), reason: SkipReason(.record, "\($0.place): \($0.problem)"))
+    }
+    return try write(total, log: log, lost: lost, journal: journal, identity: identity, seconds: seconds)
   }
 
   /// Which samples were scored, in which image's record, and which were not and why.
@@ -164,9 +176,10 @@ public struct ScoringJob {
   }
 
   private func write(
-    _ sums: HeadImpactAccumulator, log: SampleLog, journal: Journal, identity: ScoreIdentity, seconds: Double
+    _ sums: HeadImpactAccumulator, log: SampleLog, lost: [(id: Int, reason: SkipReason)], journal: Journal,
+    identity: ScoreIdentity, seconds: Double
   ) throws -> Summary {
-    let skipped = log.skipped.sorted { $0.id < $1.id }
+    let skipped = (log.skipped + lost).sorted { $0.id < $1.id }
     let samples = log.imageOfSample.keys.sorted()
     guard !samples.isEmpty else {
       // Nothing in it is worth going on from, and it would bar the way of the next attempt.

@@ -41,14 +41,15 @@ struct UnitScorer {
     let layout: VisualLayout
     do {
       image = try pictures.reading(unit.image.fileName) {
-        try JobInputs.image(unit.image.fileName, in: pictures.folder, size: (unit.image.width, unit.image.height))
+        try JobInputs.image(
+          unit.image.fileName, in: pictures.folder, size: unit.image.size.map { ($0.width, $0.height) })
       }
       layout = try model.visualLayout(width: image.width, height: image.height)
     } catch let fault as any ContentFault {
       return result(of: unit, [:], otherwise: SkipReason(.picture, fault))
     }
     for annotation in unit.annotations {
-      switch try prepare(annotation, layout: layout) {
+      switch try prepare(annotation, of: image, layout: layout) {
       case .success(let sample): samples.append(sample)
       case .failure(let skip): outcomes[annotation.id] = .skipped(skip.reason)
       }
@@ -103,13 +104,19 @@ struct UnitScorer {
   private struct Skip: Error { let reason: SkipReason }
 
   /// - Throws: what is not the sample's own fault.
-  private func prepare(_ annotation: Annotation, layout: VisualLayout) throws -> Result<Sample, Skip> {
+  private func prepare(
+    _ annotation: Annotation, of image: RGBImage, layout: VisualLayout
+  ) throws -> Result<Sample, Skip> {
     let description = (annotation.description ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
-    guard !description.isEmpty else { return .failure(Skip(reason: SkipReason(.text, "it has no description"))) }
+    guard !description.isEmpty else {
+      let fault = dataset.fault(of: annotation, .description) ?? COCOError(problem: "it has no description")
+      return .failure(Skip(reason: SkipReason(.text, fault)))
+    }
     let mask: TokenMask
     do {
       mask = try TokenMask(
-        of: dataset.mask(for: annotation), cells: layout.cells, threshold: configuration.options.coverage)
+        of: dataset.mask(for: annotation, height: image.height, width: image.width), cells: layout.cells,
+        threshold: configuration.options.coverage)
     } catch let fault as any ContentFault { return .failure(Skip(reason: SkipReason(.mask, fault))) }
     do {
       let sequence = try model.sequence(

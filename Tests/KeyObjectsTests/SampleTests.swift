@@ -117,6 +117,40 @@ struct ShowAndCheckTests {
   }
 }
 
+@Suite("Odd records of key-object datasets")
+struct OddRecordCheckTests {
+  @Test("a check lists all that is odd, and draws masks over pictures whose size the file doesn't say")
+  func findings() throws {
+    try ScratchFolder.with { scratch in
+      let folder = scratch.file("scenes")
+      try DemoDataset(split: .test, count: 6).write(to: folder) { width, height, pixels in
+        try encodePNG(RGBImage(width: width, height: height, pixels: pixels))
+      }
+      let file = folder.appendingPathComponent("keyobjects.json")
+      var json = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
+      var annotations = try #require(json["annotations"] as? [[String: Any]])
+      var images = try #require(json["images"] as? [[String: Any]])
+      images[0]["width"] = NSNull()
+      images[1]["height"] = "x"
+      annotations[0]["bbox"] = [Int]()
+      annotations[1]["iscrowd"] = "x"
+      annotations[2]["image_id"] = 999
+      annotations[3]["id"] = annotations[4]["id"]
+      annotations[5]["segmentation"] = ""
+      json["annotations"] = annotations + [["id": 77]]
+      json["images"] = images
+      try JSONSerialization.data(withJSONObject: json).write(to: file)
+      let report = try DatasetCheck(dataset: file, images: folder.appendingPathComponent("images")).run(isQuiet: true)
+      let places = report.findings.map(\.problem)
+      for place in [
+        "images[1].height", "annotations[0].bbox", "annotations[1].iscrowd", "annotations[2].image_id",
+        "annotations[3].id", "annotations[4].id", "annotations[5].segmentation", "annotations[6]",
+      ] { #expect(places.count { $0.contains(place + ":") || $0.hasPrefix(place + ":") } == 1, "\(place): \(places)") }
+      #expect(report.findings.count == 8)
+    }
+  }
+}
+
 @Suite("Descriptions by a model")
 struct ModelDescriptionTests {
   @Test("a model describes each object by itself, on two ranks as on one, and nothing is left beside the output")

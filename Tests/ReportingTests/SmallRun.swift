@@ -46,7 +46,7 @@ struct SmallRun {
       savesScores: savesScores)
     try HeadImpactFile.write(
       to: file, table: sums.table(), confidence: bootstrap.confidence(topLayers: 1), samples: Self.samples.map(\.id),
-      row: { id in try #require(rows[id]) }, 
+      row: { id in try #require(rows[id]) },
       skipped: skipped.map { HeadImpactFile.Skipped(id: $0.id, kind: "mask", reason: $0.reason) },
       provenance: HeadImpactFile.Provenance(
         identity: identity, modelName: "tiny", adapterName: nil, ranks: 1, secondsScoring: 2.5),

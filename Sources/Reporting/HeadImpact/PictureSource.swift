@@ -54,11 +54,11 @@ struct ReportedDataset {
       throw ReportError("\(contents.name): file_name \"\(record.fileName)\" leaves the images folder")
     }
     let image = try decodeImage(contentsOf: images.appendingPathComponent(record.fileName))
-    guard image.width == record.width, image.height == record.height else {
+    if let size = record.size, (image.width, image.height) != (size.width, size.height) {
       throw ReportError(
-        "\(record.fileName) is \(image.width)x\(image.height) pixels; the dataset says \(record.width)x\(record.height)"
-      )
+        "\(record.fileName) is \(image.width)x\(image.height) pixels; the dataset says \(size.width)x\(size.height)")
     }
-    return (annotation, record.fileName, image, try contents.mask(for: annotation))
+    let mask = try contents.mask(for: annotation, height: image.height, width: image.width)
+    return (annotation, record.fileName, image, mask)
   }
 }
