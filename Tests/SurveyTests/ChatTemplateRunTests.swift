@@ -97,6 +97,54 @@ extension ScoringRuns {
       }
     }
 
+    @Test("every verb that loads a model refuses a folder without a template, and takes one from --chat-template")
+    func verbs() async throws {
+      try await ScratchFolder.with { scratch in
+        let demo = scratch.file("demo")
+        try await succeed(["demo", "--output", demo.path, "--scenes", "2"])
+        let template = scratch.file("own.jinja")
+        try FileManager.default.moveItem(at: demo.appendingPathComponent("model/chat_template.jinja"), to: template)
+        let model = ["--model", demo.appendingPathComponent("model").path]
+        let objects = demo.appendingPathComponent("dataset/keyobjects.json").path
+        let images = ["--images", demo.appendingPathComponent("dataset/images").path]
+        let data = model + images + ["--dataset", objects]
+        let verbs: [[String]] = [
+          ["generate"] + data + ["--max-new-tokens", "2"],
+          ["train"] + data + ["--layers", "0", "--steps", "1", "--quiet"],
+          ["ablate"] + data + ["--head", "0.1", "--bootstrap", "10"],
+          ["attend"] + data + ["--annotation", "1", "--head", "0.1"],
+          ["dataset", "preview"] + data + ["--limit", "1"],
+          ["dataset", "build"] + model + images
+            + ["--instances", objects, "--choose", "largest", "--describe", "category", "--max-area", "1"],
+        ]
+        for (index, verb) in verbs.enumerated() {
+          let output = ["--output", scratch.file("out\(index)").path]
+          try await fail(verb + output, saying: "no chat template", "--chat-template")
+          try await succeed(verb + output + ["--chat-template", template.path])
+        }
+        try await fail(["doctor"] + model, saying: "no chat template", "--chat-template")
+        let doctor = try await succeed(["doctor"] + model + ["--chat-template", template.path, "--threads", "1"])
+        #expect(doctor.standardOutput.contains("own.jinja"))
+      }
+    }
+
+    @Test("training and ablating refuse a template that ends an answer with nothing; generating and scoring take it")
+    func noEndOfTurn() async throws {
+      try await ScratchFolder.with { scratch in
+        let demo = scratch.file("demo")
+        try await succeed(["demo", "--output", demo.path, "--scenes", "2"])
+        let data = [
+          "--model", demo.appendingPathComponent("model").path, "--dataset",
+          demo.appendingPathComponent("dataset/keyobjects.json").path, "--images",
+          demo.appendingPathComponent("dataset/images").path, "--chat-template",
+          SharedData.file("cases/chat-template-ignored/no-turns.jinja").path, "--output", scratch.file("out").path,
+        ]
+        try await fail(["train", "--layers", "0"] + data, saying: "no-turns.jinja")
+        try await fail(["ablate", "--head", "0.1"] + data, saying: "no-turns.jinja")
+        try await succeed(["generate", "--max-new-tokens", "2"] + data)
+      }
+    }
+
     @Test("a run doesn't go on with another template or another file of the folder, and names it")
     func resuming() async throws {
       try await ScratchFolder.with { scratch in

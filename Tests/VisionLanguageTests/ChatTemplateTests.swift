@@ -112,7 +112,8 @@ struct ChatTemplateTests {
     "what is no template is refused, naming the file",
     arguments: [
       ("chat_template.json", "{}"), ("chat_template.json", "[]"), ("chat_template.json", "{\"chat_template\": 7}"),
-      ("chat_template.json", "{\"chat_template\": [7]}"), ("chat_template.json", "{\"chat_template\": [{\"name\": 1}]}"),
+      ("chat_template.json", "{\"chat_template\": [7]}"),
+      ("chat_template.json", "{\"chat_template\": [{\"name\": 1}]}"),
       ("chat_template.json", "{\"chat_template\": {\"default\": null}}"), ("chat_template.json", ""),
       ("chat_template.jinja", "{% for %}"), ("chat_template.jinja", "{{ unclosed"), ("chat_template.jinja", ""),
       ("processor_config.json", "{\"chat_template\": false}"),
@@ -237,7 +238,7 @@ struct ChatTemplateTests {
     }
   }
 
-  @Test("where generation begins otherwise than a conversation's answer, and where an answer ends in no stop token, is told")
+  @Test("where generation begins otherwise than a conversation's answer, or an answer ends in no stop token, is told")
   func remarks() throws {
     try bare { folder in
       try folder.write(template("X"), to: "chat_template.jinja")

@@ -75,7 +75,8 @@ struct GenerationDefaultsTests {
   @Test(
     "a value of another kind is refused, naming the file and the key",
     arguments: [
-      "{\"eos_token_id\": \"</s>\"}", "{\"eos_token_id\": -1}", "{\"eos_token_id\": 1.5}", "{\"eos_token_id\": [1, null]}",
+      "{\"eos_token_id\": \"</s>\"}", "{\"eos_token_id\": -1}", "{\"eos_token_id\": 1.5}",
+      "{\"eos_token_id\": [1, null]}",
       "{\"eos_token_id\": 3000000000}", "{\"eos_token_id\": true}", "{\"repetition_penalty\": 0}",
       "{\"repetition_penalty\": \"1\"}", "{\"repetition_penalty\": -1.2}", "[]", "{", "",
     ])
