@@ -9,12 +9,25 @@ public struct ChatTemplate: Sendable {
   /// Whether the template has `strftime_now` in it: what it renders may then depend on the date.
   public let usesDate: Bool
 
+  private let program: Program
+
+  /// The syntax tree. It is never changed once it is read, so that threads can share it.
+  private final class Program: @unchecked Sendable {
+    let body: Body
+    init(_ body: Body) { self.body = body }
+  }
+
   /// Reads the template. Throws where jinja2 would not compile it, and where it has a tag, filter, test, function or
   /// method that this reader doesn't know.
   public init(source: String, name: String) throws {
     self.name = name
-    usesDate = false
-    throw ChatTemplateError(name: name, line: 1, problem: "templates are not read yet")
+    do {
+      let (body, usesDate) = try Parser.body(of: source)
+      program = Program(body)
+      self.usesDate = usesDate
+    } catch let fault as TemplateFault {
+      throw ChatTemplateError(name: name, line: fault.line, problem: fault.problem)
+    }
   }
 
   /// The text for these variables (`messages`, `add_generation_prompt`, `bos_token`, …).
@@ -23,7 +36,12 @@ public struct ChatTemplate: Sendable {
   public func render(
     _ variables: TemplateDictionary, limits: TemplateLimits = .standard, date: TemplateDate? = nil
   ) throws -> String {
-    ""
+    let renderer = Renderer(variables, limits, date)
+    do {
+      return try renderer.render(program.body)
+    } catch let failure as Failure {
+      throw ChatTemplateError(name: name, line: renderer.line, problem: failure.problem)
+    }
   }
 }
 
@@ -33,7 +51,7 @@ public struct ChatTemplateError: Error, CustomStringConvertible, Sendable {
   public let name: String
   /// The line of the template, from 1.
   public let line: Int
-  /// What is wrong there.
+  /// What is wrong there: of `raise_exception`, the template's own message.
   public let problem: String
 
   public var description: String { "\(name), line \(line): \(problem)" }
@@ -43,7 +61,7 @@ public struct ChatTemplateError: Error, CustomStringConvertible, Sendable {
 public struct TemplateLimits: Sendable {
   /// UTF-8 bytes of the rendered text, and of any one string on the way (16 MiB).
   public var outputBytes = 16 << 20
-  /// UTF-8 bytes of all strings, and 16 for each element of all lists, made on the way (256 MiB).
+  /// About the bytes of all strings, lists, dictionaries and calls made on the way (256 MiB).
   public var madeBytes = 256 << 20
   /// Expressions and statements evaluated, elements visited (20 million).
   public var steps = 20_000_000
