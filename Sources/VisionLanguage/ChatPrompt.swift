@@ -48,8 +48,8 @@ public struct ChatPrompt: Sendable {
       asked = try Frame(question, prompt: prompt, answer: nil, placeholder: placeholder, name: source.name)
     } catch let error as ChatTemplateError {
       throw ConfigurationError(
-        path: source.name, key: "", reason: "can't be rendered: \(error); another one can be given with --chat-template"
-      )
+        path: source.name, key: "",
+        reason: "can't be rendered: line \(error.line): \(error.problem); --chat-template takes another template")
     }
     ending = answered.ending
     beginsAsGenerated = answered.beginning.starts(with: asked.beginning)
@@ -109,7 +109,7 @@ public struct ChatPrompt: Sendable {
       let variables = Variables(specialTokens: specialTokens)
       return Array(try template.render(variables.of(prompt: prompt, answer: answer)).unicodeScalars)
     } catch let error as ChatTemplateError {
-      throw fault("can't be rendered with the prompt \"\(prompt)\": \(error)")
+      throw fault("can't be rendered with the prompt \"\(prompt)\": line \(error.line): \(error.problem)")
     }
   }
 

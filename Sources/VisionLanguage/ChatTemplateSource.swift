@@ -140,12 +140,19 @@ struct ChatTemplateSource: Sendable, Equatable {
     return try ChatTemplateSource(text: chosen.text, name: name)
   }
 
+  /// Bytes of a template's file; published ones have up to 20,000.
+  private static let largest = 4 << 20
+
   /// Bytes as Python reads a text file: UTF-8, every end of line a line feed.
   private static func text(of url: URL) throws -> String {
     guard isThere(url) else {
       throw ConfigurationError(path: url.path, key: "", reason: "is not there; it should be a chat template")
     }
-    let bytes = try InputFile.read(url)
+    let bytes = try InputFile.read(url, upTo: largest + 1)
+    guard bytes.count <= largest else {
+      throw ConfigurationError(
+        path: url.path, key: "", reason: "is larger than \(largest) bytes, as no chat template is")
+    }
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw ConfigurationError(path: url.path, key: "", reason: "is not UTF-8 text; a chat template is a Jinja file")
     }

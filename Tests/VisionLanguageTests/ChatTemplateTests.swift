@@ -125,12 +125,14 @@ struct ChatTemplateTests {
     }
   }
 
-  @Test("bytes that are no UTF-8, and a link that leads nowhere, are refused, naming the file")
+  @Test("bytes that are no UTF-8 or too many, and a link that leads nowhere, are refused, naming the file")
   func unreadable() throws {
     try bare { folder in
       let file = folder.file("chat_template.jinja")
-      try Data([0x41, 0xFF, 0x42]).write(to: file)
-      #expect { try chat(folder) } throws: { "\($0)".contains("chat_template.jinja") }
+      for bytes in [Data([0x41, 0xFF, 0x42]), Data(repeating: 0x20, count: 5 << 20)] {
+        try bytes.write(to: file)
+        #expect { try chat(folder) } throws: { "\($0)".contains("chat_template.jinja") }
+      }
       try FileManager.default.removeItem(at: file)
       try FileManager.default.createSymbolicLink(atPath: file.path, withDestinationPath: "/nowhere/at/all")
       #expect { try chat(folder) } throws: { "\($0)".contains("chat_template.jinja") }
