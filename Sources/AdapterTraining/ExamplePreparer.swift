@@ -41,7 +41,7 @@ struct ExamplePreparer {
       do {
         samples.append(try sample(example, width: size.width, height: size.height))
       } catch let fault as any ContentFault {
-        skipped.append(Skipped(id: example.id, reason: SkipReason(fault is SampleFault ? .text : .picture, fault)))
+        skipped.append(Skipped(id: example.id, reason: SkipReason(fault is ImageError ? .picture : .text, fault)))
       }
     }
     return (samples, skipped)

@@ -131,6 +131,7 @@ struct Attend: ParsableCommand {
       model: fileURL(loaded.model), subject: try subject(), heads: heads, output: fileURL(output))
     c.scoredModelSHA256 = scoredModelSHA256
     c.adapter = loaded.adapter.map(fileURL)
+    c.chatTemplate = loaded.chatTemplate.url
     c.prompt = prompt
     c.precision = precision
     c.options.coverage = coverage

@@ -35,6 +35,7 @@ struct DatasetBuild: ParsableCommand {
   var output: String
   @Option(help: ArgumentHelp("A model folder: says which visual tokens an object covers.", valueName: "dir"))
   var model: String?
+  @OptionGroup var chatTemplate: ChatTemplateOption
   @Option(help: ArgumentHelp("The least share of its image that an object covers.", valueName: "share"))
   var minArea = 0.05
   @Option(help: ArgumentHelp("The largest share of its image that an object covers.", valueName: "share"))
@@ -80,6 +81,7 @@ struct DatasetBuild: ParsableCommand {
     var c = DatasetBuildConfiguration(instances: fileURL(instances), images: fileURL(images), output: fileURL(output))
     c.captions = captions.map(fileURL)
     c.model = model.map(fileURL)
+    c.chatTemplate = chatTemplate.url
     c.rules.minArea = minArea
     c.rules.maxArea = maxArea
     c.rules.minTokens = minTokens
@@ -134,6 +136,7 @@ struct DatasetPreviewCommand: ParsableCommand {
   var images: String
   @Option(help: ArgumentHelp("A model folder: says what the visual tokens are.", valueName: "dir"))
   var model: String?
+  @OptionGroup var chatTemplate: ChatTemplateOption
   @Option(help: ArgumentHelp("The folder to make.", valueName: "dir"))
   var output: String
   @Option(help: ArgumentHelp("Show only the first samples, by annotation id.", valueName: "n"))
@@ -143,8 +146,8 @@ struct DatasetPreviewCommand: ParsableCommand {
 
   func run() throws {
     let summary = try DatasetPreview(
-      dataset: fileURL(dataset), images: fileURL(images), model: model.map(fileURL), output: fileURL(output),
-      limit: limit
+      dataset: fileURL(dataset), images: fileURL(images), model: model.map(fileURL),
+      chatTemplate: chatTemplate.url, output: fileURL(output), limit: limit
     ).run()
     switch format {
     case .json: print(try jsonText(summary))

@@ -1,6 +1,18 @@
 import ArgumentParser
+import Foundation
 import Jobs
 import TensorCore
+
+/// What takes the place of a model folder's chat template.
+struct ChatTemplateOption: ParsableArguments {
+  @Option(
+    name: .customLong("chat-template"),
+    help: ArgumentHelp(
+      "A chat template (Jinja, or JSON with chat_template) instead of the model folder's own.", valueName: "file"))
+  var file: String?
+
+  var url: URL? { file.map(fileURL) }
+}
 
 /// The model that a verb runs.
 struct ModelOptions: ParsableArguments {
@@ -8,6 +20,7 @@ struct ModelOptions: ParsableArguments {
   var model: String
   @Option(help: ArgumentHelp("A PEFT adapter to put on the model.", valueName: "dir"))
   var adapter: String?
+  @OptionGroup var chatTemplate: ChatTemplateOption
 }
 
 /// How a run computes that keeps a journal.

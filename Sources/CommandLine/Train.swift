@@ -21,6 +21,7 @@ struct Train: ParsableCommand {
 
   @Option(help: ArgumentHelp("A model folder as published on the Hugging Face Hub.", valueName: "dir"))
   var model: String
+  @OptionGroup var chatTemplate: ChatTemplateOption
   @Option(
     help: ArgumentHelp(
       "What to train on: a key-object dataset, COCO captions, or VQA v2 questions with --annotations.",
@@ -168,6 +169,7 @@ struct Train: ParsableCommand {
   private func trainConfiguration() throws -> TrainConfiguration {
     var c = TrainConfiguration(
       model: fileURL(model), dataset: fileURL(dataset), images: fileURL(images), output: fileURL(output))
+    c.chatTemplate = chatTemplate.url
     c.annotations = annotations.map(fileURL)
     c.prompt = prompt
     c.precision = precision

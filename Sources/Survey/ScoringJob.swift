@@ -48,7 +48,8 @@ public struct ScoringJob {
     let threads = configuration.threads ?? JobDefaults.threads(localRanks: world.localSize)
     let (model, dataset, identity) = try world.agree { () -> Inputs in
       let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
-      let model = try ModelRegistry.load(folder: configuration.model, context: context)
+      let model = try ModelRegistry.load(
+        folder: configuration.model, chatTemplate: configuration.chatTemplate, context: context)
       if let folder = configuration.adapter {
         // One that changes nothing yet has a Head Impact too: the model's own.
         model.apply(try PEFTAdapter.load(folder: folder, for: model, allowsNoChange: true))
@@ -57,6 +58,7 @@ public struct ScoringJob {
       return (model, dataset, try self.identity(of: model, datasetBytes))
     }
     try world.agree(on: identity.run)
+    world.tell(model.remarks.general + model.chat.remarks(onAdapter: configuration.adapter))
     let plan = SurveyPlan(
       dataset, limit: configuration.limit, prompt: configuration.prompt, dimensions: model.dimensions,
       layout: model.visualLayout)
@@ -236,6 +238,7 @@ public struct ScoringJob {
       programVersion: begun.programVersion, modelType: begun.modelType,
       modelSHA256: try SafetensorsCheckpoint(folder: configuration.model).headerDigest(),
       adapterSHA256: try configuration.adapter.map(PEFTAdapter.digest),
+      modelFiles: try ModelFiles(folder: configuration.model, chatTemplate: configuration.chatTemplate),
       datasetSHA256: try JobInputs.read(configuration.dataset).withUnsafeBytes { try SHA256.hex(of: $0) },
       configuration: configuration)
     try begun.run.requireSame(as: asked.run, finished: configuration.output)
@@ -251,6 +254,7 @@ public struct ScoringJob {
       programVersion: JobDefaults.programVersion, modelType: type(of: model).modelType,
       modelSHA256: try SafetensorsCheckpoint(folder: configuration.model).headerDigest(),
       adapterSHA256: try configuration.adapter.map(PEFTAdapter.digest),
+      modelFiles: try ModelFiles(folder: configuration.model, chatTemplate: configuration.chatTemplate),
       datasetSHA256: try datasetBytes.withUnsafeBytes { try SHA256.hex(of: $0) }, configuration: configuration)
   }
 

@@ -118,8 +118,13 @@ struct PicturesTests {
     try ScratchFolder.with { scratch in
       try FileManager.default.createDirectory(at: scratch.file("sub"), withIntermediateDirectories: true)
       for name in ["a.png", "sub/b.png"] { try Data([1]).write(to: scratch.file(name)) }
-      let few: Set = ["a.png", "sub/b.png", "sub/c.png", "none/d.png", "a.png/e.png", "../x.png", "/y.png"]
-      let absent = ["a.png/e.png", "none/d.png", "sub/c.png"]
+      try FileManager.default.createSymbolicLink(atPath: scratch.file("link.png").path, withDestinationPath: "a.png")
+      try FileManager.default.createSymbolicLink(atPath: scratch.file("dangling.png").path, withDestinationPath: "none")
+      let few: Set = [
+        "a.png", "sub/b.png", "sub/c.png", "none/d.png", "a.png/e.png", "../x.png", "/y.png", "link.png",
+        "dangling.png",
+      ]
+      let absent = ["a.png/e.png", "dangling.png", "none/d.png", "sub/c.png"]
       #expect(try Pictures.missing(few, in: scratch.url) == absent)
       let more = (0..<3000).map { String(format: "z%04d.png", $0) }
       let found = try Pictures.missing(few.union(more), in: scratch.url)
@@ -144,7 +149,9 @@ struct PicturesTests {
       }
       try Data([1]).write(to: scratch.file("full/a.png"))
       try Communicator.withWorld(environment: [:]) { world in
-        func open() throws -> Set<String> { try Pictures(["a.png", "b.png"], in: scratch.file(name), on: world).missing }
+        func open() throws -> Set<String> {
+          try Pictures(["a.png", "b.png"], in: scratch.file(name), on: world).missing
+        }
         if name == "full" {
           let found = try open()
           #expect(found == ["b.png"])
