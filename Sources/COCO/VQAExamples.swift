@@ -11,7 +11,7 @@ struct VQAExamples {
   /// - Throws: `COCOError` naming file and place: a file that can't be read as what it should be; a folder of images in which
   ///   not one question's picture is.
   init(questions: [UInt8], name: String, annotations: (json: [UInt8], name: String)?, images: [String]) throws {
-    let asked = try COCOError.inFile(name) { try VQAFile.questions(questions) }
+    let asked = try COCOError.inFile(name) { try VQAFile.questions(questions, needsText: true) }
     problems = asked.problems
     var answers: [Int64: VQAFile.Annotation]?
     if let annotations {

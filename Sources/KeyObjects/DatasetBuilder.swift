@@ -255,7 +255,12 @@ public struct DatasetBuilder {
     let parts = instances.outlineProblems(of: selection.objects.map(\.annotation))
     let faults = examiner.faults + (captions.map(Self.faults) ?? [])
     if configuration.isStrict { try refuse(instances, captions, parts, faults) }
-    for warning in instances.problems.warnings() + (captions?.problems.warnings() ?? []) { progress.warn(warning) }
+    let remarks = instances.problems.remarks("annotations have an id that is taken") {
+      $0.kind == .annotation && $0.cost == .nothing
+    }
+    for warning in remarks + instances.problems.warnings() + (captions?.problems.warnings() ?? []) {
+      progress.warn(warning)
+    }
     for fault in faults.prefix(RecordProblems.mostNamed) { progress.warn("left out: \(fault)") }
     if faults.count > RecordProblems.mostNamed {
       progress.warn("… and \(faults.count - RecordProblems.mostNamed) more are left out")

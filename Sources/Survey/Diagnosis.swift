@@ -58,9 +58,12 @@ public struct Diagnosis: Sendable, Encodable {
     note("chat template", "\(loaded.chat.source), SHA-256 \(loaded.chat.sha256.prefix(12))…")
     note("weights", "\(gibibytes(weights)), shared by all ranks of a node")
     guard let dataset else { return }
+    let contents = try KeyObjectDataset(contentsOf: dataset)
+    if contents.problems.lostSamples > 0 {
+      note("left out", "\(contents.problems.lostSamples) records that can't be used: dataset check lists them")
+    }
     let estimate = RunEstimate(
-      model: loaded, weightBytes: weights, dataset: try KeyObjectDataset(contentsOf: dataset), limit: limit,
-      prompt: prompt, rate: rate)
+      model: loaded, weightBytes: weights, dataset: contents, limit: limit, prompt: prompt, rate: rate)
     self.estimate = estimate
     note("dataset", "\(estimate.samples) samples of \(estimate.images) images")
     note("largest image", "\(estimate.largestVisualTokens) visual tokens")
