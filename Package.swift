@@ -112,10 +112,13 @@ let package = Package(
       path: "Sources/CommandLine",
       swiftSettings: strict),
 
-    .target(name: "TestSupport", dependencies: ["Safetensors"], path: "Tests/TestSupport", swiftSettings: strict),
+    .target(name: "TestSupport", dependencies: ["Safetensors", "ChatTemplate"], path: "Tests/TestSupport", swiftSettings: strict),
     .executableTarget(
       name: "mpi-cases", dependencies: ["MessagePassing", "HDF5Store", "Survey", "TestSupport"],
       path: "Tests/mpi-cases",
+      swiftSettings: strict),
+    .executableTarget(
+      name: "chat-template-cases", dependencies: ["ChatTemplate", "TestSupport"], path: "Tests/chat-template-cases",
       swiftSettings: strict),
     tests(of: "TensorCore"),
     tests(of: "Kernels", ["CVectorMath"]),
