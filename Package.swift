@@ -122,13 +122,16 @@ let package = Package(
       path: "Sources/CommandLine",
       swiftSettings: strict),
 
-    .target(name: "TestSupport", dependencies: ["Safetensors"], path: "Tests/TestSupport", swiftSettings: strict),
+    .target(name: "TestSupport", dependencies: ["Safetensors", "ChatTemplate"], path: "Tests/TestSupport", swiftSettings: strict),
     .executableTarget(
       name: "mpi-cases", dependencies: ["MessagePassing", "HDF5Store", "Survey", "AdapterTraining", "TestSupport"],
       path: "Tests/mpi-cases",
       swiftSettings: strict),
     .executableTarget(
       name: "kernel-cases", dependencies: ["Kernels", "TensorCore"], path: "Tests/kernel-cases", swiftSettings: strict),
+    .executableTarget(
+      name: "chat-template-cases", dependencies: ["ChatTemplate", "TestSupport"], path: "Tests/chat-template-cases",
+      swiftSettings: strict),
     tests(of: "TensorCore"),
     tests(of: "Kernels", ["CVectorMath"]),
     tests(of: "Safetensors"),

@@ -127,11 +127,9 @@ extension Renderer {
     case .markup(let text): return try markup(try sliced(text, start, end, step))
     case .range(let range):
       let slice = Slice(start, end, step, count: range.count)
-      let (product, overflows) = range.step.multipliedReportingOverflow(by: slice.step)
-      let last = range.start.addingReportingOverflow(slice.count == 0 ? 0 : range.step * slice.end)
-      guard !overflows, !last.overflow, slice.count > 0,
-        let result = IntegerRange(start: range[slice.start], end: last.partialValue, step: product)
-      else { throw Failure("this slice of a range is not supported here") }
+      guard let result = range.part(from: slice.start, to: slice.end, step: slice.step) else {
+        throw Failure("this slice of a range grows beyond 64 bits")
+      }
       return .range(result)
     default: throw Failure("a \(value.typeName) has no slices")
     }
@@ -184,8 +182,9 @@ extension Renderer {
     case .undefined: return ArrayIterator([])
     case .list(let items), .tuple(let items): return ArrayIterator(items.values)
     case .dictionary(let mapping): return ArrayIterator(mapping.keys.map(\.value))
-    case .string(let text): return characters(text) { .string($0) }
-    case .markup(let text): return characters(text) { .markup($0) }
+    case .string(let text), .markup(let text):
+      var scalars = text.unicodeScalars.makeIterator()
+      return ClosureIterator { scalars.next().map { .string(String($0)) } }
     case .range(let range):
       var place = 0
       return ClosureIterator {
@@ -209,11 +208,6 @@ extension Renderer {
     default: break
     }
     throw Failure("a \(value.typeName) has no elements to go through")
-  }
-
-  private func characters(_ text: String, _ make: @escaping (String) -> Value) -> any ValueIterator {
-    var scalars = text.unicodeScalars.makeIterator()
-    return ClosureIterator { scalars.next().map { make(String($0)) } }
   }
 
   /// How many elements there are, where that is known before they are gone through.

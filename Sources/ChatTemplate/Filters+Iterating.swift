@@ -215,7 +215,7 @@ enum PythonNumber {
   /// Nil where the text is no integer of this base. Throws for one that is too large.
   static func integer(_ text: String, base: Int) throws -> Int? {
     guard base == 0 || (2...36).contains(base) else { return nil }
-    var digits = PythonText.stripped(text)
+    var digits = withASCIIDigits(PythonText.stripped(text))
     var sign = ""
     if let first = digits.first, first == "-" || first == "+" {
       sign = first == "-" ? "-" : ""
@@ -234,19 +234,13 @@ enum PythonNumber {
     }
     guard hasSingleUnderscores(digits) else { return nil }
     digits.removeAll { $0 == "_" }
-    guard digits.allSatisfy({ $0.isASCII }) else {
-      if digits.unicodeScalars.contains(where: PythonText.isDecimal) {
-        throw Failure("digits other than 0 to 9 are not supported")
-      }
-      return nil
-    }
     guard !digits.isEmpty, digits.allSatisfy({ ($0.hexOrLetterValue ?? 99) < radix }) else { return nil }
     guard let number = Int(sign + digits, radix: radix) else { throw Failure("an integer grows beyond 64 bits") }
     return number
   }
 
   static func float(_ text: String) -> Double? {
-    let stripped = PythonText.stripped(text)
+    let stripped = withASCIIDigits(PythonText.stripped(text))
     guard hasSingleUnderscores(stripped) else { return nil }
     let number = stripped.filter { $0 != "_" }.lowercased()
     let unsigned = number.hasPrefix("-") || number.hasPrefix("+") ? String(number.dropFirst()) : number
@@ -263,6 +257,20 @@ enum PythonNumber {
     let mantissa = parts[0].hasSuffix(".") ? parts[0] + "0" : parts[0]
     guard let value = Double(mantissa + (parts.count > 1 ? "e" + parts[1] : "")) else { return nil }
     return number.hasPrefix("-") ? -value : value
+  }
+
+  /// Python reads the decimal digits of all scripts.
+  private static func withASCIIDigits(_ text: String) -> String {
+    if text.utf8.allSatisfy({ $0 < 0x80 }) { return text }
+    var result = ""
+    for scalar in text.unicodeScalars {
+      if PythonText.isDecimal(scalar), let value = scalar.properties.numericValue {
+        result += String(Int(value))
+      } else {
+        result.unicodeScalars.append(scalar)
+      }
+    }
+    return result
   }
 
   /// Underscores only one at a time between digits.

@@ -103,7 +103,7 @@ extension Renderer {
 
   private func indented(_ value: Value, _ parameters: Parameters) throws -> Value {
     if case .undefined(let hint) = value { throw undefined(hint) }
-    guard case .string(let text) = value else { throw Failure("'indent' of a \(value.typeName) is not supported here") }
+    guard let text = value.text else { throw Failure("'indent' needs a string, not a \(value.typeName)") }
     let indention: String
     if let given = parameters[0]?.text {
       indention = given
@@ -121,6 +121,7 @@ extension Renderer {
         throw Failure("a string of more than \(limits.outputBytes) bytes would be made")
       }
     }
+    if case .markup = value { return try markup(result) }
     return try string(result)
   }
 
@@ -144,9 +145,6 @@ extension Renderer {
         throw Failure("the filter 'last' can't be used on a \(value.typeName)")
       }
       if case .undefined = value { return .undefined(Hint("there is no last item")) }
-      if case .string(let text) = value {
-        return text.unicodeScalars.last.map { .string(String($0)) } ?? .undefined(Hint("there is no last item"))
-      }
       return try elements(of: value).last ?? .undefined(Hint("there is no last item"))
     }
   }

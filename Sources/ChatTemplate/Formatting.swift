@@ -114,7 +114,10 @@ extension Renderer {
   private func convertedInteger(_ value: Value, _ conversion: Conversion) throws -> String {
     let radix = conversion.kind == "x" || conversion.kind == "X" ? 16 : conversion.kind == "o" ? 8 : 10
     var number = value.index
-    if case .float(let double) = value, radix == 10 { number = Int(exactly: double.rounded(.towardZero)) }
+    if case .float(let double) = value, radix == 10 {
+      number = Int(exactly: double.rounded(.towardZero))
+      if number == nil, double.isFinite { throw Failure("an integer grows beyond 64 bits") }
+    }
     guard let number else {
       if case .undefined(let hint) = value { throw undefined(hint) }
       throw Failure("'%\(conversion.kind)' needs an integer, not a \(value.typeName)")

@@ -62,14 +62,25 @@ extension Renderer {
     switch receiver {
     case .string(let text): return try call(method, on: text, arguments)
     case .markup(let text):
-      guard arguments.positional.isEmpty, arguments.named.isEmpty,
-        case .string(let result) = try call(method, on: text, arguments)
-      else { throw Failure("'\(method.rawValue)' of a safe string is not supported here") }
-      return .markup(result)
+      guard arguments.positional.isEmpty, arguments.named.isEmpty else {
+        throw Failure("'\(method.rawValue)' of a safe string is not supported here")
+      }
+      return try marked(try call(method, on: text, arguments))
+    case .range: return try call(method, on: receiver, try Items(try elements(of: receiver)), arguments)
     case .list(let items), .tuple(let items): return try call(method, on: receiver, items, arguments)
     case .dictionary(let mapping): return try call(method, on: mapping, arguments)
     case .object(let object as LoopState): return try call(method, on: object, arguments)
     default: throw Failure("'\(method.rawValue)' of a \(receiver.typeName) is not supported here")
+    }
+  }
+
+  /// What a safe string's method returns is safe too.
+  private func marked(_ value: Value) throws -> Value {
+    switch value {
+    case .string(let text): .markup(text)
+    case .list(let items): .list(try Items(items.values.map(marked)))
+    case .tuple(let items): .tuple(try Items(items.values.map(marked)))
+    default: value
     }
   }
 

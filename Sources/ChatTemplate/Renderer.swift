@@ -251,11 +251,13 @@ final class Renderer {
   private func run(_ loop: Loop, _ frame: Frame) throws -> Flow {
     let iterable = try evaluate(loop.iterable, frame)
     line = loop.line
-    var isEmpty = true
+    // jinja2's `else` runs where no iteration came to its end, be it that `continue` or `break` left them all.
+    var completed = false
     if loop.loopPlace == nil, loop.condition == nil, case .list(let items) = iterable {
       for value in items.values {
-        isEmpty = false
-        if let flow = try iterate(loop, value, frame) { return flow == .leave ? .normal : flow }
+        let flow = try iterate(loop, value, frame)
+        if flow == .leave { break }
+        if flow == .normal { completed = true }
       }
     } else {
       var iterator = try self.iterator(over: iterable)
@@ -266,25 +268,26 @@ final class Renderer {
       }
       let state = LoopState(iterator, count: count)
       while let value = try state.advance() {
-        isEmpty = false
         if let place = loop.loopPlace { frame.places[place] = .object(state) }
-        if let flow = try iterate(loop, value, frame) { return flow == .leave ? .normal : flow }
+        let flow = try iterate(loop, value, frame)
+        if flow == .leave { break }
+        if flow == .normal { completed = true }
       }
     }
-    if isEmpty, let otherwise = loop.otherwise {
+    if !completed, let otherwise = loop.otherwise {
       try enter(otherwise, frame)
       return try run(otherwise.statements, frame)
     }
     return .normal
   }
 
-  /// Runs a loop's body once. Nil to go on.
-  private func iterate(_ loop: Loop, _ value: Value, _ frame: Frame) throws -> Flow? {
+  /// Runs a loop's body once.
+  private func iterate(_ loop: Loop, _ value: Value, _ frame: Frame) throws -> Flow {
     try step()
     line = loop.line
     try assign(value, to: loop.target, frame)
     try enter(loop.body, frame)
-    return try run(loop.body.statements, frame) == .leave ? .leave : nil
+    return try run(loop.body.statements, frame)
   }
 
   private func selected(

@@ -109,6 +109,18 @@ struct IntegerRange {
   }
 
   subscript(index: Int) -> Int { start + index * step }
+
+  /// From one place to another; nil where the numbers are too large.
+  func part(from first: Int, to last: Int, step: Int) -> IntegerRange? {
+    func number(_ place: Int) -> Int? {
+      let (distance, tooFar) = self.step.multipliedReportingOverflow(by: place)
+      let (number, tooLarge) = start.addingReportingOverflow(distance)
+      return tooFar || tooLarge ? nil : number
+    }
+    let (product, tooLarge) = self.step.multipliedReportingOverflow(by: step)
+    guard let start = number(first), let end = number(last), !tooLarge else { return nil }
+    return IntegerRange(start: start, end: end, step: product)
+  }
 }
 
 /// A value with an identity: a namespace, a macro, `loop`, an iterator, a method.
