@@ -116,6 +116,7 @@ let package = Package(
       name: "mpi-cases", dependencies: ["MessagePassing", "HDF5Store", "Survey", "TestSupport"],
       path: "Tests/mpi-cases",
       swiftSettings: strict),
+    tests(of: "Files"),
     tests(of: "TensorCore"),
     tests(of: "Kernels", ["CVectorMath"]),
     tests(of: "Safetensors"),
