@@ -26,7 +26,7 @@ public enum FileKind: Sendable, Equatable, CaseIterable {
     let bytes = Array(firstBytes.prefix(firstByteCount))
     if let kind = beginnings.first(where: { bytes.starts(with: $0.bytes) })?.kind { return kind }
     if bytes.count >= 2, bytes[0] == 0 || bytes[1] == 0, "{[\"".utf8.contains(bytes[0] | bytes[1]) { return .utf16 }
-    if bytes.count >= 8, bytes.allSatisfy({ $0 == 0 }) { return .zeros }
+    if bytes.count >= 16, bytes.allSatisfy({ $0 == 0 }) { return .zeros }
     let text = bytes.drop { [0x20, 0x09, 0x0A, 0x0D].contains($0) }
     if text.first == UInt8(ascii: "<") { return .webPage }
     return nil

@@ -12,7 +12,7 @@ struct FileKindTests {
       ("<!DOCTYPE html><html>", .webPage), ("\n  <?xml version=\"1.0\"?><Error>", .webPage),
       ("\u{FEFF}{}", .byteOrderMark), ("{\0\"\0", .utf16), ("\0[\0]", .utf16),
       ("PK\u{3}\u{4}\u{14}", .zip), ("GGUF\u{3}", .gguf), ("BZh91AY", .compressed),
-      ("Entry not found", .serverMessage), ("\0\0\0\0\0\0\0\0\0\0", .zeros),
+      ("Entry not found", .serverMessage), (String(repeating: "\0", count: 64), .zeros),
     ])
   func recognised(_ text: String, _ kind: FileKind) {
     #expect(FileKind.recognise(text.utf8) == kind)
