@@ -132,6 +132,7 @@ let package = Package(
     .executableTarget(
       name: "chat-template-cases", dependencies: ["ChatTemplate", "TestSupport"], path: "Tests/chat-template-cases",
       swiftSettings: strict),
+    tests(of: "Files"),
     tests(of: "TensorCore"),
     tests(of: "Kernels", ["CVectorMath"]),
     tests(of: "Safetensors"),
