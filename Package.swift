@@ -16,9 +16,11 @@ func tests(of name: String, _ dependencies: [Target.Dependency] = [], exclude: [
 
 // On x86-64 oneDNN multiplies in float32 too. OpenBLAS starts threads when it is loaded, and ends the process where it can't.
 #if arch(x86_64)
-  let blas: [Target.Dependency] = []
+  let blas: [Target] = []
 #else
-  let blas: [Target.Dependency] = ["COpenBLAS"]
+  let blas: [Target] = [
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-serial-dev"])])
+  ]
 #endif
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -30,11 +32,10 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
     .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
   ],
-  targets: [
+  targets: blas + [
     // C libraries: module maps, and functions that return what is a macro in C.
     .systemLibrary(name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
-    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-serial-dev"])]),
     .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
     .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
     .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
@@ -49,7 +50,7 @@ let package = Package(
       linkerSettings: [.linkedLibrary("gomp")]),
 
     room("TensorCore"),
-    room("Kernels", ["TensorCore", "CVectorMath", "COneDNN"] + blas),
+    room("Kernels", ["TensorCore", "CVectorMath", "COneDNN"] + blas.map { .byName(name: $0.name) }),
     room("Safetensors", ["TensorCore", "CCrypto", "Files"]),
     room("Patterns", ["CPCRE2"]),
     room("Tokenization", ["Patterns", "CPCRE2", "Files"]),

@@ -40,7 +40,7 @@ public struct AblationJob {
     let json = try world.readForAll(configuration.dataset)
     let annotations = try configuration.annotations.map { (json: try world.readForAll($0), name: $0.path) }
     let files = try world.listForAll(configuration.images)
-    let threads = configuration.threads ?? JobDefaults.threads(localRanks: world.localSize)
+    let threads = try JobDefaults.threads(configuration.threads, on: world)
     let (model, dataset, identity) = try world.agree { () -> (any VisionLanguageModel, ImageTextDataset, RunIdentity) in
       let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
       let model = try ModelRegistry.load(

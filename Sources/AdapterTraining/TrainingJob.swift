@@ -70,7 +70,7 @@ public struct TrainingJob {
       configuration.output, work: (configuration.workFolder, "what a run that was stopped left"),
       resumes: configuration.resumes,
       validate: configuration.validate)
-    let threads = configuration.threads ?? JobDefaults.threads(localRanks: world.localSize)
+    let threads = try JobDefaults.threads(configuration.threads, on: world)
     let (model, parameterCount) = try world.agree {
       let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
       let model = try ModelRegistry.load(

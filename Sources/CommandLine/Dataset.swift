@@ -61,7 +61,7 @@ struct DatasetBuild: ParsableCommand {
   var prompt = JobDefaults.prompt
   @Option(help: "The type of the operands of that model's matrix products.")
   var precision = Precision.bf16
-  @Option(help: ArgumentHelp("Threads of each rank (default: the node's cores over its ranks).", valueName: "n"))
+  @Option(help: ArgumentHelp("Threads of each rank (default: its part of the cores that it may use).", valueName: "n"))
   var threads: Int?
   @Flag(help: "Go on where a run with --describe model was stopped.")
   var resume = false

@@ -27,7 +27,7 @@ struct ModelOptions: ParsableArguments {
 struct RunOptions: ParsableArguments {
   @Option(help: "The type of the operands of matrix products; all else is float32.")
   var precision = Precision.bf16
-  @Option(help: ArgumentHelp("Threads of each rank (default: the node's cores over its ranks).", valueName: "n"))
+  @Option(help: ArgumentHelp("Threads of each rank (default: its part of the cores that it may use).", valueName: "n"))
   var threads: Int?
   @Flag(help: "Go on from the journal of a run that was stopped.")
   var resume = false

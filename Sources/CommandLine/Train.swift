@@ -120,7 +120,7 @@ struct Train: ParsableCommand {
   @Flag(name: .customLong("no-cache"), help: "Compute that anew every time: slower, with the same losses.")
   var noCache = false
 
-  @Option(help: ArgumentHelp("Threads of each rank (default: the node's cores over its ranks).", valueName: "n"))
+  @Option(help: ArgumentHelp("Threads of each rank (default: its part of the cores that it may use).", valueName: "n"))
   var threads: Int?
   @OptionGroup var skipping: SkipOptions
   @Flag(help: "Stop at an example that can't be used, instead of skipping it.")

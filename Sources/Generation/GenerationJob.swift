@@ -43,7 +43,7 @@ public struct GenerationJob {
       resumes: configuration.resumes, validate: configuration.validate)
     let json = try world.readForAll(configuration.dataset)
     let files = try world.listForAll(configuration.images)
-    let threads = configuration.threads ?? JobDefaults.threads(localRanks: world.localSize)
+    let threads = try JobDefaults.threads(configuration.threads, on: world)
     let (model, dataset, identity) = try world.agree { () -> (any VisionLanguageModel, ImageTextDataset, RunIdentity) in
       let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
       let model = try ModelRegistry.load(

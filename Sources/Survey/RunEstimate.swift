@@ -54,7 +54,11 @@ public struct RunEstimate: Sendable, Equatable, Codable {
     let cache = 2 * dimensions.layers * rows * dimensions.keyValueWidth
     let decoder = rows * 4 * dimensions.hiddenSize + 2 * min(rows, 2048) * dimensions.intermediateSize
     let scores = 4 * dimensions.layers * dimensions.heads * visualTokens
-    return 4 * (vision + cache + decoder + scores) + 100 << 20
+    // Of matrix products, rounded to bf16.
+    let operand = max(
+      patches * 1176, min(patches, 2048) * dimensions.visionIntermediateSize,
+      min(rows, 2048) * dimensions.intermediateSize)
+    return 4 * (vision + cache + decoder + scores + operand) + 100 << 20
   }
 }
 

@@ -45,7 +45,7 @@ public struct ScoringJob {
     if isFinished { return world.rank == 0 ? try finishedSummary() : nil }
 
     let datasetBytes = try world.readForAll(configuration.dataset)
-    let threads = configuration.threads ?? JobDefaults.threads(localRanks: world.localSize)
+    let threads = try JobDefaults.threads(configuration.threads, on: world)
     let (model, dataset, identity) = try world.agree { () -> Inputs in
       let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
       let model = try ModelRegistry.load(
