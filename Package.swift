@@ -134,7 +134,7 @@ let package = Package(
     tests(of: "Evaluation", ["COCO", "HDF5Store"], exclude: ["Goldens"]),
     tests(of: "HeadImpactStore", ["HDF5Store", "HeadImpact"]),
     tests(of: "LowRankAdaptation", ["Files"], exclude: ["Goldens"]),
-    tests(of: "Jobs"),
+    tests(of: "Jobs", ["Files", "ImageInput"]),
     tests(of: "Survey", ["HeadImpactStore", "Jobs", "Demonstration"]),
     tests(of: "Markup"),
     tests(
@@ -146,7 +146,7 @@ let package = Package(
       exclude: ["Goldens"]),
     tests(of: "Generation", ["COCO", "Demonstration", "ImageInput", "VisionLanguage"], exclude: ["Goldens"]),
     tests(of: "Experiment", ["HeadImpact"]),
-    tests(of: "KeyObjects", ["COCO", "Demonstration"]),
+    tests(of: "KeyObjects", ["COCO", "Demonstration", "Files"]),
     tests(of: "Ablation", ["Demonstration", "VisionLanguage"], exclude: ["Goldens"]),
     tests(of: "AttentionPictures", ["COCO", "HDF5Store", "HeadImpact", "ImageInput"]),
     tests(of: "Demonstration", ["Files"]),

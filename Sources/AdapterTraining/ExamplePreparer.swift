@@ -55,12 +55,8 @@ struct ExamplePreparer {
     let mine = stride(from: world.rank, to: examples.count, by: world.worldSize).map { index -> Size in
       let example = examples[index]
       do {
-        let size = try imageSize(contentsOf: JobInputs.imageURL(example.fileName, in: images))
-        if let expected = example.size, (expected.width, expected.height) != size {
-          throw JobError(
-            "\(example.fileName) is \(size.width)x\(size.height) pixels; the dataset says \(expected.width)x\(expected.height)"
-          )
-        }
+        let size = try JobInputs.imageSize(
+          example.fileName, in: images, size: example.size.map { ($0.width, $0.height) })
         return Size(index: index, width: size.width, height: size.height, reason: nil)
       } catch {
         return Size(index: index, width: 0, height: 0, reason: "\(error)")

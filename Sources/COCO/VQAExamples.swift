@@ -36,12 +36,17 @@ struct VQAExamples {
 
 /// The pictures of a folder by the number that their names end in: `COCO_val2014_000000000139.jpg`, `139.png`.
 struct ImageFiles {
+  /// The names' endings of the formats that are read.
+  static let extensions: Set = [
+    "jpg", "jpeg", "jpe", "jfif", "png", "webp", "tif", "tiff", "gif", "bmp",
+  ]
+
   private var byNumber: [Int64: [String]] = [:]
 
   init(_ names: [String]) {
     for name in names.sorted() {
       let parts = name.split(separator: ".")
-      guard parts.count == 2, ["jpg", "jpeg", "png"].contains(parts[1].lowercased()) else { continue }
+      guard parts.count == 2, Self.extensions.contains(parts[1].lowercased()) else { continue }
       let digits = parts[0].reversed().prefix { $0.isASCII && $0.isNumber }.reversed()
       if let number = Int64(String(digits)) { byNumber[number, default: []].append(name) }
     }

@@ -49,7 +49,9 @@ private func pixels(_ reader: GIFReader) throws -> [UInt8] {
   var pixels = [UInt8](repeating: 0, count: 3 * reader.width * reader.height)
   let outside = Int(UInt8(truncatingIfNeeded: max(0, frame.transparent)))
   if palette[3 * outside..<3 * outside + 3] != [0, 0, 0], (width, height) != (reader.width, reader.height) {
-    for at in 0..<pixels.count { pixels[at] = palette[3 * outside + at % 3] }
+    let colour = palette[3 * outside..<3 * outside + 3]
+    let line = (0..<reader.width).flatMap { _ in colour }
+    for y in 0..<reader.height { pixels.replaceSubrange(y * line.count..<(y + 1) * line.count, with: line) }
   }
   guard width > 0, height > 0 else { return pixels }
   var row = [UInt8](repeating: 0, count: width)

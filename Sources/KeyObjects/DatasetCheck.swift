@@ -1,4 +1,5 @@
 import COCO
+import Files
 import Foundation
 import ImageInput
 import Jobs
@@ -24,45 +25,52 @@ public struct DatasetCheck {
   public struct Report: Sendable, Encodable {
     public let images: Int
     public let annotations: Int
+    /// Pictures that were turned upright, as their files' orientation says.
+    public let turned: Int
     public let findings: [Finding]
   }
 
   private let dataset: URL
   private let images: URL
+  private let turned = TurnedPictures()
 
   public init(dataset: URL, images: URL) {
     self.dataset = dataset
     self.images = images
   }
 
-  /// - Throws: `COCOError` where the file can't be read as a dataset at all.
+  /// - Throws: `COCOError` where the file can't be read as a dataset at all; `EnvironmentFault` where the folder of the
+  ///   images can't.
   public func run(isQuiet: Bool = false) throws -> Report {
     let contents = try KeyObjectDataset(contentsOf: dataset)
     let progress = ProgressReporter(
       total: contents.images.count, begun: 0, ranks: 1, isQuiet: isQuiet)
     var findings: [Finding] = []
     for image in contents.images {
-      findings += check(image)
+      findings += try check(image)
       progress.advance(by: 1)
     }
     progress.finish()
     for annotation in contents.annotationsByID() { findings += check(annotation, of: contents) }
-    return Report(images: contents.images.count, annotations: contents.annotations.count, findings: findings)
+    return Report(
+      images: contents.images.count, annotations: contents.annotations.count, turned: turned.count, findings: findings)
   }
 
-  private func check(_ image: ImageRecord) -> [Finding] {
+  /// - Throws: `EnvironmentFault`: where a folder isn't mounted, nothing is known of its pictures.
+  private func check(_ image: ImageRecord) throws -> [Finding] {
     let subject = "image \(image.id)"
-    let picture: RGBImage
+    let header: PictureHeader
     do {
       // The whole picture: a file that ends too early has a sound header.
-      picture = try decodeImage(contentsOf: JobInputs.imageURL(image.fileName, in: images))
+      header = try decodePicture(contentsOf: JobInputs.imageURL(image.fileName, in: images)).header
+    } catch let error as EnvironmentFault {
+      throw error
     } catch {
       return [Finding(kind: .file, subject: subject, problem: "\(error)")]
     }
-    guard (picture.width, picture.height) != (image.width, image.height) else { return [] }
-    let problem =
-      "\(image.fileName) is \(picture.width)x\(picture.height) pixels; the dataset says \(image.width)x\(image.height)"
-    return [Finding(kind: .size, subject: subject, problem: problem)]
+    turned.note(header)
+    let problem = header.problem(named: image.fileName, statedSize: (image.width, image.height))
+    return problem.map { [Finding(kind: .size, subject: subject, problem: $0)] } ?? []
   }
 
   private func check(_ annotation: Annotation, of contents: KeyObjectDataset) -> [Finding] {

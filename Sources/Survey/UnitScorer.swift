@@ -12,6 +12,8 @@ struct UnitScorer {
   let reader: AttentionScoreReader
   let dataset: KeyObjectDataset
   let configuration: ScoreConfiguration
+  /// Counts the pictures that were turned.
+  let turned = TurnedPictures()
 
   init(model: any VisionLanguageModel, dataset: KeyObjectDataset, configuration: ScoreConfiguration) {
     self.model = model
@@ -36,7 +38,7 @@ struct UnitScorer {
     let layout: VisualLayout
     do {
       image = try JobInputs.image(
-        unit.image.fileName, in: configuration.images, size: (unit.image.width, unit.image.height))
+        unit.image.fileName, in: configuration.images, size: (unit.image.width, unit.image.height), turned: turned)
       layout = try model.visualLayout(width: image.width, height: image.height)
     } catch {
       return result(of: unit, [:], otherwise: "\(error)")

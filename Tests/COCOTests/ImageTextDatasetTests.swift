@@ -86,6 +86,13 @@ struct ImageTextDatasetTests {
     #expect(error?.description.contains(words) == true, "\(String(describing: error))")
   }
 
+  @Test(
+    "a question's picture may be of any format that is read", arguments: ["webp", "TIF", "tiff", "gif", "bmp", "jpeg"])
+  func formats(ending: String) throws {
+    let data = try dataset(Self.questions, images: ["COCO_val2014_000000000007.\(ending)", "9.png", "7.txt"])
+    #expect(data.examples.map(\.fileName).contains("COCO_val2014_000000000007.\(ending)"))
+  }
+
   @Test("two pictures of one number are named")
   func ambiguous() {
     let error = #expect(throws: COCOError.self) { try dataset(Self.questions, images: ["9.png", "009.jpg", "7.jpg"]) }

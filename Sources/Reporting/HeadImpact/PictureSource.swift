@@ -53,12 +53,10 @@ struct ReportedDataset {
     guard !record.fileName.hasPrefix("/"), !parts.contains("..") else {
       throw ReportError("\(contents.name): file_name \"\(record.fileName)\" leaves the images folder")
     }
-    let image = try decodeImage(contentsOf: images.appendingPathComponent(record.fileName))
-    guard image.width == record.width, image.height == record.height else {
-      throw ReportError(
-        "\(record.fileName) is \(image.width)x\(image.height) pixels; the dataset says \(record.width)x\(record.height)"
-      )
+    let picture = try decodePicture(contentsOf: images.appendingPathComponent(record.fileName))
+    if let problem = picture.header.problem(named: record.fileName, statedSize: (record.width, record.height)) {
+      throw ReportError(problem)
     }
-    return (annotation, record.fileName, image, try contents.mask(for: annotation))
+    return (annotation, record.fileName, picture.image, try contents.mask(for: annotation))
   }
 }
