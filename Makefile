@@ -13,7 +13,7 @@ RANKS ?= 2
 
 # What apt installs. `make deps` skips what dpkg already has.
 PACKAGES := libopenmpi-dev openmpi-bin libhdf5-dev libdnnl-dev libturbojpeg0-dev libpng-dev \
-            libpcre2-dev libssl-dev libcairo2-dev fonts-dejavu-core pkg-config \
+            libwebp-dev libtiff-dev libgif-dev libpcre2-dev libssl-dev libcairo2-dev fonts-dejavu-core pkg-config \
             $(if $(filter x86_64,$(shell uname -m)),,libopenblas-serial-dev)
 PYTHON_PACKAGES := python3 python3-venv
 # The tests look at the report in a real browser.

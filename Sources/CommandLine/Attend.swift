@@ -17,7 +17,7 @@ struct Attend: ParsableCommand {
       """)
 
   @OptionGroup var loaded: ModelOptions
-  @Option(help: ArgumentHelp("A picture, JPEG or PNG.", valueName: "file"))
+  @Option(help: ArgumentHelp("A picture: JPEG, PNG, WebP, TIFF, GIF or BMP.", valueName: "file"))
   var image: String?
   @Option(help: "What is said of it (default, of an annotation: its description).")
   var text: String?

@@ -185,6 +185,7 @@ struct DatasetCheckCommand: ParsableCommand {
       }
       let state = report.findings.isEmpty ? "nothing is wrong" : "\(report.findings.count) things are wrong"
       print("\(report.annotations) annotations of \(report.images) images: \(state)")
+      if let warning = TurnedPictures.warning(count: report.turned) { print("warning: \(warning)") }
     }
     if !report.findings.isEmpty { throw ExitCode.failure }
   }

@@ -137,6 +137,8 @@ public struct ScoringJob {
     let seconds = Date().timeIntervalSince(start)
 
     let limbs = try world.reduce(sums.limbs, .sum, to: 0)
+    let turned = try world.reduce([Int64(scorer.turned.count)], .sum, to: 0)?.first ?? 0
+    if let warning = TurnedPictures.warning(count: Int(turned)) { progress?.warn("warning: \(warning)") }
     guard rank == 0, let limbs, let journal else { return nil }
     try journal.flush()
     progress?.finish()
