@@ -9,7 +9,8 @@ import Safetensors
 import TensorCore
 import VisionLanguage
 
-/// The generating job: images are shared out over the ranks, and rank 0 writes what was said of them in the dataset's order.
+/// The generating job: images are shared out over the ranks, and rank 0 writes what was said of them in the dataset's
+/// order.
 public struct GenerationJob {
   private let configuration: GenerateConfiguration
   private let world: Communicator
@@ -117,7 +118,8 @@ public struct GenerationJob {
   }
 
   private func write(
-    _ units: [GenerationUnit], _ done: [Int64: GenerationResult], kind: ImageTextDataset.Kind, journal: Journal, lost: Int
+    _ units: [GenerationUnit], _ done: [Int64: GenerationResult], kind: ImageTextDataset.Kind, journal: Journal,
+    lost: Int
   ) throws -> Summary {
     var skipped = lost
     var entries: [GeneratedTexts.Entry] = []

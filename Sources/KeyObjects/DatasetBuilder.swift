@@ -71,8 +71,8 @@ public struct DatasetBuilder {
 
   public init(_ configuration: DatasetBuildConfiguration) { self.configuration = configuration }
 
-  /// Runs the build on several ranks. Every rank calls it at the same time: rank 0 chooses and writes, and all share what a
-  /// model describes.
+  /// Runs the build on several ranks. Every rank calls it at the same time: rank 0 chooses and writes, and all share
+  /// what a model describes.
   ///
   /// - Returns: on rank 0 what was made; nil elsewhere.
   /// - Throws: `COCOError`, `KeyObjectError`, `JobError` or what loading the model throws; nothing is written then.
@@ -133,7 +133,8 @@ public struct DatasetBuilder {
       return object
     }
     let summary = Summary(
-      outputs: try write(objects, of: chosen.instances), examined: chosen.instances.annotations.count + chosen.instances.problems.lostSamples,
+      outputs: try write(objects, of: chosen.instances),
+      examined: chosen.instances.annotations.count + chosen.instances.problems.lostSamples,
       leftOut: Self.counts(chosen.selection.leftOut), categories: Self.counts(objects.map(\.category)),
       descriptions: Self.counts(objects.map(\.description.source.rawValue)))
     for file in [draft, described] where FileManager.default.fileExists(atPath: file.path) {
@@ -241,7 +242,8 @@ public struct DatasetBuilder {
   private func refuse(
     _ instances: KeyObjectDataset, _ captions: KeyObjectDataset?, _ parts: RecordProblems, _ faults: [String]
   ) throws {
-    let files = [(configuration.instances, instances.problems), (configuration.instances, parts)]
+    let files =
+      [(configuration.instances, instances.problems), (configuration.instances, parts)]
       + [(configuration.captions ?? configuration.instances, captions?.problems ?? RecordProblems())]
     var lines = files.compactMap { url, problems in problems.refusal.map { "\(url.path): \($0)" } }
     if !faults.isEmpty {

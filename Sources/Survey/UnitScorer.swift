@@ -93,7 +93,8 @@ struct UnitScorer {
       throw dataset.fault(of: annotation, .description) ?? COCOError(problem: "it has no description")
     }
     let mask = try TokenMask(
-      of: dataset.mask(for: annotation, height: image.height, width: image.width), cells: layout.cells, threshold: configuration.options.coverage)
+      of: dataset.mask(for: annotation, height: image.height, width: image.width), cells: layout.cells,
+      threshold: configuration.options.coverage)
     let sequence = try model.sequence(
       prompt: configuration.prompt, description: description, visualTokens: layout.visualTokens)
     guard !sequence.caption.isEmpty else { throw JobError("its description has no token") }

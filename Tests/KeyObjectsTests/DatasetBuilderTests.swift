@@ -242,7 +242,9 @@ struct DatasetBuilderTests {
       configuration.output = scratch.file("strict.json")
       configuration.isStrict = true
       let refusal = try #require(failure { try DatasetBuilder(configuration).run() })
-      for place in ["annotations[0].iscrowd", "annotations[2].image_id", "annotations[3]", "annotations[4].segmentation[1]"] {
+      for place in [
+        "annotations[0].iscrowd", "annotations[2].image_id", "annotations[3]", "annotations[4].segmentation[1]",
+      ] {
         #expect(refusal.contains(place), "\(refusal)")
       }
     }
