@@ -1,7 +1,7 @@
 /// The texts of a COCO-schema file's annotations and the ids of its images, without masks, sizes and pictures.
 ///
-/// A captions file may list images by their id alone, which is all that comparing texts needs. Annotations need no id where nobody
-/// asks for it; a record that can't be used is left out, and `problems` says which and why.
+/// A captions file may list images by their id alone, which is all that comparing texts needs. Annotations need no id
+/// where nobody asks for it; a record that can't be used is left out, and `problems` says which and why.
 struct AnnotationTexts {
   struct Record: ListedRecord {
     /// Its place where it has none.
@@ -132,7 +132,8 @@ struct AnnotationTexts {
       return nil
     }
     return Record(
-      id: id ?? Int64(position), statedID: id, imageID: imageID, description: description, caption: caption, question: question,
+      id: id ?? Int64(position), statedID: id, imageID: imageID, description: description, caption: caption,
+      question: question,
       answers: answers, position: position, faults: values.faults)
   }
 

@@ -1,13 +1,14 @@
 import Files
 import Foundation
 
-/// Questions about images and what people answered: VQA v2 question and annotation files, or a COCO-schema dataset whose
-/// annotations have `question` and `answers`.
+/// Questions about images and what people answered: VQA v2 question and annotation files, or a COCO-schema dataset
+/// whose annotations have `question` and `answers`.
 public struct AnsweredQuestions: Sendable, Equatable {
   public struct Question: Sendable, Equatable {
     public let id: Int64
     public let imageID: Int64
-    /// VQA v2's question_type ("what color is the") and answer_type ("yes/no", "number", "other"); nil where there is none.
+    /// VQA v2's question_type ("what color is the") and answer_type ("yes/no", "number", "other"); nil where there is
+    /// none.
     public let questionType: String?
     public let answerType: String?
     /// In the order of the file; at least one.

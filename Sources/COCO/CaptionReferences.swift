@@ -1,8 +1,8 @@
 import Files
 import Foundation
 
-/// What people said of each image: the captions of a COCO captions file, or the descriptions of a key-object dataset, of
-/// which an image may have several.
+/// What people said of each image: the captions of a COCO captions file, or the descriptions of a key-object dataset,
+/// of which an image may have several.
 public struct CaptionReferences: Sendable, Equatable {
   public struct Image: Sendable, Equatable {
     public let id: Int64

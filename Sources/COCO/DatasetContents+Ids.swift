@@ -33,8 +33,8 @@ struct RepeatedIDs {
 }
 
 extension DatasetContents {
-  /// Makes ids unique, and leaves out annotations of no image. Where different records have one id, nothing says which of them is
-  /// meant: none is used. A record that is there twice is used once.
+  /// Makes ids unique, and leaves out annotations of no image. Where different records have one id, nothing says
+  /// which of them is meant: none is used. A record that is there twice is used once.
   mutating func resolveIDs() {
     let (bytes, needsPictures) = (bytes, needs.pictures)
     let all = images

@@ -6,7 +6,8 @@ struct DatasetNeeds: Sendable {
   var newIDs = false
 }
 
-/// The three lists of a COCO file as they are read from its JSON. A record that can't be used is left out; `problems` names it.
+/// The three lists of a COCO file as they are read from its JSON. A record that can't be used is left out; `problems`
+/// names it.
 struct DatasetContents {
   var images: [ImageRecord] = []
   var categories: [Category] = []

@@ -41,8 +41,8 @@ public struct ImageTextDataset: Sendable {
   /// Questions of a VQA v2 file that its annotation file says nothing of; they are no examples.
   public let unannotated: Int
 
-  /// A key-object dataset (with descriptions, or with questions and answers), a COCO captions file, or a VQA v2 question
-  /// file.
+  /// A key-object dataset (with descriptions, or with questions and answers), a COCO captions file, or a VQA v2
+  /// question file.
   ///
   /// - Parameters:
   ///   - json: the file's bytes, and `name` what errors call it.
@@ -100,7 +100,8 @@ public struct ImageTextDataset: Sendable {
   /// What is left out, a line each, for people.
   public var warnings: [String] {
     problems.warnings()
-      + (unannotated > 0 ? ["\(unannotated) questions have no annotation and are left out, as by VQA's own program"] : [])
+      + (unannotated > 0
+        ? ["\(unannotated) questions have no annotation and are left out, as by VQA's own program"] : [])
   }
 
   /// The same examples, each about its own object.

@@ -136,7 +136,8 @@ struct JSONReader {
     return Self.text(content) ?? String(decoding: content, as: UTF8.self)
   }
 
-  /// Reads a whole number; `7.0` is one. With a point or an exponent it is a double to whoever wrote it, exact below 2⁵³ only.
+  /// Reads a whole number; `7.0` is one. With a point or an exponent it is a double to whoever wrote it, exact below
+  /// 2⁵³ only.
   mutating func readInteger() throws -> Int64 {
     try expect(.number)
     let start = position

@@ -3,10 +3,10 @@ import Foundation
 
 /// A key-object dataset, or any COCO instances file: images, categories and annotations, one sample each.
 ///
-/// A record that can't be used is left out, and `problems` says which and why: one without an id, one whose id another has, an
-/// annotation of no image. A value that isn't what it should be is treated as if it were absent, and matters to those alone
-/// who need it (`fault(of:_:)`). Masks stay as they are in the file until they are asked for: most of such a file is outlines,
-/// and a job needs few at a time.
+/// A record that can't be used is left out, and `problems` says which and why: one without an id, one whose id
+/// another has, an annotation of no image. A value that isn't what it should be is treated as if it were absent, and
+/// matters to those alone who need it (`fault(of:_:)`). Masks stay as they are in the file until they are asked for:
+/// most of such a file is outlines, and a job needs few at a time.
 public struct KeyObjectDataset: Sendable {
   /// The file as the user named it: every error begins with it.
   public let name: String
@@ -43,7 +43,8 @@ public struct KeyObjectDataset: Sendable {
     try self.init(json: try InputFile.read(url), name: url.path, needs: DatasetNeeds(pictures: false))
   }
 
-  /// A COCO instances file to make another of: an annotation whose id is taken gets a new one, instead of both being left out.
+  /// A COCO instances file to make another of: an annotation whose id is taken gets a new one, instead of both being
+  /// left out.
   ///
   /// - Throws: as `init(contentsOf:)`.
   public init(renumbering url: URL) throws {
@@ -74,8 +75,8 @@ public struct KeyObjectDataset: Sendable {
   /// The annotations, ascending by id: the order of samples everywhere.
   public func annotationsByID() -> [Annotation] { annotations.sorted { $0.id < $1.id } }
 
-  /// What is wrong with a value of an annotation, with the file and the place in it; nil where it is sound or absent. To be asked by
-  /// whoever needs a value that isn't there.
+  /// What is wrong with a value of an annotation, with the file and the place in it; nil where it is sound or absent.
+  /// To be asked by whoever needs a value that isn't there.
   public func fault(of annotation: Annotation, _ key: AnnotationKey) -> COCOError? {
     guard annotation.faulty & key.key.bit != 0 else { return nil }
     let place = "annotations[\(annotation.position)].\(key.rawValue)"

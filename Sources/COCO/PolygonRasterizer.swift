@@ -22,9 +22,10 @@ enum PolygonRasterizer {
     func steps(to other: Point) -> Int { max(abs(other.x - x), abs(other.y - y)) + 1 }
   }
 
-  /// - Parameter coordinates: x0, y0, x1, y1, …, in pixels. The last of an odd number is dropped, as pycocotools does.
-  /// - Throws: `COCOError` whose JSON path is below the polygon, such as `[5]`: fewer than three points, a coordinate that no
-  ///   image can have.
+  /// - Parameter coordinates: x0, y0, x1, y1, …, in pixels. The last of an odd number is dropped, as pycocotools
+  ///   does.
+  /// - Throws: `COCOError` whose JSON path is below the polygon, such as `[5]`: fewer than three points, a coordinate
+  ///   that no image can have.
   static func fineOutline(_ coordinates: [Double]) throws -> FineOutline {
     guard coordinates.count >= 6 else {
       throw COCOError(
@@ -118,8 +119,8 @@ extension BinaryMask {
   /// The union of the insides of `polygons`, as pycocotools' `merge(frPyObjects(polygons, height, width))`.
   ///
   /// - Parameter polygons: one list of x0, y0, x1, y1, … for each part; in pixels.
-  /// - Throws: `COCOError` for an impossible size, no polygon, a polygon of fewer than 6 coordinates, and coordinates that are
-  ///   no number or beyond any image.
+  /// - Throws: `COCOError` for an impossible size, no polygon, a polygon of fewer than 6 coordinates, and coordinates
+  ///   that are no number or beyond any image.
   public init(polygons: [[Double]], height: Int, width: Int) throws {
     try Self.checkSize(height: height, width: width)
     guard !polygons.isEmpty else { throw COCOError(problem: "there is no polygon in the list") }

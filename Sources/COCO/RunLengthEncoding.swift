@@ -8,10 +8,11 @@ public struct RunLengthEncoding: Sendable, Equatable {
   /// The lengths of the runs; they sum to `height * width`.
   public let counts: [Int]
 
-  /// Reads lengths of runs. Where they end early, after a run of 1, the rest is 0: some writers leave that last run out.
+  /// Reads lengths of runs. Where they end early, after a run of 1, the rest is 0: some writers leave that last run
+  /// out.
   ///
-  /// - Throws: `COCOError` where the size is impossible, or where the counts are not a division of
-  ///   `height * width` pixels.
+  /// - Throws: `COCOError` where the size is impossible, or where the counts are not a division of `height * width`
+  ///   pixels.
   public init(height: Int, width: Int, counts: [Int]) throws {
     try BinaryMask.checkSize(height: height, width: width)
     guard !counts.isEmpty else { throw COCOError(problem: "there are no runs") }

@@ -127,11 +127,11 @@ public struct Outline: Sendable {
 extension KeyObjectDataset {
   /// The annotation's mask over its image.
   ///
-  /// The same pixels as pycocotools makes of it, whether the file has polygons, counts or compressed counts. A part of the
-  /// outline that can't be drawn is left out (`outlineProblems(of:)`).
+  /// The same pixels as pycocotools makes of it, whether the file has polygons, counts or compressed counts. A part
+  /// of the outline that can't be drawn is left out (`outlineProblems(of:)`).
   ///
-  /// - Throws: `COCOError` with the file and the place in it, where the outline is missing, no part of it can be drawn, or its size
-  ///   is not the image's; where the file doesn't say the image's size.
+  /// - Throws: `COCOError` with the file and the place in it, where the outline is missing, no part of it can be
+  ///   drawn, or its size is not the image's; where the file doesn't say the image's size.
   public func mask(for annotation: Annotation) throws -> BinaryMask {
     guard let record = image(annotation.imageID), let size = record.size else {
       throw COCOError(
@@ -155,8 +155,8 @@ extension KeyObjectDataset {
     _ = try COCOError.inFile(name) { try outline(of: annotation).fitting(image(annotation.imageID)?.size) }
   }
 
-  /// What is wrong with the outlines of annotations: parts that are left out, and outlines of which no part is left, which cost
-  /// the whole sample.
+  /// What is wrong with the outlines of annotations: parts that are left out, and outlines of which no part is left,
+  /// which cost the whole sample.
   public func outlineProblems(of annotations: some Sequence<Annotation>) -> RecordProblems {
     var problems = RecordProblems()
     for annotation in annotations {
@@ -173,8 +173,8 @@ extension KeyObjectDataset {
     return problems
   }
 
-  /// All that keeps annotations from being samples with an object, as far as the file shows: records that are left out, outlines
-  /// and parts of them that can't be drawn, and descriptions that aren't there.
+  /// All that keeps annotations from being samples with an object, as far as the file shows: records that are left
+  /// out, outlines and parts of them that can't be drawn, and descriptions that aren't there.
   public func sampleProblems(of annotations: [Annotation]) -> RecordProblems {
     var all = outlineProblems(of: annotations)
     for problem in problems.listed where problem.cost == .record { all.add(problem) }

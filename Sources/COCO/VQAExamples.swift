@@ -8,8 +8,8 @@ struct VQAExamples {
 
   /// Where there are annotations, the examples are the questions that have one, as VQA's own program takes them.
   ///
-  /// - Throws: `COCOError` naming file and place: a file that can't be read as what it should be; a folder of images in which
-  ///   not one question's picture is.
+  /// - Throws: `COCOError` naming file and place: a file that can't be read as what it should be; a folder of images
+  ///   in which not one question's picture is.
   init(questions: [UInt8], name: String, annotations: (json: [UInt8], name: String)?, images: [String]) throws {
     let asked = try COCOError.inFile(name) { try VQAFile.questions(questions, needsText: true) }
     problems = asked.problems
@@ -36,7 +36,8 @@ struct VQAExamples {
           ? "image \(question.image.description) is not in the images folder: no file's name ends in that number"
           : !isSame
             ? "the number made up for image \(question.image.description) is taken"
-            : "image \(question.image.description) may be any of \(names.prefix(3).joined(separator: ", ")): leave one in the folder"
+            : "image \(question.image.description) may be any of \(names.prefix(3).joined(separator: ", ")): leave one "
+              + "in the folder"
         problems.add(
           RecordProblem(
             .question, at: question.position, id: question.id,
@@ -70,8 +71,8 @@ struct VQAExamples {
   }
 }
 
-/// The pictures of a folder by the number that their names end in (`COCO_val2014_000000000139.jpg`, `139.png`), and by their
-/// names without the ending (`0054c91397f2fe05.jpg`).
+/// The pictures of a folder by the number that their names end in (`COCO_val2014_000000000139.jpg`, `139.png`), and
+/// by their names without the ending (`0054c91397f2fe05.jpg`).
 struct ImageFiles {
   /// The endings of the formats that are read.
   private static let endings: Set = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "tif", "tiff", "gif", "bmp"]

@@ -1,5 +1,5 @@
-/// The records of VQA v2 question and annotation files (visualqa.org/vqa_v2_format.html). A record that can't be used is left
-/// out, and `problems` says which and why.
+/// The records of VQA v2 question and annotation files (visualqa.org/vqa_v2_format.html). A record that can't be used
+/// is left out, and `problems` says which and why.
 enum VQAFile {
   /// What names a question's image: VQA's is a number, TextVQA's a word of hexadecimal digits.
   enum ImageName: Sendable, Hashable {

@@ -14,13 +14,14 @@ struct PairedTexts {
   /// - Parameters:
   ///   - ids: the images or questions of the file `name` with which texts can be compared.
   ///   - unreadable: those of which the file has something that can't be read; results of them are left out.
-  ///   - others: those that it has nothing to compare with. A result of one is refused, as VQA's own program does; a partial
-  ///     evaluation leaves it out.
+  ///   - others: those that it has nothing to compare with. A result of one is refused, as VQA's own program does; a
+  ///     partial evaluation leaves it out.
   ///   - what: "image" or "question".
   ///   - isPartial: whether those without a text are left out.
   /// - Throws: `EvaluationError` where a result is of none of them, or one has no result.
   init(
-    _ ids: [Int64], others: [Int64] = [], unreadable: [Int64] = [], of name: String, _ results: [GeneratedTexts], what: String, isPartial: Bool
+    _ ids: [Int64], others: [Int64] = [], unreadable: [Int64] = [], of name: String, _ results: [GeneratedTexts],
+    what: String, isPartial: Bool
   ) throws {
     let known = Set(ids)
     let silent = Set(others)

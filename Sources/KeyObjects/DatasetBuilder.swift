@@ -82,8 +82,8 @@ public struct DatasetBuilder {
 
   public init(_ configuration: DatasetBuildConfiguration) { self.configuration = configuration }
 
-  /// Runs the build on several ranks. Every rank calls it at the same time: rank 0 chooses and writes, and all share what a
-  /// model describes.
+  /// Runs the build on several ranks. Every rank calls it at the same time: rank 0 chooses and writes, and all share
+  /// what a model describes.
   ///
   /// - Returns: on rank 0 what was made; nil elsewhere.
   /// - Throws: `COCOError`, `KeyObjectError`, `JobError` or what loading the model throws; nothing is written then.

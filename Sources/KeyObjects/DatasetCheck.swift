@@ -59,7 +59,8 @@ public struct DatasetCheck {
       images: contents.images.count, annotations: contents.annotations.count, turned: turned.count, findings: findings)
   }
 
-  /// What the file says of an image's size, or else its picture; nil where that is broken, which is a finding of its own.
+  /// What the file says of an image's size, or else its picture; nil where that is broken, which is a finding of its
+  /// own.
   private func size(of image: ImageRecord) throws -> ImageSize? {
     if let size = image.size { return size }
     do {

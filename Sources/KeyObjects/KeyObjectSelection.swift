@@ -31,11 +31,13 @@ struct KeyObjectSelection {
     case unusable
   }
 
-  /// What is asked of pictures and outlines, one at a time. What is wrong with one costs that object; everything else is thrown.
+  /// What is asked of pictures and outlines, one at a time. What is wrong with one costs that object; everything else
+  /// is thrown.
   protocol Examiner {
     /// The size of an image of which the file doesn't say it; nil where its picture can't be used.
     mutating func size(of image: ImageRecord) throws -> ImageSize?
-    /// The area and the box of an object of which the file doesn't say one of them; nil where its outline can't be drawn.
+    /// The area and the box of an object of which the file doesn't say one of them; nil where its outline can't be
+    /// drawn.
     mutating func measures(of annotation: Annotation, _ size: ImageSize) throws -> Measures?
     /// Asked for the objects that every other rule takes, best first.
     mutating func usability(of annotation: Annotation, in image: ImageRecord, _ size: ImageSize) throws -> Usability

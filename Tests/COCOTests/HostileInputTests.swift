@@ -73,7 +73,8 @@ struct HostileInputTests {
   func exchanged() throws {
     let values = [
       "null", "true", "[]", "{}", "\"\"", "0", "-1", "1e999", "-1e999", "NaN", "Infinity", "9223372036854775807",
-      "-9223372036854775808", "1e18", "123456789012345678901234567890", "[[]]", "[[[]]]", "\"9\"", "\"\\ud800\"", "[null]",
+      "-9223372036854775808", "1e18", "123456789012345678901234567890", "[[]]", "[[[]]]", "\"9\"", "\"\\ud800\"",
+      "[null]",
       "[{}]", "{\"size\": [9223372036854775807, 2], \"counts\": \"~\"}", "{\"size\": [1, 1], \"counts\": [-1]}",
       "[9223372036854775807, 9223372036854775807, 1, 1, 1, 1]",
     ]
@@ -96,7 +97,10 @@ struct HostileInputTests {
       Self.readAll(Array(String(repeating: text, count: 200_000).utf8))
     }
     let digits = String(repeating: "7", count: 1_000_000)
-    Self.readAll(Array("{\"images\": [{\"id\": \(digits), \"file_name\": \"\(digits)\", \"width\": \(digits)}], \"annotations\": []}".utf8))
+    Self.readAll(
+      Array(
+        "{\"images\": [{\"id\": \(digits), \"file_name\": \"\(digits)\", \"width\": \(digits)}], \"annotations\": []}"
+          .utf8))
     Self.readAll(Array("[{\"image_id\": \"\(digits)\", \"caption\": \"\(digits)\"}]".utf8))
   }
 

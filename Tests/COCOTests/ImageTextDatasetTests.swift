@@ -63,7 +63,9 @@ struct ImageTextDatasetTests {
     "what is wrong is said with file and place",
     arguments: [
       (questions, #"{"annotations":[{"question_id":70}]}"#, "answers.json"),
-      (questions, #"{"annotations":[{"question_id":4,"multiple_choice_answer":"x"}]}"#, "no annotation of any question"),
+      (
+        questions, #"{"annotations":[{"question_id":4,"multiple_choice_answer":"x"}]}"#, "no annotation of any question"
+      ),
       (questions, #"{"questions":[]}"#, "the key \"annotations\" is missing"),
       (#"{"questions":[{"question_id":1,"image_id":3,"question":"x"}]}"#, nil, "image 3 is not in the images folder"),
       (#"{"annotations":[],"images":[]}"#, #"{"annotations":[]}"#, "go with a VQA v2 question file"),

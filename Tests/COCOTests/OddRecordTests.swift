@@ -95,7 +95,8 @@ struct OddRecordTests {
       (#"{"file_name": "a.jpg"}"#, "there is no image with the id 9"),
     ] {
       let sound = #"{"id": 8, "file_name": "c.jpg"}"#
-      let dataset = try dataset(images: images + "," + sound, annotations: annotation("1") + "," + annotation("2", image: "8"))
+      let dataset = try dataset(
+        images: images + "," + sound, annotations: annotation("1") + "," + annotation("2", image: "8"))
       #expect(dataset.annotations.map(\.id) == [2])
       #expect(dataset.image(9) == nil)
       #expect(dataset.problems.lost.map(\.id) == [1])
@@ -108,8 +109,10 @@ struct OddRecordTests {
 
   @Test("a category of two names is none")
   func categories() throws {
-    let two = #"{"id": 1, "name": "cat"}, {"id": 1, "name": "dog"}, {"id": 2, "name": "kite"}, {"id": 2, "name": "kite"}"#
-    let dataset = try dataset(annotations: annotation("1", ", \"category_id\": 1"), categories: two + #", {"id": 3}, 4"#)
+    let two =
+      #"{"id": 1, "name": "cat"}, {"id": 1, "name": "dog"}, {"id": 2, "name": "kite"}, {"id": 2, "name": "kite"}"#
+    let dataset = try dataset(
+      annotations: annotation("1", ", \"category_id\": 1"), categories: two + #", {"id": 3}, 4"#)
     #expect(dataset.categories.map(\.id) == [2])
     #expect(dataset.annotations.count == 1 && dataset.problems.lostSamples == 0)
     #expect(dataset.problems.listed.count { $0.kind == .category } == 5)
@@ -118,7 +121,8 @@ struct OddRecordTests {
   @Test(
     "a value that nobody needs costs nothing, and says what is wrong to whoever asks",
     arguments: [
-      ("bbox", "[]", AnnotationKey.boundingBox), ("bbox", "[1, 2, NaN, 4]", .boundingBox), ("bbox", "\"x\"", .boundingBox),
+      ("bbox", "[]", AnnotationKey.boundingBox), ("bbox", "[1, 2, NaN, 4]", .boundingBox),
+      ("bbox", "\"x\"", .boundingBox),
       ("area", "NaN", .area), ("area", "-Infinity", .area), ("area", "-1", .area), ("area", "[]", .area),
       ("area", "1e999", .area), ("iscrowd", "\"x\"", .isCrowd), ("iscrowd", "2", .isCrowd),
       ("category_id", "\"dog\"", .categoryID), ("category_id", "1.5", .categoryID), ("description", "7", .description),
@@ -145,7 +149,8 @@ struct OddRecordTests {
   @Test(
     "values in other forms are read",
     arguments: [
-      ("\"0\"", false), ("\"1\"", true), ("true", true), ("false", false), ("1.0", true), ("0.0", false), ("null", false),
+      ("\"0\"", false), ("\"1\"", true), ("true", true), ("false", false), ("1.0", true), ("0.0", false),
+      ("null", false),
       ("\"True\"", true), ("\"false\"", false),
     ])
   func forms(crowd: String, isCrowd: Bool) throws {
@@ -192,7 +197,8 @@ struct OddRecordTests {
     "what isn't JSON is recognised by its first bytes, with what to do",
     arguments: [
       ([0xef, 0xbb, 0xbf, 0x7b], "without"), ([0xff, 0xfe, 0x7b, 0], "UTF-16"), ([0xfe, 0xff, 0, 0x7b], "UTF-16"),
-      ([0x7b, 0, 0x22, 0], "UTF-16"), ([0, 0x7b], "UTF-8"), ([0x1f, 0x8b, 8], "unpack"), (Array("PK\u{3}\u{4}".utf8), "unpack"),
+      ([0x7b, 0, 0x22, 0], "UTF-16"), ([0, 0x7b], "UTF-8"), ([0x1f, 0x8b, 8], "unpack"),
+      (Array("PK\u{3}\u{4}".utf8), "unpack"),
       (Array("version https://git-lfs.github.com/spec/v1".utf8), "git lfs pull"), (Array("<html>".utf8), "web page"),
     ] as [([UInt8], String)])
   func firstBytes(bytes: [UInt8], words: String) {
@@ -231,7 +237,8 @@ struct OddOutlineTests {
   @Test(
     "a bad part costs the part, and is counted",
     arguments: [
-      "[1, 1]", "[]", "[1, 1, 2, 2]", "[1, 1, 2, 2, 3]", "7", "null", "\"x\"", "[0, 0, 1, 1, 2, NaN]", "[0, 0, 1, 1, 2, 1e300]",
+      "[1, 1]", "[]", "[1, 1, 2, 2]", "[1, 1, 2, 2, 3]", "7", "null", "\"x\"", "[0, 0, 1, 1, 2, NaN]",
+      "[0, 0, 1, 1, 2, 1e300]",
       "[0, 0, 1, 1, 2, null]", "[0, 0, 1, 1, 2, \"b\"]", "[[0, 0, 1, 1, 2, 2]]", "{}", #"{"size": [3, 4]}"#,
       #"{"size": [3, 5], "counts": [15]}"#, #"{"size": [3, 4], "counts": [13]}"#, #"{"size": [3, 4], "counts": "oo"}"#,
     ])
@@ -258,7 +265,9 @@ struct OddOutlineTests {
     let part = "[" + (0..<200).map { "\($0 % 2 == 0 ? -1e6 : 1e6), \($0)" }.joined(separator: ", ") + "]"
     let parts = Array(repeating: part, count: 200).joined(separator: ",")
     let dataset = try dataset(
-      annotations: #"{"id": 1, "image_id": 9, "segmentation": [\#(parts)]}, {"id": 2, "image_id": 9, "segmentation": [\#(parts), \#(square.dropFirst())}"#)
+      annotations:
+        #"{"id": 1, "image_id": 9, "segmentation": [\#(parts)]}, {"id": 2, "image_id": 9, "segmentation": [\#(parts), \#(square.dropFirst())}"#
+    )
     #expect(failure { try dataset.mask(for: dataset.annotations[0]) }?.contains("long") == true)
     #expect(try dataset.mask(for: dataset.annotations[1]).area == 4)
   }

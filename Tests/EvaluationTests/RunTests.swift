@@ -101,7 +101,8 @@ struct RunTests {
       let file = scratch.file("latin1.json")
       try Data(Array(#"[{"image_id":1,"caption":""#.utf8) + [0xe9] + Array(#""}]"#.utf8)).write(to: file)
       #expect(
-        failure { try GeneratedTexts(contentsOf: file, kind: .captions) }?.contains("latin1.json: [0].caption: the string")
+        failure { try GeneratedTexts(contentsOf: file, kind: .captions) }?.contains(
+          "latin1.json: [0].caption: the string")
           == true)
       let none = scratch.file("none.json")
       #expect(failure { try CaptionReferences(contentsOf: none) }?.contains("none.json: there is no such file") == true)
@@ -124,7 +125,8 @@ struct RunTests {
     let less = #"{"annotations":[{"question_id":50,"answers":[{"answer":"x"}]}]}"#
     let some = try AnsweredQuestions(json: Array(vqa.utf8), name: "q.json", annotations: (Array(less.utf8), "a.json"))
     #expect(some.questions.map(\.id) == [50] && some.unannotated == [40])
-    let odd = #"{"annotations":[{"question_id":50,"answers":[{"answer":7}]},{"question_id":40,"multiple_choice_answer":"x"}]}"#
+    let odd =
+      #"{"annotations":[{"question_id":50,"answers":[{"answer":7}]},{"question_id":40,"multiple_choice_answer":"x"}]}"#
     let problem = failure {
       try AnsweredQuestions(json: Array(vqa.utf8), name: "q.json", annotations: (Array(odd.utf8), "a.json"))
     }
@@ -141,7 +143,8 @@ struct RunTests {
       let questions =
         #"{"questions":[{"image_id":4,"question":"a?","question_id":40},{"image_id":5,"question":"b?","question_id":50}]}"#
       try Data(questions.utf8).write(to: scratch.file("q.json"))
-      try Data(#"{"annotations":[{"question_id":50,"answers":[{"answer":"x"}]}]}"#.utf8).write(to: scratch.file("a.json"))
+      try Data(#"{"annotations":[{"question_id":50,"answers":[{"answer":"x"}]}]}"#.utf8).write(
+        to: scratch.file("a.json"))
       try Data(results.utf8).write(to: scratch.file("r.json"))
       var run = EvaluationRun(
         .questions(scratch.file("q.json"), annotations: scratch.file("a.json"), dialect: .official),
@@ -159,7 +162,9 @@ struct RunTests {
     let both = #"[{"question_id":50,"answer":"x"},{"question_id":40,"answer":"y"}]"#
     #expect(failure { try answers(both) }?.contains("1 results of questions") == true)
     #expect(try answers(both, isPartial: true).answers?.questionIDs == [50])
-    #expect(failure { try answers(#"[{"question_id":9,"answer":"x"}]"#, isPartial: true) }?.contains("no question of") == true)
+    #expect(
+      failure { try answers(#"[{"question_id":9,"answer":"x"}]"#, isPartial: true) }?.contains("no question of") == true
+    )
   }
 
   @Test("an odd caption costs itself, and an image without one is left out; both are said")
