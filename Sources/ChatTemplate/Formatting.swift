@@ -44,7 +44,9 @@ extension Renderer {
         throw Failure("a string of more than \(limits.outputBytes) bytes would be made")
       }
     }
-    guard used == arguments.count || isMapping else { throw Failure("there are more values than the format has places") }
+    guard used == arguments.count || isMapping else {
+      throw Failure("there are more values than the format has places")
+    }
     return result
   }
 

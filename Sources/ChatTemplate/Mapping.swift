@@ -6,6 +6,10 @@ enum Key: Hashable {
   case float(Double)
   case string(String)
   case tuple([Key], Value)
+  /// Its count, start and step.
+  case range([Int], Value)
+  /// What is the same only as itself.
+  case object(ObjectIdentifier, Value)
 
   /// Nil where Python has no hash of the value.
   init?(hashable value: Value) {
@@ -23,6 +27,8 @@ enum Key: Hashable {
         keys.append(key)
       }
       self = .tuple(keys, value)
+    case .range(let range): self = .range(Array([range.count, range.start, range.step].prefix(range.count + 1)), value)
+    case .object(let object) where !(object is MappingView): self = .object(ObjectIdentifier(object), value)
     default: return nil
     }
   }
@@ -37,7 +43,7 @@ enum Key: Hashable {
     switch self {
     case .none: .none
     case .undefined: .undefined(nil)
-    case .integer(_, let value), .tuple(_, let value): value
+    case .integer(_, let value), .tuple(_, let value), .range(_, let value), .object(_, let value): value
     case .float(let number): .float(number)
     case .string(let text): .string(text)
     }
@@ -50,6 +56,8 @@ enum Key: Hashable {
     case (.float(let a), .float(let b)): a == b
     case (.string(let a), .string(let b)): sameScalars(a, b)
     case (.tuple(let a, _), .tuple(let b, _)): a == b
+    case (.range(let a, _), .range(let b, _)): a == b
+    case (.object(let a, _), .object(let b, _)): a == b
     default: false
     }
   }
@@ -64,6 +72,8 @@ enum Key: Hashable {
       var text = text
       text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     case .tuple(let keys, _): hasher.combine(keys)
+    case .range(let numbers, _): hasher.combine(numbers)
+    case .object(let identifier, _): hasher.combine(identifier)
     }
   }
 }
@@ -118,7 +128,7 @@ final class Mapping {
   private init(keys: [Key], values: [Value], places: [Key: Int]) throws {
     var deepest = 0
     for value in values { deepest = max(deepest, value.depth) }
-    for key in keys { if case .tuple(_, let value) = key { deepest = max(deepest, value.depth) } }
+    for key in keys { deepest = max(deepest, key.value.depth) }
     guard deepest < deepestValue else { throw Failure("more than \(deepestValue) lists and dictionaries are nested") }
     (self.keys, self.values, self.places) = (keys, values, places)
     depth = deepest + 1

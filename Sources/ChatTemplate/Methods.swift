@@ -62,10 +62,7 @@ extension Renderer {
     switch receiver {
     case .string(let text): return try call(method, on: text, arguments)
     case .markup(let text):
-      guard arguments.positional.isEmpty, arguments.named.isEmpty else {
-        throw Failure("'\(method.rawValue)' of a safe string is not supported here")
-      }
-      return try marked(try call(method, on: text, arguments))
+      return try marked(try call(method, on: text, try escapedArguments(of: method, arguments)))
     case .range: return try call(method, on: receiver, try Items(try elements(of: receiver)), arguments)
     case .list(let items), .tuple(let items): return try call(method, on: receiver, items, arguments)
     case .dictionary(let mapping): return try call(method, on: mapping, arguments)
@@ -82,6 +79,25 @@ extension Renderer {
     case .tuple(let items): .tuple(try Items(items.values.map(marked)))
     default: value
     }
+  }
+
+  /// What a safe string's method puts into it is escaped.
+  private func escapedArguments(of method: Method, _ arguments: CallArguments) throws -> CallArguments {
+    func escape(_ value: Value) throws -> Value {
+      if case .string(let text) = value { return .markup(escaped(text)) }
+      return value
+    }
+    var result = arguments
+    switch method {
+    case .replace where result.positional.count > 1: result.positional[1] = try escape(result.positional[1])
+    case .join where result.positional.count == 1:
+      result.positional[0] = try list(try elements(of: result.positional[0]).map(escape))
+    case .center, .ljust, .rjust:
+      if result.positional.count > 1 { result.positional[1] = try escape(result.positional[1]) }
+    case .format: throw Failure("'format' of a safe string is not supported here")
+    default: break
+    }
+    return result
   }
 
   private func call(_ method: Method, on loop: LoopState, _ arguments: CallArguments) throws -> Value {
@@ -209,7 +225,8 @@ extension Renderer {
     let most = try parameters.integer(1, default: -1)
     let limit = most < 0 ? nil : most
     if let value = parameters[0] {
-      if case .none = value {} else {
+      if case .none = value {
+      } else {
         let separator = try parameters.text(0)
         guard !separator.isEmpty else { throw Failure("the separator is empty") }
         return try list(try strings(try parts(text, separator, limit, fromEnd: method == .rsplit)))
@@ -272,7 +289,11 @@ extension Renderer {
   private func affix(_ method: Method, _ text: String, _ arguments: CallArguments) throws -> Value {
     let parameters = try Parameters(arguments, ["affix", "start", "end"], method.rawValue, positionalOnly: 3)
     let affixes: [Value]
-    if case .tuple(let items)? = parameters[0] { affixes = items.values } else { affixes = [try parameters.required(0)] }
+    if case .tuple(let items)? = parameters[0] {
+      affixes = items.values
+    } else {
+      affixes = [try parameters.required(0)]
+    }
     let (part, _) = try section(text, parameters, 1)
     for affix in affixes {
       guard let affix = affix.text else {

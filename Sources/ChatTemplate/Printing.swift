@@ -124,7 +124,8 @@ func pythonFloat(_ number: Double) -> String {
 
 /// `repr(str)`
 private func writeQuoted(_ text: String, to result: inout String) {
-  let quote: Unicode.Scalar = text.utf8.contains(UInt8(ascii: "'")) && !text.utf8.contains(UInt8(ascii: "\"")) ? "\"" : "'"
+  let quote: Unicode.Scalar =
+    text.utf8.contains(UInt8(ascii: "'")) && !text.utf8.contains(UInt8(ascii: "\"")) ? "\"" : "'"
   result.unicodeScalars.append(quote)
   for scalar in text.unicodeScalars {
     switch scalar {

@@ -130,7 +130,8 @@ final class Renderer {
   }
 
   func value(of variable: Variable, _ frame: Frame) -> Value {
-    let value = variable.hops == 0 ? frame.places[variable.place] : ancestor(frame, variable.hops).places[variable.place]
+    let value =
+      variable.hops == 0 ? frame.places[variable.place] : ancestor(frame, variable.hops).places[variable.place]
     if case .undefined(nil) = value { return .undefined(variable.hint) }
     return value
   }
@@ -299,9 +300,17 @@ final class Renderer {
         try step()
         try enter(condition.names, frame)
         try assign(value, to: condition.target, frame)
-        if try isTrue(try evaluate(condition.test, frame)) { return value }
+        if try isTrue(try evaluate(condition.test, frame)) { return try self.value(of: condition.target, frame) }
       }
       return nil
+    }
+  }
+
+  /// What a loop's condition passes on: the names of a target as a tuple.
+  private func value(of target: Target, _ frame: Frame) throws -> Value {
+    switch target {
+    case .variable(let variable), .attribute(let variable, _): value(of: variable, frame)
+    case .tuple(let targets, _): try tuple(try targets.map { try value(of: $0, frame) })
     }
   }
 
