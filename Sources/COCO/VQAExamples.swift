@@ -20,11 +20,12 @@ struct VQAExamples {
       answers = Dictionary(found.records.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
     }
     let files = ImageFiles(images)
+    let lost = Set(problems.lost.compactMap(\.id))
     var words: [Int64: VQAFile.ImageName] = [:]
     var found = 0
     for question in asked.records {
       guard answers == nil || answers?[question.id] != nil else {
-        unannotated += 1
+        if !lost.contains(question.id) { unannotated += 1 }
         continue
       }
       let names = files.names(of: question.image)
