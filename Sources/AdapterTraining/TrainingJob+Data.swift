@@ -17,7 +17,13 @@ extension TrainingJob {
   struct TrainingData {
     let samples: [TrainingSample]
     let validation: [TrainingSample]
-    let skipped: Int
+    let skips: SkipCounts
+
+    /// Of the examples that are trained and validated on, in their order: which they are depends on what can be read.
+    func digest() throws -> String {
+      let ids = [samples, validation].map { $0.map { "\($0.example.id)" }.joined(separator: ",") }
+      return try Array(ids.joined(separator: ";").utf8).withUnsafeBytes { try SHA256.hex(of: $0) }
+    }
   }
 
   func readDatasets() throws -> Datasets {
@@ -60,7 +66,9 @@ extension TrainingJob {
       guard let dataset, let url else { continue }
       try world.tell(
         dataset.warnings, of: url, refusal: dataset.problems.refusal, isStrict: configuration.isStrict)
-      lost += dataset.problems.lostSamples
+      let isLimited = configuration.limit != nil && url == configuration.dataset
+      let last = isLimited ? dataset.examples.prefix(configuration.limit ?? .max).last?.id : nil
+      lost += dataset.problems.lostSamples(upTo: last)
     }
     let preparer = ExamplePreparer(world: world, model: model, prompt: configuration.prompt)
     let held = SplitMix64(seed: configuration.seed ^ 0x7661_6C69_6461_7465)
@@ -76,21 +84,25 @@ extension TrainingJob {
     if !skipped.isEmpty, configuration.isStrict {
       throw JobError(
         "\(skipped.count) examples can't be used (--strict):"
-          + skipped.map { "\n  example \($0.id): \($0.reason)" }.joined())
+          + skipped.map { "\n  example \($0.id): \($0.reason.text)" }.joined())
     }
     guard !train.samples.isEmpty else {
       throw JobError(
         "\(configuration.dataset.path): has no example to train on"
-          + train.skipped.prefix(5).map { "\n  example \($0.id): \($0.reason)" }.joined())
+          + train.skipped.prefix(5).map { "\n  example \($0.id): \($0.reason.text)" }.joined())
     }
     if configuration.validation != nil || configuration.validationShare > 0, heldOut.samples.isEmpty {
       throw JobError("no example is left for validation: give another --validation, or a larger --validation-share")
     }
     if world.rank == 0 {
       for sample in skipped {
-        FileHandle.standardError.write(Data("headimpact: example \(sample.id) is skipped: \(sample.reason)\n".utf8))
+        FileHandle.standardError.write(
+          Data("headimpact: example \(sample.id) is skipped: \(sample.reason.text)\n".utf8))
       }
     }
-    return TrainingData(samples: train.samples, validation: heldOut.samples, skipped: skipped.count + lost)
+    let used = train.samples.count + heldOut.samples.count
+    return TrainingData(
+      samples: train.samples, validation: heldOut.samples,
+      skips: SkipCounts(samples: used + skipped.count + lost, skipped: skipped.map(\.reason.kind), records: lost))
   }
 }

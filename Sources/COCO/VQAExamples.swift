@@ -77,7 +77,8 @@ struct VQAExamples {
 /// The pictures of a folder by the number that their names end in (`COCO_val2014_000000000139.jpg`, `139.png`), and
 /// by their names without the ending (`0054c91397f2fe05.jpg`).
 struct ImageFiles {
-  private static let endings: Set<String> = ["jpg", "jpeg", "png", "webp", "tif", "tiff", "gif", "bmp"]
+  /// The endings of the formats that are read.
+  private static let endings: Set = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "tif", "tiff", "gif", "bmp"]
   private var byNumber: [Int64: [String]] = [:]
   private var byStem: [String: [String]] = [:]
 

@@ -10,8 +10,8 @@ import VisionLanguage
 struct ObjectExaminer: KeyObjectSelection.Examiner {
   let instances: KeyObjectDataset
   let images: URL
-  /// The names of the files in `images`.
-  let files: Set<String>
+  /// The names of pictures that are not in `images`.
+  let missing: Set<String>
   /// Says which visual tokens an object covers; nil where nobody asks.
   let model: (any VisionLanguageModel)?
   let minTokens: Int
@@ -25,11 +25,11 @@ struct ObjectExaminer: KeyObjectSelection.Examiner {
   private var cells: [ImageSize: [Cell]] = [:]
 
   init(
-    instances: KeyObjectDataset, images: URL, files: Set<String>, model: (any VisionLanguageModel)?, minTokens: Int
+    instances: KeyObjectDataset, images: URL, missing: Set<String>, model: (any VisionLanguageModel)?, minTokens: Int
   ) {
     self.instances = instances
     self.images = images
-    self.files = files
+    self.missing = missing
     self.model = model
     self.minTokens = minTokens
   }
@@ -79,19 +79,15 @@ struct ObjectExaminer: KeyObjectSelection.Examiner {
   /// - Throws: where the name leaves the folder, or there is no such file.
   private func url(of image: ImageRecord) throws -> URL {
     let url = try JobInputs.imageURL(image.fileName, in: images)
-    guard files.contains(image.fileName) || FileManager.default.fileExists(atPath: url.path) else {
-      throw KeyObjectError("\(url.path) is missing (image \(image.id))")
-    }
+    if missing.contains(image.fileName) { throw MissingFile(path: url.path) }
     return url
   }
 
-  /// - Throws: what is the environment's fault; all else costs the object alone.
+  /// - Throws: what is no fault of the content, which costs the object alone.
   private mutating func noting<R>(_ subject: String, _ body: (inout Self) throws -> R) throws -> R? {
     do {
       return try body(&self)
-    } catch let error as EnvironmentFault {
-      throw error
-    } catch {
+    } catch let error as any ContentFault {
       faults.append("\(subject): \(error)")
       return nil
     }

@@ -1,5 +1,6 @@
 import COCO
 import Foundation
+import MessagePassing
 import TestSupport
 import Testing
 
@@ -275,6 +276,55 @@ struct DatasetBuilderTests {
       try FileManager.default.removeItem(at: coco.configuration.images.appendingPathComponent("1.jpg"))
       let built = try coco.built()
       #expect(Set(built.keys) == [21])
+    }
+  }
+
+  @Test(
+    "a finished build knows what it is of: the same again changes nothing, another is refused",
+    arguments: [false, true])
+  func finished(isSplit: Bool) throws {
+    try ScratchFolder.with { scratch in
+      var c = try SmallCOCO(scratch).configuration
+      if isSplit { c.rules.split = try DatasetSplit("0.5,0.25,0.25") }
+      func build(_ c: DatasetBuildConfiguration) throws -> DatasetBuilder.Summary {
+        try #require(try Communicator.withWorld(environment: [:]) { try DatasetBuilder(c).run(on: $0) })
+      }
+      let first = try build(c)
+      #expect(first.isNew)
+      let urls = first.outputs.map { URL(fileURLWithPath: $0.path) }
+      let before = try urls.map { try Data(contentsOf: $0) }
+      #expect(failure { try build(c) }?.contains("exists already") == true)
+      c.resumes = true
+      let again = try build(c)
+      #expect(!again.isNew && again.outputs.map(\.objects) == first.outputs.map(\.objects))
+      for change in [{ $0.rules.minArea = 0.5 }, { $0.captions = nil }] as [(inout DatasetBuildConfiguration) -> Void] {
+        var other = c
+        change(&other)
+        other.rules.choose = .largest
+        other.rules.describe = .category
+        let text = failure { try build(other) } ?? "accepted"
+        #expect(text.contains("is finished, with other inputs") && text.contains(urls[0].path), "\(text)")
+      }
+      #expect(try urls.map { try Data(contentsOf: $0) } == before)
+      // A kill between two of a split's files: the rest is made, to the same bytes.
+      try FileManager.default.removeItem(at: urls[urls.count - 1])
+      #expect(try build(c).isNew)
+      #expect(try urls.map { try Data(contentsOf: $0) } == before)
+      // What doesn't say what it is of is not taken for it.
+      try Data(#"{"info": {}, "images": [], "annotations": []}"#.utf8).write(to: urls[0])
+      #expect(failure { try build(c) }?.contains("info.run") == true)
+      #expect(try scratch.names.filter { $0.contains("partial") }.isEmpty)
+    }
+  }
+
+  @Test("a folder of images that is empty stops the build: it may not be mounted")
+  func emptyFolder() throws {
+    try ScratchFolder.with { scratch in
+      let coco = try SmallCOCO(scratch)
+      for name in ["1.jpg", "2.jpg"] {
+        try FileManager.default.removeItem(at: coco.configuration.images.appendingPathComponent(name))
+      }
+      #expect(failure { try coco.built() }?.contains(coco.configuration.images.path) == true)
     }
   }
 }
