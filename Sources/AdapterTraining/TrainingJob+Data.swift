@@ -81,8 +81,10 @@ extension TrainingJob {
       datasets.validation?.examples ?? examples.filter(isHeldOut),
       images: configuration.validationImages ?? configuration.images)
     let skipped = train.skipped + heldOut.skipped
-    if let first = skipped.first, configuration.isStrict {
-      throw JobError("example \(first.id) can't be used (--strict): \(first.reason.text)")
+    if !skipped.isEmpty, configuration.isStrict {
+      throw JobError(
+        "\(skipped.count) examples can't be used (--strict):"
+          + skipped.map { "\n  example \($0.id): \($0.reason.text)" }.joined())
     }
     guard !train.samples.isEmpty else {
       throw JobError(

@@ -39,7 +39,7 @@ extension DatasetContents {
     let (bytes, needsPictures) = (bytes, needs.pictures)
     let all = images
     images = resolved(all, .image, "images") { a, b in
-      !needsPictures || a.fileName == b.fileName && a.size == b.size
+      !needsPictures || a.fileName == b.fileName && (a.size == b.size || a.size == nil || b.size == nil)
     }
     if images.count < all.count {
       let kept = Set(images.map(\.id))

@@ -1,22 +1,5 @@
 /// Values in the forms in which people's files have them.
 extension JSONReader {
-  /// What a file is that begins like this and is no JSON, with what to do about it; nil where nothing is recognised.
-  static func complaint(_ bytes: [UInt8]) -> String? {
-    let known: [(beginning: [UInt8], complaint: String)] = [
-      ([0xef, 0xbb, 0xbf], "begins with a byte order mark: save it as UTF-8 without"),
-      ([0xff, 0xfe], "is UTF-16: save it as UTF-8"),
-      ([0xfe, 0xff], "is UTF-16: save it as UTF-8"),
-      ([0x7b, 0x00], "is UTF-16 or UTF-32: save it as UTF-8"),
-      ([0x5b, 0x00], "is UTF-16 or UTF-32: save it as UTF-8"),
-      ([0x00], "is UTF-16 or UTF-32, or no text at all: JSON in UTF-8 is expected"),
-      ([0x1f, 0x8b], "is compressed by gzip: unpack it"),
-      (Array("PK\u{3}\u{4}".utf8), "is a zip archive: unpack it"),
-      (Array("version https://git-lfs".utf8), "is a Git LFS pointer, not the file: git lfs pull"),
-      (Array("<".utf8), "is a web page or XML, not JSON: was it downloaded from the right address?"),
-    ]
-    return known.first { bytes.starts(with: $0.beginning) }?.complaint
-  }
-
   /// Reads an id: a whole number, or a string of its digits. Zeros in front don't count.
   mutating func readID() throws -> Int64 {
     guard try peek() == .string else { return try readInteger() }

@@ -1,3 +1,5 @@
+import Files
+
 /// Reads JSON front to back, value by value, without building a tree of it.
 ///
 /// Annotation files are tens to hundreds of megabytes of numbers, of which a job needs a few masks at a time.
@@ -80,7 +82,7 @@ struct JSONReader {
   mutating func peek() throws -> Kind {
     skipSpace()
     guard position < end else { throw malformed("the text ends where a value should be") }
-    if position == 0, let complaint = Self.complaint(bytes) { throw failure(complaint) }
+    if position == 0, let kind = FileKind.recognise(bytes) { throw failure(kind.complaint) }
     switch bytes[position] {
     case UInt8(ascii: "{"): return .object
     case UInt8(ascii: "["): return .array

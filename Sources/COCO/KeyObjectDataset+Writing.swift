@@ -7,9 +7,15 @@ extension KeyObjectDataset {
     public let description: String
     /// More of what the annotation holds, each value as JSON.
     public let remarks: [(key: String, json: String)]
+    /// Whether the outline is one that pycocotools reads alike, and is written as it is.
+    public let hasPlainOutline: Bool
 
-    public init(_ annotation: Annotation, description: String, remarks: [(key: String, json: String)] = []) {
+    public init(
+      _ annotation: Annotation, description: String, remarks: [(key: String, json: String)] = [],
+      hasPlainOutline: Bool = true
+    ) {
       self.annotation = annotation
+      self.hasPlainOutline = hasPlainOutline
       self.description = description
       self.remarks = remarks
     }
@@ -68,7 +74,11 @@ extension KeyObjectDataset {
       append(annotation.area.map { "\"area\": \($0), " } ?? "")
       append(annotation.boundingBox.map { "\"bbox\": [\($0.x), \($0.y), \($0.width), \($0.height)], " } ?? "")
       append("\"segmentation\": ")
-      json.append(contentsOf: bytes[outline])
+      if chosen[at].hasPlainOutline {
+        json.append(contentsOf: bytes[outline])
+      } else {
+        json.append(contentsOf: try COCOError.inFile(name) { try writtenOutline(of: annotation) })
+      }
       append(", \"description\": \(try string(chosen[at].description))")
       for remark in chosen[at].remarks { append(", \"\(remark.key)\": \(remark.json)") }
       append("}")

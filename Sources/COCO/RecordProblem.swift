@@ -110,7 +110,7 @@ public struct RecordProblems: Sendable {
     return listed[low...].prefix { $0.kind == kind && $0.position == position }.first { $0.place.hasPrefix(place) }
   }
 
-  mutating func add(_ problem: RecordProblem) {
+  public mutating func add(_ problem: RecordProblem) {
     if problem.isLostSample { lostSamples += 1 }
     if listed.count < Self.mostListed { listed.append(problem) } else { unlisted += 1 }
   }

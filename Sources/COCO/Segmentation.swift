@@ -6,9 +6,14 @@ public struct Outline: Sendable {
     case runs(RunLengthEncoding)
   }
 
-  private(set) var parts: [(part: Part, path: String)] = []
+  /// The parts, the place of each for errors, and where it is in the file.
+  private(set) var parts: [(part: Part, path: String, json: Range<Int>)] = []
+  /// Whether pycocotools makes the same mask of it as it stands in the file.
+  private(set) var isPlain = true
   /// What is wrong with the parts that are left out, with the place of each in the file.
   public private(set) var lost: [COCOError] = []
+  /// Whether every part that can be used is a polygon.
+  private(set) var hasOnlyPolygons = false
   /// Where the outline is in the file.
   private let place: String
 
@@ -18,8 +23,9 @@ public struct Outline: Sendable {
   func fitting(_ size: ImageSize?) throws -> Outline {
     var fitting = Outline(place)
     fitting.lost = lost
+    fitting.isPlain = isPlain
     var steps = 0
-    for (part, path) in parts {
+    for (part, path, json) in parts {
       do {
         switch part {
         case .polygon(let outline): try PolygonRasterizer.count(outline, in: &steps)
@@ -30,9 +36,10 @@ public struct Outline: Sendable {
               problem: "the mask is \(runs.width) x \(runs.height) pixels, its image \(size.width) x \(size.height)")
           }
         }
-        fitting.parts.append((part, path))
+        fitting.parts.append((part, path, json))
       } catch let error as COCOError {
         fitting.lost.append(COCOError(jsonPath: path + error.jsonPath, problem: error.problem))
+        fitting.isPlain = false
       }
     }
     return try fitting.withParts()
@@ -48,7 +55,7 @@ public struct Outline: Sendable {
   func mask(_ size: ImageSize) throws -> BinaryMask {
     try BinaryMask.checkSize(height: size.height, width: size.width)
     var canvas = MaskCanvas(height: size.height, width: size.width)
-    for (part, _) in parts {
+    for (part, _, _) in parts {
       switch part {
       case .polygon(let outline): PolygonRasterizer.paint(outline, on: &canvas)
       case .runs(let runs): runs.paint(on: &canvas)
@@ -63,21 +70,33 @@ public struct Outline: Sendable {
   init(_ reader: inout JSONReader) throws {
     place = reader.path
     guard try reader.peek() == .array else {
-      parts = [(.runs(try Self.runs(&reader)), place)]
+      let start = reader.position
+      let (runs, isPlain) = try Self.runs(&reader)
+      parts = [(.runs(runs), place, start..<reader.position)]
+      self.isPlain = isPlain
       return
     }
+    var hasPolygons = false
+    var hasRuns = false
     try reader.readArray { reader in
       let path = reader.path
+      let isRuns = try reader.peek() == .object
+      let start = reader.position
       switch try reader.attempt(Self.part) {
-      case .success(let part): parts.append((part, path))
+      case .success(let part):
+        parts.append((part, path, start..<reader.position))
+        hasRuns = hasRuns || isRuns
+        hasPolygons = hasPolygons || !isRuns
       case .failure(let error): lost.append(error)
       }
     }
+    isPlain = lost.isEmpty && !hasRuns
+    hasOnlyPolygons = !hasRuns && hasPolygons
     _ = try withParts()
   }
 
   private static func part(_ reader: inout JSONReader) throws -> Part {
-    if try reader.peek() == .object { return .runs(try runs(&reader)) }
+    if try reader.peek() == .object { return .runs(try runs(&reader).0) }
     var coordinates: [Double] = []
     try reader.readArray { coordinates.append(try $0.readNumber()) }
     do {
@@ -87,7 +106,8 @@ public struct Outline: Sendable {
     }
   }
 
-  private static func runs(_ reader: inout JSONReader) throws -> RunLengthEncoding {
+  /// - Returns: the runs, and whether none is left out in the file.
+  private static func runs(_ reader: inout JSONReader) throws -> (RunLengthEncoding, isWhole: Bool) {
     var size: [Int]?
     var counts: [Int]?
     var compressed: String?
@@ -115,8 +135,14 @@ public struct Outline: Sendable {
     }
     let sides = try reader.required(size, "size")
     do {
-      if let counts { return try RunLengthEncoding(height: sides[0], width: sides[1], counts: counts) }
-      if let compressed { return try RunLengthEncoding(height: sides[0], width: sides[1], compressed: compressed) }
+      if let counts {
+        let runs = try RunLengthEncoding(height: sides[0], width: sides[1], counts: counts)
+        return (runs, counts.count == runs.counts.count)
+      }
+      if let compressed {
+        let runs = try RunLengthEncoding(height: sides[0], width: sides[1], compressed: compressed)
+        return (runs, compressed.utf8.count == runs.compressed.utf8.count)
+      }
     } catch let error as COCOError {
       throw reader.failure(error.problem)
     }
@@ -150,9 +176,37 @@ extension KeyObjectDataset {
 
   /// Sees whether a mask can be made of the annotation's outline, without making it.
   ///
+  /// - Returns: the parts of it that are left out, and whether the outline is one that pycocotools reads alike.
   /// - Throws: as `mask(for:)`; not where the file doesn't say the image's size.
-  public func checkOutline(of annotation: Annotation) throws {
-    _ = try COCOError.inFile(name) { try outline(of: annotation).fitting(image(annotation.imageID)?.size) }
+  @discardableResult
+  public func checkOutline(of annotation: Annotation) throws -> (lost: [RecordProblem], isPlain: Bool) {
+    try COCOError.inFile(name) {
+      let outline = try outline(of: annotation).fitting(image(annotation.imageID)?.size)
+      let lost = outline.lost.map {
+        RecordProblem(.annotation, at: annotation.position, id: annotation.id, $0, cost: .part)
+      }
+      return (lost, outline.isPlain)
+    }
+  }
+
+  /// The annotation's outline as pycocotools reads it: as it is in the file, or what of it can be drawn.
+  ///
+  /// - Throws: `COCOError` where that is nothing.
+  func writtenOutline(of annotation: Annotation) throws -> [UInt8] {
+    let stated = image(annotation.imageID)?.size
+    let outline = try outline(of: annotation).fitting(stated)
+    if outline.isPlain, let range = annotation.segmentation { return Array(bytes[range]) }
+    if outline.hasOnlyPolygons {
+      return Array("[".utf8) + outline.parts.map { bytes[$0.json] }.joined(separator: ", ".utf8) + Array("]".utf8)
+    }
+    var size = stated
+    for case .runs(let runs) in outline.parts.map(\.part) where size == nil {
+      size = ImageSize(width: runs.width, height: runs.height)
+    }
+    guard let size else { throw COCOError(problem: "annotation \(annotation.id) has no run lengths") }
+    let runs = RunLengthEncoding(try outline.fitting(size).mask(size))
+    let counts = runs.counts.map(String.init).joined(separator: ", ")
+    return Array(#"{"size": [\#(size.height), \#(size.width)], "counts": [\#(counts)]}"#.utf8)
   }
 
   /// What is wrong with the outlines of annotations: parts that are left out, and outlines of which no part is left,

@@ -20,11 +20,12 @@ struct VQAExamples {
       answers = Dictionary(found.records.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
     }
     let files = ImageFiles(images)
+    let lost = Set(problems.lost.compactMap(\.id))
     var words: [Int64: VQAFile.ImageName] = [:]
     var found = 0
     for question in asked.records {
       guard answers == nil || answers?[question.id] != nil else {
-        unannotated += 1
+        if !lost.contains(question.id) { unannotated += 1 }
         continue
       }
       let names = files.names(of: question.image)
@@ -50,19 +51,21 @@ struct VQAExamples {
           target: answers?[question.id].flatMap { $0.mostFrequent ?? ImageTextDataset.majority($0.answers) }))
     }
     problems.sort()
-    try refuseNothing(asked.records, found: found, name, annotations?.name, images)
+    if let annotations, let answers, !asked.records.contains(where: { answers[$0.id] != nil }) {
+      throw COCOError(
+        file: annotations.name,
+        problem: "has no annotation of any question of \(name)"
+          + problems.lost.prefix(5).map { "\n  \($0)" }.joined())
+    }
+    try refuseNothing(asked.records, found: found, name, images)
     examples.sort { $0.id < $1.id }
   }
 
-  /// A whole file without a picture or an answer is another folder, or another file, than was meant.
+  /// Where not one picture is there, another folder was meant.
   private func refuseNothing(
-    _ asked: [VQAFile.Question], found: Int, _ name: String, _ annotations: String?, _ images: [String]
+    _ asked: [VQAFile.Question], found: Int, _ name: String, _ images: [String]
   ) throws {
-    guard !asked.isEmpty else { return }
-    if let annotations, unannotated == asked.count {
-      throw COCOError(file: annotations, problem: "has no annotation of any question of \(name)")
-    }
-    guard found == 0 else { return }
+    guard !asked.isEmpty, found == 0 else { return }
     let sample = images.sorted().prefix(3).joined(separator: ", ")
     throw COCOError(
       file: name, jsonPath: "questions[\(asked[0].position)].image_id",

@@ -10,8 +10,7 @@ import Safetensors
 import TensorCore
 import VisionLanguage
 
-/// The generating job: images are shared out over the ranks, and rank 0 writes what was said of them in the dataset's
-/// order.
+/// The generating job: images are shared out over the ranks, and rank 0 writes what was said of them in the dataset's order.
 public struct GenerationJob {
   private let configuration: GenerateConfiguration
   private let world: Communicator

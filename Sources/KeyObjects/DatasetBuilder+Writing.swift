@@ -150,6 +150,7 @@ extension KeyObjectSelection.KeyObject {
   var described: KeyObjectDataset.DescribedAnnotation {
     var remarks = [(key: "description_source", json: "\"\(description.source.rawValue)\"")]
     if let id = description.captionID { remarks.append((key: "caption_id", json: "\(id)")) }
-    return KeyObjectDataset.DescribedAnnotation(annotation, description: description.text, remarks: remarks)
+    return KeyObjectDataset.DescribedAnnotation(
+      annotation, description: description.text, remarks: remarks, hasPlainOutline: hasPlainOutline)
   }
 }

@@ -251,8 +251,9 @@ public struct DatasetBuilder {
     let missing = Set(try Pictures.absent(Set(instances.images.map(\.fileName)), in: configuration.images))
     var examiner = ObjectExaminer(
       instances: instances, images: configuration.images, missing: missing, model: model, minTokens: rules.minTokens)
-    let selection = try KeyObjectSelection(instances, captions: captions, rules: rules, examiner: &examiner)
-    let parts = instances.outlineProblems(of: selection.objects.map(\.annotation))
+    var selection = try KeyObjectSelection(instances, captions: captions, rules: rules, examiner: &examiner)
+    selection.mark(oddOutlines: examiner.oddOutlines)
+    let parts = examiner.lostParts
     let faults = examiner.faults + (captions.map(Self.faults) ?? [])
     if configuration.isStrict { try refuse(instances, captions, parts, faults) }
     let remarks = instances.problems.remarks("annotations have an id that is taken") {

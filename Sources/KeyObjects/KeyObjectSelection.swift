@@ -9,6 +9,8 @@ struct KeyObjectSelection {
     let image: ImageRecord
     let category: String
     var description: ObjectDescription
+    /// Whether its outline is written as the file has it.
+    var hasPlainOutline = true
   }
 
   /// Why objects were left out, in the order in which the rules ask.
@@ -110,6 +112,13 @@ struct KeyObjectSelection {
     }
     objects.sort { $0.annotation.id < $1.annotation.id }
     if let most = rules.balance { balance(to: most, seed: rules.seed) }
+  }
+
+  /// Says which objects' outlines are written in another way than the file has them.
+  mutating func mark(oddOutlines: Set<Int64>) {
+    for at in objects.indices where oddOutlines.contains(objects[at].annotation.id) {
+      objects[at].hasPlainOutline = false
+    }
   }
 
   private struct Candidate {

@@ -18,6 +18,10 @@ struct ObjectExaminer: KeyObjectSelection.Examiner {
 
   /// A line for each object that can't be used, and each image of which none can.
   private(set) var faults: [String] = []
+  /// The parts of outlines of usable objects that can't be drawn.
+  private(set) var lostParts = RecordProblems()
+  /// The usable objects whose outlines must be written in another way than the file has them.
+  private(set) var oddOutlines: Set<Int64> = []
   private var cells: [ImageSize: [Cell]] = [:]
 
   init(
@@ -54,14 +58,17 @@ struct ObjectExaminer: KeyObjectSelection.Examiner {
   ) throws -> KeyObjectSelection.Usability {
     try noting("annotation \(annotation.id)") { examiner in
       _ = try examiner.url(of: image)
-      guard let model = examiner.model else {
-        try examiner.instances.checkOutline(of: annotation)
+      let outline = try examiner.instances.checkOutline(of: annotation)
+      func usable() -> KeyObjectSelection.Usability {
+        for problem in outline.lost { examiner.lostParts.add(problem) }
+        if !outline.isPlain { examiner.oddOutlines.insert(annotation.id) }
         return .usable
       }
+      guard let model = examiner.model else { return usable() }
       let visible = try examiner.cells[size] ?? model.visualLayout(width: size.width, height: size.height).cells
       examiner.cells[size] = visible
       let mask = try examiner.instances.mask(for: annotation, height: size.height, width: size.width)
-      return try TokenMask(of: mask, cells: visible).count < examiner.minTokens ? .tooFewTokens : .usable
+      return try TokenMask(of: mask, cells: visible).count < examiner.minTokens ? .tooFewTokens : usable()
     } ?? .unusable
   }
 

@@ -260,6 +260,32 @@ struct OddOutlineTests {
     #expect(dataset.sampleProblems(of: dataset.annotations).refusal?.hasPrefix("3 ") == true)
   }
 
+  @Test("outlines that pycocotools reads otherwise are written so that it reads them alike")
+  func written() throws {
+    let good = "[0, 0, 2, 0, 2, 2, 0, 2]"
+    let runs = #"{"size": [3, 4], "counts": [3, 2, 7]}"#
+    let list = [
+      "[\(good)]", "[[1], \(good), [2, 2]]", "[\(runs)]", "[\(good), \(runs)]", #"{"size": [3, 4], "counts": [3, 2]}"#,
+      #"{"size": [3, 4], "counts": "32"}"#, runs, #"[{"size": [3, 4], "counts": "327"}]"#,
+    ]
+    let dataset = try dataset(
+      annotations: list.enumerated().map { #"{"id": \#($0), "image_id": 9, "segmentation": \#($1)}"# }
+        .joined(separator: ","))
+    let plain = try dataset.annotations.map { try dataset.checkOutline(of: $0).isPlain }
+    #expect(plain == [true, false, false, false, false, false, true, false])
+    let json = try dataset.json(
+      of: dataset.annotations.map {
+        KeyObjectDataset.DescribedAnnotation($0, description: "x", hasPlainOutline: false)
+      },
+      info: "{}")
+    let again = try KeyObjectDataset(json: json, name: "again.json")
+    #expect(again.annotations.count == list.count)
+    for (a, b) in zip(dataset.annotations, again.annotations) {
+      #expect(try dataset.mask(for: a) == again.mask(for: b))
+      #expect(try again.checkOutline(of: b).isPlain)
+    }
+  }
+
   @Test("an outline in which every part goes to and fro for ever is refused, not walked", .timeLimit(.minutes(1)))
   func endless() throws {
     let part = "[" + (0..<200).map { "\($0 % 2 == 0 ? -1e6 : 1e6), \($0)" }.joined(separator: ", ") + "]"
