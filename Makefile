@@ -26,7 +26,7 @@ BUILD_FLAGS := -c release $(if $(TESTABLE),-Xswiftc -enable-testing)
 MPIRUN := mpirun --oversubscribe $(if $(filter 0,$(shell id -u)),--allow-run-as-root)
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: help deps system-deps python-deps browser-deps swift build test test-python parity demo bench bench-training bench-captions bench-coco learn help-texts format lint install uninstall \
+.PHONY: help deps system-deps python-deps browser-deps swift build test test-python parity parity-templates demo bench bench-training bench-captions bench-coco learn help-texts format lint install uninstall \
         clean distclean goldens goldens-cache demo-model
 
 help: ## This list
@@ -85,6 +85,13 @@ test-python: python-deps
 
 parity: deps build ## headimpact against the Python reference on fresh random models and photographs
 	$(PYTHON) tools/parity/run.py $(PARITY_OPTIONS)
+	@$(MAKE) --no-print-directory parity-templates
+
+# Random templates, and those of the goldens over many conversations.
+parity-templates: python-deps swift ## 10,000 random chat templates and the published ones against jinja2, as transformers configures it
+	swift build $(BUILD_FLAGS) --product chat-template-cases
+	$(PYTHON) tools/parity/chat_templates.py --program $(RELEASE)/chat-template-cases $(PARITY_TEMPLATE_OPTIONS)
+	$(PYTHON) tools/parity/chat_templates.py --program $(RELEASE)/chat-template-cases --templates tools/goldens/chat-templates/templates
 
 demo: deps build ## Set up, then score the bundled demonstration model on two ranks
 	$(PROGRAM) demo --output $(DEMO)
