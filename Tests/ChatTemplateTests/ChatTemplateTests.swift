@@ -25,7 +25,7 @@ private func refusal(_ source: String) -> ChatTemplateError? {
     ("{% for x in xs recursive %}{% endfor %}", "recursive", 1), ("{% do x %}", "do", 1),
     ("\n{{ nosuch(1) }}", "nosuch", 2),
     ("{% import 'a' as b %}", "import", 1), ("{% block a %}{% endblock %}", "block", 1),
-    ("{{ '\\N{BULLET}' }}", "\\N", 1),
+    ("{{ '\\N{BULLET}' }}", "\\N", 1), ("{{ '{:>5}'.format(x) }}", "{:>5}", 1),
     ("{{ '\\ud83d' }}", "surrogate", 1), ("{{ é }}", "é", 1),
   ])
   func unknownConstructsAreNamed(_ source: String, _ construct: String, _ line: Int) throws {

@@ -187,8 +187,7 @@ class Maker:
             lambda: f"{self.postfixable('text')}[{self.expression('number')}]",
             lambda: self.pick("rows|join(', ', attribute='name')", "(rows|min(attribute='name')).name", "(rows|max(attribute='n')).sub.k.0|string",
                               "'%(a)s|%(b)-5s|%(a)03d' % d", "'%-8s|%+d|%e' % (s, x, y)", "'{0.k} {b[1]}'.format(d, b=lst)", "'{x!r}'.format(x=s)",
-                              "'%x %X %o' % (x, 255, 8)", "'%3d%%' % x", "'%s' % d", "'a%sb' % s", "'%05.1f' % y", "'{:>5}'.format(x)",
-                              "'%s|%s' % (x,)", "s.join(['a', 'b', t])", "t.translate(1)", "(words|first).upper()", "messages[0]['content'][0].type"),
+                              "'%x %X %o' % (x, 255, 8)", "'%3d%%' % x", "'%s' % d", "'a%sb' % s", "'%05.1f' % y", "'%s|%s' % (x,)", "s.join(['a', 'b', t])", "(words|first).upper()", "messages[0]['content'][0].type"),
             lambda: f"({self.expression('any')}, {self.expression('text')})|string" if self.chance(0.4) else self.leaf("text"),
             lambda: f"strftime_now({self.pick('%Y-%m-%d', '%d %b %Y', '%B %d, %Y %H:%M', '%-d %a %j %p %I')!r})",
         )()
