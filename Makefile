@@ -32,7 +32,7 @@ SANITIZED := Files,Kernels,Transformer,Safetensors,Tokenization,ChatTemplate,COC
 # AddressSanitizer for Swift and C, UndefinedBehaviorSanitizer for C (Swift checks its own arithmetic).
 ADDRESS_FLAGS := --sanitize address -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=undefined
 
-.PHONY: help deps system-deps python-deps browser-deps swift build test test-python test-environments sanitize fuzz parity demo bench bench-training bench-captions bench-coco learn help-texts format lint install uninstall \
+.PHONY: help deps system-deps python-deps browser-deps swift build test test-python test-environments sanitize fuzz parity parity-templates demo bench bench-training bench-captions bench-coco learn help-texts format lint install uninstall \
         clean distclean goldens goldens-cache demo-model
 
 help: ## This list
@@ -108,6 +108,13 @@ fuzz: deps build ## Every reader of files under libFuzzer, a minute each (FUZZ_O
 
 parity: deps build ## headimpact against the Python reference on fresh random models and photographs
 	$(PYTHON) tools/parity/run.py $(PARITY_OPTIONS)
+	@$(MAKE) --no-print-directory parity-templates
+
+# Random templates, and those of the goldens over many conversations.
+parity-templates: python-deps swift ## 10,000 random chat templates and the published ones against jinja2, as transformers configures it
+	swift build $(BUILD_FLAGS) --product chat-template-cases
+	$(PYTHON) tools/parity/chat_templates.py --program $(RELEASE)/chat-template-cases $(PARITY_TEMPLATE_OPTIONS)
+	$(PYTHON) tools/parity/chat_templates.py --program $(RELEASE)/chat-template-cases --templates tools/goldens/chat-templates/templates
 
 demo: deps build ## Set up, then score the bundled demonstration model on two ranks
 	$(PROGRAM) demo --output $(DEMO)

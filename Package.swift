@@ -127,7 +127,9 @@ let package = Package(
       path: "Sources/CommandLine",
       swiftSettings: strict),
 
-    .target(name: "TestSupport", dependencies: ["Safetensors", "ChatTemplate"], path: "Tests/TestSupport", swiftSettings: strict),
+    .target(
+      name: "TestSupport", dependencies: ["Safetensors", "ChatTemplate"], path: "Tests/TestSupport",
+      swiftSettings: strict),
     .executableTarget(
       name: "mpi-cases", dependencies: ["MessagePassing", "HDF5Store", "Survey", "AdapterTraining", "TestSupport"],
       path: "Tests/mpi-cases",

@@ -36,7 +36,8 @@ struct TemplateFault: Error {
 
 /// Cuts a template into tokens, as jinja2's lexer does with `trim_blocks` and `lstrip_blocks`.
 struct Lexer {
-  static let sourceLimit = 4 << 20
+  /// Published templates have some 20 kB.
+  static let sourceLimit = 1 << 20
 
   private let source: [Unicode.Scalar]
   private var position = 0

@@ -314,7 +314,9 @@ extension Parser {
     let arguments = try self.arguments()
     switch callee.kind {
     case .variable(let variable): names.call(variable.name, line: line)
-    case .attribute(_, let method, _): names.callMethod(method, line: line)
+    case .attribute(let operand, let method, _):
+      if method == "format", case .constant(.string(let text)) = operand.kind { try checkFields(text, line: line) }
+      names.callMethod(method, line: line)
     case .element(_, let index):
       if case .constant(.string(let method)) = index.kind { names.callMethod(method, line: line) }
     default: break
@@ -323,6 +325,17 @@ extension Parser {
       for (name, _) in arguments.named { names.attributes.insert(name) }
     }
     return try Expression(.call(callee, arguments), line: line)
+  }
+
+  /// Formats within the fields of `'{:>5}'.format(…)` are not supported.
+  private func checkFields(_ text: String, line: Int) throws {
+    var isInField = false
+    for scalar in text.unicodeScalars {
+      if scalar == "{" || scalar == "}" { isInField = scalar == "{" && !isInField }
+      if isInField, scalar == ":" {
+        throw TemplateFault(line: line, problem: "the field with a format in \(quoted(text)) is not supported here")
+      }
+    }
   }
 
   private mutating func arguments() throws -> Arguments {

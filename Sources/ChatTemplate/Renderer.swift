@@ -22,6 +22,8 @@ final class Renderer {
   let limits: TemplateLimits
   let date: TemplateDate?
   private let variables: TemplateDictionary
+  /// Variables that were asked for. (Names in a template are ASCII.)
+  private var known: [String: Value] = [:]
 
   /// The line of what is evaluated, for errors.
   var line = 1
@@ -116,11 +118,15 @@ final class Renderer {
 
   /// A variable of the caller, or a function that every template has.
   private func look(up name: String) throws -> Value {
-    if let value = variables[name] {
-      if case .undefined = value { return .undefined(nil) }
-      return try Value(value)
+    if let value = known[name] { return value }
+    let value: Value
+    if let given = variables[name] {
+      value = try Value(given)
+    } else {
+      value = Function.Name(rawValue: name).map { .object(Function($0)) } ?? .undefined(nil)
     }
-    return Function.Name(rawValue: name).map { .object(Function($0)) } ?? .undefined(nil)
+    known[name] = value
+    return value
   }
 
   func ancestor(_ frame: Frame, _ hops: Int) -> Frame {

@@ -125,7 +125,9 @@ class Maker:
                 "lst": [self.random.randint(-3, 12) for _ in range(self.random.randint(0, 5))],
                 "words": [self.text() for _ in range(self.random.randint(0, 4))],
                 "d": {"a": 1, "b": self.text(), "c": [1, 2], **({"k": {"z": None}} if self.chance(0.5) else {})},
-                "flag": self.chance(0.5), "nothing": None, "any": self.value()}
+                "flag": self.chance(0.5), "nothing": None, "any": self.value(),
+                "rows": [{"name": self.pick("b", "A", "a", "Ç", "é"), "n": self.random.randint(0, 3), "sub": {"k": [self.random.randint(0, 2)]}}
+                         for _ in range(self.random.randint(0, 4))]}
 
     # ------------------------------------------------------------------------------------------------ expressions
     def expression(self, kind=None):
@@ -183,6 +185,9 @@ class Maker:
             lambda: f"'{{}}:{{a}}:{{0}}'.format({self.expression()}, a={self.expression()})" if self.chance(0.2)
             else f"'{{}}:{{}}'.format({self.expression()}, {self.expression()})",
             lambda: f"{self.postfixable('text')}[{self.expression('number')}]",
+            lambda: self.pick("rows|join(', ', attribute='name')", "(rows|min(attribute='name')).name", "(rows|max(attribute='n')).sub.k.0|string",
+                              "'%(a)s|%(b)-5s|%(a)03d' % d", "'%-8s|%+d|%e' % (s, x, y)", "'{0.k} {b[1]}'.format(d, b=lst)", "'{x!r}'.format(x=s)",
+                              "'%x %X %o' % (x, 255, 8)", "'%3d%%' % x", "'%s' % d", "'a%sb' % s", "'%05.1f' % y", "'%s|%s' % (x,)", "s.join(['a', 'b', t])", "(words|first).upper()", "messages[0]['content'][0].type"),
             lambda: f"({self.expression('any')}, {self.expression('text')})|string" if self.chance(0.4) else self.leaf("text"),
             lambda: f"strftime_now({self.pick('%Y-%m-%d', '%d %b %Y', '%B %d, %Y %H:%M', '%-d %a %j %p %I')!r})",
         )()
@@ -206,6 +211,7 @@ class Maker:
             lambda: f"{self.postfixable('number')}|{self.pick('round', 'round(1)', 'abs', 'int', 'float', 'round(2)')}",
             lambda: f"{self.postfixable('list')}|{self.pick('sum', 'min', 'max', 'first', 'last', 'length')}",
             lambda: f"{self.postfixable('text')}.{self.pick('find', 'count', 'index', 'rfind')}({self.literal()})",
+            lambda: "rows|" + self.pick("sum(attribute='n')", "map(attribute='n')|sum", "sum('n', 10)", "map(attribute='n')|max", "length"),
             lambda: f"{self.postfixable('text')}|{self.pick('int', 'float', 'int(default=3)', 'int(0, 16)', 'length')}",
             lambda: f"{self.postfixable('list')}.{self.pick('count', 'index')}({self.expression('number')})",
         )()
@@ -242,6 +248,11 @@ class Maker:
             lambda: f"range({self.pick('x', '3', '1, 5', '9, 0, -2', '0')})|list",
             lambda: f"{self.postfixable('text')}|list",
             lambda: f"({self.expression()}, {self.expression()})",
+            lambda: "rows|" + self.pick("sort(attribute='name')|list", "sort(attribute='n,name', reverse=true)", "map(attribute='sub.k.0')|list",
+                                        "unique(attribute='name')|list", "unique(true, 'n')|list", "selectattr('n')|map(attribute='name')|list",
+                                        "rejectattr('n', 'gt', 1)|list", "sort(case_sensitive=true, attribute='name')|map(attribute='name')|list",
+                                        "map(attribute='nope.x')|list", "map(attribute='nope', default='-')|unique|list", "map('items')|map('list')|list",
+                                        "selectattr('sub.k', 'in', [[0], [1]])|list", "map('tojson')|list", "map(attribute='name')|map('upper')|list"),
             lambda: f"[{self.leaf('any')}] * {self.pick('2', '0', 'x')}",
         )()
 

@@ -43,6 +43,9 @@ def generated():
     result, refused = [], 0
     for name, template, variables in parity.cases("golden", 700):
         text, _ = parity.jinja(template, variables)
+        # HeadImpact refuses what leaves 64 bits, and unknown names even where nothing comes.
+        if any(word in template for word in ("9223372036854775807", "nofilter", "nosuch", "1e100")):
+            continue
         if len(template) > 900 or (text is not None and (" at 0x" in text or "<class " in text)):
             continue
         if text is None:
