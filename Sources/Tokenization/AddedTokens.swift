@@ -69,7 +69,8 @@ struct AddedTokens: Sendable {
   func id(of token: ByteString) -> Int32? { byContent[token] }
 
   func token(of id: Int32) -> (text: ByteString, isSpecial: Bool)? {
-    byID[id].map { (written[$0], tokens[$0].isSpecial) }
+    // The library looks for what is written among the special tokens' own texts.
+    byID[id].map { (written[$0], tokens[$0].isSpecial && written[$0] == tokens[$0].content) }
   }
 
   /// How many aren't in the model's vocabulary too.

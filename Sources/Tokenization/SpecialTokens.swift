@@ -29,11 +29,14 @@ struct SpecialTokens {
   /// Named ones: the standard names in their order, then others.
   private(set) var named: [(name: String, token: Placed)] = []
   /// `extra_special_tokens`, of old `additional_special_tokens`.
-  private(set) var extra: [Placed] = []
+  var extraTokens: [Placed] { extra ?? [] }
   /// Added tokens by the id that a file gives them, in the order of ids.
   private(set) var added: [(id: Int32, token: AddedToken, node: JSONNode)] = []
 
   private var values: [(name: String, token: Placed?)] = []
+  /// Nil where the files have no such list; then the older key's tokens take its place.
+  private var extra: [Placed]?
+  private var additional: [Placed]?
   private var explicit: [(name: String, token: Placed)] = []
 
   /// - Parameters:
@@ -57,6 +60,7 @@ struct SpecialTokens {
         try add(id: node.required("id").tokenID(), AddedToken(node), node)
       }
     }
+    if extra == nil { extra = additional }
     added.sort { $0.id < $1.id }
     resolve(defaults, config)
   }
@@ -64,50 +68,40 @@ struct SpecialTokens {
   // MARK: - Files
 
   private mutating func read(_ config: JSONNode) throws {
-    let members = try config.members()
-    var hasExtra = false
-    for member in members where member.key.text == "extra_special_tokens" {
-      let node = config.child(member.value, "extra_special_tokens")
-      switch member.value {
-      case .null: break
-      case .object(let tokens):
-        for token in tokens { setExplicit(token.key.text, try Self.value(node.child(token.value, token.key.text))) }
-      default:
-        extra = try node.elements().map(Self.value)
-        hasExtra = !extra.isEmpty
-      }
-    }
-    for member in members {
+    for member in try config.members() {
       let name = member.key.text
       let node = config.child(member.value, name)
-      if Self.standard.contains(name) {
+      if name == "extra_special_tokens" {
+        try readExtra(node) { try $0.elements().map(Self.value) }
+      } else if name == "additional_special_tokens", case .array = member.value {
+        additional = try node.elements().map(Self.value)
+      } else if Self.standard.contains(name) {
         set(name, try Self.optionalValue(node))
       } else if name.hasSuffix("_token"), case .string = member.value {
         setExplicit(name, try Self.value(node))
       } else if name.hasSuffix("_token"), case .object = member.value {
         set(name, try Self.value(node))
-      } else if name == "additional_special_tokens", !hasExtra, case .array = member.value {
-        extra = try node.elements().map(Self.value)
       }
     }
+    if extra?.isEmpty ?? false, let additional { extra = additional }
   }
 
   /// special_tokens_map.json, which is read where tokenizer_config.json doesn't list the added tokens.
   private mutating func readLegacy(_ map: JSONNode) throws {
+    if extra == nil { extra = additional }
+    additional = nil
     for member in try map.members() {
       let name = member.key.text
       let node = map.child(member.value, name)
       if name == "extra_special_tokens" {
-        if case .object(let tokens) = member.value {
-          for token in tokens { setExplicit(token.key.text, try Self.value(node.child(token.value, token.key.text))) }
-        } else if case .array = member.value {
-          for element in try node.elements() {
-            let token = try Self.specialValue(element)
-            if !extra.contains(where: { $0.value.content == token.value.content }) { extra.append(token) }
+        let known = extra ?? []
+        try readExtra(node) { list in
+          try list.elements().map(Self.specialValue).reduce(into: known) { tokens, token in
+            if !tokens.contains(where: { $0.value.content == token.value.content }) { tokens.append(token) }
           }
         }
-      } else if name == "additional_special_tokens" {
-        if extra.isEmpty, case .array = member.value { extra = try node.elements().map(Self.value) }
+      } else if name == "additional_special_tokens", case .array = member.value {
+        additional = try node.elements().map(Self.value)
       } else if Self.standard.contains(name) {
         set(name, try Self.optionalSpecialValue(node))
       } else if name.hasSuffix("_token") {
@@ -117,10 +111,20 @@ struct SpecialTokens {
     }
   }
 
+  /// A list of tokens, or an object of named ones.
+  private mutating func readExtra(_ node: JSONNode, _ list: (JSONNode) throws -> [Placed]) throws {
+    switch node.value {
+    case .null: extra = []
+    case .object(let tokens):
+      for token in tokens { setExplicit(token.key.text, try Self.value(node.child(token.value, token.key.text))) }
+    default: extra = try list(node)
+    }
+  }
+
   private mutating func read(addedTokens: JSONNode) throws {
     let special = Set(
       values.filter { Self.standard.contains($0.name) }.compactMap { $0.token?.value.content }
-        + extra.map(\.value.content))
+        + extraTokens.map(\.value.content))
     for member in try addedTokens.members() {
       let node = addedTokens.child(member.value, member.key.text)
       guard !member.key.bytes.isEmpty else { throw node.fault("an added token can't be empty") }

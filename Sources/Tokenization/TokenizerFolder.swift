@@ -160,11 +160,11 @@ extension AddedTokenList {
       present.insert(token.content)
       try add(marked(token), id: id, at: node)
     }
-    for (value, node) in special.named.map(\.token) + special.extra where !present.contains(value.content) {
+    for (value, node) in special.named.map(\.token) + special.extraTokens where !present.contains(value.content) {
       try add(marked(value.token), id: nil, at: node)
     }
     guard reAddsNamed else { return }
-    for (value, node) in special.named.map(\.token) + special.extra {
+    for (value, node) in special.named.map(\.token) + special.extraTokens {
       try add(AddedToken(value.content, isSpecial: true), id: nil, at: node)
     }
   }
