@@ -1,7 +1,8 @@
 /// Added tokens as they are taken in, one by one, and numbered as the tokenizers library numbers them: one of the vocabulary keeps
 /// its id, others go on from the vocabulary's end, whatever id the file gives.
 struct AddedTokenList {
-  private(set) var tokens: [(id: Int32, token: AddedToken)] = []
+  /// `isWrittenNormalized`: whether the token has ever been one that is looked for in normalised text.
+  private(set) var tokens: [(id: Int32, token: AddedToken, isWrittenNormalized: Bool)] = []
   private var places: [ByteString: Int] = [:]
   private var highest: Int32 = -1
   private let model: BytePairModel
@@ -24,6 +25,7 @@ struct AddedTokenList {
       let wasSpecial = tokens[place].token.isSpecial
       tokens[place].token = token
       tokens[place].token.isSpecial = token.isSpecial || wasSpecial
+      if token.isNormalized { tokens[place].isWrittenNormalized = true }
       return
     }
     let known = model.id(of: token.content)
@@ -36,7 +38,7 @@ struct AddedTokenList {
           + "have gaps")
     }
     places[token.content] = tokens.count
-    tokens.append((assigned, token))
+    tokens.append((assigned, token, token.isNormalized))
     highest = max(highest, assigned)
     guard highest < .max else { throw node.fault("there are too many tokens") }
   }

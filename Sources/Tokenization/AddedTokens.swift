@@ -50,8 +50,9 @@ struct AddedTokens: Sendable {
   init(_ list: AddedTokenList, normalizer: Normalizer) {
     tokens = list.tokens.map(\.token)
     ids = list.tokens.map(\.id)
-    written = tokens.map { token in
-      token.isNormalized ? ByteString(normalizer.normalize(AlignedText(token.content.text)).bytes) : token.content
+    written = list.tokens.map { _, token, isWrittenNormalized in
+      isWrittenNormalized
+        ? ByteString(normalizer.normalize(AlignedText(token.content.text)).bytes) : token.content
     }
     byID = Dictionary(ids.enumerated().map { ($1, $0) }) { first, _ in first }
     byContent = Dictionary(zip(tokens.map(\.content), ids)) { first, _ in first }
@@ -61,7 +62,7 @@ struct AddedTokens: Sendable {
       if tokens[index].isNormalized {
         normalized.insert(written[index].bytes, index)
       } else {
-        verbatim.insert(written[index].bytes, index)
+        verbatim.insert(tokens[index].content.bytes, index)
       }
     }
   }
