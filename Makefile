@@ -12,8 +12,9 @@ DEMO ?= .cache/demo
 RANKS ?= 2
 
 # What apt installs. `make deps` skips what dpkg already has.
-PACKAGES := libopenmpi-dev openmpi-bin libopenblas-dev libhdf5-dev libdnnl-dev libturbojpeg0-dev libpng-dev \
-            libpcre2-dev libssl-dev libcairo2-dev fonts-dejavu-core pkg-config
+PACKAGES := libopenmpi-dev openmpi-bin libhdf5-dev libdnnl-dev libturbojpeg0-dev libpng-dev \
+            libwebp-dev libtiff-dev libgif-dev libpcre2-dev libssl-dev libcairo2-dev fonts-dejavu-core pkg-config \
+            $(if $(filter x86_64,$(shell uname -m)),,libopenblas-serial-dev)
 PYTHON_PACKAGES := python3 python3-venv
 # The tests look at the report in a real browser.
 BROWSER_PACKAGES := chromium
@@ -69,7 +70,7 @@ swift:
 	    echo "Swift $$version is too old: HeadImpact needs 6.2 or later, from https://www.swift.org/install/linux" >&2; \
 	    exit 1; fi
 
-# No -march: oneDNN, OpenBLAS and the kernels choose by the processor they run on, so a build suits every node.
+# No -march: oneDNN and the kernels choose by the processor they run on, so a build suits every node.
 build: system-deps swift ## The program, optimised: .build/release/headimpact
 	swift build $(BUILD_FLAGS) --product headimpact
 

@@ -94,7 +94,8 @@ extension TrainingJob {
     }
     if world.rank == 0 {
       for sample in skipped {
-        FileHandle.standardError.write(Data("headimpact: example \(sample.id) is skipped: \(sample.reason.text)\n".utf8))
+        FileHandle.standardError.write(
+          Data("headimpact: example \(sample.id) is skipped: \(sample.reason.text)\n".utf8))
       }
     }
     let used = train.samples.count + heldOut.samples.count

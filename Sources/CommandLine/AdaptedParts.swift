@@ -48,7 +48,8 @@ struct AdaptedParts {
     }
   }
 
-  private static func top(_ count: Int, selection: Selection?, hi: HeadImpactFile.Contents?) throws -> [Selection.Head] {
+  private static func top(_ count: Int, selection: Selection?, hi: HeadImpactFile.Contents?) throws -> [Selection.Head]
+  {
     if let hi { return try Selection.heads(of: hi.table, strategy: .top, count: count) }
     guard let selection else { throw ValidationError("--heads top:K needs --hi, or --selection with heads.") }
     guard selection.heads.count >= count else {

@@ -11,7 +11,8 @@ struct ExperimentCommand: ParsableCommand {
       mpirun -np 2 headimpact experiment experiments/demo.yaml
 
       Everything goes to one folder: experiment.yaml (with every default), hi.h5, selections, adapters, results, metrics, \
-      experiment.json, report/index.html. With --resume, finished steps are not repeated unless their inputs changed; the old outputs are then kept as NAME.old-1.
+      experiment.json, report/index.html. With --resume, finished steps are not repeated unless their inputs changed; the \
+      old outputs are then kept as NAME.old-1.
       """)
 
   @Argument(help: "The experiment's YAML file.")

@@ -66,7 +66,8 @@ extension ExperimentConfiguration {
   }
 
   func trainInputs(
-    step: String, _ source: Source, arm: ArmLayers, budget: ArmBudget, model: String, data: String, after selected: String
+    step: String, _ source: Source, arm: ArmLayers, budget: ArmBudget, model: String, data: String,
+    after selected: String
   ) -> StepInputs {
     let t = train
     let options: StepInputs.Parts = [
@@ -88,7 +89,10 @@ extension ExperimentConfiguration {
     StepInputs(
       step: step,
       [("model", model), ("adapter", adapter ?? "none")] + parts(of: source, data: data) + common
-        + [("max_new_tokens", "\(generate.maxNewTokens)"), ("beams", "\(generate.beams)")])
+        + [
+          ("max_new_tokens", "\(generate.maxNewTokens)"), ("beams", "\(generate.beams)"),
+          ("repetition_penalty", generate.repetitionPenalty.map { "\($0)" } ?? "the model's"),
+        ])
   }
 
   /// - Parameter results: the fingerprints of the arms' results, in their order; `references` the digests of what they are
@@ -98,7 +102,8 @@ extension ExperimentConfiguration {
       step: step,
       zip(arms, results).map { ("results of \($0.name)", $1) }
         + [
-          ("references", references.joined(separator: " ")), ("resamples", "\(evaluate.resamples)"), ("seed", "\(seed)"),
+          ("references", references.joined(separator: " ")), ("resamples", "\(evaluate.resamples)"),
+          ("seed", "\(seed)"),
         ])
   }
 

@@ -113,7 +113,8 @@ public final class Journal {
     guard scan.lostBytes > 0 else { return }
     let lost = "\(scan.lostBytes) bytes"
     if scan.hasOnlyLostItsEnd {
-      notes.append("\(url.path): its last record was cut short by the end of the run (\(lost)); that unit is done again")
+      notes.append(
+        "\(url.path): its last record was cut short by the end of the run (\(lost)); that unit is done again")
       return
     }
     let text =

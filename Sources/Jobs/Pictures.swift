@@ -94,7 +94,7 @@ public struct Pictures: Sendable {
   /// - Throws: `EnvironmentFault` where the system can't tell.
   static func missing(_ names: Set<String>, in folder: URL) throws -> [String] {
     let names = names.filter(JobInputs.isInside)
-    var there: [String: Set<String>] = [:]
+    var there: [String: Set<[UInt8]>] = [:]
     return try names.sorted().filter { name in
       let path = folder.appendingPathComponent(name).path
       guard names.count > lookedForSingly else { return try !isThere(path) }
@@ -102,7 +102,8 @@ public struct Pictures: Sendable {
       if there[parent] == nil {
         there[parent] = try listing(parent)
       }
-      return there[parent]?.contains((path as NSString).lastPathComponent) != true
+      // Bytes, as the system compares them: for Swift two spellings of ü are one.
+      return there[parent]?.contains(Array((path as NSString).lastPathComponent.utf8)) != true
     }
   }
 
@@ -112,18 +113,20 @@ public struct Pictures: Sendable {
     return false
   }
 
-  /// The names in a folder; none where there is no such folder.
-  private static func listing(_ path: String) throws -> Set<String> {
+  /// The names of what is in a folder, but for links to nothing; none where there is no such folder.
+  private static func listing(_ path: String) throws -> Set<[UInt8]> {
     guard let folder = opendir(path) else {
       try requireAbsence(path, errno)
       return []
     }
     defer { closedir(folder) }
-    var names: Set<String> = []
+    var names: Set<[UInt8]> = []
     errno = 0
     while let entry = readdir(folder) {
-      names.insert(
-        withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
+      let name = withUnsafeBytes(of: entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+      if try Int(entry.pointee.d_type) != Int(DT_LNK) || isThere(path + "/" + String(decoding: name, as: UTF8.self)) {
+        names.insert(name)
+      }
       errno = 0
     }
     guard errno == 0 else { throw EnvironmentFault(path: path, operation: "listed", code: errno) }

@@ -94,7 +94,9 @@ struct ExperimentRuns {
       #expect(changed.standardError.contains("length was 3 steps and now is 4 steps"), "\(changed.standardError)")
       let kept = output.appendingPathComponent("adapters/captions/top.old-1/adapter_model.safetensors")
       #expect(try Data(contentsOf: kept) == before)
-      for path in ["results/captions/top.json.old-1", "results/captions/top.json.run.old-1", "metrics/captions.json.old-1"] {
+      for path in [
+        "results/captions/top.json.old-1", "results/captions/top.json.run.old-1", "metrics/captions.json.old-1",
+      ] {
         #expect(FileManager.default.fileExists(atPath: output.appendingPathComponent(path).path), "\(path)")
       }
 

@@ -51,7 +51,8 @@ struct StepInputsTests {
         "step=score\nmodel=M\nadapter=none\n" + scenes + common + scored,
         "step=score after captions/top\nmodel=M\nadapter=A\n" + scenes + common + scored,
         "step=select\nscore=S\nmeasure=mass\nlayers=2\nheads=4\narms=pretrained,top,random-7\n",
-        "step=train captions/top\nmodel=M\nselect=L\ndata=D\nimages=OUTPUT/demonstration/train/images\nlimit=none\n" + common
+        "step=train captions/top\nmodel=M\nselect=L\ndata=D\nimages=OUTPUT/demonstration/train/images\nlimit=none\n"
+          + common
           + "layers=1,3\nheads=\ntargets=q_proj,k_proj,v_proj,o_proj\nlora_rank=4\nlora_alpha=8.0\ndropout=0.0\n"
           + "length=10 steps\nbatch=8\nmicro_batch=1\nlr=2e-05\nschedule=constant\nwarmup=0\nclip=1.0\nweight_decay=0.0\n"
           + "validation_share=0.0\n",

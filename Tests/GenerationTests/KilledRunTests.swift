@@ -114,7 +114,8 @@ extension GeneratingRuns {
           "questions.json", to: output, "--resume", "--beams", "8", "--allow-skips", "0.1")
         #expect(again.exitCode == 0)
         #expect(
-          again.standardOutput.contains("531 results, 9 skipped (9 picture)") && again.standardOutput.contains("finished already"))
+          again.standardOutput.contains("531 results, 9 skipped (9 picture)")
+            && again.standardOutput.contains("finished already"))
         let foreign = try await demo.run("questions.json", to: output, "--resume", "--beams", "8", "--limit", "2")
         #expect(foreign.exitCode == 1 && foreign.standardError.contains("--limit was none and now is 2"))
       }

@@ -24,8 +24,24 @@ struct JobInputsTests {
       }
       let error = #expect(throws: SampleFault.self) { try JobInputs.image("a.png", in: inside, size: (2, 3)) }
       #expect(error?.description == "a.png is 3x2 pixels; the dataset says 2x3")
-      #expect(throws: (any Error).self) { try JobInputs.image("none.png", in: inside, size: nil) }
+      #expect(throws: SampleFault.self) { try JobInputs.imageSize("a.png", in: inside, size: (2, 3)) }
+      #expect(throws: MissingFile.self) { try JobInputs.image("none.png", in: inside, size: nil) }
+      #expect(throws: EnvironmentFault.self) { try JobInputs.image("a.png", in: scratch.file("unmounted"), size: nil) }
     }
+  }
+
+  @Test("turned pictures are counted, and said in one line")
+  func turned() throws {
+    let folder = Repository.root.appendingPathComponent("tools/goldens/images/fixtures")
+    let turned = TurnedPictures()
+    for name in ["turned-1.jpg", "turned-3.jpg", "turned-6.png", "grey.bmp"] {
+      #expect(try JobInputs.image(name, in: folder, size: nil, turned: turned).height > 0)
+    }
+    #expect(turned.count == 2)
+    #expect(TurnedPictures.warning(count: 0) == nil)
+    #expect(TurnedPictures.warning(count: turned.count)?.hasPrefix("2 pictures have") == true)
+    let error = #expect(throws: SampleFault.self) { try JobInputs.image("turned-6.jpg", in: folder, size: (11, 7)) }
+    #expect(error?.description.contains("EXIF orientation 6") == true)
   }
 
   @Test("a run's identity is decoded as it was encoded, and names what differs")
@@ -118,8 +134,13 @@ struct PicturesTests {
     try ScratchFolder.with { scratch in
       try FileManager.default.createDirectory(at: scratch.file("sub"), withIntermediateDirectories: true)
       for name in ["a.png", "sub/b.png"] { try Data([1]).write(to: scratch.file(name)) }
-      let few: Set = ["a.png", "sub/b.png", "sub/c.png", "none/d.png", "a.png/e.png", "../x.png", "/y.png"]
-      let absent = ["a.png/e.png", "none/d.png", "sub/c.png"]
+      try FileManager.default.createSymbolicLink(atPath: scratch.file("link.png").path, withDestinationPath: "a.png")
+      try FileManager.default.createSymbolicLink(atPath: scratch.file("dangling.png").path, withDestinationPath: "none")
+      let few: Set = [
+        "a.png", "sub/b.png", "sub/c.png", "none/d.png", "a.png/e.png", "../x.png", "/y.png", "link.png",
+        "dangling.png",
+      ]
+      let absent = ["a.png/e.png", "dangling.png", "none/d.png", "sub/c.png"]
       #expect(try Pictures.missing(few, in: scratch.url) == absent)
       let more = (0..<3000).map { String(format: "z%04d.png", $0) }
       let found = try Pictures.missing(few.union(more), in: scratch.url)
@@ -144,7 +165,9 @@ struct PicturesTests {
       }
       try Data([1]).write(to: scratch.file("full/a.png"))
       try Communicator.withWorld(environment: [:]) { world in
-        func open() throws -> Set<String> { try Pictures(["a.png", "b.png"], in: scratch.file(name), on: world).missing }
+        func open() throws -> Set<String> {
+          try Pictures(["a.png", "b.png"], in: scratch.file(name), on: world).missing
+        }
         if name == "full" {
           let found = try open()
           #expect(found == ["b.png"])

@@ -207,7 +207,8 @@ struct JournalTests {
     }
   }
 
-  @Test("a file that is no journal is refused and stays", arguments: ["x", "precious", "HIJOURNAL2\n", "HIJOURNAL1\n{}"])
+  @Test(
+    "a file that is no journal is refused and stays", arguments: ["x", "precious", "HIJOURNAL2\n", "HIJOURNAL1\n{}"])
   func noJournal(text: String) throws {
     try ScratchFolder.with { scratch throws in
       let url = scratch.file("j")

@@ -243,7 +243,9 @@ struct DatasetBuilderTests {
       configuration.output = scratch.file("strict.json")
       configuration.isStrict = true
       let refusal = try #require(failure { try DatasetBuilder(configuration).run() })
-      for place in ["annotations[0].iscrowd", "annotations[2].image_id", "annotations[3]", "annotations[4].segmentation[1]"] {
+      for place in [
+        "annotations[0].iscrowd", "annotations[2].image_id", "annotations[3]", "annotations[4].segmentation[1]",
+      ] {
         #expect(refusal.contains(place), "\(refusal)")
       }
     }
@@ -274,7 +276,9 @@ struct DatasetBuilderTests {
     }
   }
 
-  @Test("a finished build knows what it is of: the same again changes nothing, another is refused", arguments: [false, true])
+  @Test(
+    "a finished build knows what it is of: the same again changes nothing, another is refused",
+    arguments: [false, true])
   func finished(isSplit: Bool) throws {
     try ScratchFolder.with { scratch in
       var c = try SmallCOCO(scratch).configuration

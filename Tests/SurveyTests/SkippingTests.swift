@@ -142,7 +142,8 @@ extension ScoringRuns {
       }
     }
 
-    @Test("a host without the images stops all, names itself, and leaves nothing to resume", arguments: ["empty", "less"])
+    @Test(
+      "a host without the images stops all, names itself, and leaves nothing to resume", arguments: ["empty", "less"])
     func oneHost(folder: String) async throws {
       try await ScratchFolder.with { scratch in
         let dataset = try EditedDataset(.nested, in: scratch)
