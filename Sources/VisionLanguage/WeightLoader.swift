@@ -1,3 +1,5 @@
+import Foundation
+import Kernels
 import Safetensors
 import TensorCore
 
@@ -43,6 +45,9 @@ final class WeightLoader {
   }
 
   func has(_ name: String) -> Bool { tensors[name] != nil }
+
+  /// Whether every tensor asked for is there and fits. What stands for one that isn't must not be read.
+  var isSoundSoFar: Bool { problems.isEmpty }
 
   /// A weight whose first axis is its rows; further axes of the file (a convolution's kernel) are its columns.
   func matrix(_ name: String, rows: Int, columns: Int, fileShape: [Int]? = nil) -> WeightMatrix {
@@ -124,6 +129,22 @@ final class WeightLoader {
 }
 
 extension WeightMatrix {
+  /// Whether all numbers are the same. It reads both, as far as they agree.
+  func hasEqualElements(to other: WeightMatrix) -> Bool {
+    guard rows == other.rows, columns == other.columns else { return false }
+    guard elementType != other.elementType else {
+      return memcmp(base, other.base, rows * columns * elementType.byteCount) == 0
+    }
+    return withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * columns) { buffer in
+      guard let row = buffer.baseAddress else { return true }
+      return (0..<rows).allSatisfy { index in
+        copyRow(index, into: row)
+        other.copyRow(index, into: row + columns)
+        return memcmp(row, row + columns, columns * 4) == 0
+      }
+    }
+  }
+
   /// Stands in for a tensor that couldn't be taken until `finish` throws; nothing reads it.
   fileprivate static func empty(rows: Int, columns: Int) -> WeightMatrix {
     WeightMatrix(owner: NoOwner.shared, base: NoOwner.shared.base, elementType: .bf16, rows: rows, columns: columns)

@@ -28,6 +28,8 @@ struct Qwen2VLConfiguration: Sendable, Equatable {
   // Token ids.
   let imageTokenId: Int
   let videoTokenId: Int
+  /// What the user should know of the file.
+  let remarks: [String]
 
   var headDim: Int { hiddenSize / numAttentionHeads }
   var visionHeadDim: Int { visionEmbedDim / visionNumHeads }
@@ -96,6 +98,10 @@ struct Qwen2VLConfiguration: Sendable, Equatable {
     let vocabulary = 0...(vocabularySize - 1)
     imageTokenId = try file.integer("image_token_id", in: vocabulary)
     videoTokenId = try file.integer("video_token_id", in: vocabulary, default: imageTokenId)
+    let dropout = try text.double("attention_dropout", in: 0...1, default: 0)
+    remarks =
+      dropout == 0
+      ? [] : ["\(file.path): attention_dropout \(dropout) is not applied in training; transformers would apply it there"]
   }
   // MARK: - What would give other numbers
 

@@ -43,7 +43,7 @@ struct Qwen2VLWeights {
       (outputHead, isHeadTied) = (embeddings, true)
     } else {
       let own = loader.matrix(head, rows: vocabulary, columns: hidden)
-      isHeadTied = ties && own.hasEqualElements(to: embeddings)
+      isHeadTied = ties && loader.isSoundSoFar && own.hasEqualElements(to: embeddings)
       outputHead = isHeadTied ? embeddings : own
       if ties, !isHeadTied {
         headRemarks = [
