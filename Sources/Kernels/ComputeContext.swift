@@ -191,13 +191,20 @@ public final class ComputeContext {
     }
   }
 
-  /// The weight in bf16: as it is mapped, or rounded into scratch where the file holds another type.
+  /// The weight in bf16: as it is mapped, or in scratch where the file holds another type or doesn't align it. So a file
+  /// whose tensors are unaligned costs memory for one of them, not for all.
   private func bfloat16(_ weight: WeightMatrix) -> UnsafeRawPointer {
-    guard weight.elementType != .bf16 else { return weight.base }
+    let isNarrow = weight.elementType == .bf16
+    if isNarrow, weight.isAligned { return weight.base }
     let columns = weight.columns
     narrowWeights.reserve(weight.rows * columns)
     let narrow = narrowWeights.base
     team.forEachRange(of: weight.rows, work: weight.rows * columns) { range in
+      if isNarrow {
+        UnsafeMutableRawPointer(narrow + range.lowerBound * columns)
+          .copyMemory(from: weight.base + range.lowerBound * columns * 2, byteCount: range.count * columns * 2)
+        return
+      }
       withUnsafeTemporaryAllocation(of: Float.self, capacity: columns) { wide in
         guard let wide = wide.baseAddress else { return }
         for row in range {
@@ -215,12 +222,36 @@ extension WeightMatrix {
   ///
   /// - Shape: output [columns].
   public func copyRow(_ row: Int, into output: UnsafeMutablePointer<Float>) {
-    precondition(row >= 0 && row < rows)
-    let start = base + row * columns * elementType.byteCount
-    switch elementType {
-    case .f32: output.update(from: start.assumingMemoryBound(to: Float.self), count: columns)
-    case .bf16: headimpact_widen_bf16(start.assumingMemoryBound(to: UInt16.self), output, columns)
-    case .f16: headimpact_widen_f16(start.assumingMemoryBound(to: UInt16.self), output, columns)
+    copyRow(row, from: 0, count: columns, into: output)
+  }
+
+  /// A part of one row, widened to float32, at whatever byte it begins.
+  ///
+  /// - Shape: output [count].
+  func copyRow(_ row: Int, from column: Int, count: Int, into output: UnsafeMutablePointer<Float>) {
+    precondition(row >= 0 && row < rows && column >= 0 && count >= 0 && column + count <= columns)
+    let start = base + (row * columns + column) * elementType.byteCount
+    guard elementType != .f32 else {
+      UnsafeMutableRawPointer(output).copyMemory(from: start, byteCount: count * 4)
+      return
+    }
+    guard !isAligned else { return widen(start.assumingMemoryBound(to: UInt16.self), into: output, count) }
+    let most = 512
+    withUnsafeTemporaryAllocation(of: UInt16.self, capacity: most) { aligned in
+      guard let aligned = aligned.baseAddress else { return }
+      for first in stride(from: 0, to: count, by: most) {
+        let length = min(most, count - first)
+        UnsafeMutableRawPointer(aligned).copyMemory(from: start + first * 2, byteCount: length * 2)
+        widen(aligned, into: output + first, length)
+      }
+    }
+  }
+
+  private func widen(_ narrow: UnsafePointer<UInt16>, into output: UnsafeMutablePointer<Float>, _ count: Int) {
+    if elementType == .bf16 {
+      headimpact_widen_bf16(narrow, output, count)
+    } else {
+      headimpact_widen_f16(narrow, output, count)
     }
   }
 

@@ -79,23 +79,17 @@ final class Float32Product {
 }
 
 extension WeightMatrix {
-  /// A panel in float32: where it lies in the file, or widened into scratch.
+  /// A panel in float32: where it lies in the file, or in scratch, widened or moved to an address that suits floats.
   ///
   /// - Shape: [rows.count, count], with the distance between its rows.
   fileprivate func floats(
     _ rows: Range<Int>, from column: Int, count: Int, scratch: UnsafeMutablePointer<Float>
   ) -> (base: UnsafePointer<Float>, stride: Int) {
-    guard elementType != .f32 else {
+    if elementType == .f32, isAligned {
       return (base.assumingMemoryBound(to: Float.self) + rows.lowerBound * columns + column, columns)
     }
-    let narrow = base.assumingMemoryBound(to: UInt16.self)
     for (place, row) in rows.enumerated() {
-      let from = narrow + row * columns + column
-      if elementType == .bf16 {
-        headimpact_widen_bf16(from, scratch + place * count, count)
-      } else {
-        headimpact_widen_f16(from, scratch + place * count, count)
-      }
+      copyRow(row, from: column, count: count, into: scratch + place * count)
     }
     return (UnsafePointer(scratch), count)
   }

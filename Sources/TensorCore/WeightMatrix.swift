@@ -2,6 +2,8 @@
 ///
 /// - Shape: [rows, columns], row-major: [out, in] for a linear layer, [vocabulary, C] for an embedding.
 ///
+/// The memory may start at any byte: the files that it lies in needn't align their tensors.
+///
 /// `@unchecked Sendable` invariant: `base` points into memory that `owner` keeps alive and that nobody writes.
 public struct WeightMatrix: @unchecked Sendable {
   private let owner: any AnyObject & Sendable
@@ -20,6 +22,9 @@ public struct WeightMatrix: @unchecked Sendable {
     self.rows = rows
     self.columns = columns
   }
+
+  /// Whether `base` suits the element type. Files don't promise it: whoever reads elements where they lie must ask.
+  public var isAligned: Bool { UInt(bitPattern: base).isMultiple(of: UInt(elementType.byteCount)) }
 
   /// Some consecutive rows: a part of a fused projection, for one.
   public func rows(_ range: Range<Int>) -> WeightMatrix {

@@ -1,6 +1,5 @@
 /// A token that is found in the text before any other stage, whole.
 struct AddedToken: Sendable {
-  let id: Int32
   let content: ByteString
   /// Only where no letter, digit or mark touches it.
   let singleWord: Bool
@@ -10,11 +9,9 @@ struct AddedToken: Sendable {
   /// Looked for in the normalised text, not in the original.
   let isNormalized: Bool
   /// Left out of decoded text on request.
-  let isSpecial: Bool
+  var isSpecial: Bool
 
-  /// - Parameter id: Given apart where the file keys the tokens by id, as tokenizer_config.json does.
-  init(_ node: JSONNode, id: Int32? = nil) throws {
-    self.id = try id ?? node.required("id").tokenID()
+  init(_ node: JSONNode) throws {
     let content = try node.required("content")
     self.content = try content.string()
     guard !self.content.bytes.isEmpty else { throw content.fault("an added token can't be empty") }
@@ -24,9 +21,16 @@ struct AddedToken: Sendable {
     stripsRight = try node.bool("rstrip", default: false)
     isNormalized = try node.bool("normalized", default: !isSpecial)
   }
+
+  /// One with the library's defaults.
+  init(_ content: ByteString, isSpecial: Bool) {
+    self.content = content
+    self.isSpecial = isSpecial
+    (singleWord, stripsLeft, stripsRight, isNormalized) = (false, false, false, !isSpecial)
+  }
 }
 
-/// The `added_tokens` of tokenizer.json.
+/// A tokenizer's added tokens.
 struct AddedTokens: Sendable {
   /// A stretch of text: an added token, or what the other stages are for.
   struct Segment {
@@ -35,6 +39,7 @@ struct AddedTokens: Sendable {
   }
 
   private let tokens: [AddedToken]
+  private let ids: [Int32]
   /// As each is written in decoded text: one looked for in normalised text, normalised.
   private let written: [ByteString]
   private let byID: [Int32: Int]
@@ -42,37 +47,22 @@ struct AddedTokens: Sendable {
   private var verbatim = TokenTrie()
   private var normalized = TokenTrie()
 
-  init(_ nodes: [(node: JSONNode, token: AddedToken)], model: BytePairModel, normalizer: Normalizer) throws {
-    var byID: [Int32: Int] = [:]
-    var byContent: [ByteString: Int32] = [:]
-    for (index, (node, token)) in nodes.enumerated() {
-      let known = model.id(of: token.content)
-      guard known ?? token.id == token.id else {
-        throw node.fault(
-          "the token \(token.content.quoted) has the id \(known ?? 0) in the vocabulary, not \(token.id)")
-      }
-      if let other = model.token(of: token.id), other != token.content {
-        throw node.fault("the id \(token.id) is that of the token \(other.quoted) in the vocabulary")
-      }
-      guard byID.updateValue(index, forKey: token.id) == nil else {
-        throw node.fault("the id \(token.id) is given to two added tokens")
-      }
-      guard byContent.updateValue(token.id, forKey: token.content) == nil else {
-        throw node.fault("the token \(token.content.quoted) is given twice")
-      }
+  init(_ list: AddedTokenList, normalizer: Normalizer) {
+    tokens = list.tokens.map(\.token)
+    ids = list.tokens.map(\.id)
+    written = list.tokens.map { _, token, isWrittenNormalized in
+      isWrittenNormalized
+        ? ByteString(normalizer.normalize(AlignedText(token.content.text)).bytes) : token.content
     }
-    tokens = nodes.map(\.token)
-    written = tokens.map { token in
-      token.isNormalized ? ByteString(normalizer.normalize(AlignedText(token.content.text)).bytes) : token.content
-    }
-    (self.byID, self.byContent) = (byID, byContent)
+    byID = Dictionary(ids.enumerated().map { ($1, $0) }) { first, _ in first }
+    byContent = Dictionary(zip(tokens.map(\.content), ids)) { first, _ in first }
     // Special ones first: of two that normalise to the same, the library finds those.
     let order = tokens.indices.filter { tokens[$0].isSpecial } + tokens.indices.filter { !tokens[$0].isSpecial }
     for index in order {
       if tokens[index].isNormalized {
         normalized.insert(written[index].bytes, index)
       } else {
-        verbatim.insert(written[index].bytes, index)
+        verbatim.insert(tokens[index].content.bytes, index)
       }
     }
   }
@@ -80,7 +70,8 @@ struct AddedTokens: Sendable {
   func id(of token: ByteString) -> Int32? { byContent[token] }
 
   func token(of id: Int32) -> (text: ByteString, isSpecial: Bool)? {
-    byID[id].map { (written[$0], tokens[$0].isSpecial) }
+    // The library looks for what is written among the special tokens' own texts.
+    byID[id].map { (written[$0], tokens[$0].isSpecial && written[$0] == tokens[$0].content) }
   }
 
   /// How many aren't in the model's vocabulary too.
@@ -101,7 +92,7 @@ struct AddedTokens: Sendable {
       // One that another's white space has swallowed.
       guard start < stop else { continue }
       if end < start { segments.append(Segment(text: text[end..<start], token: nil)) }
-      segments.append(Segment(text: text[start..<stop], token: token.id))
+      segments.append(Segment(text: text[start..<stop], token: ids[index]))
       end = stop
     }
     if end < text.count { segments.append(Segment(text: text[end..<text.count], token: nil)) }

@@ -12,19 +12,20 @@ struct BytePairModel: Sendable {
   private let ignoresMerges: Bool
   private let cache = WordCache()
 
+  /// - Parameter isPlain: takes nothing but vocabulary and merges, as transformers' classes with stages of their own do.
   /// - Throws: `TokenizationError` for another model, an option that isn't supported, ids that are negative, huge or
   ///   given twice, or merges of what isn't in the vocabulary.
-  init(_ node: JSONNode) throws {
+  init(_ node: JSONNode, isPlain: Bool = false) throws {
     // Files of old have no type; then merges tell a BPE model.
     if let type = try node.optional("type")?.string().text, type != "BPE" {
       throw node.unsupported("model", type, supported: ["BPE"])
     }
-    for option in ["continuing_subword_prefix", "end_of_word_suffix"] {
+    for option in isPlain ? [] : ["continuing_subword_prefix", "end_of_word_suffix"] {
       if let affix = try node.optional(option), try !affix.string().bytes.isEmpty {
         throw affix.fault("not supported; null or \"\" was expected")
       }
     }
-    if let dropout = try node.optional("dropout") {
+    if !isPlain, let dropout = try node.optional("dropout") {
       switch dropout.value {
       case .integer(0), .number(0): break
       default: throw dropout.fault("dropout is random and not supported; null or 0 was expected")
@@ -32,9 +33,9 @@ struct BytePairModel: Sendable {
     }
     (vocabulary, tokens) = try Self.readVocabulary(try node.required("vocab"))
     merges = try Self.readMerges(try node.required("merges"), vocabulary)
-    fusesUnknown = try node.bool("fuse_unk", default: false)
-    ignoresMerges = try node.bool("ignore_merges", default: false)
-    if let name = try node.optional("unk_token") {
+    fusesUnknown = isPlain ? false : try node.bool("fuse_unk", default: false)
+    ignoresMerges = isPlain ? false : try node.bool("ignore_merges", default: false)
+    if !isPlain, let name = try node.optional("unk_token") {
       unknown = vocabulary[try name.string()]
       guard unknown != nil else { throw name.fault("\(try name.string().quoted) is not in the vocabulary") }
     } else {
@@ -42,7 +43,7 @@ struct BytePairModel: Sendable {
     }
     let vocabulary = self.vocabulary
     byteTokens =
-      try node.bool("byte_fallback", default: false)
+      try !isPlain && node.bool("byte_fallback", default: false)
       ? (0..<256).map { byte in
         let digits = String(byte, radix: 16, uppercase: true)
         return vocabulary[ByteString("<0x\(digits.count == 1 ? "0" : "")\(digits)>")]

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// A value of a JSON file that knows where it stands, so that what is wrong with it can be said with file and key.
@@ -10,34 +11,26 @@ struct JSONNode {
   /// Larger than any tokenizer published; a lying or endless file stops here.
   static let maximumFileSize = 1 << 29
 
-  /// - Throws: `TokenizationError` where the file can't be read, isn't UTF-8 or isn't JSON.
+  /// - Throws: `TokenizationError` where the file is missing, isn't UTF-8 or isn't JSON; `EnvironmentFault`.
   static func read(_ url: URL) throws -> JSONNode {
     let file = url.path
     func fault(_ problem: String) -> TokenizationError { TokenizationError(file: file, problem: problem) }
-    let attributes: [FileAttributeKey: Any]
-    do {
-      attributes = try FileManager.default.attributesOfItem(atPath: url.resolvingSymlinksInPath().path)
-    } catch {
-      throw fault("the file can't be found or read")
-    }
-    guard attributes[.type] as? FileAttributeType == .typeRegular else { throw fault("this is not a regular file") }
-    guard let size = (attributes[.size] as? NSNumber)?.intValue, size <= maximumFileSize else {
-      throw fault("the file is larger than \(maximumFileSize >> 20) MiB, the most that a tokenizer file may have")
-    }
-    let data: Data
-    do {
-      data = try Data(contentsOf: url)
-    } catch {
-      throw fault("the file can't be read: \(error.localizedDescription)")
-    }
-    return try data.withUnsafeBytes { raw in
-      let bytes = raw.bindMemory(to: UInt8.self)
+    return try readBytes(url).withUnsafeBufferPointer { bytes in
       guard String(validating: bytes, as: UTF8.self) != nil else { throw fault("the file is not UTF-8 text") }
       do {
         return JSONNode(value: try JSONReader.read(bytes), key: "", file: file)
       } catch let error as JSONSyntaxError {
         throw fault("not JSON at byte \(error.byteOffset): \(error.problem)")
       }
+    }
+  }
+
+  /// - Throws: `TokenizationError` where the file is missing, too large or something else than text; `EnvironmentFault`.
+  static func readBytes(_ url: URL) throws -> [UInt8] {
+    do {
+      return try ModelFile.text(url, upTo: maximumFileSize)
+    } catch let error as UnusableFile {
+      throw TokenizationError(file: error.path, problem: error.reason)
     }
   }
 
@@ -70,6 +63,12 @@ struct JSONNode {
     guard found.count == 1 else { throw child(member.value, name).fault("the key is given \(found.count) times") }
     if case .null = member.value { return nil }
     return child(member.value, name)
+  }
+
+  /// Whether there is a member of that name, be it null.
+  func has(_ name: String) throws -> Bool {
+    let wanted = ByteString(name)
+    return try members().contains { $0.key == wanted }
   }
 
   /// The member of that name, which must be there and not null.

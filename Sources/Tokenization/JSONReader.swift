@@ -33,7 +33,6 @@ struct JSONReader {
 
   static func read(_ bytes: UnsafeBufferPointer<UInt8>) throws -> JSONValue {
     var reader = JSONReader(bytes: bytes)
-    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { reader.position = 3 }
     let value = try reader.value(depth: 0)
     reader.skipSpace()
     guard reader.position == bytes.count else { throw reader.fault("something follows the end of the JSON value") }

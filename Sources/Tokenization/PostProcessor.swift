@@ -1,26 +1,41 @@
 /// The fourth stage: `post_processor` of tokenizer.json, as far as it moves offsets.
 ///
-/// What adds special tokens (templates) is accepted and does nothing: texts are encoded as they are.
+/// What adds special tokens (templates) does nothing: texts are encoded as they are, and the family says what stands round them.
 struct PostProcessor: Sendable {
   /// One entry for each trimming: whether the first token keeps one leading blank, which was added to it.
   private let trims: [Bool]
+  /// The special tokens that it would put round a text.
+  let surrounding: [String]
 
   init(_ node: JSONNode?) throws {
     guard let node else {
-      trims = []
+      (trims, surrounding) = ([], [])
       return
     }
     switch try node.type() {
-    case "ByteLevel", "RobertaProcessing":
-      let addPrefixSpace = try node.bool("add_prefix_space", default: true)
-      trims = try node.bool("trim_offsets", default: true) ? [addPrefixSpace] : []
-    case "TemplateProcessing", "BertProcessing": trims = []
-    case "Sequence": trims = try node.required("processors").elements().flatMap { try PostProcessor($0).trims }
+    case "ByteLevel":
+      (trims, surrounding) = (try Self.trims(node), [])
+    case "RobertaProcessing":
+      (trims, surrounding) = (try Self.trims(node), ["cls", "sep"])
+    case "BertProcessing": (trims, surrounding) = ([], ["cls", "sep"])
+    case "TemplateProcessing":
+      trims = []
+      surrounding = try node.optional("single")?.elements().compactMap { piece in
+        try piece.optional("SpecialToken")?.required("id").string().text
+      } ?? []
+    case "Sequence":
+      let parts = try node.required("processors").elements().map { try PostProcessor($0) }
+      (trims, surrounding) = (parts.flatMap(\.trims), parts.flatMap(\.surrounding))
     case let type:
       throw node.unsupported(
         "post-processor", type,
         supported: ["ByteLevel", "TemplateProcessing", "BertProcessing", "RobertaProcessing", "Sequence", "null"])
     }
+  }
+
+  private static func trims(_ node: JSONNode) throws -> [Bool] {
+    let addPrefixSpace = try node.bool("add_prefix_space", default: true)
+    return try node.bool("trim_offsets", default: true) ? [addPrefixSpace] : []
   }
 
   var changesOffsets: Bool { !trims.isEmpty }

@@ -1,9 +1,10 @@
 import Foundation
 
-/// A published tokenizer (`tokenizer.json` of the Hugging Face tokenizers library): byte-level BPE, as Qwen2's.
+/// A published tokenizer: byte-level BPE, as Qwen2's.
 ///
-/// Agrees with that library, version 0.23, in ids and offsets when no special tokens are added
-/// (`add_special_tokens=False`). Truncation and padding in the file are ignored.
+/// Agrees with transformers 5.23's AutoTokenizer of the same folder, or with the tokenizers library (0.23) on the same
+/// tokenizer.json, in ids and offsets when no special tokens are added (`add_special_tokens=False`). Truncation and padding in the
+/// file are ignored.
 ///
 /// May be used from several threads at once.
 public struct Tokenizer: Sendable {
@@ -15,38 +16,29 @@ public struct Tokenizer: Sendable {
   private let postProcessor: PostProcessor
   private let decoder: Decoder
 
+  /// What transformers would put round a text, and `encode` doesn't: the family says what stands there.
+  public let surroundingTokens: [String]
+  /// What the user should know of the files.
+  public let remarks: [String]
+
   /// Reads a tokenizer.
   ///
-  /// - Parameter url: `tokenizer.json`, or the checkpoint's folder that holds it.
+  /// - Parameter url: the checkpoint's folder, with tokenizer.json or vocab.json and merges.txt, and tokenizer_config.json; or a
+  ///   tokenizer.json by itself.
   /// - Throws: `TokenizationError` naming file and JSON key, where something is missing, broken or not supported.
   public init(contentsOf url: URL) throws {
     var isFolder: ObjCBool = false
     let exists = FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder)
-    let url = exists && isFolder.boolValue ? url.appendingPathComponent("tokenizer.json") : url
-    let root = try JSONNode.read(url)
-    file = root.file
-    normalizer = try Normalizer(try root.optional("normalizer"))
-    preTokenizer = try PreTokenizer(try root.optional("pre_tokenizer"))
-    model = try BytePairModel(try root.required("model"))
-    addedTokens = try AddedTokens(
-      try Self.readAddedTokens(root, beside: url), model: model, normalizer: normalizer)
-    postProcessor = try PostProcessor(try root.optional("post_processor"))
-    decoder = try Decoder(try root.optional("decoder"))
-  }
-
-  /// Those of tokenizer.json; where it has none, those of the tokenizer_config.json beside it.
-  private static func readAddedTokens(_ root: JSONNode, beside url: URL) throws -> [(JSONNode, AddedToken)] {
-    if let list = try root.optional("added_tokens")?.elements(), !list.isEmpty {
-      return try list.map { ($0, try AddedToken($0)) }
-    }
-    let sibling = url.deletingLastPathComponent().appendingPathComponent("tokenizer_config.json")
-    guard FileManager.default.fileExists(atPath: sibling.path) else { return [] }
-    guard let map = try JSONNode.read(sibling).optional("added_tokens_decoder") else { return [] }
-    return try map.members().map { member in
-      let node = map.child(member.value, member.key.text)
-      guard let id = Int32(member.key.text), id >= 0 else { throw node.fault("the key is not a token id") }
-      return (node, try AddedToken(node, id: id))
-    }.sorted { $0.1.id < $1.1.id }
+    let parts = exists && isFolder.boolValue ? try TokenizerFolder(url) : try TokenizerFolder(file: url)
+    file = parts.file
+    normalizer = parts.normalizer
+    preTokenizer = parts.preTokenizer
+    model = parts.model
+    addedTokens = AddedTokens(parts.addedTokens, normalizer: parts.normalizer)
+    postProcessor = parts.postProcessor
+    decoder = parts.decoder
+    surroundingTokens = parts.surrounding
+    remarks = parts.remarks
   }
 
   /// A text's tokens. Added tokens in it, special ones too, are found; none is put round it.

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// A value of a configuration file that can't be used: which file, which key, what is wrong, what would be right.
@@ -15,27 +16,37 @@ struct ConfigurationFile {
   private let prefix: String
   private let values: [String: Any]
 
-  /// - Throws: `ConfigurationError` where the file can't be read or isn't a JSON object.
+  /// Larger than any published one; a lying or endless file stops here.
+  static let maximumFileSize = 64 << 20
+
+  /// - Throws: `ConfigurationError` where the file is missing, something else, or no JSON object; `EnvironmentFault`.
   init(contentsOf url: URL) throws {
     path = url.path
     prefix = ""
-    let data: Data
+    let bytes: [UInt8]
     do {
-      data = try Data(contentsOf: url)
-    } catch {
+      bytes = try ModelFile.text(url, upTo: Self.maximumFileSize)
+    } catch let error as UnusableFile {
+      let hint = ModelFile.isThere(url) ? nil : FolderHint.describe(url.deletingLastPathComponent())
       throw ConfigurationError(
-        path: url.path, key: "", reason: "can't be read (\(error.localizedDescription)); a model folder has this file")
+        path: url.path, key: "", reason: hint.map { "\(error.reason); \($0)" } ?? error.reason)
     }
     let parsed: Any
     do {
-      parsed = try JSONSerialization.jsonObject(with: data)
+      parsed = try JSONSerialization.jsonObject(with: Data(bytes))
     } catch {
-      throw ConfigurationError(path: url.path, key: "", reason: "isn't JSON: \(error.localizedDescription)")
+      throw ConfigurationError(path: url.path, key: "", reason: "isn't JSON\(Self.place(error))")
     }
     guard let object = parsed as? [String: Any] else {
       throw ConfigurationError(path: url.path, key: "", reason: "holds something other than a JSON object")
     }
     values = object
+  }
+
+  /// What Foundation says of the place of a mistake. Its description for users says nothing of it.
+  private static func place(_ error: any Error) -> String {
+    guard let text = (error as NSError).userInfo["NSDebugDescription"] as? String else { return "" }
+    return ": \(text)"
   }
 
   private init(path: String, prefix: String, values: [String: Any]) {
@@ -105,6 +116,15 @@ struct ConfigurationFile {
       return integer
     }
   }
+
+  func strings(_ key: String) throws -> [String]? {
+    guard let value = value(key) else { return nil }
+    guard let list = value as? [String] else { throw wrong(key, "must be a list of strings") }
+    return list
+  }
+
+  /// Whether there is no key at all.
+  var isEmpty: Bool { values.isEmpty }
 
   /// The keys that have a value, in the order of their names.
   var keys: [String] { values.keys.filter(has).sorted() }

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Kernels
 import Safetensors
@@ -24,7 +25,9 @@ public enum ModelRegistry {
     guard FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder), isFolder.boolValue else {
       throw ConfigurationError(
         path: folder.path, key: "",
-        reason: "is no folder; a model is a folder with config.json as on the Hugging Face Hub")
+        reason: ModelFile.isThere(folder)
+          ? "is no folder; a model is a folder with config.json and safetensors, as on the Hugging Face Hub"
+          : "there is no such folder; a model is a local folder as on the Hugging Face Hub")
     }
     let file = try ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json"))
     guard let modelType = try file.string("model_type") else {

@@ -11,8 +11,10 @@ public struct ModelRemarks: Sendable, Equatable {
   public let training: [String]
 
   /// - Throws: `TokenizationError`.
-  init(_ chat: ChatPrompt, _ generation: GenerationDefaults, _ tokenizer: Tokenizer) throws {
-    general = chat.remarks
+  ///
+  /// - Parameter files: on the files that the model was read from.
+  init(_ chat: ChatPrompt, _ generation: GenerationDefaults, _ tokenizer: Tokenizer, files: [String] = []) throws {
+    general = files + chat.remarks
     let other =
       "the chat template begins an answer that is generated otherwise than one that is read: "
       + "what is trained on conversations is not what generation goes on from"

@@ -1,3 +1,5 @@
+import Foundation
+import Kernels
 import Safetensors
 import TensorCore
 
@@ -15,19 +17,37 @@ public struct WeightError: Error, CustomStringConvertible {
 
 /// Takes tensors out of a checkpoint by name and shape, and remembers what is missing, misshapen or left over, so that
 /// `finish` can say everything at once.
+///
+/// Names are those of transformers 5, whatever the checkpoint's are.
 final class WeightLoader {
   private let checkpoint: SafetensorsCheckpoint
-  private var unused: Set<String>
+  private var tensors: [String: TensorView] = [:]
+  private var unused: Set<String> = []
   private var problems: [String] = []
+  private let written: (String) -> String
   /// One for each length, so that a lying config.json costs no memory for every layer that it claims.
   private var zeros: [Int: [Float]] = [:]
 
-  init(_ checkpoint: SafetensorsCheckpoint) {
+  /// - Parameters:
+  ///   - name: a checkpoint's name as transformers 5 has it.
+  ///   - written: the other way round, for errors about tensors that are missing.
+  init(
+    _ checkpoint: SafetensorsCheckpoint, name: (String) -> String = { $0 }, written: @escaping (String) -> String = { $0 }
+  ) {
     self.checkpoint = checkpoint
-    unused = Set(checkpoint.tensors.keys)
+    self.written = written
+    for tensor in checkpoint.tensors.values.sorted(by: { $0.name < $1.name }) {
+      if let other = tensors.updateValue(tensor, forKey: name(tensor.name)) {
+        problems.append("\(tensor.name): is the same tensor as \(other.name), by an older name; one of the two must go")
+      }
+    }
+    unused = Set(tensors.keys)
   }
 
-  func has(_ name: String) -> Bool { checkpoint.tensors[name] != nil }
+  func has(_ name: String) -> Bool { tensors[name] != nil }
+
+  /// Whether every tensor asked for is there and fits. What stands for one that isn't must not be read.
+  var isSoundSoFar: Bool { problems.isEmpty }
 
   /// A weight whose first axis is its rows; further axes of the file (a convolution's kernel) are its columns.
   func matrix(_ name: String, rows: Int, columns: Int, fileShape: [Int]? = nil) -> WeightMatrix {
@@ -58,35 +78,45 @@ final class WeightLoader {
     }
   }
 
-  /// Marks a tensor that a checkpoint may hold and that nothing here needs.
-  func allow(_ name: String, shape: [Int]) {
-    if has(name) { _ = take(name, shape: shape) }
-  }
-
-  /// - Throws: `WeightError` with everything that was missing, misshapen, of an unknown type or never taken.
-  func finish() throws {
-    problems += unused.sorted().map { "\($0): is unexpected; the model has no such tensor" }
+  /// - Returns: what the user should know of tensors that no number depends on.
+  /// - Throws: `WeightError` with everything that was missing, misshapen, of an unknown type, or left over though a number
+  ///   could depend on it.
+  func finish() throws -> [String] {
+    var ignored: [String] = []
+    for name in unused.sorted() {
+      let shown = tensors[name]?.name ?? name
+      if let objection = UnusedTensors.objection(to: name) {
+        problems.append("\(shown): \(objection)")
+      } else {
+        ignored.append(shown)
+      }
+    }
     guard problems.isEmpty else { throw WeightError(folder: checkpoint.folder.path, problems: problems) }
+    guard !ignored.isEmpty else { return checkpoint.remarks }
+    let shown = ignored.prefix(8).joined(separator: ", ")
+    let more = ignored.count > 8 ? " and \(ignored.count - 8) more" : ""
+    return checkpoint.remarks + [
+      "\(checkpoint.folder.path): \(ignored.count == 1 ? "a tensor is" : "\(ignored.count) tensors are") not used, as no number depends on "
+        + "\(ignored.count == 1 ? "it" : "them"): \(shown)\(more)"
+    ]
   }
 
   private func take(_ name: String, shape: [Int]) -> TensorView? {
-    guard let tensor = checkpoint.tensors[name] else {
-      problems.append("\(name): is missing; its shape would be \(shape)")
+    guard let tensor = tensors[name] else {
+      let written = written(name)
+      let place = checkpoint.unheld[written].map { "; the index places it in \($0), which doesn't hold it" } ?? ""
+      problems.append("\(written): is missing; its shape would be \(shape)\(place)")
       return nil
     }
     unused.remove(name)
     guard tensor.shape == shape else {
-      problems.append("\(name): has shape \(tensor.shape); config.json asks for \(shape)")
+      problems.append("\(tensor.name): has shape \(tensor.shape); config.json asks for \(shape)")
       return nil
     }
     return tensor
   }
 
   private func elementType(of tensor: TensorView) -> ElementType? {
-    guard tensor.isAligned else {
-      problems.append("\(tensor.name): starts at byte \(tensor.offset), which is not aligned to its elements")
-      return nil
-    }
     switch tensor.dtype {
     case .f32: return .f32
     case .bf16: return .bf16
@@ -99,6 +129,22 @@ final class WeightLoader {
 }
 
 extension WeightMatrix {
+  /// Whether all numbers are the same. It reads both, as far as they agree.
+  func hasEqualElements(to other: WeightMatrix) -> Bool {
+    guard rows == other.rows, columns == other.columns else { return false }
+    guard elementType != other.elementType else {
+      return memcmp(base, other.base, rows * columns * elementType.byteCount) == 0
+    }
+    return withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * columns) { buffer in
+      guard let row = buffer.baseAddress else { return true }
+      return (0..<rows).allSatisfy { index in
+        copyRow(index, into: row)
+        other.copyRow(index, into: row + columns)
+        return memcmp(row, row + columns, columns * 4) == 0
+      }
+    }
+  }
+
   /// Stands in for a tensor that couldn't be taken until `finish` throws; nothing reads it.
   fileprivate static func empty(rows: Int, columns: Int) -> WeightMatrix {
     WeightMatrix(owner: NoOwner.shared, base: NoOwner.shared.base, elementType: .bf16, rows: rows, columns: columns)

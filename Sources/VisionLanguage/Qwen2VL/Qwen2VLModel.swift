@@ -38,8 +38,8 @@ public final class Qwen2VLModel: VisionLanguageModel {
     return ["": tokens, "Qwen2Tokenizer": tokens, "Qwen2TokenizerFast": tokens]
   }()
 
-  /// Loads a folder as published: config.json, model.safetensors or its shards, tokenizer.json,
-  /// preprocessor_config.json, the chat template. Weights stay in their mapped file.
+  /// Loads a folder as published or saved by transformers: config.json, model.safetensors or its shards, the tokenizer's and the
+  /// image processor's files, the chat template. Weights stay in their mapped file.
   ///
   /// - Parameter chatTemplate: takes the place of the folder's own.
   /// - Throws: an error that names the file and what is wrong in it.
@@ -54,13 +54,20 @@ public final class Qwen2VLModel: VisionLanguageModel {
         reason: "is \(configuration.imageTokenId), but the tokenizer's \(Self.imagePlaceholder) is "
           + (tokenizer.id(of: Self.imagePlaceholder).map(String.init) ?? "missing"))
     }
-    processor = try PatchImageProcessor(contentsOf: folder.appendingPathComponent("preprocessor_config.json"))
+    guard tokenizer.surroundingTokens.isEmpty else {
+      throw ConfigurationError(
+        path: folder.path, key: "",
+        reason: "the tokenizer's files put \(tokenizer.surroundingTokens.joined(separator: ", ")) round every text (post_processor, "
+          + "add_bos_token or add_eos_token); Qwen2-VL has nothing there, and it is not supported")
+    }
+    let images = try PatchImageProcessor.read(folder: folder)
+    processor = images.processor
     guard
       processor.patchSize == configuration.patchSize, processor.mergeSize == configuration.spatialMergeSize,
       processor.temporalPatchSize == configuration.temporalPatchSize
     else {
       throw ConfigurationError(
-        path: folder.appendingPathComponent("preprocessor_config.json").path, key: "patch_size",
+        path: images.file.path, key: "patch_size",
         reason: "(or merge_size or temporal_patch_size) differs from config.json's vision_config")
     }
     checkpoint = try SafetensorsCheckpoint(folder: folder)
@@ -80,7 +87,9 @@ public final class Qwen2VLModel: VisionLanguageModel {
     generation = try GenerationDefaults(
       folder: folder, config: ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json")),
       tokenizer: tokenizer, specialTokens: specialTokens)
-    remarks = try ModelRemarks(chat, generation, tokenizer)
+    remarks = try ModelRemarks(
+      chat, generation, tokenizer,
+      files: configuration.remarks + tokenizer.remarks + images.remarks + weights.remarks)
   }
 
   public func visualLayout(width: Int, height: Int) throws -> VisualLayout {

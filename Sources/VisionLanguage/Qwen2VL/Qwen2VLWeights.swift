@@ -10,6 +10,10 @@ struct Qwen2VLWeights {
   let finalNorm: [Float]
   /// The output head; the embeddings where they are tied.
   let outputHead: WeightMatrix
+  /// Whether the output head is the embeddings, so that what changes one changes the other.
+  let isHeadTied: Bool
+  /// What the user should know of the weight files.
+  let remarks: [String]
   let patchEmbedding: Linear
   let encoderLayers: [EncoderLayer]
   let mergerNorm: LayerNorm
@@ -18,23 +22,37 @@ struct Qwen2VLWeights {
 
   /// - Throws: `WeightError` with every tensor that is missing, unexpected or misshapen.
   init(_ checkpoint: SafetensorsCheckpoint, _ configuration: Qwen2VLConfiguration) throws {
-    let loader = WeightLoader(checkpoint)
-    let isNested = loader.has("model.language_model.embed_tokens.weight")
-    let text = isNested ? "model.language_model." : "model."
-    let visual = isNested ? "model.visual." : "visual."
+    let names = Qwen2VLTensorNames(checkpoint.tensors.keys)
+    let loader = WeightLoader(checkpoint, name: Qwen2VLTensorNames.current, written: names.written)
+    let text = "model.language_model."
+    let visual = "model.visual."
 
     let hidden = configuration.hiddenSize
-    embeddings = loader.matrix(text + "embed_tokens.weight", rows: configuration.vocabularySize, columns: hidden)
+    let vocabulary = configuration.vocabularySize
     decoderLayers = (0..<configuration.numHiddenLayers).map {
       Self.decoderLayer(loader, text + "layers.\($0).", configuration)
     }
     finalNorm = loader.vector(text + "norm.weight", count: hidden)
-    if configuration.tieWordEmbeddings {
-      loader.allow("lm_head.weight", shape: [configuration.vocabularySize, hidden])
-      outputHead = embeddings
+    // Of tied tensors a checkpoint may hold either. Where it holds both and they differ, transformers doesn't tie them.
+    let (table, head) = (text + "embed_tokens.weight", "lm_head.weight")
+    let ties = configuration.tieWordEmbeddings
+    let embeddings = loader.matrix(
+      ties && !loader.has(table) && loader.has(head) ? head : table, rows: vocabulary, columns: hidden)
+    var headRemarks: [String] = []
+    if ties, !loader.has(head) || !loader.has(table) {
+      (outputHead, isHeadTied) = (embeddings, true)
     } else {
-      outputHead = loader.matrix("lm_head.weight", rows: configuration.vocabularySize, columns: hidden)
+      let own = loader.matrix(head, rows: vocabulary, columns: hidden)
+      isHeadTied = ties && loader.isSoundSoFar && own.hasEqualElements(to: embeddings)
+      outputHead = isHeadTied ? embeddings : own
+      if ties, !isHeadTied {
+        headRemarks = [
+          "\(checkpoint.folder.path): lm_head.weight and the embeddings differ though config.json ties them "
+            + "(tie_word_embeddings); lm_head.weight is used, as in transformers"
+        ]
+      }
     }
+    self.embeddings = embeddings
 
     let embed = configuration.visionEmbedDim
     patchEmbedding = Linear(
@@ -51,7 +69,7 @@ struct Qwen2VLWeights {
     mergerNorm = Self.layerNorm(loader, visual + "merger.ln_q", embed)
     mergerInner = Self.linear(loader, visual + "merger.mlp.0", outputs: merged, inputs: merged)
     mergerOuter = Self.linear(loader, visual + "merger.mlp.2", outputs: hidden, inputs: merged)
-    try loader.finish()
+    remarks = try loader.finish() + headRemarks
   }
 
   private static func linear(

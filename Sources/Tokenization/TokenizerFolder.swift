@@ -1,0 +1,171 @@
+import Files
+import Foundation
+
+/// A model folder's tokenizer files, put together as transformers 5.23's AutoTokenizer does.
+///
+/// With the class Qwen2Tokenizer the stages are the class's, and the files give vocabulary, merges and added tokens; with the class
+/// TokenizersBackend (and the older names for it) tokenizer.json is taken whole.
+struct TokenizerFolder {
+  let normalizer: Normalizer
+  let preTokenizer: PreTokenizer
+  let model: BytePairModel
+  let addedTokens: AddedTokenList
+  let postProcessor: PostProcessor
+  let decoder: Decoder
+  /// The special tokens that transformers puts round a text.
+  let surrounding: [String]
+  let remarks: [String]
+  /// The file that errors about texts name.
+  let file: String
+
+  private enum Kind { case qwen2, whole }
+
+  /// - Throws: `TokenizationError` naming file and key.
+  init(_ folder: URL) throws {
+    let config = try Self.read("tokenizer_config.json", in: folder) ?? Self.empty(folder, "tokenizer_config.json")
+    let kind = try Self.kind(config, folder)
+    try Self.refuse(config)
+    let tokenizer = try Self.read("tokenizer.json", in: folder)
+    let legacy = try !config.has("added_tokens_decoder")
+    let special = try SpecialTokens(
+      config: config, map: legacy ? Self.read("special_tokens_map.json", in: folder) : nil,
+      addedTokens: legacy ? Self.read("added_tokens.json", in: folder) : nil, tokenizer: tokenizer,
+      defaults: kind == .qwen2 ? Qwen2Stages.specialTokens : [:])
+    file = folder.appendingPathComponent(tokenizer == nil ? "vocab.json" : "tokenizer.json").path
+    decoder = kind == .qwen2 ? .byteLevel : try Decoder(try tokenizer?.optional("decoder"))
+    postProcessor = try PostProcessor(try tokenizer?.optional("post_processor"))
+    if kind == .qwen2 {
+      let stages = try Qwen2Stages(addPrefixSpace: config.bool("add_prefix_space", default: false), config)
+      (normalizer, preTokenizer) = (stages.normalizer, stages.preTokenizer)
+      model = try BytePairModel(try tokenizer?.required("model") ?? VocabularyFiles.read(folder), isPlain: true)
+      remarks = try tokenizer.map { try Qwen2Stages.remarks($0, config) } ?? []
+    } else {
+      guard let tokenizer else {
+        throw TokenizationError(
+          file: folder.appendingPathComponent("tokenizer.json").path,
+          problem: "there is no such file, and with the tokenizer_class of tokenizer_config.json no other will do; "
+            + VocabularyFiles.advice)
+      }
+      normalizer = try Normalizer(try tokenizer.optional("normalizer"))
+      preTokenizer = try PreTokenizer(try tokenizer.optional("pre_tokenizer"))
+      model = try BytePairModel(try tokenizer.required("model"))
+      remarks = []
+    }
+    var list = AddedTokenList(model)
+    if kind == .whole, let tokenizer { try list.addAll(of: tokenizer, model) }
+    try list.add(special, reAddsNamed: kind == .qwen2)
+    addedTokens = list
+    surrounding = try postProcessor.surrounding + (tokenizer == nil ? Self.framing(config, special) : [])
+  }
+
+  /// A tokenizer.json by itself.
+  init(file url: URL) throws {
+    let root = try JSONNode.read(url)
+    file = root.file
+    normalizer = try Normalizer(try root.optional("normalizer"))
+    preTokenizer = try PreTokenizer(try root.optional("pre_tokenizer"))
+    model = try BytePairModel(try root.required("model"))
+    var list = AddedTokenList(model)
+    try list.addAll(of: root, model)
+    addedTokens = list
+    postProcessor = try PostProcessor(try root.optional("post_processor"))
+    decoder = try Decoder(try root.optional("decoder"))
+    surrounding = postProcessor.surrounding
+    remarks = []
+  }
+
+  // MARK: - tokenizer_config.json
+
+  private static let qwen2Classes = ["Qwen2Tokenizer", "Qwen2TokenizerFast"]
+  private static let wholeClasses = ["TokenizersBackend", "PreTrainedTokenizerFast", "PreTrainedTokenizer", "PythonBackend"]
+
+  private static func kind(_ config: JSONNode, _ folder: URL) throws -> Kind {
+    var node = try config.optional("tokenizer_class")
+    if node == nil { node = try read("config.json", in: folder)?.optional("tokenizer_class") }
+    guard let node else { return .qwen2 }
+    let name = try node.string().text
+    if qwen2Classes.contains(name) { return .qwen2 }
+    if wholeClasses.contains(name) { return .whole }
+    let known = (qwen2Classes + wholeClasses).joined(separator: ", ")
+    throw node.fault("the tokenizer class \"\(name)\" is not supported; those supported are \(known)")
+  }
+
+  /// Refuses what would change ids or texts and isn't done.
+  private static func refuse(_ config: JSONNode) throws {
+    if try config.bool("split_special_tokens", default: false) {
+      throw config.child(.null, "split_special_tokens").fault(
+        "is true: special tokens in a text would be cut up, the image's too; false was expected")
+    }
+    let cleaning = "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output"
+    if try config.bool(cleaning, default: false), try config.bool("clean_up_tokenization_spaces", default: false) {
+      throw config.child(.null, cleaning).fault("is true, which changes texts and is not supported; false was expected")
+    }
+    if let files = try config.optional("fast_tokenizer_files"),
+      try files.elements().contains(where: { try $0.string().text != "tokenizer.json" })
+    {
+      throw files.fault("names tokenizer files for other versions of transformers; only tokenizer.json is read")
+    }
+  }
+
+  /// `add_bos_token` and `add_eos_token`, which transformers heeds only where there is no tokenizer.json.
+  private static func framing(_ config: JSONNode, _ special: SpecialTokens) throws -> [String] {
+    try ["bos_token", "eos_token"].compactMap { name in
+      guard try config.bool("add_\(name)", default: false) else { return nil }
+      return special.named.first { $0.name == name }?.token.value.content.text
+    }
+  }
+
+  // MARK: - Files
+
+  private static func read(_ name: String, in folder: URL) throws -> JSONNode? {
+    let url = folder.appendingPathComponent(name)
+    return ModelFile.isThere(url) ? try JSONNode.read(url) : nil
+  }
+
+  private static func empty(_ folder: URL, _ name: String) -> JSONNode {
+    JSONNode(value: .object([]), key: "", file: folder.appendingPathComponent(name).path)
+  }
+}
+
+extension AddedTokenList {
+  /// The `added_tokens` of a tokenizer.json.
+  mutating func addAll(of tokenizer: JSONNode, _ model: BytePairModel) throws {
+    var ids: Set<Int32> = []
+    for node in try tokenizer.optional("added_tokens")?.elements() ?? [] {
+      let (id, token) = (try node.required("id").tokenID(), try AddedToken(node))
+      if let known = model.id(of: token.content), known != id {
+        throw node.fault("the token \(token.content.quoted) has the id \(known) in the vocabulary, not \(id)")
+      }
+      if let other = model.token(of: id), other != token.content {
+        throw node.fault("the id \(id) is that of the token \(other.quoted) in the vocabulary")
+      }
+      guard ids.insert(id).inserted else { throw node.fault("the id \(id) is given to two added tokens") }
+      guard !contains(token.content) else { throw node.fault("the token \(token.content.quoted) is given twice") }
+      try add(token, id: id, at: node)
+    }
+  }
+
+  /// What the other files add, as `TokenizersBackend.__init__` does.
+  ///
+  /// - Parameter reAddsNamed: as `Qwen2Tokenizer.__init__` does after it: named special tokens lose their properties.
+  mutating func add(_ special: SpecialTokens, reAddsNamed: Bool) throws {
+    let names = Set(special.named.map(\.token.value.content))
+    func marked(_ token: AddedToken) -> AddedToken {
+      var token = token
+      token.isSpecial = token.isSpecial || names.contains(token.content)
+      return token
+    }
+    var present = Set(tokens.map(\.token.content))
+    for (id, token, node) in special.added {
+      present.insert(token.content)
+      try add(marked(token), id: id, at: node)
+    }
+    for (value, node) in special.named.map(\.token) + special.extraTokens where !present.contains(value.content) {
+      try add(marked(value.token), id: nil, at: node)
+    }
+    guard reAddsNamed else { return }
+    for (value, node) in special.named.map(\.token) + special.extraTokens {
+      try add(AddedToken(value.content, isSpecial: true), id: nil, at: node)
+    }
+  }
+}
