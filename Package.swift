@@ -40,10 +40,14 @@ let package = Package(
     .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
     .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CWebP", pkgConfig: "libwebpdemux", providers: [.apt(["libwebp-dev"])]),
+    .systemLibrary(name: "CTIFF", pkgConfig: "libtiff-4", providers: [.apt(["libtiff-dev"])]),
+    .systemLibrary(name: "CGIF", pkgConfig: "libgif", providers: [.apt(["libgif-dev"])]),
     .systemLibrary(name: "CCairo", pkgConfig: "cairo", providers: [.apt(["libcairo2-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
-    // libpng reports errors by longjmp, which must not cross Swift.
-    .target(name: "CImageCodecs", dependencies: ["CPNG"]),
+    // libpng reports errors by longjmp, which must not cross Swift; libtiff has functions of variable arguments.
+    .target(
+      name: "CImageCodecs", dependencies: ["CPNG", "CWebP", "CTIFF", "CGIF"], linkerSettings: [.linkedLibrary("z")]),
     // Swift can't compile one function for several processors; C can.
     .target(
       name: "CVectorMath", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])],
@@ -52,37 +56,41 @@ let package = Package(
     room("TensorCore"),
     room("Kernels", ["TensorCore", "CVectorMath", "COneDNN"] + blas.map { .byName(name: $0.name) }),
     room("Safetensors", ["TensorCore", "CCrypto", "Files"]),
-    room("Tokenization", ["CPCRE2", "Files"]),
+    room("Patterns", ["CPCRE2"]),
+    room("Tokenization", ["Patterns", "CPCRE2", "Files"]),
     room("ImageInput", ["CTurboJPEG", "CPNG", "CImageCodecs", "Files"]),
     room("Drawing", ["ImageInput", "Markup", "CCairo"]),
     room("COCO", ["Files"]),
     room("MessagePassing", ["CMPI"]),
     room("HDF5Store", ["CHDF5"]),
     room("Files"),
+    room("ChatTemplate"),
     room("Markup"),
     room("Transformer", ["TensorCore", "Kernels", "Safetensors"]),
-    room("VisionLanguage", ["Transformer", "ImageInput", "Tokenization", "HeadImpact", "Files"]),
-    room("HeadImpact", ["COCO"]),
+    room("VisionLanguage", ["ChatTemplate", "Transformer", "ImageInput", "Tokenization", "HeadImpact", "Files"]),
+    room("HeadImpact", ["COCO", "Files"]),
     room("Evaluation", ["CPCRE2", "COCO", "HDF5Store", "HeadImpact"]),
     room("HeadImpactStore", ["HeadImpact", "HDF5Store"]),
     room(
       "LowRankAdaptation",
-      ["VisionLanguage", "Transformer", "Kernels", "TensorCore", "Safetensors", "HeadImpact", "Files"]),
+      [
+        "VisionLanguage", "Transformer", "Kernels", "TensorCore", "Safetensors", "HeadImpact", "Patterns", "Files",
+      ]),
     room("Jobs", ["ImageInput", "MessagePassing", "Safetensors", "Files"]),
     room(
       "Survey",
       [
         "Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "HeadImpactStore", "COCO", "MessagePassing",
-        "HDF5Store",
+        "HDF5Store", "Files",
       ]),
     room(
       "AdapterTraining",
-      ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing", "HDF5Store"]),
+      ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing", "HDF5Store", "Files"]),
     room(
-      "Generation", ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing"]),
+      "Generation", ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing", "Files"]),
     room(
       "Ablation",
-      ["Jobs", "VisionLanguage", "Transformer", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing"]),
+      ["Jobs", "VisionLanguage", "Transformer", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing", "Files"]),
     room(
       "AttentionPictures",
       [
@@ -92,13 +100,13 @@ let package = Package(
       "KeyObjects",
       [
         "Jobs", "Drawing", "Generation", "MessagePassing", "VisionLanguage", "HeadImpact", "COCO", "ImageInput",
-        "Kernels", "TensorCore", "Files", "Markup",
+        "Kernels", "TensorCore", "Files", "Markup", "Safetensors",
       ]),
     room(
       "Experiment",
       [
         "Survey", "AdapterTraining", "Generation", "Ablation", "Evaluation", "Reporting", "HeadImpactStore",
-        "Demonstration", "Jobs",
+        "Demonstration", "Jobs", "Files",
         "HeadImpact",
         "LowRankAdaptation",
         .product(name: "Yams", package: "Yams"),
@@ -119,13 +127,17 @@ let package = Package(
       path: "Sources/CommandLine",
       swiftSettings: strict),
 
-    .target(name: "TestSupport", dependencies: ["Safetensors"], path: "Tests/TestSupport", swiftSettings: strict),
+    .target(name: "TestSupport", dependencies: ["Safetensors", "ChatTemplate"], path: "Tests/TestSupport", swiftSettings: strict),
     .executableTarget(
       name: "mpi-cases", dependencies: ["MessagePassing", "HDF5Store", "Survey", "AdapterTraining", "TestSupport"],
       path: "Tests/mpi-cases",
       swiftSettings: strict),
     .executableTarget(
       name: "kernel-cases", dependencies: ["Kernels", "TensorCore"], path: "Tests/kernel-cases", swiftSettings: strict),
+    .executableTarget(
+      name: "chat-template-cases", dependencies: ["ChatTemplate", "TestSupport"], path: "Tests/chat-template-cases",
+      swiftSettings: strict),
+    tests(of: "Files"),
     tests(of: "TensorCore"),
     tests(of: "Kernels", ["CVectorMath"]),
     tests(of: "Safetensors"),
@@ -140,9 +152,10 @@ let package = Package(
     tests(of: "Evaluation", ["COCO", "HDF5Store"], exclude: ["Goldens"]),
     tests(of: "HeadImpactStore", ["HDF5Store", "HeadImpact"]),
     tests(of: "LowRankAdaptation", ["Files"], exclude: ["Goldens"]),
-    tests(of: "Jobs"),
+    tests(of: "Jobs", ["Files", "ImageInput", "MessagePassing"]),
     tests(of: "Survey", ["HeadImpactStore", "Jobs", "Demonstration"]),
     tests(of: "Markup"),
+    tests(of: "ChatTemplate", exclude: ["Goldens"]),
     tests(
       of: "Reporting",
       ["HeadImpact", "HeadImpactStore", "HDF5Store", "COCO", "ImageInput", "Safetensors", "Markup"]),
@@ -151,8 +164,8 @@ let package = Package(
       ["COCO", "HDF5Store", "ImageInput", "Jobs", "LowRankAdaptation", "Transformer", "VisionLanguage"],
       exclude: ["Goldens"]),
     tests(of: "Generation", ["COCO", "Demonstration", "ImageInput", "VisionLanguage"], exclude: ["Goldens"]),
-    tests(of: "Experiment", ["HeadImpact"]),
-    tests(of: "KeyObjects", ["COCO", "Demonstration"]),
+    tests(of: "Experiment", ["HeadImpact", "Jobs"]),
+    tests(of: "KeyObjects", ["COCO", "Demonstration", "Files", "MessagePassing"]),
     tests(of: "Ablation", ["Demonstration", "VisionLanguage"], exclude: ["Goldens"]),
     tests(of: "AttentionPictures", ["COCO", "HDF5Store", "HeadImpact", "ImageInput"]),
     tests(of: "Demonstration", ["Files"]),
@@ -161,3 +174,29 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// HEADIMPACT_TESTS=Kernels,COCO builds the tests of these modules alone, and what they depend on: `make sanitize` does.
+if let modules = Context.environment["HEADIMPACT_TESTS"] {
+  var needed = Set<String>()
+  func need(_ name: String) {
+    guard let target = package.targets.first(where: { $0.name == name }), needed.insert(name).inserted else { return }
+    for case .byNameItem(let dependency, _) in target.dependencies { need(dependency) }
+  }
+  for module in modules.split(separator: ",") { need("\(module)Tests") }
+  package.products = []
+  package.targets.removeAll { !needed.contains($0.name) }
+}
+
+// HEADIMPACT_FUZZ=1 adds the fuzzer, which links libFuzzer: `make fuzz` does.
+if Context.environment["HEADIMPACT_FUZZ"] != nil {
+  package.targets += [
+    .target(
+      name: "FuzzTargets",
+      dependencies: [
+        "COCO", "Experiment", "HeadImpact", "HeadImpactStore", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation",
+        "Safetensors", "Tokenization", "VisionLanguage",
+      ],
+      path: "Tests/Fuzzing/FuzzTargets", swiftSettings: strict),
+    .executableTarget(name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzzing/fuzz"),
+  ]
+}

@@ -11,6 +11,7 @@ struct Doctor: ParsableCommand {
 
   @Option(help: ArgumentHelp("A model folder to check and to estimate for.", valueName: "dir"))
   var model: String?
+  @OptionGroup var chatTemplate: ChatTemplateOption
   @Option(help: ArgumentHelp("A key-object dataset to estimate for; needs --model.", valueName: "file"))
   var dataset: String?
   @Option(help: ArgumentHelp("Ranks on this machine.", valueName: "n"))
@@ -34,7 +35,8 @@ struct Doctor: ParsableCommand {
 
   func run() throws {
     let diagnosis = try Diagnosis(
-      model: model.map(fileURL), dataset: dataset.map(fileURL), ranks: ranks, threads: threads, precision: precision,
+      model: model.map(fileURL), chatTemplate: chatTemplate.url, dataset: dataset.map(fileURL), ranks: ranks,
+      threads: threads, precision: precision,
       prompt: prompt, limit: limit)
     switch format {
     case .json: print(try jsonText(diagnosis))

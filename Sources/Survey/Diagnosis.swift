@@ -23,7 +23,8 @@ public struct Diagnosis: Sendable, Encodable {
 
   /// - Throws: what is wrong with the model or the dataset, naming file and place.
   public init(
-    model: URL?, dataset: URL?, ranks: Int, threads: Int?, precision: Precision, prompt: String, limit: Int?
+    model: URL?, chatTemplate: URL? = nil, dataset: URL?, ranks: Int, threads: Int?, precision: Precision,
+    prompt: String, limit: Int?
   ) throws {
     let share = ProcessShare.current
     let cores = share.cores
@@ -54,15 +55,20 @@ public struct Diagnosis: Sendable, Encodable {
       "matrix products",
       String(format: "%.0f GFLOP/s in %@ on %d threads", rate / 1e9, precision.rawValue, context.team.count))
     guard let model else { return }
-    let loaded = try ModelRegistry.load(folder: model, context: context)
+    let loaded = try ModelRegistry.load(folder: model, chatTemplate: chatTemplate, context: context)
+    Remarks.tell(loaded.remarks.general)
     let weights = try SafetensorsCheckpoint(folder: model).files.reduce(0) { $0 + $1.file.count }
     note(
       "model", "\(type(of: loaded).modelType), \(loaded.dimensions.layers) layers x \(loaded.dimensions.heads) heads")
+    note("chat template", "\(loaded.chat.source), SHA-256 \(loaded.chat.sha256.prefix(12))…")
     note("weights", "\(gibibytes(weights)), shared by all ranks of a node")
     guard let dataset else { return }
+    let contents = try KeyObjectDataset(contentsOf: dataset)
+    if contents.problems.lostSamples > 0 {
+      note("left out", "\(contents.problems.lostSamples) records that can't be used: dataset check lists them")
+    }
     let estimate = RunEstimate(
-      model: loaded, weightBytes: weights, dataset: try KeyObjectDataset(contentsOf: dataset), limit: limit,
-      prompt: prompt, rate: rate)
+      model: loaded, weightBytes: weights, dataset: contents, limit: limit, prompt: prompt, rate: rate)
     self.estimate = estimate
     note("dataset", "\(estimate.samples) samples of \(estimate.images) images")
     note("largest image", "\(estimate.largestVisualTokens) visual tokens")

@@ -35,8 +35,8 @@ public struct RunEstimate: Sendable, Equatable, Codable {
     teraOperations = 2 * plan.costs.reduce(0, +) / 1e3
     seconds = teraOperations * 1e12 / rate
     // Sizes that the family can't take are counted in `unusableImages`.
-    let layouts = Set(plan.units.map { SIMD2($0.image.width, $0.image.height) }).compactMap {
-      try? model.visualLayout(width: $0.x, height: $0.y)
+    let layouts = Set(plan.units.compactMap(\.image.size)).compactMap {
+      try? model.visualLayout(width: $0.width, height: $0.height)
     }
     largestVisualTokens = layouts.map(\.visualTokens).max() ?? 0
     let patches = layouts.map(\.patches).max() ?? 0

@@ -18,6 +18,7 @@ extension Decoder {
   ) throws {
     guard let adapter, let angles = tape.angles else { return }
     precondition(tape.layout.prefix == 0 && tape.layout.isContiguous)
+    precondition(adapter.parts.isEmpty, "no way back leads through what an adapter replaces")
     for index in tape.layers.reversed() {
       let way = WayBack(
         layer: index, tape: tape, angles: angles, cache: cache, adapter: adapter, gradients: gradients,
@@ -73,7 +74,7 @@ extension Decoder {
     try dy.withFloats {
       try context.lowRankBack(
         way.adapter.factors(update), x: input, dy: $0, dA: way.gradients + update.a.lowerBound,
-        dB: way.gradients + update.b.lowerBound, dx: target, rows: rows.count, scratch: &workspace.lowRank)
+        dB: way.gradients + update.b.lowerBound, dx: target, rows: rows.count, scratch: &workspace.adaptation.lowRank)
     }
     if let dropout, let dx, let target {
       context.dropout(

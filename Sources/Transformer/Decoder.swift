@@ -3,12 +3,12 @@ import TensorCore
 
 /// The one decoder layer: x += attention(rmsNorm(x)); x += down(silu(gate(n)) · up(n)), n = rmsNorm(x).
 public struct DecoderLayer: Sendable {
-  public let inputNorm: [Float]
-  public let attention: Attention
-  public let postAttentionNorm: [Float]
-  public let gate: Linear
-  public let up: Linear
-  public let down: Linear
+  public var inputNorm: [Float]
+  public var attention: Attention
+  public var postAttentionNorm: [Float]
+  public var gate: Linear
+  public var up: Linear
+  public var down: Linear
 
   public init(
     inputNorm: [Float], attention: Attention, postAttentionNorm: [Float], gate: Linear, up: Linear, down: Linear
@@ -27,7 +27,7 @@ public final class Decoder {
   public let layers: [DecoderLayer]
   public let hiddenSize: Int
   public let normEps: Float
-  /// Low-rank updates that every pass applies; nil for the model as it is.
+  /// What every pass changes of the layers; nil for the model as it is.
   public var adapter: LowRankAdapter?
   /// Heads whose output every pass leaves out, and through which no gradient flows back.
   public var ablatedHeads = AblatedHeads.none
@@ -42,6 +42,9 @@ public final class Decoder {
     self.normEps = normEps
     self.context = context
   }
+
+  /// A layer as passes run it: with what the adapter replaces.
+  private func adapted(_ index: Int) -> DecoderLayer { adapter?.parts.layers[index] ?? layers[index] }
 
   /// Room in `cache` for the keys and values of `rows` rows.
   public func reserve(_ cache: KeyValueCache, rows: Int) {
@@ -121,13 +124,17 @@ public final class Decoder {
     _ projection: Projection, of layer: Int, _ operand: borrowing Operand, into output: UnsafeMutablePointer<Float>,
     accumulate: Bool = false, _ pass: Pass, rows: Range<Int>? = nil, outputs: [Int]? = nil
   ) throws {
-    try context.apply(layers[layer][projection], to: operand, into: output, accumulate: accumulate)
-    guard let adapter, let update = adapter[LowRankAdapter.Site(layer: layer, projection: projection)] else { return }
+    let linear = adapted(layer)[projection]
+    let site = LowRankAdapter.Site(layer: layer, projection: projection)
+    guard let adapter, let update = adapter[site] else {
+      return try context.apply(linear, to: operand, into: output, accumulate: accumulate)
+    }
     let count = operand.rows
     try operand.withFloats {
       let x = adapterInput($0, update, dropout: pass.tape?.dropout, rows: rows ?? 0..<count, outputs: outputs)
-      try context.applyLowRank(
-        adapter.factors(update), to: x, into: output, rows: count, scratch: &workspace.lowRank)
+      try context.apply(
+        linear, adapter.factors(update), scale: adapter.parts.outputScales[site], to: operand, input: x, into: output,
+        accumulate: accumulate, scratch: &workspace.adaptation)
     }
   }
 
@@ -151,7 +158,7 @@ public final class Decoder {
   private func normaliseAndKey(
     _ hidden: UnsafeMutablePointer<Float>, layer index: Int, _ pass: Pass, then: (borrowing Operand) throws -> Void
   ) throws {
-    let layer = layers[index]
+    let layer = adapted(index)
     let rows = pass.layout.rows
     workspace.normed.reserve(rows * hiddenSize)
     context.rmsNorm(hidden, weight: layer.inputNorm, eps: normEps, into: workspace.normed.base, rows: rows)
@@ -260,7 +267,7 @@ public final class Decoder {
   private func feedForward(
     _ hidden: UnsafeMutablePointer<Float>, layer index: Int, rows: Int, _ pass: Pass, outputs: [Int]?
   ) throws {
-    let layer = layers[index]
+    let layer = adapted(index)
     let width = layer.gate.outputs
     let step = min(rows, mlpRows)
     let record = pass.tape?.record(of: index)
@@ -293,8 +300,8 @@ public final class Decoder {
 }
 
 extension LowRankAdapter {
-  /// An update's numbers, for the kernels.
-  func factors(_ update: Update) -> LowRankFactors {
+  /// An update's numbers, for the kernels; valid as long as the adapter.
+  public func factors(_ update: Update) -> LowRankFactors {
     let base = UnsafePointer(base)
     return LowRankFactors(
       a: base + update.a.lowerBound, b: base + update.b.lowerBound, rank: update.rank, inputs: update.inputs,
