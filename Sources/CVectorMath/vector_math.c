@@ -3,11 +3,14 @@
 #include <math.h>
 #include <string.h>
 
-#if defined(__x86_64__)
+// ThreadSanitizer's calls would come before it has started: the loader chooses while it loads.
+#if defined(__x86_64__) && !__has_feature(thread_sanitizer)
 #define MULTIVERSION __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define MULTIVERSION
 #endif
+// A float's bits, where it lies.
+typedef uint32_t __attribute__((may_alias)) float_bits;
 #define INLINE static inline __attribute__((always_inline))
 #pragma clang fp reassociate(on) contract(fast)
 
@@ -28,10 +31,9 @@ INLINE float fast_exp(float x) {
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * r * r + r + 1.0f;
-  int32_t power = (int32_t)((uint32_t)bits << 23);  // n, moved into the exponent
-  int32_t result;
+  uint32_t result;
   memcpy(&result, &p, 4);
-  result += power;
+  result += (uint32_t)bits << 23;  // n, moved into the exponent
   memcpy(&p, &result, 4);
   return p;
 }
@@ -107,7 +109,7 @@ void headimpact_rotate_half(float *x, const float *cosines, const float *sines, 
 
 MULTIVERSION
 void headimpact_widen_bf16(const uint16_t *x, float *out, size_t n) {
-  uint32_t *bits = (uint32_t *)out;
+  float_bits *bits = (float_bits *)out;
   for (size_t i = 0; i < n; i++) bits[i] = (uint32_t)x[i] << 16;
 }
 
@@ -129,7 +131,7 @@ void headimpact_widen_f16(const uint16_t *x, float *out, size_t n) {
 
 MULTIVERSION
 void headimpact_narrow_bf16(const float *x, uint16_t *out, size_t n) {
-  const uint32_t *bits = (const uint32_t *)x;
+  const float_bits *bits = (const float_bits *)x;
   for (size_t i = 0; i < n; i++) {
     uint32_t rounded = (bits[i] + 0x7fffu + ((bits[i] >> 16) & 1u)) >> 16;
     uint32_t quiet = (bits[i] >> 16) | 0x40u;
@@ -139,8 +141,8 @@ void headimpact_narrow_bf16(const float *x, uint16_t *out, size_t n) {
 
 MULTIVERSION
 void headimpact_round_bf16(const float *x, float *out, size_t n) {
-  const uint32_t *bits = (const uint32_t *)x;
-  uint32_t *to = (uint32_t *)out;
+  const float_bits *bits = (const float_bits *)x;
+  float_bits *to = (float_bits *)out;
   for (size_t i = 0; i < n; i++) {
     uint32_t rounded = bits[i] + 0x7fffu + ((bits[i] >> 16) & 1u);
     uint32_t quiet = bits[i] | 0x400000u;
