@@ -20,13 +20,23 @@ public struct PEFTError: Error, CustomStringConvertible, Equatable, Sendable {
   }
 
   /// How PEFT merges an adapter into its model, so that nothing is left for this program to apply.
+  ///
+  /// Not by AutoPeftModel: it takes no adapter with a `task_type`, and PEFT 0.21 has none for images. In float32, in which
+  /// merging rounds least; what belongs to the tokenizer and the pictures is copied.
   static func merging(adapter: String, model: String) -> String {
     """
     PEFT can merge it into the model; then give --model MERGED, without --adapter:
-        python3 -c "from transformers import AutoModelForImageTextToText as M, AutoProcessor as P; from peft import \
-    PeftModel; m = '\(model)'; PeftModel.from_pretrained(M.from_pretrained(m, dtype='float32'), \
-    '\(adapter)').merge_and_unload().save_pretrained('MERGED'); P.from_pretrained(m).save_pretrained('MERGED')"
+        python3 -c "import os, shutil; from peft import PeftModel; from transformers import AutoModelForImageTextToText as M; \
+    m = '\(quoted(model))'; PeftModel.from_pretrained(M.from_pretrained(m, dtype='float32'), \
+    '\(quoted(adapter))').merge_and_unload().save_pretrained('MERGED'); [shutil.copy(os.path.join(m, f), 'MERGED') for f in \
+    os.listdir(m) if f.endswith(('.json', '.jinja', '.txt')) and f not in os.listdir('MERGED') + \
+    ['model.safetensors.index.json']]"
     """
+  }
+
+  /// A path inside a Python text inside a shell's double quotes.
+  private static func quoted(_ path: String) -> String {
+    path.map { ["'", "\"", "$", "`"].contains($0) ? "\\\($0)" : $0 == "\\" ? "\\\\\\\\" : "\($0)" }.joined()
   }
 }
 

@@ -39,11 +39,12 @@ struct RefusalTests {
         "layers.1.self_attn.q_proj.lora_A.weight: has shape [2, 63]; the model takes [r, 64]",
         "layers.1.self_attn.v_proj.lora_B.weight: has shape [32, 2]; the model takes [32, 3]",
         "layers.3.self_attn.o_proj.lora_B.weight: element 0 is no finite number",
-        "visual.blocks.0.attn.q_proj.lora_A.weight: is of the vision tower, which is never adapted",
+        "visual.blocks.0.attn.q_proj: is of the vision tower, which is never adapted",
         "layers.9.self_attn.q_proj: the model has 4 decoder layers",
         "layers.01.self_attn.q_proj.lora_A.weight: is unknown",
-        "layers.1.mlp.q_proj.lora_A.weight: is unknown", "lora_magnitude_vector: is a magnitude of DoRA",
-        "base_model.model.lm_head.lora_A.weight: is unknown", "lora_A.default.weight: is unknown", ": is unknown",
+        "layers.1.mlp.q_proj.lora_A.weight: is unknown",
+        "layers.1.self_attn.q_proj.lora_magnitude_vector: has shape [1]; the model takes [64]",
+        "lm_head.lora_A.weight: has shape [1]; the model takes [r, 64]", "lm_head: has lora_A but no lora_B", "lora_A.default.weight: is unknown", ": is unknown",
       ] { #expect(problems.contains { $0.contains(words) }, "\(words) in \(problems)") }
     }
   }
@@ -66,7 +67,7 @@ struct RefusalTests {
     try ScratchFolder.with { scratch in
       let copy = try AdapterCopy(in: scratch)
       let changes: [String: Any] = [
-        "peft_type": "IA3", "bias": "all", "use_dora": true, "fan_in_fan_out": true, "modules_to_save": ["lm_head"],
+        "peft_type": "IA3", "bias": "some", "use_dora": true, "fan_in_fan_out": true, "modules_to_save": "lm_head",
         "lora_bias": true, "init_lora_weights": "pissa_niter_4", "target_parameters": ["x"], "r": 2.5,
         "lora_alpha": "8", "use_rslora": 1, "rank_pattern": ["(": 3], "lora_dropout": 1, "target_modules": "[",
         "layers_pattern": "h",
