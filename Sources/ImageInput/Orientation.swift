@@ -43,16 +43,11 @@ extension RGBImage {
       pixels.withUnsafeBufferPointer { from in
         for top in stride(from: 0, to: newHeight, by: block) {
           for left in stride(from: 0, to: newWidth, by: block) {
+            let columns = Swift.min(block, newWidth - left)
             for y in top..<Swift.min(top + block, newHeight) {
-              var source = 3 * (first + left * right + y * down)
-              var target = 3 * (y * newWidth + left)
-              for _ in left..<Swift.min(left + block, newWidth) {
-                into[target] = from[source]
-                into[target + 1] = from[source + 1]
-                into[target + 2] = from[source + 2]
-                source += 3 * right
-                target += 3
-              }
+              Self.copy(
+                columns, from, at: 3 * (first + left * right + y * down), step: 3 * right,
+                to: UnsafeMutableBufferPointer(rebasing: into[(3 * (y * newWidth + left))...].prefix(3 * columns)))
             }
           }
         }
@@ -60,5 +55,21 @@ extension RGBImage {
       count = pixels.count
     }
     return RGBImage(width: newWidth, height: newHeight, pixels: turned)
+  }
+  /// Copies pixels that lie `step` bytes apart. The first and the last are checked, so all between lie within too.
+  private static func copy(
+    _ count: Int, _ from: UnsafeBufferPointer<UInt8>, at start: Int, step: Int,
+    to target: UnsafeMutableBufferPointer<UInt8>
+  ) {
+    let last = start + (count - 1) * step
+    precondition(Swift.min(start, last) >= 0 && Swift.max(start, last) + 3 <= from.count && 3 * count == target.count)
+    guard var source = from.baseAddress.map({ $0 + start }), var pixel = target.baseAddress else { return }
+    for _ in 0..<count {
+      pixel[0] = source[0]
+      pixel[1] = source[1]
+      pixel[2] = source[2]
+      source += step
+      pixel += 3
+    }
   }
 }
