@@ -142,7 +142,7 @@ let package = Package(
       exclude: ["Goldens"]),
     tests(of: "Generation", ["COCO", "Demonstration", "ImageInput", "VisionLanguage"], exclude: ["Goldens"]),
     tests(of: "Experiment", ["HeadImpact", "Jobs"]),
-    tests(of: "KeyObjects", ["COCO", "Demonstration", "MessagePassing"]),
+    tests(of: "KeyObjects", ["COCO", "Demonstration", "Files", "MessagePassing"]),
     tests(of: "Ablation", ["Demonstration", "VisionLanguage"], exclude: ["Goldens"]),
     tests(of: "AttentionPictures", ["COCO", "HDF5Store", "HeadImpact", "ImageInput"]),
     tests(of: "Demonstration", ["Files"]),
