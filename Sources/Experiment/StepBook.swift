@@ -122,7 +122,8 @@ final class StepBook {
   private func moveAside(_ outputs: [URL], of known: Record?, now: StepInputs) throws {
     let files = FileManager.default
     let paths = outputs.flatMap { [$0.path, $0.path + ".journal", $0.path + ".training", $0.path + ".run"] }
-    let there = paths.filter { files.fileExists(atPath: $0) }
+    // An output may be what a job keeps beside another.
+    let there = Set(paths).filter { files.fileExists(atPath: $0) }.sorted()
     guard !there.isEmpty else { return }
     var number = 1
     while paths.contains(where: { files.fileExists(atPath: "\($0).old-\(number)") }) { number += 1 }

