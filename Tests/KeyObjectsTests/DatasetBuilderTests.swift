@@ -243,9 +243,8 @@ struct DatasetBuilderTests {
       configuration.output = scratch.file("strict.json")
       configuration.isStrict = true
       let refusal = try #require(failure { try DatasetBuilder(configuration).run() })
-      let written = try JSONSerialization.jsonObject(with: Data(contentsOf: scratch.file("out.json"))) as? [String: Any]
-      let outlines = (written?["annotations"] as? [[String: Any]])?.map { $0["segmentation"] as? [[Int]] }
-      #expect(outlines?.last == [[0, 0, 30, 0, 30, 30]])
+      let written = try String(contentsOf: scratch.file("out.json"), encoding: .utf8)
+      #expect(written.contains(#""segmentation": [[0, 0, 30, 0, 30, 30]], "#), "the part of one point is left out")
       for place in [
         "annotations[0].iscrowd", "annotations[2].image_id", "annotations[3]", "annotations[4].segmentation[1]",
       ] {

@@ -131,7 +131,8 @@ struct ShowAndCheckTests {
     try ScratchFolder.with { scratch in
       var json = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
       var records = try #require(json["images"] as? [[String: Any]])
-      (records[0]["width"], records[0]["height"]) = (records[0]["height"], records[0]["width"])
+      // The unturned size of those turned by a quarter; those turned by half are square.
+      (records[0]["width"], records[0]["height"]) = (224, 308)
       json["images"] = records
       let swapped = scratch.file("swapped.json")
       try JSONSerialization.data(withJSONObject: json).write(to: swapped)
