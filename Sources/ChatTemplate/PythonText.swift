@@ -168,10 +168,8 @@ enum PythonText {
     while true {
       rest = rest.drop(while: isPythonSpace)
       if rest.isEmpty { return result }
-      if let limit, result.count == limit {
-        while let last = rest.last, isPythonSpace(last) { rest.removeLast() }
-        return result + [String(rest)]
-      }
+      // The rest keeps the blanks at its end.
+      if let limit, result.count == limit { return result + [String(rest)] }
       let end = rest.firstIndex(where: isPythonSpace) ?? rest.endIndex
       result.append(String(rest[..<end]))
       rest = rest[end...]
@@ -185,9 +183,7 @@ enum PythonText {
     while true {
       while let last = rest.last, isPythonSpace(last) { rest.removeLast() }
       if rest.isEmpty { return result.reversed() }
-      if let limit, result.count == limit {
-        return ([String(rest.drop(while: isPythonSpace))] + result.reversed())
-      }
+      if let limit, result.count == limit { return [String(rest)] + result.reversed() }
       let start = rest.lastIndex(where: isPythonSpace).map { rest.index(after: $0) } ?? rest.startIndex
       result.append(String(rest[start...]))
       rest = rest[..<start]

@@ -104,6 +104,14 @@ private func refusal(_ source: String) -> ChatTemplateError? {
         == "[True, None, 3, 1e+16, 0.1, -0.0, \"it's\", 'a\\n\\x7fé', {'k': inf}] (1,) |[Undefined]")
   }
 
+  @Test func splittingKeepsBlanksAsPythonDoes() throws {
+    let variables: TemplateDictionary = ["s": "  a  b  c  "]
+    #expect(
+      try render("{{ s.split() }} {{ s.split(none, 1) }} {{ s.rsplit(none, 1) }} {{ s.split(' ', 2) }}", variables)
+        == "['a', 'b', 'c'] ['a', 'b  c  '] ['  a  b', 'c'] ['', '', 'a  b  c  ']")
+    #expect(try render("{{ 'aaa'.split('aa') }} {{ 'aaa'.rsplit('aa') }}") == "['', 'a'] ['a', '']")
+  }
+
   @Test func toJSONIsTransformersOwn() throws {
     let variables: TemplateDictionary = ["v": ["b": ["<é>", .none, .float(1)], "a": [:]]]
     #expect(try render("{{ v | tojson }}", variables) == #"{"b": ["<é>", null, 1.0], "a": {}}"#)
