@@ -10,6 +10,8 @@ public struct AblateConfiguration: Sendable {
   public var model: URL
   /// A PEFT adapter of it.
   public var adapter: URL?
+  /// Takes the place of the model folder's chat template.
+  public var chatTemplate: URL?
   /// A key-object dataset, COCO captions, or VQA v2 questions.
   public var dataset: URL
   /// The answers of a VQA v2 question file.
@@ -31,6 +33,10 @@ public struct AblateConfiguration: Sendable {
   public var seed: UInt64 = 0
   public var threads: Int?
   public var resumes = false
+  /// Goes on with what is whole of a journal that is damaged.
+  public var salvages = false
+  /// Share of the examples that may be skipped.
+  public var allowedSkips = SkipCounts.defaultAllowed
   public var isStrict = false
   public var isQuiet = false
 
@@ -47,8 +53,8 @@ public struct AblateConfiguration: Sendable {
 
   /// - Throws: `JobError` naming the option.
   func validate() throws {
-    if let limit, limit < 1 { throw JobError("--limit is \(limit); it must be at least 1") }
-    if let threads, !(1...4096).contains(threads) { throw JobError("--threads is \(threads); it must be in 1...4096") }
+    try SkipCounts.validate(allowed: allowedSkips)
+    try JobInputs.validate(threads: threads, limit: limit)
     guard Bootstrap.resampleCounts.contains(bootstrapResamples) else {
       throw JobError("--bootstrap is \(bootstrapResamples); it must be in \(Bootstrap.resampleCounts)")
     }
@@ -66,11 +72,7 @@ public struct AblateConfiguration: Sendable {
 
   /// - Throws: `JobError` or `HeadImpactError` where the heads are not the model's.
   func validateHeads(of model: any VisionLanguageModel, sha256: String) throws {
-    if let scored = scoredModelSHA256, scored != sha256 {
-      throw JobError(
-        "the heads were chosen by the Head Impact of another model (model_sha256 \(scored)) than \(self.model.path) (\(sha256))"
-      )
-    }
+    try JobInputs.checkScored(scoredModelSHA256, by: "the heads", is: sha256, of: self.model)
     for ablation in ablations {
       try ablation.heads.check(layers: model.decoder.layers.count, heads: model.numAttentionHeads)
     }

@@ -1,3 +1,4 @@
+import COCO
 import Foundation
 import HeadImpact
 import Jobs
@@ -22,6 +23,8 @@ public struct AblationResult: Sendable, Equatable, Codable {
   /// An example that couldn't be used.
   public struct Skipped: Sendable, Equatable, Codable {
     public let id: Int64
+    /// What of it; nil in a file of an older version.
+    public let kind: SkipKind?
     public let reason: String
   }
 
@@ -40,16 +43,21 @@ public struct AblationResult: Sendable, Equatable, Codable {
   /// Everything that the numbers depend on.
   public let run: RunIdentity
 
-  /// - Parameter units: ascending by image id: sums are added in this order.
+  /// - Parameters:
+  ///   - units: ascending by image id: sums are added in this order.
+  ///   - lost: what the dataset's reader left out.
   /// - Throws: `JobError` where no example could be used.
   init(
-    _ units: [UnitLosses], _ configuration: AblateConfiguration, run: RunIdentity
+    _ units: [UnitLosses], _ configuration: AblateConfiguration, run: RunIdentity, lost: [RecordProblem]
   ) throws {
     func name(_ folder: URL) -> String { folder.standardizedFileURL.lastPathComponent }
     modelName = name(configuration.model)
     adapterName = configuration.adapter.map(name)
     self.run = run
-    skipped = units.flatMap(\.skipped).map { Skipped(id: $0.id, reason: $0.reason ?? "") }.sorted { $0.id < $1.id }
+    let unusable = units.flatMap(\.skipped).map { Skipped(id: $0.id, kind: $0.skip?.kind, reason: $0.skip?.text ?? "") }
+    // The id -1 stands for none.
+    let unread = lost.map { Skipped(id: $0.id ?? -1, kind: .record, reason: "\($0.place): \($0.problem)") }
+    skipped = (unusable + unread).sorted { $0.id < $1.id }
 
     let sums = units.compactMap { ImageSums($0, runs: 1 + configuration.ablations.count) }
     guard !sums.isEmpty else {
@@ -71,6 +79,10 @@ public struct AblationResult: Sendable, Equatable, Codable {
         name: ablation.name, heads: ablation.heads, loss: mean(sums.map { $0.losses[1 + index] }),
         difference: mean(differences), lower: interval.lower, upper: interval.upper)
     }
+  }
+
+  public var skips: SkipCounts {
+    SkipCounts(samples: samples + skipped.count, skipped: skipped.map { $0.kind ?? .record })
   }
 
   /// One object, its keys in alphabetical order and in snake_case.

@@ -1,4 +1,5 @@
 import COCO
+import Files
 import Foundation
 import ImageInput
 import Jobs
@@ -33,39 +34,37 @@ struct AblationUnit: Sendable {
 
   /// The losses of everything that is said of the image. What can't be used is a result too.
   ///
-  /// - Throws: what is no example's own fault: a model that gives no finite loss, a failed library call, what `poll` throws.
+  /// - Throws: what is no example's own fault: what the machine refuses, a failed library call, what `poll` throws.
   func measured(
-    by reader: DescriptionLossReader, model: any VisionLanguageModel, ablations: [AblatedHeads], images: URL,
+    by reader: DescriptionLossReader, model: any VisionLanguageModel, ablations: [AblatedHeads], pictures: Pictures,
     prompt: String, poll: @escaping () throws -> Void
   ) throws -> UnitLosses {
     let first = examples[0]
-    let image: RGBImage
-    let visualTokens: Int
-    do {
-      image = try JobInputs.image(first.fileName, in: images, size: first.size.map { ($0.width, $0.height) })
-      visualTokens = try model.visualLayout(width: image.width, height: image.height).visualTokens
-    } catch {
-      return UnitLosses(imageID: imageID, outcomes: examples.map { .skipped($0.id, reason: "\(error)") })
-    }
     var usable: [(id: Int64, sequence: TokenSequence)] = []
     var outcomes: [UnitLosses.Outcome] = []
-    for example in examples {
-      do {
-        usable.append((example.id, try sequence(of: example, model: model, prompt: prompt, visualTokens: visualTokens)))
-      } catch {
-        outcomes.append(.skipped(example.id, reason: "\(error)"))
+    do {
+      let image = try pictures.reading(first.fileName) {
+        try JobInputs.image(first.fileName, in: pictures.folder, size: first.size.map { ($0.width, $0.height) })
       }
-    }
-    let losses = try reader.read(
-      image: image, sequences: usable.map(\.sequence), ablations: ablations, afterLayer: poll)
-    for (index, sample) in usable.enumerated() {
-      let its = losses.map { $0[index] }
-      guard its.allSatisfy(\.isFinite) else {
-        throw JobError(
-          "the loss of example \(sample.id) (\(first.fileName)) is no finite number: are the model's weights whole?")
+      let visualTokens = try model.visualLayout(width: image.width, height: image.height).visualTokens
+      for example in examples {
+        do {
+          usable.append(
+            (example.id, try sequence(of: example, model: model, prompt: prompt, visualTokens: visualTokens)))
+        } catch let fault as any ContentFault { outcomes.append(.skipped(example.id, SkipReason(.text, fault))) }
       }
-      outcomes.append(
-        UnitLosses.Outcome(id: sample.id, tokens: sample.sequence.predictingRows.count, losses: its, reason: nil))
+      let losses = try reader.read(
+        image: image, sequences: usable.map(\.sequence), ablations: ablations, afterLayer: poll)
+      for (index, sample) in usable.enumerated() {
+        let its = losses.map { $0[index] }
+        let problem = "its loss is no finite number: are the model's weights whole?"
+        outcomes.append(
+          its.allSatisfy(\.isFinite)
+            ? UnitLosses.Outcome(id: sample.id, tokens: sample.sequence.predictingRows.count, losses: its, skip: nil)
+            : .skipped(sample.id, SkipReason(.notFinite, problem)))
+      }
+    } catch let fault as any ContentFault {
+      outcomes = examples.map { .skipped($0.id, SkipReason(.picture, fault)) }
     }
     return UnitLosses(imageID: imageID, outcomes: outcomes.sorted { $0.id < $1.id })
   }
@@ -74,10 +73,10 @@ struct AblationUnit: Sendable {
     of example: ImageTextExample, model: any VisionLanguageModel, prompt: String, visualTokens: Int
   ) throws -> TokenSequence {
     let target = (example.target ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
-    guard !target.isEmpty else { throw JobError("it has no description or answer") }
+    guard !target.isEmpty else { throw SampleFault("it has no description or answer") }
     let sequence = try model.sequence(
       prompt: example.prompt ?? prompt, description: target, visualTokens: visualTokens)
-    guard !sequence.caption.isEmpty else { throw JobError("its text has no token") }
+    guard !sequence.caption.isEmpty else { throw SampleFault("its text has no token") }
     return sequence
   }
 }
@@ -90,10 +89,11 @@ struct UnitLosses: Codable, Equatable, Sendable {
     let tokens: Int
     /// Sums of their losses: of the model as it is, then of each ablation; nil where the example can't be used.
     let losses: [Double]?
-    let reason: String?
+    /// nil where it can.
+    let skip: SkipReason?
 
-    static func skipped(_ id: Int64, reason: String) -> Outcome {
-      Outcome(id: id, tokens: 0, losses: nil, reason: reason)
+    static func skipped(_ id: Int64, _ reason: SkipReason) -> Outcome {
+      Outcome(id: id, tokens: 0, losses: nil, skip: reason)
     }
   }
 

@@ -1,4 +1,5 @@
 import COCO
+import Files
 import Foundation
 import ImageInput
 import Jobs
@@ -14,27 +15,33 @@ struct ExamplePreparer {
   /// Why an example can't be trained on.
   struct Skipped: Codable, Equatable {
     let id: Int64
-    let reason: String
+    let reason: SkipReason
   }
 
   private struct Size: Codable {
     let index: Int
     let width: Int
     let height: Int
-    let reason: String?
+    /// nil where it can be used.
+    let skip: SkipReason?
   }
 
   /// - Returns: the usable ones, in the order given, and the others.
+  /// - Throws: on every rank, what is no example's own fault.
   func prepare(_ examples: [ImageTextExample], images: URL) throws -> (samples: [TrainingSample], skipped: [Skipped]) {
-    let sizes = try readSizes(examples, images: images)
+    let pictures = try Pictures(Set(examples.map(\.fileName)), in: images, on: world)
+    let sizes = try readSizes(examples, pictures)
     var samples: [TrainingSample] = []
     var skipped: [Skipped] = []
     for (example, size) in zip(examples, sizes) {
+      if let reason = size.skip {
+        skipped.append(Skipped(id: example.id, reason: reason))
+        continue
+      }
       do {
-        if let reason = size.reason { throw JobError(reason) }
         samples.append(try sample(example, width: size.width, height: size.height))
-      } catch {
-        skipped.append(Skipped(id: example.id, reason: "\(error)"))
+      } catch let fault as any ContentFault {
+        skipped.append(Skipped(id: example.id, reason: SkipReason(fault is ImageError ? .picture : .text, fault)))
       }
     }
     return (samples, skipped)
@@ -42,31 +49,34 @@ struct ExamplePreparer {
 
   private func sample(_ example: ImageTextExample, width: Int, height: Int) throws -> TrainingSample {
     let target = (example.target ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
-    guard !target.isEmpty else { throw JobError("it has no description or answer to learn") }
+    guard !target.isEmpty else { throw SampleFault("it has no description or answer to learn") }
     let layout = try model.visualLayout(width: width, height: height)
     let sequence = try model.sequence(
       prompt: example.prompt ?? prompt, description: target, visualTokens: layout.visualTokens)
-    guard !sequence.caption.isEmpty else { throw JobError("its text has no token") }
+    guard !sequence.caption.isEmpty else { throw SampleFault("its text has no token") }
     return TrainingSample(example: example, sequence: sequence, grid: layout.grid)
   }
 
   /// The sizes of all pictures, by their headers.
-  private func readSizes(_ examples: [ImageTextExample], images: URL) throws -> [Size] {
-    let mine = stride(from: world.rank, to: examples.count, by: world.worldSize).map { index -> Size in
-      let example = examples[index]
-      do {
-        let size = try imageSize(contentsOf: JobInputs.imageURL(example.fileName, in: images))
-        if let expected = example.size, (expected.width, expected.height) != size {
-          throw JobError(
-            "\(example.fileName) is \(size.width)x\(size.height) pixels; the dataset says \(expected.width)x\(expected.height)"
-          )
+  private func readSizes(_ examples: [ImageTextExample], _ pictures: Pictures) throws -> [Size] {
+    let mine = try world.agree {
+      try pictures.working {
+        try stride(from: world.rank, to: examples.count, by: world.worldSize).map { index in
+          do { return try size(of: examples[index], index: index, pictures) } catch let fault as any ContentFault {
+            return Size(index: index, width: 0, height: 0, skip: SkipReason(.picture, fault))
+          }
         }
-        return Size(index: index, width: size.width, height: size.height, reason: nil)
-      } catch {
-        return Size(index: index, width: 0, height: 0, reason: "\(error)")
       }
     }
     let all = try world.allgather(Array(try JSONEncoder().encode(mine)))
     return try all.flatMap { try JSONDecoder().decode([Size].self, from: Data($0)) }.sorted { $0.index < $1.index }
+  }
+
+  private func size(of example: ImageTextExample, index: Int, _ pictures: Pictures) throws -> Size {
+    let size = try pictures.reading(example.fileName) {
+      try JobInputs.imageSize(
+        example.fileName, in: pictures.folder, size: example.size.map { ($0.width, $0.height) })
+    }
+    return Size(index: index, width: size.width, height: size.height, skip: nil)
   }
 }

@@ -17,6 +17,8 @@ public struct TrainConfiguration: Sendable {
 
   /// A published model folder.
   public var model: URL
+  /// Takes the place of the model folder's chat template.
+  public var chatTemplate: URL?
   /// What to train on: a key-object dataset, COCO captions, or VQA v2 questions (then with `annotations`).
   public var dataset: URL
   /// The answers of a VQA v2 question file.
@@ -33,6 +35,8 @@ public struct TrainConfiguration: Sendable {
   public var layers: [Int]?
   /// Restricts the adapter to these heads.
   public var heads: [Selection.Head]?
+  /// What chose `layers` or `heads`, and the `model_sha256` that it is of: another model is refused.
+  public var scored: [(source: String, modelSHA256: String?)] = []
   /// nil: `defaultTargets`, or those of `initialAdapter`. The same for rank (8) and alpha (twice the rank).
   public var targets: [Projection]?
   public var loraRank: Int?
@@ -44,7 +48,7 @@ public struct TrainConfiguration: Sendable {
   public var length = Length.epochs(1)
   /// Examples of a step, of all ranks together.
   public var batch = 8
-  /// Examples of one pass: more take more memory, and nothing else changes.
+  /// Examples of one pass: more take more memory, and change results by rounding.
   public var microBatch = 1
   public var learningRate = 1e-4
   public var schedule = LearningRateSchedule.Shape.constant
@@ -77,6 +81,8 @@ public struct TrainConfiguration: Sendable {
   public var cacheFolder: URL?
 
   public var threads: Int?
+  /// Share of the examples that may be skipped.
+  public var allowedSkips = SkipCounts.defaultAllowed
   public var isStrict = false
   public var isQuiet = false
   /// One JSON line a step on standard error instead of the progress line.
@@ -107,13 +113,11 @@ public struct TrainConfiguration: Sendable {
     try atLeast(1, batch, "--batch")
     try atLeast(1, microBatch, "--micro-batch")
     try atLeast(0, warmup, "--warmup")
-    try atLeast(1, limit, "--limit")
     try atLeast(1, validateEvery, "--validate-every")
     try atLeast(1, checkpointEvery, "--checkpoint-every")
     try atLeast(0, cacheMemory, "--cache-memory")
-    if let threads, !(1...4096).contains(threads) {
-      throw JobError("--threads is \(threads); it must be in 1...4096")
-    }
+    try SkipCounts.validate(allowed: allowedSkips)
+    try JobInputs.validate(threads: threads, limit: limit)
     guard learningRate > 0, learningRate.isFinite else {
       throw JobError("--lr is \(learningRate); it must be a number above 0")
     }

@@ -44,13 +44,21 @@ enum TrainingFile {
     }
   }
 
-  /// The run that a finished file is of, and the loss of its steps.
-  static func read(_ url: URL) throws -> (identity: RunIdentity, losses: [Double]) {
+  /// The run that a finished file is of, the loss of its steps, and what was skipped (nil in a file of an older version).
+  static func read(_ url: URL) throws -> (identity: RunIdentity, losses: [Double], skips: SkipCounts?) {
     try HDF5File.read(from: url.path) { file in
       guard case .string(let text) = try file.attribute("run_identity") else {
         throw JobError("\(url.path): is not of a finished training run; choose another --output")
       }
-      return (try RunIdentity(decoding: Array(text.utf8)), try file.read("loss", as: Double.self).values)
+      var skips: SkipCounts?
+      if case .string(let json) = try file.attribute("skips") {
+        do { skips = try JSONDecoder().decode(SkipCounts.self, from: Data(json.utf8)) } catch {
+          throw JobError("\(url.path): its attribute skips is none that this program writes: \(error)")
+        }
+      }
+      return (
+        try RunIdentity(decoding: Array(text.utf8)), try file.read("loss", as: Double.self).values, skips
+      )
     }
   }
 

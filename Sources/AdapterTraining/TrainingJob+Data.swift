@@ -17,7 +17,13 @@ extension TrainingJob {
   struct TrainingData {
     let samples: [TrainingSample]
     let validation: [TrainingSample]
-    let skipped: Int
+    let skips: SkipCounts
+
+    /// Of the examples that are trained and validated on, in their order: which they are depends on what can be read.
+    func digest() throws -> String {
+      let ids = [samples, validation].map { $0.map { "\($0.example.id)" }.joined(separator: ",") }
+      return try Array(ids.joined(separator: ";").utf8).withUnsafeBytes { try SHA256.hex(of: $0) }
+    }
   }
 
   func readDatasets() throws -> Datasets {
@@ -26,24 +32,25 @@ extension TrainingJob {
     let answers = try read(configuration.annotations)
     let validation = try read(configuration.validation)
     let validationAnswers = try read(configuration.validationAnnotations)
-    func dataset(_ json: [UInt8], _ url: URL, _ annotations: ([UInt8]?, URL?), images: URL) throws -> ImageTextDataset {
+    // Rank 0 lists the folders for all: a picture that one rank doesn't see must not make its list of samples another.
+    let files = try world.listForAll(configuration.images)
+    let validationFiles = try configuration.validationImages.map { try world.listForAll($0) } ?? files
+    func dataset(
+      _ json: [UInt8], _ url: URL, _ annotations: ([UInt8]?, URL?), images: [String]
+    ) throws -> ImageTextDataset {
       var answers: (json: [UInt8], name: String)?
       if let json = annotations.0, let url = annotations.1 { answers = (json, url.path) }
-      return try ImageTextDataset(json: json, name: url.path, annotations: answers) {
-        do { return try FileManager.default.contentsOfDirectory(atPath: images.path) } catch {
-          throw JobError("\(images.path): can't be listed: \(error.localizedDescription)")
-        }
-      }
+      return try ImageTextDataset(json: json, name: url.path, annotations: answers) { images }
     }
     return try world.agree {
       Datasets(
         train: try dataset(
-          train, configuration.dataset, (answers, configuration.annotations), images: configuration.images),
+          train, configuration.dataset, (answers, configuration.annotations), images: files),
         validation: try validation.flatMap { json in
           try configuration.validation.map {
             try dataset(
               json, $0, (validationAnswers, configuration.validationAnnotations),
-              images: configuration.validationImages ?? configuration.images)
+              images: validationFiles)
           }
         },
         digests: try [
@@ -54,6 +61,15 @@ extension TrainingJob {
   }
 
   func prepare(_ datasets: Datasets, model: any VisionLanguageModel) throws -> TrainingData {
+    var lost = 0
+    for (dataset, url) in [(datasets.train, configuration.dataset), (datasets.validation, configuration.validation)] {
+      guard let dataset, let url else { continue }
+      try world.tell(
+        dataset.warnings, of: url, refusal: dataset.problems.refusal, isStrict: configuration.isStrict)
+      let isLimited = configuration.limit != nil && url == configuration.dataset
+      let last = isLimited ? dataset.examples.prefix(configuration.limit ?? .max).last?.id : nil
+      lost += dataset.problems.lostSamples(upTo: last)
+    }
     let preparer = ExamplePreparer(world: world, model: model, prompt: configuration.prompt)
     let held = SplitMix64(seed: configuration.seed ^ 0x7661_6C69_6461_7465)
     let examples = Array(datasets.train.examples.prefix(configuration.limit ?? .max))
@@ -66,21 +82,25 @@ extension TrainingJob {
       images: configuration.validationImages ?? configuration.images)
     let skipped = train.skipped + heldOut.skipped
     if let first = skipped.first, configuration.isStrict {
-      throw JobError("example \(first.id) can't be used (--strict): \(first.reason)")
+      throw JobError("example \(first.id) can't be used (--strict): \(first.reason.text)")
     }
     guard !train.samples.isEmpty else {
       throw JobError(
         "\(configuration.dataset.path): has no example to train on"
-          + train.skipped.prefix(5).map { "\n  example \($0.id): \($0.reason)" }.joined())
+          + train.skipped.prefix(5).map { "\n  example \($0.id): \($0.reason.text)" }.joined())
     }
     if configuration.validation != nil || configuration.validationShare > 0, heldOut.samples.isEmpty {
       throw JobError("no example is left for validation: give another --validation, or a larger --validation-share")
     }
     if world.rank == 0 {
       for sample in skipped {
-        FileHandle.standardError.write(Data("headimpact: example \(sample.id) is skipped: \(sample.reason)\n".utf8))
+        FileHandle.standardError.write(
+          Data("headimpact: example \(sample.id) is skipped: \(sample.reason.text)\n".utf8))
       }
     }
-    return TrainingData(samples: train.samples, validation: heldOut.samples, skipped: skipped.count)
+    let used = train.samples.count + heldOut.samples.count
+    return TrainingData(
+      samples: train.samples, validation: heldOut.samples,
+      skips: SkipCounts(samples: used + skipped.count + lost, skipped: skipped.map(\.reason.kind), records: lost))
   }
 }

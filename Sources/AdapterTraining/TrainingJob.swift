@@ -29,6 +29,7 @@ public struct TrainingJob {
     public let bestValidationLoss: Double?
     public let bestValidationStep: Int?
     public let skipped: Int
+    public let skips: SkipCounts
     /// False where the output was there already, finished by the run to resume.
     public let isNew: Bool
 
@@ -69,20 +70,32 @@ public struct TrainingJob {
       configuration.output, work: (configuration.workFolder, "what a run that was stopped left"),
       resumes: configuration.resumes,
       validate: configuration.validate)
-    let threads = configuration.threads ?? JobDefaults.threads(localRanks: world.localSize)
+    let threads = try JobDefaults.threads(configuration.threads, on: world)
     let (model, parameterCount) = try world.agree {
       let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
-      let model = try ModelRegistry.load(folder: configuration.model, context: context)
+      let model = try ModelRegistry.load(
+        folder: configuration.model, chatTemplate: configuration.chatTemplate, context: context)
+      try model.chat.requireEndOfTurn()
+      let sha256 = try SafetensorsCheckpoint(folder: configuration.model).headerDigest()
+      for (source, scored) in configuration.scored {
+        try JobInputs.checkScored(scored, by: source, is: sha256, of: configuration.model)
+      }
       return (model, try Self.modelParameters(configuration.model))
     }
     let datasets = try readDatasets()
     let plan = try world.agree { try AdapterPlan(configuration, model: model) }
     let identity = try world.agree { try self.identity(datasets.digests, plan) }
     try world.agree(on: identity)
+    world.tell(
+      model.remarks.general + model.remarks.training
+        + model.chat.remarks(onAdapter: configuration.initialAdapter))
     if isFinished { return try finishedSummary(identity, plan, parameterCount) }
 
     try world.agree { try shared?.bind(to: try inputs(datasets.digests)) }
     let data = try prepare(datasets, model: model)
+    // Known only now. Which examples there are says in what order all are trained on, so a run goes on with the same alone.
+    let examples = try data.digest()
+    let run = RunIdentity(identity.parts.map { ($0.name, $0.value) } + [(Self.examplesPart, examples)])
     let adapter = plan.adapter
     let total: Int =
       switch configuration.length {
@@ -91,7 +104,7 @@ public struct TrainingJob {
       }
     let steps = (total + configuration.batch - 1) / configuration.batch
     let checkpoints = CheckpointFolder(folder: configuration.workFolder)
-    let state = try resume(checkpoints, identity, adapter)
+    let state = try resume(checkpoints, run, adapter)
     model.decoder.adapter = adapter
     let log =
       world.rank == 0
@@ -104,7 +117,7 @@ public struct TrainingJob {
     try trainer.run { state in
       try world.agree {
         guard world.rank == 0 else { return }
-        try checkpoints.save(state, parameters: Array(adapter.parameters), identity: identity) { folder, alongside in
+        try checkpoints.save(state, parameters: Array(adapter.parameters), identity: run) { folder, alongside in
           try PEFTAdapter.write(
             adapter, configuration: plan.lora, for: model, modelName: modelName, to: folder, alongside: alongside)
         }
@@ -114,12 +127,15 @@ public struct TrainingJob {
     let finished = trainer.state
     try world.agree {
       guard world.rank == 0 else { return }
-      try writeOutput(finished, plan, model: model, identity: identity, parameterCount: parameterCount)
+      try writeOutput(
+        finished, plan, model: model, identity: run, parameterCount: parameterCount, skips: data.skips)
     }
     guard world.rank == 0 else { return nil }
-    return summary(
-      finished.history, plan, parameterCount, skipped: data.skipped, isNew: true)
+    return summary(finished.history, plan, parameterCount, skips: data.skips, isNew: true)
   }
+
+  /// What the identity of a run says of its examples.
+  private static let examplesPart = "usable examples (SHA-256)"
 
   private var modelName: String { configuration.model.standardizedFileURL.lastPathComponent }
 
@@ -149,12 +165,13 @@ public struct TrainingJob {
   private func inputs(_ digests: [(name: String, value: String)]) throws -> RunIdentity {
     let c = configuration
     let model = try SafetensorsCheckpoint(folder: c.model).headerDigest()
+    let files = try ModelFiles(folder: c.model, chatTemplate: c.chatTemplate).parts
     let options: [(name: String, value: String)] = [
       ("--prompt", c.prompt), ("--precision", c.precision.rawValue), ("--limit", c.limit.map(String.init) ?? "none"),
       ("--seed", "\(c.seed)"), ("--validation-share", "\(c.validationShare)"),
     ]
     return RunIdentity(
-      [("program version", JobDefaults.programVersion), ("model (SHA-256)", model)] + digests + options)
+      [("program version", JobDefaults.programVersion), ("model (SHA-256)", model)] + files + digests + options)
   }
 
   private func resume(_ checkpoints: CheckpointFolder, _ identity: RunIdentity, _ adapter: LowRankAdapter) throws
@@ -203,7 +220,7 @@ public struct TrainingJob {
   /// The adapter's folder, which appears in one step with everything in it.
   private func writeOutput(
     _ state: TrainingState, _ plan: AdapterPlan, model: any VisionLanguageModel, identity: RunIdentity,
-    parameterCount: Int
+    parameterCount: Int, skips: SkipCounts
   ) throws {
     func write(_ folder: URL, alongside: (URL) throws -> Void = { _ in }) throws {
       try PEFTAdapter.write(
@@ -216,6 +233,7 @@ public struct TrainingJob {
       ("ranks", .integer(Int64(world.worldSize))), ("micro_batch", .integer(Int64(configuration.microBatch))),
       ("trained_parameters", .integer(Int64(plan.trained))),
       ("all_parameters", .integer(Int64(parameterCount + plan.adapter.count))),
+      ("skips", .string(String(decoding: try JSONEncoder().encode(skips), as: UTF8.self))),
     ]
     try write(configuration.output) { folder in
       if let best = state.best {
@@ -235,34 +253,33 @@ public struct TrainingJob {
   private func finishedSummary(
     _ identity: RunIdentity, _ plan: AdapterPlan, _ parameterCount: Int
   ) throws -> Summary? {
-    let losses = try world.agree { () -> [Double] in
-      guard world.rank == 0 else { return [] }
-      let file = configuration.output.appendingPathComponent("training.h5")
-      let begun = try TrainingFile.read(file)
-      let differences = begun.identity.differences(from: identity)
-      guard differences.isEmpty else {
-        throw JobError(
-          "\(configuration.output.path): is finished, with other inputs:\(differences.map { "\n  " + $0 }.joined())\n"
-            + "Give the same ones, or choose another --output")
-      }
-      return begun.losses
+    let found = try world.agree { () -> (losses: [Double], skips: SkipCounts)? in
+      guard world.rank == 0 else { return nil }
+      let begun = try TrainingFile.read(configuration.output.appendingPathComponent("training.h5"))
+      // What is finished stays so, whatever pictures are there now.
+      try begun.identity.without([Self.examplesPart]).requireSame(as: identity, finished: configuration.output)
+      return (begun.losses, begun.skips ?? SkipCounts(samples: 0, skipped: []))
     }
-    guard world.rank == 0 else { return nil }
+    guard let found else { return nil }
     var history = TrainingHistory()
-    history.steps = losses.enumerated().map {
+    history.steps = found.losses.enumerated().map {
       StepRecord(
         step: $0 + 1, loss: $1, learningRate: 0, gradientNorm: 0, tokens: 0, seconds: 0, secondsAllreduce: 0)
     }
-    return summary(history, plan, parameterCount, skipped: 0, isNew: false)
+    return summary(history, plan, parameterCount, skips: found.skips, isNew: false)
   }
 
   private func summary(
-    _ history: TrainingHistory, _ plan: AdapterPlan, _ parameterCount: Int, skipped: Int, isNew: Bool
+    _ history: TrainingHistory, _ plan: AdapterPlan, _ parameterCount: Int, skips: SkipCounts, isNew: Bool
   ) -> Summary {
-    Summary(
+    if let report = skips.report(allowed: configuration.allowedSkips) {
+      FileHandle.standardError.write(Data("headimpact: \(report)\n".utf8))
+    }
+    return Summary(
       output: configuration.output.path, steps: history.steps.count, trainedParameters: plan.trained,
       allParameters: parameterCount + plan.adapter.count, firstLoss: history.steps.first?.loss ?? .nan,
       lastLoss: history.steps.last?.loss ?? .nan, firstValidationLoss: history.validations.first?.loss,
-      bestValidationLoss: history.best?.loss, bestValidationStep: history.best?.step, skipped: skipped, isNew: isNew)
+      bestValidationLoss: history.best?.loss, bestValidationStep: history.best?.step,
+      skipped: skips.skipped, skips: skips, isNew: isNew)
   }
 }

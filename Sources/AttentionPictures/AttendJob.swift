@@ -40,14 +40,11 @@ public struct AttendJob {
     let subject = try Subject(c.subject)
     let context = try ComputeContext(
       precision: c.precision, team: ThreadTeam(count: c.threads ?? JobDefaults.threads(localRanks: 1)))
-    let model = try ModelRegistry.load(folder: c.model, context: context)
+    let model = try ModelRegistry.load(folder: c.model, chatTemplate: c.chatTemplate, context: context)
+    Remarks.tell(model.remarks.general + model.chat.remarks(onAdapter: c.adapter))
     if let scored = c.scoredModelSHA256 {
       let sha256 = try SafetensorsCheckpoint(folder: c.model).headerDigest()
-      guard scored == sha256 else {
-        throw JobError(
-          "the heads were chosen by the Head Impact of another model (model_sha256 \(scored)) than \(c.model.path) (\(sha256))"
-        )
-      }
+      try JobInputs.checkScored(scored, by: "the heads", is: sha256, of: c.model)
     }
     if let folder = c.adapter {
       model.apply(try PEFTAdapter.load(folder: folder, for: model, allowsNoChange: true))

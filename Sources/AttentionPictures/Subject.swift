@@ -23,6 +23,7 @@ struct Subject {
       let annotations = dataset.annotationsByID()
       guard let annotation = annotations.first(where: { $0.id == id }), let record = dataset.image(annotation.imageID)
       else {
+        if let lost = dataset.problems.lost.first(where: { $0.id == id }) { throw JobError("\(file.path): \(lost)") }
         let range = annotations.isEmpty ? "none" : "\(annotations[0].id) to \(annotations[annotations.count - 1].id)"
         throw JobError("\(file.path): has no annotation \(id); its \(annotations.count) annotations have ids \(range)")
       }
@@ -30,8 +31,8 @@ struct Subject {
       self.text = try Self.text(
         text ?? annotation.description ?? "",
         missing: "\(file.path): annotation \(id) has no description; say with --text what the object is")
-      image = try JobInputs.image(record.fileName, in: images, size: (record.width, record.height))
-      mask = try dataset.mask(for: annotation)
+      image = try JobInputs.image(record.fileName, in: images, size: record.size.map { ($0.width, $0.height) })
+      mask = try dataset.mask(for: annotation, height: image.height, width: image.width)
     }
   }
 

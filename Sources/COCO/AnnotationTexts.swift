@@ -1,75 +1,144 @@
-/// The texts of a COCO-schema file's annotations and the ids of its images, without masks and sizes.
+/// The texts of a COCO-schema file's annotations and the ids of its images, without masks, sizes and pictures.
 ///
-/// A captions file may list images by their id alone, which is all that comparing texts needs.
+/// A captions file may list images by their id alone, which is all that comparing texts needs. Annotations need no id where nobody
+/// asks for it; a record that can't be used is left out, and `problems` says which and why.
 struct AnnotationTexts {
-  struct Record {
-    let id: Int64
+  struct Record: ListedRecord {
+    /// Its place where it has none.
+    var id: Int64
+    let statedID: Int64?
     let imageID: Int64
     let description: String?
     let caption: String?
     let question: String?
     let answers: [String]?
+    let position: Int
+    let faults: [(key: RecordKey, error: COCOError)]
   }
 
-  /// In the order of the file.
+  /// In the order of the file; none is there twice.
   private(set) var imageIDs: [Int64] = []
   private(set) var records: [Record] = []
+  private(set) var problems = RecordProblems()
 
-  /// - Throws: `COCOError` without the file's name: JSON, types, ids that occur twice, annotations of unknown images.
-  init(_ json: [UInt8]) throws {
+  /// - Parameter needsIDs: whether an annotation must have an id, and one of its own.
+  /// - Throws: `COCOError` without the file's name, where the whole can't be read as a COCO file.
+  init(_ json: [UInt8], needsIDs: Bool) throws {
     var reader = JSONReader(json)
     var seen: Set<String> = []
+    var images: Set<Int64> = []
     try reader.readObject { reader, key in
       guard key == "images" || key == "annotations" else {
         try reader.skipValue()
         return
       }
       guard seen.insert(key).inserted else { throw reader.failure("the key occurs twice") }
+      var position = 0
       try reader.readArray { reader in
         if key == "images" {
-          imageIDs.append(try Self.imageID(&reader))
-        } else {
-          records.append(try Self.record(&reader))
+          if let id = try imageID(&reader, at: position), images.insert(id).inserted { imageIDs.append(id) }
+        } else if let record = try record(&reader, at: position, needsIDs) {
+          records.append(record)
         }
+        position += 1
       }
     }
     try reader.finish()
     for key in ["images", "annotations"] where !seen.contains(key) {
       throw COCOError(problem: "the key \"\(key)\" is missing: a COCO file has images and annotations")
     }
-    let images = try uniqueIndex(imageIDs, of: "images")
-    _ = try uniqueIndex(records.map(\.id), of: "annotations")
-    for (at, record) in records.enumerated() where images[record.imageID] == nil {
-      throw COCOError(
-        jsonPath: "annotations[\(at)].image_id",
-        problem: "there is no image with the id \(record.imageID) in the file")
+    let all = records
+    records = []
+    for record in all {
+      guard !images.contains(record.imageID) else {
+        records.append(record)
+        continue
+      }
+      lose(
+        .annotation, at: record.position, id: record.statedID,
+        COCOError(
+          jsonPath: "annotations[\(record.position)].image_id",
+          problem: "there is no image with the id \(record.imageID) in the file"))
     }
+    if needsIDs { leaveOutRepeatedIDs() }
+    problems.sort()
   }
 
-  private static func imageID(_ reader: inout JSONReader) throws -> Int64 {
+  /// Leaves a record out that lacks what its reader needs.
+  mutating func lose(_ record: Record, _ problem: String) {
+    let error = record.faults.first?.error ?? COCOError(jsonPath: "annotations[\(record.position)]", problem: problem)
+    lose(.annotation, at: record.position, id: record.statedID, error)
+  }
+
+  private mutating func lose(_ kind: RecordProblem.Kind, at position: Int, id: Int64?, _ error: COCOError) {
+    problems.add(RecordProblem(kind, at: position, id: id, error, cost: .record))
+  }
+
+  private mutating func leaveOutRepeatedIDs() {
+    let found = RepeatedIDs(records) { _, _ in false }
+    for places in found.ambiguous.values {
+      for (index, at) in places.enumerated() {
+        let other = records[places[index == 0 ? 1 : 0]].position
+        lose(
+          .annotation, at: records[at].position, id: records[at].id,
+          COCOError(
+            jsonPath: "annotations[\(records[at].position)].id",
+            problem: "the id \(records[at].id) is taken: annotations[\(other)] has it too"))
+      }
+    }
+    let dropped = Set(found.ambiguous.values.joined())
+    if !dropped.isEmpty { records = records.indices.filter { !dropped.contains($0) }.map { records[$0] } }
+  }
+
+  private mutating func imageID(_ reader: inout JSONReader, at position: Int) throws -> Int64? {
+    guard try reader.peek() == .object else {
+      try skip(.image, &reader, at: position)
+      return nil
+    }
     var id: Int64?
+    var values = RecordValues()
     try reader.readObject { reader, key in
-      if key == "id" { id = try reader.readInteger() } else { try reader.skipValue() }
+      if key == "id" { id = try values.read(.id, &reader) { try $0.readID() } } else { try reader.skipValue() }
     }
-    return try reader.required(id, "id")
+    if id == nil { lose(.image, at: position, id: nil, values.missing(.id, named: "id", reader)) }
+    return id
   }
 
-  private static func record(_ reader: inout JSONReader) throws -> Record {
+  private mutating func record(_ reader: inout JSONReader, at position: Int, _ needsIDs: Bool) throws -> Record? {
+    guard try reader.peek() == .object else {
+      try skip(.annotation, &reader, at: position)
+      return nil
+    }
     var (id, imageID): (Int64?, Int64?)
     var (description, caption, question, answers): (String?, String?, String?, [String]?)
+    var values = RecordValues()
     try reader.readObject { reader, key in
       switch key {
-      case "id": id = try reader.readInteger()
-      case "image_id": imageID = try reader.readInteger()
-      case "description": description = try reader.readOptional { try $0.readString() }
-      case "caption": caption = try reader.readOptional { try $0.readString() }
-      case "question": question = try reader.readOptional { try $0.readString() }
-      case "answers": answers = try reader.readOptional(DatasetContents.answers)
+      case "id": id = try values.read(.id, &reader) { try $0.readID() }
+      case "image_id": imageID = try values.read(.imageID, &reader) { try $0.readID() }
+      case "description": description = try values.read(.description, &reader) { try $0.readString() }
+      case "caption": caption = try values.read(.caption, &reader) { try $0.readString() }
+      case "question": question = try values.read(.question, &reader) { try $0.readString() }
+      case "answers": answers = try values.read(.answers, &reader, DatasetContents.answers)
       default: try reader.skipValue()
       }
     }
+    if needsIDs, id == nil {
+      lose(.annotation, at: position, id: nil, values.missing(.id, named: "id", reader))
+      return nil
+    }
+    guard let imageID else {
+      lose(.annotation, at: position, id: id, values.missing(.imageID, named: "image_id", reader))
+      return nil
+    }
     return Record(
-      id: try reader.required(id, "id"), imageID: try reader.required(imageID, "image_id"), description: description,
-      caption: caption, question: question, answers: answers)
+      id: id ?? Int64(position), statedID: id, imageID: imageID, description: description, caption: caption, question: question,
+      answers: answers, position: position, faults: values.faults)
+  }
+
+  private mutating func skip(_ kind: RecordProblem.Kind, _ reader: inout JSONReader, at position: Int) throws {
+    let error = reader.failure("\(try reader.peek().rawValue), where an object is expected")
+    try reader.skipValue()
+    lose(kind, at: position, id: nil, error)
   }
 }

@@ -1,5 +1,7 @@
+import Files
+
 /// What is wrong with a COCO file or one of its masks, and where.
-public struct COCOError: Error, CustomStringConvertible, Equatable, Sendable {
+public struct COCOError: ContentFault, CustomStringConvertible, Equatable, Sendable {
   /// The file as the user named it; nil where a value did not come from a file.
   public let file: String?
   /// The place inside the file, such as `annotations[3].segmentation`; empty for the whole.

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// What people said of each image: the captions of a COCO captions file, or the descriptions of a key-object dataset, of
@@ -16,47 +17,62 @@ public struct CaptionReferences: Sendable, Equatable {
 
   /// The file as the user named it.
   public let name: String
-  /// In the order of the file.
+  /// Those that have a text, in the order of the file.
   public let images: [Image]
+  /// The ids of the images of which nothing is said.
+  public let silent: [Int64]
+  /// The ids of the images of which nothing is said that can be read.
+  public let unreadable: [Int64]
+  /// What is wrong with the file's records: those that can't be used are left out.
+  public let problems: RecordProblems
 
   public init(name: String, images: [Image]) {
     self.name = name
     self.images = images
+    (silent, unreadable) = ([], [])
+    problems = RecordProblems()
   }
 
-  /// - Throws: `COCOError` naming file and place.
+  /// - Throws: `COCOError` naming file and place, where the whole can't be used; what `InputFile.read` throws.
   public init(contentsOf url: URL) throws {
-    try self.init(json: [UInt8](Data(readingCOCO: url)), name: url.path)
+    try self.init(json: try InputFile.read(url), name: url.path)
   }
 
-  /// - Throws: `COCOError` naming file and place: also where an annotation has no text, or an image no annotation.
+  /// - Throws: `COCOError` naming file and place, where the whole can't be used, or no image has a text.
   public init(json: [UInt8], name: String) throws {
     self.name = name
-    images = try COCOError.inFile(name) {
-      let file = try AnnotationTexts(json)
-      var texts: [Int64: [String]] = [:]
-      for (at, record) in file.records.enumerated() {
-        guard let text = record.description ?? record.caption else {
-          throw COCOError(jsonPath: "annotations[\(at)]", problem: Self.noText(record))
-        }
-        texts[record.imageID, default: []].append(text)
+    var file = try COCOError.inFile(name) { try AnnotationTexts(json, needsIDs: false) }
+    var texts: [Int64: [String]] = [:]
+    var odd: Set<Int64> = []
+    for record in file.records {
+      guard let text = record.description ?? record.caption else {
+        file.lose(record, Self.noText(record))
+        odd.insert(record.imageID)
+        continue
       }
-      let images = try file.imageIDs.enumerated().map { at, id in
-        guard let texts = texts[id] else {
-          throw COCOError(
-            jsonPath: "images[\(at)]", problem: "image \(id) has no annotation, so no text to compare with")
-        }
-        return Image(id: id, texts: texts)
-      }
-      guard !images.isEmpty else { throw COCOError(jsonPath: "images", problem: "there is no image") }
-      return images
+      texts[record.imageID, default: []].append(text)
+    }
+    images = file.imageIDs.compactMap { id in texts[id].map { Image(id: id, texts: $0) } }
+    silent = file.imageIDs.filter { texts[$0] == nil && !odd.contains($0) }
+    unreadable = file.imageIDs.filter { texts[$0] == nil && odd.contains($0) }
+    problems = file.problems
+    guard !images.isEmpty else {
+      throw COCOError(
+        file: name, jsonPath: "images",
+        problem: "there is no image of which something is said" + problems.lost.prefix(5).map { "\n  \($0)" }.joined())
     }
   }
 
   private static func noText(_ record: AnnotationTexts.Record) -> String {
     record.question == nil
-      ? "annotation \(record.id) has neither \"caption\" nor \"description\": captions are compared with a COCO captions "
+      ? "has neither \"caption\" nor \"description\": captions are compared with a COCO captions "
         + "file or a key-object dataset"
-      : "annotation \(record.id) is a question, where a \"caption\" or a \"description\" is expected"
+      : "is a question, where a \"caption\" or a \"description\" is expected"
+  }
+}
+
+extension CaptionReferences {
+  public static func == (a: CaptionReferences, b: CaptionReferences) -> Bool {
+    a.name == b.name && a.images == b.images && a.silent == b.silent
   }
 }

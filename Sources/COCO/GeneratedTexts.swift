@@ -1,6 +1,10 @@
+import Files
 import Foundation
 
 /// Generated texts, as `generate` writes them: captions in COCO's results format, answers in VQA's.
+///
+/// One odd record refuses the file, as in coco-caption and VQA's own program: who leaves out a result that a model gave would score
+/// another model.
 public struct GeneratedTexts: Sendable, Equatable {
   /// One caption of an image, one answer to a question, or one description of an object.
   public struct Entry: Sendable, Equatable {
@@ -20,9 +24,9 @@ public struct GeneratedTexts: Sendable, Equatable {
   /// In the order of the file; no id occurs twice.
   public let entries: [Entry]
 
-  /// - Throws: `COCOError` naming file and place.
+  /// - Throws: `COCOError` naming file and place; what `InputFile.read` throws.
   public init(contentsOf url: URL, kind: ImageTextDataset.Kind) throws {
-    try self.init(json: [UInt8](Data(readingCOCO: url)), name: url.path, kind: kind)
+    try self.init(json: try InputFile.read(url), name: url.path, kind: kind)
   }
 
   /// - Throws: `COCOError` naming file and place.
@@ -45,8 +49,12 @@ public struct GeneratedTexts: Sendable, Equatable {
       var (id, text): (Int64?, String?)
       try reader.readObject { reader, key in
         switch key {
-        case kind.idKey: id = try reader.readInteger()
-        case kind.textKey: text = try reader.readString()
+        case kind.idKey:
+          guard id == nil else { throw reader.failure("the key occurs twice") }
+          id = try reader.readID()
+        case kind.textKey:
+          guard text == nil else { throw reader.failure("the key occurs twice") }
+          text = try reader.readString()
         default: try reader.skipValue()
         }
       }

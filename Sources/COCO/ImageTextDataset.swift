@@ -1,5 +1,3 @@
-import Foundation
-
 /// An image, what is asked about it, and what should be answered.
 public struct ImageTextExample: Sendable, Equatable {
   /// The annotation's or question's id.
@@ -13,16 +11,6 @@ public struct ImageTextExample: Sendable, Equatable {
   public let prompt: String?
   /// Nil where the file has no answer.
   public let target: String?
-
-  public struct ImageSize: Sendable, Equatable {
-    public let width: Int
-    public let height: Int
-
-    public init(width: Int, height: Int) {
-      self.width = width
-      self.height = height
-    }
-  }
 
   public init(id: Int64, imageID: Int64, fileName: String, size: ImageSize?, prompt: String?, target: String?) {
     self.id = id
@@ -48,6 +36,10 @@ public struct ImageTextDataset: Sendable {
   public let kind: Kind
   /// Ascending by id.
   public let examples: [ImageTextExample]
+  /// What is wrong with the file's records: those that can't be used are left out.
+  public let problems: RecordProblems
+  /// Questions of a VQA v2 file that its annotation file says nothing of; they are no examples.
+  public let unannotated: Int
 
   /// A key-object dataset (with descriptions, or with questions and answers), a COCO captions file, or a VQA v2 question
   /// file.
@@ -56,14 +48,15 @@ public struct ImageTextDataset: Sendable {
   ///   - json: the file's bytes, and `name` what errors call it.
   ///   - annotations: the answers of a VQA v2 question file.
   ///   - images: lists the files in the folder of images; asked for a question file, which doesn't name them.
-  /// - Throws: `COCOError` naming file and place.
+  /// - Throws: `COCOError` naming file and place, where the whole can't be read as one of these.
   public init(
     json: [UInt8], name: String, annotations: (json: [UInt8], name: String)? = nil, images: () throws -> [String]
   ) throws {
     do {
       if try Self.keys(of: json).contains("questions") {
+        let questions = try VQAExamples(questions: json, name: name, annotations: annotations, images: images())
         kind = .questions
-        examples = try VQAExamples(questions: json, name: name, annotations: annotations, images: images()).examples
+        (examples, problems, unannotated) = (questions.examples, questions.problems, questions.unannotated)
         return
       }
     } catch let error as COCOError where error.file == nil {
@@ -73,23 +66,41 @@ public struct ImageTextDataset: Sendable {
       throw COCOError(
         file: annotations.name, problem: "annotations go with a VQA v2 question file, and \(name) has no \"questions\"")
     }
-    let dataset = try KeyObjectDataset(json: Data(json), name: name)
+    let dataset = try KeyObjectDataset(json: json, name: name)
+    var problems = dataset.problems
+    // Most annotations say which of the two a file is; the others are odd.
     let asked = dataset.annotations.count { $0.question != nil }
-    guard asked == 0 || asked == dataset.annotations.count else {
-      let at = dataset.annotations.firstIndex { $0.question == nil } ?? 0
-      throw COCOError(
-        file: name, jsonPath: "annotations[\(at)]", problem: "has no \"question\", which others of the file have")
-    }
-    kind = asked > 0 ? .questions : .captions
+    let isAsked = asked > 0 && 2 * asked >= dataset.annotations.count
+    kind = isAsked ? .questions : .captions
+    unannotated = 0
     examples = dataset.annotationsByID().compactMap { annotation in
-      dataset.image(annotation.imageID).map { image in
-        ImageTextExample(
-          id: annotation.id, imageID: image.id, fileName: image.fileName,
-          size: ImageTextExample.ImageSize(width: image.width, height: image.height), prompt: annotation.question,
-          target: annotation.question != nil
-            ? annotation.answers.flatMap(Self.majority) : annotation.description ?? annotation.caption)
+      guard let image = dataset.image(annotation.imageID) else { return nil }
+      let text = isAsked ? annotation.question : annotation.description ?? annotation.caption
+      if text == nil, isAsked || annotation.question != nil {
+        problems.add(
+          RecordProblem(
+            .annotation, at: annotation.position, id: annotation.id,
+            dataset.fault(of: annotation, isAsked ? .question : .description)
+              ?? COCOError(
+                jsonPath: "annotations[\(annotation.position)]",
+                problem: isAsked
+                  ? "has no \"question\", which most of the file have"
+                  : "is a question, which most of the file are not"), cost: .record))
+        return nil
       }
+      return ImageTextExample(
+        id: annotation.id, imageID: image.id, fileName: image.fileName, size: image.size,
+        prompt: isAsked ? annotation.question : nil,
+        target: isAsked ? annotation.answers.flatMap(Self.majority) : text)
     }
+    problems.sort()
+    self.problems = problems
+  }
+
+  /// What is left out, a line each, for people.
+  public var warnings: [String] {
+    problems.warnings()
+      + (unannotated > 0 ? ["\(unannotated) questions have no annotation and are left out, as by VQA's own program"] : [])
   }
 
   /// The same examples, each about its own object.
@@ -97,12 +108,14 @@ public struct ImageTextDataset: Sendable {
   /// - Throws: `COCOError` where they are questions.
   public func ofObjects(named name: String) throws -> ImageTextDataset {
     guard kind != .questions else { throw COCOError(file: name, problem: "holds questions, not objects to describe") }
-    return ImageTextDataset(kind: .objects, examples: examples)
+    return ImageTextDataset(kind: .objects, examples: examples, problems: problems, unannotated: unannotated)
   }
 
-  private init(kind: Kind, examples: [ImageTextExample]) {
+  private init(kind: Kind, examples: [ImageTextExample], problems: RecordProblems, unannotated: Int) {
     self.kind = kind
     self.examples = examples
+    self.problems = problems
+    self.unannotated = unannotated
   }
 
   /// The most frequent answer; the first among equals.

@@ -3,6 +3,8 @@
 /// Annotation files are tens to hundreds of megabytes of numbers, of which a job needs a few masks at a time.
 /// On a 50 MB file Foundation's `JSONDecoder` took 8 s and `JSONSerialization` 15 s and 1 GB; this reader
 /// takes less than one, lets the caller skip a value and come back to its bytes, and knows where it is.
+///
+/// As Python's reader does, it takes `NaN`, `Infinity` and `-Infinity` for numbers: Python's writer makes them.
 struct JSONReader {
   enum Kind: String {
     case object = "an object"
@@ -49,6 +51,25 @@ struct JSONReader {
 
   func failure(_ problem: String) -> COCOError { COCOError(jsonPath: path, problem: problem) }
 
+  /// Reads a value, or skips it where it isn't what `read` expects.
+  ///
+  /// - Returns: what was read, or what is wrong with it.
+  /// - Throws: `COCOError` where the value isn't JSON: what follows can't be read then.
+  mutating func attempt<Value>(
+    _ read: (inout JSONReader) throws -> Value
+  ) throws -> Result<Value, COCOError> {
+    let (start, outerDepth, outerSteps) = (position, depth, steps.count)
+    do {
+      return .success(try read(&self))
+    } catch let error as COCOError {
+      position = start
+      depth = outerDepth
+      steps.removeLast(steps.count - outerSteps)
+      try skipValue()
+      return .failure(error)
+    }
+  }
+
   private func malformed(_ problem: String) -> COCOError {
     failure("not JSON at byte \(position): \(problem)")
   }
@@ -59,11 +80,12 @@ struct JSONReader {
   mutating func peek() throws -> Kind {
     skipSpace()
     guard position < end else { throw malformed("the text ends where a value should be") }
+    if position == 0, let complaint = Self.complaint(bytes) { throw failure(complaint) }
     switch bytes[position] {
     case UInt8(ascii: "{"): return .object
     case UInt8(ascii: "["): return .array
     case UInt8(ascii: "\""): return .string
-    case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number
+    case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "N"), UInt8(ascii: "I"): return .number
     case UInt8(ascii: "t"), UInt8(ascii: "f"): return .bool
     case UInt8(ascii: "n"): return .null
     case let byte: throw malformed("\(Self.quoted(byte)) can't begin a value")
@@ -77,7 +99,7 @@ struct JSONReader {
       guard reader.position < reader.end, reader.bytes[reader.position] == UInt8(ascii: "\"") else {
         throw reader.malformed("a key in double quotes is missing")
       }
-      let key = try reader.readString()
+      let key = try reader.readKey()
       reader.skipSpace()
       try reader.take(UInt8(ascii: ":"))
       reader.steps.append(.key(key))
@@ -100,23 +122,28 @@ struct JSONReader {
     try expect(.string)
     let start = position + 1
     try skipString()
-    let content = bytes[start..<position - 1]
-    let escaped = content.contains(UInt8(ascii: "\\"))
-    guard let text = escaped ? Self.unescape(content) : String(validating: content, as: UTF8.self) else {
-      position = start - 1
-      throw malformed("the string is not UTF-8, or has an escape that means nothing")
+    guard let text = Self.text(bytes[start..<position - 1]) else {
+      throw failure("the string is not UTF-8, or has an escape that means nothing, such as half of a surrogate pair")
     }
     return text
   }
 
-  /// Reads a whole number; `7.0` is one.
+  /// A key that is no text can't be one that anybody asks for.
+  private mutating func readKey() throws -> String {
+    let start = position + 1
+    try skipString()
+    let content = bytes[start..<position - 1]
+    return Self.text(content) ?? String(decoding: content, as: UTF8.self)
+  }
+
+  /// Reads a whole number; `7.0` is one. With a point or an exponent it is a double to whoever wrote it, exact below 2⁵³ only.
   mutating func readInteger() throws -> Int64 {
     try expect(.number)
     let start = position
     try skipNumber()
     let token = bytes[start..<position]
     if let value = Int64(String(decoding: token, as: UTF8.self)) { return value }
-    guard let value = Int64(exactly: Self.double(token)) else {
+    guard let value = Int64(exactly: Self.double(token)), value.magnitude < 1 << 53 else {
       throw failure("\(String(decoding: token.prefix(40), as: UTF8.self)) is not a whole number of 64 bits")
     }
     return value
@@ -129,16 +156,11 @@ struct JSONReader {
     return Self.double(bytes[start..<position])
   }
 
-  /// Reads `true`, `false`, 0 or 1.
-  mutating func readFlag() throws -> Bool {
-    if try peek() == .bool {
-      let value = bytes[position] == UInt8(ascii: "t")
-      try takeWord(value ? "true" : "false")
-      return value
-    }
-    let value = try readInteger()
-    guard value == 0 || value == 1 else { throw failure("\(value): 0 or 1 is expected") }
-    return value == 1
+  mutating func readBool() throws -> Bool {
+    try expect(.bool)
+    let value = bytes[position] == UInt8(ascii: "t")
+    try takeWord(value ? "true" : "false")
+    return value
   }
 
   /// Takes a `null`, if one is next.
@@ -174,7 +196,7 @@ struct JSONReader {
       }
     case .string: try skipString()
     case .number: try skipNumber()
-    case .bool: _ = try readFlag()
+    case .bool: _ = try readBool()
     case .null: _ = try readNull()
     }
     return start..<position
@@ -240,7 +262,7 @@ struct JSONReader {
   private mutating func takeWord(_ word: StaticString) throws {
     let fits = end - position >= word.utf8CodeUnitCount
     guard fits, word.withUTF8Buffer({ bytes[position..<position + $0.count].elementsEqual($0) }) else {
-      throw malformed("the value is neither true, false nor null")
+      throw malformed("the value is none of true, false, null, NaN and Infinity")
     }
     position += word.utf8CodeUnitCount
   }
@@ -264,6 +286,10 @@ struct JSONReader {
 
   private mutating func skipNumber() throws {
     if position < end, bytes[position] == UInt8(ascii: "-") { position += 1 }
+    if position < end, bytes[position] == UInt8(ascii: "I") { return try takeWord("Infinity") }
+    if position < end, bytes[position] == UInt8(ascii: "N"), position == 0 || bytes[position - 1] != UInt8(ascii: "-") {
+      return try takeWord("NaN")
+    }
     let integer = skipDigits()
     guard integer > 0, integer == 1 || bytes[position - integer] != UInt8(ascii: "0") else {
       throw malformed("a number begins with digits, the first of several not 0")
@@ -315,6 +341,10 @@ struct JSONReader {
   }
 
   /// - Returns: nil where an escape means nothing or the text is not UTF-8.
+  private static func text(_ content: ArraySlice<UInt8>) -> String? {
+    content.contains(UInt8(ascii: "\\")) ? unescape(content) : String(validating: content, as: UTF8.self)
+  }
+
   private static func unescape(_ content: ArraySlice<UInt8>) -> String? {
     var units: [UInt8] = []
     units.reserveCapacity(content.count)

@@ -43,7 +43,14 @@ extension KeyObjectDataset {
     }
     let used = Set(chosen.map(\.annotation.imageID))
     let images = images.filter { used.contains($0.id) }
-    list("images", count: images.count, end: ",") { json.append(contentsOf: bytes[images[$0].json]) }
+    list("images", count: images.count, end: ",") { at in
+      let image = images[at]
+      guard let id = image.idText else { return json.append(contentsOf: bytes[image.json]) }
+      // An id in quotes would be another than the annotations' to pycocotools.
+      json.append(contentsOf: bytes[image.json.lowerBound..<id.lowerBound])
+      append("\(image.id)")
+      json.append(contentsOf: bytes[id.upperBound..<image.json.upperBound])
+    }
     try list("categories", count: categories.count, end: ",") { at in
       let (category, above) = (categories[at], categories[at].supercategory)
       append("{\"id\": \(category.id), \"name\": \(try string(category.name))")

@@ -1,9 +1,12 @@
+import Files
 import Foundation
 
 /// A key-object dataset, or any COCO instances file: images, categories and annotations, one sample each.
 ///
-/// Checked when read: the JSON, the types, that ids are unique and that each annotation's image exists. Masks stay as
-/// they are in the file until they are asked for: most of such a file is outlines, and a job needs few at a time.
+/// A record that can't be used is left out, and `problems` says which and why: one without an id, one whose id another has, an
+/// annotation of no image. A value that isn't what it should be is treated as if it were absent, and matters to those alone
+/// who need it (`fault(of:_:)`). Masks stay as they are in the file until they are asked for: most of such a file is outlines,
+/// and a job needs few at a time.
 public struct KeyObjectDataset: Sendable {
   /// The file as the user named it: every error begins with it.
   public let name: String
@@ -12,36 +15,54 @@ public struct KeyObjectDataset: Sendable {
   public let categories: [Category]
   /// In the order of the file.
   public let annotations: [Annotation]
+  /// Everything that is wrong with the file's records but for what is in outlines (`outlineProblems(of:)`).
+  public let problems: RecordProblems
 
   let bytes: [UInt8]
   let licenses: Range<Int>?
   private let imageIndex: [Int64: Int]
   private let categoryIndex: [Int64: Int]
 
-  /// - Throws: `COCOError` with the file and the place in it, such as `annotations[3].image_id`.
+  /// - Throws: `COCOError` naming the file, where it isn't a COCO file; what `InputFile.read` throws.
   public init(contentsOf url: URL) throws {
-    try self.init(json: try Data(readingCOCO: url), name: url.path)
+    try self.init(json: try InputFile.read(url), name: url.path)
   }
 
   /// - Parameter name: what errors call the file.
-  public init(json: Data, name: String) throws {
-    bytes = [UInt8](json)
+  /// - Throws: `COCOError` naming the file, where it isn't a COCO file.
+  public init(json: Data, name: String) throws { try self.init(json: [UInt8](json), name: name) }
+
+  /// - Parameter name: what errors call the file.
+  /// - Throws: `COCOError` naming the file, where it isn't a COCO file.
+  public init(json: [UInt8], name: String) throws { try self.init(json: json, name: name, needs: DatasetNeeds()) }
+
+  /// A COCO file of which only the annotations' texts are needed: images may lack the names of their pictures.
+  ///
+  /// - Throws: as `init(contentsOf:)`.
+  public init(textsOf url: URL) throws {
+    try self.init(json: try InputFile.read(url), name: url.path, needs: DatasetNeeds(pictures: false))
+  }
+
+  /// A COCO instances file to make another of: an annotation whose id is taken gets a new one, instead of both being left out.
+  ///
+  /// - Throws: as `init(contentsOf:)`.
+  public init(renumbering url: URL) throws {
+    try self.init(json: try InputFile.read(url), name: url.path, needs: DatasetNeeds(newIDs: true))
+  }
+
+  init(json: [UInt8], name: String, needs: DatasetNeeds) throws {
+    bytes = json
     self.name = name
-    do {
-      let contents = try DatasetContents(bytes)
-      (images, categories, annotations) = (contents.images, contents.categories, contents.annotations)
-      licenses = contents.licenses
-      imageIndex = try uniqueIndex(images.map(\.id), of: "images")
-      categoryIndex = try uniqueIndex(categories.map(\.id), of: "categories")
-      _ = try uniqueIndex(annotations.map(\.id), of: "annotations")
-    } catch let error as COCOError {
-      throw error.inFile(name)
-    }
-    for (at, annotation) in annotations.enumerated() where imageIndex[annotation.imageID] == nil {
-      throw COCOError(
-        file: name, jsonPath: "annotations[\(at)].image_id",
-        problem: "there is no image with the id \(annotation.imageID) in the file")
-    }
+    let contents = try COCOError.inFile(name) { try DatasetContents(json, needs: needs) }
+    (images, categories, annotations) = (contents.images, contents.categories, contents.annotations)
+    licenses = contents.licenses
+    problems = contents.problems
+    imageIndex = Self.index(images.map(\.id))
+    categoryIndex = Self.index(categories.map(\.id))
+  }
+
+  private static func index(_ ids: [Int64]) -> [Int64: Int] {
+    Dictionary(zip(ids, ids.indices), uniquingKeysWith: { first, _ in first })
   }
 
   /// The image with this id; nil where there is none.
@@ -52,35 +73,85 @@ public struct KeyObjectDataset: Sendable {
 
   /// The annotations, ascending by id: the order of samples everywhere.
   public func annotationsByID() -> [Annotation] { annotations.sorted { $0.id < $1.id } }
+
+  /// What is wrong with a value of an annotation, with the file and the place in it; nil where it is sound or absent. To be asked by
+  /// whoever needs a value that isn't there.
+  public func fault(of annotation: Annotation, _ key: AnnotationKey) -> COCOError? {
+    guard annotation.faulty & key.key.bit != 0 else { return nil }
+    let place = "annotations[\(annotation.position)].\(key.rawValue)"
+    let listed = problems.problem(.annotation, at: annotation.position, place: place)
+    return COCOError(file: name, jsonPath: listed?.place ?? place, problem: listed?.problem ?? "can't be read")
+  }
+}
+
+/// The keys of an annotation that need not be there, and are treated as absent where they aren't what they should be.
+public enum AnnotationKey: String, Sendable {
+  case categoryID = "category_id"
+  case isCrowd = "iscrowd"
+  case area
+  case boundingBox = "bbox"
+  case segmentation
+  case description
+  case caption
+  case question
+  case answers
+
+  var key: RecordKey {
+    switch self {
+    case .categoryID: .categoryID
+    case .isCrowd: .isCrowd
+    case .area: .area
+    case .boundingBox: .boundingBox
+    case .segmentation: .segmentation
+    case .description: .description
+    case .caption: .caption
+    case .question: .question
+    case .answers: .answers
+    }
+  }
+}
+
+/// An image's size in pixels.
+public struct ImageSize: Sendable, Equatable, Hashable {
+  public let width: Int
+  public let height: Int
+
+  public init(width: Int, height: Int) {
+    self.width = width
+    self.height = height
+  }
 }
 
 /// An image of a COCO file.
-public struct ImageRecord: Sendable, Equatable {
-  public let id: Int64
+public struct ImageRecord: Sendable, Equatable, ListedRecord {
+  public internal(set) var id: Int64
   /// The name of its file, below the folder of images.
   public let fileName: String
-  /// - Units: pixels.
-  public let width: Int
-  /// - Units: pixels.
-  public let height: Int
+  /// What the file says of its size; nil where it says nothing, or nothing that can be. The picture itself knows it.
+  public let size: ImageSize?
 
   /// Where its record is in the file.
   let json: Range<Int>
+  /// Where its id is, where that is a string.
+  let idText: Range<Int>?
+  let position: Int
 }
 
 /// A category of a COCO file.
-public struct Category: Sendable, Equatable {
-  public let id: Int64
+public struct Category: Sendable, Equatable, ListedRecord {
+  public internal(set) var id: Int64
   public let name: String
   public let supercategory: String?
+
+  let position: Int
 }
 
 /// An annotation of a COCO file: one object, and what is said of it.
-public struct Annotation: Sendable, Equatable {
-  public let id: Int64
+public struct Annotation: Sendable, Equatable, ListedRecord {
+  public internal(set) var id: Int64
   public let imageID: Int64
   public let categoryID: Int64?
-  /// Whether it marks a crowd, that is several objects at once.
+  /// Whether it marks a crowd, that is several objects at once; false where the file doesn't say.
   public let isCrowd: Bool
   /// The area the file states. - Units: pixels.
   public let area: Double?
@@ -94,8 +165,10 @@ public struct Annotation: Sendable, Equatable {
   public let boundingBox: BoundingBox?
 
   /// Where in the file its segmentation is, and its place in the list, for errors.
-  let segmentation: Range<Int>?
-  let position: Int
+  var segmentation: Range<Int>?
+  var position: Int
+  /// The bits of the keys whose values can't be used.
+  let faulty: UInt32
 }
 
 /// An object's rectangle. - Units: pixels.
@@ -104,16 +177,12 @@ public struct BoundingBox: Sendable, Equatable {
   public let y: Double
   public let width: Double
   public let height: Double
-}
 
-extension Data {
-  /// - Throws: `COCOError` naming the file.
-  init(readingCOCO url: URL) throws {
-    do {
-      try self.init(contentsOf: url)
-    } catch {
-      throw COCOError(file: url.path, problem: "can't be read: \(error.localizedDescription)")
-    }
+  public init(x: Double, y: Double, width: Double, height: Double) {
+    self.x = x
+    self.y = y
+    self.width = width
+    self.height = height
   }
 }
 
@@ -124,19 +193,4 @@ extension COCOError {
   static func inFile<R>(_ name: String, _ body: () throws -> R) throws -> R {
     do { return try body() } catch let error as COCOError { throw error.inFile(name) }
   }
-}
-
-/// Where each id is in a `list`.
-///
-/// - Throws: `COCOError` where an id occurs twice.
-func uniqueIndex(_ ids: [Int64], of list: String) throws -> [Int64: Int] {
-  var index: [Int64: Int] = [:]
-  index.reserveCapacity(ids.count)
-  for (at, id) in ids.enumerated() {
-    if let earlier = index.updateValue(at, forKey: id) {
-      throw COCOError(
-        jsonPath: "\(list)[\(at)].id", problem: "the id \(id) is taken: \(list)[\(earlier)] has it already")
-    }
-  }
-  return index
 }

@@ -9,65 +9,61 @@ enum PolygonRasterizer {
   static let maximumSteps = 1 << 26
   private static let scale = 5.0
 
-  /// - Parameter polygons: one list of x0, y0, x1, y1, … for each part; in pixels.
-  /// - Throws: `COCOError` whose JSON path is below the list of polygons, such as `[0][5]`.
-  static func mask(of polygons: [[Double]], height: Int, width: Int) throws -> BinaryMask {
-    try BinaryMask.checkSize(height: height, width: width)
-    let outlines = try fineOutlines(polygons)
-    var canvas = MaskCanvas(height: height, width: width)
-    var steps = 0
-    for (part, outline) in outlines.enumerated() {
-      for (a, b) in zip(outline, outline.dropFirst() + outline.prefix(1)) { steps += a.steps(to: b) }
-      guard steps <= maximumSteps else {
-        throw COCOError(
-          jsonPath: "[\(part)]",
-          problem: "the outline is over \(maximumSteps / Int(scale)) pixels long: such coordinates can't be meant")
-      }
-      let boundaries = boundaries(of: outline, height: height, width: width)
-      for at in stride(from: 0, to: boundaries.count, by: 2) {
-        let end = at + 1 < boundaries.count ? boundaries[at + 1] : height * width
-        canvas.paint(boundaries[at]..<end)
-      }
-    }
-    return canvas.mask
+  /// A polygon on the fine grid, and the steps round it.
+  struct FineOutline {
+    fileprivate let points: [Point]
+    let steps: Int
   }
 
-  /// Refuses what no mask can be made of.
-  static func check(_ polygons: [[Double]]) throws { _ = try fineOutlines(polygons) }
-
-  private struct Point {
+  fileprivate struct Point {
     var x: Int
     var y: Int
 
     func steps(to other: Point) -> Int { max(abs(other.x - x), abs(other.y - y)) + 1 }
   }
 
-  private static func fineOutlines(_ polygons: [[Double]]) throws -> [[Point]] {
-    guard !polygons.isEmpty else { throw COCOError(problem: "there is no polygon in the list") }
-    return try polygons.enumerated().map { part, coordinates in try fineOutline(coordinates, part: part) }
-  }
-
-  private static func fineOutline(_ coordinates: [Double], part: Int) throws -> [Point] {
+  /// - Parameter coordinates: x0, y0, x1, y1, …, in pixels. The last of an odd number is dropped, as pycocotools does.
+  /// - Throws: `COCOError` whose JSON path is below the polygon, such as `[5]`: fewer than three points, a coordinate that no
+  ///   image can have.
+  static func fineOutline(_ coordinates: [Double]) throws -> FineOutline {
     guard coordinates.count >= 6 else {
       throw COCOError(
-        jsonPath: "[\(part)]",
         problem: "a polygon of \(coordinates.count) coordinates: at least 6 (three points) are needed")
     }
-    guard coordinates.count.isMultiple(of: 2) else {
-      throw COCOError(
-        jsonPath: "[\(part)]",
-        problem: "a polygon of \(coordinates.count) coordinates: x and y alternate, so the number must be even")
-    }
-    let fine = try coordinates.enumerated().map { index, value in
-      let fine = scale * value + 0.5
-      guard abs(fine) < Double(maximumSteps) else {  // NaN fails too
+    var fine: [Int] = []
+    fine.reserveCapacity(coordinates.count)
+    for (index, value) in coordinates.enumerated() {
+      let scaled = scale * value + 0.5
+      guard abs(scaled) < Double(maximumSteps) else {  // NaN fails too
         throw COCOError(
-          jsonPath: "[\(part)][\(index)]",
-          problem: "the coordinate \(value) lies beyond anything an image can have")
+          jsonPath: "[\(index)]", problem: "the coordinate \(value) lies beyond anything an image can have")
       }
-      return Int(fine)
+      fine.append(Int(scaled))
     }
-    return stride(from: 0, to: fine.count, by: 2).map { Point(x: fine[$0], y: fine[$0 + 1]) }
+    let points = (0..<fine.count / 2).map { Point(x: fine[2 * $0], y: fine[2 * $0 + 1]) }
+    var steps = 0
+    for (a, b) in zip(points, points.dropFirst() + points.prefix(1)) { steps += a.steps(to: b) }
+    return FineOutline(points: points, steps: steps)
+  }
+
+  /// Counts the steps round one more outline of an annotation.
+  ///
+  /// - Throws: `COCOError` where they are too many; `steps` is unchanged then.
+  static func count(_ outline: FineOutline, in steps: inout Int) throws {
+    guard outline.steps <= maximumSteps - steps else {
+      throw COCOError(
+        problem: "the outline is over \(maximumSteps / Int(scale)) pixels long: such coordinates can't be meant")
+    }
+    steps += outline.steps
+  }
+
+  /// Sets the pixels inside an outline.
+  static func paint(_ outline: FineOutline, on canvas: inout MaskCanvas) {
+    let boundaries = boundaries(of: outline.points, height: canvas.height, width: canvas.width)
+    for at in stride(from: 0, to: boundaries.count, by: 2) {
+      let end = at + 1 < boundaries.count ? boundaries[at + 1] : canvas.height * canvas.width
+      canvas.paint(boundaries[at]..<end)
+    }
   }
 
   /// Where the mask switches, as ascending column-major positions.
@@ -122,9 +118,22 @@ extension BinaryMask {
   /// The union of the insides of `polygons`, as pycocotools' `merge(frPyObjects(polygons, height, width))`.
   ///
   /// - Parameter polygons: one list of x0, y0, x1, y1, … for each part; in pixels.
-  /// - Throws: `COCOError` for an impossible size, no polygon, a polygon of fewer than 6 or of an odd number of
-  ///   coordinates, and coordinates that are no number or beyond any image.
+  /// - Throws: `COCOError` for an impossible size, no polygon, a polygon of fewer than 6 coordinates, and coordinates that are
+  ///   no number or beyond any image.
   public init(polygons: [[Double]], height: Int, width: Int) throws {
-    self = try PolygonRasterizer.mask(of: polygons, height: height, width: width)
+    try Self.checkSize(height: height, width: width)
+    guard !polygons.isEmpty else { throw COCOError(problem: "there is no polygon in the list") }
+    var canvas = MaskCanvas(height: height, width: width)
+    var steps = 0
+    for (part, coordinates) in polygons.enumerated() {
+      do {
+        let outline = try PolygonRasterizer.fineOutline(coordinates)
+        try PolygonRasterizer.count(outline, in: &steps)
+        PolygonRasterizer.paint(outline, on: &canvas)
+      } catch let error as COCOError {
+        throw COCOError(jsonPath: "[\(part)]" + error.jsonPath, problem: error.problem)
+      }
+    }
+    self = canvas.mask
   }
 }

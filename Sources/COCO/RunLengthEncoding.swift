@@ -8,10 +8,13 @@ public struct RunLengthEncoding: Sendable, Equatable {
   /// The lengths of the runs; they sum to `height * width`.
   public let counts: [Int]
 
+  /// Reads lengths of runs. Where they end early, after a run of 1, the rest is 0: some writers leave that last run out.
+  ///
   /// - Throws: `COCOError` where the size is impossible, or where the counts are not a division of
   ///   `height * width` pixels.
   public init(height: Int, width: Int, counts: [Int]) throws {
     try BinaryMask.checkSize(height: height, width: width)
+    guard !counts.isEmpty else { throw COCOError(problem: "there are no runs") }
     let pixels = height * width
     var sum = 0
     for (index, count) in counts.enumerated() {
@@ -23,12 +26,17 @@ public struct RunLengthEncoding: Sendable, Equatable {
       }
       sum += count
     }
-    guard sum == pixels else {
-      throw COCOError(problem: "the runs sum to \(sum) pixels; a \(width) x \(height) mask has \(pixels)")
-    }
     self.height = height
     self.width = width
-    self.counts = counts
+    var whole = counts
+    if sum < pixels {
+      guard whole.count.isMultiple(of: 2) else {
+        throw COCOError(
+          problem: "the runs sum to \(sum) pixels, the last of them of 0; a \(width) x \(height) mask has \(pixels)")
+      }
+      whole.append(pixels - sum)
+    }
+    self.counts = whole
   }
 
   /// Reads pycocotools' compressed string: from the fourth count on the difference to the count two before,
@@ -92,8 +100,13 @@ public struct RunLengthEncoding: Sendable, Equatable {
 
   public func decoded() -> BinaryMask {
     var canvas = MaskCanvas(height: height, width: width)
-    for run in runs { canvas.paint(run) }
+    paint(on: &canvas)
     return canvas.mask
+  }
+
+  /// Sets the pixels of the runs on a canvas of the same size.
+  func paint(on canvas: inout MaskCanvas) {
+    for run in runs { canvas.paint(run) }
   }
 
   /// The number of pixels that are set.

@@ -1,131 +1,204 @@
-/// An annotation's outline as the file has it.
-public enum Segmentation: Sendable, Equatable {
-  /// One list of x0, y0, x1, y1, … for each part. - Units: pixels.
-  case polygons([[Double]])
-  case runs(RunLengthEncoding)
-}
+/// An annotation's outline: the parts of it that can be used, and what is wrong with the others.
+public struct Outline: Sendable {
+  /// One part. pycocotools knows polygons alone, or a list of run lengths; here a list may have both.
+  enum Part: Sendable {
+    case polygon(PolygonRasterizer.FineOutline)
+    case runs(RunLengthEncoding)
+  }
 
-extension KeyObjectDataset {
-  /// The annotation's segmentation, read from the file's bytes.
+  private(set) var parts: [(part: Part, path: String)] = []
+  /// What is wrong with the parts that are left out, with the place of each in the file.
+  public private(set) var lost: [COCOError] = []
+  /// Where the outline is in the file.
+  private let place: String
+
+  /// The parts that fit an image of this size, or an image whose size isn't known.
   ///
-  /// - Throws: `COCOError` with the file and the place in it, where it is missing or malformed.
-  public func segmentation(of annotation: Annotation) throws -> Segmentation {
-    let path = "annotations[\(annotation.position)].segmentation"
-    guard let range = annotation.segmentation else {
-      throw COCOError(file: name, jsonPath: path, problem: "annotation \(annotation.id) has no segmentation")
-    }
-    precondition(range.upperBound <= bytes.count, "the annotation is of another dataset")
-    var reader = JSONReader(bytes, range: range, root: path)
-    do {
-      return try reader.peek() == .array
-        ? .polygons(try Self.polygons(&reader)) : .runs(try Self.runs(&reader))
-    } catch let error as COCOError {
-      throw error.inFile(name)
-    }
-  }
-
-  /// Sees whether a mask can be made of the annotation's outline, without making it.
-  ///
-  /// - Throws: as `mask(for:)`.
-  public func checkOutline(of annotation: Annotation) throws {
-    let image = try image(of: annotation)
-    try withOutline(of: annotation, height: image.height, width: image.width) { _ in
-    } polygons: {
-      try PolygonRasterizer.check($0)
-    }
-  }
-
-  /// The annotation's mask over its image.
-  ///
-  /// The same pixels as pycocotools makes of it, whether the file has polygons, counts or compressed counts.
-  ///
-  /// - Throws: `COCOError` with the file and the place in it, where the segmentation is missing or malformed, or
-  ///   where its size is not the image's.
-  public func mask(for annotation: Annotation) throws -> BinaryMask {
-    let image = try image(of: annotation)
-    return try mask(for: annotation, height: image.height, width: image.width)
-  }
-
-  /// The annotation's mask over an image of this size, where the picture itself is the authority on it.
-  public func mask(for annotation: Annotation, height: Int, width: Int) throws -> BinaryMask {
-    try withOutline(of: annotation, height: height, width: width) {
-      $0.decoded()
-    } polygons: {
-      try BinaryMask(polygons: $0, height: height, width: width)
-    }
-  }
-
-  private func image(of annotation: Annotation) throws -> ImageRecord {
-    guard let image = image(annotation.imageID) else {
-      throw COCOError(
-        file: name, jsonPath: "annotations[\(annotation.position)].image_id",
-        problem: "there is no image with the id \(annotation.imageID) in the file")
-    }
-    return image
-  }
-
-  /// Does something with either form of an outline, and says where in the file it is wrong.
-  private func withOutline<Result>(
-    of annotation: Annotation, height: Int, width: Int, runs: (RunLengthEncoding) -> Result,
-    polygons: ([[Double]]) throws -> Result
-  ) throws -> Result {
-    let path = "annotations[\(annotation.position)].segmentation"
-    switch try segmentation(of: annotation) {
-    case .runs(let encoding):
-      guard encoding.height == height, encoding.width == width else {
-        throw COCOError(
-          file: name, jsonPath: path + ".size",
-          problem: "the mask is \(encoding.width) x \(encoding.height) pixels, its image \(width) x \(height)")
-      }
-      return runs(encoding)
-    case .polygons(let parts):
+  /// - Throws: `COCOError` where none does.
+  func fitting(_ size: ImageSize?) throws -> Outline {
+    var fitting = Outline(place)
+    fitting.lost = lost
+    var steps = 0
+    for (part, path) in parts {
       do {
-        return try polygons(parts)
+        switch part {
+        case .polygon(let outline): try PolygonRasterizer.count(outline, in: &steps)
+        case .runs(let runs):
+          if let size, runs.width != size.width || runs.height != size.height {
+            throw COCOError(
+              jsonPath: ".size",
+              problem: "the mask is \(runs.width) x \(runs.height) pixels, its image \(size.width) x \(size.height)")
+          }
+        }
+        fitting.parts.append((part, path))
       } catch let error as COCOError {
-        throw COCOError(file: name, jsonPath: path + error.jsonPath, problem: error.problem)
+        fitting.lost.append(COCOError(jsonPath: path + error.jsonPath, problem: error.problem))
       }
     }
+    return try fitting.withParts()
   }
 
-  private static func polygons(_ reader: inout JSONReader) throws -> [[Double]] {
-    var polygons: [[Double]] = []
-    try reader.readArray { reader in
-      var coordinates: [Double] = []
-      try reader.readArray { coordinates.append(try $0.readDouble()) }
-      polygons.append(coordinates)
+  /// - Throws: `COCOError` where no part is left: what is wrong with the first, or that there is none.
+  private func withParts() throws -> Outline {
+    if parts.isEmpty { throw lost.first ?? COCOError(jsonPath: place, problem: "there is no polygon in the list") }
+    return self
+  }
+
+  /// The union of the parts.
+  func mask(_ size: ImageSize) throws -> BinaryMask {
+    try BinaryMask.checkSize(height: size.height, width: size.width)
+    var canvas = MaskCanvas(height: size.height, width: size.width)
+    for (part, _) in parts {
+      switch part {
+      case .polygon(let outline): PolygonRasterizer.paint(outline, on: &canvas)
+      case .runs(let runs): runs.paint(on: &canvas)
+      }
     }
-    return polygons
+    return canvas.mask
+  }
+
+  private init(_ place: String) { self.place = place }
+
+  /// - Throws: `COCOError` with the place in the file, where no part can be used.
+  init(_ reader: inout JSONReader) throws {
+    place = reader.path
+    guard try reader.peek() == .array else {
+      parts = [(.runs(try Self.runs(&reader)), place)]
+      return
+    }
+    try reader.readArray { reader in
+      let path = reader.path
+      switch try reader.attempt(Self.part) {
+      case .success(let part): parts.append((part, path))
+      case .failure(let error): lost.append(error)
+      }
+    }
+    _ = try withParts()
+  }
+
+  private static func part(_ reader: inout JSONReader) throws -> Part {
+    if try reader.peek() == .object { return .runs(try runs(&reader)) }
+    var coordinates: [Double] = []
+    try reader.readArray { coordinates.append(try $0.readNumber()) }
+    do {
+      return .polygon(try PolygonRasterizer.fineOutline(coordinates))
+    } catch let error as COCOError {
+      throw COCOError(jsonPath: reader.path + error.jsonPath, problem: error.problem)
+    }
   }
 
   private static func runs(_ reader: inout JSONReader) throws -> RunLengthEncoding {
-    var size: [Int] = []
+    var size: [Int]?
     var counts: [Int]?
     var compressed: String?
     try reader.readObject { reader, key in
       switch key {
       case "size":
-        try reader.readArray { size.append(Int(try $0.readInteger())) }
-        guard size.count == 2 else {
-          throw reader.failure("\(size.count) numbers, where the height and the width are expected")
+        guard size == nil else { throw reader.failure("the key occurs twice") }
+        var sides: [Int] = []
+        try reader.readArray { sides.append(try $0.readCount()) }
+        guard sides.count == 2 else {
+          throw reader.failure("\(sides.count) numbers, where the height and the width are expected")
         }
+        size = sides
       case "counts":
+        guard counts == nil, compressed == nil else { throw reader.failure("the key occurs twice") }
         guard try reader.peek() == .array else {
           compressed = try reader.readString()
           return
         }
         var list: [Int] = []
-        try reader.readArray { list.append(Int(try $0.readInteger())) }
+        try reader.readArray { list.append(try $0.readCount()) }
         counts = list
       default: try reader.skipValue()
       }
     }
-    guard size.count == 2 else { throw reader.failure("the key \"size\" is missing") }
+    let sides = try reader.required(size, "size")
     do {
-      if let counts { return try RunLengthEncoding(height: size[0], width: size[1], counts: counts) }
-      if let compressed { return try RunLengthEncoding(height: size[0], width: size[1], compressed: compressed) }
+      if let counts { return try RunLengthEncoding(height: sides[0], width: sides[1], counts: counts) }
+      if let compressed { return try RunLengthEncoding(height: sides[0], width: sides[1], compressed: compressed) }
     } catch let error as COCOError {
       throw reader.failure(error.problem)
     }
     throw reader.failure("the key \"counts\" is missing")
+  }
+}
+
+extension KeyObjectDataset {
+  /// The annotation's mask over its image.
+  ///
+  /// The same pixels as pycocotools makes of it, whether the file has polygons, counts or compressed counts. A part of the
+  /// outline that can't be drawn is left out (`outlineProblems(of:)`).
+  ///
+  /// - Throws: `COCOError` with the file and the place in it, where the outline is missing, no part of it can be drawn, or its size
+  ///   is not the image's; where the file doesn't say the image's size.
+  public func mask(for annotation: Annotation) throws -> BinaryMask {
+    guard let record = image(annotation.imageID), let size = record.size else {
+      throw COCOError(
+        file: name, problem: "says no width and height of image \(annotation.imageID), which its mask needs")
+    }
+    return try mask(for: annotation, height: size.height, width: size.width)
+  }
+
+  /// The annotation's mask over an image of this size, where the picture itself is the authority on it.
+  ///
+  /// - Throws: as `mask(for:)`.
+  public func mask(for annotation: Annotation, height: Int, width: Int) throws -> BinaryMask {
+    let size = ImageSize(width: width, height: height)
+    return try COCOError.inFile(name) { try outline(of: annotation).fitting(size).mask(size) }
+  }
+
+  /// Sees whether a mask can be made of the annotation's outline, without making it.
+  ///
+  /// - Throws: as `mask(for:)`; not where the file doesn't say the image's size.
+  public func checkOutline(of annotation: Annotation) throws {
+    _ = try COCOError.inFile(name) { try outline(of: annotation).fitting(image(annotation.imageID)?.size) }
+  }
+
+  /// What is wrong with the outlines of annotations: parts that are left out, and outlines of which no part is left, which cost
+  /// the whole sample.
+  public func outlineProblems(of annotations: some Sequence<Annotation>) -> RecordProblems {
+    var problems = RecordProblems()
+    for annotation in annotations {
+      func add(_ error: COCOError, _ cost: RecordProblem.Cost) {
+        problems.add(RecordProblem(.annotation, at: annotation.position, id: annotation.id, error, cost: cost))
+      }
+      do {
+        let outline = try outline(of: annotation).fitting(image(annotation.imageID)?.size)
+        for error in outline.lost { add(error, .part) }
+      } catch let error as COCOError {
+        add(error, .record)
+      } catch {}  // there is no other kind
+    }
+    return problems
+  }
+
+  /// All that keeps annotations from being samples with an object, as far as the file shows: records that are left out, outlines
+  /// and parts of them that can't be drawn, and descriptions that aren't there.
+  public func sampleProblems(of annotations: [Annotation]) -> RecordProblems {
+    var all = outlineProblems(of: annotations)
+    for problem in problems.listed where problem.cost == .record { all.add(problem) }
+    for annotation in annotations where (annotation.description ?? "").allSatisfy(\.isWhitespace) {
+      let error =
+        fault(of: annotation, .description)
+        ?? COCOError(jsonPath: "annotations[\(annotation.position)]", problem: "there is no description")
+      all.add(RecordProblem(.annotation, at: annotation.position, id: annotation.id, error, cost: .record))
+    }
+    all.sort()
+    return all
+  }
+
+  /// - Throws: `COCOError` with the place in the file.
+  private func outline(of annotation: Annotation) throws -> Outline {
+    let place = "annotations[\(annotation.position)].segmentation"
+    guard let range = annotation.segmentation else {
+      throw fault(of: annotation, .segmentation)
+        ?? COCOError(jsonPath: place, problem: "annotation \(annotation.id) has no segmentation")
+    }
+    guard range.upperBound <= bytes.count else {
+      throw COCOError(jsonPath: place, problem: "the annotation is of another file")
+    }
+    var reader = JSONReader(bytes, range: range, root: place)
+    return try Outline(&reader)
   }
 }

@@ -1,82 +1,186 @@
-/// The records of VQA v2 question and annotation files (visualqa.org/vqa_v2_format.html).
+/// The records of VQA v2 question and annotation files (visualqa.org/vqa_v2_format.html). A record that can't be used is left
+/// out, and `problems` says which and why.
 enum VQAFile {
-  struct Question {
-    let id: Int64
-    let imageID: Int64
-    let text: String
+  /// What names a question's image: VQA's is a number, TextVQA's a word of hexadecimal digits.
+  enum ImageName: Sendable, Hashable {
+    case number(Int64)
+    case word(String)
+
+    /// A number for journals and tables. Of a word it is made up, negative, and the same in every file.
+    var id: Int64 {
+      switch self {
+      case .number(let number): return number
+      case .word(let word):
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325  // FNV-1a
+        for byte in word.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        return Int64(bitPattern: hash | 1 << 63)
+      }
+    }
+
+    var description: String {
+      switch self {
+      case .number(let number): "\(number)"
+      case .word(let word): word
+      }
+    }
   }
 
-  struct Annotation {
-    let questionID: Int64
+  struct Question: ListedRecord {
+    var id: Int64
+    let image: ImageName
+    /// Empty where nobody needs it and it can't be read.
+    let text: String
+    let position: Int
+  }
+
+  struct Annotation: ListedRecord {
+    /// The question's.
+    var id: Int64
     let questionType: String?
     let answerType: String?
     /// What most people answered, where the file says so.
     let mostFrequent: String?
     /// What each person answered.
     let answers: [String]
+    let position: Int
   }
 
-  /// - Throws: `COCOError` without the file's name: also where a question_id occurs twice.
-  static func questions(_ json: [UInt8]) throws -> [Question] {
-    var questions: [Question] = []
-    var seen: Set<Int64> = []
-    try list("questions", of: json) { reader in
-      var (id, imageID, text): (Int64?, Int64?, String?)
-      try reader.readObject { reader, key in
-        switch key {
-        case "question_id": id = try reader.readInteger()
-        case "image_id": imageID = try reader.readInteger()
-        case "question": text = try reader.readString()
-        default: try reader.skipValue()
+  struct Records<Record: ListedRecord> {
+    var records: [Record] = []
+    var problems = RecordProblems()
+
+    fileprivate mutating func lose(_ kind: RecordProblem.Kind, at position: Int, id: Int64?, _ error: COCOError) {
+      problems.add(RecordProblem(kind, at: position, id: id, error, cost: .record))
+    }
+
+    /// Where two records are of one question, nothing says which is meant: none is used.
+    fileprivate mutating func leaveOutRepeated(_ kind: RecordProblem.Kind, list: String) {
+      let found = RepeatedIDs(records) { _, _ in false }
+      var dropped: Set<Int> = []
+      for places in found.ambiguous.values {
+        dropped.formUnion(places)
+        for (index, at) in places.enumerated() {
+          let other = records[places[index == 0 ? 1 : 0]].position
+          lose(
+            kind, at: records[at].position, id: records[at].id,
+            COCOError(
+              jsonPath: "\(list)[\(records[at].position)].question_id",
+              problem: "the question_id \(records[at].id) is taken: \(list)[\(other)] has it too"))
         }
       }
-      guard let id, let imageID, let text else {
-        throw reader.failure("a question has question_id, image_id and question; one is missing")
-      }
-      guard seen.insert(id).inserted else { throw reader.failure("the question_id \(id) occurs twice") }
-      questions.append(Question(id: id, imageID: imageID, text: text))
+      if !dropped.isEmpty { records = records.indices.filter { !dropped.contains($0) }.map { records[$0] } }
+      problems.sort()
     }
-    return questions
   }
 
-  /// The annotations by question.
+  /// In the order of the file; no id is there twice.
   ///
-  /// - Throws: `COCOError` without the file's name: also where a question has two.
-  static func annotations(_ json: [UInt8]) throws -> [Int64: Annotation] {
-    var annotations: [Int64: Annotation] = [:]
-    try list("annotations", of: json) { reader in
-      var (id, questionType, answerType, most): (Int64?, String?, String?, String?)
-      var answers: [String] = []
+  /// - Parameter needsText: whether a question whose text can't be read is left out.
+  /// - Throws: `COCOError` without the file's name, where the whole can't be read as a question file.
+  static func questions(_ json: [UInt8], needsText: Bool) throws -> Records<Question> {
+    var found = Records<Question>()
+    try list("questions", of: json) { reader, position in
+      var (id, image, text): (Int64?, ImageName?, String?)
+      var values = RecordValues()
       try reader.readObject { reader, key in
         switch key {
-        case "question_id": id = try reader.readInteger()
-        case "question_type": questionType = try reader.readOptional { try $0.readString() }
-        case "answer_type": answerType = try reader.readOptional { try $0.readString() }
-        case "multiple_choice_answer": most = try reader.readString()
-        case "answers":
-          try reader.readArray { reader in
-            try reader.readObject { reader, key in
-              if key == "answer" { answers.append(try reader.readString()) } else { try reader.skipValue() }
-            }
-          }
+        case "question_id": id = try values.read(.questionID, &reader) { try $0.readID() }
+        case "image_id": image = try values.read(.imageID, &reader, imageName)
+        case "question": text = try values.read(.question, &reader) { try $0.readString() }
         default: try reader.skipValue()
         }
       }
-      guard let id, most != nil || !answers.isEmpty else {
-        throw reader.failure("an annotation has question_id, and multiple_choice_answer or answers; one is missing")
+      guard let id else {
+        return found.lose(.question, at: position, id: nil, values.missing(.questionID, named: "question_id", reader))
       }
-      let annotation = Annotation(
-        questionID: id, questionType: questionType, answerType: answerType, mostFrequent: most, answers: answers)
-      guard annotations.updateValue(annotation, forKey: id) == nil else {
-        throw reader.failure("question \(id) has two annotations")
+      guard let image else {
+        return found.lose(.question, at: position, id: id, values.missing(.imageID, named: "image_id", reader))
       }
+      guard text != nil || !needsText else {
+        return found.lose(.question, at: position, id: id, values.missing(.question, named: "question", reader))
+      }
+      found.records.append(Question(id: id, image: image, text: text ?? "", position: position))
+    } odd: {
+      found.lose(.question, at: $0, id: nil, $1)
     }
-    return annotations
+    found.leaveOutRepeated(.question, list: "questions")
+    return found
   }
 
-  /// Reads one list of a JSON object, and passes over everything else.
+  private static func imageName(_ reader: inout JSONReader) throws -> ImageName {
+    guard try reader.peek() == .string else { return .number(try reader.readInteger()) }
+    let word = try reader.readString()
+    if let number = JSONReader.integer(word) { return .number(number) }
+    guard !word.isEmpty else { throw reader.failure("is empty") }
+    return .word(word)
+  }
+
+  /// In the order of the file; no question has two.
+  ///
+  /// - Throws: `COCOError` without the file's name, where the whole can't be read as an annotation file.
+  static func annotations(_ json: [UInt8]) throws -> Records<Annotation> {
+    var found = Records<Annotation>()
+    try list("annotations", of: json) { reader, position in
+      var (id, questionType, answerType, most, answers): (Int64?, String?, String?, String?, [String]?)
+      var values = RecordValues()
+      try reader.readObject { reader, key in
+        switch key {
+        case "question_id": id = try values.read(.questionID, &reader) { try $0.readID() }
+        case "question_type": questionType = try values.read(.questionType, &reader) { try $0.readString() }
+        case "answer_type": answerType = try values.read(.answerType, &reader) { try $0.readString() }
+        case "multiple_choice_answer": most = try values.read(.mostFrequent, &reader) { try $0.readString() }
+        case "answers": answers = try values.read(.answers, &reader, peoplesAnswers)
+        default: try reader.skipValue()
+        }
+      }
+      guard let id else {
+        return found.lose(.annotation, at: position, id: nil, values.missing(.questionID, named: "question_id", reader))
+      }
+      guard most != nil || answers?.isEmpty == false else {
+        let fault = values.faults.first { $0.key == .answers || $0.key == .mostFrequent }?.error
+        return found.lose(
+          .annotation, at: position, id: id,
+          fault ?? reader.failure("has neither multiple_choice_answer nor answers"))
+      }
+      for (key, error) in values.faults where key == .answers {
+        found.problems.add(RecordProblem(.annotation, at: position, id: id, error, cost: .value))
+      }
+      found.records.append(
+        Annotation(
+          id: id, questionType: questionType, answerType: answerType, mostFrequent: most, answers: answers ?? [],
+          position: position))
+    } odd: {
+      found.lose(.annotation, at: $0, id: nil, $1)
+    }
+    found.leaveOutRepeated(.annotation, list: "annotations")
+    return found
+  }
+
+  private static func peoplesAnswers(_ reader: inout JSONReader) throws -> [String] {
+    var answers: [String] = []
+    try reader.readArray { reader in
+      var answer: String?
+      try reader.readObject { reader, key in
+        guard key == "answer" else {
+          try reader.skipValue()
+          return
+        }
+        guard answer == nil else { throw reader.failure("the key occurs twice") }
+        answer = try reader.readString()
+      }
+      answers.append(try reader.required(answer, "answer"))
+    }
+    return answers
+  }
+
+  /// Reads one list of a JSON object, and skips everything else.
+  ///
+  /// - Parameters:
+  ///   - element: reads an object of the list, at this place of it.
+  ///   - odd: is told of each value that is no object.
   private static func list(
-    _ name: String, of json: [UInt8], _ element: (inout JSONReader) throws -> Void
+    _ name: String, of json: [UInt8], _ element: (inout JSONReader, Int) throws -> Void,
+    odd: (Int, COCOError) -> Void
   ) throws {
     var reader = JSONReader(json)
     var isThere = false
@@ -87,7 +191,17 @@ enum VQAFile {
       }
       guard !isThere else { throw reader.failure("the key occurs twice") }
       isThere = true
-      try reader.readArray(element)
+      var position = 0
+      try reader.readArray { reader in
+        let kind = try reader.peek()
+        if kind == .object {
+          try element(&reader, position)
+        } else {
+          odd(position, reader.failure("\(kind.rawValue), where an object is expected"))
+          try reader.skipValue()
+        }
+        position += 1
+      }
     }
     try reader.finish()
     guard isThere else { throw COCOError(problem: "the key \"\(name)\" is missing: a VQA v2 file has it") }

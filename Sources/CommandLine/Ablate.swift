@@ -53,6 +53,7 @@ struct Ablate: ParsableCommand {
   @Option(help: "Seed of the bootstrap.")
   var seed: UInt64 = 0
   @OptionGroup var running: RunOptions
+  @OptionGroup var skipping: SkipOptions
   @Flag(help: "Stop at the first example that can't be used, instead of skipping it.")
   var strict = false
   @OptionGroup var printing: PrintOptions
@@ -69,6 +70,7 @@ struct Ablate: ParsableCommand {
     case .json: print(try summary.result.json())
     case .table: print(Self.text(summary))
     }
+    try skipping.check(summary.result.skips)
   }
 
   private static func text(_ summary: AblationJob.Summary) -> String {
@@ -78,7 +80,7 @@ struct Ablate: ParsableCommand {
       ["\(row.name) (\(row.heads.count))", number(row.loss), signed(row.difference)]
         + ["\(signed(row.lower)) \(signed(row.upper))"]
     }
-    let skipped = result.skipped.isEmpty ? "" : ", \(result.skipped.count) skipped"
+    let skipped = result.skips.text.map { ", " + $0 } ?? ""
     let state = summary.isNew ? "" : "; it was finished already"
     return """
       \(aligned(rows))
@@ -105,6 +107,7 @@ struct Ablate: ParsableCommand {
       ablations: ablations)
     c.scoredModelSHA256 = scoredModelSHA256
     c.adapter = loaded.adapter.map(fileURL)
+    c.chatTemplate = loaded.chatTemplate.url
     c.annotations = annotations.map(fileURL)
     c.prompt = prompt
     c.precision = running.precision
@@ -113,6 +116,8 @@ struct Ablate: ParsableCommand {
     c.seed = seed
     c.threads = running.threads
     c.resumes = running.resume
+    c.salvages = running.salvage
+    c.allowedSkips = skipping.allowSkips
     c.isStrict = strict
     c.isQuiet = printing.quiet
     return c

@@ -7,6 +7,8 @@ import HeadImpactStore
 struct AdaptedParts {
   private(set) var layers: [Int]?
   private(set) var heads: [Selection.Head]?
+  /// The files that chose them, and the `model_sha256` of the model that they are of.
+  private(set) var scored: [(source: String, modelSHA256: String?)] = []
 
   init(layers list: String?, selection path: String?, heads spec: String?, hi: String?) throws {
     if let list {
@@ -24,6 +26,7 @@ struct AdaptedParts {
       }
       return try Selection(json: data, named: path)
     }
+    if let path, let selection { scored.append((path, selection.modelSHA256)) }
     guard let spec else {
       layers = layers ?? selection?.layers
       return
@@ -32,7 +35,9 @@ struct AdaptedParts {
       guard let count = Int(spec.dropFirst(4)), count >= 1 else {
         throw ValidationError("--heads: top:K takes a number from 1.")
       }
-      heads = try Self.top(count, selection: selection, hi: hi)
+      let contents = try hi.map { try HeadImpactFile.read(fileURL($0)) }
+      if let hi, let contents { scored.append((hi, contents.modelSHA256)) }
+      heads = try Self.top(count, selection: selection, hi: contents)
     } else {
       heads = try spec.split(separator: ",").map { part in
         guard let head = Selection.Head(part.trimmingCharacters(in: .whitespaces)) else {
@@ -43,10 +48,9 @@ struct AdaptedParts {
     }
   }
 
-  private static func top(_ count: Int, selection: Selection?, hi: String?) throws -> [Selection.Head] {
-    if let hi {
-      return try Selection.heads(of: HeadImpactFile.read(fileURL(hi)).table, strategy: .top, count: count)
-    }
+  private static func top(_ count: Int, selection: Selection?, hi: HeadImpactFile.Contents?) throws -> [Selection.Head]
+  {
+    if let hi { return try Selection.heads(of: hi.table, strategy: .top, count: count) }
     guard let selection else { throw ValidationError("--heads top:K needs --hi, or --selection with heads.") }
     guard selection.heads.count >= count else {
       throw ValidationError(

@@ -35,6 +35,7 @@ struct DatasetBuild: ParsableCommand {
   var output: String
   @Option(help: ArgumentHelp("A model folder: says which visual tokens an object covers.", valueName: "dir"))
   var model: String?
+  @OptionGroup var chatTemplate: ChatTemplateOption
   @Option(help: ArgumentHelp("The least share of its image that an object covers.", valueName: "share"))
   var minArea = 0.05
   @Option(help: ArgumentHelp("The largest share of its image that an object covers.", valueName: "share"))
@@ -60,16 +61,19 @@ struct DatasetBuild: ParsableCommand {
   var prompt = JobDefaults.prompt
   @Option(help: "The type of the operands of that model's matrix products.")
   var precision = Precision.bf16
-  @Option(help: ArgumentHelp("Threads of each rank (default: the node's cores over its ranks).", valueName: "n"))
+  @Option(help: ArgumentHelp("Threads of each rank (default: its part of the cores that it may use).", valueName: "n"))
   var threads: Int?
   @Flag(help: "Go on where a run with --describe model was stopped.")
   var resume = false
+  @Flag(help: "With --resume, go on with what is whole of a journal that is damaged.")
+  var salvage = false
+  @OptionGroup var skipping: SkipOptions
   @Option(
     help: ArgumentHelp("Divide images among training, validation and test, as 0.8,0.1,0.1.", valueName: "shares"))
   var split: String?
   @Option(help: "Seed of --split and --balance.")
   var seed: UInt64 = 0
-  @Flag(help: "Stop at the first object that can't be used, instead of leaving it out.")
+  @Flag(help: "Refuse, naming all of them, where records or objects can't be used, instead of leaving them out.")
   var strict = false
   @OptionGroup var printing: PrintOptions
 
@@ -77,6 +81,7 @@ struct DatasetBuild: ParsableCommand {
     var c = DatasetBuildConfiguration(instances: fileURL(instances), images: fileURL(images), output: fileURL(output))
     c.captions = captions.map(fileURL)
     c.model = model.map(fileURL)
+    c.chatTemplate = chatTemplate.url
     c.rules.minArea = minArea
     c.rules.maxArea = maxArea
     c.rules.minTokens = minTokens
@@ -94,13 +99,19 @@ struct DatasetBuild: ParsableCommand {
     c.precision = precision
     c.threads = threads
     c.resumes = resume
+    c.salvages = salvage
+    c.allowedSkips = skipping.allowSkips
     let configuration = c
     let summary = try Communicator.withWorld { try DatasetBuilder(configuration).run(on: $0) }
     guard let summary else { return }
     switch printing.format {
     case .json: print(try jsonText(summary))
     case .table:
-      for output in summary.outputs { print("\(output.objects) objects of \(output.images) images -> \(output.path)") }
+      let state = summary.isNew ? "" : "; it was finished already"
+      for output in summary.outputs {
+        print("\(output.objects) objects of \(output.images) images -> \(output.path)\(state)")
+      }
+      guard summary.isNew else { return }
       print(
         aligned(
           [["objects", "count"], ["examined", "\(summary.examined)"]]
@@ -109,6 +120,7 @@ struct DatasetBuild: ParsableCommand {
             + summary.categories.prefix(12).map { ["of category: \($0.name)", "\($0.objects)"] }))
       if summary.categories.count > 12 { print("… of \(summary.categories.count) categories") }
     }
+    if let skips = summary.skips { try skipping.check(skips) }
   }
 }
 
@@ -124,6 +136,7 @@ struct DatasetPreviewCommand: ParsableCommand {
   var images: String
   @Option(help: ArgumentHelp("A model folder: says what the visual tokens are.", valueName: "dir"))
   var model: String?
+  @OptionGroup var chatTemplate: ChatTemplateOption
   @Option(help: ArgumentHelp("The folder to make.", valueName: "dir"))
   var output: String
   @Option(help: ArgumentHelp("Show only the first samples, by annotation id.", valueName: "n"))
@@ -133,8 +146,8 @@ struct DatasetPreviewCommand: ParsableCommand {
 
   func run() throws {
     let summary = try DatasetPreview(
-      dataset: fileURL(dataset), images: fileURL(images), model: model.map(fileURL), output: fileURL(output),
-      limit: limit
+      dataset: fileURL(dataset), images: fileURL(images), model: model.map(fileURL),
+      chatTemplate: chatTemplate.url, output: fileURL(output), limit: limit
     ).run()
     switch format {
     case .json: print(try jsonText(summary))
@@ -148,7 +161,7 @@ struct DatasetPreviewCommand: ParsableCommand {
 struct DatasetCheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check",
-    abstract: "Look at every file, size, mask and description, and list what is wrong.",
+    abstract: "Look at every record, file, size, mask and description, and list what is wrong.",
     discussion: "Exit code 1 where anything is.")
 
   @Option(help: ArgumentHelp("A key-object dataset.", valueName: "file"))
@@ -172,6 +185,7 @@ struct DatasetCheckCommand: ParsableCommand {
       }
       let state = report.findings.isEmpty ? "nothing is wrong" : "\(report.findings.count) things are wrong"
       print("\(report.annotations) annotations of \(report.images) images: \(state)")
+      if let warning = TurnedPictures.warning(count: report.turned) { print("warning: \(warning)") }
     }
     if !report.findings.isEmpty { throw ExitCode.failure }
   }

@@ -11,7 +11,8 @@ struct ExperimentCommand: ParsableCommand {
       mpirun -np 2 headimpact experiment experiments/demo.yaml
 
       Everything goes to one folder: experiment.yaml (with every default), hi.h5, selections, adapters, results, metrics, \
-      experiment.json, report/index.html. With --resume, finished steps are not repeated unless their inputs changed.
+      experiment.json, report/index.html. With --resume, finished steps are not repeated unless their inputs changed; the \
+      old outputs are then kept as NAME.old-1.
       """)
 
   @Argument(help: "The experiment's YAML file.")
@@ -22,13 +23,15 @@ struct ExperimentCommand: ParsableCommand {
   var check = false
   @Flag(help: "Go on in a folder that an earlier run left.")
   var resume = false
+  @Flag(help: "With --resume, go on with what is whole of a step's journal that is damaged.")
+  var salvage = false
   @OptionGroup var printing: PrintOptions
 
   func run() throws {
     let configuration = try ExperimentConfiguration(contentsOf: fileURL(file), output: output)
     if check { return print(try configuration.yaml(), terminator: "") }
     let outcome = try Communicator.withWorld {
-      try ExperimentJob(configuration, resumes: resume, isQuiet: printing.quiet, on: $0).run()
+      try ExperimentJob(configuration, resumes: resume, salvages: salvage, isQuiet: printing.quiet, on: $0).run()
     }
     guard let outcome else { return }
     switch printing.format {

@@ -12,7 +12,8 @@ struct Generate: ParsableCommand {
       --output captions.json
 
       Captions are one an image, answers one a question, in the dataset's order. Finished images are kept in OUTPUT.journal \
-      until the output is whole; after a kill, --resume goes on from there, on any number of ranks.
+      until the output is whole; after a kill, --resume goes on from there, on any number of ranks. OUTPUT.run says which run \
+      the output is of.
       """)
 
   @OptionGroup var loaded: ModelOptions
@@ -35,11 +36,17 @@ struct Generate: ParsableCommand {
   var temperature = 0.0
   @Option(help: ArgumentHelp("Draw among the likeliest tokens that have this probability together.", valueName: "p"))
   var topP = 1.0
+  @Option(
+    help: ArgumentHelp(
+      "Divide scores of tokens that have been seen by this, 1 for none (default: the model's generation_config.json).",
+      valueName: "x"))
+  var repetitionPenalty: Double?
   @Option(help: ArgumentHelp("Sequences followed at a time (beam search).", valueName: "n"))
   var beams = 1
   @Option(help: "Seed of what is drawn.")
   var seed: UInt64 = 0
   @OptionGroup var running: RunOptions
+  @OptionGroup var skipping: SkipOptions
   @Flag(help: "Stop at the first image that can't be used, instead of skipping it.")
   var strict = false
   @OptionGroup var printing: PrintOptions
@@ -48,6 +55,7 @@ struct Generate: ParsableCommand {
     var c = GenerateConfiguration(
       model: fileURL(loaded.model), dataset: fileURL(dataset), images: fileURL(images), output: fileURL(output))
     c.adapter = loaded.adapter.map(fileURL)
+    c.chatTemplate = loaded.chatTemplate.url
     c.objects = objects
     c.prompt = prompt
     c.precision = running.precision
@@ -55,10 +63,13 @@ struct Generate: ParsableCommand {
     c.decoding.maxNewTokens = maxNewTokens
     c.decoding.temperature = temperature
     c.decoding.topP = topP
+    c.decoding.repetitionPenalty = repetitionPenalty
     c.decoding.beams = beams
     c.decoding.seed = seed
     c.threads = running.threads
     c.resumes = running.resume
+    c.salvages = running.salvage
+    c.allowedSkips = skipping.allowSkips
     c.isStrict = strict
     c.isQuiet = printing.quiet
     let configuration = c
@@ -67,11 +78,12 @@ struct Generate: ParsableCommand {
     switch printing.format {
     case .json: print(try jsonText(summary))
     case .table:
-      let skipped = summary.skipped > 0 ? ", \(summary.skipped) skipped" : ""
+      let skipped = summary.skips.text.map { ", " + $0 } ?? ""
       for text in summary.examples { print("  \(text)") }
       let state = summary.isNew ? "" : "; it was finished already"
       print("\(summary.results) results\(skipped) -> \(summary.output)\(state)")
     }
+    try skipping.check(summary.skips)
   }
 }
 

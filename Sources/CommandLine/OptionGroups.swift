@@ -1,5 +1,18 @@
 import ArgumentParser
+import Foundation
+import Jobs
 import TensorCore
+
+/// What takes the place of a model folder's chat template.
+struct ChatTemplateOption: ParsableArguments {
+  @Option(
+    name: .customLong("chat-template"),
+    help: ArgumentHelp(
+      "A chat template (Jinja, or JSON with chat_template) instead of the model folder's own.", valueName: "file"))
+  var file: String?
+
+  var url: URL? { file.map(fileURL) }
+}
 
 /// The model that a verb runs.
 struct ModelOptions: ParsableArguments {
@@ -7,16 +20,39 @@ struct ModelOptions: ParsableArguments {
   var model: String
   @Option(help: ArgumentHelp("A PEFT adapter to put on the model.", valueName: "dir"))
   var adapter: String?
+  @OptionGroup var chatTemplate: ChatTemplateOption
 }
 
 /// How a run computes that keeps a journal.
 struct RunOptions: ParsableArguments {
   @Option(help: "The type of the operands of matrix products; all else is float32.")
   var precision = Precision.bf16
-  @Option(help: ArgumentHelp("Threads of each rank (default: the node's cores over its ranks).", valueName: "n"))
+  @Option(help: ArgumentHelp("Threads of each rank (default: its part of the cores that it may use).", valueName: "n"))
   var threads: Int?
   @Flag(help: "Go on from the journal of a run that was stopped.")
   var resume = false
+  @Flag(help: "With --resume, go on with what is whole of a journal that is damaged.")
+  var salvage = false
+}
+
+/// How many samples a run may skip.
+struct SkipOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Share of the samples that may be skipped; with more, the exit code is 2 once the output is written.",
+      valueName: "share"))
+  var allowSkips = SkipCounts.defaultAllowed
+
+  /// - Throws: exit code 2 where more samples were skipped.
+  func check(_ skips: SkipCounts) throws {
+    if skips.exceed(allowSkips) { throw ExitCode(2) }
+  }
+
+  func validate() throws {
+    guard (0...1).contains(allowSkips) else {
+      throw ValidationError("--allow-skips is \(allowSkips); it must be a share from 0 to 1.")
+    }
+  }
 }
 
 /// What a run tells.

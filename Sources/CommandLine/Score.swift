@@ -21,6 +21,7 @@ struct Score: ParsableCommand {
   var model: String
   @Option(help: ArgumentHelp("A PEFT adapter to put on the model before it is scored.", valueName: "dir"))
   var adapter: String?
+  @OptionGroup var chatTemplate: ChatTemplateOption
   @Option(
     help: ArgumentHelp("A key-object dataset: COCO's schema, with a description in each annotation.", valueName: "file")
   )
@@ -42,7 +43,7 @@ struct Score: ParsableCommand {
   var query = HeadImpactOptions.Query.token
   @Option(help: "Leave rows of attention as they are, or make each sum to 1 over the visual tokens.")
   var normalize = HeadImpactOptions.Normalize.none
-  @Option(help: "Which views' tokens count, where a family shows tiles and a global view.")
+  @Option(help: "Which views' tokens count. No family known so far shows tiles: only all is taken.")
   var views = HeadImpactOptions.Views.all
   @Option(
     help: ArgumentHelp("A visual token is a sink above this many times the median token's score.", valueName: "factor"))
@@ -54,9 +55,14 @@ struct Score: ParsableCommand {
   @Flag(help: "Keep every sample's attention scores in the output.")
   var saveScores = false
   @OptionGroup var running: RunOptions
+  @OptionGroup var skipping: SkipOptions
   @Flag(help: "Stop at the first sample that can't be used, instead of skipping it.")
   var strict = false
   @OptionGroup var printing: PrintOptions
+
+  func validate() throws {
+    do { try scoreConfiguration.options.validate() } catch { throw ValidationError("\(error)") }
+  }
 
   func run() throws {
     let configuration = scoreConfiguration
@@ -67,12 +73,14 @@ struct Score: ParsableCommand {
     case .table: print(ScoreTable(summary, contents).text)
     case .json: print(try ScoreTable(summary, contents).json())
     }
+    try skipping.check(summary.skips)
   }
 
   private var scoreConfiguration: ScoreConfiguration {
     var configuration = ScoreConfiguration(
       model: fileURL(model), dataset: fileURL(dataset), images: fileURL(images), output: fileURL(output))
     configuration.adapter = adapter.map(fileURL)
+    configuration.chatTemplate = chatTemplate.url
     configuration.prompt = prompt
     configuration.precision = running.precision
     configuration.limit = limit
@@ -86,6 +94,8 @@ struct Score: ParsableCommand {
     configuration.threads = running.threads
     configuration.savesScores = saveScores
     configuration.resumes = running.resume
+    configuration.salvages = running.salvage
+    configuration.allowedSkips = skipping.allowSkips
     configuration.isStrict = strict
     configuration.isQuiet = printing.quiet
     return configuration

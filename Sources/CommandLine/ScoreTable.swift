@@ -1,6 +1,7 @@
 import Foundation
 import HeadImpact
 import HeadImpactStore
+import Jobs
 import Survey
 
 /// What `score` prints: the heads that look at the object most, and where the file is.
@@ -34,7 +35,7 @@ struct ScoreTable {
       ]
     }
     let layers = ranking.layers.prefix(3).map { "\($0.layer) (\(number($0.score)))" }.joined(separator: ", ")
-    let skipped = summary.skipped > 0 ? ", \(summary.skipped) skipped" : ""
+    let skipped = summary.skips.text.map { ", " + $0 } ?? ""
     let state = summary.isNew ? "" : "; it was finished already"
     return """
       \(aligned(rows))
@@ -49,6 +50,7 @@ struct ScoreTable {
       let output: String
       let samples: Int
       let skipped: Int
+      let skips: SkipCounts
       let layers: [Layer]
       let heads: [Row]
     }
@@ -58,7 +60,8 @@ struct ScoreTable {
     }
     return try jsonText(
       Report(
-        output: summary.output.path, samples: summary.samples, skipped: summary.skipped,
+        output: summary.output.path, samples: summary.samples, skipped: summary.skips.skipped,
+        skips: summary.skips,
         layers: ranking.layers.map { Layer(layer: $0.layer, score: $0.score) }, heads: heads))
   }
 

@@ -21,6 +21,7 @@ struct Train: ParsableCommand {
 
   @Option(help: ArgumentHelp("A model folder as published on the Hugging Face Hub.", valueName: "dir"))
   var model: String
+  @OptionGroup var chatTemplate: ChatTemplateOption
   @Option(
     help: ArgumentHelp(
       "What to train on: a key-object dataset, COCO captions, or VQA v2 questions with --annotations.",
@@ -119,8 +120,9 @@ struct Train: ParsableCommand {
   @Flag(name: .customLong("no-cache"), help: "Compute that anew every time: slower, with the same losses.")
   var noCache = false
 
-  @Option(help: ArgumentHelp("Threads of each rank (default: the node's cores over its ranks).", valueName: "n"))
+  @Option(help: ArgumentHelp("Threads of each rank (default: its part of the cores that it may use).", valueName: "n"))
   var threads: Int?
+  @OptionGroup var skipping: SkipOptions
   @Flag(help: "Stop at an example that can't be used, instead of skipping it.")
   var strict = false
   @Option(help: "Progress as text, or one JSON line a step.")
@@ -143,6 +145,7 @@ struct Train: ParsableCommand {
     case .json: print(try jsonText(summary))
     case .table: print(Self.text(summary))
     }
+    try skipping.check(summary.skips)
   }
 
   private static func text(_ summary: TrainingJob.Summary) -> String {
@@ -159,13 +162,14 @@ struct Train: ParsableCommand {
     {
       rows.append(["validation loss", "\(number(first)) before, \(number(best)) at best (step \(step))"])
     }
-    if summary.skipped > 0 { rows.append(["skipped examples", "\(summary.skipped)"]) }
+    if let skipped = summary.skips.text { rows.append(["examples", "\(summary.skips.samples), \(skipped)"]) }
     return aligned(rows) + "\n\n-> \(summary.output)\(summary.isNew ? "" : "; it was finished already")"
   }
 
   private func trainConfiguration() throws -> TrainConfiguration {
     var c = TrainConfiguration(
       model: fileURL(model), dataset: fileURL(dataset), images: fileURL(images), output: fileURL(output))
+    c.chatTemplate = chatTemplate.url
     c.annotations = annotations.map(fileURL)
     c.prompt = prompt
     c.precision = precision
@@ -173,6 +177,7 @@ struct Train: ParsableCommand {
     let target = try AdaptedParts(layers: layers, selection: selection, heads: heads, hi: hi)
     c.layers = target.layers
     c.heads = target.heads
+    c.scored = target.scored
     c.targets = try targets.map(projections)
     c.loraRank = loraRank
     c.loraAlpha = loraAlpha
@@ -199,6 +204,7 @@ struct Train: ParsableCommand {
     c.cacheMemory = cacheMemory.bytes
     c.cacheFolder = cacheDir.map(fileURL)
     c.threads = threads
+    c.allowedSkips = skipping.allowSkips
     c.isStrict = strict
     c.isQuiet = printing.quiet
     c.logsJSON = logFormat == .json

@@ -38,11 +38,18 @@ public struct EvaluationRun: Sendable {
   private func evaluateCaptions(_ references: CaptionReferences, _ meteor: MeteorJar?) throws -> EvaluationReport {
     let sources = try read(.captions)
     let texts = try PairedTexts(
-      references.images.map(\.id), of: references.name, sources, what: "image", isPartial: isPartial)
+      references.images.map(\.id), others: references.silent, unreadable: references.unreadable,
+      of: references.name, sources, what: "image", isPartial: isPartial)
     let images = texts.kept.map { references.images[$0] }
     let evaluator = try CaptionEvaluator(CaptionReferences(name: references.name, images: images))
     let evaluations = try texts.texts.map { try evaluator.evaluate($0, meteor: meteor) }
-    var report = EvaluationReport(warnings: [texts.warning, evaluator.warning])
+    let silent = references.silent.count
+    var report = EvaluationReport(
+      warnings: references.problems.warnings()
+        + [
+          silent == 0 ? nil : "\(silent) images of \(references.name) have no caption and are left out",
+          texts.warning, evaluator.warning,
+        ])
     report.captions = evaluations.first
     report.perImage = evaluations.first.map { PerImageTable($0) }
     if evaluations.count > 1 {
@@ -55,11 +62,20 @@ public struct EvaluationRun: Sendable {
   private func evaluateAnswers(_ questions: AnsweredQuestions, _ dialect: VQADialect) throws -> EvaluationReport {
     let sources = try read(.questions)
     let texts = try PairedTexts(
-      questions.questions.map(\.id), of: questions.name, sources, what: "question", isPartial: isPartial)
+      questions.questions.map(\.id), others: questions.unannotated, unreadable: questions.unreadable,
+      of: questions.name, sources, what: "question", isPartial: isPartial)
     let evaluator = try VQAEvaluator(
       AnsweredQuestions(name: questions.name, questions: texts.kept.map { questions.questions[$0] }), dialect: dialect)
     let evaluations = try texts.texts.map { try evaluator.evaluate($0) }
-    var report = EvaluationReport(warnings: [texts.warning, evaluator.warning])
+    let silent = questions.unannotated.count
+    var report = EvaluationReport(
+      warnings: questions.problems.warnings()
+        + [
+          silent == 0
+            ? nil
+            : "\(silent) of \(silent + questions.questions.count) questions have no annotation and are left out, as by VQA's "
+              + "own program", texts.warning, evaluator.warning,
+        ])
     report.answers = evaluations.first
     report.perImage = evaluations.first.map { PerImageTable($0) }
     if evaluations.count > 1 {

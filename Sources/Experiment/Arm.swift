@@ -51,6 +51,10 @@ struct ArmLayers: Sendable, Equatable {
   /// Of `topHeads`; else empty, and whole layers are meant.
   let heads: [Selection.Head]
 
+  init(_ arm: Arm, layers: [Int], heads: [Selection.Head]) {
+    (self.arm, self.layers, self.heads) = (arm, layers, heads)
+  }
+
   /// - Parameters:
   ///   - layers: how many a selecting arm adapts; `heads` how many `topHeads` does.
   /// - Throws: `HeadImpactError` where the model has fewer.

@@ -33,10 +33,15 @@ extension ExperimentConfiguration {
       throw root.wrong("model", "is missing: a model folder, or demonstration for the bundled one")
     }
     self.model = model
+    chatTemplate = try root.string("chat_template")
     precision = try root.choice("precision", Precision.self) ?? precision
     prompt = try root.string("prompt") ?? prompt
     seed = try root.integer("seed", atLeast: 0) ?? seed
     threads = try root.integer("threads")
+    allowSkips = try root.number("allow_skips") ?? allowSkips
+    guard (0...1).contains(allowSkips) else {
+      throw root.wrong("allow_skips", "is \(allowSkips); a share is from 0 to 1")
+    }
     score = try Score(root, default: bundled?.score)
     select = try Select(root.map("select"))
     train = try Train(root.map("train"))
@@ -213,6 +218,7 @@ extension ExperimentConfiguration.Generate {
     guard let map else { return }
     maxNewTokens = try map.integer("max_new_tokens") ?? maxNewTokens
     beams = try map.integer("beams") ?? beams
+    repetitionPenalty = try map.number("repetition_penalty")
     try map.finish()
   }
 }

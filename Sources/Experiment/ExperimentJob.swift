@@ -1,6 +1,7 @@
 import Ablation
 import AdapterTraining
 import Demonstration
+import Files
 import Foundation
 import Generation
 import HeadImpact
@@ -21,13 +22,20 @@ import VisionLanguage
 public struct ExperimentJob {
   private let configuration: ExperimentConfiguration
   private let resumes: Bool
+  private let salvages: Bool
   private let isQuiet: Bool
   private let world: Communicator
   private let folder: ExperimentFolder
 
-  /// - Parameter resumes: goes on in a folder that an earlier run left.
-  public init(_ configuration: ExperimentConfiguration, resumes: Bool, isQuiet: Bool, on world: Communicator) {
+  /// - Parameters:
+  ///   - resumes: goes on in a folder that an earlier run left.
+  ///   - salvages: goes on with what is whole of a step's journal that is damaged.
+  public init(
+    _ configuration: ExperimentConfiguration, resumes: Bool, salvages: Bool = false, isQuiet: Bool,
+    on world: Communicator
+  ) {
     self.configuration = configuration
+    self.salvages = salvages
     self.resumes = resumes
     self.isQuiet = isQuiet
     self.world = world
@@ -40,9 +48,9 @@ public struct ExperimentJob {
   /// - Throws: what is wrong with the inputs or went wrong on the way; finished steps stay done.
   public func run() throws -> ExperimentOutcome? {
     try world.agree { if world.rank == 0 { try openFolder() } }
-    let book = StepBook(folder: folder.steps, total: steps, isQuiet: isQuiet, on: world)
+    let book = StepBook(folder: folder, total: steps, isQuiet: isQuiet, on: world)
     let data = try prepare(book)
-    let model = try world.agree { try SafetensorsCheckpoint(folder: fileURL(configuration.model)).headerDigest() }
+    let model = try world.agree { try modelDigest() }
     let scored = try score(book, data: data, model: model)
     let table = try world.agree { try HeadImpactFile.read(folder.headImpact).table }
     let arms = try world.agree { try checkDistinct(configuration.arms.map { try layers(of: $0, table) }) }
@@ -51,21 +59,21 @@ public struct ExperimentJob {
     var found: [TaskOutcome] = []
     for task in configuration.tasks {
       let (results, trained) = try adapt(
-        task, arms: arms, budgets: budgets, book, data: data, after: [model, selected])
-      try evaluate(task, book, after: results + data.references(of: task))
+        task, arms: arms, budgets: budgets, book, data: data, model: model, after: selected)
+      try evaluate(task, book, results: results, references: data.references(of: task))
       if world.rank == 0 { found.append(try TaskOutcome(contentsOf: folder.metrics(task.kind))) }
       for arm in configuration.scoreAfter {
-        try scoreAgain(task.kind, arm, book, after: [data[configuration.score.source], model, trained[arm] ?? ""])
+        try scoreAgain(task.kind, arm, book, data: data, model: model, adapter: trained[arm] ?? "")
       }
     }
     if let ablate = configuration.ablate {
-      try self.ablate(ablate, table, book, after: [data[ablate.source], model, scored])
+      try self.ablate(ablate, table, book, data: data, model: model, after: scored)
     }
     guard world.rank == 0 else { return nil }
     let ablation = try configuration.ablate.map { _ in try AblationResult(contentsOf: folder.ablation) }
     let outcome = ExperimentOutcome(
       configuration, arms: arms, budgets: budgets, tasks: found, ablation: ablation, records: book.records)
-    try Data((outcome.json() + "\n").utf8).write(to: folder.outcome, options: .atomic)
+    try AtomicFile.write(Data((outcome.json() + "\n").utf8), to: folder.outcome)
     try ExperimentPage(configuration, outcome, folder: folder).page().write(to: folder.report)
     return outcome
   }
@@ -87,7 +95,7 @@ public struct ExperimentJob {
         "\(folder.url.path): exists already; go on in it with --resume, or choose another output")
     }
     try files.createDirectory(at: folder.steps, withIntermediateDirectories: true)
-    try Data(configuration.yaml().utf8).write(to: folder.configuration, options: .atomic)
+    try AtomicFile.write(Data(configuration.yaml().utf8), to: folder.configuration)
   }
 
   // MARK: - Steps
@@ -97,7 +105,7 @@ public struct ExperimentJob {
     var made = ""
     if let demonstration = configuration.demonstration {
       made = try book.step(
-        "demonstration", inputs: ["\(demonstration)"], outputs: [folder.demonstration]
+        "demonstration", inputs: configuration.demonstrationInputs(demonstration), outputs: [folder.demonstration]
       ) { _ in
         try world.agree { if world.rank == 0 { try write(demonstration) } }
       }
@@ -126,42 +134,62 @@ public struct ExperimentJob {
     var c = ScoreConfiguration(
       model: fileURL(configuration.model), dataset: fileURL(source.dataset), images: fileURL(source.images),
       output: output)
+    c.chatTemplate = configuration.chatTemplate.map(fileURL)
     c.prompt = configuration.prompt
     c.precision = configuration.precision
     c.limit = source.limit
     c.options = configuration.score.options
     c.options.seed = UInt64(configuration.seed)
     c.threads = configuration.threads
+    c.allowedSkips = configuration.allowSkips
     c.isQuiet = isQuiet
     return c
   }
 
-  /// What a job's numbers depend on besides its own options.
-  private var common: [String] {
-    [configuration.prompt, configuration.precision.rawValue, "\(configuration.seed)"]
+  /// Of the weight files' headers and of whatever else in the model folder decides numbers.
+  ///
+  /// - Parameter generates: of texts too.
+  private func modelDigest(generates: Bool = false) throws -> String {
+    let folder = fileURL(configuration.model)
+    let files = try ModelFiles(
+      folder: folder, chatTemplate: configuration.chatTemplate.map(fileURL), generates: generates)
+    return ([("weights", try SafetensorsCheckpoint(folder: folder).headerDigest())] + files.parts)
+      .map { "\($0) \($1)" }.joined(separator: ", ")
   }
 
-  private func score(_ book: StepBook, data: DataDigests, model: String) throws -> String {
-    try book.step(
-      "score", after: [data[configuration.score.source], model], inputs: common + ["\(configuration.score)"],
-      outputs: [folder.headImpact]
-    ) { resumes in
-      var c = scoring(folder.headImpact)
-      c.resumes = resumes
-      _ = try ScoringJob(c, on: world).run()
+  /// A step of which too many samples were skipped stops the experiment: what follows would rest on the others alone.
+  ///
+  /// - Parameter skips: of the step's job, on rank 0.
+  private func checkSkips(_ skips: SkipCounts?, of step: String) throws {
+    try world.agree {
+      guard let skips, skips.exceed(configuration.allowSkips) else { return }
+      throw ExperimentError(
+        "\(step): of \(skips.samples) samples \(skips.text ?? ""), more than the share allow_skips: "
+          + "\(configuration.allowSkips) takes; mend the data, or raise allow_skips and go on with --resume")
     }
   }
 
-  private func scoreAgain(_ task: TaskKind, _ arm: Arm, _ book: StepBook, after: [String]) throws {
+  private func score(_ book: StepBook, data: DataDigests, model: String) throws -> String {
+    let inputs = configuration.scoreInputs(model: model, data: data[configuration.score.source])
+    return try book.step("score", inputs: inputs, outputs: [folder.headImpact]) { resumes in
+      var c = scoring(folder.headImpact)
+      (c.resumes, c.salvages) = (resumes, salvages)
+      try checkSkips(try ScoringJob(c, on: world).run()?.skips, of: "score")
+    }
+  }
+
+  private func scoreAgain(
+    _ task: TaskKind, _ arm: Arm, _ book: StepBook, data: DataDigests, model: String, adapter: String
+  ) throws {
     let output = folder.headImpactAfter(task, arm)
-    try book.step(
-      "score after \(task.rawValue)/\(arm.name)", after: after, inputs: common + ["\(configuration.score)"],
-      outputs: [output]
-    ) { resumes in
+    let name = "score after \(task.rawValue)/\(arm.name)"
+    let inputs = configuration.scoreInputs(
+      step: name, model: model, data: data[configuration.score.source], adapter: adapter)
+    try book.step(name, inputs: inputs, outputs: [output]) { resumes in
       var c = scoring(output)
       c.adapter = folder.adapter(task, arm)
-      c.resumes = resumes
-      _ = try ScoringJob(c, on: world).run()
+      (c.resumes, c.salvages) = (resumes, salvages)
+      try checkSkips(try ScoringJob(c, on: world).run()?.skips, of: name)
     }
   }
 
@@ -185,8 +213,7 @@ public struct ExperimentJob {
     let arms = configuration.arms.compactMap { arm in Self.strategy(of: arm).map { (arm, $0) } }
     let select = configuration.select
     return try book.step(
-      "select", after: [scored], inputs: ["\(select)", "\(configuration.arms)"],
-      outputs: arms.map { folder.selection($0.0) }
+      "select", inputs: configuration.selectInputs(after: scored), outputs: arms.map { folder.selection($0.0) }
     ) { _ in
       try world.agree {
         guard world.rank == 0 else { return }
@@ -200,7 +227,7 @@ public struct ExperimentJob {
           selection.modelName = contents.modelName
           selection.modelSHA256 = contents.modelSHA256
           selection.source = folder.headImpact.lastPathComponent
-          try Data((selection.json() + "\n").utf8).write(to: folder.selection(arm), options: .atomic)
+          try AtomicFile.write(Data((selection.json() + "\n").utf8), to: folder.selection(arm))
         }
       }
     }
@@ -220,13 +247,14 @@ public struct ExperimentJob {
   /// - Returns: fingerprints of the results, and those of the adapters by arm.
   private func adapt(
     _ task: ExperimentConfiguration.TaskData, arms: [ArmLayers], budgets: [Arm: ArmBudget], _ book: StepBook,
-    data: DataDigests, after: [String]
+    data: DataDigests, model: String, after selected: String
   ) throws -> (results: [String], trained: [Arm: String]) {
     let lowest = arms.compactMap(\.layers.first).min() ?? 0
     let memory = configuration.train.cacheMemoryMB * 1_000_000
     let cacheFolder = configuration.train.cacheFolder.map(fileURL) ?? folder.url
     // Half the memory for what all arms share, half for the arm's own.
     let shared = SharedPrefixes(layer: lowest, memoryLimit: memory / 2, folder: cacheFolder)
+    let speaking = try world.agree { try modelDigest(generates: true) }
     var results: [String] = []
     var trained: [Arm: String] = [:]
     for arm in arms {
@@ -234,26 +262,26 @@ public struct ExperimentJob {
       let name = "\(task.kind.rawValue)/\(arm.arm.name)"
       if let budget = budgets[arm.arm] {
         var c = training(task, arm, budget)
-        trained[arm.arm] = try book.step(
-          "train \(name)", after: after + [data[task.train]],
-          inputs: common + ["\(task.train)", "\(configuration.train)", "\(arm)", "\(budget)"], outputs: [adapter]
-        ) { resumes in
+        let step = "train \(name)"
+        let inputs = configuration.trainInputs(
+          step: step, task.train, arm: arm, budget: budget, model: model, data: data[task.train], after: selected)
+        trained[arm.arm] = try book.step(step, inputs: inputs, outputs: [adapter]) { resumes in
           c.cacheMemory = memory / 2
           c.cacheFolder = cacheFolder
           c.resumes = resumes
-          _ = try TrainingJob(c, on: world, shared: shared).run()
+          try checkSkips(try TrainingJob(c, on: world, shared: shared).run()?.skips, of: step)
         }
       }
       let output = folder.results(task.kind, arm.arm)
+      let step = "generate \(name)"
+      let inputs = configuration.generateInputs(
+        step: step, task.test, model: speaking, data: data[task.test], adapter: trained[arm.arm])
       results.append(
-        try book.step(
-          "generate \(name)", after: after + [data[task.test], trained[arm.arm] ?? ""],
-          inputs: common + ["\(task.test)", "\(configuration.generate)"], outputs: [output]
-        ) { resumes in
+        try book.step(step, inputs: inputs, outputs: [output, RunFile.url(of: output)]) { resumes in
           var c = generating(task, output: output)
           c.adapter = budgets[arm.arm] == nil ? nil : adapter
-          c.resumes = resumes
-          _ = try GenerationJob(c, on: world).run()
+          (c.resumes, c.salvages) = (resumes, salvages)
+          try checkSkips(try GenerationJob(c, on: world).run()?.skips, of: step)
         })
     }
     return (results, trained)
@@ -269,6 +297,7 @@ public struct ExperimentJob {
     c.limit = task.train.limit
     c.output = folder.adapter(task.kind, arm.arm)
     c.threads = configuration.threads
+    c.allowedSkips = configuration.allowSkips
     c.isQuiet = isQuiet
     return c
   }
@@ -277,23 +306,27 @@ public struct ExperimentJob {
     var c = GenerateConfiguration(
       model: fileURL(configuration.model), dataset: fileURL(task.test.dataset), images: fileURL(task.test.images),
       output: output)
+    c.chatTemplate = configuration.chatTemplate.map(fileURL)
     c.prompt = configuration.prompt
     c.precision = configuration.precision
     c.limit = task.test.limit
     c.decoding.maxNewTokens = configuration.generate.maxNewTokens
     c.decoding.beams = configuration.generate.beams
+    c.decoding.repetitionPenalty = configuration.generate.repetitionPenalty
     c.decoding.seed = UInt64(configuration.seed)
     c.threads = configuration.threads
+    c.allowedSkips = configuration.allowSkips
     c.isQuiet = isQuiet
     return c
   }
 
-  private func evaluate(_ task: ExperimentConfiguration.TaskData, _ book: StepBook, after: [String]) throws {
+  private func evaluate(
+    _ task: ExperimentConfiguration.TaskData, _ book: StepBook, results: [String], references: [String]
+  ) throws {
     let output = folder.metrics(task.kind)
-    try book.step(
-      "evaluate \(task.kind.rawValue)", after: after,
-      inputs: ["\(task)", "\(configuration.evaluate)", "\(configuration.seed)"], outputs: [output]
-    ) { _ in
+    let step = "evaluate \(task.kind.rawValue)"
+    let inputs = configuration.evaluateInputs(step: step, results: results, references: references)
+    try book.step(step, inputs: inputs, outputs: [output]) { _ in
       try world.agree {
         guard world.rank == 0 else { return }
         let evaluation = TaskEvaluation(
@@ -305,12 +338,11 @@ public struct ExperimentJob {
   }
 
   private func ablate(
-    _ ablate: ExperimentConfiguration.Ablate, _ table: HeadImpactTable, _ book: StepBook, after: [String]
+    _ ablate: ExperimentConfiguration.Ablate, _ table: HeadImpactTable, _ book: StepBook, data: DataDigests,
+    model: String, after scored: String
   ) throws {
-    try book.step(
-      "ablate", after: after, inputs: common + ["\(ablate)", configuration.select.measure.rawValue],
-      outputs: [folder.ablation]
-    ) { resumes in
+    let inputs = configuration.ablateInputs(ablate, model: model, data: data[ablate.source], after: scored)
+    try book.step("ablate", inputs: inputs, outputs: [folder.ablation]) { resumes in
       var c = AblateConfiguration(
         model: fileURL(configuration.model), dataset: fileURL(ablate.source.dataset),
         images: fileURL(ablate.source.images),
@@ -319,14 +351,16 @@ public struct ExperimentJob {
           table, measure: configuration.select.measure, count: ablate.heads, randomSeeds: ablate.seeds.map(UInt64.init))
       )
       c.annotations = ablate.source.annotations.map(fileURL)
+      c.chatTemplate = configuration.chatTemplate.map(fileURL)
       c.prompt = configuration.prompt
       c.precision = configuration.precision
       c.limit = ablate.source.limit
       c.seed = UInt64(configuration.seed)
       c.threads = configuration.threads
+      c.allowedSkips = configuration.allowSkips
       c.isQuiet = isQuiet
-      c.resumes = resumes
-      _ = try AblationJob(c, on: world).run()
+      (c.resumes, c.salvages) = (resumes, salvages)
+      try checkSkips(try AblationJob(c, on: world).run()?.result.skips, of: "ablate")
     }
   }
 }

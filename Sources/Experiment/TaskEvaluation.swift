@@ -1,5 +1,6 @@
 import COCO
 import Evaluation
+import Files
 import Foundation
 
 /// What the arms' texts are worth on one task, and how they differ: a pure value.
@@ -45,7 +46,7 @@ public struct TaskOutcome: Codable, Sendable, Equatable {
   func write(to url: URL) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    try encoder.encode(self).write(to: url, options: .atomic)
+    try AtomicFile.write(encoder.encode(self), to: url)
   }
 
   /// - Throws: `ExperimentError` naming the file.

@@ -8,6 +8,8 @@ public struct GenerateConfiguration: Sendable {
   public var model: URL
   /// A PEFT adapter of it.
   public var adapter: URL?
+  /// Takes the place of the model folder's chat template.
+  public var chatTemplate: URL?
   /// A key-object dataset, COCO captions, or VQA v2 questions.
   public var dataset: URL
   public var images: URL
@@ -22,6 +24,10 @@ public struct GenerateConfiguration: Sendable {
   public var decoding = DecodingOptions()
   public var threads: Int?
   public var resumes = false
+  /// Goes on with what is whole of a journal that is damaged.
+  public var salvages = false
+  /// Share of the samples that may be skipped.
+  public var allowedSkips = SkipCounts.defaultAllowed
   public var isStrict = false
   public var isQuiet = false
 
@@ -38,7 +44,7 @@ public struct GenerateConfiguration: Sendable {
   /// - Throws: `JobError` naming the option.
   func validate() throws {
     try decoding.validate()
-    if let limit, limit < 1 { throw JobError("--limit is \(limit); it must be at least 1") }
-    if let threads, !(1...4096).contains(threads) { throw JobError("--threads is \(threads); it must be in 1...4096") }
+    try SkipCounts.validate(allowed: allowedSkips)
+    try JobInputs.validate(threads: threads, limit: limit)
   }
 }

@@ -1,4 +1,5 @@
 import COCO
+import Files
 import Foundation
 import ImageInput
 import Jobs
@@ -48,39 +49,79 @@ extension GenerationUnit {
   /// The answers to everything that is asked. An image or a question that can't be used is a result too.
   ///
   /// - Parameter view: what is made of the image for one example; nil where all are asked about the image itself.
-  /// - Throws: what is no sample's own fault: a model that gives no finite scores, a failed library call, what `poll`
-  ///   throws.
+  /// - Throws: what is no sample's own fault: what the machine refuses, a failed library call, what `poll` throws.
   func answered(
-    by generator: TextGenerator, images: URL, prompt: String,
+    by generator: TextGenerator, pictures: Pictures, prompt: String,
     view: ((ImageTextExample, RGBImage) throws -> RGBImage)? = nil, poll: @escaping () throws -> Void
   ) throws -> GenerationResult {
     var outcomes: [Int64: GenerationResult.Outcome] = [:]
-    func skip(_ example: ImageTextExample, _ error: any Error) {
-      outcomes[example.id] = GenerationResult.Outcome(id: example.id, text: nil, reason: "\(error)")
+    func skip(_ id: Int64, _ kind: SkipKind, _ fault: any ContentFault) {
+      outcomes[id] = GenerationResult.Outcome(id: id, text: nil, skip: SkipReason(kind, fault))
     }
     var asked: [(image: RGBImage, questions: [TextGenerator.Question])] = []
     let first = examples[0]
     do {
-      let image = try JobInputs.image(first.fileName, in: images, size: first.size.map { ($0.width, $0.height) })
-      if view == nil { asked = [(image, [])] }
+      let image = try pictures.reading(first.fileName) {
+        try JobInputs.image(first.fileName, in: pictures.folder, size: first.size.map { ($0.width, $0.height) })
+      }
+      var whole: Int?
+      if view == nil {
+        whole = try generator.visualTokens(of: image)
+        asked = [(image, [])]
+      }
       for example in examples {
         do {
           let shown = try view?(example, image) ?? image
-          let question = try generator.question(
-            example.prompt ?? prompt, id: example.id, visualTokens: generator.visualTokens(of: shown))
+          let visualTokens = try whole ?? generator.visualTokens(of: shown)
+          let question = try ask(example, by: generator, prompt: prompt, visualTokens: visualTokens)
           if view == nil { asked[0].questions.append(question) } else { asked.append((shown, [question])) }
-        } catch { skip(example, error) }
+        } catch let fault as TextFault {
+          skip(example.id, .text, fault.fault)
+        } catch let fault as any ContentFault { skip(example.id, .mask, fault) }
       }
-    } catch {
-      for example in examples { skip(example, error) }
+    } catch let fault as any ContentFault {
+      for example in examples { skip(example.id, .picture, fault) }
     }
     for (image, questions) in asked {
-      for (question, answer) in zip(questions, try generator.answers(to: questions, about: image, poll: poll)) {
-        let text = answer.text.trimmingCharacters(in: .whitespacesAndNewlines)
-        outcomes[question.id] = GenerationResult.Outcome(id: question.id, text: text, reason: nil)
+      for (id, answer) in try answers(to: questions, about: image, by: generator, poll: poll) {
+        switch answer {
+        case .success(let text): outcomes[id] = GenerationResult.Outcome(id: id, text: text, skip: nil)
+        case .failure(let fault): skip(id, fault.isOfNumbers ? .notFinite : .picture, fault.fault)
+        }
       }
     }
     return GenerationResult(imageID: imageID, outcomes: examples.compactMap { outcomes[$0.id] })
+  }
+
+  /// A fault of the question's text.
+  private struct TextFault: Error { let fault: any ContentFault }
+
+  private func ask(
+    _ example: ImageTextExample, by generator: TextGenerator, prompt: String, visualTokens: Int
+  ) throws -> TextGenerator.Question {
+    do {
+      return try generator.question(example.prompt ?? prompt, id: example.id, visualTokens: visualTokens)
+    } catch let fault as any ContentFault { throw TextFault(fault: fault) }
+  }
+
+  private struct AnswerFault: Error {
+    let fault: any ContentFault
+    var isOfNumbers: Bool { fault is NotFiniteScores }
+  }
+
+  /// The answers together; where that fails, each by itself, so that one question costs no other.
+  private func answers(
+    to questions: [TextGenerator.Question], about image: RGBImage, by generator: TextGenerator,
+    poll: @escaping () throws -> Void
+  ) throws -> [(id: Int64, answer: Result<String, AnswerFault>)] {
+    do {
+      return zip(questions, try generator.answers(to: questions, about: image, poll: poll)).map { question, answer in
+        (question.id, .success(answer.text.trimmingCharacters(in: .whitespacesAndNewlines)))
+      }
+    } catch let fault as any ContentFault {
+      guard questions.count > 1 else { return questions.map { ($0.id, .failure(AnswerFault(fault: fault))) } }
+      return try questions.flatMap { try answers(to: [$0], about: image, by: generator, poll: poll) }
+    }
   }
 }
 
@@ -90,14 +131,15 @@ struct GenerationResult: Codable, Equatable, Sendable {
     let id: Int64
     /// nil where it could not be answered.
     let text: String?
-    let reason: String?
+    /// nil where it was.
+    let skip: SkipReason?
   }
 
   let imageID: Int64
   let outcomes: [Outcome]
 
   /// What could not be answered.
-  var skipped: [Outcome] { outcomes.filter { $0.reason != nil } }
+  var skipped: [Outcome] { outcomes.filter { $0.skip != nil } }
 
   func encode() throws -> [UInt8] { Array(try JSONEncoder().encode(self)) }
 

@@ -4,20 +4,14 @@ import Jobs
 
 /// Generated texts in COCO's results format (captions) or VQA's (answers).
 enum ResultsFile {
-  /// Writes the file aside and gives it its name when it is whole.
-  ///
-  /// - Throws: `JobError` naming the file.
-  static func write(_ entries: [GeneratedTexts.Entry], kind: ImageTextDataset.Kind, to url: URL) throws {
+  /// The file's bytes.
+  static func bytes(of entries: [GeneratedTexts.Entry], kind: ImageTextDataset.Kind) throws -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .withoutEscapingSlashes
     let lines = try entries.map { entry in
       "{\"\(kind.idKey)\": \(entry.id), \"\(kind.textKey)\": \(String(decoding: try encoder.encode(entry.text), as: UTF8.self))}"
     }
-    do {
-      try Data(("[\n" + lines.joined(separator: ",\n") + "\n]\n").utf8).write(to: url, options: .atomic)
-    } catch {
-      throw JobError("\(url.path): can't be written: \(error.localizedDescription)")
-    }
+    return Array(("[\n" + lines.joined(separator: ",\n") + "\n]\n").utf8)
   }
 
   /// A finished file's entries.

@@ -1,3 +1,4 @@
+import Files
 import ImageInput
 import Kernels
 import TensorCore
@@ -27,12 +28,14 @@ final class TextGenerator {
 
   private let model: any VisionLanguageModel
   private let options: DecodingOptions
+  private let repetitionPenalty: Double
   private let cache = KeyValueCache()
   private var hidden = AlignedBuffer<Float>()
 
   init(_ model: any VisionLanguageModel, options: DecodingOptions) {
     self.model = model
     self.options = options
+    repetitionPenalty = options.repetitionPenalty ?? model.generation.repetitionPenalty
   }
 
   func visualTokens(of image: RGBImage) throws -> Int {
@@ -44,7 +47,7 @@ final class TextGenerator {
   }
 
   /// - Parameter poll: called after each layer of the vision tower and the decoder; a thrown error ends the work.
-  /// - Throws: `OneDNNError`, `GenerationError`, and what `poll` throws.
+  /// - Throws: `OneDNNError`, `NotFiniteScores`, and what `poll` throws.
   func answers(
     to requests: [Question], about image: RGBImage, poll: @escaping () throws -> Void = {}
   ) throws -> [Answer] {
@@ -84,8 +87,10 @@ final class TextGenerator {
     var threads = requests.enumerated().map { index, request in
       AnswerThread(
         request.tokens, angles: angles(of: request.tokens, visual),
-        search: AnswerSearch(options, stopTokens: model.stopTokens, example: request.id), rows: plan.ownRows[index],
-        slots: plan.slots(of: index))
+        search: AnswerSearch(
+          options, stopTokens: model.stopTokens, example: request.id,
+          penalty: RepetitionPenalty(repetitionPenalty, question: request.tokens.ids)),
+        rows: plan.ownRows[index], slots: plan.slots(of: index))
     }
     var logits = try prefill(threads, plan, cachedPrefix: cachedPrefix, visual: visual, taps: taps)
     while true {
@@ -161,8 +166,7 @@ final class TextGenerator {
     try model.decoder.forward(hidden.base, layout: layout, angles: angles, cache: cache, taps: taps)
     let logits = try model.outputHead.logits(hidden.base, rows: layout.outputs?.count ?? layout.rows)
     guard logits.allSatisfy(\.isFinite) else {
-      throw GenerationError(
-        description: "the model's scores of the next token are not finite numbers: its weights are damaged")
+      throw NotFiniteScores()
     }
     return logits
   }
@@ -174,7 +178,9 @@ final class TextGenerator {
   }
 }
 
-/// Why no text can be generated, whatever the sample.
-struct GenerationError: Error, CustomStringConvertible, Equatable {
-  let description: String
+/// The model gives a sample no finite scores.
+struct NotFiniteScores: ContentFault, CustomStringConvertible, Equatable {
+  var description: String {
+    "the model's scores of the next token are not finite numbers. Are the model's weights whole?"
+  }
 }

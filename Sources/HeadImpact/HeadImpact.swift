@@ -84,8 +84,11 @@ private func check(
     throw HeadImpactError("the views' grids have \(shifts) cyclic shifts: chance takes at most \(1 << 20)")
   }
   for (i, score) in scores.enumerated() where !(score >= 0 && score.isFinite) {
+    guard score.isFinite else {
+      throw UnusableSample.attentionNotFinite(head: i / count, visualToken: i % count, score: score)
+    }
     throw HeadImpactError(
       "head \(i / count) (counted over all layers) gives visual token \(i % count) the attention score \(score): "
-        + "it must be finite and not negative. Are the model's weights whole?")
+        + "it must not be negative")
   }
 }

@@ -25,6 +25,22 @@ public enum HeadImpactFile {
     }
   }
 
+  /// A sample that could not be used.
+  public struct Skipped: Sendable, Equatable {
+    /// The annotation's.
+    public let id: Int
+    /// What of it: a word for programs, as `mask`.
+    public let kind: String
+    /// A sentence for people.
+    public let reason: String
+
+    public init(id: Int, kind: String, reason: String) {
+      self.id = id
+      self.kind = kind
+      self.reason = reason
+    }
+  }
+
   /// What one sample gives to the file.
   public struct Row {
     public let impact: SampleImpact
@@ -46,7 +62,7 @@ public enum HeadImpactFile {
   ///   - replacing: whether a file of this name may be there, and is replaced.
   public static func write(
     to url: URL, table: HeadImpactTable, confidence: Confidence, samples: [Int], row: (Int) throws -> Row,
-    skipped: [(id: Int, reason: String)], provenance: Provenance, replacing: Bool
+    skipped: [Skipped], provenance: Provenance, replacing: Bool
   ) throws {
     try HDF5File.write(to: url.path, replacing: replacing) { file in
       try writeDimensions(file, table, samples: samples)
@@ -55,6 +71,8 @@ public enum HeadImpactFile {
       try file.createGroup("/skipped")
       try file.write(skipped.map { Int64($0.id) }, to: "/skipped/id")
       try describe(file, "/skipped/id", "annotation ids of the samples that could not be used", units: "1")
+      try file.write(skipped.map(\.kind), to: "/skipped/kind")
+      try describe(file, "/skipped/kind", "what of each of them could not be used", units: "1")
       try file.write(skipped.map(\.reason), to: "/skipped/reason")
       try describe(file, "/skipped/reason", "why each of them could not be used", units: "1")
       try writeAttributes(file, provenance, skipped: skipped.count, topLayers: confidence.topLayers)
@@ -158,7 +176,9 @@ public enum HeadImpactFile {
       ("title", .string("Head Impact of \(subject)")), ("Conventions", "CF-1.8"),
       ("source", .string("headimpact \(identity.programVersion); definition: arXiv 2511.23375")),
       ("model_name", .string(provenance.modelName)), ("model_type", .string(identity.modelType)),
-      ("model_sha256", .string(identity.modelSHA256)), ("dataset_sha256", .string(identity.datasetSHA256)),
+      ("model_sha256", .string(identity.modelSHA256)),
+      ("chat_template_sha256", .string(identity.chatTemplateSHA256)),
+      ("model_files_sha256", .string(identity.modelFiles)), ("dataset_sha256", .string(identity.datasetSHA256)),
       ("prompt", .string(identity.prompt)), ("precision", .string(identity.precision)),
       ("limit", .integer(Int64(identity.limit ?? 0))), ("coverage", .double(options.coverage)),
       ("query", .string(options.query.rawValue)), ("normalize", .string(options.normalize.rawValue)),

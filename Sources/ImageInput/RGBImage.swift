@@ -1,3 +1,5 @@
+import Files
+
 /// A picture of 8-bit red, green and blue.
 ///
 /// - Shape: `pixels` is [height, width, 3], row-major.
@@ -18,7 +20,7 @@ public struct RGBImage: Sendable, Equatable {
 }
 
 /// What is wrong with a picture, or with what is to be done to it.
-public struct ImageError: Error, CustomStringConvertible, Equatable, Sendable {
+public struct ImageError: ContentFault, CustomStringConvertible, Equatable, Sendable {
   /// The file, as the user named it; nil where a value did not come from a file.
   public let file: String?
   /// What is wrong and what would be right.

@@ -15,28 +15,48 @@ public enum JobInputs {
     }
   }
 
+  /// Whether a file's name stays below its folder.
+  static func isInside(_ fileName: String) -> Bool {
+    !fileName.hasPrefix("/") && !fileName.split(separator: "/", omittingEmptySubsequences: false).contains("..")
+  }
+
   /// A file below the folder of images.
   ///
-  /// - Throws: `JobError` where its name leads out of the folder.
+  /// - Throws: `SampleFault` where its name leads out of the folder.
   public static func imageURL(_ fileName: String, in folder: URL) throws -> URL {
-    let parts = fileName.split(separator: "/", omittingEmptySubsequences: false)
-    guard !fileName.hasPrefix("/"), !parts.contains("..") else {
-      throw JobError("file_name \"\(fileName)\" leaves the images folder")
-    }
+    guard isInside(fileName) else { throw SampleFault("file_name \"\(fileName)\" leaves the images folder") }
     return folder.appendingPathComponent(fileName)
   }
 
-  /// The picture of a dataset's image.
+  /// The picture of a dataset's image, upright.
   ///
-  /// - Parameter size: what the dataset says; nil where it says nothing.
-  /// - Throws: `JobError` where the picture has another size, or an image error.
-  public static func image(_ fileName: String, in folder: URL, size: (width: Int, height: Int)?) throws -> RGBImage {
-    let image = try decodeImage(contentsOf: try imageURL(fileName, in: folder))
-    if let size, (image.width, image.height) != size {
-      throw JobError(
-        "\(fileName) is \(image.width)x\(image.height) pixels; the dataset says \(size.width)x\(size.height)")
-    }
-    return image
+  /// - Parameters:
+  ///   - size: what the dataset says; nil where it says nothing.
+  ///   - turned: counts the picture where its file's orientation turned it.
+  /// - Throws: `SampleFault` where the picture has another size; as `decodePicture(contentsOf:)`.
+  public static func image(
+    _ fileName: String, in folder: URL, size: (width: Int, height: Int)?, turned: TurnedPictures? = nil
+  ) throws -> RGBImage {
+    let picture = try decodePicture(contentsOf: try imageURL(fileName, in: folder))
+    try check(picture.header, of: fileName, size: size)
+    turned?.note(picture.header)
+    return picture.image
+  }
+
+  /// The size of a dataset's image when upright, from its file's header.
+  ///
+  /// - Throws: as `image(_:in:size:turned:)`.
+  public static func imageSize(
+    _ fileName: String, in folder: URL, size: (width: Int, height: Int)?
+  ) throws -> (width: Int, height: Int) {
+    let header = try PictureHeader(contentsOf: try imageURL(fileName, in: folder))
+    try check(header, of: fileName, size: size)
+    return (header.width, header.height)
+  }
+
+  private static func check(_ header: PictureHeader, of name: String, size: (width: Int, height: Int)?) throws {
+    guard let size, let problem = header.problem(named: name, statedSize: size) else { return }
+    throw SampleFault(problem)
   }
 
   /// - Throws: `JobError` where the folder that an output goes to isn't there or can't be written to.
@@ -46,6 +66,25 @@ public enum JobInputs {
     guard files.fileExists(atPath: folder), files.isWritableFile(atPath: folder) else {
       throw JobError("\(folder): is no folder that can be written to; --output goes there")
     }
+  }
+
+  /// What was chosen by the Head Impact of a model is used on that model alone.
+  ///
+  /// - Parameters:
+  ///   - scored: `model_sha256` of the scoring run or the selection; nil where it isn't known.
+  ///   - source: what says so, for the error: a path, or "the heads".
+  /// - Throws: `JobError` where it is of another model.
+  public static func checkScored(_ scored: String?, by source: String, is sha256: String, of model: URL) throws {
+    guard let scored, scored != sha256 else { return }
+    throw JobError(
+      "\(source): chosen by the Head Impact of another model (model_sha256 \(scored)) than \(model.path) (\(sha256)); "
+        + "score this model, and choose by that")
+  }
+
+  /// - Throws: `JobError` where `--threads` or `--limit` makes no sense.
+  public static func validate(threads: Int?, limit: Int?) throws {
+    if let limit, limit < 1 { throw JobError("--limit is \(limit); it must be at least 1") }
+    if let threads, !(1...4096).contains(threads) { throw JobError("--threads is \(threads); it must be in 1...4096") }
   }
 
   /// - Throws: `JobError` where one of the paths is there already.

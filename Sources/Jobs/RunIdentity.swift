@@ -16,9 +16,29 @@ public struct RunIdentity: Codable, Equatable, Sendable {
 
   /// One line a difference; none where the two are the same run.
   public func differences(from other: RunIdentity) -> [String] {
-    guard parts.map(\.name) == other.parts.map(\.name) else { return ["it is a run of another kind"] }
-    return zip(parts, other.parts).compactMap { mine, theirs in
-      mine.value == theirs.value ? nil : "\(mine.name) was \(mine.value) and now is \(theirs.value)"
+    let before = Dictionary(parts.map { ($0.name, $0.value) }) { first, _ in first }
+    let now = Dictionary(other.parts.map { ($0.name, $0.value) }) { first, _ in first }
+    let (past, present) = (Set(before.keys), Set(now.keys))
+    guard past.isSubset(of: present) || present.isSubset(of: past) else { return ["it is a run of another kind"] }
+    let names = parts.map(\.name) + other.parts.map(\.name).filter { before[$0] == nil }
+    return names.compactMap { name in
+      before[name] == now[name]
+        ? nil : "\(name) was \(before[name] ?? "not recorded") and now is \(now[name] ?? "not asked for")"
+    }
+  }
+
+  /// The same without some parts.
+  public func without(_ names: Set<String>) -> RunIdentity {
+    RunIdentity(parts.filter { !names.contains($0.name) }.map { ($0.name, $0.value) })
+  }
+
+  /// - Throws: `JobError` where a finished output is of another run than the one asked for, naming what differs.
+  public func requireSame(as asked: RunIdentity, finished output: URL) throws {
+    let differences = differences(from: asked)
+    guard differences.isEmpty else {
+      throw JobError(
+        "\(output.path): is finished, with other inputs:\(differences.map { "\n  " + $0 }.joined())\n"
+          + "Give the same ones, or choose another --output")
     }
   }
 

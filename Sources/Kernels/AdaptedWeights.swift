@@ -9,15 +9,16 @@ extension ComputeContext {
   /// ‖W + scaling · B A‖ of each row.
   ///
   /// - Shape: weight [out, in], the result [out].
-  public func rowNorms(_ weight: WeightMatrix, _ factors: LowRankFactors) -> [Float] {
+  /// - Throws: `OneDNNError`.
+  public func rowNorms(_ weight: WeightMatrix, _ factors: LowRankFactors) throws -> [Float] {
     let (rows, columns, size) = (weight.rows, weight.columns, Self.rowsAPiece)
     var norms = [Float](repeating: 0, count: rows)
-    withScratch(team.count * (size + 1) * columns, &norms) { base, norms in
-      team.forEach((rows + size - 1) / size, work: rows * columns * (factors.rank + 2)) { piece, thread in
+    try withScratch(team.count * (size + 1) * columns, &norms) { base, norms in
+      try team.forEach((rows + size - 1) / size, work: rows * columns * (factors.rank + 2)) { piece, thread in
         let (first, delta) = (piece * size, base + thread * (size + 1) * columns)
         let row = delta + size * columns
         let some = min(size, rows - first)
-        multiplySerially(
+        try multiplySerially(
           factors.b + first * factors.rank, stride: factors.rank, factors.a, stride: columns, isTransposed: false,
           into: delta, stride: columns, rows: some, columns: columns, depth: factors.rank, accumulate: false)
         for index in 0..<some {
@@ -33,16 +34,17 @@ extension ComputeContext {
   /// ‖E + scaling · (B A)ᵀ‖ of each column of an embedding.
   ///
   /// - Shape: weight [vocabulary, C]; factors' A [rank, vocabulary], B [C, rank]; the result [C].
-  public func columnNorms(_ weight: WeightMatrix, _ factors: LowRankFactors) -> [Float] {
+  /// - Throws: `OneDNNError`.
+  public func columnNorms(_ weight: WeightMatrix, _ factors: LowRankFactors) throws -> [Float] {
     let (rows, columns, size) = (weight.rows, weight.columns, Self.tokensAPiece)
     let pieces = (rows + size - 1) / size
     var sums = [Double](repeating: 0, count: pieces * columns)
-    withScratch(team.count * (size + 1) * columns, &sums) { base, sums in
-      team.forEach(pieces, work: rows * columns * (factors.rank + 2)) { piece, thread in
+    try withScratch(team.count * (size + 1) * columns, &sums) { base, sums in
+      try team.forEach(pieces, work: rows * columns * (factors.rank + 2)) { piece, thread in
         let (first, delta) = (piece * size, base + thread * (size + 1) * columns)
         let row = delta + size * columns
         let some = min(size, rows - first)
-        multiplySerially(
+        try multiplySerially(
           factors.a + first, stride: rows, isATransposed: true, factors.b, stride: factors.rank, isTransposed: true,
           into: delta, stride: columns, rows: some, columns: columns, depth: factors.rank, accumulate: false)
         for index in 0..<some {
@@ -61,11 +63,11 @@ extension ComputeContext {
 
   private func withScratch<Element>(
     _ count: Int, _ result: inout [Element],
-    _ body: (_ scratch: UnsafeMutablePointer<Float>, _ result: UnsafeMutablePointer<Element>) -> Void
-  ) {
-    result.withUnsafeMutableBufferPointer { result in
-      withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { scratch in
-        if let scratch = scratch.baseAddress, let result = result.baseAddress { body(scratch, result) }
+    _ body: (_ scratch: UnsafeMutablePointer<Float>, _ result: UnsafeMutablePointer<Element>) throws -> Void
+  ) throws {
+    try result.withUnsafeMutableBufferPointer { result in
+      try withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { scratch in
+        if let scratch = scratch.baseAddress, let result = result.baseAddress { try body(scratch, result) }
       }
     }
   }

@@ -1,33 +1,97 @@
 import COCO
+import Files
 import Foundation
 import Jobs
+import Safetensors
+import VisionLanguage
 
 extension DatasetBuilder {
   /// Writes all parts aside, then gives each its name.
   func write(
-    _ objects: [KeyObjectSelection.KeyObject], of instances: KeyObjectDataset
+    _ objects: [KeyObjectSelection.KeyObject], of instances: KeyObjectDataset, run: RunIdentity
   ) throws -> [Summary.Output] {
-    let info = try rulesJSON()
-    var finished: [(aside: URL, final: URL)] = []
+    let info = try infoJSON(run)
+    var prepared: [AtomicFile] = []
     var outputs: [Summary.Output] = []
     do {
       for (part, url) in configuration.outputs {
         let own = objects.filter { part == nil || rules.split?.part(of: $0.image.id, seed: rules.seed) == part }
-        let aside = url.appendingPathExtension("partial")
-        finished.append((aside, url))
-        try instances.json(of: own.map(\.described), info: info).write(to: aside)
+        prepared.append(
+          try AtomicFile(preparing: instances.json(of: own.map(\.described), info: info), for: url))
         outputs.append(
           Summary.Output(path: url.path, images: Set(own.map(\.image.id)).count, objects: own.count))
       }
-      for (aside, url) in finished { try FileManager.default.moveItem(at: aside, to: url) }
+      for file in prepared { try file.commit() }
     } catch {
-      for (aside, _) in finished where FileManager.default.fileExists(atPath: aside.path) {
-        try FileManager.default.removeItem(at: aside)
-      }
-      if error is COCOError { throw error }
-      throw KeyObjectError("\(configuration.output.path): can't be written: \(error.localizedDescription)")
+      for file in prepared { file.discard() }
+      throw error
     }
     return outputs
+  }
+
+  // MARK: - Which build it is
+
+  /// Everything that the outputs depend on, and nothing else.
+  func identity() throws -> RunIdentity {
+    func sha256(_ file: URL?) throws -> String {
+      guard let file else { return "none" }
+      let data: Data
+      do { data = try Data(contentsOf: file, options: .mappedIfSafe) } catch {
+        throw KeyObjectError("\(file.path): can't be read: \(error.localizedDescription)")
+      }
+      return try data.withUnsafeBytes { try SHA256.hex(of: $0) }
+    }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    let model = try configuration.model.map { try SafetensorsCheckpoint(folder: $0).headerDigest() }
+    let describes = rules.describe == .model
+    let files = try configuration.model.map {
+      try ModelFiles(folder: $0, chatTemplate: configuration.chatTemplate, generates: describes).parts
+    }
+    return RunIdentity(
+      [
+        ("program version", JobDefaults.programVersion), ("--instances (SHA-256)", try sha256(configuration.instances)),
+        ("--captions (SHA-256)", try sha256(configuration.captions)), ("--model (SHA-256)", model ?? "none"),
+        ("rules", String(decoding: try encoder.encode(rulesInfo), as: UTF8.self)),
+        ("--objects", describes ? configuration.view.rawValue : "none"),
+        ("--prompt", describes ? configuration.prompt : "none"),
+        ("--precision", describes ? configuration.precision.rawValue : "none"),
+      ] + (files ?? []))
+  }
+
+  /// What a finished build made; nil where there is none to go on from.
+  ///
+  /// - Throws: where an output is there that is of another build, or of one that can't be told.
+  func finished(_ run: RunIdentity) throws -> Summary? {
+    guard configuration.resumes else { return nil }
+    let there = configuration.outputs.map(\.url).filter { FileManager.default.fileExists(atPath: $0.path) }
+    for url in there { try origin(of: url).requireSame(as: run, finished: url) }
+    guard there.count == configuration.outputs.count else { return nil }
+    let outputs = try there.map { url in
+      let dataset = try KeyObjectDataset(contentsOf: url)
+      return Summary.Output(
+        path: url.path, images: Set(dataset.annotations.map(\.imageID)).count, objects: dataset.annotations.count)
+    }
+    try removeWork()
+    return Summary(
+      outputs: outputs, examined: 0, leftOut: [], categories: [], descriptions: [], skips: nil, isNew: false)
+  }
+
+  /// The run that an output says it is of.
+  private func origin(of url: URL) throws -> RunIdentity {
+    struct File: Decodable {
+      struct Info: Decodable { let run: RunIdentity? }
+      let info: Info?
+    }
+    do {
+      if let run = try JSONDecoder().decode(File.self, from: Data(JobInputs.read(url))).info?.run { return run }
+    } catch is DecodingError {
+      throw KeyObjectError("\(url.path): is no key-object dataset; choose another --output")
+    }
+    throw KeyObjectError(
+      "\(url.path): is there already, and its info.run doesn't say which build it is of; choose another --output, or remove it"
+    )
   }
 
   private struct Info: Encodable {
@@ -56,23 +120,27 @@ extension DatasetBuilder {
     let captions: String?
     let model: String?
     let programVersion: String
+    let run: RunIdentity
+  }
+
+  private var rulesInfo: Info.Rules {
+    Info.Rules(
+      minArea: rules.minArea, maxArea: rules.maxArea, minTokens: configuration.model == nil ? nil : rules.minTokens,
+      perImage: rules.perImage, choose: rules.choose.rawValue, categories: rules.categories, balance: rules.balance,
+      describe: rules.describe.rawValue,
+      split: rules.split.map { Info.Split(train: $0.shares[0], validation: $0.shares[1], test: $0.shares[2]) },
+      seed: rules.seed)
   }
 
   /// What becomes `info` of the output.
-  func rulesJSON() throws -> String {
+  func infoJSON(_ run: RunIdentity) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     encoder.keyEncodingStrategy = .convertToSnakeCase
     let info = Info(
-      description: "Key objects of \(configuration.instances.lastPathComponent)",
-      keyObjectRules: Info.Rules(
-        minArea: rules.minArea, maxArea: rules.maxArea, minTokens: configuration.model == nil ? nil : rules.minTokens,
-        perImage: rules.perImage, choose: rules.choose.rawValue, categories: rules.categories, balance: rules.balance,
-        describe: rules.describe.rawValue,
-        split: rules.split.map { Info.Split(train: $0.shares[0], validation: $0.shares[1], test: $0.shares[2]) },
-        seed: rules.seed),
+      description: "Key objects of \(configuration.instances.lastPathComponent)", keyObjectRules: rulesInfo,
       instances: configuration.instances.lastPathComponent, captions: configuration.captions?.lastPathComponent,
-      model: configuration.model?.lastPathComponent, programVersion: JobDefaults.programVersion)
+      model: configuration.model?.lastPathComponent, programVersion: JobDefaults.programVersion, run: run)
     return String(decoding: try encoder.encode(info), as: UTF8.self)
   }
 }

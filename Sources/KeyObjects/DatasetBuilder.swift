@@ -1,4 +1,5 @@
 import COCO
+import Files
 import Foundation
 import Generation
 import HeadImpact
@@ -17,6 +18,8 @@ public struct DatasetBuildConfiguration: Sendable {
   public var images: URL
   /// Says which visual tokens an object covers, and describes it where the rules say so.
   public var model: URL?
+  /// Takes the place of the model folder's chat template.
+  public var chatTemplate: URL?
   /// Of a model that describes: what it is shown and asked.
   public var view = ObjectView.crop
   public var prompt = JobDefaults.prompt
@@ -24,6 +27,10 @@ public struct DatasetBuildConfiguration: Sendable {
   public var threads: Int?
   /// Goes on where a model's describing was stopped.
   public var resumes = false
+  /// Goes on with what is whole of the describing's journal where that is damaged.
+  public var salvages = false
+  /// Share of the objects that a model may fail to describe.
+  public var allowedSkips = SkipCounts.defaultAllowed
   public var output: URL
   public var rules = KeyObjectRules()
   public var isStrict = false
@@ -67,6 +74,10 @@ public struct DatasetBuilder {
     /// The most frequent first.
     public let categories: [Count]
     public let descriptions: [Count]
+    /// Objects that a model could not describe; nil where none was asked to.
+    public let skips: SkipCounts?
+    /// False where the outputs were there already, finished by the run to resume.
+    public let isNew: Bool
   }
 
   public init(_ configuration: DatasetBuildConfiguration) { self.configuration = configuration }
@@ -77,9 +88,26 @@ public struct DatasetBuilder {
   /// - Returns: on rank 0 what was made; nil elsewhere.
   /// - Throws: `COCOError`, `KeyObjectError`, `JobError` or what loading the model throws; nothing is written then.
   public func run(on world: Communicator) throws -> Summary? {
-    let chosen = try world.agree { world.rank == 0 ? try choose() : nil }
-    let descriptions = rules.describe == .model ? try describe(chosen, on: world) : [:]
-    return try world.agree { try chosen.map { try finish($0, descriptions) } }
+    let run: RunIdentity? = try world.agree {
+      guard world.rank == 0 else { return nil }
+      try checkOptions()
+      return try identity()
+    }
+    let finished: Summary? = try world.agree {
+      guard let run else { return nil }
+      return try self.finished(run)
+    }
+    if try world.broadcast(world.rank == 0 ? [Int32(finished == nil ? 0 : 1)] : nil)[0] == 1 { return finished }
+    let chosen: Chosen? = try world.agree {
+      guard let run else { return nil }
+      return try choose(run)
+    }
+    var described: (texts: [Int64: String], skips: SkipCounts?) = ([:], nil)
+    if rules.describe == .model { described = try describe(chosen, on: world) }
+    return try world.agree { () -> Summary? in
+      guard let chosen else { return nil }
+      return try finish(chosen, described.texts, described.skips)
+    }
   }
 
   /// Runs a build that needs no model's descriptions.
@@ -87,18 +115,24 @@ public struct DatasetBuilder {
   /// - Throws: as `run(on:)`.
   func run() throws -> Summary {
     precondition(rules.describe != .model)
-    return try finish(choose(), [:])
+    try checkOptions()
+    return try finish(choose(identity()), [:], nil)
   }
 
   /// What rank 0 chose, and what from.
   private struct Chosen {
     let instances: KeyObjectDataset
     let selection: KeyObjectSelection
+    let run: RunIdentity
   }
 
-  private func choose() throws -> Chosen {
-    try checkOptions()
-    let instances = try KeyObjectDataset(contentsOf: configuration.instances)
+  private func choose(_ run: RunIdentity) throws -> Chosen {
+    let instances = try KeyObjectDataset(renumbering: configuration.instances)
+    guard !instances.annotations.isEmpty || instances.problems.isEmpty else {
+      throw KeyObjectError(
+        "\(configuration.instances.path): has no annotation that can be used"
+          + instances.problems.warnings().map { "\n  " + $0 }.joined())
+    }
     guard instances.annotations.contains(where: { $0.categoryID != nil }), !instances.categories.isEmpty else {
       throw KeyObjectError(
         "\(configuration.instances.path): has no categories of objects; --instances takes a COCO instances file, not captions"
@@ -116,10 +150,10 @@ public struct DatasetBuilder {
         "no object is left by the rules: "
           + Self.counts(selection.leftOut).map { "\($0.objects) \($0.name)" }.joined(separator: ", "))
     }
-    return Chosen(instances: instances, selection: selection)
+    return Chosen(instances: instances, selection: selection, run: run)
   }
 
-  private func finish(_ chosen: Chosen, _ descriptions: [Int64: String]) throws -> Summary {
+  private func finish(_ chosen: Chosen, _ descriptions: [Int64: String], _ skips: SkipCounts?) throws -> Summary {
     let objects = chosen.selection.objects.map { object in
       var object = object
       if let text = descriptions[object.annotation.id], !text.isEmpty {
@@ -128,12 +162,11 @@ public struct DatasetBuilder {
       return object
     }
     let summary = Summary(
-      outputs: try write(objects, of: chosen.instances), examined: chosen.instances.annotations.count,
+      outputs: try write(objects, of: chosen.instances, run: chosen.run),
+      examined: chosen.instances.annotations.count + chosen.instances.problems.lostSamples,
       leftOut: Self.counts(chosen.selection.leftOut), categories: Self.counts(objects.map(\.category)),
-      descriptions: Self.counts(objects.map(\.description.source.rawValue)))
-    for file in [draft, described] where FileManager.default.fileExists(atPath: file.path) {
-      try FileManager.default.removeItem(at: file)
-    }
+      descriptions: Self.counts(objects.map(\.description.source.rawValue)), skips: skips, isNew: true)
+    try removeWork()
     return summary
   }
 
@@ -143,27 +176,40 @@ public struct DatasetBuilder {
   private var draft: URL { configuration.output.appendingPathExtension("draft") }
   private var described: URL { configuration.output.appendingPathExtension("described") }
 
+  /// Removes what is kept until the output is whole.
+  func removeWork() throws {
+    for file in [draft, described, RunFile.url(of: described)]
+    where FileManager.default.fileExists(atPath: file.path) {
+      try FileManager.default.removeItem(at: file)
+    }
+  }
+
   /// Lets the model describe each object by itself, as `generate --objects` does.
   ///
-  /// - Returns: on rank 0 the texts by annotation id.
-  private func describe(_ chosen: Chosen?, on world: Communicator) throws -> [Int64: String] {
+  /// - Returns: on rank 0 the texts by annotation id, and what could not be described.
+  private func describe(
+    _ chosen: Chosen?, on world: Communicator
+  ) throws -> (texts: [Int64: String], skips: SkipCounts?) {
     try world.agree {
       guard let chosen else { return }
-      try chosen.instances.json(of: chosen.selection.objects.map(\.described), info: rulesJSON())
-        .write(to: draft, options: .atomic)
+      try AtomicFile.write(
+        chosen.instances.json(of: chosen.selection.objects.map(\.described), info: infoJSON(chosen.run)), to: draft)
     }
     var c = GenerateConfiguration(
       model: configuration.model ?? draft, dataset: draft, images: configuration.images, output: described)
+    c.chatTemplate = configuration.chatTemplate
     c.objects = configuration.view
     c.prompt = configuration.prompt
     c.precision = configuration.precision
     c.threads = configuration.threads
     c.resumes = configuration.resumes
+    c.salvages = configuration.salvages
+    c.allowedSkips = configuration.allowedSkips
     c.isStrict = configuration.isStrict
     c.isQuiet = configuration.isQuiet
-    guard try GenerationJob(c, on: world).run() != nil else { return [:] }
+    guard let summary = try GenerationJob(c, on: world).run() else { return ([:], nil) }
     let texts = try GeneratedTexts(contentsOf: described, kind: .objects)
-    return Dictionary(uniqueKeysWithValues: texts.entries.map { ($0.id, $0.text) })
+    return (Dictionary(uniqueKeysWithValues: texts.entries.map { ($0.id, $0.text) }), summary.skips)
   }
 
   // MARK: - Choosing
@@ -179,12 +225,13 @@ public struct DatasetBuilder {
       throw KeyObjectError("--describe model needs --model: the folder of the model that describes")
     }
     try JobInputs.checkFolder(of: configuration.output)
+    if configuration.resumes { return }
     try JobInputs.refuseExisting(configuration.outputs.map { ($0.url.path, "a file that this would make") })
   }
 
   private func readCaptions(of instances: KeyObjectDataset) throws -> KeyObjectDataset? {
     guard let url = configuration.captions else { return nil }
-    let captions = try KeyObjectDataset(contentsOf: url)
+    let captions = try KeyObjectDataset(textsOf: url)
     guard captions.annotations.contains(where: { $0.caption != nil }) else {
       throw KeyObjectError("\(url.path): has no captions; --captions takes a COCO captions file")
     }
@@ -197,45 +244,51 @@ public struct DatasetBuilder {
   private func select(_ instances: KeyObjectDataset, captions: KeyObjectDataset?) throws -> KeyObjectSelection {
     let progress = ProgressReporter(total: 0, begun: 0, ranks: 1, isQuiet: configuration.isQuiet)
     let model = try configuration.model.map { folder in
-      try ModelRegistry.load(folder: folder, context: ComputeContext(precision: .f32, team: ThreadTeam(count: 1)))
+      try ModelRegistry.load(
+        folder: folder, chatTemplate: configuration.chatTemplate,
+        context: ComputeContext(precision: .f32, team: ThreadTeam(count: 1)))
     }
-    let files: Set<String>
-    do {
-      files = Set(try FileManager.default.contentsOfDirectory(atPath: configuration.images.path))
-    } catch {
-      throw KeyObjectError("\(configuration.images.path): can't be listed: \(error.localizedDescription)")
+    let missing = Set(try Pictures.absent(Set(instances.images.map(\.fileName)), in: configuration.images))
+    var examiner = ObjectExaminer(
+      instances: instances, images: configuration.images, missing: missing, model: model, minTokens: rules.minTokens)
+    let selection = try KeyObjectSelection(instances, captions: captions, rules: rules, examiner: &examiner)
+    let parts = instances.outlineProblems(of: selection.objects.map(\.annotation))
+    let faults = examiner.faults + (captions.map(Self.faults) ?? [])
+    if configuration.isStrict { try refuse(instances, captions, parts, faults) }
+    let remarks = instances.problems.remarks("annotations have an id that is taken") {
+      $0.kind == .annotation && $0.cost == .nothing
     }
-    var cells: [SIMD2<Int>: [Cell]] = [:]
-    var warnings = 0
-    let selection = try KeyObjectSelection(instances, captions: captions, rules: rules) { annotation, image in
-      do {
-        let url = try JobInputs.imageURL(image.fileName, in: configuration.images)
-        guard files.contains(image.fileName) || FileManager.default.fileExists(atPath: url.path) else {
-          throw KeyObjectError("\(url.path) is missing (image \(image.id))")
-        }
-        guard let model else {
-          try instances.checkOutline(of: annotation)
-          return .usable
-        }
-        let size = SIMD2(image.width, image.height)
-        let visible = try cells[size] ?? model.visualLayout(width: size.x, height: size.y).cells
-        cells[size] = visible
-        let mask = try TokenMask(of: try instances.mask(for: annotation), cells: visible)
-        return mask.count < rules.minTokens ? .tooFewTokens : .usable
-      } catch {
-        if configuration.isStrict {
-          throw KeyObjectError("annotation \(annotation.id) can't be used (--strict): \(error)")
-        }
-        warnings += 1
-        if warnings <= Self.shownWarnings { progress.warn("annotation \(annotation.id) is left out: \(error)") }
-        return .unusable
-      }
+    for warning in remarks + instances.problems.warnings() + (captions?.problems.warnings() ?? []) {
+      progress.warn(warning)
     }
-    if warnings > Self.shownWarnings { progress.warn("… and \(warnings - Self.shownWarnings) more are left out") }
+    for fault in faults.prefix(RecordProblems.mostNamed) { progress.warn("left out: \(fault)") }
+    if faults.count > RecordProblems.mostNamed {
+      progress.warn("… and \(faults.count - RecordProblems.mostNamed) more are left out")
+    }
+    if let lost = parts.lostParts(of: selection.objects.count) { progress.warn(lost) }
     return selection
   }
 
-  private static let shownWarnings = 10
+  /// The captions that can't be read.
+  private static func faults(in captions: KeyObjectDataset) -> [String] {
+    captions.annotations.compactMap { annotation in
+      captions.fault(of: annotation, .caption).map { "caption \(annotation.id): \($0)" }
+    }
+  }
+
+  /// - Throws: `KeyObjectError` that names everything that is left out; nothing where there is nothing.
+  private func refuse(
+    _ instances: KeyObjectDataset, _ captions: KeyObjectDataset?, _ parts: RecordProblems, _ faults: [String]
+  ) throws {
+    let files =
+      [(configuration.instances, instances.problems), (configuration.instances, parts)]
+      + [(configuration.captions ?? configuration.instances, captions?.problems ?? RecordProblems())]
+    var lines = files.compactMap { url, problems in problems.refusal.map { "\(url.path): \($0)" } }
+    if !faults.isEmpty {
+      lines.append("\(faults.count) can't be used (--strict):" + faults.map { "\n  \($0)" }.joined())
+    }
+    if !lines.isEmpty { throw KeyObjectError(lines.joined(separator: "\n")) }
+  }
 
   // MARK: - Counting
 

@@ -1,4 +1,5 @@
 import COCO
+import Files
 import Foundation
 import ImageInput
 import Jobs
@@ -8,6 +9,8 @@ public struct DatasetCheck {
   /// Something that is wrong.
   public struct Finding: Sendable, Encodable, Equatable {
     public enum Kind: String, Sendable, Encodable {
+      /// A record of the file, or a value of one.
+      case record
       case file
       case size
       case mask
@@ -24,48 +27,78 @@ public struct DatasetCheck {
   public struct Report: Sendable, Encodable {
     public let images: Int
     public let annotations: Int
+    /// Pictures that were turned upright, as their files' orientation says.
+    public let turned: Int
     public let findings: [Finding]
   }
 
   private let dataset: URL
   private let images: URL
+  private let turned = TurnedPictures()
 
   public init(dataset: URL, images: URL) {
     self.dataset = dataset
     self.images = images
   }
 
-  /// - Throws: `COCOError` where the file can't be read as a dataset at all.
+  /// - Throws: `COCOError` where the file can't be read as a dataset at all; `EnvironmentFault` where the folder of the
+  ///   images can't.
   public func run(isQuiet: Bool = false) throws -> Report {
     let contents = try KeyObjectDataset(contentsOf: dataset)
     let progress = ProgressReporter(
       total: contents.images.count, begun: 0, ranks: 1, isQuiet: isQuiet)
     var findings: [Finding] = []
     for image in contents.images {
-      findings += check(image)
+      findings += try check(image)
       progress.advance(by: 1)
     }
     progress.finish()
-    for annotation in contents.annotationsByID() { findings += check(annotation, of: contents) }
-    return Report(images: contents.images.count, annotations: contents.annotations.count, findings: findings)
+    findings += Self.records(contents.problems)
+    for annotation in contents.annotationsByID() { findings += try check(annotation, of: contents) }
+    return Report(
+      images: contents.images.count, annotations: contents.annotations.count, turned: turned.count, findings: findings)
   }
 
-  private func check(_ image: ImageRecord) -> [Finding] {
+  /// What the file says of an image's size, or else its picture; nil where that is broken, which is a finding of its own.
+  private func size(of image: ImageRecord) throws -> ImageSize? {
+    if let size = image.size { return size }
+    do {
+      let size = try JobInputs.imageSize(image.fileName, in: images, size: nil)
+      return ImageSize(width: size.width, height: size.height)
+    } catch is any ContentFault { return nil }
+  }
+
+  /// What is wrong with records, but for what `check(_:of:)` finds out by itself.
+  private static func records(_ problems: RecordProblems) -> [Finding] {
+    let passed = [AnnotationKey.segmentation, .description, .question, .answers].map { ".\($0.rawValue)" }
+    var findings = problems.listed.compactMap { problem -> Finding? in
+      if problem.cost == .value, passed.contains(where: problem.place.contains) { return nil }
+      let cost = problem.cost == .record ? "; it is left out" : ""
+      return Finding(kind: .record, subject: problem.subject, problem: "\(problem.place): \(problem.problem)\(cost)")
+    }
+    if problems.unlisted > 0 {
+      findings.append(Finding(kind: .record, subject: "the file", problem: "\(problems.unlisted) more records are odd"))
+    }
+    return findings
+  }
+
+  /// - Throws: `EnvironmentFault`: where a folder isn't mounted, nothing is known of its pictures.
+  private func check(_ image: ImageRecord) throws -> [Finding] {
     let subject = "image \(image.id)"
-    let picture: RGBImage
+    let header: PictureHeader
     do {
       // The whole picture: a file that ends too early has a sound header.
-      picture = try decodeImage(contentsOf: JobInputs.imageURL(image.fileName, in: images))
-    } catch {
+      header = try decodePicture(contentsOf: JobInputs.imageURL(image.fileName, in: images)).header
+    } catch let error as any ContentFault {
       return [Finding(kind: .file, subject: subject, problem: "\(error)")]
     }
-    guard (picture.width, picture.height) != (image.width, image.height) else { return [] }
-    let problem =
-      "\(image.fileName) is \(picture.width)x\(picture.height) pixels; the dataset says \(image.width)x\(image.height)"
-    return [Finding(kind: .size, subject: subject, problem: problem)]
+    turned.note(header)
+    let size = image.size.map { ($0.width, $0.height) }
+    let problem = size.flatMap { header.problem(named: image.fileName, statedSize: $0) }
+    return problem.map { [Finding(kind: .size, subject: subject, problem: $0)] } ?? []
   }
 
-  private func check(_ annotation: Annotation, of contents: KeyObjectDataset) -> [Finding] {
+  private func check(_ annotation: Annotation, of contents: KeyObjectDataset) throws -> [Finding] {
     var findings: [Finding] = []
     func find(_ kind: Finding.Kind, _ problem: String) {
       findings.append(Finding(kind: kind, subject: "annotation \(annotation.id)", problem: problem))
@@ -76,7 +109,8 @@ public struct DatasetCheck {
     if annotation.question == nil {
       let text = annotation.description ?? ""
       if text.allSatisfy(\.isWhitespace) {
-        find(.description, annotation.description == nil ? "there is none" : "it is empty")
+        let fault = contents.fault(of: annotation, .description).map { "\($0)" }
+        find(.description, fault ?? (annotation.description == nil ? "there is none" : "it is empty"))
       } else if text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) {
         find(.description, "it has control characters: \(text.debugDescription)")
       }
@@ -84,14 +118,18 @@ public struct DatasetCheck {
       find(.description, "the question has no answers")
     }
     if annotation.isCrowd { find(.mask, "it marks a crowd, not one object") }
+    let outline = contents.outlineProblems(of: [annotation]).listed
+    for problem in outline { find(.mask, "\(problem.place): \(problem.problem)") }
+    if outline.contains(where: { $0.cost == .record }) { return findings }
     do {
-      let area = try contents.mask(for: annotation).area
+      guard let image = contents.image(annotation.imageID), let size = try size(of: image) else { return findings }
+      let area = try contents.mask(for: annotation, height: size.height, width: size.width).area
       if area == 0 { find(.mask, "it covers no pixel of the image") }
       // The area that COCO states is the polygons' own; a few pixels of the rim make the difference.
       if let stated = annotation.area, area > 0, abs(Double(area) - stated) > Swift.max(50, 0.25 * stated) {
         find(.mask, "it covers \(area) pixels; the annotation states an area of \(stated)")
       }
-    } catch {
+    } catch let error as COCOError {
       find(.mask, "\(error)")
     }
     return findings

@@ -15,6 +15,7 @@ public struct DatasetPreview {
   private let dataset: URL
   private let images: URL
   private let model: URL?
+  private let chatTemplate: URL?
   private let output: URL
   private let limit: Int
 
@@ -27,12 +28,14 @@ public struct DatasetPreview {
 
   /// - Parameters:
   ///   - model: says what the visual tokens are.
+  ///   - chatTemplate: takes the place of the model folder's own, which plays no part in the pictures.
   ///   - output: a folder that isn't there yet.
   ///   - limit: samples to show, the first by annotation id.
-  public init(dataset: URL, images: URL, model: URL?, output: URL, limit: Int) {
+  public init(dataset: URL, images: URL, model: URL?, chatTemplate: URL? = nil, output: URL, limit: Int) {
     self.dataset = dataset
     self.images = images
     self.model = model
+    self.chatTemplate = chatTemplate
     self.output = output
     self.limit = limit
   }
@@ -51,7 +54,9 @@ public struct DatasetPreview {
     try JobInputs.refuseExisting([(output.path, "the output folder")])
     let contents = try KeyObjectDataset(contentsOf: dataset)
     let vision = try model.map { folder in
-      try ModelRegistry.load(folder: folder, context: ComputeContext(precision: .f32, team: ThreadTeam(count: 1)))
+      try ModelRegistry.load(
+        folder: folder, chatTemplate: chatTemplate,
+        context: ComputeContext(precision: .f32, team: ThreadTeam(count: 1)))
     }
     let taken = "the output folder exists already"
     return try WholeFolder.write(to: output, what: "the preview", refusal: { _, _ in taken }) { folder in
@@ -62,7 +67,7 @@ public struct DatasetPreview {
   private func write(
     _ contents: KeyObjectDataset, _ vision: (any VisionLanguageModel)?, to folder: URL
   ) throws -> Summary {
-    var skipped: [String] = []
+    var skipped = contents.problems.warnings()
     var entries: [PreviewPage.Entry] = []
     var page: [Sample] = []
     var sheets: [String] = []
@@ -83,7 +88,7 @@ public struct DatasetPreview {
         try Data(encodePNG(strip.image())).write(to: folder.appendingPathComponent(name))
         entries.append(PreviewPage.Entry(file: name, description: sample.description, detail: sample.detail))
         page.append(sample)
-      } catch {
+      } catch let error as any ContentFault {
         skipped.append("annotation \(annotation.id): \(error)")
       }
       if page.count == Self.samplesPerSheet { try finishPage() }
@@ -106,12 +111,12 @@ public struct DatasetPreview {
     _ annotation: Annotation, of contents: KeyObjectDataset, _ vision: (any VisionLanguageModel)?
   ) throws -> Sample {
     guard let image = contents.image(annotation.imageID) else {
-      throw KeyObjectError("there is no image \(annotation.imageID)")
+      throw SampleFault("there is no image \(annotation.imageID)")
     }
-    let photograph = try JobInputs.image(image.fileName, in: images, size: (image.width, image.height))
-    let mask = try contents.mask(for: annotation)
+    let photograph = try JobInputs.image(image.fileName, in: images, size: image.size.map { ($0.width, $0.height) })
+    let mask = try contents.mask(for: annotation, height: photograph.height, width: photograph.width)
     let tokens = try vision.map { model in
-      let cells = try model.visualLayout(width: image.width, height: image.height).cells
+      let cells = try model.visualLayout(width: photograph.width, height: photograph.height).cells
       return (cells: cells, mask: try TokenMask(of: mask, cells: cells))
     }
     let category = annotation.categoryID.flatMap(contents.category)?.name ?? "no category"

@@ -13,6 +13,7 @@ struct KeyObjectSelection {
 
   /// Why objects were left out, in the order in which the rules ask.
   enum Rule: String, CaseIterable, Sendable {
+    case unreadable = "can't be read"
     case crowd
     case category = "another category"
     case tooSmall = "below min-area"
@@ -30,44 +31,65 @@ struct KeyObjectSelection {
     case unusable
   }
 
+  /// What is asked of pictures and outlines, one at a time. What is wrong with one costs that object; everything else is thrown.
+  protocol Examiner {
+    /// The size of an image of which the file doesn't say it; nil where its picture can't be used.
+    mutating func size(of image: ImageRecord) throws -> ImageSize?
+    /// The area and the box of an object of which the file doesn't say one of them; nil where its outline can't be drawn.
+    mutating func measures(of annotation: Annotation, _ size: ImageSize) throws -> Measures?
+    /// Asked for the objects that every other rule takes, best first.
+    mutating func usability(of annotation: Annotation, in image: ImageRecord, _ size: ImageSize) throws -> Usability
+    /// Told of an object whose record has a fault that matters here.
+    mutating func note(_ annotation: Annotation, _ fault: COCOError)
+  }
+
+  /// - Units: pixels.
+  struct Measures {
+    let area: Double
+    let box: BoundingBox
+  }
+
   /// Ascending by annotation id.
   private(set) var objects: [KeyObject] = []
   private(set) var leftOut: [Rule: Int] = [:]
 
   /// - Parameters:
   ///   - captions: of the same images; nil where there are none.
-  ///   - usability: asked for the objects that every other rule takes, best first.
-  /// - Throws: what `usability` throws.
+  /// - Throws: what `examiner` throws.
   init(
-    _ instances: KeyObjectDataset, captions: KeyObjectDataset?, rules: KeyObjectRules,
-    usability: (Annotation, ImageRecord) throws -> Usability
+    _ instances: KeyObjectDataset, captions: KeyObjectDataset?, rules: KeyObjectRules, examiner: inout some Examiner
   ) throws {
+    if instances.problems.lostSamples > 0 { leftOut[.unreadable] = instances.problems.lostSamples }
     let byImage = Dictionary(grouping: instances.annotations, by: \.imageID)
     let said = Dictionary(grouping: captions?.annotationsByID() ?? [], by: \.imageID)
     let wanted = Set(rules.categories)
     for image in instances.images {
       let annotations = byImage[image.id] ?? []
+      guard !annotations.isEmpty else { continue }
+      guard let size = try image.size ?? examiner.size(of: image) else {
+        leftOut[.unusable, default: 0] += annotations.count
+        continue
+      }
       var candidates: [Candidate] = []
       var present: [String: Int] = [:]
       for annotation in annotations {
         let category = annotation.categoryID.flatMap(instances.category)?.name ?? ""
         present[category, default: 0] += 1
-        if let rule = Self.leavesOut(annotation, category: category, in: image, wanted: wanted, rules) {
-          leftOut[rule, default: 0] += 1
-        } else {
-          candidates.append(Candidate(annotation: annotation, category: category))
+        switch try Self.candidate(annotation, category, of: instances, size, wanted: wanted, rules, &examiner) {
+        case .success(let candidate): candidates.append(candidate)
+        case .failure(let broken): leftOut[broken.rule, default: 0] += 1
         }
       }
       guard !candidates.isEmpty else { continue }
       let mentions = CaptionMentions((said[image.id] ?? []).map { ($0.id, $0.caption ?? "") }, present: present)
-      candidates = Self.ordered(candidates, in: image, mentions: mentions, choose: rules.choose)
+      candidates = Self.ordered(candidates, in: size, mentions: mentions, choose: rules.choose)
       var taken = 0
       for candidate in candidates {
         guard taken < rules.perImage else {
           leftOut[.perImage, default: 0] += 1
           continue
         }
-        switch try usability(candidate.annotation, image) {
+        switch try examiner.usability(of: candidate.annotation, in: image, size) {
         case .usable: break
         case .tooFewTokens:
           leftOut[.tooFewTokens, default: 0] += 1
@@ -91,27 +113,51 @@ struct KeyObjectSelection {
   private struct Candidate {
     let annotation: Annotation
     let category: String
+    let area: Double
+    /// nil where no rule asks for it.
+    let box: BoundingBox?
   }
 
-  private static func leavesOut(
-    _ annotation: Annotation, category: String, in image: ImageRecord, wanted: Set<String>, _ rules: KeyObjectRules
-  ) -> Rule? {
-    if annotation.isCrowd { return .crowd }
-    if category.isEmpty || !wanted.isEmpty && !wanted.contains(category) { return .category }
-    let share = annotation.share(of: image)
-    return share < rules.minArea ? .tooSmall : share > rules.maxArea ? .tooLarge : nil
+  private struct BrokenRule: Error {
+    let rule: Rule
+  }
+
+  private static func candidate(
+    _ annotation: Annotation, _ category: String, of instances: KeyObjectDataset, _ size: ImageSize,
+    wanted: Set<String>, _ rules: KeyObjectRules, _ examiner: inout some Examiner
+  ) throws -> Result<Candidate, BrokenRule> {
+    if let fault = instances.fault(of: annotation, .isCrowd) ?? instances.fault(of: annotation, .categoryID) {
+      examiner.note(annotation, fault)
+      return .failure(BrokenRule(rule: .unusable))
+    }
+    if annotation.isCrowd { return .failure(BrokenRule(rule: .crowd)) }
+    if category.isEmpty || !wanted.isEmpty && !wanted.contains(category) {
+      return .failure(BrokenRule(rule: .category))
+    }
+    let needsBox = rules.choose == .central
+    var (area, box) = (annotation.area, annotation.boundingBox)
+    if area == nil || needsBox && box == nil {
+      guard let measures = try examiner.measures(of: annotation, size) else {
+        return .failure(BrokenRule(rule: .unusable))
+      }
+      (area, box) = (area ?? measures.area, box ?? measures.box)
+    }
+    let share = (area ?? 0) / (Double(size.width) * Double(size.height))
+    if share < rules.minArea { return .failure(BrokenRule(rule: .tooSmall)) }
+    if share > rules.maxArea { return .failure(BrokenRule(rule: .tooLarge)) }
+    return .success(
+      Candidate(annotation: annotation, category: category, area: area ?? 0, box: needsBox ? box : nil))
   }
 
   /// The best first; among equals the lower id.
   private static func ordered(
-    _ candidates: [Candidate], in image: ImageRecord, mentions: CaptionMentions, choose: KeyObjectRules.Choose
+    _ candidates: [Candidate], in size: ImageSize, mentions: CaptionMentions, choose: KeyObjectRules.Choose
   ) -> [Candidate] {
     let ranked = candidates.map { candidate -> (Candidate, Double, Double) in
-      let area = candidate.annotation.area ?? 0
       switch choose {
-      case .largest: return (candidate, 0, -area)
-      case .mentioned: return (candidate, mentions.mention(candidate.category) ? 0 : 1, -area)
-      case .central: return (candidate, 0, candidate.annotation.distanceFromCentre(of: image))
+      case .largest: return (candidate, 0, -candidate.area)
+      case .mentioned: return (candidate, mentions.mention(candidate.category) ? 0 : 1, -candidate.area)
+      case .central: return (candidate, 0, candidate.box?.distanceFromCentre(of: size) ?? .infinity)
       }
     }
     return ranked.sorted { ($0.1, $0.2, $0.0.annotation.id) < ($1.1, $1.2, $1.0.annotation.id) }.map(\.0)
@@ -129,15 +175,11 @@ struct KeyObjectSelection {
   }
 }
 
-extension Annotation {
-  /// The object's share of its image's area; 0 where the file states no area.
-  func share(of image: ImageRecord) -> Double { (area ?? 0) / (Double(image.width) * Double(image.height)) }
-
-  /// From the middle of its box to the image's, in halves of the image's sides; infinite without a box.
-  fileprivate func distanceFromCentre(of image: ImageRecord) -> Double {
-    guard let box = boundingBox else { return .infinity }
-    let x = (box.x + box.width / 2) / Double(image.width) * 2 - 1
-    let y = (box.y + box.height / 2) / Double(image.height) * 2 - 1
+extension BoundingBox {
+  /// From its middle to the image's, in halves of the image's sides.
+  fileprivate func distanceFromCentre(of size: ImageSize) -> Double {
+    let x = (self.x + width / 2) / Double(size.width) * 2 - 1
+    let y = (self.y + height / 2) / Double(size.height) * 2 - 1
     return (x * x + y * y).squareRoot()
   }
 }

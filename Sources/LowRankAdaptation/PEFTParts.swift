@@ -51,7 +51,7 @@ struct PEFTParts {
       for (place, value) in zip(update.b, b) { adapter.parameters[place] = value }
       guard let magnitude else { return }
       let weight = (adapter.parts.layers[site.layer] ?? model.decoder.layers[site.layer])[site.projection].weight
-      let norms = model.context.rowNorms(weight, adapter.factors(update))
+      let norms = try model.context.rowNorms(weight, adapter.factors(update))
       if let scale = scale(magnitude, norms, module) { adapter.parts.outputScales[site] = scale }
     case .head:
       beyond.append("lm_head")
@@ -59,14 +59,14 @@ struct PEFTParts {
       adapter.parts.head.lowRank = update
       guard let magnitude else { return }
       let weight = adapter.parts.head.weight ?? model.outputHead.weight.weight
-      adapter.parts.head.scale = scale(magnitude, model.context.rowNorms(weight, update.factors), module)
+      adapter.parts.head.scale = scale(magnitude, try model.context.rowNorms(weight, update.factors), module)
     case .embedding:
       beyond.append("embed_tokens")
       let update = LowRankUpdate(a: a, b: b, rank: pair.rank, scaling: scaling)
       adapter.parts.embedding.lowRank = update
       guard let magnitude else { return }
       let weight = adapter.parts.embedding.weight ?? model.tokenEmbedding.weight
-      adapter.parts.embedding.scale = scale(magnitude, model.context.columnNorms(weight, update.factors), module)
+      adapter.parts.embedding.scale = scale(magnitude, try model.context.columnNorms(weight, update.factors), module)
     case .inputNorm, .postAttentionNorm, .finalNorm: return
     }
   }

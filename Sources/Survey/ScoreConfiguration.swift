@@ -9,6 +9,8 @@ public struct ScoreConfiguration: Sendable {
   public var model: URL
   /// A PEFT adapter of it.
   public var adapter: URL?
+  /// Takes the place of the model folder's chat template.
+  public var chatTemplate: URL?
   /// A key-object dataset (formats.md).
   public var dataset: URL
   /// The folder that the dataset's file names are relative to.
@@ -26,6 +28,10 @@ public struct ScoreConfiguration: Sendable {
   public var savesScores = false
   /// Goes on from the journal of a run that was stopped.
   public var resumes = false
+  /// Goes on with what is whole of a journal that is damaged.
+  public var salvages = false
+  /// Share of the samples that may be skipped.
+  public var allowedSkips = SkipCounts.defaultAllowed
   /// Makes the first unusable sample fatal.
   public var isStrict = false
   public var isQuiet = false
@@ -43,9 +49,7 @@ public struct ScoreConfiguration: Sendable {
   /// - Throws: `JobError` or `HeadImpactError` naming the option.
   func validate() throws {
     try options.validate()
-    if let limit, limit < 1 { throw JobError("--limit is \(limit); it must be at least 1") }
-    if let threads, !(1...4096).contains(threads) {
-      throw JobError("--threads is \(threads); it must be in 1...4096")
-    }
+    try SkipCounts.validate(allowed: allowedSkips)
+    try JobInputs.validate(threads: threads, limit: limit)
   }
 }

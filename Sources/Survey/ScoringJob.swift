@@ -21,7 +21,7 @@ public struct ScoringJob {
   /// What a finished run reports.
   public struct Summary: Sendable {
     public let samples: Int
-    public let skipped: Int
+    public let skips: SkipCounts
     public let output: URL
     /// False where the output was there already, finished by the run to resume.
     public let isNew: Bool
@@ -45,10 +45,11 @@ public struct ScoringJob {
     if isFinished { return world.rank == 0 ? try finishedSummary() : nil }
 
     let datasetBytes = try world.readForAll(configuration.dataset)
-    let threads = configuration.threads ?? JobDefaults.threads(localRanks: world.localSize)
+    let threads = try JobDefaults.threads(configuration.threads, on: world)
     let (model, dataset, identity) = try world.agree { () -> Inputs in
       let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
-      let model = try ModelRegistry.load(folder: configuration.model, context: context)
+      let model = try ModelRegistry.load(
+        folder: configuration.model, chatTemplate: configuration.chatTemplate, context: context)
       if let folder = configuration.adapter {
         // One that changes nothing yet has a Head Impact too: the model's own.
         model.apply(try PEFTAdapter.load(folder: folder, for: model, allowsNoChange: true))
@@ -57,9 +58,17 @@ public struct ScoringJob {
       return (model, dataset, try self.identity(of: model, datasetBytes))
     }
     try world.agree(on: identity.run)
+    world.tell(model.remarks.general + model.chat.remarks(onAdapter: configuration.adapter))
     let plan = SurveyPlan(
       dataset, limit: configuration.limit, prompt: configuration.prompt, dimensions: model.dimensions,
       layout: model.visualLayout)
+    let planned = plan.units.flatMap(\.annotations)
+    try world.tell(
+      dataset.problems.warnings()
+        + [dataset.outlineProblems(of: planned).lostParts(of: planned.count)].compactMap { $0 },
+      of: configuration.dataset,
+      refusal: configuration.isStrict ? dataset.sampleProblems(of: planned).refusal : nil,
+      isStrict: configuration.isStrict)
     guard plan.samples > 0 else {
       throw JobError("\(configuration.dataset.path): has no annotation to score")
     }
@@ -81,6 +90,7 @@ public struct ScoringJob {
     let layers = model.decoder.layers.count
     var sums = HeadImpactAccumulator(layers: layers, heads: model.numAttentionHeads)
     var log = SampleLog()
+    let pictures = try Pictures(Set(plan.units.map(\.image.fileName)), in: configuration.images, on: world)
     let journal = try world.agree {
       guard world.rank == 0 else { return nil as Journal? }
       return try openJournal(identity) { result in try log.add(result, to: &sums) }
@@ -89,15 +99,16 @@ public struct ScoringJob {
       world.rank == 0
       ? ProgressReporter(
         total: plan.samples, begun: log.count, ranks: world.worldSize, isQuiet: configuration.isQuiet) : nil
+    for note in journal?.notes ?? [] { progress?.warn(note) }
     if configuration.isStrict, let sample = log.skipped.min(by: { $0.id < $1.id }) {
       throw JobError(
-        "annotation \(sample.id) could not be used by the run to resume (--strict): \(sample.reason)\n"
+        "annotation \(sample.id) could not be used by the run to resume (--strict): \(sample.reason.text)\n"
           + "Resume without --strict, or mend it and remove \(configuration.journal.path) to start afresh")
     }
     if log.count > 0 { progress?.note("resuming: \(log.count) of \(plan.samples) samples are done") }
 
     let start = Date()
-    let scorer = UnitScorer(model: model, dataset: dataset, configuration: configuration)
+    let scorer = UnitScorer(model: model, dataset: dataset, pictures: pictures, configuration: configuration)
     let rank = world.rank
     let isStrict = configuration.isStrict
     let sharing = WorkSharing(
@@ -107,16 +118,16 @@ public struct ScoringJob {
         try journal?.append(bytes, key: result.imageID)
         // Other ranks have summed their own samples; here they are only noted.
         let skipped = log.note(result)
-        for sample in skipped { progress?.warn("annotation \(sample.id) is skipped: \(sample.reason)") }
+        for sample in skipped { progress?.warn("annotation \(sample.id) is skipped: \(sample.reason.text)") }
         progress?.advance(by: result.outcomes.count)
       })
     while let unit = try sharing.next() {
-      let result = try scorer.score(plan.units[unit], poll: sharing.poll)
+      let result = try pictures.working { try scorer.score(plan.units[unit], poll: sharing.poll) }
       for outcome in result.outcomes {
         switch outcome.kind {
         case .scored(let impact, _): try sums.add(impact)
         case .skipped(let reason) where isStrict:
-          throw JobError("annotation \(outcome.annotationID) can't be used (--strict): \(reason)")
+          throw JobError("annotation \(outcome.annotationID) can't be used (--strict): \(reason.text)")
         case .skipped: break
         }
       }
@@ -126,23 +137,30 @@ public struct ScoringJob {
     let seconds = Date().timeIntervalSince(start)
 
     let limbs = try world.reduce(sums.limbs, .sum, to: 0)
+    let turned = try world.reduce([Int64(scorer.turned.count)], .sum, to: 0)?.first ?? 0
+    if let warning = TurnedPictures.warning(count: Int(turned)) { progress?.warn("warning: \(warning)") }
     guard rank == 0, let limbs, let journal else { return nil }
     try journal.flush()
     progress?.finish()
     let total = try HeadImpactAccumulator(layers: layers, heads: model.numAttentionHeads, limbs: limbs)
-    return try write(total, log: log, journal: journal, identity: identity, seconds: seconds)
+    // An annotation that is left out has been skipped too; the id -1 stands for none.
+    let last = configuration.limit.flatMap { _ in plan.units.flatMap(\.annotations).map(\.id).max() }
+    let lost = dataset.problems.lost(upTo: last).map {
+      (id: Int($0.id ?? -1), reason: SkipReason(.record, "\($0.place): \($0.problem)"))
+    }
+    return try write(total, log: log, lost: lost, journal: journal, identity: identity, seconds: seconds)
   }
 
   /// Which samples were scored, in which image's record, and which were not and why.
   private struct SampleLog {
     private(set) var imageOfSample: [Int: Int] = [:]
-    private(set) var skipped: [(id: Int, reason: String)] = []
+    private(set) var skipped: [(id: Int, reason: SkipReason)] = []
 
     var count: Int { imageOfSample.count + skipped.count }
 
     /// - Returns: what was skipped in this result.
-    mutating func note(_ result: UnitResult) -> [(id: Int, reason: String)] {
-      var fresh: [(id: Int, reason: String)] = []
+    mutating func note(_ result: UnitResult) -> [(id: Int, reason: SkipReason)] {
+      var fresh: [(id: Int, reason: SkipReason)] = []
       for outcome in result.outcomes {
         switch outcome.kind {
         case .scored: imageOfSample[outcome.annotationID] = result.imageID
@@ -160,14 +178,15 @@ public struct ScoringJob {
   }
 
   private func write(
-    _ sums: HeadImpactAccumulator, log: SampleLog, journal: Journal, identity: ScoreIdentity, seconds: Double
+    _ sums: HeadImpactAccumulator, log: SampleLog, lost: [(id: Int, reason: SkipReason)], journal: Journal,
+    identity: ScoreIdentity, seconds: Double
   ) throws -> Summary {
-    let skipped = log.skipped.sorted { $0.id < $1.id }
+    let skipped = (log.skipped + lost).sorted { $0.id < $1.id }
     let samples = log.imageOfSample.keys.sorted()
     guard !samples.isEmpty else {
       // Nothing in it is worth going on from, and it would bar the way of the next attempt.
       try journal.remove()
-      let reasons = skipped.prefix(5).map { "\n  annotation \($0.id): \($0.reason)" }.joined()
+      let reasons = skipped.prefix(5).map { "\n  annotation \($0.id): \($0.reason.text)" }.joined()
       throw JobError("no sample could be used, so there is no Head Impact:\(reasons)")
     }
     var bootstrap = try Bootstrap(
@@ -198,7 +217,7 @@ public struct ScoringJob {
         }
         throw JobError("\(journal.url.path): has no sample \(id)")
       },
-      skipped: skipped,
+      skipped: skipped.map { HeadImpactFile.Skipped(id: $0.id, kind: $0.reason.kind.rawValue, reason: $0.reason.text) },
       provenance: HeadImpactFile.Provenance(
         identity: identity, modelName: configuration.model.standardizedFileURL.lastPathComponent,
         adapterName: configuration.adapter?.standardizedFileURL.lastPathComponent,
@@ -206,7 +225,9 @@ public struct ScoringJob {
       // A kill just before the journal's removal leaves the output beside it.
       replacing: configuration.resumes)
     try journal.remove()
-    return Summary(samples: samples.count, skipped: skipped.count, output: configuration.output, isNew: true)
+    let skips = SkipCounts(samples: samples.count + skipped.count, skipped: skipped.map(\.reason.kind))
+    if let report = skips.report(allowed: configuration.allowedSkips) { warn(report) }
+    return Summary(samples: samples.count, skips: skips, output: configuration.output, isNew: true)
   }
 
   // MARK: - Before the run
@@ -214,20 +235,20 @@ public struct ScoringJob {
   /// - Throws: where the finished output is of another run than the one asked for.
   private func finishedSummary() throws -> Summary {
     let contents = try HeadImpactFile.read(configuration.output)
-    let (begun, skipped) = try HeadImpactFile.origin(of: configuration.output)
+    let (begun, kinds) = try HeadImpactFile.origin(of: configuration.output)
     let asked = ScoreIdentity(
       programVersion: begun.programVersion, modelType: begun.modelType,
       modelSHA256: try SafetensorsCheckpoint(folder: configuration.model).headerDigest(),
       adapterSHA256: try configuration.adapter.map(PEFTAdapter.digest),
+      modelFiles: try ModelFiles(folder: configuration.model, chatTemplate: configuration.chatTemplate),
       datasetSHA256: try JobInputs.read(configuration.dataset).withUnsafeBytes { try SHA256.hex(of: $0) },
       configuration: configuration)
-    let differences = begun.run.differences(from: asked.run)
-    guard differences.isEmpty else {
-      throw JobError(
-        "\(configuration.output.path): is finished, with other inputs:\(differences.map { "\n  " + $0 }.joined())\n"
-          + "Give the same ones, or choose another --output")
-    }
-    return Summary(samples: contents.table.samples, skipped: skipped, output: configuration.output, isNew: false)
+    try begun.run.requireSame(as: asked.run, finished: configuration.output)
+    // A file of before kinds were told has none.
+    let skips = SkipCounts(
+      samples: contents.table.samples + kinds.count, skipped: kinds.map { SkipKind(rawValue: $0) ?? .record })
+    if let report = skips.report(allowed: configuration.allowedSkips) { warn(report) }
+    return Summary(samples: contents.table.samples, skips: skips, output: configuration.output, isNew: false)
   }
 
   private func identity(of model: any VisionLanguageModel, _ datasetBytes: [UInt8]) throws -> ScoreIdentity {
@@ -235,17 +256,20 @@ public struct ScoringJob {
       programVersion: JobDefaults.programVersion, modelType: type(of: model).modelType,
       modelSHA256: try SafetensorsCheckpoint(folder: configuration.model).headerDigest(),
       adapterSHA256: try configuration.adapter.map(PEFTAdapter.digest),
+      modelFiles: try ModelFiles(folder: configuration.model, chatTemplate: configuration.chatTemplate),
       datasetSHA256: try datasetBytes.withUnsafeBytes { try SHA256.hex(of: $0) }, configuration: configuration)
   }
 
   private func openJournal(_ identity: ScoreIdentity, visit: (UnitResult) throws -> Void) throws -> Journal {
-    let exists = FileManager.default.fileExists(atPath: configuration.journal.path)
-    guard exists else { return try Journal.create(at: configuration.journal, identity: identity.run) }
-    return try Journal.resume(at: configuration.journal, identity: identity.run) { bytes in
-      let result = try UnitResult(decoding: bytes)
-      try visit(result)
-      return result.imageID
+    guard configuration.resumes else {
+      return try Journal.create(at: configuration.journal, identity: identity.run)
     }
+    return try Journal.resume(
+      at: configuration.journal, identity: identity.run, salvages: configuration.salvages,
+      decode: { bytes in
+        let result = try UnitResult(decoding: bytes)
+        return (result.imageID, result)
+      }, visit: visit)
   }
 
   private func warn(_ text: String) {

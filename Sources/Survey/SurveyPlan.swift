@@ -34,14 +34,16 @@ struct SurveyPlan: Sendable {
     units = dataset.images.sorted { $0.id < $1.id }.compactMap { image in
       groups[image.id].map { SurveyUnit(image: image, annotations: $0) }
     }
-    var known: [SIMD2<Int>: (visual: Int, patches: Int)] = [:]
+    var known: [ImageSize: (visual: Int, patches: Int)] = [:]
     costs = units.map { unit in
-      let size = SIMD2(unit.image.width, unit.image.height)
-      // A size that the family can't take is reported when its turn comes.
-      let tokens =
-        known[size]
-        ?? (try? layout(size.x, size.y)).map { ($0.visualTokens, $0.patches) } ?? (0, 0)
-      known[size] = tokens
+      var tokens = (visual: 0, patches: 0)
+      if let size = unit.image.size {
+        // A size that the family can't take is reported when its turn comes; one that isn't known counts as nothing.
+        tokens =
+          known[size]
+          ?? (try? layout(size.width, size.height)).map { ($0.visualTokens, $0.patches) } ?? (0, 0)
+        known[size] = tokens
+      }
       let rows = unit.annotations.reduce(tokens.visual + Self.templateTokens + Self.tokens(prompt)) {
         $0 + Self.tokens($1.description ?? "")
       }

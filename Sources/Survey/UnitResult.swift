@@ -7,7 +7,7 @@ struct SampleOutcome: Equatable, Sendable {
     /// - Shape: scores [L, H, V], empty unless they are to be saved.
     case scored(SampleImpact, scores: [Float])
     /// The sample can't be used, and why.
-    case skipped(reason: String)
+    case skipped(SkipReason)
   }
   let annotationID: Int
   let kind: Kind
@@ -36,7 +36,8 @@ struct UnitResult: Equatable, Sendable {
         scores.withUnsafeBytes { writer.bytes(Array($0)) }
       case .skipped(let reason):
         writer.integer(1)
-        writer.bytes(Array(reason.utf8))
+        writer.bytes(Array(reason.kind.rawValue.utf8))
+        writer.bytes(Array(reason.text.utf8))
       }
     }
     return writer.bytes
@@ -61,8 +62,10 @@ struct UnitResult: Equatable, Sendable {
         }
         outcomes.append(SampleOutcome(annotationID: id, kind: .scored(impact, scores: floats)))
       case 1:
-        let reason = String(decoding: try reader.bytes(), as: UTF8.self)
-        outcomes.append(SampleOutcome(annotationID: id, kind: .skipped(reason: reason)))
+        let name = String(decoding: try reader.bytes(), as: UTF8.self)
+        guard let kind = SkipKind(rawValue: name) else { throw JobError("a result has \"\(name)\" for a kind of skip") }
+        let text = String(decoding: try reader.bytes(), as: UTF8.self)
+        outcomes.append(SampleOutcome(annotationID: id, kind: .skipped(SkipReason(kind, text))))
       case let kind: throw JobError("a result has outcome \(kind); known are 0 and 1")
       }
     }

@@ -1,5 +1,7 @@
+import Files
+
 /// What is wrong with a tokenizer file, or with a text for its tokenizer.
-public struct TokenizationError: Error, CustomStringConvertible, Equatable {
+public struct TokenizationError: ContentFault, CustomStringConvertible, Equatable {
   /// Path of the file at fault (of the tokenizer's file where a text is).
   public let file: String
   /// The place in the file, as `model.merges[12]`; nil where the whole file is meant.

@@ -59,18 +59,18 @@ extension ComputeContext {
   /// - Parameter input: x', what Δ is applied to: x, or what dropout leaves of it.
   /// - Throws: `OneDNNError`.
   func apply(
-    _ linear: Linear, _ update: LowRankFactors?, scale: [Float]? = nil, to x: Operand,
+    _ linear: Linear, _ update: LowRankFactors?, scale: [Float]? = nil, to x: borrowing Operand,
     input: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>, accumulate: Bool = false,
     scratch: inout AdaptationScratch
   ) throws {
     guard let scale else {
       try apply(linear, to: x, into: output, accumulate: accumulate)
-      if let update { applyLowRank(update, to: input, into: output, rows: x.rows, scratch: &scratch.lowRank) }
+      if let update { try applyLowRank(update, to: input, into: output, rows: x.rows, scratch: &scratch.lowRank) }
       return
     }
     let product = scratch.scaled.reserving(x.rows * linear.outputs)
     try apply(Linear(weight: linear.weight), to: x, into: product)
-    if let update { applyLowRank(update, to: input, into: product, rows: x.rows, scratch: &scratch.lowRank) }
+    if let update { try applyLowRank(update, to: input, into: product, rows: x.rows, scratch: &scratch.lowRank) }
     self.scale(product, by: scale, bias: linear.bias, into: output, rows: x.rows, accumulate: accumulate)
   }
 }

@@ -72,7 +72,7 @@ public final class OutputHead {
       losses += context.crossEntropy(logits, vocabulary: outputs, targets: targets[first..<first + rows])
       guard let gradient else { continue }
       let dNormed = normed.base
-      try context.applyBack(weight, to: context.operand(logits, rows: rows, columns: outputs), into: dNormed)
+      try context.applyBack(weight, to: logits, rows: rows, into: dNormed)
       let result = self.gradient.reserving(rows * size)
       result.update(repeating: 0, count: rows * size)
       context.rmsNormBack(dNormed, x: stream, weight: norm, eps: eps, into: result, rows: rows)
@@ -87,10 +87,13 @@ public final class OutputHead {
     scores.reserve(rows * outputs)
     context.rmsNorm(hidden, weight: update.norm ?? norm, eps: eps, into: normed.base, rows: rows)
     let linear = update.isEmpty ? weight : Linear(weight: update.weight ?? weight.weight, bias: update.bias)
-    let operand = context.operand(normed.base, rows: rows, columns: size)
-    try context.apply(
-      linear, update.lowRank?.factors, scale: update.scale, to: operand, input: operand.floats, into: scores.base,
-      scratch: &adaptation)
+    try context.withOperand(normed.base, rows: rows, columns: size) { operand in
+      try operand.withFloats {
+        try context.apply(
+          linear, update.lowRank?.factors, scale: update.scale, to: operand, input: $0, into: scores.base,
+          scratch: &adaptation)
+      }
+    }
     return scores.base
   }
 }

@@ -69,8 +69,14 @@ public protocol VisionLanguageModel: AnyObject {
   /// The tokens of a chat about an image, up to where the answer begins.
   func question(prompt: String, visualTokens: Int) throws -> TokenSequence
 
-  /// The tokens that end an answer.
-  var stopTokens: Set<Int32> { get }
+  /// What a chat looks like to the model.
+  var chat: ChatPrompt { get }
+
+  /// How the model's makers want it to answer.
+  var generation: GenerationDefaults { get }
+
+  /// What the user should know of the folder.
+  var remarks: ModelRemarks { get }
 
   /// The text of an answer's tokens, without control tokens.
   func text(of ids: [Int32]) -> String
@@ -97,6 +103,9 @@ extension VisionLanguageModel {
     tokenEmbedding.update = adapter?.parts.embedding ?? TokenEmbedding.Update()
     outputHead.update = adapter?.parts.head ?? OutputHead.Update()
   }
+
+  /// The tokens that end an answer.
+  public var stopTokens: Set<Int32> { generation.stopTokens }
 }
 
 /// Sizes of a model that memory and time follow from.

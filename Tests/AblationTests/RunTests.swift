@@ -100,10 +100,11 @@ struct AblatingRuns {
       try await fail(arguments + ["--strict"], saying: "0003.jpg")
       try await fail(arguments, saying: "--resume")
       try await fail(arguments + ["--resume", "--head", "0.0"], saying: "heads taken out was named: 1.1 and now is ")
-      try await succeed(arguments + ["--resume"], ranks: 2)
+      try await skipTooMany(arguments + ["--resume"], ranks: 2)
       let result = try Result(output)
       #expect(result.images == 3 && result.skipped.count + result.samples == 8 && !result.skipped.isEmpty)
-      let again = try await run(arguments + ["--resume"])
+      let again = try await succeed(arguments + ["--resume", "--allow-skips", "0.5"])
+      #expect(again.standardOutput.contains("skipped (2 missing picture)"), "\(again.standardOutput)")
       #expect(again.standardOutput.contains("finished already"))
       try await fail(arguments + ["--resume", "--limit", "3"], ranks: 2, saying: "--limit was none and now is 3")
 
@@ -116,10 +117,12 @@ struct AblatingRuns {
   @Test("where nothing can be used there is no output")
   func nothing() async throws {
     try await ScratchFolder.with { scratch in
-      let empty = scratch.file("images")
-      try FileManager.default.createDirectory(at: empty, withIntermediateDirectories: true)
+      let images = scratch.file("images")
+      try FileManager.default.createDirectory(at: images, withIntermediateDirectories: true)
+      try await fail(ablate(to: scratch.file("out.json"), "--head", "0.0", images: images), saying: images.path)
+      try Data("no picture".utf8).write(to: images.appendingPathComponent("0001.png"))
       try await fail(
-        ablate(to: scratch.file("out.json"), "--head", "0.0", images: empty), saying: "no example could be used")
+        ablate(to: scratch.file("out.json"), "--head", "0.0", images: images), saying: "no example could be used")
       #expect(try scratch.names == ["images"])
     }
   }
@@ -136,6 +139,19 @@ struct AblatingRuns {
     try await ScratchFolder.with { scratch in
       try await fail(ablate(to: scratch.file("out.json")) + refused.more, ranks: ranks, saying: refused.words)
       #expect(try scratch.names.isEmpty)
+    }
+  }
+
+  @Test("a loss that is no finite number skips its example, and the run and every resume of it end by themselves")
+  func notFinite() async throws {
+    try await ScratchFolder.with { scratch in
+      let model = scratch.file("model")
+      try FileManager.default.copyItem(at: tiny.model, to: model)
+      try fillWithNaN("layers.1.self_attn.q_proj.weight", in: model)
+      let run = try await fail(
+        ablate(to: scratch.file("out.json"), "--head", "0.0", model: model), saying: "no example could be used")
+      #expect(run.standardError.contains(/example [0-9]+ is skipped: .*finite/), "\(run.standardError)")
+      #expect(try scratch.names == ["model"])
     }
   }
 

@@ -247,6 +247,30 @@ extension TrainingRuns {
       }
     }
 
+    @Test("a rank whose cache can't be read ends them all with its message, and leaves a checkpoint to go on from")
+    func brokenCache() async throws {
+      try await ScratchFolder.with { scratch in
+        let output = scratch.file("adapter")
+        let more = ["--checkpoint-every", "2", "--cache-memory", "0"]
+        let steps = 400
+        // The cache has no name: it is emptied through rank 1's own descriptor, once there is a checkpoint.
+        let breaker =
+          "if [ \"$OMPI_COMM_WORLD_RANK\" = 1 ]; then (for i in $(seq 4000); do ls \(output.path).training/checkpoint-* "
+          + ">/dev/null 2>&1 && break; sleep 0.005; done; for f in /proc/$$/fd/*; do case $(readlink $f) in "
+          + "*headimpact-cache*) : > $f;; esac; done) & fi; exec \"$@\""
+        let broken = try await run(short(output, more, steps: steps), ranks: 3, prefix: ["sh", "-c", breaker, "sh"])
+        #expect(broken.exitCode == 1 && !broken.timedOut)
+        #expect(broken.standardError.contains("cache file can't be read"), "\(broken.standardError)")
+        // Told once: by all ranks together.
+        #expect(broken.standardError.components(separatedBy: "cache file").count == 2, "\(broken.standardError)")
+        let left = try FileManager.default.contentsOfDirectory(atPath: output.path + ".training")
+        #expect(left.contains { $0.hasPrefix("checkpoint-") }, "\(left)")
+        try await succeed(short(output, more + ["--resume"], steps: steps), ranks: 2)
+        try await succeed(short(scratch.file("whole"), ["--checkpoint-every", "2"], steps: steps))
+        #expect(try weights(output) == weights(scratch.file("whole")))
+      }
+    }
+
     @Test("a checkpoint of other inputs is refused, naming what differs")
     func otherInputs() async throws {
       try await ScratchFolder.with { scratch in
@@ -257,6 +281,31 @@ extension TrainingRuns {
         let left = try FileManager.default.contentsOfDirectory(atPath: output.path + ".training")
         #expect(left.count == 1 && left[0].hasPrefix("checkpoint-"), "\(left)")
         try await fail(short(output, ["--resume"]), saying: "--lr was 1e+30 and now is 0.01")
+      }
+    }
+
+    @Test("a picture that came or went since the run was stopped is noticed: the examples would come in another order")
+    func otherExamples() async throws {
+      try await ScratchFolder.with { scratch in
+        let images = scratch.file("images")
+        try FileManager.default.copyItem(at: TinyCase.nested.images, to: images)
+        let output = scratch.file("adapter")
+        func arguments(_ more: [String] = []) -> [String] {
+          var arguments = short(output, ["--lr", "1e30", "--checkpoint-every", "1", "--clip", "0"] + more)
+          if let at = arguments.firstIndex(of: "--images") { arguments[at + 1] = images.path }
+          return arguments
+        }
+        try await fail(arguments(), saying: "step ", "--lr")
+        let name = try #require(FileManager.default.contentsOfDirectory(atPath: images.path).sorted().last)
+        try FileManager.default.removeItem(at: images.appendingPathComponent(name))
+        let before = try FileManager.default.subpathsOfDirectory(atPath: output.path + ".training").sorted()
+        try await fail(arguments(["--resume"]), ranks: 2, saying: "usable examples (SHA-256) was ", ".training")
+        #expect(try FileManager.default.subpathsOfDirectory(atPath: output.path + ".training").sorted() == before)
+        try FileManager.default.copyItem(
+          at: TinyCase.nested.images.appendingPathComponent(name), to: images.appendingPathComponent(name))
+        // It goes on, to the step that is at fault.
+        let again = try await fail(arguments(["--resume"]), saying: "step ")
+        #expect(!again.standardError.contains("other inputs"), "\(again.standardError)")
       }
     }
 
@@ -288,7 +337,7 @@ extension TrainingRuns {
         (["--init", "/nowhere"], "adapter_config.json"), (["--validation-share", "1"], "--validation-share is 1"),
         (["--heads", "1.99"], "there is no head"),
         (["--annotations", "ANNOTATIONS"], "go with a VQA v2 question file"),
-        (["--dataset", "/nowhere.json"], "/nowhere.json"), (["--images", "/nowhere"], "no example to train on"),
+        (["--dataset", "/nowhere.json"], "/nowhere.json"), (["--images", "/nowhere"], "/nowhere"),
       ])
     func refusals(_ more: [String], _ words: String) async throws {
       try await ScratchFolder.with { scratch in
@@ -312,6 +361,35 @@ extension TrainingRuns {
       }
     }
 
+    @Test("layers and heads that were chosen on another model are refused, naming both", arguments: [nil, 2])
+    func otherChoice(ranks: Int?) async throws {
+      try await ScratchFolder.with { scratch in
+        func selection(of tiny: TinyCase) async throws -> (hi: String, selection: String) {
+          let hi = scratch.file("\(tiny).h5")
+          try await succeed(tiny.score(to: hi))
+          let run = try await succeed(["select", hi.path, "--strategy", "top", "--layers", "2", "--heads", "2"])
+          let file = scratch.file("\(tiny).json")
+          try Data(run.standardOutput.utf8).write(to: file)
+          return (hi.path, file.path)
+        }
+        func arguments(_ more: [String]) -> [String] {
+          var arguments = short(scratch.file("adapter"), more, steps: 1)
+          if let at = arguments.firstIndex(of: "--layers") { arguments.removeSubrange(at...at + 1) }
+          return arguments
+        }
+        let other = try await selection(of: TinyCase.all[1])
+        for more in [
+          ["--selection", other.selection], ["--selection", other.selection, "--heads", "top:2"],
+          ["--hi", other.hi, "--heads", "top:2"],
+        ] {
+          try await fail(
+            arguments(more), ranks: ranks, saying: "another model", more[1], TinyCase.nested.model.path)
+        }
+        let own = try await selection(of: .nested)
+        try await succeed(arguments(["--selection", own.selection]), ranks: ranks)
+      }
+    }
+
     @Test("a picture that is missing is skipped and named; with --strict the run stops")
     func missingPicture() async throws {
       try await ScratchFolder.with { scratch in
@@ -324,8 +402,16 @@ extension TrainingRuns {
           if let at = arguments.firstIndex(of: "--images") { arguments[at + 1] = images.path }
           return arguments
         }
-        let run = try await succeed(arguments("a"), ranks: 2)
+        let run = try await skipTooMany(arguments("a"), ranks: 2)
         #expect(run.standardError.contains("is skipped") && run.standardError.contains(name), "\(run.standardError)")
+        #expect(run.standardOutput.contains("missing picture"), "\(run.standardOutput)")
+        let again = try await succeed(arguments("a", ["--resume", "--allow-skips", "0.6"]))
+        #expect(again.standardOutput.contains("missing picture"), "\(again.standardOutput)")
+        // What is finished stays so when the picture is back.
+        try FileManager.default.copyItem(
+          at: TinyCase.nested.images.appendingPathComponent(name), to: images.appendingPathComponent(name))
+        try await succeed(arguments("a", ["--resume", "--allow-skips", "0.6"]))
+        try FileManager.default.removeItem(at: images.appendingPathComponent(name))
         try await fail(arguments("b", ["--strict"]), saying: "--strict", name)
       }
     }

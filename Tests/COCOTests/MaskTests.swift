@@ -73,7 +73,7 @@ struct MaskTests {
     }
     #expect(problem([]) != nil)
     #expect(problem([[1, 1, 5, 1]])?.hasPrefix("[0]: a polygon of 4 coordinates") == true)
-    #expect(problem([[1, 1, 5, 1, 5, 5], [1, 1, 5, 1, 5, 5, 7]])?.hasPrefix("[1]: a polygon of 7") == true)
+    #expect(problem([[1, 1, 5, 1, 5, 5], [1, 1, 5, 1, 5]])?.hasPrefix("[1]: a polygon of 5") == true)
     #expect(problem([[1, 1, .nan, 1, 5, 5]])?.hasPrefix("[0][2]") == true)
     #expect(problem([[1, 1, 5, 1, 5, .infinity]])?.hasPrefix("[0][5]") == true)
     #expect(problem([[1, 1, 5, 1, 5, -1e300]])?.hasPrefix("[0][5]") == true)

@@ -8,7 +8,12 @@ extension CommandLineSuite {
     @Test(
       "wrong usage exits with 64 and says what is wrong on standard error",
       arguments: [
-        (["score"], "--model"), (["score", "--precision", "f16"], "f16"), (["select"], "file"),
+        (["score"], "--model"),
+        (
+          ["score", "--model", "m", "--dataset", "d", "--images", "i", "--output", "o", "--views", "tiles"],
+          "--views is tiles"
+        ),
+        (["score", "--precision", "f16"], "f16"), (["select"], "file"),
         (["select", "x.h5", "--strategy", "best"], "best"), (["select", "x.h5", "--measure", "iou"], "iou"),
         (["doctor", "--dataset", "x.json"], "--dataset needs --model"), (["doctor", "--ranks", "0"], "--ranks"),
         (["demo"], "--output"), (["report", "x.h5"], "--output"),

@@ -74,12 +74,11 @@ struct RunTests {
       (references, #"[{"image_id":1,"caption":7}]"#, "[0].caption: a number"),
       (references, #"[{"question_id":1,"answer":"x"}]"#, #"the key "image_id" is missing"#),
       (references, "[", "results.json"), (references, "[]", "3 of the 3 images"),
-      (#"{"images":[{"id":1},{"id":1}],"annotations":[]}"#, "[]", "references.json: images[1].id: the id 1 is taken"),
-      (#"{"images":[{"id":1}],"annotations":[]}"#, "[]", "image 1 has no annotation"),
+      (#"{"images":[{"id":1}],"annotations":[]}"#, "[]", "there is no image of which"),
       (#"{"images":[],"annotations":[]}"#, "[]", "there is no image"),
       (
         #"{"images":[{"id":1}],"annotations":[{"id":5,"image_id":1,"category_id":3,"bbox":[0,0,1,1]}]}"#, "[]",
-        #"annotations[0]: annotation 5 has neither "caption" nor "description""#
+        #"annotation 5 (annotations[0]): has neither "caption" nor "description""#
       ),
       (
         #"{"images":[{"id":1}],"annotations":[{"id":5,"image_id":1,"question":"q","answers":["a"]}]}"#, "[]",
@@ -100,12 +99,12 @@ struct RunTests {
   func unreadable() throws {
     try ScratchFolder.with { scratch in
       let file = scratch.file("latin1.json")
-      try Data([0x5b, 0x7b, 0x22, 0xe9, 0x22, 0x3a, 0x31, 0x7d, 0x5d]).write(to: file)
+      try Data(Array(#"[{"image_id":1,"caption":""#.utf8) + [0xe9] + Array(#""}]"#.utf8)).write(to: file)
       #expect(
-        failure { try GeneratedTexts(contentsOf: file, kind: .captions) }?.contains("latin1.json: [0]: not JSON")
+        failure { try GeneratedTexts(contentsOf: file, kind: .captions) }?.contains("latin1.json: [0].caption: the string")
           == true)
       let none = scratch.file("none.json")
-      #expect(failure { try CaptionReferences(contentsOf: none) }?.contains("none.json: can't be read") == true)
+      #expect(failure { try CaptionReferences(contentsOf: none) }?.contains("none.json: there is no such file") == true)
     }
   }
 
@@ -123,13 +122,61 @@ struct RunTests {
     #expect(
       failure { try AnsweredQuestions(json: Array(vqa.utf8), name: "q.json") }?.contains("annotation file") == true)
     let less = #"{"annotations":[{"question_id":50,"answers":[{"answer":"x"}]}]}"#
+    let some = try AnsweredQuestions(json: Array(vqa.utf8), name: "q.json", annotations: (Array(less.utf8), "a.json"))
+    #expect(some.questions.map(\.id) == [50] && some.unannotated == [40])
+    let odd = #"{"annotations":[{"question_id":50,"answers":[{"answer":7}]},{"question_id":40,"multiple_choice_answer":"x"}]}"#
     let problem = failure {
-      try AnsweredQuestions(json: Array(vqa.utf8), name: "q.json", annotations: (Array(less.utf8), "a.json"))
+      try AnsweredQuestions(json: Array(vqa.utf8), name: "q.json", annotations: (Array(odd.utf8), "a.json"))
     }
-    #expect(problem == "q.json: questions[0]: question 40 has no annotation in a.json")
+    #expect(problem?.contains("annotations[0].answers[0].answer): a number") == true, "\(problem ?? "")")
+    #expect(problem?.contains("annotations[1]") == true)
     let dataset = #"{"images":[{"id":4}],"annotations":[{"id":7,"image_id":4,"question":"q?","answers":["a","b"]}]}"#
     let one = try AnsweredQuestions(json: Array(dataset.utf8), name: "d.json")
     #expect(one.questions == [question(7, ["a", "b"], image: 4)])
+  }
+
+  /// Evaluates answers to two questions, of which one has an annotation.
+  private func answers(_ results: String, isPartial: Bool = false) throws -> EvaluationReport {
+    try ScratchFolder.with { scratch in
+      let questions =
+        #"{"questions":[{"image_id":4,"question":"a?","question_id":40},{"image_id":5,"question":"b?","question_id":50}]}"#
+      try Data(questions.utf8).write(to: scratch.file("q.json"))
+      try Data(#"{"annotations":[{"question_id":50,"answers":[{"answer":"x"}]}]}"#.utf8).write(to: scratch.file("a.json"))
+      try Data(results.utf8).write(to: scratch.file("r.json"))
+      var run = EvaluationRun(
+        .questions(scratch.file("q.json"), annotations: scratch.file("a.json"), dialect: .official),
+        results: scratch.file("r.json"))
+      run.isPartial = isPartial
+      return try run.run()
+    }
+  }
+
+  @Test("the questions that have an annotation are evaluated, and the others counted")
+  func fewerAnnotations() throws {
+    let report = try answers(#"[{"question_id":50,"answer":"x"}]"#)
+    #expect(report.answers?.questionIDs == [50])
+    #expect(report.warnings.first?.hasPrefix("1 of 2 questions have no annotation") == true)
+    let both = #"[{"question_id":50,"answer":"x"},{"question_id":40,"answer":"y"}]"#
+    #expect(failure { try answers(both) }?.contains("1 results of questions") == true)
+    #expect(try answers(both, isPartial: true).answers?.questionIDs == [50])
+    #expect(failure { try answers(#"[{"question_id":9,"answer":"x"}]"#, isPartial: true) }?.contains("no question of") == true)
+  }
+
+  @Test("an odd caption costs itself, and an image without one is left out; both are said")
+  func oddReferences() throws {
+    let odd = #"""
+      {"images":[{"id":"1"},{"id":2},{"id":3},{"id":null}],"annotations":[{"image_id":1,"caption":"a dog"},
+      {"image_id":"1","caption":7},{"image_id":9,"caption":"x"},{"image_id":2,"caption":"a cat"},7]}
+      """#
+    let report = try captions(odd, #"[{"image_id":1,"caption":"a dog"},{"image_id":"2","caption":"a cat"}]"#)
+    #expect(report.captions?.imageIDs == [1, 2] && report.captions?.references == 2)
+    #expect(report.warnings.count == 4)
+    let lone = odd.replacingOccurrences(of: #"{"image_id":1,"caption":"a dog"},"#, with: "")
+    let left = try captions(lone, #"[{"image_id":1,"caption":"a dog"},{"image_id":"2","caption":"a cat"}]"#)
+    #expect(left.captions?.imageIDs == [2])
+    let more = #"[{"image_id":1,"caption":"a"},{"image_id":2,"caption":"b"},{"image_id":3,"caption":"c"}]"#
+    #expect(failure { try captions(odd, more) }?.contains("nothing to compare with: 3") == true)
+    #expect(try captions(odd, more, isPartial: true).captions?.imageIDs == [1, 2])
   }
 
   @Test("scores of each image go to CSV and to HDF5 with a named axis")

@@ -42,6 +42,7 @@ struct ConfigurationTests {
         precision: f32
         threads: 3
         seed: 5
+        allow_skips: 0.25
         select: {measure: mass, layers: 2, heads: 4}
         train: {steps: 10, lora_rank: 4, lr: 0.002, targets: [q_proj, down_proj], schedule: cosine, cache_dir: c}
         ablate: {dataset: k.json, images: i, heads: 3, seeds: [1, 2], limit: 9}
@@ -79,6 +80,8 @@ struct ConfigurationTests {
       (small + "train: {steps: 1, epochs: 1}\n", "give one"),
       (small + "train: {targets: [x_proj]}\n", "none of q_proj"),
       (small + "ablate: {heads: 1}\n", "ablate has no dataset"), (small + "threads: 0\n", "threads"),
+      (small.replacing("k.json, images: i}", with: "k.json, images: i, views: tiles}"), "--views is tiles"),
+      (small + "allow_skips: 1.5\n", "allow_skips is 1.5"), (small + "allow_skips: many\n", "allow_skips"),
       (small + "train: {lr: .nan}\n", "train.lr is expected to be a number"),
       ("output: o\nmodel: m\nscore: {dataset: k, images: i}\n", "tasks names nothing"),
       ("output: o\nmodel: m\nscore: {images: i}\n", "score has no dataset"),

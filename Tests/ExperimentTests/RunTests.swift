@@ -6,7 +6,8 @@ import Testing
 @Suite("Experiment runs", .serialized)
 struct ExperimentRuns {
   private static func file(
-    _ scratch: ScratchFolder, steps: Int = 3, arms: String = "pretrained, top, random-0, top-heads"
+    _ scratch: ScratchFolder, steps: Int = 3, arms: String = "pretrained, top, random-0, top-heads", cache: Int = 64,
+    more: String = ""
   ) throws -> String {
     let file = scratch.file("e.yaml")
     try Data(
@@ -16,12 +17,13 @@ struct ExperimentRuns {
       precision: f32
       select: {layers: 2, heads: 3}
       arms: [\(arms)]
-      train: {steps: \(steps), batch: 4, lora_rank: 4, validation_share: 0.2}
+      train: {steps: \(steps), batch: 4, lora_rank: 4, validation_share: 0.2, cache_memory_mb: \(cache)}
       generate: {max_new_tokens: 4}
       evaluate: {resamples: 50}
       ablate: {heads: 2, seeds: [0]}
       score_after: [top]
       tasks: {captions: {}}
+      \(more)
       """.utf8
     ).write(to: file)
     return file.path
@@ -60,6 +62,20 @@ struct ExperimentRuns {
       let steps = again.standardError.split(separator: "\n").filter { $0.hasPrefix("[") }
       #expect(!steps.isEmpty && steps.allSatisfy { $0.hasSuffix("done before") }, "\(steps)")
 
+      // Less memory for the cache, another number of threads: no number changes.
+      let cheaper = try await run([try Self.file(scratch, cache: 1, more: "threads: 1"), "--resume"])
+      #expect(cheaper.exitCode == 0, "\(cheaper.standardError)")
+      let repeated = cheaper.standardError.split(separator: "\n").filter { $0.hasPrefix("[") }
+      #expect(!repeated.isEmpty && repeated.allSatisfy { $0.hasSuffix("done before") }, "\(repeated)")
+
+      // An output that is another than its step made.
+      let results = output.appendingPathComponent("results/captions/top.json")
+      let texts = try Data(contentsOf: results)
+      try Data("[]".utf8).write(to: results)
+      let changedOutput = try await run([file, "--resume"])
+      #expect(changedOutput.exitCode == 1 && changedOutput.standardError.contains(results.path))
+      try texts.write(to: results)
+
       // Another length of training: what comes before it stays, what depends on it is made anew.
       let top = output.appendingPathComponent("adapters/captions/top/adapter_model.safetensors")
       let before = try Data(contentsOf: top)
@@ -75,6 +91,14 @@ struct ExperimentRuns {
       }
       let after = try Data(contentsOf: top)
       #expect(after != before)
+      #expect(changed.standardError.contains("length was 3 steps and now is 4 steps"), "\(changed.standardError)")
+      let kept = output.appendingPathComponent("adapters/captions/top.old-1/adapter_model.safetensors")
+      #expect(try Data(contentsOf: kept) == before)
+      for path in [
+        "results/captions/top.json.old-1", "results/captions/top.json.run.old-1", "metrics/captions.json.old-1",
+      ] {
+        #expect(FileManager.default.fileExists(atPath: output.appendingPathComponent(path).path), "\(path)")
+      }
 
       // The shared prefix changes no bit.
       let alone = scratch.file("alone")
@@ -94,6 +118,50 @@ struct ExperimentRuns {
         "headimpact", ["report", output.path, "--output", scratch.file("report").path])
       #expect(report.exitCode == 0, "\(report.standardError)")
       #expect(FileManager.default.fileExists(atPath: scratch.file("report").appendingPathComponent("index.html").path))
+    }
+  }
+
+  @Test("a step that skips too many samples stops the experiment, until that is allowed")
+  func tooManySkips() async throws {
+    try await ScratchFolder.with { scratch in
+      let file = try Self.file(scratch, steps: 1, arms: "pretrained, top")
+      let made = try await run([file, "--quiet"])
+      try #require(made.exitCode == 0, "\(made.standardError)")
+      // Now from data of one's own, a picture of which is broken.
+      let demonstration = scratch.file("out/demonstration")
+      let pictures = demonstration.appendingPathComponent("test/images")
+      let name = try #require(FileManager.default.contentsOfDirectory(atPath: pictures.path).sorted().first)
+      try Data("no picture".utf8).write(to: pictures.appendingPathComponent(name))
+      func own(_ more: String) throws {
+        try Data(
+          """
+          output: \(scratch.file("own").path)
+          model: \(demonstration.path)/model
+          precision: f32
+          score: {dataset: \(demonstration.path)/taught/keyobjects.json, images: \(demonstration.path)/taught/images}
+          select: {layers: 2}
+          arms: [pretrained, top]
+          train: {steps: 1, batch: 4, lora_rank: 4}
+          generate: {max_new_tokens: 4}
+          evaluate: {resamples: 50}
+          tasks:
+            captions:
+              train: {dataset: \(demonstration.path)/train/captions.json, images: \(demonstration.path)/train/images}
+              test: {dataset: \(demonstration.path)/test/captions.json, images: \(demonstration.path)/test/images}
+          \(more)
+          """.utf8
+        ).write(to: URL(fileURLWithPath: file))
+      }
+      try own("")
+      for more in [[], ["--resume"]] {
+        let stopped = try await run([file, "--quiet"] + more, ranks: 2)
+        #expect(stopped.exitCode == 1, "\(stopped.standardError)")
+        #expect(stopped.standardError.contains("generate captions/pretrained"), "\(stopped.standardError)")
+        #expect(stopped.standardError.contains("allow_skips"), "\(stopped.standardError)")
+      }
+      try own("allow_skips: 0.3")
+      let allowed = try await run([file, "--quiet", "--resume"], ranks: 2)
+      #expect(allowed.exitCode == 0, "\(allowed.standardError)")
     }
   }
 

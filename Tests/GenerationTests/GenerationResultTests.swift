@@ -8,9 +8,9 @@ struct GenerationResultTests {
   private let result = GenerationResult(
     imageID: 7,
     outcomes: [
-      GenerationResult.Outcome(id: 70, text: "ein großer Hund ☕", reason: nil),
-      GenerationResult.Outcome(id: 71, text: nil, reason: "why"),
-      GenerationResult.Outcome(id: .max, text: "", reason: nil),
+      GenerationResult.Outcome(id: 70, text: "ein großer Hund ☕", skip: nil),
+      GenerationResult.Outcome(id: 71, text: nil, skip: SkipReason(.text, "why")),
+      GenerationResult.Outcome(id: .max, text: "", skip: nil),
     ])
 
   @Test("what is encoded is decoded the same; bytes that are cut, and other JSON, are refused")

@@ -71,7 +71,7 @@ extension GeneratingRuns {
         let demo = try Demo(scratch, scenes: 60)
         // Its questions are skipped, early.
         try Data("no picture".utf8).write(to: demo.images.appendingPathComponent("000000000002.png"))
-        let options = ["--beams", "8", "--threads", "1"]
+        let options = ["--beams", "8", "--threads", "1", "--allow-skips", "0.1"]
         let whole = scratch.file("whole.json")
         let run = try await MPIRun.launch(
           "headimpact", demo.arguments("questions.json", to: whole, options), timeout: 120)
@@ -110,12 +110,14 @@ extension GeneratingRuns {
         #expect(try Data(contentsOf: output) == Data(contentsOf: whole))
         #expect(!FileManager.default.fileExists(atPath: journal.path))
 
-        let again = try await demo.run("questions.json", to: output, "--resume", "--beams", "8")
+        let again = try await demo.run(
+          "questions.json", to: output, "--resume", "--beams", "8", "--allow-skips", "0.1")
         #expect(again.exitCode == 0)
         #expect(
-          again.standardOutput.contains("531 results, 9 skipped") && again.standardOutput.contains("finished already"))
-        let foreign = try await demo.run("questions.json", to: output, "--resume", "--limit", "2")
-        #expect(foreign.exitCode == 1 && foreign.standardError.contains("which this run is not asked for"))
+          again.standardOutput.contains("531 results, 9 skipped (9 picture)")
+            && again.standardOutput.contains("finished already"))
+        let foreign = try await demo.run("questions.json", to: output, "--resume", "--beams", "8", "--limit", "2")
+        #expect(foreign.exitCode == 1 && foreign.standardError.contains("--limit was none and now is 2"))
       }
     }
 
@@ -149,7 +151,7 @@ extension GeneratingRuns {
         try Data("precious".utf8).write(to: output)
         try await refused("captions.json", "exists already", ranks: 2)
         #expect(try Data(contentsOf: output) == Data("precious".utf8))
-        try await refused("captions.json", "is no list of image_id and caption", "--resume")
+        try await refused("captions.json", "out.json.run", "--resume")
         try FileManager.default.removeItem(at: output)
         #expect(try scratch.names == before)
       }

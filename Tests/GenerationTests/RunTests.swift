@@ -46,6 +46,52 @@ struct GeneratingRuns {
           #expect(try JSONDecoder().decode([Caption].self, from: results[0]).map(\.image_id) == [1, 2, 3, 4, 5])
         }
       }
+      #expect(try scratch.names == ["demo", "out.json.run"])
+    }
+  }
+
+  @Test("a finished output of another adapter, prompt or beam is not passed off as this run's", arguments: [nil, 2])
+  func finishedOther(ranks: Int?) async throws {
+    try await ScratchFolder.with { scratch in
+      let demo = scratch.file("demo")
+      try await succeed(["demo", "--output", demo.path, "--scenes", "2"])
+      let output = scratch.file("out.json")
+      try await succeed(generate(demo, "captions.json", to: output), ranks: ranks)
+      let texts = try Data(contentsOf: output)
+      let resumed = generate(demo, "captions.json", to: output, "--resume")
+      let adapter = scratch.file("adapter")
+      try await succeed([
+        "train", "--model", "\(demo.path)/model", "--dataset", "\(demo.path)/dataset/keyobjects.json", "--images",
+        "\(demo.path)/dataset/images", "--output", adapter.path, "--layers", "3", "--steps", "1", "--quiet",
+      ])
+      for (more, words) in [
+        (["--adapter", adapter.path], "adapter (SHA-256) was none"), (["--prompt", "What?"], "--prompt was "),
+        (["--beams", "2"], "--beams was 1 and now is 2"), (["--seed", "1"], "--seed was 0"),
+        (["--limit", "1"], "--limit was none"),
+      ] {
+        try await fail(resumed + more, ranks: ranks, saying: "\(output.path): is finished, with other inputs", words)
+      }
+      let again = try await succeed(resumed, ranks: ranks)
+      #expect(again.standardOutput.contains("finished already"))
+      // Texts that a person changed, and those that nobody knows the run of.
+      try (texts + Data("\n".utf8)).write(to: output)
+      try await fail(resumed, ranks: ranks, saying: "out.json: is not the file")
+      try texts.write(to: output)
+      try FileManager.default.removeItem(at: output.appendingPathExtension("run"))
+      try await fail(resumed, ranks: ranks, saying: "out.json.run", "--output")
+      #expect(try Data(contentsOf: output) == texts)
+    }
+  }
+
+  @Test("a model whose numbers are not finite skips what it can't answer, and the run ends by itself")
+  func notFinite() async throws {
+    try await ScratchFolder.with { scratch in
+      let demo = scratch.file("demo")
+      try await succeed(["demo", "--output", demo.path, "--scenes", "2"])
+      try fillWithNaN("lm_head.weight", "embed_tokens.weight", in: demo.appendingPathComponent("model"))
+      let run = try await fail(
+        generate(demo, "questions.json", to: scratch.file("out.json")), saying: "no sample could be used")
+      #expect(run.standardError.contains(/sample [0-9]+ is skipped: .*finite/), "\(run.standardError)")
       #expect(try scratch.names == ["demo"])
     }
   }
@@ -63,10 +109,12 @@ struct GeneratingRuns {
       try await fail(generate(demo, "captions.json", to: output), saying: "--resume")
       try await fail(
         generate(demo, "captions.json", to: output, "--resume", "--beams", "2"), saying: "--beams was 1 and now is 2")
-      let resumed = try await run(generate(demo, "captions.json", to: output, "--resume"))
-      #expect(resumed.exitCode == 0 && resumed.standardError.contains("000000000002.png"), "\(resumed.standardError)")
+      let resumed = try await skipTooMany(generate(demo, "captions.json", to: output, "--resume"))
+      #expect(resumed.standardError.contains("000000000002.png"), "\(resumed.standardError)")
+      #expect(resumed.standardOutput.contains("2 results, 1 skipped (1 picture)"), "\(resumed.standardOutput)")
       #expect(try JSONDecoder().decode([Caption].self, from: Data(contentsOf: output)).map(\.image_id) == [1, 3])
-      let again = try await run(generate(demo, "captions.json", to: output, "--resume"))
+      let again = try await succeed(generate(demo, "captions.json", to: output, "--resume", "--allow-skips", "0.5"))
+      #expect(again.standardOutput.contains("1 skipped (1 picture)"), "\(again.standardOutput)")
       #expect(again.standardOutput.contains("finished already"))
     }
   }

@@ -21,13 +21,17 @@ struct JournalTests {
     return results
   }
 
-  private func resume(_ url: URL, _ other: RunIdentity? = nil) throws -> [[UInt8]] {
+  private func resume(_ url: URL, _ other: RunIdentity? = nil, salvages: Bool = false) throws -> [[UInt8]] {
     var seen: [[UInt8]] = []
-    _ = try Journal.resume(at: url, identity: other ?? identity()) {
-      seen.append($0)
-      return Int($0[0])
-    }
+    _ = try open(url, other, salvages: salvages) { seen.append($0) }
     return seen
+  }
+
+  private func open(
+    _ url: URL, _ other: RunIdentity? = nil, salvages: Bool = false, visit: ([UInt8]) throws -> Void = { _ in }
+  ) throws -> Journal {
+    try Journal.resume(
+      at: url, identity: other ?? identity(), salvages: salvages, decode: { (Int($0.first ?? 0), $0) }, visit: visit)
   }
 
   @Test("what was appended is there again, in order and by image, and more can follow")
@@ -37,8 +41,8 @@ struct JournalTests {
       let results = try write(url)
       let more = record(9, 0)
       do {
-        let journal = try Journal.resume(at: url, identity: identity()) { Int($0[0]) }
-        #expect(journal.records.keys.sorted() == [3, 4, 5])
+        let journal = try open(url)
+        #expect(journal.records.keys.sorted() == [3, 4, 5] && journal.notes.isEmpty)
         try journal.append(more, key: 9)
         #expect(try journal.record(of: 3) == results[1])
         #expect(try journal.record(of: 9) == more)
@@ -48,7 +52,7 @@ struct JournalTests {
     }
   }
 
-  @Test("cut at any byte, it yields the records before the cut or is refused, and can go on")
+  @Test("cut at any byte, it yields the records before the cut, says what was cut, and can go on")
   func cut() throws {
     try ScratchFolder.with { scratch throws in
       let url = scratch.file("j")
@@ -57,37 +61,120 @@ struct JournalTests {
       let records = results.map { 24 + $0.count }
       let ends = records.indices.map { bytes.count - records[($0 + 1)...].reduce(0, +) }
       let head = bytes.count - records.reduce(0, +)
-      for count in 0..<bytes.count {
+      for count in 0...bytes.count {
         try bytes.prefix(count).write(to: url)
-        guard count >= head else {
-          #expect(throws: JobError.self, "\(count) bytes") { try resume(url) }
-          continue
-        }
         let whole = ends.count { $0 <= count }
-        #expect(try resume(url) == Array(results.prefix(whole)), "\(count) bytes")
-        // The half record is gone, so that what follows can be read.
-        #expect(try Data(contentsOf: url).count == (whole == 0 ? head : ends[whole - 1]))
+        let (seen, notes) = try seenAndNotes(url)
+        #expect(seen == Array(results.prefix(whole)), "\(count) bytes")
+        #expect(notes.isEmpty == (count == head || ends.contains(count)), "\(count) bytes: \(notes)")
+        // The half record is gone, so that what follows can be read; a journal with nothing in it is begun anew.
+        #expect(try Data(contentsOf: url) == bytes.prefix(whole == 0 ? head : ends[whole - 1]))
       }
     }
   }
 
-  @Test("a byte that was changed hides its record and what follows, or makes it no journal")
+  private func seenAndNotes(_ url: URL, salvages: Bool = false) throws -> (seen: [[UInt8]], notes: [String]) {
+    var seen: [[UInt8]] = []
+    let journal = try open(url, salvages: salvages) { seen.append($0) }
+    return (seen, journal.notes)
+  }
+
+  @Test("a byte that was changed costs its record alone: without --salvage the run is refused, but for the last record")
   func changed() throws {
     try ScratchFolder.with { scratch throws in
       let url = scratch.file("j")
       let results = try write(url)
       let bytes = try Data(contentsOf: url)
+      let lengths = results.map { 24 + $0.count }
+      let head = bytes.count - lengths.reduce(0, +)
       for at in bytes.indices {
         var other = bytes
         other[at] ^= 0x40
         try other.write(to: url)
-        do {
-          let seen = try resume(url)
-          #expect(seen.count < 3 && seen == Array(results.prefix(seen.count)), "byte \(at)")
-        } catch {
-          #expect(error is JobError, "byte \(at): \(error)")
+        guard at >= head else {
+          #expect(throws: JobError.self, "byte \(at)") { try resume(url, salvages: true) }
+          #expect(try Data(contentsOf: url) == other)
+          continue
         }
+        let damaged = at < head + lengths[0] ? 0 : at < head + lengths[0] + lengths[1] ? 1 : 2
+        let left = results.indices.filter { $0 != damaged }.map { results[$0] }
+        if damaged < 2 {
+          let error = #expect(throws: JobError.self, "byte \(at)") { try resume(url) }
+          let text = error?.description ?? ""
+          #expect(text.contains("--salvage") && text.contains("\(lengths[damaged]) bytes"), "\(text)")
+          #expect(text.contains("1 records, are lost; 2 records are whole"), "\(text)")
+          #expect(try Data(contentsOf: url) == other, "a refused journal stays as it is")
+        }
+        let (seen, notes) = try seenAndNotes(url, salvages: true)
+        #expect(seen == left && notes.count == 1, "byte \(at): \(notes)")
+        // Once salvaged it is whole.
+        #expect(try resume(url) == left, "byte \(at)")
+        #expect(try scratch.names == ["j"])
       }
+    }
+  }
+
+  @Test("a damaged part in a large journal is found the end of, whatever the length of its records says")
+  func largeDamage() throws {
+    try ScratchFolder.with { scratch throws in
+      let url = scratch.file("j")
+      let many = (0..<200).map { record(UInt8($0), 20_000) }
+      do {
+        let journal = try Journal.create(at: url, identity: identity())
+        for result in many { try journal.append(result, key: Int(result[0])) }
+      }
+      var bytes = try Data(contentsOf: url)
+      let start = bytes.count - 150 * 20_025
+      // 100 records are nothing but zeros.
+      bytes.replaceSubrange(start..<start + 100 * 20_025, with: Data(count: 100 * 20_025))
+      try bytes.write(to: url)
+      #expect(throws: JobError.self) { try resume(url) }
+      let (seen, notes) = try seenAndNotes(url, salvages: true)
+      #expect(seen == Array(many[..<50] + many[150...]))
+      #expect(notes.first?.contains("\(100 * 20_025) bytes") == true, "\(notes)")
+    }
+  }
+
+  @Test("zeros at the end, which a machine that crashed leaves, are dropped with a note")
+  func zeroEnd() throws {
+    try ScratchFolder.with { scratch throws in
+      let url = scratch.file("j")
+      let results = try write(url)
+      let whole = try Data(contentsOf: url)
+      try (whole + Data(count: 5000)).write(to: url)
+      let (seen, notes) = try seenAndNotes(url)
+      #expect(seen == results && notes.count == 1)
+      #expect(try Data(contentsOf: url) == whole)
+    }
+  }
+
+  @Test("a record that is there twice is used once")
+  func twice() throws {
+    try ScratchFolder.with { scratch throws in
+      let url = scratch.file("j")
+      let results = try write(url)
+      let bytes = try Data(contentsOf: url)
+      let records = bytes.suffix(results.reduce(0) { $0 + 24 + $1.count })
+      try (bytes + records).write(to: url)
+      #expect(try resume(url) == results)
+    }
+  }
+
+  @Test("a whole record that can't be read names the file and its place")
+  func unreadable() throws {
+    try ScratchFolder.with { scratch throws in
+      let url = scratch.file("j")
+      _ = try write(url)
+      let error = #expect(throws: JobError.self) {
+        try Journal.resume(
+          at: url, identity: identity(),
+          decode: { bytes in
+            if bytes[0] == 3 { throw JobError("a result of nothing") }
+            return (Int(bytes[0]), bytes)
+          }, visit: { _ in })
+      }
+      let text = error?.description ?? ""
+      #expect(text.hasPrefix(url.path) && text.contains("at byte ") && text.contains("a result of nothing"), "\(text)")
     }
   }
 
@@ -95,10 +182,9 @@ struct JournalTests {
   func refusals() throws {
     try ScratchFolder.with { scratch throws in
       let url = scratch.file("j")
-      #expect(throws: JobError.self) { try resume(url) }
       _ = try write(url)
       #expect(throws: JobError.self) { try Journal.create(at: url, identity: identity()) }
-      let journal = try Journal.resume(at: url, identity: identity()) { Int($0[0]) }
+      let journal = try open(url)
       let error = #expect(throws: JobError.self) { try resume(url) }
       #expect(error?.description.contains("another run is writing") == true)
       try journal.remove()
@@ -118,6 +204,18 @@ struct JournalTests {
       #expect(text.contains("model (SHA-256) was aa and now is cc"), "\(text)")
       #expect(text.contains("--limit was none and now is 3"), "\(text)")
       #expect(try Data(contentsOf: url) == before)
+    }
+  }
+
+  @Test(
+    "a file that is no journal is refused and stays", arguments: ["x", "precious", "HIJOURNAL2\n", "HIJOURNAL1\n{}"])
+  func noJournal(text: String) throws {
+    try ScratchFolder.with { scratch throws in
+      let url = scratch.file("j")
+      let bytes = Data((text + String(repeating: " ", count: text.hasSuffix("}") ? 40 : 0)).utf8)
+      try bytes.write(to: url)
+      #expect(throws: JobError.self) { try resume(url, salvages: true) }
+      #expect(try Data(contentsOf: url) == bytes)
     }
   }
 

@@ -1,5 +1,6 @@
 import COCO
 import Foundation
+import MessagePassing
 import TestSupport
 import Testing
 
@@ -168,8 +169,9 @@ struct DatasetBuilderTests {
     try expectProblem("can't be listed") { $0.images = $0.images.appendingPathComponent("none") }
     try expectProblem("exists already") { $0.output = $0.instances }
     try expectProblem("annotations[0].image_id", [SmallCOCO.annotation(1, image: 7, category: 1, side: 30)])
-    let twice = SmallCOCO.annotation(1, image: 1, category: 1, side: 30)
-    try expectProblem("the id 1 is taken", [twice, twice])
+    try expectProblem("annotations[0].image_id", [SmallCOCO.annotation(1, image: 7, category: 1, side: 30)]) {
+      $0.isStrict = true
+    }
     try expectProblem("1 below min-area", [SmallCOCO.annotation(1, image: 1, category: 1, side: 1)])
   }
 
@@ -177,7 +179,7 @@ struct DatasetBuilderTests {
     "an object that can't be used is left out, or with --strict stops the work",
     arguments: [
       ("[[1, 2, 3, 4]]", "at least 6"), ("[]", "no polygon"),
-      (#"{"size": [100, 100], "counts": [5, 5]}"#, "annotations[0].segmentation"),
+      (#"{"size": [100, 100], "counts": [5, 5, 5]}"#, "annotations[0].segmentation"),
       (#"{"size": [10, 100], "counts": [1000]}"#, "the mask is 100 x 10"), ("[[0, 0, 1e300, 1, 5, 5]]", "1e+300"),
     ])
   func unusable(outline: String, says: String) throws {
@@ -192,6 +194,78 @@ struct DatasetBuilderTests {
     }
   }
 
+  @Test("an object whose id another has gets a new one")
+  func repeatedIDs() throws {
+    try ScratchFolder.with { scratch in
+      let annotations = [
+        SmallCOCO.annotation(1, image: 1, category: 18, side: 30),
+        SmallCOCO.annotation(1, image: 2, category: 17, side: 40),
+      ]
+      let built = try SmallCOCO(scratch, annotations: annotations).built { $0.choose = .largest }
+      #expect(Set(built.keys) == [1, 2])
+    }
+  }
+
+  @Test("an area or a box that the file doesn't state is its outline's")
+  func unstatedMeasures() throws {
+    try ScratchFolder.with { scratch in
+      func odd(_ id: Int, side: Int, x: Int, _ more: String) -> String {
+        let outline = "[[\(x), 0, \(x + side), 0, \(x + side), \(side), \(x), \(side)]]"
+        return #"{"id": \#(id), "image_id": 1, "category_id": 18, "segmentation": \#(outline)\#(more)}"#
+      }
+      let annotations = [
+        odd(1, side: 30, x: 35, #", "area": NaN"#), odd(2, side: 40, x: 0, #", "bbox": [], "area": 1600"#),
+        odd(3, side: 10, x: 45, ""), odd(4, side: 90, x: 5, #", "area": "x""#),
+      ]
+      let coco = try SmallCOCO(scratch, annotations: annotations)
+      #expect(try Set(coco.built { $0.choose = .largest }.keys) == [2])
+      #expect(try Set(coco.built { $0.choose = .central }.keys) == [1])
+      #expect(try Set(coco.built { $0.perImage = 9 }.keys) == [1, 2])
+      #expect(try Set(coco.built { ($0.perImage, $0.minArea, $0.maxArea) = (9, 0, 1) }.keys) == [1, 2, 3, 4])
+    }
+  }
+
+  @Test("a crowd or a category that can't be read costs the object; records that can't be used are counted")
+  func oddRecords() throws {
+    try ScratchFolder.with { scratch in
+      let annotations = [
+        SmallCOCO.annotation(1, image: 1, category: 18, side: 30, more: #", "iscrowd": "x""#),
+        SmallCOCO.annotation(2, image: 1, category: 18, side: 30, more: #", "iscrowd": "0""#),
+        SmallCOCO.annotation(3, image: 9, category: 18, side: 30), "7",
+        SmallCOCO.annotation(4, image: 2, category: 18, side: 30, outline: "[[0, 0, 30, 0, 30, 30], [1, 1]]"),
+      ]
+      var configuration = try SmallCOCO(scratch, annotations: annotations).configuration
+      let summary = try DatasetBuilder(configuration).run()
+      #expect(summary.examined == 5)
+      #expect(summary.leftOut.first { $0.name == "can't be read" }?.objects == 2)
+      #expect(summary.leftOut.first { $0.name == "can't be used" }?.objects == 1)
+      #expect(try KeyObjectDataset(contentsOf: configuration.output).annotations.map(\.id) == [2, 4])
+      configuration.output = scratch.file("strict.json")
+      configuration.isStrict = true
+      let refusal = try #require(failure { try DatasetBuilder(configuration).run() })
+      for place in [
+        "annotations[0].iscrowd", "annotations[2].image_id", "annotations[3]", "annotations[4].segmentation[1]",
+      ] {
+        #expect(refusal.contains(place), "\(refusal)")
+      }
+    }
+  }
+
+  @Test("an image's id in quotes is written as the annotations have it")
+  func idsInQuotes() throws {
+    try ScratchFolder.with { scratch in
+      let coco = try SmallCOCO(scratch)
+      let file = coco.configuration.instances
+      let text = try String(contentsOf: file, encoding: .utf8)
+        .replacingOccurrences(of: #"{"id": 1, "file_name""#, with: #"{"id" : "01" , "file_name""#)
+      try Data(text.utf8).write(to: file)
+      _ = try DatasetBuilder(coco.configuration).run()
+      let json = try JSONSerialization.jsonObject(with: Data(contentsOf: coco.configuration.output)) as? [String: Any]
+      let images = try #require(json?["images"] as? [[String: Any]])
+      #expect(images[0]["id"] as? Int == 1 && images[0]["flickr_url"] as? String == "http://x")
+    }
+  }
+
   @Test("an image whose file is missing is left out")
   func missingImage() throws {
     try ScratchFolder.with { scratch in
@@ -199,6 +273,55 @@ struct DatasetBuilderTests {
       try FileManager.default.removeItem(at: coco.configuration.images.appendingPathComponent("1.jpg"))
       let built = try coco.built()
       #expect(Set(built.keys) == [21])
+    }
+  }
+
+  @Test(
+    "a finished build knows what it is of: the same again changes nothing, another is refused",
+    arguments: [false, true])
+  func finished(isSplit: Bool) throws {
+    try ScratchFolder.with { scratch in
+      var c = try SmallCOCO(scratch).configuration
+      if isSplit { c.rules.split = try DatasetSplit("0.5,0.25,0.25") }
+      func build(_ c: DatasetBuildConfiguration) throws -> DatasetBuilder.Summary {
+        try #require(try Communicator.withWorld(environment: [:]) { try DatasetBuilder(c).run(on: $0) })
+      }
+      let first = try build(c)
+      #expect(first.isNew)
+      let urls = first.outputs.map { URL(fileURLWithPath: $0.path) }
+      let before = try urls.map { try Data(contentsOf: $0) }
+      #expect(failure { try build(c) }?.contains("exists already") == true)
+      c.resumes = true
+      let again = try build(c)
+      #expect(!again.isNew && again.outputs.map(\.objects) == first.outputs.map(\.objects))
+      for change in [{ $0.rules.minArea = 0.5 }, { $0.captions = nil }] as [(inout DatasetBuildConfiguration) -> Void] {
+        var other = c
+        change(&other)
+        other.rules.choose = .largest
+        other.rules.describe = .category
+        let text = failure { try build(other) } ?? "accepted"
+        #expect(text.contains("is finished, with other inputs") && text.contains(urls[0].path), "\(text)")
+      }
+      #expect(try urls.map { try Data(contentsOf: $0) } == before)
+      // A kill between two of a split's files: the rest is made, to the same bytes.
+      try FileManager.default.removeItem(at: urls[urls.count - 1])
+      #expect(try build(c).isNew)
+      #expect(try urls.map { try Data(contentsOf: $0) } == before)
+      // What doesn't say what it is of is not taken for it.
+      try Data(#"{"info": {}, "images": [], "annotations": []}"#.utf8).write(to: urls[0])
+      #expect(failure { try build(c) }?.contains("info.run") == true)
+      #expect(try scratch.names.filter { $0.contains("partial") }.isEmpty)
+    }
+  }
+
+  @Test("a folder of images that is empty stops the build: it may not be mounted")
+  func emptyFolder() throws {
+    try ScratchFolder.with { scratch in
+      let coco = try SmallCOCO(scratch)
+      for name in ["1.jpg", "2.jpg"] {
+        try FileManager.default.removeItem(at: coco.configuration.images.appendingPathComponent(name))
+      }
+      #expect(failure { try coco.built() }?.contains(coco.configuration.images.path) == true)
     }
   }
 }

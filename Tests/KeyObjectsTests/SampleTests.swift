@@ -1,6 +1,7 @@
 import COCO
-import Foundation
 import Demonstration
+import Files
+import Foundation
 import ImageInput
 import TestSupport
 import Testing
@@ -113,6 +114,68 @@ struct ShowAndCheckTests {
       try JSONSerialization.data(withJSONObject: json).write(to: file)
       let findings = try DatasetCheck(dataset: file, images: images).run(isQuiet: true).findings
       #expect(findings.map(\.kind) == [.file, .file, .size, .description, .description, .category, .mask, .mask])
+    }
+  }
+
+  @Test(
+    "turned pictures are counted, and only the unturned size is wrong (case exif-orientation)",
+    .enabled(if: SharedData.has("cases/exif-orientation"), "\(SharedData.absence)"), arguments: [90, 180])
+  func turned(degrees: Int) throws {
+    let folder = SharedData.file("cases/exif-orientation")
+    let file = folder.appendingPathComponent("turned-\(degrees).json")
+    let images = folder.appendingPathComponent("turned-\(degrees)")
+    let report = try DatasetCheck(dataset: file, images: images).run(isQuiet: true)
+    #expect(report.findings == [])
+    #expect(report.turned == 4)
+
+    try ScratchFolder.with { scratch in
+      var json = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
+      var records = try #require(json["images"] as? [[String: Any]])
+      (records[0]["width"], records[0]["height"]) = (records[0]["height"], records[0]["width"])
+      json["images"] = records
+      let swapped = scratch.file("swapped.json")
+      try JSONSerialization.data(withJSONObject: json).write(to: swapped)
+      let findings = try DatasetCheck(dataset: swapped, images: images).run(isQuiet: true).findings
+      let problem = try #require(findings.first { $0.kind == .size }?.problem)
+      #expect(problem.contains("EXIF orientation"))
+      #expect(problem.contains("before turning") == (degrees == 90))
+      #expect(throws: EnvironmentFault.self) {
+        try DatasetCheck(dataset: file, images: scratch.file("unmounted")).run(isQuiet: true)
+      }
+    }
+  }
+}
+
+@Suite("Odd records of key-object datasets")
+struct OddRecordCheckTests {
+  @Test("a check lists all that is odd, and draws masks over pictures whose size the file doesn't say")
+  func findings() throws {
+    try ScratchFolder.with { scratch in
+      let folder = scratch.file("scenes")
+      try DemoDataset(split: .test, count: 6).write(to: folder) { width, height, pixels in
+        try encodePNG(RGBImage(width: width, height: height, pixels: pixels))
+      }
+      let file = folder.appendingPathComponent("keyobjects.json")
+      var json = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
+      var annotations = try #require(json["annotations"] as? [[String: Any]])
+      var images = try #require(json["images"] as? [[String: Any]])
+      images[0]["width"] = NSNull()
+      images[1]["height"] = "x"
+      annotations[0]["bbox"] = [Int]()
+      annotations[1]["iscrowd"] = "x"
+      annotations[2]["image_id"] = 999
+      annotations[3]["id"] = annotations[4]["id"]
+      annotations[5]["segmentation"] = ""
+      json["annotations"] = annotations + [["id": 77]]
+      json["images"] = images
+      try JSONSerialization.data(withJSONObject: json).write(to: file)
+      let report = try DatasetCheck(dataset: file, images: folder.appendingPathComponent("images")).run(isQuiet: true)
+      let places = report.findings.map(\.problem)
+      for place in [
+        "images[1].height", "annotations[0].bbox", "annotations[1].iscrowd", "annotations[2].image_id",
+        "annotations[3].id", "annotations[4].id", "annotations[5].segmentation", "annotations[6]",
+      ] { #expect(places.count { $0.contains(place + ":") || $0.hasPrefix(place + ":") } == 1, "\(place): \(places)") }
+      #expect(report.findings.count == 8)
     }
   }
 }

@@ -41,12 +41,13 @@ struct SmallRun {
         samplesOfOneImage: Self.samples.filter { $0.image == image }.compactMap { rows[$0.id]?.impact })
     }
     let identity = ScoreIdentity(
-      programVersion: "1", modelType: "qwen2_vl", modelSHA256: "aa", adapterSHA256: nil, datasetSHA256: digest,
-      prompt: "Say <what> & \"where\".", precision: "f32", limit: nil, options: HeadImpactOptions(),
+      programVersion: "1", modelType: "qwen2_vl", modelSHA256: "aa", adapterSHA256: nil, chatTemplateSHA256: "cc",
+      modelFiles: "dd  config.json", datasetSHA256: digest, prompt: "Say <what> & \"where\".", precision: "f32", limit: nil, options: HeadImpactOptions(),
       savesScores: savesScores)
     try HeadImpactFile.write(
       to: file, table: sums.table(), confidence: bootstrap.confidence(topLayers: 1), samples: Self.samples.map(\.id),
-      row: { id in try #require(rows[id]) }, skipped: skipped,
+      row: { id in try #require(rows[id]) },
+      skipped: skipped.map { HeadImpactFile.Skipped(id: $0.id, kind: "mask", reason: $0.reason) },
       provenance: HeadImpactFile.Provenance(
         identity: identity, modelName: "tiny", adapterName: nil, ranks: 1, secondsScoring: 2.5),
       replacing: false)

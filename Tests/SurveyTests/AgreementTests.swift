@@ -70,7 +70,8 @@ extension ScoringRuns {
       let goldens = try tiny.goldens()
       for annotation in dataset.annotations {
         let image = try #require(dataset.image(annotation.imageID))
-        let layout = try model.visualLayout(width: image.width, height: image.height)
+        let size = try #require(image.size)
+        let layout = try model.visualLayout(width: size.width, height: size.height)
         let mask = try TokenMask(of: dataset.mask(for: annotation), cells: layout.cells)
         #expect(try mask.isObject.map { $0 ? 1 : 0 } == goldens.integers("token_mask.\(annotation.id)"))
         let sequence = try model.sequence(

@@ -1,6 +1,8 @@
+import Jobs
 import Foundation
 import HeadImpact
 import HeadImpactStore
+import VisionLanguage
 
 @testable import Survey
 
@@ -14,14 +16,16 @@ func unitResult(image: Int, samples: Int = 2) throws -> UnitResult {
       nosink: [Double](repeating: 1, count: 12), sinkShare: [0, 0.125])
     return SampleOutcome(annotationID: impact.annotationID, kind: .scored(impact, scores: [0.5, 1.5, -0.0]))
   }
-  let skipped = SampleOutcome(annotationID: 10 * image + 9, kind: .skipped(reason: "größe: 0 ☕"))
+  let skipped = SampleOutcome(annotationID: 10 * image + 9, kind: .skipped(SkipReason(.mask, "größe: 0 ☕")))
   return UnitResult(imageID: image, outcomes: scored + [skipped])
 }
 
 func scoreIdentity(_ change: (inout ScoreIdentity) -> Void = { _ in }) -> ScoreIdentity {
   let nowhere = URL(fileURLWithPath: "/nowhere")
   var identity = ScoreIdentity(
-    programVersion: "1", modelType: "qwen2_vl", modelSHA256: "aa", adapterSHA256: nil, datasetSHA256: "bb",
+    programVersion: "1", modelType: "qwen2_vl", modelSHA256: "aa", adapterSHA256: nil,
+    modelFiles: ModelFiles(chatTemplateSHA256: "cc", digests: [("config.json", "dd"), ("merges.txt", "none")]),
+    datasetSHA256: "bb",
     configuration: ScoreConfiguration(model: nowhere, dataset: nowhere, images: nowhere, output: nowhere))
   change(&identity)
   return identity

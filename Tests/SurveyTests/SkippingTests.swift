@@ -20,7 +20,8 @@ extension ScoringRuns {
         try dataset.edit("images", 4) { $0["width"] = 261 }
 
         let output = scratch.file("hi.h5")
-        let run = try await succeed(TinyCase.nested.score(to: output, dataset: dataset.file, images: dataset.images))
+        let arguments = TinyCase.nested.score(to: output, dataset: dataset.file, images: dataset.images)
+        let run = try await skipTooMany(arguments)
         let reasons = try skipped(in: output)
         #expect(reasons.keys.sorted() == [51, 65, 79, 93, 206, 212, 218])
         for (id, word) in [
@@ -32,7 +33,22 @@ extension ScoringRuns {
           #expect(run.standardError.contains("annotation \(id) is skipped: \(reason)"), "\(run.standardError)")
         }
         #expect(try values("sample", as: Int64.self, in: output) == [200])
-        #expect(run.standardOutput.contains("1 samples, 7 skipped"), "\(run.standardOutput)")
+        let counts = "7 skipped (2 missing picture, 3 picture, 1 mask, 1 text)"
+        #expect(run.standardOutput.contains("1 samples, \(counts)"), "\(run.standardOutput)")
+        #expect(run.standardError.contains("of 8 samples \(counts)"), "\(run.standardError)")
+        // Once more finished, it is no more than it was; and what is allowed is done.
+        try await skipTooMany(arguments + ["--resume"])
+        let allowed = try await succeed(arguments + ["--resume", "--allow-skips", "0.9", "--format", "json"])
+        struct Report: Decodable {
+          struct Skips: Decodable {
+            let samples: Int
+            let skipped: [String: Int]
+          }
+          let skips: Skips
+        }
+        let skips = try JSONDecoder().decode(Report.self, from: Data(allowed.standardOutput.utf8)).skips
+        #expect(skips.samples == 8)
+        #expect(skips.skipped == ["missing_picture": 2, "picture": 3, "mask": 1, "text": 1])
       }
     }
 
@@ -53,7 +69,8 @@ extension ScoringRuns {
         var dataset = try EditedDataset(.nested, in: scratch)
         try dataset.edit(wrong.list, wrong.list == "images" ? 3 : 65) { $0[wrong.key] = wrong.json }
         let output = scratch.file("hi.h5")
-        try await succeed(TinyCase.nested.score(to: output, dataset: dataset.file, images: dataset.images))
+        try await succeed(
+          TinyCase.nested.score(to: output, "--allow-skips", "0.2", dataset: dataset.file, images: dataset.images))
         let reasons = try skipped(in: output)
         #expect(reasons.count == 1)
         let reason = reasons[65] ?? ""
@@ -78,10 +95,98 @@ extension ScoringRuns {
     func allSkipped(ranks: Int?) async throws {
       try await ScratchFolder.with { scratch in
         let output = scratch.file("hi.h5")
+        let images = scratch.file("images")
+        try FileManager.default.createDirectory(at: images, withIntermediateDirectories: true)
+        try Data("no picture".utf8).write(to: images.appendingPathComponent("0004.jpg"))
         try await fail(
-          TinyCase.nested.score(to: output, images: scratch.url), ranks: ranks, saying: "no sample could be used",
+          TinyCase.nested.score(to: output, images: images), ranks: ranks, saying: "no sample could be used",
           "annotation 51: ", "0004.jpg")
-        #expect(try scratch.names.isEmpty)
+        #expect(try scratch.names == ["images"])
+      }
+    }
+
+    @Test("--allow-skips outside 0 to 1 is refused", arguments: ["1.1", "-1", "nan"])
+    func allowed(share: String) async throws {
+      try await ScratchFolder.with { scratch in
+        let run = try await run(TinyCase.nested.score(to: scratch.file("hi.h5"), "--allow-skips=\(share)"))
+        #expect(run.exitCode == 64 && run.standardError.contains("--allow-skips"), "\(run.standardError)")
+      }
+    }
+
+    @Test("a record that the reader leaves out is counted as one more skip")
+    func record() async throws {
+      try await ScratchFolder.with { scratch in
+        var dataset = try EditedDataset(.nested, in: scratch)
+        try dataset.edit("annotations", 65) { $0["image_id"] = "x" }
+        let output = scratch.file("hi.h5")
+        let run = try await skipTooMany(
+          TinyCase.nested.score(to: output, dataset: dataset.file, images: dataset.images))
+        #expect(run.standardOutput.contains("7 samples, 1 skipped (1 record)"), "\(run.standardOutput)")
+        #expect(try skipped(in: output).keys.sorted() == [65])
+      }
+    }
+  }
+
+  @Suite("What the machine refuses")
+  struct EnvironmentTests {
+    @Test("a folder of images that is empty or missing stops the run before its journal", arguments: [nil, 2])
+    func noFolder(ranks: Int?) async throws {
+      try await ScratchFolder.with { scratch in
+        let empty = scratch.file("empty")
+        try FileManager.default.createDirectory(at: empty, withIntermediateDirectories: true)
+        for images in [empty, scratch.file("none")] {
+          try await fail(
+            TinyCase.nested.score(to: scratch.file("hi.h5"), images: images), ranks: ranks, saying: images.path)
+        }
+        #expect(try scratch.names == ["empty"])
+      }
+    }
+
+    @Test(
+      "a host without the images stops all, names itself, and leaves nothing to resume", arguments: ["empty", "less"])
+    func oneHost(folder: String) async throws {
+      try await ScratchFolder.with { scratch in
+        let dataset = try EditedDataset(.nested, in: scratch)
+        let other = scratch.file(folder)
+        if folder == "less" {
+          try FileManager.default.copyItem(at: dataset.images, to: other)
+          try FileManager.default.removeItem(at: other.appendingPathComponent("0003.jpg"))
+        } else {
+          try FileManager.default.createDirectory(at: other, withIntermediateDirectories: true)
+        }
+        let images = dataset.images.path
+        // Rank 1 sees another folder under the same name, as a host does that has not mounted it.
+        let script =
+          "if [ \"$OMPI_COMM_WORLD_RANK\" = 1 ]; then exec unshare -m sh -c 'mount --bind \(other.path) \(images) && "
+          + "exec \"$@\"' sh \"$@\"; fi; exec \"$@\""
+        let output = scratch.file("hi.h5")
+        let probe = try await MPIRun.run(["unshare", "-m", "true"])
+        guard probe.exitCode == 0 else { return }  // only root may have a mount of its own
+        let run = try await run(
+          TinyCase.nested.score(to: output, dataset: dataset.file, images: dataset.images), ranks: 2,
+          prefix: ["sh", "-c", script, "sh"])
+        #expect(run.exitCode == 1)
+        #expect(run.standardError.contains(/rank 1: host [^ ]+: .*images/), "\(run.standardError)")
+        #expect(!(try scratch.names.contains { $0.hasPrefix("hi.h5") }))
+      }
+    }
+
+    @Test("a picture that may not be read stops the run, and is read when it may be", arguments: [nil, 2])
+    func unreadable(ranks: Int?) async throws {
+      try await ScratchFolder.with { scratch in
+        let dataset = try EditedDataset(.nested, in: scratch)
+        let picture = dataset.images.appendingPathComponent("0003.jpg")
+        let output = scratch.file("hi.h5")
+        let arguments = TinyCase.nested.score(to: output, dataset: dataset.file, images: dataset.images)
+        // What can be opened, and not read: even root gets an I/O error of the system.
+        try FileManager.default.removeItem(at: picture)
+        try FileManager.default.createSymbolicLink(atPath: picture.path, withDestinationPath: "/proc/self/mem")
+        try await fail(arguments, ranks: ranks, saying: picture.path, "Input/output error")
+        #expect(!FileManager.default.fileExists(atPath: output.path))
+        try FileManager.default.removeItem(at: picture)
+        try FileManager.default.copyItem(at: TinyCase.nested.images.appendingPathComponent("0003.jpg"), to: picture)
+        try await succeed(arguments + ["--resume"], ranks: ranks)
+        #expect(try skipped(in: output).isEmpty)
       }
     }
   }

@@ -19,6 +19,16 @@ public func succeed(_ arguments: [String], ranks: Int? = nil, line: Int = #line)
   return run
 }
 
+/// A run that must write its output and end with exit code 2: more samples were skipped than it allows.
+@discardableResult
+public func skipTooMany(_ arguments: [String], ranks: Int? = nil, line: Int = #line) async throws -> MPIRun {
+  let run = try await run(arguments, ranks: ranks, line: line)
+  guard run.exitCode == 2, run.standardError.contains("--allow-skips") else {
+    throw UnexpectedEnd(run, of: arguments, expected: "exit code 2 and --allow-skips on standard error", line: line)
+  }
+  return run
+}
+
 /// A run that must end with exit code 1, and say each of `words` on standard error.
 @discardableResult
 public func fail(

@@ -1,0 +1,18 @@
+import Foundation
+import MessagePassing
+
+extension Communicator {
+  /// Tells the user once, on rank 0, what of a dataset is left out before the run; a strict run stops instead.
+  ///
+  /// - Parameters:
+  ///   - warnings: a line each.
+  ///   - refusal: everything that can't be used; nil where there is nothing.
+  /// - Throws: `JobError` where the run is strict and something is left out. Every rank reads the same file, so all throw.
+  public func tell(_ warnings: [String], of dataset: URL, refusal: String?, isStrict: Bool) throws {
+    if isStrict, let refusal { throw JobError("\(dataset.path): \(refusal)") }
+    guard rank == 0 else { return }
+    for warning in warnings {
+      FileHandle.standardError.write(Data("headimpact: \(dataset.path): \(warning)\n".utf8))
+    }
+  }
+}

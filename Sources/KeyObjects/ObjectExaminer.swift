@@ -1,0 +1,88 @@
+import COCO
+import Files
+import Foundation
+import HeadImpact
+import ImageInput
+import Jobs
+import VisionLanguage
+
+/// Looks at pictures and outlines of objects, and keeps what is wrong with them.
+struct ObjectExaminer: KeyObjectSelection.Examiner {
+  let instances: KeyObjectDataset
+  let images: URL
+  /// The names of pictures that are not in `images`.
+  let missing: Set<String>
+  /// Says which visual tokens an object covers; nil where nobody asks.
+  let model: (any VisionLanguageModel)?
+  let minTokens: Int
+
+  /// A line for each object that can't be used, and each image of which none can.
+  private(set) var faults: [String] = []
+  private var cells: [ImageSize: [Cell]] = [:]
+
+  init(
+    instances: KeyObjectDataset, images: URL, missing: Set<String>, model: (any VisionLanguageModel)?, minTokens: Int
+  ) {
+    self.instances = instances
+    self.images = images
+    self.missing = missing
+    self.model = model
+    self.minTokens = minTokens
+  }
+
+  mutating func size(of image: ImageRecord) throws -> ImageSize? {
+    try noting("image \(image.id)") { examiner in
+      let size = try imageSize(contentsOf: examiner.url(of: image))
+      return ImageSize(width: size.width, height: size.height)
+    }
+  }
+
+  mutating func measures(of annotation: Annotation, _ size: ImageSize) throws -> KeyObjectSelection.Measures? {
+    try noting("annotation \(annotation.id)") { examiner in
+      let mask = try examiner.instances.mask(for: annotation, height: size.height, width: size.width)
+      let runs = RunLengthEncoding(mask)
+      let box = runs.boundingBox
+      return KeyObjectSelection.Measures(
+        area: Double(runs.area),
+        box: BoundingBox(
+          x: Double(box.x), y: Double(box.y), width: Double(box.width), height: Double(box.height)))
+    }
+  }
+
+  mutating func usability(
+    of annotation: Annotation, in image: ImageRecord, _ size: ImageSize
+  ) throws -> KeyObjectSelection.Usability {
+    try noting("annotation \(annotation.id)") { examiner in
+      _ = try examiner.url(of: image)
+      guard let model = examiner.model else {
+        try examiner.instances.checkOutline(of: annotation)
+        return .usable
+      }
+      let visible = try examiner.cells[size] ?? model.visualLayout(width: size.width, height: size.height).cells
+      examiner.cells[size] = visible
+      let mask = try examiner.instances.mask(for: annotation, height: size.height, width: size.width)
+      return try TokenMask(of: mask, cells: visible).count < examiner.minTokens ? .tooFewTokens : .usable
+    } ?? .unusable
+  }
+
+  mutating func note(_ annotation: Annotation, _ fault: COCOError) {
+    faults.append("annotation \(annotation.id): \(fault)")
+  }
+
+  /// - Throws: where the name leaves the folder, or there is no such file.
+  private func url(of image: ImageRecord) throws -> URL {
+    let url = try JobInputs.imageURL(image.fileName, in: images)
+    if missing.contains(image.fileName) { throw MissingFile(path: url.path) }
+    return url
+  }
+
+  /// - Throws: what is no fault of the content, which costs the object alone.
+  private mutating func noting<R>(_ subject: String, _ body: (inout Self) throws -> R) throws -> R? {
+    do {
+      return try body(&self)
+    } catch let error as any ContentFault {
+      faults.append("\(subject): \(error)")
+      return nil
+    }
+  }
+}
