@@ -106,6 +106,9 @@ struct ModuleValues {
 
 /// PEFT's `modules_to_save`: names that a module's name ends with, whether or not a part of it begins there.
 struct SavedModules {
+  /// More could keep the program busy for long.
+  static let mostNames = 256
+
   let ends: [String]
   private let patterns: [RegularExpression]
 

@@ -115,7 +115,9 @@ struct PEFTConfiguration {
     }
     hasMagnitudes = noted(try values.boolean("use_dora")) ?? hasMagnitudes
     hasBiasOfB = noted(try values.boolean("lora_bias")) ?? hasBiasOfB
-    if hasMagnitudes, hasBiasOfB { found.add("\(Self.fileName): `lora_bias` and `use_dora` exclude each other in PEFT") }
+    if hasMagnitudes, hasBiasOfB {
+      found.add("\(Self.fileName): `lora_bias` and `use_dora` exclude each other in PEFT")
+    }
     trainsBiases = values.trainsBiases
     tiesUpdates = noted(try values.boolean("ensure_weight_tying")) ?? tiesUpdates
     saved = noted(try values.saved("modules_to_save")) ?? saved

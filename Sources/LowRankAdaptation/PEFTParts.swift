@@ -105,14 +105,16 @@ struct PEFTParts {
         }
         if let plain {
           if plain.tensor.matrix(rows: rows(of: whole)).map({ !$0.holdsSame(as: values) }) ?? true {
-            refuse(whole, "isn't what the file has under the name without \(whole.role.rawValue), which PEFT 0.21 reads")
+            refuse(
+              whole, "isn't what the file has under the name without \(whole.role.rawValue), which PEFT 0.21 reads")
           }
         } else if configuration.saved.contains(whole.module) {
           take(values, whole, isOwn: true)
         } else {
           refuse(whole, "is of a module that modules_to_save of \(PEFTConfiguration.fileName) doesn't name")
         }
-      case .plain: requireOwn(values, whole, "PEFT 0.21 doesn't read it beside lora_A (the name is base_layer.\(whole.kind))")
+      case .plain:
+        requireOwn(values, whole, "PEFT 0.21 doesn't read it beside lora_A (the name is base_layer.\(whole.kind))")
       case .base: requireOwn(values, whole, "PEFT 0.21 doesn't read it without lora_A")
       case .original: requireOwn(values, whole, "it is what modules_to_save replaces")
       }

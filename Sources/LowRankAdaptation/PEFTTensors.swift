@@ -169,7 +169,8 @@ struct PEFTTensors {
           "[\(shape.outputs), \(rank.map(String.init) ?? "r")]") && fits
     }
     for part in [TensorName.Part.magnitude, .biasOfB] {
-      if let tensor = parts[part] { fits = check(tensor, tensor.shape == [shape.outputs], "[\(shape.outputs)]") && fits }
+      guard let tensor = parts[part] else { continue }
+      fits = check(tensor, tensor.shape == [shape.outputs], "[\(shape.outputs)]") && fits
     }
     guard fits, let a = parts[.a], let b = parts[.b] else { return }
     pairs.append(

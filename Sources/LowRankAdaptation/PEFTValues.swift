@@ -75,6 +75,9 @@ struct PEFTValues {
     guard let names = value as? [String], !names.contains("") else {
       throw Wrong(key, "is \(shown(key)); it must be a list of module names")
     }
+    guard names.count <= SavedModules.mostNames else {
+      throw Wrong(key, "has \(names.count) names; at most \(SavedModules.mostNames) are read")
+    }
     return names
   }
 

@@ -36,8 +36,8 @@ enum TensorName {
 
   /// Words that no module of a language model has.
   private static let visionWords: Set<String> = [
-    "visual", "vision_tower", "vision_model", "vision_encoder", "merger", "connector", "multi_modal_projector", "mm_projector",
-    "image_newline",
+    "visual", "vision_tower", "vision_model", "vision_encoder", "merger", "connector", "multi_modal_projector",
+    "mm_projector", "image_newline",
   ]
 
   init(_ name: String, languageModelModule: String) {

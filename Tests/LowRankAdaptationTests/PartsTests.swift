@@ -96,7 +96,8 @@ struct PartsTests {
       let plain = try PEFTAdapter.load(folder: copy.url, for: model)
       try copy.changeTensors { tensors in
         for (name, own) in model.checkpoint.tensors
-        where name.hasSuffix("embed_tokens.weight") || name.hasSuffix("norm.weight") || name.hasPrefix("model.visual.") {
+        where name.hasSuffix("embed_tokens.weight") || name.hasSuffix("norm.weight") || name.hasPrefix("model.visual.")
+        {
           tensors.append(
             TensorData(
               name: "base_model.model." + name, dtype: own.dtype, shape: own.shape, bytes: own.withBytes { Array($0) }))
@@ -267,7 +268,9 @@ struct PartsRefusalTests {
       }
       let error = try #require(throws: PEFTError.self) { try PEFTAdapter.load(folder: copy.url, for: tiny()) }
       #expect(error.problems.count == 1, "\(error.problems)")
-      for words in ["model.visual.blocks.1.attn.qkv, model.visual.merger.mlp.0: are of the vision tower", "never adapted"] {
+      for words in [
+        "model.visual.blocks.1.attn.qkv, model.visual.merger.mlp.0: are of the vision tower", "never adapted",
+      ] {
         #expect(error.problems[0].contains(words), "\(words) in \(error)")
       }
       for words in ["merge_and_unload", copy.url.path, "nested/checkpoint", "--model"] {

@@ -28,7 +28,8 @@ struct PatternTests {
   @Test(
     "what Python reads otherwise, or doesn't know, is refused",
     arguments: [
-      #"(.)\1"#, #"\Qx\E"#, #"\K"#, #"\R"#, #"\h"#, #"\p{L}"#, #"\N{DIGIT ONE}"#, #"\G"#, #"\x{41}"#, #"\u0041"#, #"\0"#,
+      #"(.)\1"#, #"\Qx\E"#, #"\K"#, #"\R"#, #"\h"#, #"\p{L}"#, #"\N{DIGIT ONE}"#, #"\G"#, #"\x{41}"#,
+      #"\u0041"#, #"\0"#,
       "(?R)", "(?1)", "(?|a|b)", "(?<name>x)", "(?&name)", "(*UTF)x", "(*FAIL)", "(?(1)a|b)", "(?P=name)", "(?P>name)",
       "x(?i)y", "(?x: a b)", "(?C1)", "[", "(", ")", "*", #"\"#, "(?#", #"[\A]"#, "a{70000}", "(?", "(?i",
       "((((a{1000}){1000}){1000}){1000})",
@@ -58,6 +59,8 @@ struct PatternTests {
         #expect(found == wanted, "\(text)")
       } catch is RegularExpression.Invalid {
         continue
+      } catch is RegularExpression.MatchFailure {
+        continue
       }
     }
     // What Python alone knows is rare.
@@ -69,7 +72,8 @@ struct PatternTests {
     let module = ModuleName(
       .linear(.init(layer: 11, projection: .query)), languageModelModule: "language_model")
     for (key, isMatch) in [
-      ("q_proj", true), ("proj", false), (#"layers\.11\..*"#, true), ("^model.language_model.layers.11.self_attn.q_proj", true),
+      ("q_proj", true), ("proj", false), (#"layers\.11\..*"#, true),
+      ("^model.language_model.layers.11.self_attn.q_proj", true),
       ("^layers.*", false), (#"layers\.(1|11)\.self_attn\.q_proj"#, true), ("v_proj|q_proj", true),
     ] {
       #expect(try ModuleValues([(key, 3)]).value(for: module) == (isMatch ? 3 : nil), "\(key)")

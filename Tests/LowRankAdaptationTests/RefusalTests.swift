@@ -44,7 +44,8 @@ struct RefusalTests {
         "layers.01.self_attn.q_proj.lora_A.weight: is unknown",
         "layers.1.mlp.q_proj.lora_A.weight: is unknown",
         "layers.1.self_attn.q_proj.lora_magnitude_vector: has shape [1]; the model takes [64]",
-        "lm_head.lora_A.weight: has shape [1]; the model takes [r, 64]", "lm_head: has lora_A but no lora_B", "lora_A.default.weight: is unknown", ": is unknown",
+        "lm_head.lora_A.weight: has shape [1]; the model takes [r, 64]", "lm_head: has lora_A but no lora_B",
+        "lora_A.default.weight: is unknown", ": is unknown",
       ] { #expect(problems.contains { $0.contains(words) }, "\(words) in \(problems)") }
     }
   }

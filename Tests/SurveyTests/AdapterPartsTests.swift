@@ -27,7 +27,8 @@ extension ScoringRuns {
           try await succeed(score(scratch, name))
           let (matched, heads) = try HDF5File.read(from: scratch.file("\(name).h5").path) { file in
             let hi = try file.read("hi", as: Double.self).values
-            let heads = try file.read("layer", as: Int32.self).values.count * file.read("head", as: Int32.self).values.count
+            let layers = try file.read("layer", as: Int32.self).values.count
+            let heads = try layers * file.read("head", as: Int32.self).values.count
             return (hi.prefix(heads).reduce(0, +), heads)
           }
           #expect(abs(matched / Double(heads) - mean) < 1e-6, "\(name): \(matched / Double(heads))")

@@ -183,6 +183,11 @@ class Product:
         self.run(3, "ablate", "--model", folder / "model", "--dataset", data / "keyobjects.json", "--images", data / "images",
                  "--hi", hi, "--heads", 3, "--random-seeds", "0,1", "--head", "0.0", "--precision", "f32", "--output", output)
 
+    def loss(self, folder, data, adapter, output):
+        self.run(1, "ablate", "--model", folder / "model", "--dataset", data / "keyobjects.json", "--images", data / "images",
+                 "--adapter", adapter, "--head", "0.0", "--precision", "f32", "--output", output)
+        return json.loads(output.read_text())["loss"]
+
     def run(self, ranks, *words):
         subprocess.run([*self.mpirun(ranks), self.binary, *map(str, words), "--quiet"], check=True, stdout=subprocess.DEVNULL)
 
@@ -270,6 +275,23 @@ def ablation(program, folder, data, hi, samples=6):
     return compare_ablations(ours, wanted)
 
 
+def adapter_parts(program, folder, data, samples=4):
+    """Figures of adapters with more than B A of the decoder's linear layers, on a tied model: losses by PEFT and by headimpact."""
+    sys.path.insert(0, str(ROOT / "tools/goldens/lora"))
+    import make_parts
+    few = first_samples(data, samples, folder / "parts-samples")
+    figures = []
+    for name, (checkpoint, options, ends) in make_parts.CASES.items():
+        if checkpoint != "nested":
+            continue
+        adapter = folder / f"parts-{name}"
+        make_parts.save(folder / "model", options, ends, adapter)
+        wanted = peft_loss(folder, few, adapter)[0]
+        ours = program.loss(folder, few, adapter, folder / f"parts-{name}.json")
+        figures.append(Figure(f"loss with {name}, relative difference", abs(ours - wanted) / wanted, 1e-4))
+    return figures
+
+
 def run_case(program, folder, data, case):
     """All figures of one random checkpoint."""
     few = first_samples(data, case.get("samples"), folder / "few")
@@ -301,6 +323,7 @@ def demonstration(program, folder, scenes=20):
     program.train(folder, data, DEMONSTRATION, init, 2, output)
     figures = compare_training(log, tensors(output), tensors(reference_adapter), read_steps(output))
     figures += adapter_loss(program, folder, data, DEMONSTRATION, output)
+    figures += adapter_parts(program, folder, data)
     contents = json.loads((folder / "dataset/captions.json").read_text())
     contents["images"] = sorted(contents["images"], key=lambda i: i["id"])[:scenes]
     kept = {i["id"] for i in contents["images"]}

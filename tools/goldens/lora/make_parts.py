@@ -85,19 +85,24 @@ def logits(checkpoint, adapter=None):
         return inputs["input_ids"][0], model(**inputs, use_cache=False).logits[0, -ROWS:].float()
 
 
-def make(name, checkpoint, options, ends):
+def save(model_folder, options, ends, folder):
+    """Writes an adapter of drawn values to a new folder."""
     torch.manual_seed(SEED)
-    model = transformers.AutoModelForImageTextToText.from_pretrained(CHECKPOINTS / checkpoint / "checkpoint", dtype=torch.float32)
+    model = transformers.AutoModelForImageTextToText.from_pretrained(model_folder, dtype=torch.float32)
     model.name_or_path = model.config._name_or_path = "tiny"
     model = peft.get_peft_model(model, peft.LoraConfig(r=2, lora_alpha=3, **options))
     train(model, ends)
-    folder = OUT / name
     with tempfile.TemporaryDirectory() as saved:
         model.save_pretrained(saved, save_embedding_layers=True if ends else "auto")
         folder.mkdir(parents=True)
         for file in ("adapter_config.json", "adapter_model.safetensors"):
             shutil.copy(Path(saved) / file, folder / file)
             (folder / file).chmod(0o644)
+
+
+def make(name, checkpoint, options, ends):
+    folder = OUT / name
+    save(CHECKPOINTS / checkpoint / "checkpoint", options, ends, folder)
     ids, wanted = logits(checkpoint, folder)
     change = (wanted - logits(checkpoint)[1]).abs().max().item()
     assert change > 1e-2, (name, change)
