@@ -118,7 +118,7 @@ struct AttendingRuns {
         (annotation(93, to: output, "--head", "0.0", "--text", " "), "--text"),
         (picture(to: output, "--head", "0.0", "--text", " \n"), "--text is empty"),
         (picture("9999.jpg", to: output, "--head", "0.0", "--text", "a"), "9999.jpg"),
-        (picture("../" + "keyobjects.json", to: output, "--head", "0.0", "--text", "a"), "neither a JPEG nor a PNG"),
+        (picture("../" + "keyobjects.json", to: output, "--head", "0.0", "--text", "a"), "it is JSON text"),
         (picture(to: output, "--head", "0.0", "--text", "a", "--adapter", "/nowhere"), "/nowhere"),
         (picture(to: text, "--head", "0.0", "--text", "a"), "exists already"),
       ] {
