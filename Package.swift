@@ -54,84 +54,94 @@ let package = Package(
       linkerSettings: [.linkedLibrary("gomp")]),
 
     room("TensorCore"),
-    room("Kernels", ["TensorCore", "CVectorMath", "COneDNN"] + blas.map { .byName(name: $0.name) }),
-    room("Safetensors", ["TensorCore", "CCrypto", "Files"]),
+    room("Kernels", ["COneDNN", "CVectorMath", "TensorCore"] + blas.map { .byName(name: $0.name) }),
+    room("Safetensors", ["CCrypto", "Files"]),
     room("Patterns", ["CPCRE2"]),
-    room("Tokenization", ["Patterns", "CPCRE2", "Files"]),
-    room("ImageInput", ["CTurboJPEG", "CPNG", "CImageCodecs", "Files"]),
-    room("Drawing", ["ImageInput", "Markup", "CCairo"]),
+    room("Tokenization", ["CPCRE2", "Files", "Patterns"]),
+    room("ImageInput", ["CImageCodecs", "CPNG", "CTurboJPEG", "Files"]),
+    room("Drawing", ["CCairo", "ImageInput", "Markup"]),
     room("COCO", ["Files"]),
     room("MessagePassing", ["CMPI"]),
     room("HDF5Store", ["CHDF5"]),
     room("Files"),
     room("ChatTemplate"),
     room("Markup"),
-    room("Transformer", ["TensorCore", "Kernels", "Safetensors"]),
-    room("VisionLanguage", ["ChatTemplate", "Transformer", "ImageInput", "Tokenization", "HeadImpact", "Files"]),
+    room("Transformer", ["Kernels", "TensorCore"]),
+    room(
+      "VisionLanguage",
+      [
+        "ChatTemplate", "Files", "HeadImpact", "ImageInput", "Kernels", "Safetensors", "TensorCore", "Tokenization",
+        "Transformer",
+      ]),
     room("HeadImpact", ["COCO", "Files"]),
-    room("Evaluation", ["CPCRE2", "COCO", "HDF5Store", "HeadImpact"]),
-    room("HeadImpactStore", ["HeadImpact", "HDF5Store"]),
+    room("Evaluation", ["COCO", "CPCRE2", "HDF5Store", "HeadImpact"]),
+    room("HeadImpactStore", ["HDF5Store", "HeadImpact"]),
     room(
       "LowRankAdaptation",
-      [
-        "VisionLanguage", "Transformer", "Kernels", "TensorCore", "Safetensors", "HeadImpact", "Patterns", "Files",
-      ]),
-    room("Jobs", ["ImageInput", "MessagePassing", "Safetensors", "Files"]),
+      ["Files", "HeadImpact", "Kernels", "Patterns", "Safetensors", "TensorCore", "Transformer", "VisionLanguage"]),
+    room("Jobs", ["Files", "ImageInput", "MessagePassing", "Safetensors"]),
     room(
       "Survey",
       [
-        "Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "HeadImpactStore", "COCO", "MessagePassing",
-        "HDF5Store", "Files",
+        "COCO", "Files", "HDF5Store", "HeadImpact", "HeadImpactStore", "ImageInput", "Jobs", "Kernels",
+        "LowRankAdaptation", "MessagePassing", "Safetensors", "TensorCore", "VisionLanguage",
       ]),
     room(
       "AdapterTraining",
-      ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing", "HDF5Store", "Files"]),
+      [
+        "COCO", "Files", "HDF5Store", "HeadImpact", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation",
+        "MessagePassing", "Safetensors", "TensorCore", "Transformer", "VisionLanguage",
+      ]),
     room(
-      "Generation", ["Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing", "Files"]),
+      "Generation",
+      [
+        "COCO", "Files", "HeadImpact", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing",
+        "Safetensors", "TensorCore", "Transformer", "VisionLanguage",
+      ]),
     room(
       "Ablation",
-      ["Jobs", "VisionLanguage", "Transformer", "LowRankAdaptation", "HeadImpact", "COCO", "MessagePassing", "Files"]),
+      [
+        "COCO", "Files", "HeadImpact", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing",
+        "Safetensors", "TensorCore", "Transformer", "VisionLanguage",
+      ]),
     room(
       "AttentionPictures",
       [
-        "Jobs", "VisionLanguage", "LowRankAdaptation", "HeadImpact", "COCO", "ImageInput", "Files", "Markup",
+        "COCO", "Files", "HeadImpact", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "Markup", "Safetensors",
+        "TensorCore", "VisionLanguage",
       ]),
     room(
       "KeyObjects",
       [
-        "Jobs", "Drawing", "Generation", "MessagePassing", "VisionLanguage", "HeadImpact", "COCO", "ImageInput",
-        "Kernels", "TensorCore", "Files", "Markup", "Safetensors",
+        "COCO", "Drawing", "Files", "Generation", "HeadImpact", "ImageInput", "Jobs", "Kernels", "Markup",
+        "MessagePassing", "Safetensors", "TensorCore", "VisionLanguage",
       ]),
     room(
       "Experiment",
       [
-        "Survey", "AdapterTraining", "Generation", "Ablation", "Evaluation", "Reporting", "HeadImpactStore",
-        "Demonstration", "Jobs", "Files",
-        "HeadImpact",
-        "LowRankAdaptation",
-        .product(name: "Yams", package: "Yams"),
+        "Ablation", "AdapterTraining", "COCO", "Demonstration", "Evaluation", "Files", "Generation", "HeadImpact",
+        "HeadImpactStore", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing", "Reporting",
+        "Safetensors", "Survey", "TensorCore", "Transformer", "VisionLanguage", .product(name: "Yams", package: "Yams"),
       ]),
     room(
       "Reporting",
-      ["HeadImpact", "HeadImpactStore", "HDF5Store", "COCO", "ImageInput", "Safetensors", "Files", "Markup"]),
-    room("Demonstration", ["COCO", "ImageInput", "HeadImpact", "Files"], resources: [.copy("Model")]),
+      ["COCO", "Files", "HDF5Store", "HeadImpact", "HeadImpactStore", "ImageInput", "Markup", "Safetensors"]),
+    room("Demonstration", ["Files", "HeadImpact"], resources: [.copy("Model")]),
     .executableTarget(
       name: "headimpact",
       dependencies: [
-        "Survey", "HeadImpactStore", "AdapterTraining", "Generation", "KeyObjects", "Evaluation", "Experiment",
-        "Ablation",
-        "AttentionPictures",
-        "Reporting", "Jobs", "Demonstration",
-        argumentParser,
+        "Ablation", "AdapterTraining", argumentParser, "AttentionPictures", "Demonstration", "Evaluation", "Experiment",
+        "Generation", "HeadImpact", "HeadImpactStore", "ImageInput", "Jobs", "KeyObjects", "LowRankAdaptation",
+        "MessagePassing", "Reporting", "Survey", "TensorCore", "Transformer",
       ],
       path: "Sources/CommandLine",
       swiftSettings: strict),
 
     .target(
-      name: "TestSupport", dependencies: ["Safetensors", "ChatTemplate"], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["ChatTemplate", "Safetensors"], path: "Tests/TestSupport",
       swiftSettings: strict),
     .executableTarget(
-      name: "mpi-cases", dependencies: ["MessagePassing", "HDF5Store", "Survey", "AdapterTraining", "TestSupport"],
+      name: "mpi-cases", dependencies: ["AdapterTraining", "HDF5Store", "MessagePassing"],
       path: "Tests/mpi-cases",
       swiftSettings: strict),
     .executableTarget(
@@ -141,38 +151,52 @@ let package = Package(
       swiftSettings: strict),
     tests(of: "Files"),
     tests(of: "TensorCore"),
-    tests(of: "Kernels", ["CVectorMath"]),
+    tests(of: "Kernels", ["CVectorMath", "TensorCore"]),
     tests(of: "Safetensors"),
     tests(of: "Tokenization", exclude: ["Goldens"]),
-    tests(of: "ImageInput"),
+    tests(of: "ImageInput", ["Files"]),
     tests(of: "COCO"),
     tests(of: "MessagePassing"),
     tests(of: "HDF5Store"),
-    tests(of: "Transformer"),
-    tests(of: "VisionLanguage", exclude: ["Goldens"]),
-    tests(of: "HeadImpact", exclude: ["Goldens"]),
-    tests(of: "Evaluation", ["COCO", "HDF5Store"], exclude: ["Goldens"]),
+    tests(of: "Transformer", ["Kernels", "TensorCore"]),
+    tests(
+      of: "VisionLanguage",
+      ["COCO", "Files", "HeadImpact", "ImageInput", "Kernels", "Safetensors", "TensorCore", "Transformer"],
+      exclude: ["Goldens"]),
+    tests(of: "HeadImpact", ["COCO"], exclude: ["Goldens"]),
+    tests(of: "Evaluation", ["COCO", "HDF5Store", "HeadImpact"], exclude: ["Goldens"]),
     tests(of: "HeadImpactStore", ["HDF5Store", "HeadImpact"]),
-    tests(of: "LowRankAdaptation", ["Files"], exclude: ["Goldens"]),
+    tests(
+      of: "LowRankAdaptation",
+      [
+        "Files", "HeadImpact", "ImageInput", "Kernels", "Patterns", "Safetensors", "TensorCore", "Transformer",
+        "VisionLanguage",
+      ], exclude: ["Goldens"]),
     tests(of: "Jobs", ["Files", "ImageInput", "MessagePassing"]),
-    tests(of: "Survey", ["HeadImpactStore", "Jobs", "Demonstration"]),
+    tests(
+      of: "Survey",
+      ["COCO", "HDF5Store", "HeadImpact", "HeadImpactStore", "Jobs", "Kernels", "Safetensors", "VisionLanguage"]),
     tests(of: "Markup"),
     tests(of: "ChatTemplate", exclude: ["Goldens"]),
-    tests(
-      of: "Reporting",
-      ["HeadImpact", "HeadImpactStore", "HDF5Store", "COCO", "ImageInput", "Safetensors", "Markup"]),
+    tests(of: "Reporting", ["HDF5Store", "HeadImpact", "HeadImpactStore", "ImageInput", "Markup", "Safetensors"]),
     tests(
       of: "AdapterTraining",
-      ["COCO", "HDF5Store", "ImageInput", "Jobs", "LowRankAdaptation", "Transformer", "VisionLanguage"],
+      [
+        "COCO", "HDF5Store", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "Safetensors", "Transformer",
+        "VisionLanguage",
+      ], exclude: ["Goldens"]),
+    tests(
+      of: "Generation",
+      ["COCO", "Demonstration", "ImageInput", "Jobs", "Kernels", "TensorCore", "Transformer", "VisionLanguage"],
       exclude: ["Goldens"]),
-    tests(of: "Generation", ["COCO", "Demonstration", "ImageInput", "VisionLanguage"], exclude: ["Goldens"]),
     tests(of: "Experiment", ["HeadImpact", "Jobs"]),
-    tests(of: "KeyObjects", ["COCO", "Demonstration", "Files", "MessagePassing"]),
-    tests(of: "Ablation", ["Demonstration", "VisionLanguage"], exclude: ["Goldens"]),
+    tests(of: "KeyObjects", ["COCO", "Demonstration", "Files", "ImageInput", "MessagePassing"]),
+    tests(of: "Ablation", ["COCO", "ImageInput", "Kernels", "Transformer", "VisionLanguage"], exclude: ["Goldens"]),
     tests(of: "AttentionPictures", ["COCO", "HDF5Store", "HeadImpact", "ImageInput"]),
     tests(of: "Demonstration", ["Files"]),
     .testTarget(
-      name: "CommandLineTests", dependencies: ["headimpact", "TestSupport"], exclude: ["Help"], swiftSettings: strict),
+      name: "CommandLineTests", dependencies: ["HDF5Store", "TestSupport", "headimpact"], exclude: ["Help"],
+      swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )
@@ -195,7 +219,7 @@ if Context.environment["HEADIMPACT_FUZZ"] != nil {
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "COCO", "Experiment", "HeadImpact", "HeadImpactStore", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation",
+        "COCO", "ChatTemplate", "Experiment", "HeadImpact", "HeadImpactStore", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation",
         "Safetensors", "Tokenization", "VisionLanguage",
       ],
       path: "Tests/Fuzzing/FuzzTargets", swiftSettings: strict),

@@ -45,8 +45,9 @@ def main():
         declared = set(dependency_names(target))
         problems += [f"{name} imports {module} without declaring it ({imported[module]})" for module in sorted(imported.keys() - declared)]
         swift = {module for module in declared if module not in targets or any(folder(targets[module]).rglob("*.swift"))}
-        # Every test target may use the tests' helpers.
-        swift -= {"TestSupport"}
+        # Every test target has its module, which it may only launch, and the tests' helpers.
+        if target["type"] == "test":
+            swift -= {"TestSupport", name.removesuffix("Tests")}
         # Programs that tests launch are built with them, not imported.
         swift -= {module for module in swift if targets.get(module, {}).get("type") == "executable"}
         problems += [f"{name} declares {module} and doesn't import it" for module in sorted(swift - imported.keys())]

@@ -126,6 +126,8 @@ TARGETS = {
     "tokenizer": lambda: (small([GOLDENS / "TokenizationTests/Goldens/small-tokenizer.json", MODEL / "tokenizer.json"], 1 << 20), MODEL),
     "tokenizer-config": lambda: (small([MODEL / "tokenizer_config.json"]), MODEL),
     "config": lambda: (small([MODEL / "config.json", *GOLDENS.glob("VisionLanguageTests/Goldens/*/model/config.json")]), MODEL),
+    "processor": lambda: (small([ROOT / "../shared/data/cases/processor-config-only/processor_config.json"]) + [
+        b'{"image_processor": ' + (MODEL / "preprocessor_config.json").read_bytes() + b"}"], MODEL),
     "preprocessor": lambda: (small([MODEL / "preprocessor_config.json", ROOT / "../shared/data/cases/preprocessor-size-pixels/preprocessor_config.json",
                                     ROOT / "../shared/data/cases/processor-config-only/processor_config.json"]), None),
     "chat-template": lambda: (templates(), None),

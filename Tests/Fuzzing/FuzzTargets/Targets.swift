@@ -1,4 +1,5 @@
 import COCO
+import ChatTemplate
 import Experiment
 import Foundation
 import HeadImpact
@@ -29,11 +30,35 @@ let fuzzTargets: [String: @Sendable () throws -> FuzzTarget] = [
       _ = tokenizer.decode(encoding.ids.map(Int.init), skipSpecialTokens: true)
     }
   },
+  "tokenizer-config": { try inFolder(replacing: "tokenizer_config.json") { _ = try Tokenizer(contentsOf: $0) } },
+  "chat-template": {
+    let messages: TemplateValue = [
+      ["role": "system", "content": "Be brief."],
+      ["role": "user", "content": [["type": "image"], ["type": "text", "text": " What's this? "]]],
+      ["role": "assistant", "content": [["type": "text", "text": "A dog\u{0301}."]]],
+    ]
+    let variables: TemplateDictionary = [
+      "messages": messages, "add_generation_prompt": true, "bos_token": "<s>",
+    ]
+    return { bytes in
+      let template = try ChatTemplate(source: String(decoding: bytes, as: UTF8.self), name: "input")
+      _ = try template.render(variables)
+    }
+  },
+  "generation-config": {
+    let folder = URL(fileURLWithPath: ProcessInfo.processInfo.environment["FUZZ_FOLDER"] ?? "")
+    let tokenizer = try Tokenizer(contentsOf: folder)
+    let config = try ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json"))
+    return try inFolder(replacing: "generation_config.json") {
+      _ = try GenerationDefaults(folder: $0, config: config, tokenizer: tokenizer, specialTokens: [])
+    }
+  },
   "config": {
     try inFolder(replacing: "config.json") {
       _ = try Qwen2VLConfiguration(contentsOf: $0.appendingPathComponent("config.json"))
     }
   },
+  "processor": { try inFolder(replacing: "processor_config.json") { _ = try PatchImageProcessor.read(folder: $0) } },
   "preprocessor": { { bytes in _ = try PatchImageProcessor(json: Data(bytes), name: "input") } },
   "adapter-config": {
     let model = try demonstrationModel()
@@ -65,7 +90,11 @@ let fuzzTargets: [String: @Sendable () throws -> FuzzTarget] = [
     let identity = RunIdentity([("model", "a")])
     return { bytes in
       try input.set(bytes)
-      _ = try Journal.resume(at: input.url, identity: identity) { record in record.count }
+      for salvages in [true, false] {
+        try input.set(bytes)
+        _ = try Journal.resume(
+          at: input.url, identity: identity, salvages: salvages, decode: { ($0.count, $0) }, visit: { _ in })
+      }
     }
   },
   "hi": {
