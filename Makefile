@@ -12,8 +12,9 @@ DEMO ?= .cache/demo
 RANKS ?= 2
 
 # What apt installs. `make deps` skips what dpkg already has.
-PACKAGES := libopenmpi-dev openmpi-bin libopenblas-dev libhdf5-dev libdnnl-dev libturbojpeg0-dev libpng-dev \
-            libpcre2-dev libssl-dev libcairo2-dev fonts-dejavu-core pkg-config
+PACKAGES := libopenmpi-dev openmpi-bin libhdf5-dev libdnnl-dev libturbojpeg0-dev libpng-dev \
+            libwebp-dev libtiff-dev libgif-dev libpcre2-dev libssl-dev libcairo2-dev fonts-dejavu-core pkg-config \
+            $(if $(filter x86_64,$(shell uname -m)),,libopenblas-serial-dev)
 PYTHON_PACKAGES := python3 python3-venv
 # The tests look at the report in a real browser.
 BROWSER_PACKAGES := chromium
@@ -26,7 +27,12 @@ BUILD_FLAGS := -c release $(if $(TESTABLE),-Xswiftc -enable-testing)
 MPIRUN := mpirun --oversubscribe $(if $(filter 0,$(shell id -u)),--allow-run-as-root)
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: help deps system-deps python-deps browser-deps swift build test test-python parity demo bench bench-training bench-captions bench-coco learn help-texts format lint install uninstall \
+# Modules that read files from elsewhere or work on raw memory: their tests run once more under the sanitizers.
+SANITIZED := Files,Kernels,Transformer,Safetensors,Tokenization,ChatTemplate,COCO,ImageInput
+# AddressSanitizer for Swift and C, UndefinedBehaviorSanitizer for C (Swift checks its own arithmetic).
+ADDRESS_FLAGS := --sanitize address -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=undefined
+
+.PHONY: help deps system-deps python-deps browser-deps swift build test test-python test-environments sanitize fuzz parity demo bench bench-training bench-captions bench-coco learn help-texts format lint install uninstall \
         clean distclean goldens goldens-cache demo-model
 
 help: ## This list
@@ -64,7 +70,7 @@ swift:
 	    echo "Swift $$version is too old: HeadImpact needs 6.2 or later, from https://www.swift.org/install/linux" >&2; \
 	    exit 1; fi
 
-# No -march: oneDNN, OpenBLAS and the kernels choose by the processor they run on, so a build suits every node.
+# No -march: oneDNN and the kernels choose by the processor they run on, so a build suits every node.
 build: system-deps swift ## The program, optimised: .build/release/headimpact
 	swift build $(BUILD_FLAGS) --product headimpact
 
@@ -82,6 +88,23 @@ test-python: python-deps
 	$(PYTHON) -m unittest discover -s tools/parity -p 'test_*.py'
 	REPORT_PAGES=$(REPORT_PAGES) $(PYTHON) -m unittest discover -s tools/report -p 'test_*.py'
 	$(PYTHON) -m unittest discover -s tools/docs -p 'test_*.py'
+
+test-environments: deps build ## The program with fewer threads, memory, descriptors or room than it would like
+	$(PYTHON) -m unittest discover -s tools/environment -p 'test_*.py'
+
+# Debug builds: what only they check is checked too (guards round scratch memory, Swift's exclusivity).
+sanitize: deps goldens-cache ## Tests of kernels and readers in a debug build under the sanitizers
+	export HEADIMPACT_TESTS=$(SANITIZED) ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1; \
+	swift build --build-tests --scratch-path .build-sanitize $(ADDRESS_FLAGS) && \
+	swift test --skip-build --scratch-path .build-sanitize $(ADDRESS_FLAGS)
+	export HEADIMPACT_TESTS=Kernels; \
+	swift build --build-tests --scratch-path .build-threads --sanitize thread && \
+	swift test --skip-build --scratch-path .build-threads --sanitize thread
+
+fuzz: deps build ## Every reader of files under libFuzzer, a minute each (FUZZ_OPTIONS="--seconds 600 --targets image")
+	HEADIMPACT_FUZZ=1 swift build -c release --scratch-path .build-fuzz --product fuzz -Xswiftc -enable-testing \
+	    -Xswiftc -sanitize=fuzzer,address -Xcc -fsanitize=fuzzer-no-link,address,undefined
+	$(PYTHON) tools/fuzz/run.py $(FUZZ_OPTIONS)
 
 parity: deps build ## headimpact against the Python reference on fresh random models and photographs
 	$(PYTHON) tools/parity/run.py $(PARITY_OPTIONS)
@@ -129,8 +152,9 @@ help-texts: deps ## Write the help texts that the tests compare with (Tests/Comm
 format: swift ## Format the Swift sources
 	swift format --in-place --parallel --recursive Package.swift Sources Tests
 
-lint: swift ## Complain about Swift sources that are not formatted
+lint: swift python-deps ## Complain about Swift sources that are not formatted, and imports that are not declared
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests
+	python3 tools/checks/imports.py
 
 install: build ## Install the program, its resources and shell completions under PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/lib/headimpact $(DESTDIR)$(PREFIX)/bin
@@ -151,7 +175,7 @@ uninstall: ## Take away what install put under PREFIX
 	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/headimpact.fish
 
 clean: ## Remove what was built
-	rm -rf .build
+	rm -rf .build .build-*
 
 distclean: clean ## … and the virtual environment and everything cached
 	rm -rf $(VENV) .cache

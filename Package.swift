@@ -14,6 +14,15 @@ func tests(of name: String, _ dependencies: [Target.Dependency] = [], exclude: [
     swiftSettings: strict)
 }
 
+// On x86-64 oneDNN multiplies in float32 too. OpenBLAS starts threads when it is loaded, and ends the process where it can't.
+#if arch(x86_64)
+  let blas: [Target] = []
+#else
+  let blas: [Target] = [
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-serial-dev"])])
+  ]
+#endif
+
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -23,43 +32,50 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
     .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
   ],
-  targets: [
+  targets: blas + [
     // C libraries: module maps, and functions that return what is a macro in C.
     .systemLibrary(name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
-    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
     .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
     .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CWebP", pkgConfig: "libwebpdemux", providers: [.apt(["libwebp-dev"])]),
+    .systemLibrary(name: "CTIFF", pkgConfig: "libtiff-4", providers: [.apt(["libtiff-dev"])]),
+    .systemLibrary(name: "CGIF", pkgConfig: "libgif", providers: [.apt(["libgif-dev"])]),
     .systemLibrary(name: "CCairo", pkgConfig: "cairo", providers: [.apt(["libcairo2-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
-    // libpng reports errors by longjmp, which must not cross Swift.
-    .target(name: "CImageCodecs", dependencies: ["CPNG"]),
+    // libpng reports errors by longjmp, which must not cross Swift; libtiff has functions of variable arguments.
+    .target(
+      name: "CImageCodecs", dependencies: ["CPNG", "CWebP", "CTIFF", "CGIF"], linkerSettings: [.linkedLibrary("z")]),
     // Swift can't compile one function for several processors; C can.
     .target(
       name: "CVectorMath", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])],
       linkerSettings: [.linkedLibrary("gomp")]),
 
     room("TensorCore"),
-    room("Kernels", ["TensorCore", "CVectorMath", "COpenBLAS", "COneDNN"]),
+    room("Kernels", ["TensorCore", "CVectorMath", "COneDNN"] + blas.map { .byName(name: $0.name) }),
     room("Safetensors", ["TensorCore", "CCrypto", "Files"]),
-    room("Tokenization", ["CPCRE2", "Files"]),
+    room("Patterns", ["CPCRE2"]),
+    room("Tokenization", ["Patterns", "CPCRE2", "Files"]),
     room("ImageInput", ["CTurboJPEG", "CPNG", "CImageCodecs", "Files"]),
     room("Drawing", ["ImageInput", "Markup", "CCairo"]),
     room("COCO", ["Files"]),
     room("MessagePassing", ["CMPI"]),
     room("HDF5Store", ["CHDF5"]),
     room("Files"),
+    room("ChatTemplate"),
     room("Markup"),
     room("Transformer", ["TensorCore", "Kernels", "Safetensors"]),
-    room("VisionLanguage", ["Transformer", "ImageInput", "Tokenization", "HeadImpact", "Files"]),
+    room("VisionLanguage", ["ChatTemplate", "Transformer", "ImageInput", "Tokenization", "HeadImpact", "Files"]),
     room("HeadImpact", ["COCO", "Files"]),
     room("Evaluation", ["CPCRE2", "COCO", "HDF5Store", "HeadImpact"]),
     room("HeadImpactStore", ["HeadImpact", "HDF5Store"]),
     room(
       "LowRankAdaptation",
-      ["VisionLanguage", "Transformer", "Kernels", "TensorCore", "Safetensors", "HeadImpact", "Files"]),
+      [
+        "VisionLanguage", "Transformer", "Kernels", "TensorCore", "Safetensors", "HeadImpact", "Patterns", "Files",
+      ]),
     room("Jobs", ["ImageInput", "MessagePassing", "Safetensors", "Files"]),
     room(
       "Survey",
@@ -111,11 +127,17 @@ let package = Package(
       path: "Sources/CommandLine",
       swiftSettings: strict),
 
-    .target(name: "TestSupport", dependencies: ["Safetensors"], path: "Tests/TestSupport", swiftSettings: strict),
+    .target(name: "TestSupport", dependencies: ["Safetensors", "ChatTemplate"], path: "Tests/TestSupport", swiftSettings: strict),
     .executableTarget(
-      name: "mpi-cases", dependencies: ["MessagePassing", "HDF5Store", "Survey", "TestSupport"],
+      name: "mpi-cases", dependencies: ["MessagePassing", "HDF5Store", "Survey", "AdapterTraining", "TestSupport"],
       path: "Tests/mpi-cases",
       swiftSettings: strict),
+    .executableTarget(
+      name: "kernel-cases", dependencies: ["Kernels", "TensorCore"], path: "Tests/kernel-cases", swiftSettings: strict),
+    .executableTarget(
+      name: "chat-template-cases", dependencies: ["ChatTemplate", "TestSupport"], path: "Tests/chat-template-cases",
+      swiftSettings: strict),
+    tests(of: "Files"),
     tests(of: "TensorCore"),
     tests(of: "Kernels", ["CVectorMath"]),
     tests(of: "Safetensors"),
@@ -133,6 +155,7 @@ let package = Package(
     tests(of: "Jobs", ["Files", "ImageInput", "MessagePassing"]),
     tests(of: "Survey", ["HeadImpactStore", "Jobs", "Demonstration"]),
     tests(of: "Markup"),
+    tests(of: "ChatTemplate", exclude: ["Goldens"]),
     tests(
       of: "Reporting",
       ["HeadImpact", "HeadImpactStore", "HDF5Store", "COCO", "ImageInput", "Safetensors", "Markup"]),
@@ -151,3 +174,29 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// HEADIMPACT_TESTS=Kernels,COCO builds the tests of these modules alone, and what they depend on: `make sanitize` does.
+if let modules = Context.environment["HEADIMPACT_TESTS"] {
+  var needed = Set<String>()
+  func need(_ name: String) {
+    guard let target = package.targets.first(where: { $0.name == name }), needed.insert(name).inserted else { return }
+    for case .byNameItem(let dependency, _) in target.dependencies { need(dependency) }
+  }
+  for module in modules.split(separator: ",") { need("\(module)Tests") }
+  package.products = []
+  package.targets.removeAll { !needed.contains($0.name) }
+}
+
+// HEADIMPACT_FUZZ=1 adds the fuzzer, which links libFuzzer: `make fuzz` does.
+if Context.environment["HEADIMPACT_FUZZ"] != nil {
+  package.targets += [
+    .target(
+      name: "FuzzTargets",
+      dependencies: [
+        "COCO", "Experiment", "HeadImpact", "HeadImpactStore", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation",
+        "Safetensors", "Tokenization", "VisionLanguage",
+      ],
+      path: "Tests/Fuzzing/FuzzTargets", swiftSettings: strict),
+    .executableTarget(name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzzing/fuzz"),
+  ]
+}

@@ -40,12 +40,14 @@ public struct AblationJob {
     let json = try world.readForAll(configuration.dataset)
     let annotations = try configuration.annotations.map { (json: try world.readForAll($0), name: $0.path) }
     let files = try world.listForAll(configuration.images)
-    let threads = configuration.threads ?? JobDefaults.threads(localRanks: world.localSize)
+    let threads = try JobDefaults.threads(configuration.threads, on: world)
     let (model, dataset, identity) = try world.agree { () -> (any VisionLanguageModel, ImageTextDataset, RunIdentity) in
       let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
-      let model = try ModelRegistry.load(folder: configuration.model, context: context)
+      let model = try ModelRegistry.load(
+        folder: configuration.model, chatTemplate: configuration.chatTemplate, context: context)
+      try model.chat.requireEndOfTurn()
       if let folder = configuration.adapter {
-        model.decoder.adapter = try PEFTAdapter.load(folder: folder, for: model, allowsNoChange: true)
+        model.apply(try PEFTAdapter.load(folder: folder, for: model, allowsNoChange: true))
       }
       let dataset = try ImageTextDataset(
         json: json, name: configuration.dataset.path, annotations: annotations
@@ -53,6 +55,7 @@ public struct AblationJob {
       return (model, dataset, try self.identity(of: model, [json, annotations?.json]))
     }
     try world.agree(on: identity)
+    world.tell(model.remarks.general + model.chat.remarks(onAdapter: configuration.adapter))
     if isFinished { return try world.agree { world.rank == 0 ? try finishedSummary(identity) : nil } }
     try world.tell(
       dataset.warnings, of: configuration.dataset, refusal: dataset.problems.refusal, isStrict: configuration.isStrict)
@@ -158,14 +161,15 @@ public struct AblationJob {
     try c.validateHeads(of: model, sha256: sha256)
     let digests = try files.map { try $0.map { try $0.withUnsafeBytes { try SHA256.hex(of: $0) } } ?? "none" }
     let heads = c.ablations.map { "\($0.name): \($0.heads.map(\.description).joined(separator: ","))" }
-    return RunIdentity([
-      ("program version", JobDefaults.programVersion), ("model type", type(of: model).modelType),
-      ("model (SHA-256)", sha256), ("adapter (SHA-256)", try c.adapter.map(PEFTAdapter.digest) ?? "none"),
-      ("dataset (SHA-256)", digests[0]), ("annotations (SHA-256)", digests[1]), ("--prompt", c.prompt),
-      ("--precision", c.precision.rawValue), ("--limit", c.limit.map(String.init) ?? "none"),
-      ("heads taken out", heads.joined(separator: "; ")), ("--bootstrap", "\(c.bootstrapResamples)"),
-      ("--seed", "\(c.seed)"),
-    ])
+    return RunIdentity(
+      try ModelFiles(folder: c.model, chatTemplate: c.chatTemplate).parts + [
+        ("program version", JobDefaults.programVersion), ("model type", type(of: model).modelType),
+        ("model (SHA-256)", sha256), ("adapter (SHA-256)", try c.adapter.map(PEFTAdapter.digest) ?? "none"),
+        ("dataset (SHA-256)", digests[0]), ("annotations (SHA-256)", digests[1]), ("--prompt", c.prompt),
+        ("--precision", c.precision.rawValue), ("--limit", c.limit.map(String.init) ?? "none"),
+        ("heads taken out", heads.joined(separator: "; ")), ("--bootstrap", "\(c.bootstrapResamples)"),
+        ("--seed", "\(c.seed)"),
+      ])
   }
 
   private func openJournal(_ identity: RunIdentity, visit: (UnitLosses) -> Void) throws -> Journal {

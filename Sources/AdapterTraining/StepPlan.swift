@@ -1,14 +1,14 @@
 /// Who computes which sample of a step: known to every rank without a message.
-struct StepPlan {
+package struct StepPlan {
   /// The samples of each rank, in the order of the batch.
-  let samples: [[Int]]
+  package let samples: [[Int]]
 
   /// Gives the costliest sample first, to the rank with the least to do so far.
   ///
   /// - Parameters:
   ///   - batch: the step's samples.
   ///   - cost: of a sample; its number of rows will do.
-  init(batch: [Int], worldSize: Int, cost: (Int) -> Int) {
+  package init(batch: [Int], worldSize: Int, cost: (Int) -> Int) {
     var load = [Int](repeating: 0, count: worldSize)
     var places = [[Int]](repeating: [], count: worldSize)
     for place in batch.indices.sorted(by: { (cost(batch[$1]), $0) < (cost(batch[$0]), $1) }) {

@@ -10,13 +10,23 @@ struct StepSum {
   let count: Int
   /// The high halves of the gradients, their low halves, then the rest.
   private(set) var words: [Int64]
+  /// What each gradient must be below for no sum of a step to overflow.
+  let gradientLimit: Float
+  /// What the losses of one rank must stay below together, for the same.
+  let lossLimit: Double
+  private var losses = 0.0
 
   private enum Rest: Int, CaseIterable {
     case lossHigh, lossLow, tokens, failures, checksum
   }
 
-  init(count: Int) {
+  /// - Parameters:
+  ///   - passes: the most gradients that all ranks together add in a step.
+  ///   - ranks: how many add.
+  init(count: Int, passes: Int, ranks: Int) {
     self.count = count
+    gradientLimit = 0x1p30 / Float(max(1, passes))
+    lossLimit = 0x1p30 / Double(max(1, ranks))
     words = [Int64](repeating: 0, count: 2 * count + Rest.allCases.count)
   }
 
@@ -28,23 +38,25 @@ struct StepSum {
   /// Back to zero.
   mutating func clear() {
     for index in words.indices { words[index] = 0 }
+    losses = 0
   }
 
   /// Adds the gradients of some samples.
   ///
-  /// - Returns: whether all were finite and below 2^30; those that are not are left out.
+  /// - Returns: whether all were finite and below `gradientLimit`; those that are not are left out.
   mutating func add(gradient: UnsafePointer<Float>) -> Bool {
     words.withUnsafeMutableBufferPointer { words in
       guard let base = words.baseAddress, count > 0 else { return true }
-      return addExactly(gradient, high: base, low: base + count, count: count)
+      return addExactly(gradient, limit: gradientLimit, high: base, low: base + count, count: count)
     }
   }
 
   /// Adds one sample's loss.
   ///
-  /// - Returns: whether it is finite and below 2^30; where it is not, it is left out.
+  /// - Returns: whether it is finite, and this rank's losses together are below `lossLimit`; where not, it is left out.
   mutating func add(loss: Double, tokens: Int) -> Bool {
-    guard abs(loss) < 0x1p30 else { return false }
+    guard losses + abs(loss) < lossLimit else { return false }
+    losses += abs(loss)
     let scaled = loss * 0x1p32
     let whole = scaled.rounded(.down)
     self[.lossHigh] += Int64(whole)

@@ -17,6 +17,8 @@ public struct TrainConfiguration: Sendable {
 
   /// A published model folder.
   public var model: URL
+  /// Takes the place of the model folder's chat template.
+  public var chatTemplate: URL?
   /// What to train on: a key-object dataset, COCO captions, or VQA v2 questions (then with `annotations`).
   public var dataset: URL
   /// The answers of a VQA v2 question file.

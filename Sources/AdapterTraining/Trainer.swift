@@ -56,7 +56,7 @@ final class Trainer {
       memoryLimit: configuration.cacheMemory,
       folder: configuration.cacheFolder ?? configuration.output.deletingLastPathComponent())
     order = configuration.shuffles ? .shuffled(seed: configuration.seed) : .none
-    sum = StepSum(count: adapter.count)
+    sum = StepSum(count: adapter.count, passes: configuration.batch, ranks: world.worldSize)
     passGradient = [Float](repeating: 0, count: adapter.count)
   }
 
@@ -104,11 +104,13 @@ final class Trainer {
     let batch = order.indices(
       forStep: index, batch: configuration.batch, count: samples.count, totalSamples: total)
     let plan = StepPlan(batch: batch, worldSize: world.worldSize) { samples[$0].rows }
-    let received = configuration.caches ? try exchange.run(plan, on: world) { try prefix(of: $0, samples) } : [:]
     sum.clear()
     var failure: (any Error)?
     do {
+      let received = configuration.caches ? try exchange.run(plan, on: world) { try prefix(of: $0, samples) } : [:]
       try accumulate(plan.samples[world.rank], step: index, received: received)
+    } catch is PrefixExchange.KeeperFailed {
+      sum.noteFailure()
     } catch {
       failure = error
       sum.noteFailure()
@@ -126,8 +128,13 @@ final class Trainer {
     }
 
     var gradient = sum.meanGradient()
-    let norm = try gradient.withUnsafeMutableBufferPointer {
-      try GradientClipping.clip($0, over: free, maximumNorm: configuration.clip > 0 ? configuration.clip : .infinity)
+    let norm: Double
+    do {
+      norm = try gradient.withUnsafeMutableBufferPointer {
+        try GradientClipping.clip($0, over: free, maximumNorm: configuration.clip > 0 ? configuration.clip : .infinity)
+      }
+    } catch {
+      throw StepFailure(cause: error)
     }
     let rate = schedule.rate(step: index)
     let before = Array(adapter.parameters)
@@ -176,7 +183,8 @@ final class Trainer {
       guard sum.add(gradient: passGradient) else {
         let ids = inputs.map { "\($0.sample.example.id)" }.joined(separator: ", ")
         throw JobError(
-          "step \(step + 1): the gradient of sample \(ids) is not finite: a lower --lr may help, or a --warmup")
+          "step \(step + 1): the gradient of sample \(ids) is not finite, or not below \(sum.gradientLimit): a lower --lr "
+            + "may help, or a --warmup")
       }
     }
   }
@@ -223,7 +231,7 @@ final class Trainer {
   private func validate() throws {
     let plan = StepPlan(batch: Array(validation.indices), worldSize: world.worldSize) { validation[$0].rows }
     let mine = plan.samples[world.rank]
-    var sum = StepSum(count: 0)
+    var sum = StepSum(count: 0, passes: 0, ranks: world.worldSize)
     try world.agree {
       for first in stride(from: 0, to: mine.count, by: configuration.microBatch) {
         let inputs = try mine[first..<min(first + configuration.microBatch, mine.count)].map { index in

@@ -70,10 +70,12 @@ public struct TrainingJob {
       configuration.output, work: (configuration.workFolder, "what a run that was stopped left"),
       resumes: configuration.resumes,
       validate: configuration.validate)
-    let threads = configuration.threads ?? JobDefaults.threads(localRanks: world.localSize)
+    let threads = try JobDefaults.threads(configuration.threads, on: world)
     let (model, parameterCount) = try world.agree {
       let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
-      let model = try ModelRegistry.load(folder: configuration.model, context: context)
+      let model = try ModelRegistry.load(
+        folder: configuration.model, chatTemplate: configuration.chatTemplate, context: context)
+      try model.chat.requireEndOfTurn()
       let sha256 = try SafetensorsCheckpoint(folder: configuration.model).headerDigest()
       for (source, scored) in configuration.scored {
         try JobInputs.checkScored(scored, by: source, is: sha256, of: configuration.model)
@@ -84,6 +86,9 @@ public struct TrainingJob {
     let plan = try world.agree { try AdapterPlan(configuration, model: model) }
     let identity = try world.agree { try self.identity(datasets.digests, plan) }
     try world.agree(on: identity)
+    world.tell(
+      model.remarks.general + model.remarks.training
+        + model.chat.remarks(onAdapter: configuration.initialAdapter))
     if isFinished { return try finishedSummary(identity, plan, parameterCount) }
 
     try world.agree { try shared?.bind(to: try inputs(datasets.digests)) }
@@ -160,12 +165,13 @@ public struct TrainingJob {
   private func inputs(_ digests: [(name: String, value: String)]) throws -> RunIdentity {
     let c = configuration
     let model = try SafetensorsCheckpoint(folder: c.model).headerDigest()
+    let files = try ModelFiles(folder: c.model, chatTemplate: c.chatTemplate).parts
     let options: [(name: String, value: String)] = [
       ("--prompt", c.prompt), ("--precision", c.precision.rawValue), ("--limit", c.limit.map(String.init) ?? "none"),
       ("--seed", "\(c.seed)"), ("--validation-share", "\(c.validationShare)"),
     ]
     return RunIdentity(
-      [("program version", JobDefaults.programVersion), ("model (SHA-256)", model)] + digests + options)
+      [("program version", JobDefaults.programVersion), ("model (SHA-256)", model)] + files + digests + options)
   }
 
   private func resume(_ checkpoints: CheckpointFolder, _ identity: RunIdentity, _ adapter: LowRankAdapter) throws

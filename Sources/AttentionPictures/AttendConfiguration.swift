@@ -17,6 +17,8 @@ public struct AttendConfiguration: Sendable {
   public var model: URL
   /// A PEFT adapter of it.
   public var adapter: URL?
+  /// Takes the place of the model folder's chat template.
+  public var chatTemplate: URL?
   public var subject: Subject
   public var heads: [Selection.Head]
   /// `model_sha256` of the scoring run that the heads were chosen by: another model is refused. nil where they come from

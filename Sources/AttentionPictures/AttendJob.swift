@@ -40,13 +40,14 @@ public struct AttendJob {
     let subject = try Subject(c.subject)
     let context = try ComputeContext(
       precision: c.precision, team: ThreadTeam(count: c.threads ?? JobDefaults.threads(localRanks: 1)))
-    let model = try ModelRegistry.load(folder: c.model, context: context)
+    let model = try ModelRegistry.load(folder: c.model, chatTemplate: c.chatTemplate, context: context)
+    Remarks.tell(model.remarks.general + model.chat.remarks(onAdapter: c.adapter))
     if let scored = c.scoredModelSHA256 {
       let sha256 = try SafetensorsCheckpoint(folder: c.model).headerDigest()
       try JobInputs.checkScored(scored, by: "the heads", is: sha256, of: c.model)
     }
     if let folder = c.adapter {
-      model.decoder.adapter = try PEFTAdapter.load(folder: folder, for: model, allowsNoChange: true)
+      model.apply(try PEFTAdapter.load(folder: folder, for: model, allowsNoChange: true))
     }
     let reading = try AttentionReading(subject, by: model, c)
     let taken = "exists already; choose another --output, or remove it"

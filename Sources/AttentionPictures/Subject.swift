@@ -23,6 +23,7 @@ struct Subject {
       let annotations = dataset.annotationsByID()
       guard let annotation = annotations.first(where: { $0.id == id }), let record = dataset.image(annotation.imageID)
       else {
+        if let lost = dataset.problems.lost.first(where: { $0.id == id }) { throw JobError("\(file.path): \(lost)") }
         let range = annotations.isEmpty ? "none" : "\(annotations[0].id) to \(annotations[annotations.count - 1].id)"
         throw JobError("\(file.path): has no annotation \(id); its \(annotations.count) annotations have ids \(range)")
       }

@@ -28,13 +28,15 @@ public struct AnsweredQuestions: Sendable, Equatable {
   public let questions: [Question]
   /// The ids of the questions that the annotation file says nothing of: VQA's own program leaves them out too.
   public let unannotated: [Int64]
+  /// The ids of the questions that can't be used, as a record of theirs is broken.
+  public let unreadable: [Int64]
   /// What is wrong with the files' records: those that can't be used are left out.
   public let problems: RecordProblems
 
   public init(name: String, questions: [Question]) {
     self.name = name
     self.questions = questions
-    unannotated = []
+    (unannotated, unreadable) = ([], [])
     problems = RecordProblems()
   }
 
@@ -53,15 +55,16 @@ public struct AnsweredQuestions: Sendable, Equatable {
   public init(json: [UInt8], name: String, annotations: (json: [UInt8], name: String)? = nil) throws {
     self.name = name
     if let annotations {
-      let asked = try COCOError.inFile(name) { try VQAFile.questions(json) }
+      let asked = try COCOError.inFile(name) { try VQAFile.questions(json, needsText: false) }
       let answered = try COCOError.inFile(annotations.name) { try VQAFile.annotations(annotations.json) }
       let answers = Dictionary(answered.records.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
       var problems = asked.problems
       problems.add(answered.problems)
+      let lost = Set(problems.lost.compactMap(\.id))
       var (questions, unannotated): ([Question], [Int64]) = ([], [])
       for question in asked.records {
         guard let annotation = answers[question.id] else {
-          unannotated.append(question.id)
+          if !lost.contains(question.id) { unannotated.append(question.id) }
           continue
         }
         guard !annotation.answers.isEmpty else {
@@ -70,7 +73,6 @@ public struct AnsweredQuestions: Sendable, Equatable {
               .annotation, at: annotation.position, id: annotation.id,
               COCOError(jsonPath: "annotations[\(annotation.position)]", problem: "has no answers that can be read"),
               cost: .record))
-          unannotated.append(question.id)
           continue
         }
         questions.append(
@@ -81,8 +83,10 @@ public struct AnsweredQuestions: Sendable, Equatable {
       problems.sort()
       (self.questions, self.unannotated, self.problems) = (questions, unannotated, problems)
     } else {
-      (questions, unannotated, problems) = try COCOError.inFile(name) { try Self.dataset(json) }
+      (questions, problems) = try COCOError.inFile(name) { try Self.dataset(json) }
+      unannotated = []
     }
+    unreadable = problems.lost.compactMap(\.id)
     guard !questions.isEmpty else {
       throw COCOError(
         file: name,
@@ -91,22 +95,21 @@ public struct AnsweredQuestions: Sendable, Equatable {
     }
   }
 
-  private static func dataset(_ json: [UInt8]) throws -> ([Question], unannotated: [Int64], RecordProblems) {
+  private static func dataset(_ json: [UInt8]) throws -> ([Question], RecordProblems) {
     guard try !ImageTextDataset.keys(of: json).contains("questions") else {
       throw COCOError(problem: "is a VQA v2 question file, whose answers are in an annotation file of their own")
     }
     var file = try AnnotationTexts(json, needsIDs: true)
-    var (questions, unannotated): ([Question], [Int64]) = ([], [])
+    var questions: [Question] = []
     for record in file.records {
       guard record.question != nil, let answers = record.answers, !answers.isEmpty else {
         file.lose(record, "needs \"question\" and \"answers\"")
-        unannotated.append(record.id)
         continue
       }
       questions.append(
         Question(id: record.id, imageID: record.imageID, questionType: nil, answerType: nil, answers: answers))
     }
-    return (questions, unannotated, file.problems)
+    return (questions, file.problems)
   }
 }
 

@@ -21,13 +21,15 @@ public struct CaptionReferences: Sendable, Equatable {
   public let images: [Image]
   /// The ids of the images of which nothing is said.
   public let silent: [Int64]
+  /// The ids of the images of which nothing is said that can be read.
+  public let unreadable: [Int64]
   /// What is wrong with the file's records: those that can't be used are left out.
   public let problems: RecordProblems
 
   public init(name: String, images: [Image]) {
     self.name = name
     self.images = images
-    silent = []
+    (silent, unreadable) = ([], [])
     problems = RecordProblems()
   }
 
@@ -41,15 +43,18 @@ public struct CaptionReferences: Sendable, Equatable {
     self.name = name
     var file = try COCOError.inFile(name) { try AnnotationTexts(json, needsIDs: false) }
     var texts: [Int64: [String]] = [:]
+    var odd: Set<Int64> = []
     for record in file.records {
       guard let text = record.description ?? record.caption else {
         file.lose(record, Self.noText(record))
+        odd.insert(record.imageID)
         continue
       }
       texts[record.imageID, default: []].append(text)
     }
     images = file.imageIDs.compactMap { id in texts[id].map { Image(id: id, texts: $0) } }
-    silent = file.imageIDs.filter { texts[$0] == nil }
+    silent = file.imageIDs.filter { texts[$0] == nil && !odd.contains($0) }
+    unreadable = file.imageIDs.filter { texts[$0] == nil && odd.contains($0) }
     problems = file.problems
     guard !images.isEmpty else {
       throw COCOError(

@@ -82,6 +82,14 @@ public struct RecordProblems: Sendable {
     return "\(losing) of \(objects) objects lost a part of their outline that can't be drawn; the first: \(first)"
   }
 
+  /// What is odd and costs no sample: how many, and the first few; empty where there is nothing.
+  ///
+  /// - Parameter what: what they are, after their number: "annotations get other ids".
+  public func remarks(_ what: String, where isMeant: (RecordProblem) -> Bool) -> [String] {
+    let meant = listed.filter(isMeant)
+    return meant.isEmpty ? [] : ["\(meant.count) \(what); the first: \(meant[0])"]
+  }
+
   /// What a strict run says of records and parts of outlines that are left out: all of them; nil where there are none.
   public var refusal: String? {
     let faults = listed.filter { $0.isLostSample || $0.cost == .part }

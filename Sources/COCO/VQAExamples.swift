@@ -11,7 +11,7 @@ struct VQAExamples {
   /// - Throws: `COCOError` naming file and place: a file that can't be read as what it should be; a folder of images in which
   ///   not one question's picture is.
   init(questions: [UInt8], name: String, annotations: (json: [UInt8], name: String)?, images: [String]) throws {
-    let asked = try COCOError.inFile(name) { try VQAFile.questions(questions) }
+    let asked = try COCOError.inFile(name) { try VQAFile.questions(questions, needsText: true) }
     problems = asked.problems
     var answers: [Int64: VQAFile.Annotation]?
     if let annotations {
@@ -73,7 +73,8 @@ struct VQAExamples {
 /// The pictures of a folder by the number that their names end in (`COCO_val2014_000000000139.jpg`, `139.png`), and by their
 /// names without the ending (`0054c91397f2fe05.jpg`).
 struct ImageFiles {
-  private static let endings: Set<String> = ["jpg", "jpeg", "png", "webp", "tif", "tiff", "gif", "bmp"]
+  /// The endings of the formats that are read.
+  private static let endings: Set = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "tif", "tiff", "gif", "bmp"]
   private var byNumber: [Int64: [String]] = [:]
   private var byStem: [String: [String]] = [:]
 

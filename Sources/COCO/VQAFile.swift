@@ -28,6 +28,7 @@ enum VQAFile {
   struct Question: ListedRecord {
     var id: Int64
     let image: ImageName
+    /// Empty where nobody needs it and it can't be read.
     let text: String
     let position: Int
   }
@@ -74,8 +75,9 @@ enum VQAFile {
 
   /// In the order of the file; no id is there twice.
   ///
+  /// - Parameter needsText: whether a question whose text can't be read is left out.
   /// - Throws: `COCOError` without the file's name, where the whole can't be read as a question file.
-  static func questions(_ json: [UInt8]) throws -> Records<Question> {
+  static func questions(_ json: [UInt8], needsText: Bool) throws -> Records<Question> {
     var found = Records<Question>()
     try list("questions", of: json) { reader, position in
       var (id, image, text): (Int64?, ImageName?, String?)
@@ -94,10 +96,10 @@ enum VQAFile {
       guard let image else {
         return found.lose(.question, at: position, id: id, values.missing(.imageID, named: "image_id", reader))
       }
-      guard let text else {
+      guard text != nil || !needsText else {
         return found.lose(.question, at: position, id: id, values.missing(.question, named: "question", reader))
       }
-      found.records.append(Question(id: id, image: image, text: text, position: position))
+      found.records.append(Question(id: id, image: image, text: text ?? "", position: position))
     } odd: {
       found.lose(.question, at: $0, id: nil, $1)
     }

@@ -27,6 +27,13 @@ static inline int headimpact_has_fast_bf16(void) {
 #endif
 }
 
+// Products in the type that they are asked for, whatever ONEDNN_DEFAULT_FPMATH_MODE says.
+static inline void headimpact_keep_precision(void) {
+#if DNNL_VERSION_MAJOR > 2 || (DNNL_VERSION_MAJOR == 2 && DNNL_VERSION_MINOR >= 5)
+  dnnl_set_default_fpmath_mode(dnnl_fpmath_mode_strict);
+#endif
+}
+
 #if DNNL_VERSION_MAJOR >= 3
 typedef dnnl_memory_desc_t headimpact_layout;
 #define HEADIMPACT_LAYOUT(layout) (layout)
@@ -35,7 +42,9 @@ static inline dnnl_status_t headimpact_layout_create(
   dnnl_dims_t dims = {rows, columns}, strides = {row, column};
   return dnnl_memory_desc_create_with_strides(layout, 2, dims, type, strides);
 }
-static inline void headimpact_layout_destroy(headimpact_layout layout) { dnnl_memory_desc_destroy(layout); }
+static inline void headimpact_layout_destroy(headimpact_layout layout) {
+  if (layout) dnnl_memory_desc_destroy(layout);
+}
 #else
 typedef dnnl_memory_desc_t headimpact_layout;
 #define HEADIMPACT_LAYOUT(layout) (&(layout))
@@ -63,18 +72,20 @@ static inline dnnl_status_t headimpact_matmul_create(
     int64_t destination_stride, int weights_transposed, int accumulate, headimpact_matmul *m) {
   memset(m, 0, sizeof *m);
   headimpact_layout source, weights, destination;
+  memset(&source, 0, sizeof source);
+  memset(&weights, 0, sizeof weights);
+  memset(&destination, 0, sizeof destination);
   dnnl_primitive_attr_t attributes = NULL;
   dnnl_post_ops_t operations = NULL;
   dnnl_primitive_desc_t description = NULL;
   dnnl_status_t s = headimpact_layout_create(&source, rows, depth, dnnl_bf16, source_stride, 1);
-  if (s != dnnl_success) return s;
-  s = headimpact_layout_create(
-      &weights, depth, columns, dnnl_bf16, weights_transposed ? 1 : weights_stride,
-      weights_transposed ? weights_stride : 1);
-  if (s != dnnl_success) return s;
-  s = headimpact_layout_create(&destination, rows, columns, dnnl_f32, destination_stride, 1);
-  if (s != dnnl_success) return s;
-  s = dnnl_primitive_attr_create(&attributes);
+  if (s == dnnl_success)
+    s = headimpact_layout_create(
+        &weights, depth, columns, dnnl_bf16, weights_transposed ? 1 : weights_stride,
+        weights_transposed ? weights_stride : 1);
+  if (s == dnnl_success)
+    s = headimpact_layout_create(&destination, rows, columns, dnnl_f32, destination_stride, 1);
+  if (s == dnnl_success) s = dnnl_primitive_attr_create(&attributes);
   if (s == dnnl_success) s = dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user);
   if (s == dnnl_success && accumulate) {
     s = dnnl_post_ops_create(&operations);
@@ -121,7 +132,7 @@ static inline dnnl_status_t headimpact_matmul_create(
   return s;
 }
 
-// Runs on the calling thread's team; inside a parallel region, on the calling thread alone.
+// Runs on as many threads as libgomp gives the calling one: see headimpact_keep_libraries_serial.
 static inline dnnl_status_t headimpact_matmul_execute(
     const headimpact_matmul *m, dnnl_stream_t stream, const void *source, const void *weights, void *destination,
     void *scratchpad) {

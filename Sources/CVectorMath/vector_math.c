@@ -38,6 +38,10 @@ INLINE float fast_exp(float x) {
 
 MULTIVERSION
 void headimpact_softmax(float *row, size_t n, float scale) {
+  // NaN must stay NaN: fast_exp would make a number of one with a payload. A loop of its own: within the next it would
+  // change that one's vectors, and so the order of the sum.
+  int broken = 0;
+  for (size_t i = 0; i < n; i++) broken |= row[i] != row[i];
   float peak = row[0];
   for (size_t i = 0; i < n; i++) peak = row[i] > peak ? row[i] : peak;
   float sum = 0;
@@ -48,6 +52,9 @@ void headimpact_softmax(float *row, size_t n, float scale) {
   }
   float inverse = 1.0f / sum;
   for (size_t i = 0; i < n; i++) row[i] *= inverse;
+  if (broken) {
+    for (size_t i = 0; i < n; i++) row[i] = NAN;
+  }
 }
 
 MULTIVERSION
@@ -131,6 +138,17 @@ void headimpact_narrow_bf16(const float *x, uint16_t *out, size_t n) {
 }
 
 MULTIVERSION
+void headimpact_round_bf16(const float *x, float *out, size_t n) {
+  const uint32_t *bits = (const uint32_t *)x;
+  uint32_t *to = (uint32_t *)out;
+  for (size_t i = 0; i < n; i++) {
+    uint32_t rounded = bits[i] + 0x7fffu + ((bits[i] >> 16) & 1u);
+    uint32_t quiet = bits[i] | 0x400000u;
+    to[i] = ((bits[i] & 0x7fffffffu) > 0x7f800000u ? quiet : rounded) & 0xffff0000u;
+  }
+}
+
+MULTIVERSION
 void headimpact_scale(float *x, float factor, size_t n) {
   for (size_t i = 0; i < n; i++) x[i] *= factor;
 }
@@ -170,7 +188,7 @@ double headimpact_cross_entropy(float *logits, size_t n, size_t target) {
   double wanted = (double)logits[target] - (double)peak;
   double sum = 0;
   for (size_t i = 0; i < n; i++) {
-    // NaN must stay NaN: fast_exp's bounds would make a number of it.
+    // NaN must stay NaN: fast_exp would make a number of one with a payload.
     float x = logits[i] - peak, e = x == x ? fast_exp(x) : x;
     logits[i] = e;
     sum += (double)e;
@@ -197,45 +215,20 @@ void headimpact_dropout(const float *x, float rate, uint64_t key, float *out, si
   }
 }
 
-// No reordering in here: it rests on exact steps.
-size_t headimpact_add_exactly(const float *x, int64_t *high, int64_t *low, size_t n) {
+// No reordering in here: it rests on exact steps. Sums are of unsigned numbers, which wrap where signed ones are undefined;
+// a caller that keeps to `limit` sees neither.
+size_t headimpact_add_exactly(const float *x, float limit, int64_t *high, int64_t *low, size_t n) {
 #pragma clang fp reassociate(off) contract(off)
   size_t refused = 0;
   for (size_t i = 0; i < n; i++) {
-    if (!(fabsf(x[i]) < 0x1p30f)) {
+    if (!(fabsf(x[i]) < limit && limit <= 0x1p30f)) {
       refused++;
       continue;
     }
     double scaled = (double)x[i] * 0x1p32;
     double whole = floor(scaled);
-    high[i] += (int64_t)whole;
-    low[i] += (int64_t)((scaled - whole) * 0x1p40);
+    high[i] = (int64_t)((uint64_t)high[i] + (uint64_t)(int64_t)whole);
+    low[i] = (int64_t)((uint64_t)low[i] + (uint64_t)(int64_t)((scaled - whole) * 0x1p40));
   }
   return refused;
 }
-
-// libgomp's own entry points: its team is the one that oneDNN, which links it, knows to be busy.
-extern void GOMP_parallel(void (*body)(void *), void *data, unsigned threads, unsigned flags);
-extern int omp_get_thread_num(void);
-extern void omp_set_num_threads(int);
-
-typedef struct {
-  void (*body)(void *, int);
-  void *context;
-} team_task;
-
-static void run_task(void *data) {
-  team_task *task = data;
-  task->body(task->context, omp_get_thread_num());
-}
-
-void headimpact_parallel(unsigned threads, void (*body)(void *context, int thread), void *context) {
-  if (threads <= 1) {
-    body(context, 0);
-    return;
-  }
-  team_task task = {body, context};
-  GOMP_parallel(run_task, &task, threads, 0);
-}
-
-void headimpact_set_threads(int threads) { omp_set_num_threads(threads); }

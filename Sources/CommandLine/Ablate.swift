@@ -107,6 +107,7 @@ struct Ablate: ParsableCommand {
       ablations: ablations)
     c.scoredModelSHA256 = scoredModelSHA256
     c.adapter = loaded.adapter.map(fileURL)
+    c.chatTemplate = loaded.chatTemplate.url
     c.annotations = annotations.map(fileURL)
     c.prompt = prompt
     c.precision = running.precision

@@ -17,7 +17,7 @@ struct Attend: ParsableCommand {
       """)
 
   @OptionGroup var loaded: ModelOptions
-  @Option(help: ArgumentHelp("A picture, JPEG or PNG.", valueName: "file"))
+  @Option(help: ArgumentHelp("A picture: JPEG, PNG, WebP, TIFF, GIF or BMP.", valueName: "file"))
   var image: String?
   @Option(help: "What is said of it (default, of an annotation: its description).")
   var text: String?
@@ -131,6 +131,7 @@ struct Attend: ParsableCommand {
       model: fileURL(loaded.model), subject: try subject(), heads: heads, output: fileURL(output))
     c.scoredModelSHA256 = scoredModelSHA256
     c.adapter = loaded.adapter.map(fileURL)
+    c.chatTemplate = loaded.chatTemplate.url
     c.prompt = prompt
     c.precision = precision
     c.options.coverage = coverage

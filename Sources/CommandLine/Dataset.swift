@@ -35,6 +35,7 @@ struct DatasetBuild: ParsableCommand {
   var output: String
   @Option(help: ArgumentHelp("A model folder: says which visual tokens an object covers.", valueName: "dir"))
   var model: String?
+  @OptionGroup var chatTemplate: ChatTemplateOption
   @Option(help: ArgumentHelp("The least share of its image that an object covers.", valueName: "share"))
   var minArea = 0.05
   @Option(help: ArgumentHelp("The largest share of its image that an object covers.", valueName: "share"))
@@ -60,7 +61,7 @@ struct DatasetBuild: ParsableCommand {
   var prompt = JobDefaults.prompt
   @Option(help: "The type of the operands of that model's matrix products.")
   var precision = Precision.bf16
-  @Option(help: ArgumentHelp("Threads of each rank (default: the node's cores over its ranks).", valueName: "n"))
+  @Option(help: ArgumentHelp("Threads of each rank (default: its part of the cores that it may use).", valueName: "n"))
   var threads: Int?
   @Flag(help: "Go on where a run with --describe model was stopped.")
   var resume = false
@@ -80,6 +81,7 @@ struct DatasetBuild: ParsableCommand {
     var c = DatasetBuildConfiguration(instances: fileURL(instances), images: fileURL(images), output: fileURL(output))
     c.captions = captions.map(fileURL)
     c.model = model.map(fileURL)
+    c.chatTemplate = chatTemplate.url
     c.rules.minArea = minArea
     c.rules.maxArea = maxArea
     c.rules.minTokens = minTokens
@@ -134,6 +136,7 @@ struct DatasetPreviewCommand: ParsableCommand {
   var images: String
   @Option(help: ArgumentHelp("A model folder: says what the visual tokens are.", valueName: "dir"))
   var model: String?
+  @OptionGroup var chatTemplate: ChatTemplateOption
   @Option(help: ArgumentHelp("The folder to make.", valueName: "dir"))
   var output: String
   @Option(help: ArgumentHelp("Show only the first samples, by annotation id.", valueName: "n"))
@@ -143,8 +146,8 @@ struct DatasetPreviewCommand: ParsableCommand {
 
   func run() throws {
     let summary = try DatasetPreview(
-      dataset: fileURL(dataset), images: fileURL(images), model: model.map(fileURL), output: fileURL(output),
-      limit: limit
+      dataset: fileURL(dataset), images: fileURL(images), model: model.map(fileURL),
+      chatTemplate: chatTemplate.url, output: fileURL(output), limit: limit
     ).run()
     switch format {
     case .json: print(try jsonText(summary))
@@ -182,6 +185,7 @@ struct DatasetCheckCommand: ParsableCommand {
       }
       let state = report.findings.isEmpty ? "nothing is wrong" : "\(report.findings.count) things are wrong"
       print("\(report.annotations) annotations of \(report.images) images: \(state)")
+      if let warning = TurnedPictures.warning(count: report.turned) { print("warning: \(warning)") }
     }
     if !report.findings.isEmpty { throw ExitCode.failure }
   }

@@ -11,6 +11,7 @@ struct Doctor: ParsableCommand {
 
   @Option(help: ArgumentHelp("A model folder to check and to estimate for.", valueName: "dir"))
   var model: String?
+  @OptionGroup var chatTemplate: ChatTemplateOption
   @Option(help: ArgumentHelp("A key-object dataset to estimate for; needs --model.", valueName: "file"))
   var dataset: String?
   @Option(help: ArgumentHelp("Ranks on this machine.", valueName: "n"))
@@ -21,7 +22,7 @@ struct Doctor: ParsableCommand {
   var prompt = JobDefaults.prompt
   @Option(help: ArgumentHelp("Estimate for the first samples only.", valueName: "n"))
   var limit: Int?
-  @Option(help: ArgumentHelp("Threads of each rank (default: the cores over the ranks).", valueName: "n"))
+  @Option(help: ArgumentHelp("Threads of each rank (default: the cores that this process may use, over the ranks).", valueName: "n"))
   var threads: Int?
   @Option(help: "How the result is printed.")
   var format = OutputFormat.table
@@ -34,7 +35,8 @@ struct Doctor: ParsableCommand {
 
   func run() throws {
     let diagnosis = try Diagnosis(
-      model: model.map(fileURL), dataset: dataset.map(fileURL), ranks: ranks, threads: threads, precision: precision,
+      model: model.map(fileURL), chatTemplate: chatTemplate.url, dataset: dataset.map(fileURL), ranks: ranks,
+      threads: threads, precision: precision,
       prompt: prompt, limit: limit)
     switch format {
     case .json: print(try jsonText(diagnosis))

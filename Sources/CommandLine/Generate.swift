@@ -36,6 +36,11 @@ struct Generate: ParsableCommand {
   var temperature = 0.0
   @Option(help: ArgumentHelp("Draw among the likeliest tokens that have this probability together.", valueName: "p"))
   var topP = 1.0
+  @Option(
+    help: ArgumentHelp(
+      "Divide scores of tokens that have been seen by this, 1 for none (default: the model's generation_config.json).",
+      valueName: "x"))
+  var repetitionPenalty: Double?
   @Option(help: ArgumentHelp("Sequences followed at a time (beam search).", valueName: "n"))
   var beams = 1
   @Option(help: "Seed of what is drawn.")
@@ -50,6 +55,7 @@ struct Generate: ParsableCommand {
     var c = GenerateConfiguration(
       model: fileURL(loaded.model), dataset: fileURL(dataset), images: fileURL(images), output: fileURL(output))
     c.adapter = loaded.adapter.map(fileURL)
+    c.chatTemplate = loaded.chatTemplate.url
     c.objects = objects
     c.prompt = prompt
     c.precision = running.precision
@@ -57,6 +63,7 @@ struct Generate: ParsableCommand {
     c.decoding.maxNewTokens = maxNewTokens
     c.decoding.temperature = temperature
     c.decoding.topP = topP
+    c.decoding.repetitionPenalty = repetitionPenalty
     c.decoding.beams = beams
     c.decoding.seed = seed
     c.threads = running.threads

@@ -1,6 +1,18 @@
 import ArgumentParser
+import Foundation
 import Jobs
 import TensorCore
+
+/// What takes the place of a model folder's chat template.
+struct ChatTemplateOption: ParsableArguments {
+  @Option(
+    name: .customLong("chat-template"),
+    help: ArgumentHelp(
+      "A chat template (Jinja, or JSON with chat_template) instead of the model folder's own.", valueName: "file"))
+  var file: String?
+
+  var url: URL? { file.map(fileURL) }
+}
 
 /// The model that a verb runs.
 struct ModelOptions: ParsableArguments {
@@ -8,13 +20,14 @@ struct ModelOptions: ParsableArguments {
   var model: String
   @Option(help: ArgumentHelp("A PEFT adapter to put on the model.", valueName: "dir"))
   var adapter: String?
+  @OptionGroup var chatTemplate: ChatTemplateOption
 }
 
 /// How a run computes that keeps a journal.
 struct RunOptions: ParsableArguments {
   @Option(help: "The type of the operands of matrix products; all else is float32.")
   var precision = Precision.bf16
-  @Option(help: ArgumentHelp("Threads of each rank (default: the node's cores over its ranks).", valueName: "n"))
+  @Option(help: ArgumentHelp("Threads of each rank (default: its part of the cores that it may use).", valueName: "n"))
   var threads: Int?
   @Flag(help: "Go on from the journal of a run that was stopped.")
   var resume = false

@@ -21,6 +21,7 @@ struct Score: ParsableCommand {
   var model: String
   @Option(help: ArgumentHelp("A PEFT adapter to put on the model before it is scored.", valueName: "dir"))
   var adapter: String?
+  @OptionGroup var chatTemplate: ChatTemplateOption
   @Option(
     help: ArgumentHelp("A key-object dataset: COCO's schema, with a description in each annotation.", valueName: "file")
   )
@@ -79,6 +80,7 @@ struct Score: ParsableCommand {
     var configuration = ScoreConfiguration(
       model: fileURL(model), dataset: fileURL(dataset), images: fileURL(images), output: fileURL(output))
     configuration.adapter = adapter.map(fileURL)
+    configuration.chatTemplate = chatTemplate.url
     configuration.prompt = prompt
     configuration.precision = running.precision
     configuration.limit = limit

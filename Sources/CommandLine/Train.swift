@@ -21,6 +21,7 @@ struct Train: ParsableCommand {
 
   @Option(help: ArgumentHelp("A model folder as published on the Hugging Face Hub.", valueName: "dir"))
   var model: String
+  @OptionGroup var chatTemplate: ChatTemplateOption
   @Option(
     help: ArgumentHelp(
       "What to train on: a key-object dataset, COCO captions, or VQA v2 questions with --annotations.",
@@ -119,7 +120,7 @@ struct Train: ParsableCommand {
   @Flag(name: .customLong("no-cache"), help: "Compute that anew every time: slower, with the same losses.")
   var noCache = false
 
-  @Option(help: ArgumentHelp("Threads of each rank (default: the node's cores over its ranks).", valueName: "n"))
+  @Option(help: ArgumentHelp("Threads of each rank (default: its part of the cores that it may use).", valueName: "n"))
   var threads: Int?
   @OptionGroup var skipping: SkipOptions
   @Flag(help: "Stop at an example that can't be used, instead of skipping it.")
@@ -168,6 +169,7 @@ struct Train: ParsableCommand {
   private func trainConfiguration() throws -> TrainConfiguration {
     var c = TrainConfiguration(
       model: fileURL(model), dataset: fileURL(dataset), images: fileURL(images), output: fileURL(output))
+    c.chatTemplate = chatTemplate.url
     c.annotations = annotations.map(fileURL)
     c.prompt = prompt
     c.precision = precision

@@ -38,7 +38,8 @@ public struct EvaluationRun: Sendable {
   private func evaluateCaptions(_ references: CaptionReferences, _ meteor: MeteorJar?) throws -> EvaluationReport {
     let sources = try read(.captions)
     let texts = try PairedTexts(
-      references.images.map(\.id), others: references.silent, of: references.name, sources, what: "image", isPartial: isPartial)
+      references.images.map(\.id), others: references.silent, unreadable: references.unreadable,
+      of: references.name, sources, what: "image", isPartial: isPartial)
     let images = texts.kept.map { references.images[$0] }
     let evaluator = try CaptionEvaluator(CaptionReferences(name: references.name, images: images))
     let evaluations = try texts.texts.map { try evaluator.evaluate($0, meteor: meteor) }
@@ -46,7 +47,7 @@ public struct EvaluationRun: Sendable {
     var report = EvaluationReport(
       warnings: references.problems.warnings()
         + [
-          silent == 0 ? nil : "\(silent) images of \(references.name) have no caption that can be read and are left out",
+          silent == 0 ? nil : "\(silent) images of \(references.name) have no caption and are left out",
           texts.warning, evaluator.warning,
         ])
     report.captions = evaluations.first
@@ -61,7 +62,8 @@ public struct EvaluationRun: Sendable {
   private func evaluateAnswers(_ questions: AnsweredQuestions, _ dialect: VQADialect) throws -> EvaluationReport {
     let sources = try read(.questions)
     let texts = try PairedTexts(
-      questions.questions.map(\.id), others: questions.unannotated, of: questions.name, sources, what: "question", isPartial: isPartial)
+      questions.questions.map(\.id), others: questions.unannotated, unreadable: questions.unreadable,
+      of: questions.name, sources, what: "question", isPartial: isPartial)
     let evaluator = try VQAEvaluator(
       AnsweredQuestions(name: questions.name, questions: texts.kept.map { questions.questions[$0] }), dialect: dialect)
     let evaluations = try texts.texts.map { try evaluator.evaluate($0) }

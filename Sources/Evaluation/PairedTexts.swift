@@ -13,18 +13,20 @@ struct PairedTexts {
 
   /// - Parameters:
   ///   - ids: the images or questions of the file `name` with which texts can be compared.
+  ///   - unreadable: those of which the file has something that can't be read; results of them are left out.
   ///   - others: those that it has nothing to compare with. A result of one is refused, as VQA's own program does; a partial
   ///     evaluation leaves it out.
   ///   - what: "image" or "question".
   ///   - isPartial: whether those without a text are left out.
   /// - Throws: `EvaluationError` where a result is of none of them, or one has no result.
   init(
-    _ ids: [Int64], others: [Int64] = [], of name: String, _ results: [GeneratedTexts], what: String, isPartial: Bool
+    _ ids: [Int64], others: [Int64] = [], unreadable: [Int64] = [], of name: String, _ results: [GeneratedTexts], what: String, isPartial: Bool
   ) throws {
     let known = Set(ids)
     let silent = Set(others)
+    let odd = Set(unreadable)
     let found = try results.map { result in
-      let foreign = result.entries.filter { !known.contains($0.id) && !silent.contains($0.id) }
+      let foreign = result.entries.filter { !known.contains($0.id) && !silent.contains($0.id) && !odd.contains($0.id) }
       guard foreign.isEmpty else {
         throw EvaluationError(
           "\(result.name): has \(foreign.count) results of no \(what) of \(name): \(Self.some(foreign.map(\.id)))")

@@ -22,7 +22,8 @@ struct ArmBudget: Sendable, Equatable {
   static func all(of arms: [ArmLayers], _ configuration: ExperimentConfiguration) throws -> [Arm: ArmBudget] {
     let folder = fileURL(configuration.model)
     let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: 1))
-    let model = try ModelRegistry.load(folder: folder, context: context)
+    let model = try ModelRegistry.load(
+      folder: folder, chatTemplate: configuration.chatTemplate.map(fileURL), context: context)
     let parameters = try TrainingJob.modelParameters(folder)
     let train = configuration.train
     func trained(_ arm: ArmLayers, rank: Int) throws -> Int {
@@ -49,6 +50,7 @@ struct ArmBudget: Sendable, Equatable {
       model: fileURL(experiment.model), dataset: nowhere,
       images: nowhere, output: nowhere)
     let train = experiment.train
+    c.chatTemplate = experiment.chatTemplate.map(fileURL)
     c.prompt = experiment.prompt
     c.precision = experiment.precision
     c.layers = arm.heads.isEmpty ? arm.layers : nil

@@ -17,13 +17,20 @@ extension ExperimentConfiguration {
             ])
           }
         ),
-        ("model", model), ("precision", precision.rawValue), ("prompt", prompt), ("seed", seed), ("threads", threads),
+        ("model", model), ("chat_template", chatTemplate),
+        ("precision", precision.rawValue), ("prompt", prompt), ("seed", seed), ("threads", threads),
         ("allow_skips", number(allowSkips)),
         ("score", map(score.pairs)),
         ("select", map([("measure", select.measure.rawValue), ("layers", select.layers), ("heads", select.heads)])),
         ("tasks", map(tasks.map { ($0.kind.rawValue, try map($0.pairs)) })),
         ("arms", arms.map(\.name)), ("train", map(train.pairs)),
-        ("generate", map([("max_new_tokens", generate.maxNewTokens), ("beams", generate.beams)])),
+        (
+          "generate",
+          map([
+            ("max_new_tokens", generate.maxNewTokens), ("beams", generate.beams),
+            ("repetition_penalty", generate.repetitionPenalty.map(number)),
+          ])
+        ),
         ("evaluate", map([("resamples", evaluate.resamples)])),
         ("ablate", ablate.map { try map($0.source.pairs + [("heads", $0.heads), ("seeds", $0.seeds)]) }),
         ("score_after", scoreAfter.map(\.name)),

@@ -33,6 +33,7 @@ extension ExperimentConfiguration {
       throw root.wrong("model", "is missing: a model folder, or demonstration for the bundled one")
     }
     self.model = model
+    chatTemplate = try root.string("chat_template")
     precision = try root.choice("precision", Precision.self) ?? precision
     prompt = try root.string("prompt") ?? prompt
     seed = try root.integer("seed", atLeast: 0) ?? seed
@@ -217,6 +218,7 @@ extension ExperimentConfiguration.Generate {
     guard let map else { return }
     maxNewTokens = try map.integer("max_new_tokens") ?? maxNewTokens
     beams = try map.integer("beams") ?? beams
+    repetitionPenalty = try map.number("repetition_penalty")
     try map.finish()
   }
 }

@@ -13,6 +13,8 @@ public struct ExperimentConfiguration: Sendable, Equatable {
   /// Makes the bundled model and drawn scenes in the folder, and takes them where no other model or data is named.
   public var demonstration: Demonstration?
   public var model: String
+  /// Takes the place of the model folder's chat template.
+  public var chatTemplate: String?
   public var precision = Precision.bf16
   public var prompt = JobDefaults.prompt
   public var seed = 0
@@ -96,6 +98,8 @@ public struct ExperimentConfiguration: Sendable, Equatable {
   public struct Generate: Sendable, Equatable {
     public var maxNewTokens = 64
     public var beams = 1
+    /// nil for what the model's generation_config.json says.
+    public var repetitionPenalty: Double?
   }
 
   public struct Evaluate: Sendable, Equatable {

@@ -50,7 +50,7 @@ public struct ExperimentJob {
     try world.agree { if world.rank == 0 { try openFolder() } }
     let book = StepBook(folder: folder, total: steps, isQuiet: isQuiet, on: world)
     let data = try prepare(book)
-    let model = try world.agree { try SafetensorsCheckpoint(folder: fileURL(configuration.model)).headerDigest() }
+    let model = try world.agree { try modelDigest() }
     let scored = try score(book, data: data, model: model)
     let table = try world.agree { try HeadImpactFile.read(folder.headImpact).table }
     let arms = try world.agree { try checkDistinct(configuration.arms.map { try layers(of: $0, table) }) }
@@ -134,6 +134,7 @@ public struct ExperimentJob {
     var c = ScoreConfiguration(
       model: fileURL(configuration.model), dataset: fileURL(source.dataset), images: fileURL(source.images),
       output: output)
+    c.chatTemplate = configuration.chatTemplate.map(fileURL)
     c.prompt = configuration.prompt
     c.precision = configuration.precision
     c.limit = source.limit
@@ -143,6 +144,17 @@ public struct ExperimentJob {
     c.allowedSkips = configuration.allowSkips
     c.isQuiet = isQuiet
     return c
+  }
+
+  /// Of the weight files' headers and of whatever else in the model folder decides numbers.
+  ///
+  /// - Parameter generates: of texts too.
+  private func modelDigest(generates: Bool = false) throws -> String {
+    let folder = fileURL(configuration.model)
+    let files = try ModelFiles(
+      folder: folder, chatTemplate: configuration.chatTemplate.map(fileURL), generates: generates)
+    return ([("weights", try SafetensorsCheckpoint(folder: folder).headerDigest())] + files.parts)
+      .map { "\($0) \($1)" }.joined(separator: ", ")
   }
 
   /// A step of which too many samples were skipped stops the experiment: what follows would rest on the others alone.
@@ -242,6 +254,7 @@ public struct ExperimentJob {
     let cacheFolder = configuration.train.cacheFolder.map(fileURL) ?? folder.url
     // Half the memory for what all arms share, half for the arm's own.
     let shared = SharedPrefixes(layer: lowest, memoryLimit: memory / 2, folder: cacheFolder)
+    let speaking = try world.agree { try modelDigest(generates: true) }
     var results: [String] = []
     var trained: [Arm: String] = [:]
     for arm in arms {
@@ -262,7 +275,7 @@ public struct ExperimentJob {
       let output = folder.results(task.kind, arm.arm)
       let step = "generate \(name)"
       let inputs = configuration.generateInputs(
-        step: step, task.test, model: model, data: data[task.test], adapter: trained[arm.arm])
+        step: step, task.test, model: speaking, data: data[task.test], adapter: trained[arm.arm])
       results.append(
         try book.step(step, inputs: inputs, outputs: [output, RunFile.url(of: output)]) { resumes in
           var c = generating(task, output: output)
@@ -293,11 +306,13 @@ public struct ExperimentJob {
     var c = GenerateConfiguration(
       model: fileURL(configuration.model), dataset: fileURL(task.test.dataset), images: fileURL(task.test.images),
       output: output)
+    c.chatTemplate = configuration.chatTemplate.map(fileURL)
     c.prompt = configuration.prompt
     c.precision = configuration.precision
     c.limit = task.test.limit
     c.decoding.maxNewTokens = configuration.generate.maxNewTokens
     c.decoding.beams = configuration.generate.beams
+    c.decoding.repetitionPenalty = configuration.generate.repetitionPenalty
     c.decoding.seed = UInt64(configuration.seed)
     c.threads = configuration.threads
     c.allowedSkips = configuration.allowSkips
@@ -336,6 +351,7 @@ public struct ExperimentJob {
           table, measure: configuration.select.measure, count: ablate.heads, randomSeeds: ablate.seeds.map(UInt64.init))
       )
       c.annotations = ablate.source.annotations.map(fileURL)
+      c.chatTemplate = configuration.chatTemplate.map(fileURL)
       c.prompt = configuration.prompt
       c.precision = configuration.precision
       c.limit = ablate.source.limit

@@ -89,7 +89,10 @@ extension ExperimentConfiguration {
     StepInputs(
       step: step,
       [("model", model), ("adapter", adapter ?? "none")] + parts(of: source, data: data) + common
-        + [("max_new_tokens", "\(generate.maxNewTokens)"), ("beams", "\(generate.beams)")])
+        + [
+          ("max_new_tokens", "\(generate.maxNewTokens)"), ("beams", "\(generate.beams)"),
+          ("repetition_penalty", generate.repetitionPenalty.map { "\($0)" } ?? "the model's"),
+        ])
   }
 
   /// - Parameter results: the fingerprints of the arms' results, in their order; `references` the digests of what they are

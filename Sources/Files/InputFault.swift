@@ -25,15 +25,27 @@ public struct EnvironmentFault: Error, CustomStringConvertible, Equatable, Senda
 /// A file that is not there, in a folder that is and holds others.
 public struct MissingFile: ContentFault, CustomStringConvertible, Equatable, Sendable {
   public let path: String
-  public var description: String { "\(path): there is no such file" }
+  /// What the name is a link to; nil where it is none.
+  public let linkTarget: String?
+  public var description: String { "\(path): \(reason)" }
 
-  public init(path: String) { self.path = path }
+  /// What is wrong, without the name.
+  public var reason: String {
+    guard let linkTarget else { return "there is no such file" }
+    return "is a link to \(linkTarget), which isn't there: was a download interrupted, or the link's target moved?"
+  }
+
+  public init(path: String, linkTarget: String? = nil) {
+    self.path = path
+    self.linkTarget = linkTarget
+  }
 }
 
 /// A folder where a file is expected: whoever gives its name means something else.
 public struct FolderForFile: ContentFault, CustomStringConvertible, Equatable, Sendable {
   public let path: String
-  public var description: String { "\(path): is a folder; it can't be read as a file" }
+  public var description: String { "\(path): \(reason)" }
+  public var reason: String { "is a folder; it can't be read as a file" }
 
   public init(path: String) { self.path = path }
 }

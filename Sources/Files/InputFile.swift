@@ -44,10 +44,22 @@ public enum InputFile {
 
   /// Why a file can't be opened: its own absence, or the environment's fault.
   static func fault(opening url: URL, code: Int32) -> any Error {
-    if code == ENOENT || code == ENOTDIR, isFolderWithContents(url.deletingLastPathComponent()) {
-      return MissingFile(path: url.path)
+    let fault = EnvironmentFault(path: url.path, operation: "opened", code: code)
+    guard code == ENOENT || code == ENOTDIR, isFolderWithContents(url.deletingLastPathComponent()) else { return fault }
+    guard let target = linkTarget(of: url) else { return MissingFile(path: url.path) }
+    // A link into a file system that is not mounted says nothing of the file.
+    let place = URL(fileURLWithPath: target, relativeTo: url.deletingLastPathComponent()).deletingLastPathComponent()
+    return isFolderWithContents(place) || !target.hasPrefix("/")
+      ? MissingFile(path: url.path, linkTarget: target) : fault
+  }
+
+  /// What a symbolic link holds; nil where the name is none.
+  public static func linkTarget(of url: URL) -> String? {
+    var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+    let count = buffer.withUnsafeMutableBytes { bytes in
+      bytes.baseAddress.map { readlink(url.path, $0.assumingMemoryBound(to: CChar.self), bytes.count) } ?? -1
     }
-    return EnvironmentFault(path: url.path, operation: "opened", code: code)
+    return count < 0 ? nil : String(decoding: buffer[..<count], as: UTF8.self)
   }
 
   /// An empty folder is where nothing is mounted, more often than not.

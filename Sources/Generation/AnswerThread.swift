@@ -28,21 +28,35 @@ struct CachePlan {
 }
 
 /// The choice of one answer's tokens, step by step: one sequence, or a beam search.
-enum AnswerSearch {
-  case single(DecodingOptions, stopTokens: Set<Int32>, example: Int64, tokens: [Int32])
-  case beams(BeamSearch)
+struct AnswerSearch {
+  private enum State {
+    case single([Int32])
+    case beams(BeamSearch)
+  }
 
-  init(_ options: DecodingOptions, stopTokens: Set<Int32>, example: Int64) {
-    self =
+  private let options: DecodingOptions
+  private let stopTokens: Set<Int32>
+  private let example: Int64
+  private let penalty: RepetitionPenalty?
+  private var state: State
+
+  init(
+    _ options: DecodingOptions, stopTokens: Set<Int32>, example: Int64, penalty: RepetitionPenalty? = nil
+  ) {
+    self.options = options
+    self.stopTokens = stopTokens
+    self.example = example
+    self.penalty = penalty
+    state =
       options.beams == 1
-      ? .single(options, stopTokens: stopTokens, example: example, tokens: [])
+      ? .single([])
       : .beams(BeamSearch(beams: options.beams, stopTokens: stopTokens, maxNewTokens: options.maxNewTokens))
   }
 
   /// The answer, with the stop token that ends it, if one does.
   var best: [Int32] {
-    switch self {
-    case .single(_, _, _, let tokens): tokens
+    switch state {
+    case .single(let tokens): tokens
     case .beams(let search): search.best
     }
   }
@@ -53,20 +67,32 @@ enum AnswerSearch {
   ///   gave them; for the first step, of the question alone.
   /// - Returns: the sequences that go on, and which of the last step's each grows from; none where the answer is found.
   mutating func advance(_ logits: [ArraySlice<Float>]) -> [(parent: Int, tokens: [Int32])] {
-    switch self {
-    case .single(let options, let stopTokens, let example, var tokens):
+    switch state {
+    case .single(var tokens):
+      var scores = logits[0]
+      if let penalty {
+        var penalized = Array(scores)
+        penalty.apply(to: &penalized, after: tokens)
+        scores = penalized[...]
+      }
       let token =
         options.temperature == 0
-        ? TokenChoice.greedy(logits[0])
+        ? TokenChoice.greedy(scores)
         : TokenChoice.sample(
-          logits[0], temperature: options.temperature, topP: options.topP,
+          scores, temperature: options.temperature, topP: options.topP,
           unit: TokenChoice.unit(seed: options.seed, example: example, step: tokens.count))
       tokens.append(token)
-      self = .single(options, stopTokens: stopTokens, example: example, tokens: tokens)
+      state = .single(tokens)
       return stopTokens.contains(token) || tokens.count == options.maxNewTokens ? [] : [(0, tokens)]
     case .beams(var search):
-      search.advance(logits.map(TokenChoice.logSoftmax))
-      self = .beams(search)
+      // transformers' beam search penalizes log-probabilities, and doesn't make them sum to 1 again.
+      search.advance(
+        zip(logits, search.running).map { logits, beam in
+          var scores = TokenChoice.logSoftmax(logits)
+          penalty?.apply(to: &scores, after: beam.tokens)
+          return scores
+        })
+      state = .beams(search)
       return search.isDone ? [] : search.running.map { ($0.parent, $0.tokens) }
     }
   }

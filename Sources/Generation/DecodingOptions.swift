@@ -7,6 +7,8 @@ public struct DecodingOptions: Sendable, Equatable {
   public var temperature = 0.0
   /// Draws among the likeliest tokens that have this probability together.
   public var topP = 1.0
+  /// What scores of tokens that have been seen are divided by; nil for what the model's generation_config.json says.
+  public var repetitionPenalty: Double?
   /// Sequences that are followed at a time.
   public var beams = 1
   public var seed: UInt64 = 0
@@ -22,6 +24,9 @@ public struct DecodingOptions: Sendable, Equatable {
       throw JobError("--temperature is \(temperature); it must be a number from 0 (the likeliest token)")
     }
     guard topP > 0, topP <= 1 else { throw JobError("--top-p is \(topP); it must be above 0 and at most 1") }
+    if let penalty = repetitionPenalty, !(1e-6...1e6).contains(penalty) {
+      throw JobError("--repetition-penalty is \(penalty); it must be in 0.000001...1000000 (1: none)")
+    }
     guard (1...64).contains(beams) else { throw JobError("--beams is \(beams); it must be in 1...64") }
     guard beams == 1 || temperature == 0 else { throw JobError("--beams and --temperature don't go together") }
   }

@@ -8,6 +8,8 @@ public struct GenerateConfiguration: Sendable {
   public var model: URL
   /// A PEFT adapter of it.
   public var adapter: URL?
+  /// Takes the place of the model folder's chat template.
+  public var chatTemplate: URL?
   /// A key-object dataset, COCO captions, or VQA v2 questions.
   public var dataset: URL
   public var images: URL

@@ -43,12 +43,13 @@ public struct GenerationJob {
       resumes: configuration.resumes, validate: configuration.validate)
     let json = try world.readForAll(configuration.dataset)
     let files = try world.listForAll(configuration.images)
-    let threads = configuration.threads ?? JobDefaults.threads(localRanks: world.localSize)
+    let threads = try JobDefaults.threads(configuration.threads, on: world)
     let (model, dataset, identity) = try world.agree { () -> (any VisionLanguageModel, ImageTextDataset, RunIdentity) in
       let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
-      let model = try ModelRegistry.load(folder: configuration.model, context: context)
+      let model = try ModelRegistry.load(
+        folder: configuration.model, chatTemplate: configuration.chatTemplate, context: context)
       if let folder = configuration.adapter {
-        model.decoder.adapter = try PEFTAdapter.load(folder: folder, for: model)
+        model.apply(try PEFTAdapter.load(folder: folder, for: model))
       }
       let name = configuration.dataset.path
       let texts = try ImageTextDataset(json: json, name: name) { files }
@@ -56,6 +57,7 @@ public struct GenerationJob {
       return (model, dataset, try self.identity(of: model, json))
     }
     try world.agree(on: identity)
+    world.tell(model.remarks.general + model.chat.remarks(onAdapter: configuration.adapter) + model.remarks.generating)
     let units = GenerationUnit.units(of: dataset, limit: configuration.limit)
     guard !units.isEmpty else { throw JobError("\(configuration.dataset.path): has no image to describe") }
     if isFinished {
@@ -189,16 +191,20 @@ public struct GenerationJob {
   private func identity(of model: any VisionLanguageModel, _ json: [UInt8]) throws -> RunIdentity {
     let c = configuration
     let adapter = try c.adapter.map(PEFTAdapter.digest)
-    return RunIdentity([
-      ("program version", JobDefaults.programVersion), ("model type", type(of: model).modelType),
-      ("model (SHA-256)", try SafetensorsCheckpoint(folder: c.model).headerDigest()),
-      ("adapter (SHA-256)", adapter ?? "none"),
-      ("dataset (SHA-256)", try json.withUnsafeBytes { try SHA256.hex(of: $0) }), ("--prompt", c.prompt),
-      ("--objects", c.objects?.rawValue ?? "none"), ("--precision", c.precision.rawValue),
-      ("--limit", c.limit.map(String.init) ?? "none"),
-      ("--max-new-tokens", "\(c.decoding.maxNewTokens)"), ("--temperature", "\(c.decoding.temperature)"),
-      ("--top-p", "\(c.decoding.topP)"), ("--beams", "\(c.decoding.beams)"), ("--seed", "\(c.decoding.seed)"),
-    ])
+    let files = try ModelFiles(folder: c.model, chatTemplate: c.chatTemplate, generates: true).parts
+    let penalty = c.decoding.repetitionPenalty ?? model.generation.repetitionPenalty
+    return RunIdentity(
+      files + [
+        ("program version", JobDefaults.programVersion), ("model type", type(of: model).modelType),
+        ("model (SHA-256)", try SafetensorsCheckpoint(folder: c.model).headerDigest()),
+        ("adapter (SHA-256)", adapter ?? "none"),
+        ("dataset (SHA-256)", try json.withUnsafeBytes { try SHA256.hex(of: $0) }), ("--prompt", c.prompt),
+        ("--objects", c.objects?.rawValue ?? "none"), ("--precision", c.precision.rawValue),
+        ("--limit", c.limit.map(String.init) ?? "none"),
+        ("--max-new-tokens", "\(c.decoding.maxNewTokens)"), ("--temperature", "\(c.decoding.temperature)"),
+        ("--top-p", "\(c.decoding.topP)"), ("--beams", "\(c.decoding.beams)"),
+        ("--repetition-penalty", "\(penalty)"), ("--seed", "\(c.decoding.seed)"),
+      ])
   }
 
   private func openJournal(_ identity: RunIdentity, visit: (GenerationResult) -> Void) throws -> Journal {

@@ -28,12 +28,14 @@ final class TextGenerator {
 
   private let model: any VisionLanguageModel
   private let options: DecodingOptions
+  private let repetitionPenalty: Double
   private let cache = KeyValueCache()
   private var hidden = AlignedBuffer<Float>()
 
   init(_ model: any VisionLanguageModel, options: DecodingOptions) {
     self.model = model
     self.options = options
+    repetitionPenalty = options.repetitionPenalty ?? model.generation.repetitionPenalty
   }
 
   func visualTokens(of image: RGBImage) throws -> Int {
@@ -85,8 +87,10 @@ final class TextGenerator {
     var threads = requests.enumerated().map { index, request in
       AnswerThread(
         request.tokens, angles: angles(of: request.tokens, visual),
-        search: AnswerSearch(options, stopTokens: model.stopTokens, example: request.id), rows: plan.ownRows[index],
-        slots: plan.slots(of: index))
+        search: AnswerSearch(
+          options, stopTokens: model.stopTokens, example: request.id,
+          penalty: RepetitionPenalty(repetitionPenalty, question: request.tokens.ids)),
+        rows: plan.ownRows[index], slots: plan.slots(of: index))
     }
     var logits = try prefill(threads, plan, cachedPrefix: cachedPrefix, visual: visual, taps: taps)
     while true {

@@ -17,6 +17,10 @@ extension HeadImpactFile {
         guard case .string(let value) = try file.attribute(name) else { throw wrong(name) }
         return value
       }
+      /// What files of older versions lack.
+      func optional(_ name: String) throws -> String? {
+        try file.attribute(name) == nil ? nil : try string(name)
+      }
       func integer(_ name: String) throws -> Int64 {
         guard case .integer(let value) = try file.attribute(name) else { throw wrong(name) }
         return value
@@ -37,11 +41,13 @@ extension HeadImpactFile {
       options.sinkFactor = try double("sink_factor")
       options.bootstrapResamples = Int(try integer("bootstrap_resamples"))
       options.seed = UInt64(bitPattern: try integer("seed"))
-      let adapter = try file.attribute("adapter_sha256") == nil ? nil : try string("adapter_sha256")
+      let adapter = try optional("adapter_sha256")
       let limit = Int(try integer("limit"))
       let identity = ScoreIdentity(
         programVersion: try string("program_version"), modelType: try string("model_type"),
         modelSHA256: try string("model_sha256"), adapterSHA256: adapter,
+        chatTemplateSHA256: try optional("chat_template_sha256") ?? "not recorded",
+        modelFiles: try optional("model_files_sha256") ?? "",
         datasetSHA256: try string("dataset_sha256"), prompt: try string("prompt"), precision: try string("precision"),
         limit: limit == 0 ? nil : limit, options: options, savesScores: try file.exists("/scores"))
       let count = try file.read("/skipped/id", as: Int64.self).values.count

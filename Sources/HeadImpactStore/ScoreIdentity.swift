@@ -7,6 +7,10 @@ public struct ScoreIdentity: Equatable, Sendable {
   public var modelSHA256: String
   /// As `PEFTAdapter.digest` has it; nil without an adapter.
   public var adapterSHA256: String?
+  /// Of the chat template's text.
+  public var chatTemplateSHA256: String
+  /// SHA-256 and name of each small file of the model folder, one a line.
+  public var modelFiles: String
   public var datasetSHA256: String
   public var prompt: String
   public var precision: String
@@ -15,13 +19,16 @@ public struct ScoreIdentity: Equatable, Sendable {
   public var savesScores: Bool
 
   public init(
-    programVersion: String, modelType: String, modelSHA256: String, adapterSHA256: String?, datasetSHA256: String,
-    prompt: String, precision: String, limit: Int?, options: HeadImpactOptions, savesScores: Bool
+    programVersion: String, modelType: String, modelSHA256: String, adapterSHA256: String?,
+    chatTemplateSHA256: String, modelFiles: String, datasetSHA256: String, prompt: String, precision: String,
+    limit: Int?, options: HeadImpactOptions, savesScores: Bool
   ) {
     self.programVersion = programVersion
     self.modelType = modelType
     self.modelSHA256 = modelSHA256
     self.adapterSHA256 = adapterSHA256
+    self.chatTemplateSHA256 = chatTemplateSHA256
+    self.modelFiles = modelFiles
     self.datasetSHA256 = datasetSHA256
     self.prompt = prompt
     self.precision = precision

@@ -1,23 +1,16 @@
 import CTurboJPEG
 
 /// Decodes with libjpeg-turbo's defaults (accurate integer DCT, smooth chroma upsampling), which are Pillow's.
-func decodeJPEG(_ bytes: [UInt8]) throws -> RGBImage {
-  let header: JPEGHeader
-  do {
-    header = try JPEGHeader(bytes)
-  } catch let error as HeaderEndsEarly {
-    throw ImageError(problem: error.description)
-  }
+func decodeJPEG(_ bytes: [UInt8]) throws -> [UInt8] {
+  let header = try JPEGHeader(bytes)
   // libjpeg would fill the missing part with grey and only warn.
   guard JPEGMarkers(bytes).contains(where: { $0.code == 0xd9 }) else {
     throw ImageError(problem: "the JPEG data ends before its end marker: the file is cut off")
   }
-  if header.components == 4 {
-    let inks = try decompress(bytes, header, format: TJPF_CMYK, channels: 4)
-    return RGBImage(width: header.width, height: header.height, pixels: rgb(fromInverted: inks))
-  }
-  let pixels = try decompress(bytes, header, format: TJPF_RGB, channels: 3)
-  return RGBImage(width: header.width, height: header.height, pixels: pixels)
+  guard header.components == 4 else { return try decompress(bytes, header, format: TJPF_RGB, channels: 3) }
+  var pixels = try decompress(bytes, header, format: TJPF_CMYK, channels: 4)
+  keepRGB(ofInverted: &pixels)
+  return pixels
 }
 
 private func decompress(_ bytes: [UInt8], _ header: JPEGHeader, format: TJPF, channels: Int) throws -> [UInt8] {
@@ -57,17 +50,24 @@ private func decompress(_ bytes: [UInt8], _ header: JPEGHeader, format: TJPF, ch
 /// Whether a warning of libjpeg's says that part of the picture is missing.
 private func isTruncation(_ warning: String) -> Bool { warning.lowercased().contains("premature end") }
 
-/// Pillow's conversion of CMYK, after undoing the inversion of Adobe's files, which it assumes of all.
-private func rgb(fromInverted inks: [UInt8]) -> [UInt8] {
-  [UInt8](unsafeUninitializedCapacity: inks.count / 4 * 3) { pixels, count in
-    for at in 0..<inks.count / 4 {
-      let white = Int(inks[4 * at + 3])
-      for channel in 0..<3 {
-        let product = (255 - Int(inks[4 * at + channel])) * white + 128
-        let ink = (product >> 8 + product) >> 8
-        pixels[3 * at + channel] = UInt8(Swift.max(0, white - ink))
-      }
+/// Pillow's conversion of CMYK, after undoing the inversion of Adobe's files, which it assumes of all. Where they lie: such a
+/// picture is large enough once.
+private func keepRGB(ofInverted inks: inout [UInt8]) {
+  let count = inks.count / 4
+  inks.withUnsafeMutableBufferPointer { pixels in
+    for at in 0..<count {
+      let (cyan, magenta, yellow) = (pixels[4 * at], pixels[4 * at + 1], pixels[4 * at + 2])
+      let white = pixels[4 * at + 3]
+      pixels[3 * at] = light(ink: 255 - cyan, white: white)
+      pixels[3 * at + 1] = light(ink: 255 - magenta, white: white)
+      pixels[3 * at + 2] = light(ink: 255 - yellow, white: white)
     }
-    count = pixels.count
   }
+  inks.removeLast(inks.count - 3 * count)
+}
+
+/// What of the light that black leaves, an ink leaves: Pillow's arithmetic.
+func light(ink: UInt8, white: UInt8) -> UInt8 {
+  let product = Int(ink) * Int(white) + 128
+  return UInt8(Swift.max(0, Int(white) - (product >> 8 + product) >> 8))
 }

@@ -44,58 +44,24 @@ struct PNGHeader {
 }
 
 /// Decodes to what Pillow makes of the file: palette applied, alpha and transparency dropped, no gamma.
-func decodePNG(_ bytes: [UInt8]) throws -> RGBImage {
-  let header: PNGHeader
-  do {
-    header = try PNGHeader(bytes)
-  } catch let error as HeaderEndsEarly {
-    throw ImageError(problem: error.description)
+func decodePNG(_ bytes: [UInt8]) throws -> [UInt8] {
+  let header = try PNGHeader(bytes)
+  // Deflate packs a byte into no less than 1/1032, so a short file can't have a large picture: nothing is allocated for it.
+  let bits = header.width * header.colour.samples * Int(header.bitDepth)
+  guard (bits + 7) / 8 * header.height <= 1032 * bytes.count else {
+    throw ImageError(
+      problem: "the PNG data is cut off: \(bytes.count) bytes can't hold \(header.width) x \(header.height) pixels")
   }
-  let samplesInRow = header.width * header.colour.samples
-  let bytesInRow = header.bitDepth == 16 ? 2 * samplesInRow : samplesInRow
-  var samples = [UInt8](repeating: 0, count: bytesInRow * header.height)
+  var pixels = [UInt8](repeating: 0, count: 3 * header.width * header.height)
   var png = ci_png()
-  let failed = samples.withUnsafeMutableBufferPointer { samples in
-    png.samples = samples.baseAddress
-    png.row_bytes = bytesInRow
+  let code = pixels.withUnsafeMutableBufferPointer { pixels in
+    png.rgb = pixels.baseAddress
+    png.width = UInt32(header.width)
     png.height = UInt32(header.height)
-    return ci_png_decode(bytes, bytes.count, &png) != 0
+    return ci_png_decode(bytes, bytes.count, &png)
   }
-  guard !failed else {
-    let message = withUnsafeBytes(of: png.message) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-    throw ImageError(problem: "the PNG data is corrupt or cut off: \(message)")
+  guard code == CI_OK else {
+    throw ImageError(problem: "the PNG data is corrupt or cut off: \(text(png.message))")
   }
-  let palette = withUnsafeBytes(of: png.palette) { [UInt8]($0) }
-  return RGBImage(width: header.width, height: header.height, pixels: rgb(samples, header, palette))
-}
-
-private func rgb(_ samples: [UInt8], _ header: PNGHeader, _ palette: [UInt8]) -> [UInt8] {
-  let pixels = header.width * header.height
-  if header.colour == .rgb && header.bitDepth == 8 { return samples }
-  return [UInt8](unsafeUninitializedCapacity: 3 * pixels) { rgb, count in
-    let stride = header.colour.samples * (header.bitDepth == 16 ? 2 : 1)
-    switch (header.colour, header.bitDepth) {
-    case (.palette, _):
-      for at in 0..<pixels {
-        for channel in 0..<3 { rgb[3 * at + channel] = palette[3 * Int(samples[at]) + channel] }
-      }
-    case (.grey, 16):
-      // Pillow keeps these as numbers and clips them at 255, where it halves every other 16-bit kind.
-      for at in 0..<pixels {
-        let value = samples[2 * at] == 0 ? samples[2 * at + 1] : 255
-        for channel in 0..<3 { rgb[3 * at + channel] = value }
-      }
-    case (.grey, _), (.greyAlpha, _):
-      let scale: UInt8 = header.bitDepth < 8 ? 255 / (1 << header.bitDepth - 1) : 1
-      for at in 0..<pixels {
-        for channel in 0..<3 { rgb[3 * at + channel] = samples[stride * at] &* scale }
-      }
-    case (.rgb, _), (.rgba, _):
-      let step = header.bitDepth == 16 ? 2 : 1
-      for at in 0..<pixels {
-        for channel in 0..<3 { rgb[3 * at + channel] = samples[stride * at + step * channel] }
-      }
-    }
-    count = rgb.count
-  }
+  return pixels
 }

@@ -1,35 +1,59 @@
-/// What a JPEG file's markers say, read without decoding.
+/// What a JPEG file's markers say before the coded data, read without decoding.
 struct JPEGHeader {
   let width: Int
   let height: Int
   let components: Int
+  let orientation: Orientation
+
+  private struct Frame {
+    let width: Int
+    let height: Int
+    let components: Int
+  }
 
   /// - Throws: `HeaderEndsEarly`, or `ImageError` for a picture that is not decoded.
   init(_ bytes: [UInt8]) throws {
     var markers = JPEGMarkers(bytes)
+    var frame: Frame?
+    var sources = OrientationSources()
     while let marker = markers.next() {
       switch marker.code {
       case 0xc4, 0xc8, 0xcc: continue  // tables, not frames
-      case 0xc0...0xcf:
-        let frame = marker.content
-        guard frame.count >= 6 else { throw HeaderEndsEarly() }
-        let at = frame.startIndex
-        height = Int(bytes[at + 1]) << 8 | Int(bytes[at + 2])
-        width = Int(bytes[at + 3]) << 8 | Int(bytes[at + 4])
-        components = Int(bytes[at + 5])
-        guard bytes[at] == 8 else {
-          throw ImageError(problem: "a JPEG file of \(bytes[at]) bits a sample: 8 are supported")
-        }
-        guard [1, 3, 4].contains(components) else {
-          throw ImageError(problem: "a JPEG file of \(components) components: 1, 3 and 4 are supported")
-        }
-        try checkImageSize(width: width, height: height)
+      case 0xc0...0xcf: frame = try frame ?? Self.frame(bytes[marker.content])
+      case 0xe1: Self.take(bytes[marker.content], into: &sources)
+      case 0xd9, 0xda:
+        guard let frame else { throw ImageError(problem: "the JPEG file has no frame header before its data") }
+        (width, height, components) = (frame.width, frame.height, frame.components)
+        orientation = sources.orientation
         return
-      case 0xd9, 0xda: throw ImageError(problem: "the JPEG file has no frame header before its data")
       default: continue
       }
     }
     throw HeaderEndsEarly()
+  }
+
+  private static func frame(_ content: ArraySlice<UInt8>) throws -> Frame {
+    guard content.count >= 6 else { throw HeaderEndsEarly() }
+    let at = content.startIndex
+    func integer(_ at: Int) -> Int { Int(content[at]) << 8 | Int(content[at + 1]) }
+    let frame = Frame(width: integer(at + 3), height: integer(at + 1), components: Int(content[at + 5]))
+    guard content[at] == 8 else {
+      throw ImageError(problem: "a JPEG file of \(content[at]) bits a sample: 8 are supported")
+    }
+    guard [1, 3, 4].contains(frame.components) else {
+      throw ImageError(problem: "a JPEG file of \(frame.components) components: 1, 3 and 4 are supported")
+    }
+    try checkImageSize(width: frame.width, height: frame.height)
+    return frame
+  }
+
+  /// An APP1 segment: EXIF data, which further segments go on with, or XMP.
+  private static func take(_ content: ArraySlice<UInt8>, into sources: inout OrientationSources) {
+    if content.starts(with: "Exif\0\0".utf8) {
+      sources.exif = (sources.exif ?? []) + content.dropFirst(sources.exif == nil ? 0 : 6)
+    } else if content.starts(with: "http://ns.adobe.com/xap/1.0/\0".utf8) {
+      sources.xmp = content.dropFirst(29)
+    }
   }
 }
 

@@ -3,11 +3,11 @@ import Foundation
 /// What every job takes where nothing else is said.
 public enum JobDefaults {
   public static let programVersion = "0.2.0"
-  /// The prompt of head-impact.md.
+  /// The prompt of docs/measures.md.
   public static let prompt = "Describe the main object in the image."
 
-  /// The node's cores over its ranks.
+  /// What this process may use of the node's cores, over the node's ranks.
   public static func threads(localRanks: Int) -> Int {
-    max(1, ProcessInfo.processInfo.activeProcessorCount / max(1, localRanks))
+    max(1, ProcessShare.current.cores / max(1, localRanks))
   }
 }

@@ -28,17 +28,35 @@ public enum JobInputs {
     return folder.appendingPathComponent(fileName)
   }
 
-  /// The picture of a dataset's image.
+  /// The picture of a dataset's image, upright.
   ///
-  /// - Parameter size: what the dataset says; nil where it says nothing.
-  /// - Throws: `SampleFault` where the picture has another size, or an image error.
-  public static func image(_ fileName: String, in folder: URL, size: (width: Int, height: Int)?) throws -> RGBImage {
-    let image = try decodeImage(contentsOf: try imageURL(fileName, in: folder))
-    if let size, (image.width, image.height) != size {
-      throw SampleFault(
-        "\(fileName) is \(image.width)x\(image.height) pixels; the dataset says \(size.width)x\(size.height)")
-    }
-    return image
+  /// - Parameters:
+  ///   - size: what the dataset says; nil where it says nothing.
+  ///   - turned: counts the picture where its file's orientation turned it.
+  /// - Throws: `SampleFault` where the picture has another size; as `decodePicture(contentsOf:)`.
+  public static func image(
+    _ fileName: String, in folder: URL, size: (width: Int, height: Int)?, turned: TurnedPictures? = nil
+  ) throws -> RGBImage {
+    let picture = try decodePicture(contentsOf: try imageURL(fileName, in: folder))
+    try check(picture.header, of: fileName, size: size)
+    turned?.note(picture.header)
+    return picture.image
+  }
+
+  /// The size of a dataset's image when upright, from its file's header.
+  ///
+  /// - Throws: as `image(_:in:size:turned:)`.
+  public static func imageSize(
+    _ fileName: String, in folder: URL, size: (width: Int, height: Int)?
+  ) throws -> (width: Int, height: Int) {
+    let header = try PictureHeader(contentsOf: try imageURL(fileName, in: folder))
+    try check(header, of: fileName, size: size)
+    return (header.width, header.height)
+  }
+
+  private static func check(_ header: PictureHeader, of name: String, size: (width: Int, height: Int)?) throws {
+    guard let size, let problem = header.problem(named: name, statedSize: size) else { return }
+    throw SampleFault(problem)
   }
 
   /// - Throws: `JobError` where the folder that an output goes to isn't there or can't be written to.

@@ -9,12 +9,13 @@ extension ComputeContext {
   /// - Parameters:
   ///   - spans: without shared keys; no key belongs to two of them.
   ///   - dKeys, dValues: rows that no query sees become 0.
+  /// - Throws: where oneDNN has no memory for its scratch.
   public func attendBack(
     _ dOutput: UnsafePointer<Float>, queries: UnsafePointer<Float>, keys: UnsafePointer<Float>,
     values: UnsafePointer<Float>, dQueries: UnsafeMutablePointer<Float>, dKeys: UnsafeMutablePointer<Float>,
     dValues: UnsafeMutablePointer<Float>, keyRows: Int, spans: [AttentionSpan], shape: AttentionShape,
     scratch: inout AlignedBuffer<Float>
-  ) {
+  ) throws(OneDNNError) {
     precondition(spans.allSatisfy { $0.sharedKeys == 0 })
     let spans = spans.filter { !$0.queries.isEmpty }
     let largest = spans.map { Self.backwardRows($0) * $0.ownKeys.count }.max() ?? 0
@@ -26,7 +27,7 @@ extension ComputeContext {
     let headValues = headKeys + shape.heads * perHead
     headKeys.update(repeating: 0, count: 2 * shape.heads * perHead)
     let work = spans.reduce(0) { $0 + $1.queries.count * $1.ownKeys.count * shape.queryWidth }
-    team.forEach(spans.count * shape.heads, work: work) { task, thread in
+    try team.forEach(spans.count * shape.heads, work: work) { task, thread throws(OneDNNError) in
       let span = spans[task / shape.heads]
       let head = task % shape.heads
       let problem = AttentionBackProblem(
@@ -36,7 +37,7 @@ extension ComputeContext {
       let weights = blocks + thread * 2 * largest
       for first in stride(from: span.queries.lowerBound, to: span.queries.upperBound, by: step) {
         let rows = first..<min(first + step, span.queries.upperBound)
-        problem.compute(rows, of: span, head: head, weights: weights, gradients: weights + largest)
+        try problem.compute(rows, of: span, head: head, weights: weights, gradients: weights + largest)
       }
     }
     let group = shape.heads / shape.keyValueHeads
@@ -77,7 +78,7 @@ private struct AttentionBackProblem {
   func compute(
     _ rows: Range<Int>, of span: AttentionSpan, head: Int, weights: UnsafeMutablePointer<Float>,
     gradients: UnsafeMutablePointer<Float>
-  ) {
+  ) throws(OneDNNError) {
     let depth = shape.headDim
     let width = span.ownVisible(to: rows.upperBound - 1)
     let firstKey = span.ownKeys.lowerBound
@@ -85,10 +86,10 @@ private struct AttentionBackProblem {
     let key = firstKey * shape.keyValueWidth + head / (shape.heads / shape.keyValueHeads) * depth
     let scale = 1 / Float(depth).squareRoot()
 
-    multiplySerially(
+    try multiplySerially(
       queries + query, stride: shape.queryWidth, keys + key, stride: shape.keyValueWidth, isTransposed: true,
       into: weights, stride: width, rows: rows.count, columns: width, depth: depth, accumulate: false)
-    multiplySerially(
+    try multiplySerially(
       dOutput + query, stride: shape.queryWidth, values + key, stride: shape.keyValueWidth, isTransposed: true,
       into: gradients, stride: width, rows: rows.count, columns: width, depth: depth, accumulate: false)
     for row in rows {
@@ -99,13 +100,13 @@ private struct AttentionBackProblem {
       (weights + at + visible).update(repeating: 0, count: width - visible)
       (gradients + at + visible).update(repeating: 0, count: width - visible)
     }
-    multiplySerially(
+    try multiplySerially(
       gradients, stride: width, keys + key, stride: shape.keyValueWidth, isTransposed: false, into: dQueries + query,
       stride: shape.queryWidth, rows: rows.count, columns: depth, depth: width, accumulate: false)
-    multiplySerially(
+    try multiplySerially(
       gradients, stride: width, isATransposed: true, queries + query, stride: shape.queryWidth, isTransposed: false,
       into: dKeys + firstKey * depth, stride: depth, rows: width, columns: depth, depth: rows.count, accumulate: true)
-    multiplySerially(
+    try multiplySerially(
       weights, stride: width, isATransposed: true, dOutput + query, stride: shape.queryWidth, isTransposed: false,
       into: dValues + firstKey * depth, stride: depth, rows: width, columns: depth, depth: rows.count,
       accumulate: true)

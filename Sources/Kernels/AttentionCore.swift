@@ -65,24 +65,25 @@ extension ComputeContext {
   /// - Parameters:
   ///   - values: nil stops after the weights: only the observed spans are computed, and nothing is written.
   ///   - tap: shown the weights of the observed spans.
+  /// - Throws: where oneDNN has no memory for its scratch.
   public func attend(
     queries: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>?,
     into output: UnsafeMutablePointer<Float>?, spans: [AttentionSpan], shape: AttentionShape,
     scratch: inout AlignedBuffer<Float>, tap: AttentionWeightsTap? = nil
-  ) {
+  ) throws(OneDNNError) {
     let blocks = Self.blocks(of: spans, observedOnly: values == nil)
     let largest = blocks.map { $0.rows * spans[$0.span].keys }.max() ?? 0
     scratch.reserve(team.count * largest)
     let weights = scratch.base
     let problem = AttentionProblem(queries: queries, keys: keys, values: values, output: output, shape: shape)
     let work = blocks.reduce(0) { $0 + $1.queries.count * spans[$1.span].keys * shape.queryWidth / 4 }
-    team.forEach(blocks.count * shape.heads, work: work) { task, thread in
+    try team.forEach(blocks.count * shape.heads, work: work) { task, thread throws(OneDNNError) in
       let block = blocks[task / shape.heads]
       let head = task % shape.heads
       let span = spans[block.span]
       for first in stride(from: block.queries.lowerBound, to: block.queries.upperBound, by: block.rows) {
         let rows = first..<min(first + block.rows, block.queries.upperBound)
-        problem.compute(rows, of: span, head: head, weights: weights + thread * largest) { row, weights in
+        try problem.compute(rows, of: span, head: head, weights: weights + thread * largest) { row, weights in
           if span.isObserved { tap?(block.span, head, row, weights) }
         }
       }
@@ -125,7 +126,7 @@ private struct AttentionProblem {
   func compute(
     _ rows: Range<Int>, of span: AttentionSpan, head: Int, weights: UnsafeMutablePointer<Float>,
     show: (Int, UnsafeBufferPointer<Float>) -> Void
-  ) {
+  ) throws(OneDNNError) {
     let depth = shape.headDim
     let keyValueOffset = head / (shape.heads / shape.keyValueHeads) * depth
     let own = span.ownVisible(to: rows.upperBound - 1)
@@ -133,14 +134,14 @@ private struct AttentionProblem {
     let query = queries + rows.lowerBound * shape.queryWidth + head * depth
     let ownOffset = span.ownKeys.lowerBound * shape.keyValueWidth + keyValueOffset
 
-    func scores(_ key: UnsafePointer<Float>, count: Int, at column: Int) {
+    func scores(_ key: UnsafePointer<Float>, count: Int, at column: Int) throws(OneDNNError) {
       guard count > 0 else { return }
-      multiplySerially(
+      try multiplySerially(
         query, stride: shape.queryWidth, key, stride: shape.keyValueWidth, isTransposed: true, into: weights + column,
         stride: width, rows: rows.count, columns: count, depth: depth, accumulate: false)
     }
-    scores(keys + keyValueOffset, count: span.sharedKeys, at: 0)
-    scores(keys + ownOffset, count: own, at: span.sharedKeys)
+    try scores(keys + keyValueOffset, count: span.sharedKeys, at: 0)
+    try scores(keys + ownOffset, count: own, at: span.sharedKeys)
 
     let scale = 1 / Float(depth).squareRoot()
     for row in rows {
@@ -152,14 +153,14 @@ private struct AttentionProblem {
     }
 
     guard let values, let output else { return }
-    func mix(_ value: UnsafePointer<Float>, count: Int, at column: Int) {
+    func mix(_ value: UnsafePointer<Float>, count: Int, at column: Int) throws(OneDNNError) {
       guard count > 0 else { return }
-      multiplySerially(
+      try multiplySerially(
         weights + column, stride: width, value, stride: shape.keyValueWidth, isTransposed: false,
         into: output + rows.lowerBound * shape.queryWidth + head * depth, stride: shape.queryWidth, rows: rows.count,
         columns: depth, depth: count, accumulate: column > 0)
     }
-    mix(values + keyValueOffset, count: span.sharedKeys, at: 0)
-    mix(values + ownOffset, count: own, at: span.sharedKeys)
+    try mix(values + keyValueOffset, count: span.sharedKeys, at: 0)
+    try mix(values + ownOffset, count: own, at: span.sharedKeys)
   }
 }

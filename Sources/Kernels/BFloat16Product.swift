@@ -1,4 +1,5 @@
 import COneDNN
+import CVectorMath
 import TensorCore
 
 /// What oneDNN refused.
@@ -6,7 +7,10 @@ public struct OneDNNError: Error, CustomStringConvertible {
   let call: String
   let status: UInt32
 
-  public var description: String { "oneDNN: \(call) failed with status \(status)" }
+  public var description: String {
+    status == dnnl_out_of_memory.rawValue
+      ? "oneDNN: \(call) has not enough memory" : "oneDNN: \(call) failed with status \(status)"
+  }
 }
 
 /// Matrix products of bf16 operands with float32 sums, by oneDNN, straight on weights as they lie in their file.
@@ -31,7 +35,7 @@ final class BFloat16Product {
 
   private let team: ThreadTeam
   private let engine: dnnl_engine_t
-  private let streams: [dnnl_stream_t]
+  private var streams: [dnnl_stream_t] = []
   /// One of each form for each thread: they hold the addresses of the operands at hand.
   private var products: [Form: [headimpact_matmul]] = [:]
   private var scratchpads = AlignedBuffer<UInt8>()
@@ -42,12 +46,13 @@ final class BFloat16Product {
     try Self.check(dnnl_engine_create(&engine, dnnl_cpu, 0), "dnnl_engine_create")
     guard let engine else { throw OneDNNError(call: "dnnl_engine_create", status: 0) }
     self.engine = engine
-    streams = try (0..<team.count).map { _ in
+    // From here on `deinit` destroys what was made, also where a stream can't be.
+    for _ in 0..<team.count {
       var stream: dnnl_stream_t?
       try Self.check(
         dnnl_stream_create(&stream, engine, dnnl_stream_default_flags.rawValue), "dnnl_stream_create")
       guard let stream else { throw OneDNNError(call: "dnnl_stream_create", status: 0) }
-      return stream
+      streams.append(stream)
     }
   }
 
@@ -78,45 +83,49 @@ final class BFloat16Product {
     let scratchpadBytes = (max(whole[0].scratchpad_bytes, last[0].scratchpad_bytes) + 63) / 64 * 64
     scratchpads.reserve(team.count * scratchpadBytes)
     let scratchpad = scratchpads.base
-    let statuses = UnsafeMutablePointer<dnnl_status_t>.allocate(capacity: team.count)
-    statuses.initialize(repeating: dnnl_success, count: team.count)
-    defer { statuses.deallocate() }
-    team.forEach(panels, work: rows * columns * depth / 8) { panel, thread in
+    try team.forEach(panels, work: rows * columns * depth / 8) { panel, thread throws(OneDNNError) in
       var product = panel == panels - 1 ? last[thread] : whole[thread]
-      let status = headimpact_matmul_execute(
-        &product, streams[thread], source, weights + panel * width * (isTransposed ? depth : 1) * 2,
-        destination + panel * width,
-        scratchpad + thread * scratchpadBytes)
-      if status != dnnl_success { statuses[thread] = status }
+      try Self.check(
+        headimpact_matmul_execute(
+          &product, streams[thread], source, weights + panel * width * (isTransposed ? depth : 1) * 2,
+          destination + panel * width, scratchpad + thread * scratchpadBytes), "dnnl_primitive_execute")
     }
-    for thread in 0..<team.count { try Self.check(statuses[thread], "dnnl_primitive_execute") }
   }
 
   /// A product of this form for each thread.
   private func prepared(_ form: Form) throws -> [headimpact_matmul] {
     if let made = products[form] { return made }
+    headimpact_keep_libraries_serial()
     var made: [headimpact_matmul] = []
-    for _ in 0..<team.count {
-      var product = headimpact_matmul()
-      try Self.check(
-        headimpact_matmul_create(
-          engine, Int64(form.rows), Int64(form.columns), Int64(form.depth), Int64(form.depth),
-          Int64(form.isTransposed ? form.depth : form.stride), Int64(form.stride), form.isTransposed ? 1 : 0,
-          form.accumulate ? 1 : 0, &product), "dnnl_matmul")
-      made.append(product)
+    do {
+      for _ in 0..<team.count {
+        var product = headimpact_matmul()
+        // What fails leaves nothing behind.
+        try Self.check(
+          headimpact_matmul_create(
+            engine, Int64(form.rows), Int64(form.columns), Int64(form.depth), Int64(form.depth),
+            Int64(form.isTransposed ? form.depth : form.stride), Int64(form.stride), form.isTransposed ? 1 : 0,
+            form.accumulate ? 1 : 0, &product), "dnnl_matmul")
+        made.append(product)
+      }
+    } catch {
+      Self.destroy(made)
+      throw error
     }
     products[form] = made
     return made
   }
 
   private func forgetProducts() {
-    for (_, made) in products {
-      for var product in made { headimpact_matmul_destroy(&product) }
-    }
+    for (_, made) in products { Self.destroy(made) }
     products.removeAll(keepingCapacity: true)
   }
 
-  private static func check(_ status: dnnl_status_t, _ call: String) throws {
+  private static func destroy(_ made: [headimpact_matmul]) {
+    for var product in made { headimpact_matmul_destroy(&product) }
+  }
+
+  private static func check(_ status: dnnl_status_t, _ call: String) throws(OneDNNError) {
     guard status == dnnl_success else { throw OneDNNError(call: call, status: status.rawValue) }
   }
 }

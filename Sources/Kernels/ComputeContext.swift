@@ -23,21 +23,37 @@ public struct Linear: Sendable {
   public var outputs: Int { weight.rows }
 }
 
-/// The left operand of matrix products, in the type that they take.
+/// The left operand of matrix products, in the type that they take: `ComputeContext.withOperand` lends it.
 ///
-/// - Shape: [rows, columns]. Valid until the next operand is made.
-public struct Operand {
+/// It can't be copied, and is only ever borrowed: no pointer in it outlives the rows that it was made of.
+///
+/// - Shape: [rows, columns].
+public struct Operand: ~Copyable {
   /// Rounded as the product takes them only where it multiplies in float32.
-  public let floats: UnsafePointer<Float>
-  let narrow: UnsafePointer<UInt16>?
+  fileprivate let floats: UnsafePointer<Float>
+  fileprivate let narrow: UnsafePointer<UInt16>?
   public let rows: Int
   public let columns: Int
 
-  /// The rows from `first` on.
-  public func rows(from first: Int) -> Operand {
-    Operand(
-      floats: floats + first * columns, narrow: narrow.map { $0 + first * columns }, rows: rows - first,
-      columns: columns)
+  fileprivate init(floats: UnsafePointer<Float>, narrow: UnsafePointer<UInt16>?, rows: Int, columns: Int) {
+    self.floats = floats
+    self.narrow = narrow
+    self.rows = rows
+    self.columns = columns
+  }
+
+  /// Its numbers in float32: rounded to bf16 where the product takes them so but multiplies in float32.
+  ///
+  /// - Parameter body: given [rows, columns], valid until it returns.
+  public func withFloats<R>(_ body: (UnsafePointer<Float>) throws -> R) rethrows -> R { try body(floats) }
+
+  /// Its rows from `first` on, as an operand.
+  public func withRows<R>(from first: Int, _ body: (borrowing Operand) throws -> R) rethrows -> R {
+    precondition((0...rows).contains(first))
+    return try body(
+      Operand(
+        floats: floats + first * columns, narrow: narrow.map { $0 + first * columns }, rows: rows - first,
+        columns: columns))
   }
 }
 
@@ -48,7 +64,9 @@ public final class ComputeContext {
   public let team: ThreadTeam
   private let narrowProduct: BFloat16Product?
   private let wideProduct: Float32Product
+  // Scratch of operands: in bf16, or rounded to it where products multiply in float32.
   private var narrowOperand = AlignedBuffer<UInt16>()
+  private var roundedOperand = AlignedBuffer<Float>()
   private var narrowWeights = AlignedBuffer<UInt16>()
 
   /// Whether this processor has instructions for bf16.
@@ -62,28 +80,60 @@ public final class ComputeContext {
   public init(
     precision: Precision, team: ThreadTeam, useBFloat16Instructions: Bool = ComputeContext.hasFastBFloat16
   ) throws {
+    LinearAlgebraLibraries.settle()
     self.precision = precision
     self.team = team
     narrowProduct = precision == .bf16 && useBFloat16Instructions ? try BFloat16Product(team: team) : nil
     wideProduct = Float32Product(team: team)
   }
 
-  /// Makes rows of activations ready to be multiplied: rounded to bf16 in that precision.
+  /// Lends rows of activations as matrix products take them: rounded to bf16 in that precision.
   ///
-  /// - Shape: activations [rows, columns].
-  public func operand(_ activations: UnsafeMutablePointer<Float>, rows: Int, columns: Int) -> Operand {
+  /// - Shape: activations [rows, columns]; they are read only.
+  /// - Parameter body: may lend another operand, but not change `activations`.
+  public func withOperand<R>(
+    _ activations: UnsafePointer<Float>, rows: Int, columns: Int, _ body: (borrowing Operand) throws -> R
+  ) rethrows -> R {
     guard precision == .bf16 else {
-      return Operand(floats: UnsafePointer(activations), narrow: nil, rows: rows, columns: columns)
+      return try body(Operand(floats: activations, narrow: nil, rows: rows, columns: columns))
     }
-    narrowOperand.reserve(rows * columns)
-    let narrow = narrowOperand.base
-    let widenAgain = narrowProduct == nil
+    // Taken out while it is lent: an operand made meanwhile gets scratch of its own.
+    var scratch = AlignedBuffer<UInt16>()
+    var rounded = AlignedBuffer<Float>()
+    if narrowProduct != nil {
+      swap(&scratch, &narrowOperand)
+      scratch.reserve(rows * columns)
+    } else {
+      swap(&rounded, &roundedOperand)
+      rounded.reserve(rows * columns)
+    }
+    defer { narrowProduct != nil ? swap(&scratch, &narrowOperand) : swap(&rounded, &roundedOperand) }
+    let (narrow, floats) = (scratch.base, rounded.base)
     team.forEachRange(of: rows, work: rows * columns) { range in
       let start = range.lowerBound * columns
-      headimpact_narrow_bf16(activations + start, narrow + start, range.count * columns)
-      if widenAgain { headimpact_widen_bf16(narrow + start, activations + start, range.count * columns) }
+      if narrowProduct != nil {
+        headimpact_narrow_bf16(activations + start, narrow + start, range.count * columns)
+      } else {
+        headimpact_round_bf16(activations + start, floats + start, range.count * columns)
+      }
     }
-    return Operand(floats: UnsafePointer(activations), narrow: UnsafePointer(narrow), rows: rows, columns: columns)
+    return try body(
+      narrowProduct != nil
+        ? Operand(floats: activations, narrow: UnsafePointer(narrow), rows: rows, columns: columns)
+        : Operand(floats: UnsafePointer(floats), narrow: nil, rows: rows, columns: columns))
+  }
+
+  /// output = x · Wᵀ + b, or output += x · Wᵀ + b, where no other product takes the same rows.
+  ///
+  /// - Shape: x [rows, in], output [rows, out].
+  /// - Throws: `OneDNNError`.
+  public func apply(
+    _ layer: Linear, to x: UnsafePointer<Float>, rows: Int, into output: UnsafeMutablePointer<Float>,
+    accumulate: Bool = false
+  ) throws {
+    try withOperand(x, rows: rows, columns: layer.inputs) {
+      try apply(layer, to: $0, into: output, accumulate: accumulate)
+    }
   }
 
   /// output = x · Wᵀ + b, or output += x · Wᵀ + b.
@@ -91,7 +141,7 @@ public final class ComputeContext {
   /// - Shape: x [rows, in], output [rows, out].
   /// - Throws: `OneDNNError`.
   public func apply(
-    _ layer: Linear, to x: Operand, into output: UnsafeMutablePointer<Float>, accumulate: Bool = false
+    _ layer: Linear, to x: borrowing Operand, into output: UnsafeMutablePointer<Float>, accumulate: Bool = false
   ) throws {
     precondition(x.columns == layer.inputs)
     guard x.rows > 0 else { return }
@@ -100,12 +150,13 @@ public final class ComputeContext {
         narrow, bfloat16(layer.weight), into: output, rows: x.rows, columns: layer.outputs, depth: x.columns,
         accumulate: accumulate)
     } else {
-      wideProduct.multiply(x.floats, layer.weight, into: output, rows: x.rows, accumulate: accumulate)
+      try wideProduct.multiply(x.floats, layer.weight, into: output, rows: x.rows, accumulate: accumulate)
     }
     if let bias = layer.bias {
+      let rows = x.rows
       bias.withUnsafeBufferPointer { bias in
         guard let base = bias.baseAddress else { return }
-        team.forEachRange(of: x.rows, work: x.rows * bias.count) { range in
+        team.forEachRange(of: rows, work: rows * bias.count) { range in
           for row in range { headimpact_add(output + row * bias.count, base, bias.count) }
         }
       }
@@ -117,7 +168,17 @@ public final class ComputeContext {
   /// - Shape: dy [rows, out], output [rows, in].
   /// - Throws: `OneDNNError`.
   public func applyBack(
-    _ layer: Linear, to dy: Operand, into output: UnsafeMutablePointer<Float>, accumulate: Bool = false
+    _ layer: Linear, to dy: UnsafePointer<Float>, rows: Int, into output: UnsafeMutablePointer<Float>,
+    accumulate: Bool = false
+  ) throws {
+    try withOperand(dy, rows: rows, columns: layer.outputs) {
+      try applyBack(layer, to: $0, into: output, accumulate: accumulate)
+    }
+  }
+
+  /// As above, on an operand that other products take too.
+  public func applyBack(
+    _ layer: Linear, to dy: borrowing Operand, into output: UnsafeMutablePointer<Float>, accumulate: Bool = false
   ) throws {
     precondition(dy.columns == layer.outputs)
     guard dy.rows > 0 else { return }
@@ -126,7 +187,7 @@ public final class ComputeContext {
         narrow, bfloat16(layer.weight), isTransposed: false, into: output, rows: dy.rows, columns: layer.inputs,
         depth: dy.columns, accumulate: accumulate)
     } else {
-      wideProduct.multiplyBack(dy.floats, layer.weight, into: output, rows: dy.rows, accumulate: accumulate)
+      try wideProduct.multiplyBack(dy.floats, layer.weight, into: output, rows: dy.rows, accumulate: accumulate)
     }
   }
 

@@ -22,20 +22,20 @@ final class Float32Product {
   func multiply(
     _ source: UnsafePointer<Float>, _ weights: WeightMatrix, into destination: UnsafeMutablePointer<Float>,
     rows: Int, accumulate: Bool
-  ) {
+  ) throws(OneDNNError) {
     let columns = weights.rows
     let depth = weights.columns
     let panels = panels.base
     let panelRows = Self.panelRows(of: columns)
     let panelCount = (columns + panelRows - 1) / panelRows
-    team.forEach(panelCount, work: rows * columns * depth / 8) { panel, thread in
+    try team.forEach(panelCount, work: rows * columns * depth / 8) { panel, thread throws(OneDNNError) in
       let first = panel * panelRows
       let width = min(panelRows, columns - first)
       let wide = panels + thread * Self.mostPanelRows * Self.panelDepth
       for start in stride(from: 0, to: depth, by: Self.panelDepth) {
         let length = min(Self.panelDepth, depth - start)
         let operand = weights.floats(first..<first + width, from: start, count: length, scratch: wide)
-        multiplySerially(
+        try multiplySerially(
           source + start, stride: depth, operand.base, stride: operand.stride, isTransposed: true,
           into: destination + first, stride: columns, rows: rows, columns: width, depth: length,
           accumulate: accumulate || start > 0)
@@ -49,20 +49,20 @@ final class Float32Product {
   func multiplyBack(
     _ source: UnsafePointer<Float>, _ weights: WeightMatrix, into destination: UnsafeMutablePointer<Float>,
     rows: Int, accumulate: Bool
-  ) {
+  ) throws(OneDNNError) {
     let columns = weights.columns
     let depth = weights.rows
     let panels = panels.base
     let panelColumns = Self.panelRows(of: columns)
     let panelCount = (columns + panelColumns - 1) / panelColumns
-    team.forEach(panelCount, work: rows * columns * depth / 8) { panel, thread in
+    try team.forEach(panelCount, work: rows * columns * depth / 8) { panel, thread throws(OneDNNError) in
       let first = panel * panelColumns
       let width = min(panelColumns, columns - first)
       let wide = panels + thread * Self.mostPanelRows * Self.panelDepth
       for start in stride(from: 0, to: depth, by: Self.panelDepth) {
         let length = min(Self.panelDepth, depth - start)
         let operand = weights.floats(start..<start + length, from: first, count: width, scratch: wide)
-        multiplySerially(
+        try multiplySerially(
           source + start, stride: depth, operand.base, stride: operand.stride, isTransposed: false,
           into: destination + first, stride: columns, rows: rows, columns: width, depth: length,
           accumulate: accumulate || start > 0)

@@ -1,10 +1,29 @@
 import COneDNN
-import COpenBLAS
+
+#if !arch(x86_64)
+  import COpenBLAS
+#endif
 
 /// What the libraries say of themselves.
 public enum LinearAlgebraLibraries {
-  /// OpenBLAS's version and the kernels that it chose for this processor.
-  public static var openBLAS: String { openblas_get_config().map { String(cString: $0) } ?? "unknown" }
+  /// OpenBLAS's version and the kernels that it chose for this processor; nil on x86-64, which has no use for it.
+  public static var openBLAS: String? {
+    #if arch(x86_64)
+      nil
+    #else
+      openblas_get_config().map { String(cString: $0) } ?? "unknown"
+    #endif
+  }
+
+  /// Settles, once for the process, what the libraries would else take from the environment: threads and precision.
+  static func settle() { settled }
+
+  private static let settled: Void = {
+    headimpact_keep_precision()
+    #if !arch(x86_64)
+      openblas_set_num_threads(1)
+    #endif
+  }()
 
   /// oneDNN's version and the instructions that it uses on this processor.
   public static var oneDNN: String {

@@ -33,17 +33,18 @@ extension ComputeContext {
   /// y += scaling · B (A x).
   ///
   /// - Shape: x [rows, in], y [rows, out].
+  /// - Throws: where oneDNN has no memory for its scratch.
   public func applyLowRank(
     _ factors: LowRankFactors, to x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, rows: Int,
     scratch: inout AlignedBuffer<Float>
-  ) {
+  ) throws(OneDNNError) {
     let (rank, inputs, outputs) = (factors.rank, factors.inputs, factors.outputs)
     scratch.reserve(rows * rank)
     let low = scratch.base
-    forEachPiece(of: rows, size: Self.rowsAPiece, work: rows * rank * (inputs + outputs)) { range in
+    try forEachPiece(of: rows, size: Self.rowsAPiece, work: rows * rank * (inputs + outputs)) { range throws(OneDNNError) in
       let (first, count) = (range.lowerBound, range.count)
-      project(x, factors, into: low, first..<first + count)
-      multiplySerially(
+      try project(x, factors, into: low, first..<first + count)
+      try multiplySerially(
         low + first * rank, stride: rank, factors.b, stride: rank, isTransposed: true, into: y + first * outputs,
         stride: outputs, rows: count, columns: outputs, depth: rank, accumulate: true)
     }
@@ -58,31 +59,31 @@ extension ComputeContext {
   public func lowRankBack(
     _ factors: LowRankFactors, x: UnsafePointer<Float>, dy: UnsafePointer<Float>, dA: UnsafeMutablePointer<Float>,
     dB: UnsafeMutablePointer<Float>, dx: UnsafeMutablePointer<Float>?, rows: Int, scratch: inout AlignedBuffer<Float>
-  ) {
+  ) throws(OneDNNError) {
     let (rank, inputs, outputs) = (factors.rank, factors.inputs, factors.outputs)
     scratch.reserve(2 * rows * rank)
     let low = scratch.base
     let dLow = low + rows * rank
-    forEachPiece(of: rows, size: Self.rowsAPiece, work: rows * rank * (2 * inputs + outputs)) { range in
+    try forEachPiece(of: rows, size: Self.rowsAPiece, work: rows * rank * (2 * inputs + outputs)) { range throws(OneDNNError) in
       let (first, count) = (range.lowerBound, range.count)
-      project(x, factors, into: low, range)
-      multiplySerially(
+      try project(x, factors, into: low, range)
+      try multiplySerially(
         dy + first * outputs, stride: outputs, factors.b, stride: rank, isTransposed: false, into: dLow + first * rank,
         stride: rank, rows: count, columns: rank, depth: outputs, accumulate: false)
       headimpact_scale(dLow + first * rank, factors.scaling, count * rank)
       guard let dx else { return }
-      multiplySerially(
+      try multiplySerially(
         dLow + first * rank, stride: rank, factors.a, stride: inputs, isTransposed: false, into: dx + first * inputs,
         stride: inputs, rows: count, columns: inputs, depth: rank, accumulate: true)
     }
-    forEachPiece(of: outputs, size: Self.columnsAPiece, work: rows * rank * outputs) { range in
-      multiplySerially(
+    try forEachPiece(of: outputs, size: Self.columnsAPiece, work: rows * rank * outputs) { range throws(OneDNNError) in
+      try multiplySerially(
         dy + range.lowerBound, stride: outputs, isATransposed: true, low, stride: rank, isTransposed: false,
         into: dB + range.lowerBound * rank, stride: rank, rows: range.count, columns: rank, depth: rows,
         accumulate: true)
     }
-    forEachPiece(of: inputs, size: Self.columnsAPiece, work: rows * rank * inputs) { range in
-      multiplySerially(
+    try forEachPiece(of: inputs, size: Self.columnsAPiece, work: rows * rank * inputs) { range throws(OneDNNError) in
+      try multiplySerially(
         dLow, stride: rank, isATransposed: true, x + range.lowerBound, stride: inputs, isTransposed: false,
         into: dA + range.lowerBound, stride: inputs, rows: rank, columns: range.count, depth: rows, accumulate: true)
     }
@@ -91,17 +92,19 @@ extension ComputeContext {
   /// low = scaling · x Aᵀ, for some rows.
   private func project(
     _ x: UnsafePointer<Float>, _ factors: LowRankFactors, into low: UnsafeMutablePointer<Float>, _ rows: Range<Int>
-  ) {
+  ) throws(OneDNNError) {
     let (first, rank, inputs) = (rows.lowerBound, factors.rank, factors.inputs)
-    multiplySerially(
+    try multiplySerially(
       x + first * inputs, stride: inputs, factors.a, stride: inputs, isTransposed: true, into: low + first * rank,
       stride: rank, rows: rows.count, columns: rank, depth: inputs, accumulate: false)
     headimpact_scale(low + first * rank, factors.scaling, rows.count * rank)
   }
 
-  private func forEachPiece(of count: Int, size: Int, work: Int, _ body: (Range<Int>) -> Void) {
-    team.forEach((count + size - 1) / size, work: work) { piece, _ in
-      body(piece * size..<min(count, (piece + 1) * size))
+  private func forEachPiece(
+    of count: Int, size: Int, work: Int, _ body: (Range<Int>) throws(OneDNNError) -> Void
+  ) throws(OneDNNError) {
+    try team.forEach((count + size - 1) / size, work: work) { piece, _ throws(OneDNNError) in
+      try body(piece * size..<min(count, (piece + 1) * size))
     }
   }
 

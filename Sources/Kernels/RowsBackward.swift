@@ -71,9 +71,11 @@ extension ComputeContext {
 /// their order.
 ///
 /// - Shape: x, high, low [count].
-/// - Returns: whether all x were finite and below 2^30; those that are not are left out.
+/// - Parameter limit: 2^30 / k where up to k numbers are added to one: then no sum overflows.
+/// - Returns: whether all x were finite and below the limit; those that are not are left out.
 public func addExactly(
-  _ x: UnsafePointer<Float>, high: UnsafeMutablePointer<Int64>, low: UnsafeMutablePointer<Int64>, count: Int
+  _ x: UnsafePointer<Float>, limit: Float, high: UnsafeMutablePointer<Int64>, low: UnsafeMutablePointer<Int64>,
+  count: Int
 ) -> Bool {
-  headimpact_add_exactly(x, high, low, count) == 0
+  headimpact_add_exactly(x, limit, high, low, count) == 0
 }

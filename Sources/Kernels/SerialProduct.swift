@@ -1,5 +1,8 @@
-import COneDNN
-import COpenBLAS
+#if arch(x86_64)
+  import COneDNN
+#else
+  import COpenBLAS
+#endif
 
 /// c (+)= a · b in float32 on the calling thread, either operand transposed or not.
 ///
@@ -12,13 +15,12 @@ func multiplySerially(
   _ a: UnsafePointer<Float>, stride aStride: Int, isATransposed: Bool = false, _ b: UnsafePointer<Float>,
   stride bStride: Int, isTransposed: Bool,
   into c: UnsafeMutablePointer<Float>, stride cStride: Int, rows: Int, columns: Int, depth: Int, accumulate: Bool
-) {
+) throws(OneDNNError) {
   #if arch(x86_64)
     let status = dnnl_sgemm(
       CChar(UInt8(ascii: isATransposed ? "T" : "N")), CChar(UInt8(ascii: isTransposed ? "T" : "N")), Int64(rows),
       Int64(columns), Int64(depth), 1, a, Int64(aStride), b, Int64(bStride), accumulate ? 1 : 0, c, Int64(cStride))
-    // It refuses only shapes and strides that make no sense.
-    precondition(status == dnnl_success)
+    guard status == dnnl_success else { throw OneDNNError(call: "dnnl_sgemm", status: status.rawValue) }
   #else
     cblas_sgemm(
       CblasRowMajor, isATransposed ? CblasTrans : CblasNoTrans, isTransposed ? CblasTrans : CblasNoTrans, Int32(rows),

@@ -1,48 +1,62 @@
 import CVectorMath
-import COpenBLAS
 import Synchronization
 
 /// The threads of this rank. The one helper that runs rows in parallel; nothing else makes threads.
 ///
-/// OpenBLAS and oneDNN are told to stay on the calling thread, and are called from every thread of the team: no
+/// `count` is what was asked for. Where the system starts fewer, those that there are do the work of all: tasks are handed
+/// out one by one, and no result depends on who does them. oneDNN is called from every thread of the team and stays on it: no
 /// pools compete for the cores, and no library divides the work, and so orders its sums, by the number of threads.
 public struct ThreadTeam: Sendable {
   /// Threads of this rank, the calling one included.
   public let count: Int
+  private let threads: Threads
 
-  /// Takes `count` threads for this process.
+  /// A team of `count` threads. They start with the first loop, sleep between loops, and end with the last copy of the team.
   public init(count: Int) {
     precondition(count >= 1)
     self.count = count
-    openblas_set_num_threads(1)
-    headimpact_set_threads(1)
+    threads = Threads(count: count)
   }
+
+  /// The threads that the system let this rank have: `count`, or fewer where `ulimit -u` or a cgroup allows no more.
+  public var available: Int { Int(headimpact_team_threads(threads.team)) }
 
   /// Runs `body(task, thread)` for every task in `0..<tasks`, each on whichever thread is free: a task's result must not
   /// depend on the thread.
   ///
-  /// - Parameter work: operations of all tasks together; little work stays on the calling thread.
-  public func forEach(_ tasks: Int, work: Int, _ body: (_ task: Int, _ thread: Int) -> Void) {
+  /// - Parameters:
+  ///   - work: operations of all tasks together; little work stays on the calling thread.
+  ///   - body: `thread` is below `count`, and no two tasks at a time have the same.
+  /// - Throws: the first error of a task; tasks that had not begun by then are left out.
+  public func forEach<Failure: Error>(
+    _ tasks: Int, work: Int, _ body: (_ task: Int, _ thread: Int) throws(Failure) -> Void
+  ) throws(Failure) {
     let threads = threads(for: tasks, work)
     guard threads > 0 else { return }
     let next = Atomic(0)
+    let failure = Mutex<Failure?>(nil)
     run(threads: threads) { thread in
       while true {
         let task = next.add(1, ordering: .relaxed).oldValue
         guard task < tasks else { return }
-        body(task, thread)
+        do throws(Failure) {
+          try body(task, thread)
+        } catch {
+          next.store(tasks, ordering: .relaxed)
+          failure.withLock { $0 = $0 ?? error }
+        }
       }
     }
+    if let error = failure.withLock({ $0 }) { throw error }
   }
 
-  /// Cuts `0..<rows` into one consecutive range a thread.
+  /// Cuts `0..<rows` into consecutive ranges, about as many as threads.
   ///
   /// - Parameter work: operations of all rows together; little work stays on the calling thread.
   public func forEachRange(of rows: Int, work: Int, _ body: (_ range: Range<Int>) -> Void) {
-    let threads = threads(for: rows, work)
-    guard threads > 0 else { return }
-    run(threads: threads) { thread in
-      body(rows * thread / threads..<rows * (thread + 1) / threads)
+    let ranges = threads(for: rows, work)
+    forEach(ranges, work: work) { index, _ in
+      body(rows * index / ranges..<rows * (index + 1) / ranges)
     }
   }
 
@@ -53,12 +67,13 @@ public struct ThreadTeam: Sendable {
     min(count, tasks, 1 + work / Self.worthAThread)
   }
 
+  /// - Parameter body: called on up to that many threads, once on each.
   private func run(threads: Int, _ body: (Int) -> Void) {
     withoutActuallyEscaping(body) { body in
       var box = Box(body: body)
       withUnsafeMutablePointer(to: &box) { pointer in
-        headimpact_parallel(
-          UInt32(threads),
+        headimpact_team_run(
+          self.threads.team, UInt32(threads),
           { context, thread in
             guard let context else { return }
             context.assumingMemoryBound(to: Box.self).pointee.body(Int(thread))
@@ -70,4 +85,14 @@ public struct ThreadTeam: Sendable {
   private struct Box {
     let body: (Int) -> Void
   }
+}
+
+/// Owns the threads. The C side locks what it shares; the pointer itself never changes.
+private final class Threads: @unchecked Sendable {
+  /// nil without the memory for it: then every loop runs on the calling thread.
+  let team: OpaquePointer?
+
+  init(count: Int) { team = headimpact_team_create(UInt32(clamping: count)) }
+
+  deinit { headimpact_team_destroy(team) }
 }

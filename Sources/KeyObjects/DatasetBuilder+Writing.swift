@@ -3,6 +3,7 @@ import Files
 import Foundation
 import Jobs
 import Safetensors
+import VisionLanguage
 
 extension DatasetBuilder {
   /// Writes all parts aside, then gives each its name.
@@ -45,14 +46,18 @@ extension DatasetBuilder {
     encoder.keyEncodingStrategy = .convertToSnakeCase
     let model = try configuration.model.map { try SafetensorsCheckpoint(folder: $0).headerDigest() }
     let describes = rules.describe == .model
-    return RunIdentity([
-      ("program version", JobDefaults.programVersion), ("--instances (SHA-256)", try sha256(configuration.instances)),
-      ("--captions (SHA-256)", try sha256(configuration.captions)), ("--model (SHA-256)", model ?? "none"),
-      ("rules", String(decoding: try encoder.encode(rulesInfo), as: UTF8.self)),
-      ("--objects", describes ? configuration.view.rawValue : "none"),
-      ("--prompt", describes ? configuration.prompt : "none"),
-      ("--precision", describes ? configuration.precision.rawValue : "none"),
-    ])
+    let files = try configuration.model.map {
+      try ModelFiles(folder: $0, chatTemplate: configuration.chatTemplate, generates: describes).parts
+    }
+    return RunIdentity(
+      [
+        ("program version", JobDefaults.programVersion), ("--instances (SHA-256)", try sha256(configuration.instances)),
+        ("--captions (SHA-256)", try sha256(configuration.captions)), ("--model (SHA-256)", model ?? "none"),
+        ("rules", String(decoding: try encoder.encode(rulesInfo), as: UTF8.self)),
+        ("--objects", describes ? configuration.view.rawValue : "none"),
+        ("--prompt", describes ? configuration.prompt : "none"),
+        ("--precision", describes ? configuration.precision.rawValue : "none"),
+      ] + (files ?? []))
   }
 
   /// What a finished build made; nil where there is none to go on from.

@@ -18,6 +18,8 @@ public struct DatasetBuildConfiguration: Sendable {
   public var images: URL
   /// Says which visual tokens an object covers, and describes it where the rules say so.
   public var model: URL?
+  /// Takes the place of the model folder's chat template.
+  public var chatTemplate: URL?
   /// Of a model that describes: what it is shown and asked.
   public var view = ObjectView.crop
   public var prompt = JobDefaults.prompt
@@ -195,6 +197,7 @@ public struct DatasetBuilder {
     }
     var c = GenerateConfiguration(
       model: configuration.model ?? draft, dataset: draft, images: configuration.images, output: described)
+    c.chatTemplate = configuration.chatTemplate
     c.objects = configuration.view
     c.prompt = configuration.prompt
     c.precision = configuration.precision
@@ -241,7 +244,9 @@ public struct DatasetBuilder {
   private func select(_ instances: KeyObjectDataset, captions: KeyObjectDataset?) throws -> KeyObjectSelection {
     let progress = ProgressReporter(total: 0, begun: 0, ranks: 1, isQuiet: configuration.isQuiet)
     let model = try configuration.model.map { folder in
-      try ModelRegistry.load(folder: folder, context: ComputeContext(precision: .f32, team: ThreadTeam(count: 1)))
+      try ModelRegistry.load(
+        folder: folder, chatTemplate: configuration.chatTemplate,
+        context: ComputeContext(precision: .f32, team: ThreadTeam(count: 1)))
     }
     let missing = Set(try Pictures.absent(Set(instances.images.map(\.fileName)), in: configuration.images))
     var examiner = ObjectExaminer(
@@ -250,7 +255,12 @@ public struct DatasetBuilder {
     let parts = instances.outlineProblems(of: selection.objects.map(\.annotation))
     let faults = examiner.faults + (captions.map(Self.faults) ?? [])
     if configuration.isStrict { try refuse(instances, captions, parts, faults) }
-    for warning in instances.problems.warnings() + (captions?.problems.warnings() ?? []) { progress.warn(warning) }
+    let remarks = instances.problems.remarks("annotations have an id that is taken") {
+      $0.kind == .annotation && $0.cost == .nothing
+    }
+    for warning in remarks + instances.problems.warnings() + (captions?.problems.warnings() ?? []) {
+      progress.warn(warning)
+    }
     for fault in faults.prefix(RecordProblems.mostNamed) { progress.warn("left out: \(fault)") }
     if faults.count > RecordProblems.mostNamed {
       progress.warn("… and \(faults.count - RecordProblems.mostNamed) more are left out")

@@ -27,18 +27,22 @@ public struct DatasetCheck {
   public struct Report: Sendable, Encodable {
     public let images: Int
     public let annotations: Int
+    /// Pictures that were turned upright, as their files' orientation says.
+    public let turned: Int
     public let findings: [Finding]
   }
 
   private let dataset: URL
   private let images: URL
+  private let turned = TurnedPictures()
 
   public init(dataset: URL, images: URL) {
     self.dataset = dataset
     self.images = images
   }
 
-  /// - Throws: `COCOError` where the file can't be read as a dataset at all.
+  /// - Throws: `COCOError` where the file can't be read as a dataset at all; `EnvironmentFault` where the folder of the
+  ///   images can't.
   public func run(isQuiet: Bool = false) throws -> Report {
     let contents = try KeyObjectDataset(contentsOf: dataset)
     let progress = ProgressReporter(
@@ -51,14 +55,15 @@ public struct DatasetCheck {
     progress.finish()
     findings += Self.records(contents.problems)
     for annotation in contents.annotationsByID() { findings += try check(annotation, of: contents) }
-    return Report(images: contents.images.count, annotations: contents.annotations.count, findings: findings)
+    return Report(
+      images: contents.images.count, annotations: contents.annotations.count, turned: turned.count, findings: findings)
   }
 
   /// What the file says of an image's size, or else its picture; nil where that is broken, which is a finding of its own.
   private func size(of image: ImageRecord) throws -> ImageSize? {
     if let size = image.size { return size }
     do {
-      let size = try imageSize(contentsOf: JobInputs.imageURL(image.fileName, in: images))
+      let size = try JobInputs.imageSize(image.fileName, in: images, size: nil)
       return ImageSize(width: size.width, height: size.height)
     } catch is any ContentFault { return nil }
   }
@@ -77,19 +82,20 @@ public struct DatasetCheck {
     return findings
   }
 
+  /// - Throws: `EnvironmentFault`: where a folder isn't mounted, nothing is known of its pictures.
   private func check(_ image: ImageRecord) throws -> [Finding] {
     let subject = "image \(image.id)"
-    let picture: RGBImage
+    let header: PictureHeader
     do {
       // The whole picture: a file that ends too early has a sound header.
-      picture = try decodeImage(contentsOf: JobInputs.imageURL(image.fileName, in: images))
+      header = try decodePicture(contentsOf: JobInputs.imageURL(image.fileName, in: images)).header
     } catch let error as any ContentFault {
       return [Finding(kind: .file, subject: subject, problem: "\(error)")]
     }
-    guard let size = image.size, (picture.width, picture.height) != (size.width, size.height) else { return [] }
-    let problem =
-      "\(image.fileName) is \(picture.width)x\(picture.height) pixels; the dataset says \(size.width)x\(size.height)"
-    return [Finding(kind: .size, subject: subject, problem: problem)]
+    turned.note(header)
+    let size = image.size.map { ($0.width, $0.height) }
+    let problem = size.flatMap { header.problem(named: image.fileName, statedSize: $0) }
+    return problem.map { [Finding(kind: .size, subject: subject, problem: $0)] } ?? []
   }
 
   private func check(_ annotation: Annotation, of contents: KeyObjectDataset) throws -> [Finding] {

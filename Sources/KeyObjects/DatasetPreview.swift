@@ -15,6 +15,7 @@ public struct DatasetPreview {
   private let dataset: URL
   private let images: URL
   private let model: URL?
+  private let chatTemplate: URL?
   private let output: URL
   private let limit: Int
 
@@ -27,12 +28,14 @@ public struct DatasetPreview {
 
   /// - Parameters:
   ///   - model: says what the visual tokens are.
+  ///   - chatTemplate: takes the place of the model folder's own, which plays no part in the pictures.
   ///   - output: a folder that isn't there yet.
   ///   - limit: samples to show, the first by annotation id.
-  public init(dataset: URL, images: URL, model: URL?, output: URL, limit: Int) {
+  public init(dataset: URL, images: URL, model: URL?, chatTemplate: URL? = nil, output: URL, limit: Int) {
     self.dataset = dataset
     self.images = images
     self.model = model
+    self.chatTemplate = chatTemplate
     self.output = output
     self.limit = limit
   }
@@ -51,7 +54,9 @@ public struct DatasetPreview {
     try JobInputs.refuseExisting([(output.path, "the output folder")])
     let contents = try KeyObjectDataset(contentsOf: dataset)
     let vision = try model.map { folder in
-      try ModelRegistry.load(folder: folder, context: ComputeContext(precision: .f32, team: ThreadTeam(count: 1)))
+      try ModelRegistry.load(
+        folder: folder, chatTemplate: chatTemplate,
+        context: ComputeContext(precision: .f32, team: ThreadTeam(count: 1)))
     }
     let taken = "the output folder exists already"
     return try WholeFolder.write(to: output, what: "the preview", refusal: { _, _ in taken }) { folder in

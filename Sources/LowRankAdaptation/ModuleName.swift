@@ -1,16 +1,62 @@
+import Patterns
 import Transformer
 
-/// A decoder's linear layer as PEFT names it: in the model of today, and as the adapter's own file has it.
+/// A module of the language model that an adapter may change.
+enum AdaptedModule: Hashable {
+  case linear(LowRankAdapter.Site)
+  /// The RMS norms of a decoder layer.
+  case inputNorm(layer: Int)
+  case postAttentionNorm(layer: Int)
+  case finalNorm
+  case embedding
+  case head
+
+  /// The decoder layer that it is part of.
+  var layer: Int? {
+    switch self {
+    case .linear(let site): site.layer
+    case .inputNorm(let layer), .postAttentionNorm(let layer): layer
+    case .finalNorm, .embedding, .head: nil
+    }
+  }
+
+  /// The path below the language model, but of the head the whole path: `layers.3.self_attn.q_proj`.
+  var path: String {
+    switch self {
+    case .linear(let site): site.module
+    case .inputNorm(let layer): "layers.\(layer).input_layernorm"
+    case .postAttentionNorm(let layer): "layers.\(layer).post_attention_layernorm"
+    case .finalNorm: "norm"
+    case .embedding: "embed_tokens"
+    case .head: "lm_head"
+    }
+  }
+
+  /// Every module of a decoder of so many layers, in the order of the data's way.
+  static func all(layers: Int) -> [AdaptedModule] {
+    let inner = (0..<layers).flatMap { layer in
+      [.inputNorm(layer: layer), .postAttentionNorm(layer: layer)]
+        + Projection.allCases.map { .linear(LowRankAdapter.Site(layer: layer, projection: $0)) } as [AdaptedModule]
+    }
+    return [.embedding] + inner + [.finalNorm, .head]
+  }
+}
+
+/// A module as PEFT names it: in the model of today, and as the adapter's own file has it.
 struct ModuleName {
-  let site: LowRankAdapter.Site
+  let module: AdaptedModule
   /// The file's own name first: patterns were written for it.
   let names: [String]
 
   /// - Parameter prefix: what the file has before `layers`; nil is today's.
-  init(_ site: LowRankAdapter.Site, languageModelModule: String, prefix: String? = nil) {
-    self.site = site
-    let today = "model.\(languageModelModule).\(site.module)"
-    names = prefix.map { "\($0)\(site.module)" }.map { $0 == today ? [today] : [$0, today] } ?? [today]
+  init(_ module: AdaptedModule, languageModelModule: String, prefix: String? = nil) {
+    self.module = module
+    guard module != .head else {
+      names = [module.path]
+      return
+    }
+    let today = "model.\(languageModelModule).\(module.path)"
+    names = prefix.map { "\($0)\(module.path)" }.map { $0 == today ? [today] : [$0, today] } ?? [today]
   }
 }
 
@@ -18,15 +64,17 @@ struct ModuleName {
 /// expression for the whole name.
 enum ModuleSelector {
   case names([String])
-  case pattern(Regex<AnyRegexOutput>)
-  case everything
+  case pattern(RegularExpression)
+  /// `all-linear`: every linear layer but the output head.
+  case allLinear
 
-  func contains(_ module: ModuleName) -> Bool {
-    module.names.contains { name in
+  /// - Throws: `RegularExpression.MatchFailure` where matching takes too long.
+  func contains(_ module: ModuleName) throws -> Bool {
+    try module.names.contains { name in
       switch self {
       case .names(let names): names.contains { name == $0 || name.hasSuffix("." + $0) }
-      case .pattern(let pattern): matches { try pattern.wholeMatch(in: name) != nil }
-      case .everything: true
+      case .pattern(let pattern): try pattern.matches(name)
+      case .allLinear: if case .linear = module.module { true } else { false }
       }
     }
   }
@@ -34,24 +82,56 @@ enum ModuleSelector {
 
 /// PEFT's `rank_pattern` and `alpha_pattern`: the first key that matches a module's name, or its end, has its value.
 struct ModuleValues {
-  private let entries: [(pattern: Regex<AnyRegexOutput>, value: Double)]
+  /// A file can name every linear layer of the largest models; more keys could keep the program busy for long.
+  static let mostKeys = 2048
+  private static let steps: UInt32 = 20_000
+
+  private let entries: [(pattern: RegularExpression, value: Double)]
 
   init() { entries = [] }
 
-  /// - Throws: where a key is no regular expression.
+  /// - Throws: `RegularExpression.Invalid` where a key is no regular expression.
   init(_ entries: [(key: String, value: Double)]) throws {
     // get_pattern_key: re.match(rf"(.*\.)?({key})$", name)
-    self.entries = try entries.map { (try Regex("(?:.*\\.)?(?:\($0.key))"), $0.value) }
+    self.entries = try entries.map { (try PythonPattern.start("(.*\\.)?(\($0.key))$"), $0.value) }
   }
 
-  subscript(module: ModuleName) -> Double? {
-    entries.first { entry in
-      module.names.contains { name in matches { try entry.pattern.wholeMatch(in: name) != nil } }
+  /// - Throws: `RegularExpression.MatchFailure` where matching takes too long.
+  func value(for module: ModuleName) throws -> Double? {
+    try entries.first { entry in
+      try module.names.contains { try entry.pattern.matches($0, steps: Self.steps) }
     }?.value
   }
 }
 
-/// Only a transformation inside a pattern throws while it matches; one read from a text has none.
-private func matches(_ body: () throws -> Bool) -> Bool {
-  do { return try body() } catch { return false }
+/// PEFT's `modules_to_save`: names that a module's name ends with, whether or not a part of it begins there.
+struct SavedModules {
+  let ends: [String]
+  private let patterns: [RegularExpression]
+
+  init() { (ends, patterns) = ([], []) }
+
+  /// - Throws: `RegularExpression.Invalid` where PEFT couldn't match a name either.
+  init(_ ends: [String]) throws {
+    self.ends = ends
+    // check_target_module_exists: re.match(rf"(^|.*\.){m}($|\..*)", name)
+    patterns = try ends.map { try PythonPattern.start("(^|.*\\.)\($0)($|\\..*)") }
+  }
+
+  /// Whether the module, or one that it is part of, is trained in full.
+  func contains(_ module: ModuleName) -> Bool { ends.contains { self.covers(module, end: $0) } }
+
+  func covers(_ module: ModuleName, end: String) -> Bool {
+    module.names.contains { name in
+      let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+      return parts.indices.contains { parts[...$0].joined(separator: ".").hasSuffix(end) }
+    }
+  }
+
+  /// Whether it keeps a module from having low-rank updates.
+  ///
+  /// - Throws: `RegularExpression.MatchFailure` where matching takes too long.
+  func excludes(_ module: ModuleName) throws -> Bool {
+    try patterns.contains { pattern in try module.names.contains { try pattern.matches($0) } }
+  }
 }

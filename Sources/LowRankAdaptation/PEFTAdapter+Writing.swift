@@ -18,6 +18,7 @@ extension PEFTAdapter {
     _ adapter: LowRankAdapter, configuration: LoRAConfiguration, for model: any VisionLanguageModel, modelName: String,
     to folder: URL, alongside: (URL) throws -> Void = { _ in }
   ) throws {
+    precondition(adapter.parts.isEmpty, "what training can't change is never written")
     guard !adapter.updates.isEmpty else {
       throw LowRankAdaptationError("\(folder.path): the adapter updates no layer; there is nothing to write")
     }
@@ -51,11 +52,8 @@ extension PEFTAdapter {
   private static func values(
     _ adapter: LowRankAdapter, _ configuration: LoRAConfiguration, modelName: String, languageModelModule: String
   ) -> [String: Any] {
-    let sites = adapter.updates.map(\.site)
-    let layers = Set(sites.map(\.layer)).sorted()
-    let projections = Set(sites.map(\.projection)).sorted()
-    // Layers times targets say it in short; any other set of modules is listed one by one.
-    let isProduct = sites.count == layers.count * projections.count
+    // Whole names: a shorter one could be that of a module of some vision tower too.
+    let modules = adapter.updates.map { languageModelModule.modulePath($0.site) }
     var ranks: [String: Any] = [:]
     var alphas: [String: Any] = [:]
     for update in adapter.updates {
@@ -68,11 +66,10 @@ extension PEFTAdapter {
     return [
       "alpha_pattern": alphas, "auto_mapping": NSNull(), "base_model_name_or_path": modelName, "bias": "none",
       "exclude_modules": NSNull(), "fan_in_fan_out": false, "inference_mode": true, "init_lora_weights": true,
-      "layers_pattern": isProduct ? "layers" as Any : NSNull(),
-      "layers_to_transform": isProduct ? layers as Any : NSNull(), "lora_alpha": number(configuration.loraAlpha),
+      "layers_pattern": NSNull(), "layers_to_transform": NSNull(), "lora_alpha": number(configuration.loraAlpha),
       "lora_bias": false, "lora_dropout": number(configuration.dropout), "modules_to_save": NSNull(),
       "peft_type": "LORA", "r": configuration.loraRank, "rank_pattern": ranks, "revision": NSNull(),
-      "target_modules": isProduct ? projections.map(\.rawValue) : sites.map { languageModelModule.modulePath($0) },
+      "target_modules": modules,
       "task_type": "CAUSAL_LM", "use_dora": false, "use_rslora": false,
     ]
   }

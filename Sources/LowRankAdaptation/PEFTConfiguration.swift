@@ -4,28 +4,52 @@ import Safetensors
 /// PEFT's adapter_config.json: what of it the numbers depend on.
 struct PEFTConfiguration {
   static let fileName = "adapter_config.json"
+  private static let mostBytes = 16 << 20
 
   private(set) var rank = 1
   private(set) var alpha = 1.0
   private(set) var dropout = 0.0
-  private(set) var ranks = ModuleValues()
-  private(set) var alphas = ModuleValues()
+  /// DoRA.
+  private(set) var hasMagnitudes = false
+  /// Whether B has a bias.
+  private(set) var hasBiasOfB = false
+  /// `all` or `lora_only`: the updated layers' biases are trained.
+  private(set) var trainsBiases = false
+  private(set) var tiesUpdates = false
+  private(set) var saved = SavedModules()
+  private var ranks = ModuleValues()
+  private var alphas = ModuleValues()
   private var dividesByRoot = false
-  private var targets = ModuleSelector.everything
+  private var targets = ModuleSelector.names([])
   private var excluded = ModuleSelector.names([])
   private var layers: Set<Int>?
   /// Whether the file itself says which modules are updated; PEFT has defaults of its own where it doesn't.
   private(set) var namesTargets = false
-  private(set) var problems: [String] = []
+  private(set) var problems = PEFTProblems()
 
-  func rank(of module: ModuleName) -> Double { ranks[module] ?? Double(rank) }
-
-  func scaling(of module: ModuleName, rank: Int) -> Float {
-    Float((alphas[module] ?? alpha) / (dividesByRoot ? Double(rank).squareRoot() : Double(rank)))
+  func rank(of module: ModuleName) throws -> Double {
+    try matching("rank_pattern") { try ranks.value(for: module) } ?? Double(rank)
   }
 
-  func targets(_ module: ModuleName) -> Bool {
-    targets.contains(module) && !excluded.contains(module) && layers?.contains(module.site.layer) ?? true
+  func scaling(of module: ModuleName, rank: Int) throws -> Float {
+    let alpha = try matching("alpha_pattern") { try alphas.value(for: module) } ?? alpha
+    return Float(alpha / (dividesByRoot ? Double(rank).squareRoot() : Double(rank)))
+  }
+
+  /// PEFT's check_target_module_exists.
+  func targets(_ module: ModuleName) throws -> Bool {
+    if try matching("exclude_modules", { try excluded.contains(module) }) { return false }
+    if try matching("modules_to_save", { try saved.excludes(module) }) { return false }
+    if let layers, !(module.module.layer.map(layers.contains) ?? false) { return false }
+    return try !namesTargets || matching("target_modules") { try targets.contains(module) }
+  }
+
+  private func matching<R>(_ key: String, _ body: () throws -> R) throws -> R {
+    do {
+      return try body()
+    } catch {
+      throw PEFTValues.Wrong(key, "has a pattern that can't be matched: \(error)")
+    }
   }
 
   /// - Throws: `PEFTError` or `SafetensorsError` where the file isn't there or isn't a JSON object. What is wrong with
@@ -39,6 +63,9 @@ struct PEFTConfiguration {
       throw PEFTError(
         folder.path, ["\(Self.fileName) can't be read (\(error.localizedDescription)); an adapter folder has this file"]
       )
+    }
+    guard data.count <= Self.mostBytes else {
+      throw PEFTError(folder.path, ["\(Self.fileName) has \(data.count) bytes; at most \(Self.mostBytes) are read"])
     }
     let parsed: Any
     do {
@@ -80,16 +107,22 @@ struct PEFTConfiguration {
       do {
         return try value()
       } catch let error as PEFTValues.Wrong {
-        found.append(error.problem)
+        found.add(error.problem)
       } catch {
-        found.append("\(Self.fileName): \(error)")
+        found.add("\(Self.fileName): \(error)")
       }
       return nil
     }
+    hasMagnitudes = noted(try values.boolean("use_dora")) ?? hasMagnitudes
+    hasBiasOfB = noted(try values.boolean("lora_bias")) ?? hasBiasOfB
+    if hasMagnitudes, hasBiasOfB { found.add("\(Self.fileName): `lora_bias` and `use_dora` exclude each other in PEFT") }
+    trainsBiases = values.trainsBiases
+    tiesUpdates = noted(try values.boolean("ensure_weight_tying")) ?? tiesUpdates
+    saved = noted(try values.saved("modules_to_save")) ?? saved
     rank = noted(try values.integer("r", from: 1)) ?? rank
     alpha = noted(try values.number("lora_alpha")) ?? alpha
     dropout = noted(try values.number("lora_dropout", default: 0)) ?? dropout
-    if !(0..<1).contains(dropout) { found.append("`lora_dropout` is \(dropout); it must be at least 0 and below 1") }
+    if !(0..<1).contains(dropout) { found.add("`lora_dropout` is \(dropout); it must be at least 0 and below 1") }
     dividesByRoot = noted(try values.boolean("use_rslora")) ?? dividesByRoot
     ranks = noted(try values.patterns("rank_pattern", keys["rank_pattern"] ?? [])) ?? ranks
     alphas = noted(try values.patterns("alpha_pattern", keys["alpha_pattern"] ?? [])) ?? alphas

@@ -15,28 +15,28 @@ struct PEFTValues {
   init(_ values: [String: Any]) { self.values = values }
 
   /// What this program doesn't compute, and must not pass over in silence.
-  func refusals() -> [String] {
-    var problems: [String] = []
-    func refuse(_ key: String, _ reason: String) { problems.append(Wrong(key, reason).problem) }
+  func refusals() -> PEFTProblems {
+    var problems = PEFTProblems()
+    func refuse(_ key: String, _ reason: String, canBeMerged: Bool = false) {
+      problems.add(Wrong(key, reason).problem, canBeMerged: canBeMerged)
+    }
     if (value("peft_type") as? String) != "LORA" {
-      refuse("peft_type", "is \(shown("peft_type")); adapters of the type LORA are read")
+      refuse("peft_type", "is \(shown("peft_type")); adapters of the type LORA are read", canBeMerged: true)
     }
-    if isSet("bias"), (value("bias") as? String) != "none" {
-      refuse("bias", "is \(shown("bias")); it must be none: biases are never trained here")
+    if isSet("bias"), !["none", "all", "lora_only"].contains(value("bias") as? String) {
+      refuse("bias", "is \(shown("bias")); it must be none, all or lora_only")
     }
-    let unsupported = [
-      ("use_dora", "DoRA's magnitudes"), ("lora_bias", "biases of B"), ("use_qalora", "QA-LoRA's pooling"),
-      ("use_bdlora", "block-diagonal factors"), ("fan_in_fan_out", "transposed weights"),
-      ("modules_to_save", "modules trained in full"), ("trainable_token_indices", "trained token embeddings"),
-      ("target_parameters", "updates of bare parameters"), ("layer_replication", "replicated layers"),
-      ("alora_invocation_tokens", "updates that some tokens switch on"), ("arrow_config", "routing between adapters"),
-    ]
-    for (key, meaning) in unsupported where isSet(key) {
-      refuse(key, "is \(shown(key)): \(meaning) aren't supported; it must be absent, null or false")
+    for (key, meaning) in PEFTFields.refused where isSet(key) {
+      refuse(
+        key, "is \(shown(key)): \(meaning) aren't applied here; it must be absent, null or false", canBeMerged: true)
     }
-    // These start from a changed base model, which the folder doesn't hold.
+    for key in values.keys.sorted() where !PEFTFields.isKnown(key) && isSet(key) {
+      refuse(
+        printable(key),
+        "is \(shown(key)), and no field of PEFT 0.21; take it out of the file if no number depends on it")
+    }
     if let initial = value("init_lora_weights") as? String,
-      ["pissa", "olora", "corda", "loftq", "lora_ga"].contains(where: { initial.hasPrefix($0) })
+      PEFTFields.changingInitials.contains(where: { initial.lowercased().hasPrefix($0) })
     {
       refuse(
         "init_lora_weights",
@@ -45,6 +45,8 @@ struct PEFTValues {
     }
     return problems
   }
+
+  var trainsBiases: Bool { isSet("bias") && value("bias") as? String != "none" }
 
   func integer(_ key: String, from least: Int) throws -> Int {
     guard let number = number(value(key)), let integer = Int(exactly: number), integer >= least else {
@@ -67,11 +69,32 @@ struct PEFTValues {
     return boolean
   }
 
+  /// A list of names; empty where there is none.
+  func names(_ key: String) throws -> [String] {
+    guard let value = value(key) else { return [] }
+    guard let names = value as? [String], !names.contains("") else {
+      throw Wrong(key, "is \(shown(key)); it must be a list of module names")
+    }
+    return names
+  }
+
+  func saved(_ key: String) throws -> SavedModules {
+    let names = try names(key)
+    do {
+      return try SavedModules(names)
+    } catch {
+      throw Wrong(key, "has a name that PEFT can't match: \(error)")
+    }
+  }
+
   /// - Parameter keys: of the object, in the file's order.
   func patterns(_ key: String, _ keys: [String]) throws -> ModuleValues {
     guard let value = value(key) else { return ModuleValues() }
     guard let object = value as? [String: Any] else {
       throw Wrong(key, "must be an object of module names and numbers")
+    }
+    guard keys.count <= ModuleValues.mostKeys else {
+      throw Wrong(key, "has \(keys.count) keys; at most \(ModuleValues.mostKeys) are read")
     }
     let entries = try keys.map { name in
       guard let number = number(object[name]), number.isFinite else {
@@ -92,9 +115,15 @@ struct PEFTValues {
     guard let text = value as? String else {
       throw Wrong(key, "must be a list of module names, or a regular expression")
     }
-    if text == "all-linear" { return .everything }
+    if key == "target_modules" {
+      if text.lowercased() == "all-linear" { return .allLinear }
+      // LoraConfig.__post_init__ refuses it too.
+      if isSet("layers_to_transform") {
+        throw Wrong(key, "is a pattern, so `layers_to_transform` must be null: name the layers in the pattern")
+      }
+    }
     do {
-      return .pattern(try Regex(text))
+      return .pattern(try PythonPattern.whole(text))
     } catch {
       throw Wrong(key, "is no regular expression: \(error)")
     }
@@ -103,7 +132,12 @@ struct PEFTValues {
   /// The layers that the updates are limited to; nil where they aren't.
   func layers() throws -> Set<Int>? {
     let key = "layers_to_transform"
-    guard isSet(key), let value = value(key) else { return nil }
+    guard isSet(key), let value = value(key) else {
+      guard !isSet("layers_pattern") else {
+        throw Wrong("layers_pattern", "is \(shown("layers_pattern")), but `layers_to_transform` names no layer")
+      }
+      return nil
+    }
     let patterns = (self.value("layers_pattern") as? [String]) ?? (self.value("layers_pattern") as? String).map { [$0] }
     if let patterns, !patterns.isEmpty, patterns != [""], !patterns.contains("layers") {
       throw Wrong("layers_pattern", "is \(shown("layers_pattern")); the list of decoder layers is named layers")
@@ -126,7 +160,7 @@ struct PEFTValues {
     if let boolean = boolean(value) { return boolean }
     if let list = value as? [Any] { return !list.isEmpty }
     if let object = value as? [String: Any] { return !object.isEmpty }
-    return true
+    return value as? String != ""
   }
 
   private func value(_ key: String) -> Any? {

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// A regular file, mapped read-only and shared: the ranks of one node read the same pages.
@@ -19,7 +20,13 @@ public final class MappedFile: @unchecked Sendable {
     let path = url.path
     // O_NONBLOCK: opening a named pipe must not wait for a writer. Regular files ignore it.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else { throw SafetensorsError(path, "can't be opened: \(systemMessage(errno))") }
+    guard descriptor >= 0 else {
+      let code = errno
+      if code == ENOENT, let target = InputFile.linkTarget(of: url) {
+        throw SafetensorsError(path, MissingFile(path: path, linkTarget: target).reason)
+      }
+      throw SafetensorsError(path, "can't be opened: \(systemMessage(code))")
+    }
     defer { close(descriptor) }
     var status = stat()
     guard fstat(descriptor, &status) == 0 else {

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// One safetensors file, mapped, its header read strictly: what the reference implementation in Rust refuses is
@@ -24,6 +25,7 @@ public struct SafetensorsFile: Sendable {
     file = try MappedFile(contentsOf: url)
     let path = url.path
     let fileByteCount = file.count
+    if let complaint = Self.complaint(file) { throw SafetensorsError(path, complaint) }
     guard fileByteCount >= 8 else {
       throw SafetensorsError(
         path, offset: 0, "has \(fileByteCount) bytes; a safetensors file starts with the 8 bytes of its header's length"
@@ -37,7 +39,7 @@ public struct SafetensorsFile: Sendable {
     guard declared <= fileByteCount - 8 else {
       throw SafetensorsError(
         path, offset: 0,
-        "declares a header of \(declared) bytes, but only \(fileByteCount - 8) follow: is the file cut short?")
+        "declares a header of \(declared) bytes, but only \(fileByteCount - 8) follow: the file is cut short; download it again")
     }
     headerRange = 0..<8 + Int(declared)
     var header = Header(path: path)
@@ -51,6 +53,14 @@ public struct SafetensorsFile: Sendable {
         offset: headerRange.upperBound + entry.begin, byteCount: entry.end - entry.begin)
     }
     self.tensors = tensors
+  }
+
+  /// What the file is, where it isn't a safetensors file: those have a brace behind the eight bytes of the header's length.
+  private static func complaint(_ file: MappedFile) -> String? {
+    file.withBytes { bytes in
+      guard bytes.count < 9 || bytes[8] != UInt8(ascii: "{") else { return nil }
+      return bytes.isEmpty ? "is empty: download it again" : FileKind.recognise(bytes)?.complaint
+    }
   }
 }
 
@@ -151,7 +161,10 @@ private struct Header {
         SafetensorsError(path, tensor: entry.name, offset: entry.place, reason)
       }
       guard entry.end <= dataByteCount else {
-        throw error("ends at byte \(entry.end) of the data, which has \(dataByteCount): is the file cut short?")
+        let whole = entries.map(\.end).max() ?? entry.end
+        throw error(
+          "ends at byte \(entry.end) of the data, which has \(dataByteCount) of \(whole) bytes: the file is cut short, as by an "
+            + "interrupted download; download it again")
       }
       guard entry.begin >= end else {
         throw error("starts at byte \(entry.begin) of the data, inside the tensor before it, which ends at \(end)")

@@ -16,8 +16,8 @@ public struct TensorView: Sendable {
   /// The product of `shape`.
   public var count: Int { byteCount / dtype.byteCount }
 
-  /// Whether the tensor's address suits its element type. The format doesn't promise it (a header may have any
-  /// length), though every current writer pads headers so that it holds.
+  /// Whether the tensor's address suits its element type. The format doesn't promise it: a header may have any length, and
+  /// some writers don't pad it.
   public var isAligned: Bool { offset.isMultiple(of: dtype.byteCount) }
 
   /// Calls `body` with the tensor's bytes, little-endian and row-major.

@@ -23,41 +23,52 @@ public struct Diagnosis: Sendable, Encodable {
 
   /// - Throws: what is wrong with the model or the dataset, naming file and place.
   public init(
-    model: URL?, dataset: URL?, ranks: Int, threads: Int?, precision: Precision, prompt: String, limit: Int?
+    model: URL?, chatTemplate: URL? = nil, dataset: URL?, ranks: Int, threads: Int?, precision: Precision,
+    prompt: String, limit: Int?
   ) throws {
-    let cores = ProcessInfo.processInfo.activeProcessorCount
+    let share = ProcessShare.current
+    let cores = share.cores
     let threads = threads ?? JobDefaults.threads(localRanks: ranks)
     note("MPI", Communicator.libraryVersion)
-    note("BLAS", LinearAlgebraLibraries.openBLAS)
+    if let blas = LinearAlgebraLibraries.openBLAS { note("BLAS", blas) }
     note("oneDNN", LinearAlgebraLibraries.oneDNN)
     note("HDF5", HDF5File.libraryVersion)
     note("bf16 instructions", Self.bfloat16)
-    note("cores", "\(cores)")
+    note("cores", share.coresDescription)
     note("ranks x threads", "\(ranks) x \(threads)")
     if ranks * threads > cores {
       problems.append(
-        "\(ranks) ranks of \(threads) threads are more than \(cores) cores: give --threads \(max(1, cores / ranks))")
+        "\(ranks) ranks of \(threads) threads are more than \(cores) cores that this process may use: give --threads "
+          + "\(max(1, cores / ranks))")
     }
-    let memory = Memory()
-    if let total = memory.total, let available = memory.available {
-      note("memory", "\(gibibytes(total)), of which \(gibibytes(available)) available")
-    }
+    if let advice = ProcessShare.bindingAdvice() { problems.append(advice) }
+    noteMemory(share)
 
     let context = try ComputeContext(precision: precision, team: ThreadTeam(count: min(cores, ranks * threads)))
+    if context.team.available < context.team.count {
+      problems.append(
+        "only \(context.team.available) of \(context.team.count) threads can be started: see ulimit -u, and the cgroup's "
+          + "pids.max")
+    }
     let rate = try MatrixProductRate.measure(context)
     note(
       "matrix products",
       String(format: "%.0f GFLOP/s in %@ on %d threads", rate / 1e9, precision.rawValue, context.team.count))
     guard let model else { return }
-    let loaded = try ModelRegistry.load(folder: model, context: context)
+    let loaded = try ModelRegistry.load(folder: model, chatTemplate: chatTemplate, context: context)
+    Remarks.tell(loaded.remarks.general)
     let weights = try SafetensorsCheckpoint(folder: model).files.reduce(0) { $0 + $1.file.count }
     note(
       "model", "\(type(of: loaded).modelType), \(loaded.dimensions.layers) layers x \(loaded.dimensions.heads) heads")
+    note("chat template", "\(loaded.chat.source), SHA-256 \(loaded.chat.sha256.prefix(12))…")
     note("weights", "\(gibibytes(weights)), shared by all ranks of a node")
     guard let dataset else { return }
+    let contents = try KeyObjectDataset(contentsOf: dataset)
+    if contents.problems.lostSamples > 0 {
+      note("left out", "\(contents.problems.lostSamples) records that can't be used: dataset check lists them")
+    }
     let estimate = RunEstimate(
-      model: loaded, weightBytes: weights, dataset: try KeyObjectDataset(contentsOf: dataset), limit: limit,
-      prompt: prompt, rate: rate)
+      model: loaded, weightBytes: weights, dataset: contents, limit: limit, prompt: prompt, rate: rate)
     self.estimate = estimate
     note("dataset", "\(estimate.samples) samples of \(estimate.images) images")
     note("largest image", "\(estimate.largestVisualTokens) visual tokens")
@@ -68,7 +79,12 @@ public struct Diagnosis: Sendable, Encodable {
       problems.append("\(estimate.unusableImages) images have a size that the model can't take")
     }
     let needed = weights + ranks * estimate.privateBytesPerRank
-    if let available = memory.available, needed > available {
+    if let limit = share.addressSpace, weights + estimate.privateBytesPerRank > limit {
+      problems.append(
+        "a rank needs about \(gibibytes(weights + estimate.privateBytesPerRank)) of address space, and ulimit -v gives it "
+          + "\(gibibytes(limit))")
+    }
+    if let available = share.availableMemory, needed > available {
       problems.append(
         "\(ranks) ranks need about \(gibibytes(needed)) and \(gibibytes(available)) are available: use fewer ranks")
     }
@@ -81,24 +97,13 @@ public struct Diagnosis: Sendable, Encodable {
       : "no: bf16 operands are multiplied in float32"
   }
 
+  private mutating func noteMemory(_ share: ProcessShare) {
+    guard let total = share.memory, let available = share.availableMemory else { return }
+    let limit = share.memorySource.map { " (\($0))" } ?? ""
+    note("memory", "\(gibibytes(total))\(limit), of which \(gibibytes(available)) available")
+  }
+
   private mutating func note(_ name: String, _ value: String) { facts.append(Fact(name: name, value: value)) }
 
   private func gibibytes(_ bytes: Int) -> String { String(format: "%.1f GiB", Double(bytes) / 1_073_741_824) }
-}
-
-/// The node's memory in bytes, as /proc/meminfo has it; nil where it has not.
-private struct Memory {
-  let total: Int?
-  let available: Int?
-
-  init() {
-    // No such file on this system: then the report leaves memory out, and nothing else depends on it.
-    let text = (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8)) ?? ""
-    func value(_ name: String) -> Int? {
-      text.split(separator: "\n").first { $0.hasPrefix(name + ":") }
-        .flatMap { $0.split(separator: " ").dropFirst().first }.flatMap { Int($0) }.map { $0 * 1024 }
-    }
-    total = value("MemTotal")
-    available = value("MemAvailable")
-  }
 }

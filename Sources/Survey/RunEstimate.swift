@@ -54,7 +54,11 @@ public struct RunEstimate: Sendable, Equatable, Codable {
     let cache = 2 * dimensions.layers * rows * dimensions.keyValueWidth
     let decoder = rows * 4 * dimensions.hiddenSize + 2 * min(rows, 2048) * dimensions.intermediateSize
     let scores = 4 * dimensions.layers * dimensions.heads * visualTokens
-    return 4 * (vision + cache + decoder + scores) + 100 << 20
+    // Of matrix products, rounded to bf16.
+    let operand = max(
+      patches * 1176, min(patches, 2048) * dimensions.visionIntermediateSize,
+      min(rows, 2048) * dimensions.intermediateSize)
+    return 4 * (vision + cache + decoder + scores + operand) + 100 << 20
   }
 }
 
@@ -65,16 +69,17 @@ public enum MatrixProductRate {
     let (rows, columns, depth) = (448, 4096, 1536)
     let weights = BlankWeights(rows: columns, columns: depth)
     let layer = Linear(weight: weights.matrix)
-    var x = [Float](repeating: 0.5, count: rows * depth)
+    let x = [Float](repeating: 0.5, count: rows * depth)
     var y = [Float](repeating: 0, count: rows * columns)
-    let operand = context.operand(&x, rows: rows, columns: depth)
-    try context.apply(layer, to: operand, into: &y)
-    let start = Date()
-    var products = 0
-    while products < 3 || Date().timeIntervalSince(start) < 1 {
+    return try context.withOperand(x, rows: rows, columns: depth) { operand in
       try context.apply(layer, to: operand, into: &y)
-      products += 1
+      let start = Date()
+      var products = 0
+      while products < 3 || Date().timeIntervalSince(start) < 1 {
+        try context.apply(layer, to: operand, into: &y)
+        products += 1
+      }
+      return Double(2 * rows * columns * depth * products) / Date().timeIntervalSince(start)
     }
-    return Double(2 * rows * columns * depth * products) / Date().timeIntervalSince(start)
   }
 }

@@ -9,6 +9,8 @@ public struct ScoreConfiguration: Sendable {
   public var model: URL
   /// A PEFT adapter of it.
   public var adapter: URL?
+  /// Takes the place of the model folder's chat template.
+  public var chatTemplate: URL?
   /// A key-object dataset (formats.md).
   public var dataset: URL
   /// The folder that the dataset's file names are relative to.

@@ -45,18 +45,20 @@ public struct ScoringJob {
     if isFinished { return world.rank == 0 ? try finishedSummary() : nil }
 
     let datasetBytes = try world.readForAll(configuration.dataset)
-    let threads = configuration.threads ?? JobDefaults.threads(localRanks: world.localSize)
+    let threads = try JobDefaults.threads(configuration.threads, on: world)
     let (model, dataset, identity) = try world.agree { () -> Inputs in
       let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
-      let model = try ModelRegistry.load(folder: configuration.model, context: context)
+      let model = try ModelRegistry.load(
+        folder: configuration.model, chatTemplate: configuration.chatTemplate, context: context)
       if let folder = configuration.adapter {
         // One that changes nothing yet has a Head Impact too: the model's own.
-        model.decoder.adapter = try PEFTAdapter.load(folder: folder, for: model, allowsNoChange: true)
+        model.apply(try PEFTAdapter.load(folder: folder, for: model, allowsNoChange: true))
       }
       let dataset = try KeyObjectDataset(json: Data(datasetBytes), name: configuration.dataset.path)
       return (model, dataset, try self.identity(of: model, datasetBytes))
     }
     try world.agree(on: identity.run)
+    world.tell(model.remarks.general + model.chat.remarks(onAdapter: configuration.adapter))
     let plan = SurveyPlan(
       dataset, limit: configuration.limit, prompt: configuration.prompt, dimensions: model.dimensions,
       layout: model.visualLayout)
@@ -135,6 +137,8 @@ public struct ScoringJob {
     let seconds = Date().timeIntervalSince(start)
 
     let limbs = try world.reduce(sums.limbs, .sum, to: 0)
+    let turned = try world.reduce([Int64(scorer.turned.count)], .sum, to: 0)?.first ?? 0
+    if let warning = TurnedPictures.warning(count: Int(turned)) { progress?.warn("warning: \(warning)") }
     guard rank == 0, let limbs, let journal else { return nil }
     try journal.flush()
     progress?.finish()
@@ -236,6 +240,7 @@ public struct ScoringJob {
       programVersion: begun.programVersion, modelType: begun.modelType,
       modelSHA256: try SafetensorsCheckpoint(folder: configuration.model).headerDigest(),
       adapterSHA256: try configuration.adapter.map(PEFTAdapter.digest),
+      modelFiles: try ModelFiles(folder: configuration.model, chatTemplate: configuration.chatTemplate),
       datasetSHA256: try JobInputs.read(configuration.dataset).withUnsafeBytes { try SHA256.hex(of: $0) },
       configuration: configuration)
     try begun.run.requireSame(as: asked.run, finished: configuration.output)
@@ -251,6 +256,7 @@ public struct ScoringJob {
       programVersion: JobDefaults.programVersion, modelType: type(of: model).modelType,
       modelSHA256: try SafetensorsCheckpoint(folder: configuration.model).headerDigest(),
       adapterSHA256: try configuration.adapter.map(PEFTAdapter.digest),
+      modelFiles: try ModelFiles(folder: configuration.model, chatTemplate: configuration.chatTemplate),
       datasetSHA256: try datasetBytes.withUnsafeBytes { try SHA256.hex(of: $0) }, configuration: configuration)
   }
 

@@ -14,6 +14,8 @@ struct UnitScorer {
   let dataset: KeyObjectDataset
   let pictures: Pictures
   let configuration: ScoreConfiguration
+  /// Counts the pictures that were turned.
+  let turned = TurnedPictures()
 
   init(
     model: any VisionLanguageModel, dataset: KeyObjectDataset, pictures: Pictures, configuration: ScoreConfiguration
@@ -42,7 +44,8 @@ struct UnitScorer {
     do {
       image = try pictures.reading(unit.image.fileName) {
         try JobInputs.image(
-          unit.image.fileName, in: pictures.folder, size: unit.image.size.map { ($0.width, $0.height) })
+          unit.image.fileName, in: pictures.folder, size: unit.image.size.map { ($0.width, $0.height) },
+          turned: turned)
       }
       layout = try model.visualLayout(width: image.width, height: image.height)
     } catch let fault as any ContentFault {

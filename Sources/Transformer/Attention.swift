@@ -5,10 +5,10 @@ import TensorCore
 ///
 /// Q, K, V [T, C] → [T, heads · D]; the output projection adds to the residual stream.
 public struct Attention: Sendable {
-  public let query: Linear
-  public let key: Linear
-  public let value: Linear
-  public let output: Linear
+  public var query: Linear
+  public var key: Linear
+  public var value: Linear
+  public var output: Linear
   public let shape: AttentionShape
 
   public init(query: Linear, key: Linear, value: Linear, output: Linear, shape: AttentionShape) {

@@ -18,6 +18,7 @@ extension Decoder {
   ) throws {
     guard let adapter, let angles = tape.angles else { return }
     precondition(tape.layout.prefix == 0 && tape.layout.isContiguous)
+    precondition(adapter.parts.isEmpty, "no way back leads through what an adapter replaces")
     for index in tape.layers.reversed() {
       let way = WayBack(
         layer: index, tape: tape, angles: angles, cache: cache, adapter: adapter, gradients: gradients,
@@ -54,7 +55,7 @@ extension Decoder {
   ///   - x: the layer's input. - Shape: [dy.rows, in]
   ///   - dx: nil where nobody needs it.
   private func projectBack(
-    _ projection: Projection, _ way: WayBack, x: UnsafePointer<Float>, dy: Operand,
+    _ projection: Projection, _ way: WayBack, x: UnsafePointer<Float>, dy: borrowing Operand,
     into dx: UnsafeMutablePointer<Float>?,
     accumulate: Bool = false, rows: Range<Int>, outputs: [Int]?
   ) throws {
@@ -70,9 +71,11 @@ extension Decoder {
       target = workspace.dropoutGradient.base
       target?.update(repeating: 0, count: rows.count * update.inputs)
     }
-    context.lowRankBack(
-      way.adapter.factors(update), x: input, dy: dy.floats, dA: way.gradients + update.a.lowerBound,
-      dB: way.gradients + update.b.lowerBound, dx: target, rows: rows.count, scratch: &workspace.lowRank)
+    try dy.withFloats {
+      try context.lowRankBack(
+        way.adapter.factors(update), x: input, dy: $0, dA: way.gradients + update.a.lowerBound,
+        dB: way.gradients + update.b.lowerBound, dx: target, rows: rows.count, scratch: &workspace.adaptation.lowRank)
+    }
     if let dropout, let dx, let target {
       context.dropout(
         target, rate: dropout.rate, rowKeys: rows.map { dropout.rowKeys[outputs?[$0] ?? $0] }, salt: update.site.salt,
@@ -98,20 +101,18 @@ extension Decoder {
       let gate = record.gate.base + first * width
       let up = record.up.base + first * width
       let middle = record.middle.base + first * hiddenSize
-      // The operand is rounded in place in bf16, and the stream's own gradient must not be.
-      dNormed.update(from: stream, count: count * hiddenSize)
       if way.update(.down) != nil { context.siluMultiply(gate, up, into: inner, rows: count, columns: width) }
-      try projectBack(
-        .down, way, x: inner, dy: context.operand(dNormed, rows: count, columns: hiddenSize), into: dInner, rows: rows,
-        outputs: way.outputs)
+      try context.withOperand(stream, rows: count, columns: hiddenSize) {
+        try projectBack(.down, way, x: inner, dy: $0, into: dInner, rows: rows, outputs: way.outputs)
+      }
       context.siluMultiplyBack(dInner, gate: gate, up: up, rows: count, columns: width)
       context.rmsNorm(middle, weight: layer.postAttentionNorm, eps: normEps, into: normed, rows: count)
-      try projectBack(
-        .gate, way, x: normed, dy: context.operand(gate, rows: count, columns: width), into: dNormed, rows: rows,
-        outputs: way.outputs)
-      try projectBack(
-        .up, way, x: normed, dy: context.operand(up, rows: count, columns: width), into: dNormed, accumulate: true,
-        rows: rows, outputs: way.outputs)
+      try context.withOperand(gate, rows: count, columns: width) {
+        try projectBack(.gate, way, x: normed, dy: $0, into: dNormed, rows: rows, outputs: way.outputs)
+      }
+      try context.withOperand(up, rows: count, columns: width) {
+        try projectBack(.up, way, x: normed, dy: $0, into: dNormed, accumulate: true, rows: rows, outputs: way.outputs)
+      }
       context.rmsNormBack(
         dNormed, x: middle, weight: layer.postAttentionNorm, eps: normEps, into: stream, rows: count)
     }
@@ -124,11 +125,14 @@ extension Decoder {
     let record = way.record
     let (rows, all) = (way.rows, way.tape.layout.rows)
     let dMixed = workspace.mixed.reserving(rows * shape.queryWidth)
-    let copy = workspace.gradient.reserving(all * hiddenSize)
-    copy.update(from: gradient, count: rows * hiddenSize)
-    try projectBack(
-      .output, way, x: record.mixed.base, dy: context.operand(copy, rows: rows, columns: hiddenSize), into: dMixed,
-      rows: 0..<rows, outputs: way.outputs)
+    try context.withOperand(record.mixed.base, rows: rows, columns: shape.queryWidth) { mixed in
+      try context.withOperand(gradient, rows: rows, columns: hiddenSize) { dy in
+        // The update was applied to what the operand held.
+        try mixed.withFloats {
+          try projectBack(.output, way, x: $0, dy: dy, into: dMixed, rows: 0..<rows, outputs: way.outputs)
+        }
+      }
+    }
     clearAblated(dMixed, layer: way.layer, rows: rows)
     let adaptsInputs = [Projection.query, .key, .value].contains { way.update($0) != nil }
     guard !way.isLowest || adaptsInputs else { return }
@@ -136,7 +140,7 @@ extension Decoder {
     let dQueries = workspace.queries.reserving(rows * shape.queryWidth)
     let dKeys = workspace.keys.reserving(all * shape.keyValueWidth)
     let dValues = workspace.values.reserving(all * shape.keyValueWidth)
-    context.attendBack(
+    try context.attendBack(
       dMixed, queries: record.queries.base, keys: way.cache.keys(layer: way.layer),
       values: way.cache.values(layer: way.layer), dQueries: dQueries, dKeys: dKeys, dValues: dValues, keyRows: all,
       spans: way.outputs == nil ? way.tape.layout.spans : way.tape.layout.outputSpans, shape: shape,
@@ -147,28 +151,30 @@ extension Decoder {
 
     let normed = workspace.normed.reserving(all * hiddenSize)
     context.rmsNorm(record.input.base, weight: layer.inputNorm, eps: normEps, into: normed, rows: all)
-    let dNormed = way.isLowest ? nil : copy
-    try projectBack(
-      .key, way, x: normed, dy: context.operand(dKeys, rows: all, columns: shape.keyValueWidth), into: dNormed,
-      rows: 0..<all, outputs: nil)
-    try projectBack(
-      .value, way, x: normed, dy: context.operand(dValues, rows: all, columns: shape.keyValueWidth), into: dNormed,
-      accumulate: true, rows: 0..<all, outputs: nil)
-    let dy = context.operand(dQueries, rows: rows, columns: shape.queryWidth)
+    let dNormed = way.isLowest ? nil : workspace.gradient.reserving(all * hiddenSize)
+    try context.withOperand(dKeys, rows: all, columns: shape.keyValueWidth) {
+      try projectBack(.key, way, x: normed, dy: $0, into: dNormed, rows: 0..<all, outputs: nil)
+    }
+    try context.withOperand(dValues, rows: all, columns: shape.keyValueWidth) {
+      try projectBack(.value, way, x: normed, dy: $0, into: dNormed, accumulate: true, rows: 0..<all, outputs: nil)
+    }
     if let outputs = way.outputs {
       for (row, source) in outputs.enumerated() where row != source {
         (normed + row * hiddenSize).update(from: normed + source * hiddenSize, count: hiddenSize)
       }
       let some = dNormed.map { _ in workspace.someGradient.reserving(rows * hiddenSize) }
-      try projectBack(.query, way, x: normed, dy: dy, into: some, rows: 0..<rows, outputs: outputs)
+      try context.withOperand(dQueries, rows: rows, columns: shape.queryWidth) {
+        try projectBack(.query, way, x: normed, dy: $0, into: some, rows: 0..<rows, outputs: outputs)
+      }
       guard let dNormed, let some else { return }
       for (row, target) in outputs.enumerated() {
         context.add(some + row * hiddenSize, to: dNormed + target * hiddenSize, count: hiddenSize)
       }
       spread(gradient, to: outputs, rows: all)
     } else {
-      try projectBack(
-        .query, way, x: normed, dy: dy, into: dNormed, accumulate: true, rows: 0..<rows, outputs: nil)
+      try context.withOperand(dQueries, rows: rows, columns: shape.queryWidth) {
+        try projectBack(.query, way, x: normed, dy: $0, into: dNormed, accumulate: true, rows: 0..<rows, outputs: nil)
+      }
     }
     guard let dNormed else { return }
     context.rmsNormBack(

@@ -3,12 +3,12 @@ import TensorCore
 
 /// The one decoder layer: x += attention(rmsNorm(x)); x += down(silu(gate(n)) · up(n)), n = rmsNorm(x).
 public struct DecoderLayer: Sendable {
-  public let inputNorm: [Float]
-  public let attention: Attention
-  public let postAttentionNorm: [Float]
-  public let gate: Linear
-  public let up: Linear
-  public let down: Linear
+  public var inputNorm: [Float]
+  public var attention: Attention
+  public var postAttentionNorm: [Float]
+  public var gate: Linear
+  public var up: Linear
+  public var down: Linear
 
   public init(
     inputNorm: [Float], attention: Attention, postAttentionNorm: [Float], gate: Linear, up: Linear, down: Linear
@@ -27,7 +27,7 @@ public final class Decoder {
   public let layers: [DecoderLayer]
   public let hiddenSize: Int
   public let normEps: Float
-  /// Low-rank updates that every pass applies; nil for the model as it is.
+  /// What every pass changes of the layers; nil for the model as it is.
   public var adapter: LowRankAdapter?
   /// Heads whose output every pass leaves out, and through which no gradient flows back.
   public var ablatedHeads = AblatedHeads.none
@@ -42,6 +42,9 @@ public final class Decoder {
     self.normEps = normEps
     self.context = context
   }
+
+  /// A layer as passes run it: with what the adapter replaces.
+  private func adapted(_ index: Int) -> DecoderLayer { adapter?.parts.layers[index] ?? layers[index] }
 
   /// Room in `cache` for the keys and values of `rows` rows.
   public func reserve(_ cache: KeyValueCache, rows: Int) {
@@ -118,15 +121,21 @@ public final class Decoder {
   ///
   /// - Parameter rows: of the pass, where the operand holds some of them only: what dropout depends on.
   private func project(
-    _ projection: Projection, of layer: Int, _ operand: Operand, into output: UnsafeMutablePointer<Float>,
+    _ projection: Projection, of layer: Int, _ operand: borrowing Operand, into output: UnsafeMutablePointer<Float>,
     accumulate: Bool = false, _ pass: Pass, rows: Range<Int>? = nil, outputs: [Int]? = nil
   ) throws {
-    try context.apply(layers[layer][projection], to: operand, into: output, accumulate: accumulate)
-    guard let adapter, let update = adapter[LowRankAdapter.Site(layer: layer, projection: projection)] else { return }
-    let x = adapterInput(
-      operand.floats, update, dropout: pass.tape?.dropout, rows: rows ?? 0..<operand.rows, outputs: outputs)
-    context.applyLowRank(
-      adapter.factors(update), to: x, into: output, rows: operand.rows, scratch: &workspace.lowRank)
+    let linear = adapted(layer)[projection]
+    let site = LowRankAdapter.Site(layer: layer, projection: projection)
+    guard let adapter, let update = adapter[site] else {
+      return try context.apply(linear, to: operand, into: output, accumulate: accumulate)
+    }
+    let count = operand.rows
+    try operand.withFloats {
+      let x = adapterInput($0, update, dropout: pass.tape?.dropout, rows: rows ?? 0..<count, outputs: outputs)
+      try context.apply(
+        linear, adapter.factors(update), scale: adapter.parts.outputScales[site], to: operand, input: x, into: output,
+        accumulate: accumulate, scratch: &workspace.adaptation)
+    }
   }
 
   /// What an update is applied to: the layer's own input, or what dropout leaves of it.
@@ -145,21 +154,22 @@ public final class Decoder {
     return UnsafePointer(workspace.dropped.base)
   }
 
-  /// Norm, and the keys of all rows, rotated and in the cache. The norm's output is left in the workspace.
+  /// Norm, and the keys of all rows, rotated and in the cache. The norm's output is left in the workspace, and lent.
   private func normaliseAndKey(
-    _ hidden: UnsafeMutablePointer<Float>, layer index: Int, _ pass: Pass
-  ) throws -> Operand {
-    let layer = layers[index]
+    _ hidden: UnsafeMutablePointer<Float>, layer index: Int, _ pass: Pass, then: (borrowing Operand) throws -> Void
+  ) throws {
+    let layer = adapted(index)
     let rows = pass.layout.rows
     workspace.normed.reserve(rows * hiddenSize)
     context.rmsNorm(hidden, weight: layer.inputNorm, eps: normEps, into: workspace.normed.base, rows: rows)
-    let operand = context.operand(workspace.normed.base, rows: rows, columns: hiddenSize)
-    let start = pass.isContiguous ? pass.cache.keys(layer: index, row: pass.layout.cachedPrefix) : nil
-    try toCache(index, pass, straight: start, pass.cache.keys(layer: index)) { keys in
-      try project(.key, of: index, operand, into: keys, pass)
-      context.rotate(keys, by: pass.angles, rows: rows, heads: layer.attention.shape.keyValueHeads)
+    try context.withOperand(workspace.normed.base, rows: rows, columns: hiddenSize) { operand in
+      let start = pass.isContiguous ? pass.cache.keys(layer: index, row: pass.layout.cachedPrefix) : nil
+      try toCache(index, pass, straight: start, pass.cache.keys(layer: index)) { keys in
+        try project(.key, of: index, operand, into: keys, pass)
+        context.rotate(keys, by: pass.angles, rows: rows, heads: layer.attention.shape.keyValueHeads)
+      }
+      try then(operand)
     }
-    return operand
   }
 
   /// Computes keys or values where they lie in the cache, or aside and then row by row into it.
@@ -186,13 +196,20 @@ public final class Decoder {
       record.input.reserve(layout.rows * hiddenSize)
       record.input.base.update(from: hidden, count: layout.rows * hiddenSize)
     }
-    var operand = try normaliseAndKey(hidden, layer: index, pass)
-    let start = pass.isContiguous ? pass.cache.values(layer: index, row: layout.cachedPrefix) : nil
-    try toCache(index, pass, straight: start, pass.cache.values(layer: index)) {
-      try project(.value, of: index, operand, into: $0, pass)
-    }
-
     let rows = outputs?.count ?? layout.rows
+    let queries =
+      record.map { $0.queries.reserving(rows * shape.queryWidth) }
+      ?? workspace.queries.reserving(rows * shape.queryWidth)
+    let mixed =
+      record.map { $0.mixed.reserving(rows * shape.queryWidth) }
+      ?? workspace.mixed.reserving(rows * shape.queryWidth)
+    try normaliseAndKey(hidden, layer: index, pass) { operand in
+      let start = pass.isContiguous ? pass.cache.values(layer: index, row: layout.cachedPrefix) : nil
+      try toCache(index, pass, straight: start, pass.cache.values(layer: index)) {
+        try project(.value, of: index, operand, into: $0, pass)
+      }
+      if outputs == nil { try project(.query, of: index, operand, into: queries, pass) }
+    }
     if let outputs {
       // The rows in question come first, in the stream and in its norm.
       for (row, source) in outputs.enumerated() where row != source {
@@ -200,24 +217,19 @@ public final class Decoder {
           (stream + row * hiddenSize).update(from: stream + source * hiddenSize, count: hiddenSize)
         }
       }
-      operand = context.operand(workspace.normed.base, rows: rows, columns: hiddenSize)
+      try context.withOperand(workspace.normed.base, rows: rows, columns: hiddenSize) {
+        try project(.query, of: index, $0, into: queries, pass, outputs: outputs)
+      }
     }
-    let queries =
-      record.map { $0.queries.reserving(rows * shape.queryWidth) }
-      ?? workspace.queries.reserving(rows * shape.queryWidth)
-    let mixed =
-      record.map { $0.mixed.reserving(rows * shape.queryWidth) }
-      ?? workspace.mixed.reserving(rows * shape.queryWidth)
-    try project(.query, of: index, operand, into: queries, pass, outputs: outputs)
     context.rotate(queries, by: outputs.map(pass.angles.rows) ?? pass.angles, rows: rows, heads: shape.heads)
-    context.attend(
+    try context.attend(
       queries: queries, keys: pass.cache.keys(layer: index), values: pass.cache.values(layer: index), into: mixed,
       spans: outputs == nil ? pass.spans : layout.outputSpans, shape: shape, scratch: &workspace.attention,
       tap: pass.tap(of: index))
     clearAblated(mixed, layer: index, rows: rows)
-    try project(
-      .output, of: index, context.operand(mixed, rows: rows, columns: shape.queryWidth), into: hidden,
-      accumulate: true, pass, outputs: outputs)
+    try context.withOperand(mixed, rows: rows, columns: shape.queryWidth) {
+      try project(.output, of: index, $0, into: hidden, accumulate: true, pass, outputs: outputs)
+    }
   }
 
   /// Zeroes what ablated heads have mixed, or its gradient.
@@ -239,14 +251,15 @@ public final class Decoder {
     let shape = layers[index].attention.shape
     let rows = pass.layout.rows
     let first = pass.layout.newPrefix
-    let operand = try normaliseAndKey(hidden, layer: index, pass)
     let queries = workspace.queries.reserving(rows * shape.queryWidth)
-    try project(
-      .query, of: index, operand.rows(from: first), into: queries + first * shape.queryWidth, pass,
-      rows: first..<rows)
+    try normaliseAndKey(hidden, layer: index, pass) { operand in
+      try operand.withRows(from: first) {
+        try project(.query, of: index, $0, into: queries + first * shape.queryWidth, pass, rows: first..<rows)
+      }
+    }
     context.rotate(
       queries + first * shape.queryWidth, by: pass.angles, from: first, rows: rows - first, heads: shape.heads)
-    context.attend(
+    try context.attend(
       queries: queries, keys: pass.cache.keys(layer: index), values: nil, into: nil, spans: pass.spans,
       shape: shape, scratch: &workspace.attention, tap: pass.tap(of: index))
   }
@@ -254,7 +267,7 @@ public final class Decoder {
   private func feedForward(
     _ hidden: UnsafeMutablePointer<Float>, layer index: Int, rows: Int, _ pass: Pass, outputs: [Int]?
   ) throws {
-    let layer = layers[index]
+    let layer = adapted(index)
     let width = layer.gate.outputs
     let step = min(rows, mlpRows)
     let record = pass.tape?.record(of: index)
@@ -274,20 +287,21 @@ public final class Decoder {
       let up = record.map { $0.up.base + first * width } ?? workspace.up.reserving(step * width)
       let normed = workspace.normed.base
       context.rmsNorm(stream, weight: layer.postAttentionNorm, eps: normEps, into: normed, rows: count)
-      let operand = context.operand(normed, rows: count, columns: hiddenSize)
-      try project(.gate, of: index, operand, into: gate, pass, rows: chunk, outputs: outputs)
-      try project(.up, of: index, operand, into: up, pass, rows: chunk, outputs: outputs)
+      try context.withOperand(normed, rows: count, columns: hiddenSize) { operand in
+        try project(.gate, of: index, operand, into: gate, pass, rows: chunk, outputs: outputs)
+        try project(.up, of: index, operand, into: up, pass, rows: chunk, outputs: outputs)
+      }
       context.siluMultiply(gate, up, into: inner, rows: count, columns: width)
-      try project(
-        .down, of: index, context.operand(inner, rows: count, columns: width), into: stream, accumulate: true, pass,
-        rows: chunk, outputs: outputs)
+      try context.withOperand(inner, rows: count, columns: width) {
+        try project(.down, of: index, $0, into: stream, accumulate: true, pass, rows: chunk, outputs: outputs)
+      }
     }
   }
 }
 
 extension LowRankAdapter {
-  /// An update's numbers, for the kernels.
-  func factors(_ update: Update) -> LowRankFactors {
+  /// An update's numbers, for the kernels; valid as long as the adapter.
+  public func factors(_ update: Update) -> LowRankFactors {
     let base = UnsafePointer(base)
     return LowRankFactors(
       a: base + update.a.lowerBound, b: base + update.b.lowerBound, rank: update.rank, inputs: update.inputs,

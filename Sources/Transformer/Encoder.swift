@@ -66,27 +66,28 @@ public final class Encoder {
       workspace.keys.reserve(rows * shape.keyValueWidth)
       workspace.values.reserve(rows * shape.keyValueWidth)
       workspace.mixed.reserve(rows * shape.queryWidth)
-      let normed = normalise(hidden, layer.norm1, rows: rows)
-      try context.apply(layer.attention.query, to: normed, into: workspace.queries.base)
-      try context.apply(layer.attention.key, to: normed, into: workspace.keys.base)
-      try context.apply(layer.attention.value, to: normed, into: workspace.values.base)
+      normalise(hidden, layer.norm1, rows: rows)
+      try context.withOperand(workspace.normed.base, rows: rows, columns: hiddenSize) { normed in
+        try context.apply(layer.attention.query, to: normed, into: workspace.queries.base)
+        try context.apply(layer.attention.key, to: normed, into: workspace.keys.base)
+        try context.apply(layer.attention.value, to: normed, into: workspace.values.base)
+      }
       context.rotate(workspace.queries.base, by: angles, rows: rows, heads: shape.heads)
       context.rotate(workspace.keys.base, by: angles, rows: rows, heads: shape.keyValueHeads)
-      context.attend(
+      try context.attend(
         queries: workspace.queries.base, keys: workspace.keys.base, values: workspace.values.base,
         into: workspace.mixed.base, spans: [span], shape: shape, scratch: &workspace.attention)
       try context.apply(
-        layer.attention.output, to: context.operand(workspace.mixed.base, rows: rows, columns: shape.queryWidth),
-        into: hidden, accumulate: true)
+        layer.attention.output, to: workspace.mixed.base, rows: rows, into: hidden, accumulate: true)
       try feedForward(hidden, layer: layer, rows: rows)
       try taps.hiddenState?(index, ActivationView(base: hidden, rows: rows, columns: hiddenSize))
     }
   }
 
-  private func normalise(_ hidden: UnsafeMutablePointer<Float>, _ norm: LayerNorm, rows: Int) -> Operand {
+  /// The norm's output is left in the workspace.
+  private func normalise(_ hidden: UnsafeMutablePointer<Float>, _ norm: LayerNorm, rows: Int) {
     context.layerNorm(
       hidden, weight: norm.weight, bias: norm.bias, eps: norm.eps, into: workspace.normed.base, rows: rows)
-    return context.operand(workspace.normed.base, rows: rows, columns: hiddenSize)
   }
 
   private func feedForward(_ hidden: UnsafeMutablePointer<Float>, layer: EncoderLayer, rows: Int) throws {
@@ -97,10 +98,10 @@ public final class Encoder {
     for first in stride(from: 0, to: rows, by: step) {
       let count = min(step, rows - first)
       let stream = hidden + first * hiddenSize
-      try context.apply(layer.fc1, to: normalise(stream, layer.norm2, rows: count), into: inner)
+      normalise(stream, layer.norm2, rows: count)
+      try context.apply(layer.fc1, to: workspace.normed.base, rows: count, into: inner)
       context.activate(layer.activation, inner, rows: count, columns: width)
-      try context.apply(
-        layer.fc2, to: context.operand(inner, rows: count, columns: width), into: stream, accumulate: true)
+      try context.apply(layer.fc2, to: inner, rows: count, into: stream, accumulate: true)
     }
   }
 }

@@ -3,6 +3,8 @@ import TensorCore
 /// Low-rank updates of some of the decoder's linear layers: y = W x + b + scaling · B (A x) (Hu et al. 2021, arXiv
 /// 2106.09685).
 ///
+/// These can be trained. What else an adapter may change is in `parts`.
+///
 /// All numbers lie in one flat buffer, update by update, A before B: what an optimiser steps over, and what ranks compare
 /// and reduce. A gradient has the same layout.
 ///
@@ -41,6 +43,8 @@ public final class LowRankAdapter {
   public let updates: [Update]
   /// How many numbers there are in all.
   public let count: Int
+  /// Empty for a plain adapter.
+  public var parts = AdapterParts()
   private let storage: AlignedBuffer<Float>
   private let index: [Site: Int]
 

@@ -3,12 +3,31 @@ import TensorCore
 
 /// The end of the language model: the final norm, and the scores of every token of the vocabulary.
 public final class OutputHead {
+  /// What an adapter makes of the head: y = scale · (W n + Δ n) + b, n being the norm's output.
+  public struct Update {
+    /// In the place of the final norm's.
+    public var norm: [Float]?
+    /// In the place of W.
+    public var weight: WeightMatrix?
+    public var bias: [Float]?
+    public var lowRank: LowRankUpdate?
+    /// DoRA's, one an output.
+    public var scale: [Float]?
+
+    public init() {}
+
+    public var isEmpty: Bool { norm == nil && weight == nil && bias == nil && lowRank == nil && scale == nil }
+  }
+
   public let norm: [Float]
   public let weight: Linear
+  /// An adapter's; empty for the model as it is.
+  public var update = Update()
   private let eps: Float
   private let context: ComputeContext
   private var normed = AlignedBuffer<Float>()
   private var scores = AlignedBuffer<Float>()
+  private var adaptation = AdaptationScratch()
   private var gradient = AlignedBuffer<Float>()
 
   /// Rows at a time: a vocabulary of 150,000 takes 40 MB for them.
@@ -43,6 +62,7 @@ public final class OutputHead {
     _ hidden: UnsafePointer<Float>, targets: [Int32], gradient: UnsafeMutablePointer<Float>?
   ) throws -> [Double] {
     let size = norm.count
+    precondition(gradient == nil || update.isEmpty, "no way back leads through what an adapter changes")
     precondition(targets.allSatisfy { (0..<Int32(outputs)).contains($0) })
     var losses: [Double] = []
     for first in stride(from: 0, to: targets.count, by: Self.rowsAtATime) {
@@ -52,7 +72,7 @@ public final class OutputHead {
       losses += context.crossEntropy(logits, vocabulary: outputs, targets: targets[first..<first + rows])
       guard let gradient else { continue }
       let dNormed = normed.base
-      try context.applyBack(weight, to: context.operand(logits, rows: rows, columns: outputs), into: dNormed)
+      try context.applyBack(weight, to: logits, rows: rows, into: dNormed)
       let result = self.gradient.reserving(rows * size)
       result.update(repeating: 0, count: rows * size)
       context.rmsNormBack(dNormed, x: stream, weight: norm, eps: eps, into: result, rows: rows)
@@ -65,8 +85,15 @@ public final class OutputHead {
     let size = norm.count
     normed.reserve(rows * size)
     scores.reserve(rows * outputs)
-    context.rmsNorm(hidden, weight: norm, eps: eps, into: normed.base, rows: rows)
-    try context.apply(weight, to: context.operand(normed.base, rows: rows, columns: size), into: scores.base)
+    context.rmsNorm(hidden, weight: update.norm ?? norm, eps: eps, into: normed.base, rows: rows)
+    let linear = update.isEmpty ? weight : Linear(weight: update.weight ?? weight.weight, bias: update.bias)
+    try context.withOperand(normed.base, rows: rows, columns: size) { operand in
+      try operand.withFloats {
+        try context.apply(
+          linear, update.lowRank?.factors, scale: update.scale, to: operand, input: $0, into: scores.base,
+          scratch: &adaptation)
+      }
+    }
     return scores.base
   }
 }

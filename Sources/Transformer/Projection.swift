@@ -41,14 +41,27 @@ public enum Projection: String, CaseIterable, Sendable, Codable, Comparable {
 
 extension DecoderLayer {
   public subscript(projection: Projection) -> Linear {
-    switch projection {
-    case .query: attention.query
-    case .key: attention.key
-    case .value: attention.value
-    case .output: attention.output
-    case .gate: gate
-    case .up: up
-    case .down: down
+    get {
+      switch projection {
+      case .query: attention.query
+      case .key: attention.key
+      case .value: attention.value
+      case .output: attention.output
+      case .gate: gate
+      case .up: up
+      case .down: down
+      }
+    }
+    set {
+      switch projection {
+      case .query: attention.query = newValue
+      case .key: attention.key = newValue
+      case .value: attention.value = newValue
+      case .output: attention.output = newValue
+      case .gate: gate = newValue
+      case .up: up = newValue
+      case .down: down = newValue
+      }
     }
   }
 }

@@ -10,7 +10,7 @@ final class Workspace {
   var attention = AlignedBuffer<Float>()
   var gate = AlignedBuffer<Float>()
   var up = AlignedBuffer<Float>()
-  var lowRank = AlignedBuffer<Float>()
+  var adaptation = AdaptationScratch()
   var dropped = AlignedBuffer<Float>()
   var gradient = AlignedBuffer<Float>()
   var someGradient = AlignedBuffer<Float>()

@@ -47,6 +47,9 @@ struct ConfigurationFile {
   /// Whether the key is there and not null.
   func has(_ key: String) -> Bool { value(key) != nil }
 
+  /// Whether the key is there, be it null.
+  func holds(_ key: String) -> Bool { values[key] != nil }
+
   /// The object at `key`; nil where it is absent or null.
   func object(_ key: String) throws -> ConfigurationFile? {
     guard let value = value(key) else { return nil }
@@ -102,6 +105,12 @@ struct ConfigurationFile {
       return integer
     }
   }
+
+  /// The keys that have a value, in the order of their names.
+  var keys: [String] { values.keys.filter(has).sorted() }
+
+  /// What stands at `key`, as `JSONSerialization` has it; nil where it is absent or null.
+  func value(of key: String) -> Any? { value(key) }
 
   /// An error about one key.
   func wrong(_ key: String, _ reason: String) -> ConfigurationError {

@@ -5,9 +5,9 @@ import TensorCore
 
 /// The families that can be loaded, by `model_type`.
 public enum ModelRegistry {
-  private typealias Loader = (URL, ComputeContext) throws -> any VisionLanguageModel
+  private typealias Loader = (URL, URL?, ComputeContext) throws -> any VisionLanguageModel
   private static var loaders: [String: Loader] {
-    [Qwen2VLModel.modelType: { try Qwen2VLModel(folder: $0, context: $1) }]
+    [Qwen2VLModel.modelType: { try Qwen2VLModel(folder: $0, chatTemplate: $1, context: $2) }]
   }
 
   /// The model types that `load` knows.
@@ -15,8 +15,11 @@ public enum ModelRegistry {
 
   /// Loads a published model folder.
   ///
+  /// - Parameter chatTemplate: a file whose chat template takes the place of the folder's own.
   /// - Throws: an error that names the file and what is wrong in it.
-  public static func load(folder: URL, context: ComputeContext) throws -> any VisionLanguageModel {
+  public static func load(folder: URL, chatTemplate: URL? = nil, context: ComputeContext) throws
+    -> any VisionLanguageModel
+  {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder), isFolder.boolValue else {
       throw ConfigurationError(
@@ -31,6 +34,6 @@ public enum ModelRegistry {
       throw file.wrong(
         "model_type", "is \"\(modelType)\"; the families known here are \(modelTypes.joined(separator: ", "))")
     }
-    return try load(folder, context)
+    return try load(folder, chatTemplate, context)
   }
 }

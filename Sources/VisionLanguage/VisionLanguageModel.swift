@@ -1,6 +1,7 @@
 import HeadImpact
 import ImageInput
 import Kernels
+import Safetensors
 import TensorCore
 import Transformer
 
@@ -47,6 +48,9 @@ public protocol VisionLanguageModel: AnyObject {
   /// The language model's place among the published modules: its layers are `model.<this>.layers.<i>`.
   static var languageModelModule: String { get }
   var context: ComputeContext { get }
+  /// The published files that the model was read from.
+  var checkpoint: SafetensorsCheckpoint { get }
+  var tokenEmbedding: TokenEmbedding { get }
   var decoder: Decoder { get }
   var outputHead: OutputHead { get }
   /// H, heads of each decoder layer.
@@ -65,8 +69,14 @@ public protocol VisionLanguageModel: AnyObject {
   /// The tokens of a chat about an image, up to where the answer begins.
   func question(prompt: String, visualTokens: Int) throws -> TokenSequence
 
-  /// The tokens that end an answer.
-  var stopTokens: Set<Int32> { get }
+  /// What a chat looks like to the model.
+  var chat: ChatPrompt { get }
+
+  /// How the model's makers want it to answer.
+  var generation: GenerationDefaults { get }
+
+  /// What the user should know of the folder.
+  var remarks: ModelRemarks { get }
 
   /// The text of an answer's tokens, without control tokens.
   func text(of ids: [Int32]) -> String
@@ -84,6 +94,18 @@ public protocol VisionLanguageModel: AnyObject {
 
   /// The rotary angles of a sequence's positions.
   func angles(_ sequence: TokenSequence, grid: VisualGrid) -> RotaryAngles
+}
+
+extension VisionLanguageModel {
+  /// Lets every pass apply an adapter; nil for the model as it is.
+  public func apply(_ adapter: LowRankAdapter?) {
+    decoder.adapter = adapter
+    tokenEmbedding.update = adapter?.parts.embedding ?? TokenEmbedding.Update()
+    outputHead.update = adapter?.parts.head ?? OutputHead.Update()
+  }
+
+  /// The tokens that end an answer.
+  public var stopTokens: Set<Int32> { generation.stopTokens }
 }
 
 /// Sizes of a model that memory and time follow from.

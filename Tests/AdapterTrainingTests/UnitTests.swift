@@ -26,7 +26,7 @@ struct UnitTests {
 
   @Test("a step's sum gives the mean gradient and refuses what is no number")
   func sum() {
-    var sum = StepSum(count: 2)
+    var sum = StepSum(count: 2, passes: 8, ranks: 2)
     let taken = [
       sum.add(gradient: [3, -1]), sum.add(gradient: [1, 0.5]), sum.add(loss: 1.25, tokens: 3),
       sum.add(loss: 2.5, tokens: 1),
@@ -42,6 +42,27 @@ struct UnitTests {
     #expect(sum.allRanksHave(checksum: 7, worldSize: 1) && !sum.allRanksHave(checksum: 8, worldSize: 1))
     sum.clear()
     #expect(sum.tokens == 0 && sum.meanGradient() == [0, 0])
+  }
+
+  @Test("no sum of a step overflows: what might is refused", arguments: [1, 2, 3, 8, 1000])
+  func largeSums(_ passes: Int) {
+    var sum = StepSum(count: 2, passes: passes, ranks: passes)
+    let most = sum.gradientLimit.nextDown
+    for _ in 0..<passes {
+      let isTaken = sum.add(gradient: [most, -most])
+      #expect(isTaken)
+    }
+    let expected = Float(Double(most) * Double(passes))
+    #expect(sum.meanGradient() == [expected, -expected])
+    // Two gradients of one sign near 2^30 wrapped, and gave a finite one.
+    let isTaken = sum.add(gradient: [Float(0x1p30).nextDown, 0])
+    #expect(isTaken == (passes == 1))
+    let large = sum.lossLimit * 0.75
+    let areTaken = [sum.add(loss: large, tokens: 1), sum.add(loss: large, tokens: 1)]
+    #expect(areTaken == [true, false])
+    sum.clear()
+    let isTakenAgain = sum.add(loss: large, tokens: 1)
+    #expect(isTakenAgain)
   }
 
   @Test(

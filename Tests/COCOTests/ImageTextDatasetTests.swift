@@ -142,4 +142,11 @@ struct ImageTextDatasetTests {
       #expect(data.examples.map(\.size) == [nil] && data.problems.lostSamples == 0)
     }
   }
+
+  @Test(
+    "a question's picture may be of any format that is read", arguments: ["webp", "TIF", "tiff", "gif", "bmp", "jpeg"])
+  func formats(ending: String) throws {
+    let data = try dataset(Self.questions, images: ["COCO_val2014_000000000007.\(ending)", "9.png", "7.txt"])
+    #expect(data.examples.map(\.fileName).contains("COCO_val2014_000000000007.\(ending)"))
+  }
 }

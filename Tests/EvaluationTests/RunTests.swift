@@ -128,7 +128,7 @@ struct RunTests {
     let problem = failure {
       try AnsweredQuestions(json: Array(vqa.utf8), name: "q.json", annotations: (Array(odd.utf8), "a.json"))
     }
-    #expect(problem?.contains("annotations[0].answers[0].answer: a number") == true, "\(problem ?? "")")
+    #expect(problem?.contains("annotations[0].answers[0].answer): a number") == true, "\(problem ?? "")")
     #expect(problem?.contains("annotations[1]") == true)
     let dataset = #"{"images":[{"id":4}],"annotations":[{"id":7,"image_id":4,"question":"q?","answers":["a","b"]}]}"#
     let one = try AnsweredQuestions(json: Array(dataset.utf8), name: "d.json")
@@ -171,6 +171,9 @@ struct RunTests {
     let report = try captions(odd, #"[{"image_id":1,"caption":"a dog"},{"image_id":"2","caption":"a cat"}]"#)
     #expect(report.captions?.imageIDs == [1, 2] && report.captions?.references == 2)
     #expect(report.warnings.count == 4)
+    let lone = odd.replacingOccurrences(of: #"{"image_id":1,"caption":"a dog"},"#, with: "")
+    let left = try captions(lone, #"[{"image_id":1,"caption":"a dog"},{"image_id":"2","caption":"a cat"}]"#)
+    #expect(left.captions?.imageIDs == [2])
     let more = #"[{"image_id":1,"caption":"a"},{"image_id":2,"caption":"b"},{"image_id":3,"caption":"c"}]"#
     #expect(failure { try captions(odd, more) }?.contains("nothing to compare with: 3") == true)
     #expect(try captions(odd, more, isPartial: true).captions?.imageIDs == [1, 2])

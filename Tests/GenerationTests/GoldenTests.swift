@@ -17,11 +17,12 @@ struct GoldenTests {
     let prompt: String
     let max_new_tokens: Int
     let num_beams: Int
+    let repetition_penalty: Double?
     let ids: [Int32]
     let text: String
   }
 
-  @Test("tokens are the same, one by one", arguments: ["greedy", "beams"])
+  @Test("tokens are the same, one by one", arguments: ["greedy", "beams", "penalty"])
   func tokens(_ kind: String) throws {
     let file = Goldens.root().appendingPathComponent(kind + ".json")
     let goldens = try JSONDecoder().decode([Golden].self, from: Data(contentsOf: file))
@@ -33,6 +34,7 @@ struct GoldenTests {
         var options = DecodingOptions()
         options.maxNewTokens = golden.max_new_tokens
         options.beams = golden.num_beams
+        options.repetitionPenalty = golden.repetition_penalty
         let image = try decodeImage(contentsOf: tiny.images.appendingPathComponent(golden.image))
         // A second question shares the image's rows: it must change nothing.
         let answers = try TextGenerator(model, options: options)

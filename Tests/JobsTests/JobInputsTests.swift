@@ -24,8 +24,24 @@ struct JobInputsTests {
       }
       let error = #expect(throws: SampleFault.self) { try JobInputs.image("a.png", in: inside, size: (2, 3)) }
       #expect(error?.description == "a.png is 3x2 pixels; the dataset says 2x3")
-      #expect(throws: (any Error).self) { try JobInputs.image("none.png", in: inside, size: nil) }
+      #expect(throws: SampleFault.self) { try JobInputs.imageSize("a.png", in: inside, size: (2, 3)) }
+      #expect(throws: MissingFile.self) { try JobInputs.image("none.png", in: inside, size: nil) }
+      #expect(throws: EnvironmentFault.self) { try JobInputs.image("a.png", in: scratch.file("unmounted"), size: nil) }
     }
+  }
+
+  @Test("turned pictures are counted, and said in one line")
+  func turned() throws {
+    let folder = Repository.root.appendingPathComponent("tools/goldens/images/fixtures")
+    let turned = TurnedPictures()
+    for name in ["turned-1.jpg", "turned-3.jpg", "turned-6.png", "grey.bmp"] {
+      #expect(try JobInputs.image(name, in: folder, size: nil, turned: turned).height > 0)
+    }
+    #expect(turned.count == 2)
+    #expect(TurnedPictures.warning(count: 0) == nil)
+    #expect(TurnedPictures.warning(count: turned.count)?.hasPrefix("2 pictures have") == true)
+    let error = #expect(throws: SampleFault.self) { try JobInputs.image("turned-6.jpg", in: folder, size: (11, 7)) }
+    #expect(error?.description.contains("EXIF orientation 6") == true)
   }
 
   @Test("a run's identity is decoded as it was encoded, and names what differs")

@@ -59,9 +59,9 @@ import Testing
     var out = [Float](repeating: .nan, count: rows * wide)
     var shown = [[Float]](repeating: [], count: rows * c.shape.heads)
     var scratch = AlignedBuffer<Float>()
-    shown.withUnsafeMutableBufferPointer { shown in
+    try shown.withUnsafeMutableBufferPointer { shown in
       guard let base = shown.baseAddress else { return }
-      context.attend(
+      try context.attend(
         queries: q, keys: k, values: v, into: &out, spans: spans(c), shape: c.shape, scratch: &scratch,
         tap: { _, head, row, weights in base[row * c.shape.heads + head] = Array(weights) })
     }
@@ -97,22 +97,22 @@ import Testing
     let k = numbers.floats((c.cached + rows) * c.shape.keyValueWidth)
     var out = [Float](repeating: 0, count: rows * c.shape.queryWidth)
     var scratch = AlignedBuffer<Float>()
-    func weights(_ values: [Float]?) -> [[Float]] {
+    func weights(_ values: [Float]?) throws -> [[Float]] {
       var shown = [[Float]](repeating: [], count: rows * c.shape.heads)
-      shown.withUnsafeMutableBufferPointer { shown in
+      try shown.withUnsafeMutableBufferPointer { shown in
         guard let base = shown.baseAddress else { return }
         let tap: AttentionWeightsTap = { _, head, row, weights in base[row * c.shape.heads + head] = Array(weights) }
         if let values {
-          context.attend(
+          try context.attend(
             queries: q, keys: k, values: values, into: &out, spans: spans(c), shape: c.shape, scratch: &scratch,
             tap: tap)
         } else {
-          context.attend(
+          try context.attend(
             queries: q, keys: k, values: nil, into: nil, spans: spans(c), shape: c.shape, scratch: &scratch, tap: tap)
         }
       }
       return shown
     }
-    #expect(weights(nil) == weights(k))
+    #expect(try weights(nil) == weights(k))
   }
 }

@@ -70,7 +70,7 @@ struct BackwardTests {
       var numbers = Numbers(seed: 4)
       let owned = OwnedWeights(numbers.floats(outputs * inputs), rows: outputs, columns: inputs, as: elementType)
       let weights = owned.weight.floats()
-      var dy = numbers.floats(rows * outputs)
+      let dy = numbers.floats(rows * outputs)
       let before = numbers.floats(rows * inputs)
       // The product is linear: its gradient is dy · W itself, and finite differences would show no more.
       let expected = (0..<rows * inputs).map { at in
@@ -80,7 +80,7 @@ struct BackwardTests {
       }
       var dx = before
       try context.applyBack(
-        Linear(weight: owned.weight), to: context.operand(&dy, rows: rows, columns: outputs), into: &dx,
+        Linear(weight: owned.weight), to: dy, rows: rows, into: &dx,
         accumulate: true)
       #expect(largestDifference(dx, expected) < 2e-4, "\(rows) x \(outputs) x \(inputs)")
     }
@@ -95,7 +95,7 @@ struct BackwardTests {
       let (rows, outputs, inputs) = (3, 70, 1100)
       let owned = OwnedWeights(numbers.floats(outputs * inputs), rows: outputs, columns: inputs, as: .bf16)
       let weights = owned.weight.floats()
-      var dy = numbers.floats(rows * outputs)
+      let dy = numbers.floats(rows * outputs)
       let rounded = dy.map { Plain.float(Plain.bfloat16($0)) }
       let expected = (0..<rows * inputs).map { at in
         (0..<outputs).reduce(0.0) {
@@ -104,7 +104,7 @@ struct BackwardTests {
       }
       var dx = [Float](repeating: .nan, count: rows * inputs)
       try narrow.applyBack(
-        Linear(weight: owned.weight), to: narrow.operand(&dy, rows: rows, columns: outputs), into: &dx)
+        Linear(weight: owned.weight), to: dy, rows: rows, into: &dx)
       #expect(largestDifference(dx, expected) < 2e-4)
     }
   }
@@ -133,12 +133,12 @@ struct BackwardTests {
     var dx = [Float](repeating: 0, count: x.count)
     var y = [Float](repeating: 0, count: rows * outputs)
     var scratch = AlignedBuffer<Float>()
-    a.withUnsafeBufferPointer { a in
-      b.withUnsafeBufferPointer { b in
+    try a.withUnsafeBufferPointer { a in
+      try b.withUnsafeBufferPointer { b in
         guard let a = a.baseAddress, let b = b.baseAddress else { return }
         let factors = LowRankFactors(a: a, b: b, rank: rank, inputs: inputs, outputs: outputs, scaling: 1.5)
-        context.lowRankBack(factors, x: x, dy: dy, dA: &dA, dB: &dB, dx: &dx, rows: rows, scratch: &scratch)
-        context.applyLowRank(factors, to: x, into: &y, rows: rows, scratch: &scratch)
+        try context.lowRankBack(factors, x: x, dy: dy, dA: &dA, dB: &dB, dx: &dx, rows: rows, scratch: &scratch)
+        try context.applyLowRank(factors, to: x, into: &y, rows: rows, scratch: &scratch)
       }
     }
     let all = (a + b + x).doubles
@@ -183,7 +183,7 @@ struct BackwardTests {
     var dQueries = [Float](repeating: .nan, count: 60)
     var (dKeys, dValues) = ([Float](repeating: .nan, count: 48), [Float](repeating: .nan, count: 48))
     var scratch = AlignedBuffer<Float>()
-    context.attendBack(
+    try context.attendBack(
       dy, queries: queries, keys: keys, values: values, dQueries: &dQueries, dKeys: &dKeys, dValues: &dValues,
       keyRows: 8, spans: spans, shape: shape, scratch: &scratch)
     let expected = finiteDifferences(of: value, at: (queries + keys + values).doubles)
@@ -202,7 +202,7 @@ struct BackwardTests {
       var dQueries = [Float](repeating: .nan, count: 500 * 16)
       var (dKeys, dValues) = ([Float](repeating: .nan, count: 500 * 8), [Float](repeating: .nan, count: 500 * 8))
       var scratch = AlignedBuffer<Float>()
-      context.attendBack(
+      try context.attendBack(
         dy, queries: queries, keys: keys, values: values, dQueries: &dQueries, dKeys: &dKeys, dValues: &dValues,
         keyRows: 500, spans: [span], shape: shape, scratch: &scratch)
       return dQueries + dKeys + dValues
@@ -254,7 +254,7 @@ struct BackwardTests {
     func sum(_ order: [Float]) -> (Int64, Int64) {
       var (high, low): (Int64, Int64) = (0, 0)
       for value in order {
-        let refused = headimpact_add_exactly([value], &high, &low, 1)
+        let refused = headimpact_add_exactly([value], 0x1p30, &high, &low, 1)
         #expect(refused == 0)
       }
       return (high, low)
@@ -265,9 +265,22 @@ struct BackwardTests {
     #expect(abs(total - (3.75 + 2.5e-12)) < 1e-15)
     var (high, low): (Int64, Int64) = (0, 0)
     for value in [Float.nan, .infinity, 0x1p30, -0x1p30] {
-      let refused = headimpact_add_exactly([value], &high, &low, 1)
+      let refused = headimpact_add_exactly([value], 0x1p30, &high, &low, 1)
+      #expect(refused == 1)
+    }
+    for (value, limit) in [(Float(0x1p20), Float(0x1p20)), (1, 0x1p31), (1, .infinity)] {
+      let refused = headimpact_add_exactly([value], limit, &high, &low, 1)
       #expect(refused == 1)
     }
     #expect(high == 0 && low == 0)
+    // As many as the limit is for, of one sign and as large as can be.
+    for sign in [Float(1), -1] {
+      (high, low) = (0, 0)
+      for _ in 0..<1024 {
+        let refused = headimpact_add_exactly([sign * Float(0x1p20).nextDown], 0x1p20, &high, &low, 1)
+        #expect(refused == 0)
+      }
+      #expect(Double(high) * 0x1p-32 + Double(low) * 0x1p-72 == Double(sign) * 1024 * Double(Float(0x1p20).nextDown))
+    }
   }
 }

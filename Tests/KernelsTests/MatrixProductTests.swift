@@ -12,12 +12,12 @@ import TensorCore
     let context = try ComputeContext(precision: .f32, team: ThreadTeam(count: threads))
     for (rows, columns, depth) in Self.sizes {
       var numbers = Numbers(seed: UInt64(rows * columns + depth))
-      var x = numbers.floats(rows * depth)
+      let x = numbers.floats(rows * depth)
       let owned = OwnedWeights(numbers.floats(columns * depth), rows: columns, columns: depth, as: elementType)
       let expected = Plain.product(x, owned.weight.floats(), rows: rows, columns: columns, depth: depth)
       var y = [Float](repeating: .nan, count: rows * columns)
       try context.apply(
-        Linear(weight: owned.weight), to: context.operand(&x, rows: rows, columns: depth), into: &y)
+        Linear(weight: owned.weight), to: x, rows: rows, into: &y)
       #expect(largestDifference(y, expected) < 2e-4)
     }
   }
@@ -31,7 +31,7 @@ import TensorCore
       useBFloat16Instructions: useInstructions && ComputeContext.hasBFloat16Instructions)
     for (rows, columns, depth) in Self.sizes {
       var numbers = Numbers(seed: 7)
-      var x = numbers.floats(rows * depth)
+      let x = numbers.floats(rows * depth)
       let rounded = x.map { Plain.float(Plain.bfloat16($0)) }
       let owned = OwnedWeights(numbers.floats(columns * depth), rows: columns, columns: depth, as: elementType)
       // Without the instructions weights of other types are taken as they are: more exact than asked.
@@ -42,7 +42,7 @@ import TensorCore
       let expected = Plain.product(rounded, weights, rows: rows, columns: columns, depth: depth)
       var y = [Float](repeating: .nan, count: rows * columns)
       try context.apply(
-        Linear(weight: owned.weight), to: context.operand(&x, rows: rows, columns: depth), into: &y)
+        Linear(weight: owned.weight), to: x, rows: rows, into: &y)
       #expect(largestDifference(y, expected) < 2e-4)
     }
   }
@@ -53,11 +53,11 @@ import TensorCore
     let (rows, columns, depth) = (9, 5, 4)
     let owned = OwnedWeights([Float](repeating: 1, count: columns * depth), rows: columns, columns: depth, as: .bf16)
     let layer = Linear(weight: owned.weight, bias: [0, 1, 2, 3, 4])
-    var x = [Float](repeating: 0.5, count: rows * depth)
+    let x = [Float](repeating: 0.5, count: rows * depth)
     var y = [Float](repeating: 100, count: rows * columns)
-    try context.apply(layer, to: context.operand(&x, rows: rows, columns: depth), into: &y)
+    try context.apply(layer, to: x, rows: rows, into: &y)
     #expect(y.prefix(5).elementsEqual([2, 3, 4, 5, 6]))
-    try context.apply(layer, to: context.operand(&x, rows: rows, columns: depth), into: &y, accumulate: true)
+    try context.apply(layer, to: x, rows: rows, into: &y, accumulate: true)
     #expect(y.suffix(5).elementsEqual([4, 6, 8, 10, 12]))
   }
 
@@ -66,9 +66,9 @@ import TensorCore
     let context = try ComputeContext(precision: .f32, team: ThreadTeam(count: 1))
     let owned = OwnedWeights((0..<12).map(Float.init), rows: 6, columns: 2, as: .f32)
     let fused = Linear(weight: owned.weight, bias: [0, 0, 10, 20, 0, 0])
-    var x: [Float] = [1, 1]
+    let x: [Float] = [1, 1]
     var y: [Float] = [0, 0]
-    try context.apply(fused.rows(2..<4), to: context.operand(&x, rows: 1, columns: 2), into: &y)
+    try context.apply(fused.rows(2..<4), to: x, rows: 1, into: &y)
     #expect(y == [19, 33] as [Float])
   }
 }

@@ -1,5 +1,7 @@
 import CVectorMath
 import Foundation
+import Synchronization
+import TensorCore
 import Testing
 
 @testable import Kernels
@@ -20,6 +22,18 @@ import Testing
       let total = weights.reduce(0, +)
       headimpact_softmax(&row, n, 0.25)
       #expect(largestDifference(row, weights.map { $0 / total }) < 3e-7)
+    }
+  }
+
+  @Test(
+    "a score that is no number makes its row none, wherever it stands and whatever its payload",
+    arguments: [Float(bitPattern: 0x7fc0_0001), Float(bitPattern: 0xffff_ffff), .nan, .infinity], lengths)
+  func softmaxOfNoNumber(_ value: Float, _ n: Int) {
+    for place in Set([0, n / 2, n - 1]) {
+      var row = [Float](repeating: 1, count: n)
+      row[place] = value
+      headimpact_softmax(&row, n, 1)
+      #expect(row.allSatisfy { $0.isNaN }, "at \(place) of \(n)")
     }
   }
 
@@ -100,6 +114,11 @@ import Testing
     #expect(narrow == x.map(Plain.bfloat16))
     headimpact_narrow_bf16([Float.nan], &narrow, 1)
     #expect(Plain.float(narrow[0]).isNaN)
+    var rounded = [Float](repeating: 0, count: x.count)
+    headimpact_round_bf16(x, &rounded, x.count)
+    #expect(rounded == x.map { Plain.float(Plain.bfloat16($0)) })
+    headimpact_round_bf16([Float(bitPattern: 0x7f80_0001)], &rounded, 1)
+    #expect(rounded[0].isNaN)
 
     let all = (0...UInt16.max).map { $0 }
     var wide = [Float](repeating: 0, count: all.count)
@@ -129,5 +148,63 @@ import Testing
       }
       #expect(counts.prefix(tasks).allSatisfy { $0 == 2 })
     }
+  }
+
+  @Test("loops within a loop, and beside it, do their work too")
+  func nestedLoops() async {
+    let team = ThreadTeam(count: 3)
+    await withTaskGroup(of: Int.self) { group in
+      for _ in 0..<4 {
+        group.addTask {
+          let count = Mutex(0)
+          team.forEach(50, work: .max / 2) { _, _ in
+            team.forEach(10, work: .max / 2) { _, _ in count.withLock { $0 += 1 } }
+          }
+          return count.withLock { $0 }
+        }
+      }
+      for await count in group { #expect(count == 500) }
+    }
+  }
+
+  @Test("an error of a task ends the loop, and the next one runs")
+  func failingTask() throws {
+    struct Failure: Error {}
+    let team = ThreadTeam(count: 2)
+    let last = Mutex(0)
+    #expect(throws: Failure.self) {
+      try team.forEach(1_000_000, work: .max / 2) { task, _ throws(Failure) in
+        last.withLock { $0 = max($0, task) }
+        if task == 10 { throw Failure() }
+      }
+    }
+    #expect(last.withLock { $0 } < 999_999)
+    let count = Mutex(0)
+    team.forEach(100, work: .max / 2) { _, _ in count.withLock { $0 += 1 } }
+    #expect(count.withLock { $0 } == 100)
+  }
+
+  @Test("an operand is lent, and leaves what it is made of alone", arguments: [true, false], Precision.allCases)
+  func operand(_ useInstructions: Bool, _ precision: Precision) throws {
+    let context = try ComputeContext(
+      precision: precision, team: ThreadTeam(count: 2),
+      useBFloat16Instructions: useInstructions && ComputeContext.hasBFloat16Instructions)
+    var numbers = Numbers(seed: 11)
+    let (x, other) = (numbers.floats(300 * 1000), numbers.floats(300 * 1000))
+    let before = x
+    let rounded = x.map { precision == .bf16 ? Plain.float(Plain.bfloat16($0)) : $0 }
+    let owned = OwnedWeights(numbers.floats(1000), rows: 1, columns: 1000, as: .f32)
+    let layer = Linear(weight: owned.weight)
+    var (alone, nested) = ([Float](repeating: 0, count: 300), [Float](repeating: 0, count: 300))
+    try context.apply(layer, to: x, rows: 300, into: &alone)
+    try context.withOperand(x, rows: 300, columns: 1000) { operand in
+      // Another operand meanwhile has scratch of its own.
+      context.withOperand(other, rows: 300, columns: 1000) { _ in }
+      try context.apply(layer, to: operand, into: &nested)
+      if !useInstructions || !ComputeContext.hasBFloat16Instructions {
+        operand.withFloats { #expect(Array(UnsafeBufferPointer(start: $0, count: x.count)) == rounded) }
+      }
+    }
+    #expect(alone == nested && x == before)
   }
 }

@@ -1,7 +1,7 @@
 import COCO
+import Demonstration
 import Files
 import Foundation
-import Demonstration
 import ImageInput
 import TestSupport
 import Testing
@@ -114,6 +114,34 @@ struct ShowAndCheckTests {
       try JSONSerialization.data(withJSONObject: json).write(to: file)
       let findings = try DatasetCheck(dataset: file, images: images).run(isQuiet: true).findings
       #expect(findings.map(\.kind) == [.file, .file, .size, .description, .description, .category, .mask, .mask])
+    }
+  }
+
+  @Test(
+    "turned pictures are counted, and only the unturned size is wrong (case exif-orientation)",
+    .enabled(if: SharedData.has("cases/exif-orientation"), "\(SharedData.absence)"), arguments: [90, 180])
+  func turned(degrees: Int) throws {
+    let folder = SharedData.file("cases/exif-orientation")
+    let file = folder.appendingPathComponent("turned-\(degrees).json")
+    let images = folder.appendingPathComponent("turned-\(degrees)")
+    let report = try DatasetCheck(dataset: file, images: images).run(isQuiet: true)
+    #expect(report.findings == [])
+    #expect(report.turned == 4)
+
+    try ScratchFolder.with { scratch in
+      var json = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
+      var records = try #require(json["images"] as? [[String: Any]])
+      (records[0]["width"], records[0]["height"]) = (records[0]["height"], records[0]["width"])
+      json["images"] = records
+      let swapped = scratch.file("swapped.json")
+      try JSONSerialization.data(withJSONObject: json).write(to: swapped)
+      let findings = try DatasetCheck(dataset: swapped, images: images).run(isQuiet: true).findings
+      let problem = try #require(findings.first { $0.kind == .size }?.problem)
+      #expect(problem.contains("EXIF orientation"))
+      #expect(problem.contains("before turning") == (degrees == 90))
+      #expect(throws: EnvironmentFault.self) {
+        try DatasetCheck(dataset: file, images: scratch.file("unmounted")).run(isQuiet: true)
+      }
     }
   }
 }

@@ -69,8 +69,12 @@ struct WritingTests {
       try write(try adapter(), to: scratch.file("a"))
       let data = try Data(contentsOf: scratch.file("a/adapter_config.json"))
       let values = try #require(try JSONSerialization.jsonObject(with: data) as? NSDictionary)
-      #expect(values["target_modules"] as? [String] == ["q_proj", "v_proj"])
-      #expect(values["layers_to_transform"] as? [Int] == [0, 2] && values["layers_pattern"] as? String == "layers")
+      // Whole names, which no module of a vision tower ends with.
+      let modules = [0, 2].flatMap { layer in
+        ["q_proj", "v_proj"].map { "model.language_model.layers.\(layer).self_attn.\($0)" }
+      }
+      #expect(values["target_modules"] as? [String] == modules)
+      #expect(values["layers_to_transform"] is NSNull && values["layers_pattern"] is NSNull)
       #expect(values["peft_type"] as? String == "LORA" && values["task_type"] as? String == "CAUSAL_LM")
       #expect(
         (values["rank_pattern"] as? NSDictionary)?.count == 0 && (values["alpha_pattern"] as? NSDictionary)?.count == 0)

@@ -72,6 +72,15 @@ struct MultiRankTests {
     #expect(run.standardOutput == "agreed\nagreed\nagreed\n")
   }
 
+  @Test("a rank that can't give a prefix which it keeps doesn't leave the others waiting", arguments: [0, 2])
+  func exchangeFails(culprit: Int) async throws {
+    let run = try await MPIRun.launch("mpi-cases", ["exchange-fails", "\(culprit)"], ranks: 3, timeout: 40)
+    #expect(run.exitCode == 0 && !run.timedOut, "\(run.standardError)")
+    let lines = run.standardOutput.split(separator: "\n")
+    #expect(lines.count { $0 == "met" } == 3 && lines.contains("rank \(culprit) failed"))
+    #expect(lines.contains { $0.hasSuffix("misses one") })
+  }
+
   @Test("results that rank 0 can't store end the job, even where the first error is swallowed", arguments: [1, 3])
   func storeFails(ranks: Int) async throws {
     let run = try await fail(["share-fails"], ranks: ranks)

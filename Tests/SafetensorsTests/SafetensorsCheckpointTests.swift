@@ -35,21 +35,16 @@ struct SafetensorsCheckpointTests {
       (
         #"{"x":"a.safetensors","y":"a.safetensors","z":"c.safetensors"}"#, "'c.safetensors', which is not in the folder"
       ),
+      (
+        #"{"x":"d.safetensors","y":"a.safetensors","z":"c.safetensors"}"#,
+        "'c.safetensors', 'd.safetensors', which are not in the folder"
+      ),
       (#"{"x":"../a.safetensors"}"#, "no path inside the model folder"),
       (#"{"x":"/etc/passwd"}"#, "no path inside the model folder"),
       (#"{"x":"s/../../a"}"#, "no path inside the model folder"),
       (#"{"x":""}"#, "no path inside the model folder"),
       (#"{"x":"a\u0000b"}"#, "no path inside the model folder"),
       (#"{"x":"a.safetensors","x":"b.safetensors"}"#, "has the key 'x' twice"),
-      (#"{"x":"a.safetensors","z":"b.safetensors"}"#, "tensor 'y': is not in the index"),
-      (
-        #"{"x":"a.safetensors","y":"b.safetensors","z":"b.safetensors"}"#,
-        "tensor 'y': is here, but the index model.safetensors.index.json places it in 'b.safetensors'"
-      ),
-      (
-        #"{"x":"a.safetensors","y":"a.safetensors","z":"b.safetensors","w":"a.safetensors"}"#,
-        "tensor 'w': is placed in 'a.safetensors', which doesn't hold it"
-      ),
       ("{}", "has no weight_map with entries"),
       ("[]", "weight_map must be a JSON object"),
       (#"{"x":7}"#, "the shard of tensor 'x' must be a string"),
@@ -59,6 +54,64 @@ struct SafetensorsCheckpointTests {
     let error = try #require(checkpointError(folder))
     #expect(error.description.contains(message), "got: \(error)")
     #expect(error.path.hasPrefix(folder.url.path))
+  }
+
+  @Test(
+    "whose index disagrees with its shards on tensors has the shards' tensors, and says so",
+    arguments: [
+      (#"{"x":"a.safetensors","z":"b.safetensors"}"#, "doesn't name 'y'", []),
+      (#"{"x":"a.safetensors","y":"b.safetensors","z":"b.safetensors"}"#, "places 'y' in other shards", []),
+      (
+        #"{"x":"a.safetensors","y":"a.safetensors","z":"b.safetensors","w":"a.safetensors"}"#, "names 'w', which no shard holds",
+        ["w"]
+      ),
+    ])
+  func disagreement(weightMap: String, remark: String, unheld: [String]) throws {
+    let folder = try sharded(weightMap)
+    let checkpoint = try SafetensorsCheckpoint(folder: folder.url)
+    #expect(checkpoint.tensors.keys.sorted() == ["x", "y", "z"])
+    #expect(checkpoint.remarks.count == 1 && checkpoint.remarks[0].contains(remark), "\(checkpoint.remarks)")
+    #expect(checkpoint.unheld.keys.sorted() == unheld)
+  }
+
+  @Test("one tensor in two shards is refused, naming both")
+  func twice() throws {
+    let folder = try sharded(#"{"x":"a.safetensors","z":"b.safetensors"}"#)
+    try folder.write(header: "{\(entry("x", 0, 4))}", dataByteCount: 4, as: "b.safetensors")
+    let error = try #require(checkpointError(folder))
+    #expect(error.tensor == "x" && error.description.contains("a.safetensors") && error.path.hasSuffix("b.safetensors"))
+  }
+
+  @Test(
+    "with something else in the place of its weights is refused, saying what it is",
+    arguments: [
+      ("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", "git lfs pull"), ("", "is empty"),
+      ("<!DOCTYPE html><html></html>", "web page"), ("PK\u{3}\u{4}\u{14}\0\0\0\0\0", "zip archive"),
+      ("GGUF\u{3}\0\0\0\0\0\0", "GGUF"), (String(repeating: "\0", count: 64), "zeros"),
+    ])
+  func somethingElse(text: String, word: String) throws {
+    for name in ["model.safetensors", "model.safetensors.index.json"] {
+      let folder = try TemporaryFolder()
+      try folder.write(Array(text.utf8), as: name)
+      let error = try #require(checkpointError(folder))
+      #expect(error.path.hasSuffix(name))
+      if !text.isEmpty || name == "model.safetensors" { #expect(error.reason.contains(word), "\(error)") }
+    }
+  }
+
+  @Test("with a link to nothing for its weights is refused, naming what it links to")
+  func dangling() throws {
+    let folder = try TemporaryFolder()
+    try FileManager.default.createSymbolicLink(
+      atPath: folder.url.appendingPathComponent("model.safetensors").path, withDestinationPath: "../../blobs/not-there")
+    #expect(checkpointError(folder)?.description.contains("../../blobs/not-there") == true)
+  }
+
+  @Test("with a pickle alone is refused, saying how to make safetensors of it")
+  func pickle() throws {
+    let folder = try TemporaryFolder()
+    try folder.write([0x50, 0x4B, 3, 4], as: "pytorch_model.bin")
+    #expect(checkpointError(folder)?.description.contains("save_pretrained") == true)
   }
 
   @Test("without weights is refused, saying what is looked for")

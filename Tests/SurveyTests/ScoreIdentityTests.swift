@@ -10,6 +10,9 @@ struct ScoreIdentityTests {
     let changes: [(String, (inout ScoreIdentity) -> Void)] = [
       ("program version", { $0.programVersion = "2" }), ("model type", { $0.modelType = "llava" }),
       ("model (SHA-256)", { $0.modelSHA256 = "x" }), ("adapter (SHA-256)", { $0.adapterSHA256 = "x" }),
+      ("chat template (SHA-256)", { $0.chatTemplateSHA256 = "x" }),
+      ("config.json (SHA-256)", { $0.modelFiles = "x  config.json\nnone  merges.txt" }),
+      ("merges.txt (SHA-256)", { $0.modelFiles = "dd  config.json\nx  merges.txt" }),
       ("dataset (SHA-256)", { $0.datasetSHA256 = "x" }),
       ("--prompt", { $0.prompt = "x" }), ("--precision", { $0.precision = "f32" }), ("--limit", { $0.limit = 1 }),
       ("--coverage", { $0.options.coverage = 0.1 }), ("--query", { $0.options.query = .predicting }),

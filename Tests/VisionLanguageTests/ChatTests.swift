@@ -4,7 +4,7 @@ import Testing
 
 @testable import VisionLanguage
 
-@Suite("Chat template")
+@Suite("Chat text")
 struct ChatTests {
   struct Conversation: Decodable, Sendable {
     let prompt: String
@@ -22,27 +22,36 @@ struct ChatTests {
     return try JSONDecoder().decode(File.self, from: Data(contentsOf: file)).cases
   }
 
+  /// Of a checkpoint with the published template.
+  private func chat(_ folder: String = "nested") throws -> ChatPrompt {
+    try ChatPrompt(
+      ChatTemplateSource.find(in: checkpoint(folder)), specialTokens: [], placeholder: Qwen2VLModel.imagePlaceholder)
+  }
+
   /// Scalars, as Swift takes texts for equal that differ in their code points.
   private func scalars(_ text: String) -> [Unicode.Scalar] { Array(text.unicodeScalars) }
 
-  @Test("a chat reads as the published template renders it, and the description stands where it is said to")
-  func rendering() throws {
+  @Test(
+    "a chat reads as transformers renders the folder's template, and the description stands where it is said to",
+    arguments: GoldenSample.folders)
+  func rendering(_ folder: String) throws {
+    let chat = try chat(folder)
     let answered = try Self.conversations().filter { !$0.add_generation_prompt && $0.description != nil }
     #expect(answered.count >= 8)
     for conversation in answered {
       let description = conversation.description ?? ""
-      let chat = Qwen2VLChat.render(prompt: conversation.prompt, answer: description)
-      #expect(scalars(chat.text) == scalars(conversation.text))
-      #expect(Array(scalars(chat.text)[chat.description]) == scalars(description))
+      let rendered = try chat.conversation(prompt: conversation.prompt, answer: description)
+      #expect(scalars(rendered.text) == scalars(conversation.text))
+      #expect(Array(scalars(rendered.text)[rendered.description]) == scalars(description))
     }
   }
 
-  @Test("a question reads as the published template renders it before an answer")
+  @Test("a question reads as transformers renders the template with a generation prompt")
   func question() throws {
     let open = try Self.conversations().filter { $0.add_generation_prompt && $0.description == nil }
     #expect(open.count >= 2)
     for conversation in open {
-      #expect(scalars(Qwen2VLChat.question(conversation.prompt)) == scalars(conversation.text))
+      #expect(scalars(try chat().question(conversation.prompt).text) == scalars(conversation.text))
     }
   }
 
@@ -56,12 +65,13 @@ struct ChatTests {
   func place(_ description: String) throws {
     let model = try loadModel(checkpoint("nested"))
     let prompt = "Describe the main object in the image."
-    let chat = Qwen2VLChat.render(prompt: prompt, answer: description)
-    let question = scalars(Qwen2VLChat.question(prompt)).count
-    #expect(chat.description == question..<question + description.unicodeScalars.count)
+    let rendered = try model.chat.conversation(prompt: prompt, answer: description)
+    let question = try model.chat.question(prompt).text
+    let count = scalars(question).count
+    #expect(rendered.description == count..<count + description.unicodeScalars.count)
 
     let sequence = try model.sequence(prompt: prompt, description: description, visualTokens: 6)
-    let before = try model.tokenizer.encode(Qwen2VLChat.question(prompt)).ids.count + 5
+    let before = try model.tokenizer.encode(question).ids.count + 5
     // Behind it come <|im_end|> and a line break.
     #expect(sequence.caption == Array(before..<sequence.ids.count - 2))
     let text = model.tokenizer.decode(sequence.caption.map { Int(sequence.ids[$0]) }, skipSpecialTokens: false)
@@ -93,6 +103,16 @@ struct ChatTests {
       let sequence = try model.sequence(prompt: prompt, description: description, visualTokens: 4)
       #expect(sequence.visual == plain.visual)
       #expect(!sequence.caption.isEmpty && sequence.caption.allSatisfy { $0 >= sequence.visual.upperBound })
+    }
+  }
+
+  @Test("a description that holds the text which stands for one is found all the same")
+  func markers() throws {
+    let chat = try chat()
+    for text in ["headimpactanswer0mark", "headimpactprompt0mark", "headimpactanswer0markheadimpactanswer1mark"] {
+      let rendered = try chat.conversation(prompt: text, answer: text)
+      #expect(Array(scalars(rendered.text)[rendered.description]) == scalars(text))
+      #expect(rendered.text.hasSuffix(text + "<|im_end|>\n"))
     }
   }
 

@@ -21,8 +21,7 @@ extension OpenSample {
     try patches.withUnsafeMutableBufferPointer { patches in
       try output.withUnsafeMutableBufferPointer { output in
         guard let from = patches.baseAddress, let to = output.baseAddress else { return }
-        let operand = model.context.operand(from, rows: rows, columns: layer.inputs)
-        try model.context.apply(layer, to: operand, into: to)
+        try model.context.apply(layer, to: from, rows: rows, into: to)
       }
     }
     return output

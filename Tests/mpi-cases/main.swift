@@ -13,6 +13,7 @@ let cases: [String: ([String]) throws -> Void] = [
   "share-fails": shareFailsCase,
   "share-balance": shareBalanceCase,
   "full-disk": fullDiskCase,
+  "exchange-fails": exchangeFailsCase,
 ]
 
 /// What a case finds wrong.

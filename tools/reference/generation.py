@@ -1,18 +1,18 @@
 """Text by transformers' own `generate`: what `headimpact generate` must give, token for token."""
 import torch
 
-STOPS = ("<|im_end|>", "<|endoftext|>")
-
 
 def stop_ids(reference):
-    return [reference.tokenizer.convert_tokens_to_ids(t) for t in STOPS]
+    """What ends an answer by the folder's generation_config.json or config.json, as transformers reads them."""
+    ids = reference.model.generation_config.eos_token_id
+    return ids if isinstance(ids, list) else [ids]
 
 
 @torch.no_grad()
-def generated(reference, image, prompt, length, beams=1, dtype=torch.float32):
+def generated(reference, image, prompt, length, beams=1, dtype=torch.float32, penalty=None):
     """New ids, the stop token included; and the least gap between the two best scores of a step (infinite for beams).
 
-    reference: hi_reference.Reference, whose model may be PEFT's.
+    reference: hi_reference.Reference, whose model may be PEFT's. penalty: of repetitions; None for the folder's own.
     """
     pixels = reference.image_processor(images=[image], return_tensors="pt")
     visual = int(pixels["image_grid_thw"][0].prod()) // reference.image_processor.merge_size ** 2
@@ -25,12 +25,13 @@ def generated(reference, image, prompt, length, beams=1, dtype=torch.float32):
     stops = stop_ids(reference)
     out = reference.model.generate(
         input_ids=ids, attention_mask=torch.ones_like(ids), mm_token_type_ids=(ids == reference.image_token_id).long(), **pixels,
-        do_sample=False, num_beams=beams, repetition_penalty=1.0, max_new_tokens=length, eos_token_id=stops,
-        pad_token_id=stops[1], return_dict_in_generate=True, output_logits=True)
+        **({} if penalty is None else {"repetition_penalty": penalty}), do_sample=False, num_beams=beams,
+        max_new_tokens=length, eos_token_id=stops, pad_token_id=stops[-1], return_dict_in_generate=True,
+        output_scores=True)
     new = out.sequences[0, ids.shape[1]:].tolist()
-    while len(new) > 1 and new[-1] == stops[1] and new[-2] in stops:
+    while len(new) > 1 and new[-1] == stops[-1] and new[-2] in stops:
         new.pop()  # beams are filled up to the longest
-    gap = min(float(s[0].topk(2).values.diff().abs()) for s in out.logits) if beams == 1 else float("inf")
+    gap = min(float(s[0].topk(2).values.diff().abs()) for s in out.scores) if beams == 1 else float("inf")
     return new, gap
 
 

@@ -93,6 +93,18 @@ def preprocessor_config(min_pixels=56 * 56, max_pixels=28 * 28 * 16384):
     }
 
 
+def write_generation_config(folder, sampling=False):
+    """generation_config.json with both tokens that end an answer, as published; with `sampling` the published file's rest."""
+    tokenizer = json.loads((Path(folder) / "tokenizer.json").read_text())
+    ids = {t["content"]: t["id"] for t in tokenizer["added_tokens"]}
+    end = ids["<|endoftext|>"]
+    values = {"bos_token_id": end, "pad_token_id": end, "eos_token_id": [ids["<|im_end|>"], end]}
+    if sampling:
+        values |= {"do_sample": True, "repetition_penalty": 1.0, "temperature": 0.01, "top_p": 0.001, "top_k": 1,
+                   "transformers_version": "4.37.0"}
+    write_json(Path(folder) / "generation_config.json", values)
+
+
 def write_json(path, value):
     Path(path).write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -11,7 +11,7 @@ void headimpact_softmax(float *row, size_t n, float scale);
 // out = x / sqrt(mean(x^2) + eps) * weight.
 void headimpact_rms_norm(const float *x, const float *weight, float eps, float *out, size_t n);
 
-// out = (x - mean) / sqrt(variance + eps) * weight + bias.
+// out = (x - mean) / sqrt(variance + eps) * weight + bias. out may be x.
 void headimpact_layer_norm(const float *x, const float *weight, const float *bias, float eps, float *out, size_t n);
 
 // out = silu(gate) * up. out may be gate.
@@ -48,16 +48,30 @@ double headimpact_cross_entropy(float *logits, size_t n, size_t target);
 void headimpact_dropout(const float *x, float rate, uint64_t key, float *out, size_t n);
 
 // Adds x to sums in fixed point, 2^-72 apart: high counts 2^-32, low the rest in 2^-72. Adding integers is exact, so
-// the order doesn't matter. Returns how many x were not finite or 2^30 and more; they are left out.
-size_t headimpact_add_exactly(const float *x, int64_t *high, int64_t *low, size_t n);
+// the order doesn't matter. Returns how many x were not finite or not below limit in magnitude; they are left out. A limit of
+// 2^30 / k lets k such x be added with room to spare; above 2^30 nothing is taken.
+size_t headimpact_add_exactly(const float *x, float limit, int64_t *high, int64_t *low, size_t n);
 
 // Conversions. To bf16 rounds to nearest, ties to even.
 void headimpact_widen_bf16(const uint16_t *x, float *out, size_t n);
 void headimpact_widen_f16(const uint16_t *x, float *out, size_t n);
 void headimpact_narrow_bf16(const float *x, uint16_t *out, size_t n);
+void headimpact_round_bf16(const float *x, float *out, size_t n);
 
-// Runs body(context, thread) on `threads` threads of OpenMP's team, and waits.
-void headimpact_parallel(unsigned threads, void (*body)(void *context, int thread), void *context);
+// A rank's threads: the caller's and those of the team. They sleep between loops.
+typedef struct headimpact_team headimpact_team;
 
-// The number of OpenMP threads that oneDNN takes for its own loops.
-void headimpact_set_threads(int threads);
+// A team of `threads`, the caller's included. No thread starts before the first loop. NULL without memory.
+headimpact_team *headimpact_team_create(unsigned threads);
+void headimpact_team_destroy(headimpact_team *team);
+
+// How many threads the system let the team have, 1 to what was asked for; starts them.
+unsigned headimpact_team_threads(headimpact_team *team);
+
+// Runs body(context, thread) on the calling thread (number 0) and on up to threads - 1 others, and waits for those that
+// began. `body` must do all of the work that is left whenever it is called: how many threads call it is not certain.
+void headimpact_team_run(
+    headimpact_team *team, unsigned threads, void (*body)(void *context, int thread), void *context);
+
+// oneDNN called from this thread stays on it, whatever OMP_NUM_THREADS says.
+void headimpact_keep_libraries_serial(void);

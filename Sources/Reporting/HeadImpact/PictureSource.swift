@@ -53,11 +53,12 @@ struct ReportedDataset {
     guard !record.fileName.hasPrefix("/"), !parts.contains("..") else {
       throw ReportError("\(contents.name): file_name \"\(record.fileName)\" leaves the images folder")
     }
-    let image = try decodeImage(contentsOf: images.appendingPathComponent(record.fileName))
-    if let size = record.size, (image.width, image.height) != (size.width, size.height) {
-      throw ReportError(
-        "\(record.fileName) is \(image.width)x\(image.height) pixels; the dataset says \(size.width)x\(size.height)")
+    let picture = try decodePicture(contentsOf: images.appendingPathComponent(record.fileName))
+    let size = record.size.map { ($0.width, $0.height) }
+    if let problem = size.flatMap({ picture.header.problem(named: record.fileName, statedSize: $0) }) {
+      throw ReportError(problem)
     }
+    let image = picture.image
     let mask = try contents.mask(for: annotation, height: image.height, width: image.width)
     return (annotation, record.fileName, image, mask)
   }

@@ -13,9 +13,13 @@ public final class Qwen2VLModel: VisionLanguageModel {
   public static let languageModelModule = "language_model"
 
   public let context: ComputeContext
+  public let checkpoint: SafetensorsCheckpoint
+  public let tokenEmbedding: TokenEmbedding
   public let decoder: Decoder
   public let outputHead: OutputHead
-  public let stopTokens: Set<Int32>
+  public let generation: GenerationDefaults
+  public let chat: ChatPrompt
+  public let remarks: ModelRemarks
   public let dimensions: ModelDimensions
   let configuration: Qwen2VLConfiguration
   let tokenizer: Tokenizer
@@ -25,20 +29,30 @@ public final class Qwen2VLModel: VisionLanguageModel {
 
   public var numAttentionHeads: Int { configuration.numAttentionHeads }
 
+  /// What a chat template shows the image as.
+  static let imagePlaceholder = "<|image_pad|>"
+
+  /// What the tokenizer classes of transformers take where tokenizer_config.json names no special tokens.
+  private static let tokenizerDefaults: [String: [String: String]] = {
+    let tokens = ["unk_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>"]
+    return ["": tokens, "Qwen2Tokenizer": tokens, "Qwen2TokenizerFast": tokens]
+  }()
+
   /// Loads a folder as published: config.json, model.safetensors or its shards, tokenizer.json,
-  /// preprocessor_config.json. Weights stay in their mapped file.
+  /// preprocessor_config.json, the chat template. Weights stay in their mapped file.
   ///
+  /// - Parameter chatTemplate: takes the place of the folder's own.
   /// - Throws: an error that names the file and what is wrong in it.
-  public init(folder: URL, context: ComputeContext) throws {
+  public init(folder: URL, chatTemplate: URL? = nil, context: ComputeContext) throws {
     self.context = context
     let configuration = try Qwen2VLConfiguration(contentsOf: folder.appendingPathComponent("config.json"))
     self.configuration = configuration
     tokenizer = try Tokenizer(contentsOf: folder)
-    guard tokenizer.id(of: Qwen2VLChat.imagePlaceholder) == configuration.imageTokenId else {
+    guard tokenizer.id(of: Self.imagePlaceholder) == configuration.imageTokenId else {
       throw ConfigurationError(
         path: folder.appendingPathComponent("config.json").path, key: "image_token_id",
-        reason: "is \(configuration.imageTokenId), but the tokenizer's \(Qwen2VLChat.imagePlaceholder) is "
-          + (tokenizer.id(of: Qwen2VLChat.imagePlaceholder).map(String.init) ?? "missing"))
+        reason: "is \(configuration.imageTokenId), but the tokenizer's \(Self.imagePlaceholder) is "
+          + (tokenizer.id(of: Self.imagePlaceholder).map(String.init) ?? "missing"))
     }
     processor = try PatchImageProcessor(contentsOf: folder.appendingPathComponent("preprocessor_config.json"))
     guard
@@ -49,16 +63,24 @@ public final class Qwen2VLModel: VisionLanguageModel {
         path: folder.appendingPathComponent("preprocessor_config.json").path, key: "patch_size",
         reason: "(or merge_size or temporal_patch_size) differs from config.json's vision_config")
     }
-    weights = try Qwen2VLWeights(SafetensorsCheckpoint(folder: folder), configuration)
+    checkpoint = try SafetensorsCheckpoint(folder: folder)
+    weights = try Qwen2VLWeights(checkpoint, configuration)
+    tokenEmbedding = TokenEmbedding(weights.embeddings)
     tower = Qwen2VLVisionTower(configuration: configuration, weights: weights, context: context)
     decoder = Decoder(
       layers: weights.decoderLayers, hiddenSize: configuration.hiddenSize, normEps: Float(configuration.rmsNormEps),
       context: context)
     outputHead = OutputHead(
       norm: weights.finalNorm, weight: weights.outputHead, eps: Float(configuration.rmsNormEps), context: context)
-    let tokenizer = tokenizer
-    stopTokens = Set(Qwen2VLChat.stopTokens.compactMap { tokenizer.id(of: $0).map(Int32.init) })
     dimensions = Self.dimensions(of: configuration)
+    let specialTokens = try SpecialTokenNames.read(from: folder, classDefaults: Self.tokenizerDefaults)
+    chat = try ChatPrompt(
+      ChatTemplateSource.find(in: folder, override: chatTemplate), specialTokens: specialTokens,
+      placeholder: Self.imagePlaceholder)
+    generation = try GenerationDefaults(
+      folder: folder, config: ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json")),
+      tokenizer: tokenizer, specialTokens: specialTokens)
+    remarks = try ModelRemarks(chat, generation, tokenizer)
   }
 
   public func visualLayout(width: Int, height: Int) throws -> VisualLayout {
@@ -82,46 +104,26 @@ public final class Qwen2VLModel: VisionLanguageModel {
   }
 
   public func sequence(prompt: String, description: String, visualTokens: Int) throws -> TokenSequence {
-    try sequence(Qwen2VLChat.render(prompt: prompt, answer: description), visualTokens: visualTokens)
+    try sequence(chat.conversation(prompt: prompt, answer: description), visualTokens: visualTokens)
   }
 
   public func question(prompt: String, visualTokens: Int) throws -> TokenSequence {
-    let text = Qwen2VLChat.question(prompt)
-    let end = text.unicodeScalars.count
-    return try sequence(RenderedChat(text: text, description: end..<end), visualTokens: visualTokens)
+    try sequence(chat.question(prompt), visualTokens: visualTokens)
   }
 
   public func text(of ids: [Int32]) -> String { tokenizer.decode(ids.map(Int.init), skipSpecialTokens: true) }
 
   private func sequence(_ chat: RenderedChat, visualTokens: Int) throws -> TokenSequence {
-    let encoding = try tokenizer.encode(chat.text)
     let imageToken = Int32(configuration.imageTokenId)
-    // The template puts the image first, so the first placeholder is the image's even where a prompt names one.
-    guard let image = encoding.ids.firstIndex(of: imageToken) else {
-      throw ConfigurationError(
-        path: "tokenizer.json", key: "added_tokens", reason: "doesn't keep \(Qwen2VLChat.imagePlaceholder) as one token"
-      )
-    }
+    let sequence = try TokenSequence(
+      chat, by: tokenizer, imageToken: imageToken, visualTokens: visualTokens, placeholder: Self.imagePlaceholder)
     // A tokenizer may know more tokens than the checkpoint has rows of embeddings.
-    if let id = encoding.ids.first(where: { !(0..<Int32(configuration.vocabularySize)).contains($0) }) {
+    if let id = sequence.ids.first(where: { !(0..<Int32(configuration.vocabularySize)).contains($0) }) {
       throw ConfigurationError(
         path: "tokenizer.json", key: "vocab",
         reason: "gives the token \(id), but config.json's vocab_size is \(configuration.vocabularySize)")
     }
-    let expansion = visualTokens - 1
-    let description = chat.description
-    let caption = encoding.offsets.indices.filter { index in
-      let span = encoding.offsets[index]
-      return span.lowerBound < description.upperBound && span.upperBound > description.lowerBound
-    }
-    let ids =
-      encoding.ids[..<image] + [Int32](repeating: imageToken, count: visualTokens) + encoding.ids[(image + 1)...]
-    return TokenSequence(
-      ids: Array(ids), visual: image..<image + visualTokens, caption: caption.map { $0 > image ? $0 + expansion : $0 },
-      captionSpans: caption.map { index in
-        let span = encoding.offsets[index].clamped(to: description)
-        return span.lowerBound - description.lowerBound..<span.upperBound - description.lowerBound
-      })
+    return sequence
   }
 
   public func encode(_ image: RGBImage, taps: Taps) throws -> VisualFeatures {
@@ -146,7 +148,7 @@ public final class Qwen2VLModel: VisionLanguageModel {
         if sequence.visual.contains(row) {
           target.update(from: features + (row - sequence.visual.lowerBound) * hidden, count: hidden)
         } else {
-          weights.embeddings.copyRow(Int(sequence.ids[row]), into: target)
+          tokenEmbedding.copyRow(Int(sequence.ids[row]), into: target)
         }
       }
     }

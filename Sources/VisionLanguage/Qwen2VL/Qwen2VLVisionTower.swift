@@ -32,8 +32,7 @@ final class Qwen2VLVisionTower {
     }
     hidden.reserve(rows * embed)
     let stream = hidden.base
-    try context.apply(
-      weights.patchEmbedding, to: context.operand(patches.base, rows: rows, columns: patchWidth), into: stream)
+    try context.apply(weights.patchEmbedding, to: patches.base, rows: rows, into: stream)
 
     let angles = Qwen2VLPositions.visionAngles(
       gridHeight: gridHeight, gridWidth: gridWidth, mergeSize: configuration.spatialMergeSize,
@@ -50,14 +49,12 @@ final class Qwen2VLVisionTower {
     let norm = weights.mergerNorm
     context.layerNorm(stream, weight: norm.weight, bias: norm.bias, eps: norm.eps, into: stream, rows: rows)
     inner.reserve(visualTokens * width)
-    try context.apply(
-      weights.mergerInner, to: context.operand(stream, rows: visualTokens, columns: width), into: inner.base)
+    try context.apply(weights.mergerInner, to: stream, rows: visualTokens, into: inner.base)
     context.activate(.gelu, inner.base, rows: visualTokens, columns: width)
-    let operand = context.operand(inner.base, rows: visualTokens, columns: width)
     var features = [Float](repeating: 0, count: visualTokens * configuration.hiddenSize)
     try features.withUnsafeMutableBufferPointer { features in
       guard let base = features.baseAddress else { return }
-      try context.apply(weights.mergerOuter, to: operand, into: base)
+      try context.apply(weights.mergerOuter, to: inner.base, rows: visualTokens, into: base)
     }
     return features
   }

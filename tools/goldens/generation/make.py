@@ -3,8 +3,8 @@
 
     .venv/bin/python tools/goldens/generation/make.py
 
-Tests/GenerationTests/Goldens/{greedy,beams}.json: a list of {case, image, prompt, max_new_tokens, num_beams, ids, text}; ids are
-the new tokens, the stop token included. A random model's next token may be nearly a tie, which falls either way by rounding: such
+Tests/GenerationTests/Goldens/{greedy,beams,penalty}.json: a list of {case, image, prompt, max_new_tokens, num_beams, ids, text};
+ids are the new tokens, the stop token included. Those of penalty.json have a repetition_penalty too. A random model's next token may be nearly a tie, which falls either way by rounding: such
 prompts are left out (`LEAST_GAP` between the two best scores of every greedy step; for both, where float64 gives other tokens).
 Beams are also followed over LONG answers, so that some of their sequences end by themselves.
 """
@@ -30,6 +30,7 @@ GOLDENS = ROOT / "Tests/GenerationTests/Goldens"
 TINY = ROOT / "Tests/VisionLanguageTests/Goldens"
 LEAST_GAP = 1e-3
 SHORT, LONG = 12, 40
+PENALTIES = [1.05, 1.3, 2.0, 0.8]
 PROMPTS = ["Describe the main object in the image.", "What?", "Is it large?", "How many circles are there?", "", "a b c d e f g",
            "Name the colour of the square.", "Where is it?", "red or blue", "Tell me a story about the triangle on the left."]
 
@@ -37,7 +38,7 @@ PROMPTS = ["Describe the main object in the image.", "What?", "Is it large?", "H
 def main():
     torch.set_num_threads(1)
     GOLDENS.mkdir(parents=True, exist_ok=True)
-    greedy, beams, left_out, ended = [], [], 0, 0
+    greedy, beams, penalized, left_out, ended, changed = [], [], [], 0, 0, 0
     for case in ("nested", "published", "odd"):
         reference = Reference(TINY / case / "checkpoint", torch.float32)
         exact = Reference(TINY / case / "checkpoint", torch.float64)
@@ -58,16 +59,27 @@ def main():
                     (greedy if count == 1 else beams).append({
                         "case": case, "image": name.name, "prompt": prompt, "max_new_tokens": length, "num_beams": count,
                         "ids": ids, "text": decoded(reference, ids)})
+                    if length == SHORT:
+                        penalty = PENALTIES[(number + count) % len(PENALTIES)]
+                        other, gap = generated(reference, image, prompt, length, count, penalty=penalty)
+                        if gap < LEAST_GAP or other != generated(exact, image, prompt, length, count, torch.float64, penalty)[0]:
+                            left_out += 1
+                            continue
+                        changed += other != ids
+                        penalized.append({
+                            "case": case, "image": name.name, "prompt": prompt, "max_new_tokens": length, "num_beams": count,
+                            "repetition_penalty": penalty, "ids": other, "text": decoded(reference, other)})
     (GOLDENS / "manifest.json").unlink(missing_ok=True)  # it doesn't list itself
     published.write_json(GOLDENS / "greedy.json", greedy)
     published.write_json(GOLDENS / "beams.json", beams)
+    published.write_json(GOLDENS / "penalty.json", penalized)
     published.write_json(GOLDENS / "manifest.json", {
         "made_by": "tools/goldens/generation/make.py", "python": platform.python_version(),
         "versions": {m.__name__: m.__version__ for m in (torch, transformers)},
         "near_ties": {"least_gap": LEAST_GAP, "left_out": left_out, "rule": (
             "left out where the two best logits of a greedy step are nearer than least_gap, or float64 gives other tokens")},
         "sha256": published.file_digests(GOLDENS)})
-    print(len(greedy), "greedy,", len(beams), "by beams;", ended, "ended by themselves;", left_out, "near ties left out")
+    print(len(greedy), "greedy,", len(beams), "by beams,", len(penalized), "with a penalty, of which", changed, "say something else;", ended, "ended by themselves;", left_out, "near ties left out")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes fixtures/ (small JPEG and PNG files of every kind) and images.json: checksums of what Pillow and
+"""Writes fixtures/ (small picture files of every kind) and images.json: checksums of what Pillow and
 transformers make of them, and of the pictures of a COCO sample where its folder is given.
 
     python make.py [FOLDER OF SAMPLE IMAGES]     (needs pillow, numpy, torch, transformers 5.23, libturbojpeg)
@@ -15,8 +15,10 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+import formats
 
 HERE = Path(__file__).parent
 FIXTURES = HERE / "fixtures"
@@ -70,7 +72,7 @@ def jpegs():
     rgb = Image.fromarray(picture(41, 29))
     inks = random.integers(0, 256, (5, 6, 4), dtype=np.uint8).repeat(6, 0).repeat(7, 1)
     exif = Image.Exif()
-    exif[0x0112] = 6  # "turn me": Pillow does not unless asked
+    exif[0x0112] = 6
     base = jpeg(rgb, quality=90, subsampling=0)
     yield "baseline-444.jpg", base
     yield "baseline-422.jpg", jpeg(rgb, quality=80, subsampling=1)
@@ -159,7 +161,8 @@ def crc(array):
 
 
 def golden(name, data, sizes):
-    image = Image.open(io.BytesIO(data)).convert("RGB")
+    # As transformers' load_image.
+    image = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
     return {"file": name, "width": image.width, "height": image.height, "crc32": crc(np.asarray(image)),
             "resized": [{"width": w, "height": h,
                          "crc32": crc(np.asarray(image.resize((w, h), Image.Resampling.BICUBIC)))} for w, h in sizes]}
@@ -179,12 +182,15 @@ def main():
     warnings.simplefilter("ignore")
     FIXTURES.mkdir(exist_ok=True)
     files = dict([*jpegs(), *pngs()])
-    for name, data in files.items():
+    more = dict(formats.everything())
+    assert not files.keys() & more.keys()
+    for name, data in (files | more).items():
         (FIXTURES / name).write_bytes(data)
     small = dict(patch_size=4, merge_size=2, min_pixels=64, max_pixels=4096)
     goldens = {
         "fixtures": [golden(name, data, SIZES if name.startswith(("baseline", "one-", "rgb-f")) else SIZES[2:5])
-                     for name, data in files.items()],
+                     for name, data in files.items()]
+        + [golden(name, data, []) for name, data in more.items()],
         "patches": [
             patches("baseline-444.jpg", files["baseline-444.jpg"]),
             patches("baseline-420.jpg", files["baseline-420.jpg"], **small),

@@ -163,7 +163,7 @@ def make_case(name, case):
     checkpoint, inputs = folder / "checkpoint", folder / "inputs"
     make_tiny_qwen2vl.make(checkpoint, small_vocabulary=True, max_pixels=MAX_PIXELS, **case["options"])
     case["layout"](checkpoint)
-    (checkpoint / "generation_config.json").unlink(missing_ok=True)
+    published.write_generation_config(checkpoint, sampling=name == "published")
     for file in checkpoint.iterdir():
         file.chmod(0o644)  # safetensors writes for its owner only
     inputs.mkdir()

@@ -1,0 +1,199 @@
+#define _GNU_SOURCE
+#include "CVectorMath.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+// oneDNN takes its number of threads from libgomp, thread by thread.
+extern void omp_set_num_threads(int);
+extern int omp_get_num_places(void);
+extern int omp_get_place_num_procs(int);
+extern void omp_get_place_proc_ids(int, int *);
+
+// Looks for the next loop, or the end of this one, before a thread sleeps: some tens of microseconds, about what waking it
+// costs. The loops of a forward pass follow each other faster.
+enum { looks = 1500 };
+enum { stack_bytes = 4 << 20, most_processors = 1 << 16 };
+
+static inline void pause_a_moment(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+typedef struct {
+  headimpact_team *team;
+  unsigned number;
+  pthread_t thread;
+} team_thread;
+
+struct headimpact_team {
+  // Held by the caller of the loop that runs.
+  pthread_mutex_t busy;
+  // Guards all that follows.
+  pthread_mutex_t lock;
+  pthread_cond_t work, done;
+  void (*body)(void *, int);
+  void *context;
+  // Threads that may still join the loop, and those that are in it. Looked at without the lock too.
+  atomic_uint seats, active;
+  bool ends;
+  // Started threads, besides the caller's; `wanted` until the first loop has tried to start them.
+  unsigned wanted, started;
+  bool has_started;
+  team_thread threads[];
+};
+
+void headimpact_keep_libraries_serial(void) {
+  static _Thread_local bool is_serial = false;
+  if (is_serial) return;
+  omp_set_num_threads(1);
+  is_serial = true;
+}
+
+static void *work(void *argument) {
+  team_thread *self = argument;
+  headimpact_team *team = self->team;
+  headimpact_keep_libraries_serial();
+  pthread_mutex_lock(&team->lock);
+  while (true) {
+    if (!team->ends && team->seats == 0) {
+      pthread_mutex_unlock(&team->lock);
+      for (int i = 0; i < looks && atomic_load_explicit(&team->seats, memory_order_relaxed) == 0; i++) pause_a_moment();
+      pthread_mutex_lock(&team->lock);
+    }
+    while (!team->ends && team->seats == 0) pthread_cond_wait(&team->work, &team->lock);
+    if (team->ends) break;
+    team->seats--;
+    team->active++;
+    void (*body)(void *, int) = team->body;
+    void *context = team->context;
+    pthread_mutex_unlock(&team->lock);
+    body(context, (int)self->number);
+    pthread_mutex_lock(&team->lock);
+    // A body that returns leaves no task behind: nobody need join any more.
+    team->seats = 0;
+    if (--team->active == 0) pthread_cond_signal(&team->done);
+  }
+  pthread_mutex_unlock(&team->lock);
+  return NULL;
+}
+
+// Starts as many threads as the system lets it. Signals stay with the threads that the program had before.
+static void start(headimpact_team *team) {
+  team->has_started = true;
+  pthread_attr_t attributes;
+  if (pthread_attr_init(&attributes) != 0) return;
+  // oneDNN's needs, whatever `ulimit -s` says.
+  pthread_attr_setstacksize(&attributes, stack_bytes);
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  for (unsigned i = 0; i < team->wanted; i++) {
+    team_thread *thread = &team->threads[i];
+    thread->team = team;
+    thread->number = i + 1;
+    if (pthread_create(&thread->thread, &attributes, work, thread) != 0) break;
+    team->started++;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  pthread_attr_destroy(&attributes);
+}
+
+headimpact_team *headimpact_team_create(unsigned threads) {
+  unsigned wanted = threads > 1 ? threads - 1 : 0;
+  headimpact_team *team = calloc(1, sizeof *team + wanted * sizeof(team_thread));
+  if (!team) return NULL;
+  pthread_mutex_init(&team->busy, NULL);
+  pthread_mutex_init(&team->lock, NULL);
+  pthread_cond_init(&team->work, NULL);
+  pthread_cond_init(&team->done, NULL);
+  team->wanted = wanted;
+  return team;
+}
+
+void headimpact_team_destroy(headimpact_team *team) {
+  if (!team) return;
+  pthread_mutex_lock(&team->lock);
+  team->ends = true;
+  pthread_cond_broadcast(&team->work);
+  pthread_mutex_unlock(&team->lock);
+  for (unsigned i = 0; i < team->started; i++) pthread_join(team->threads[i].thread, NULL);
+  pthread_cond_destroy(&team->done);
+  pthread_cond_destroy(&team->work);
+  pthread_mutex_destroy(&team->lock);
+  pthread_mutex_destroy(&team->busy);
+  free(team);
+}
+
+unsigned headimpact_team_threads(headimpact_team *team) {
+  if (!team) return 1;
+  pthread_mutex_lock(&team->busy);
+  if (!team->has_started) start(team);
+  unsigned threads = team->started + 1;
+  pthread_mutex_unlock(&team->busy);
+  return threads;
+}
+
+void headimpact_team_run(
+    headimpact_team *team, unsigned threads, void (*body)(void *context, int thread), void *context) {
+  headimpact_keep_libraries_serial();
+  // A loop within a loop, or beside one, is this thread's own affair.
+  if (threads <= 1 || !team || pthread_mutex_trylock(&team->busy) != 0) {
+    body(context, 0);
+    return;
+  }
+  if (!team->has_started) start(team);
+  unsigned seats = threads - 1 < team->started ? threads - 1 : team->started;
+  if (seats > 0) {
+    pthread_mutex_lock(&team->lock);
+    team->body = body;
+    team->context = context;
+    team->seats = seats;
+    pthread_mutex_unlock(&team->lock);
+    for (unsigned i = 0; i < seats; i++) pthread_cond_signal(&team->work);
+  }
+  body(context, 0);
+  if (seats > 0) {
+    pthread_mutex_lock(&team->lock);
+    // Whoever has not woken up by now is not waited for.
+    team->seats = 0;
+    if (team->active > 0) {
+      pthread_mutex_unlock(&team->lock);
+      for (int i = 0; i < looks && atomic_load_explicit(&team->active, memory_order_relaxed) > 0; i++) pause_a_moment();
+      pthread_mutex_lock(&team->lock);
+    }
+    while (team->active > 0) pthread_cond_wait(&team->done, &team->lock);
+    pthread_mutex_unlock(&team->lock);
+  }
+  pthread_mutex_unlock(&team->busy);
+}
+
+// With OMP_PROC_BIND or OMP_PLACES set, libgomp has by now bound this thread to its first place, and every thread to come
+// would inherit that. Its places together are what the process may use.
+__attribute__((constructor)) static void undo_binding(void) {
+  headimpact_keep_libraries_serial();
+  int places = omp_get_num_places();
+  if (places <= 0) return;
+  size_t bytes = CPU_ALLOC_SIZE(most_processors);
+  cpu_set_t *set = calloc(1, bytes);
+  if (!set) return;
+  for (int place = 0; place < places; place++) {
+    int count = omp_get_place_num_procs(place);
+    int *processors = count > 0 ? calloc((size_t)count, sizeof *processors) : NULL;
+    if (!processors) continue;
+    omp_get_place_proc_ids(place, processors);
+    for (int i = 0; i < count; i++) {
+      if (processors[i] >= 0 && processors[i] < most_processors) CPU_SET_S((size_t)processors[i], bytes, set);
+    }
+    free(processors);
+  }
+  if (CPU_COUNT_S(bytes, set) > 0) sched_setaffinity(0, bytes, set);
+  free(set);
+}

@@ -1,0 +1,76 @@
+import Foundation
+
+/// What a folder is, or lacks, in which a model's files are not found.
+public enum FolderHint {
+  /// A sentence on what stands there instead and what to do; nil where nothing is recognised.
+  public static func describe(_ folder: URL) -> String? {
+    let names = names(in: folder)
+    return cache(folder, names) ?? unfinished(folder, names) ?? otherWeights(names)
+  }
+
+  /// The names in a folder, sorted; none where it can't be read.
+  static func names(in folder: URL) -> [String] {
+    guard let listing = opendir(folder.path) else { return [] }
+    defer { closedir(listing) }
+    var names: [String] = []
+    while let entry = readdir(listing) {
+      let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if name != ".", name != ".." { names.append(name) }
+    }
+    return names.sorted()
+  }
+
+  /// `models--x--y` of the Hugging Face cache.
+  private static func cache(_ folder: URL, _ names: [String]) -> String? {
+    guard names.contains("snapshots"), names.contains("blobs") || names.contains("refs") else { return nil }
+    let snapshots = folder.appendingPathComponent("snapshots")
+    let versions = Self.names(in: snapshots)
+    guard let first = versions.first else {
+      return "this is a folder of the Hugging Face cache without a snapshot: download the model again"
+    }
+    let more = versions.count > 1 ? " (or \(versions.dropFirst().joined(separator: ", ")) there)" : ""
+    return "this is a folder of the Hugging Face cache; the model is in \(snapshots.appendingPathComponent(first).path)\(more)"
+  }
+
+  private static let partialEndings = [".incomplete", ".part", ".partial", ".crdownload", ".aria2", ".download", ".tmp"]
+
+  /// A download that was interrupted.
+  private static func unfinished(_ folder: URL, _ names: [String]) -> String? {
+    let downloads = folder.appendingPathComponent(".cache/huggingface/download")
+    let pending = Self.names(in: downloads).filter { $0.hasSuffix(".incomplete") }.map { ".cache/huggingface/download/\($0)" }
+    let partial = names.filter { name in partialEndings.contains(where: name.hasSuffix) } + pending
+    let dangling = names.compactMap { name -> String? in
+      let url = folder.appendingPathComponent(name)
+      guard let target = InputFile.linkTarget(of: url), access(url.path, F_OK) != 0 else { return nil }
+      return "\(name) is a link to \(target), which isn't there"
+    }
+    guard let first = dangling.first ?? partial.first.map({ "\($0) is half a file" }) else { return nil }
+    return "\(first): the download isn't finished; start it again"
+  }
+
+  /// Weights in other formats.
+  private static func otherWeights(_ names: [String]) -> String? {
+    func first(_ endings: String..., where isMeant: (String) -> Bool = { _ in true }) -> String? {
+      names.first { name in endings.contains(where: name.hasSuffix) && isMeant(name) }
+    }
+    if names.contains(where: { $0 == "adapter_config.json" || $0 == "adapter_model.safetensors" }) {
+      return "this is an adapter's folder: give it with --adapter, and its model's folder with --model"
+    }
+    if let name = first(".gguf") {
+      return "\(name) is a GGUF file, which is not read: take the model's safetensors folder from the Hub"
+    }
+    if let name = first(".bin", where: { $0.contains("model") }) ?? first(".pth", ".pt", ".ckpt") {
+      return "\(name) holds weights as a Python pickle, which is not read: save them as safetensors (load the folder with "
+        + "transformers' AutoModelForImageTextToText.from_pretrained and call save_pretrained)"
+    }
+    if let name = first(".h5", ".msgpack") {
+      return "\(name) holds weights of TensorFlow or Flax, which are not read: save them as safetensors"
+    }
+    if let name = first(".safetensors") {
+      return "\(name) is there, but no model.safetensors.index.json, which says what the shards are: download that too"
+    }
+    return nil
+  }
+}

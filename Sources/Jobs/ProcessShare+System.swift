@@ -1,0 +1,104 @@
+import Foundation
+import MessagePassing
+
+extension ProcessShare {
+  /// This process's, now.
+  public static var current: ProcessShare {
+    var limit = rlimit()
+    let isLimited = getrlimit(resource(RLIMIT_AS), &limit) == 0 && limit.rlim_cur < 1 << 60
+    return ProcessShare(addressSpace: isLimited ? Int(limit.rlim_cur) : nil, contents: text)
+  }
+
+  /// A file's text; nil where there is none.
+  private static func text(_ path: String) -> String? {
+    FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// What Open MPI's binding takes from this process, and how to get it back; nil where it takes nothing that other ranks
+  /// don't have.
+  public static func bindingAdvice(
+    environment: [String: String] = ProcessInfo.processInfo.environment
+  ) -> String? {
+    // The launcher's own mask: what there is to share out.
+    bindingAdvice(
+      environment: environment, processors: processors(text("/proc/self/status") ?? ""),
+      launcher: processors(text("/proc/\(getppid())/status") ?? ""))
+  }
+
+  static func bindingAdvice(environment: [String: String], processors: [Int], launcher: [Int]) -> String? {
+    guard let ranks = environment["OMPI_COMM_WORLD_LOCAL_SIZE"].flatMap({ Int($0) }), ranks > 0,
+      ranks < launcher.count, processors.count < launcher.count / ranks
+    else { return nil }
+    let cores = processors.count == 1 ? "one core" : "\(processors.count) cores"
+    return "Open MPI binds each of \(ranks) ranks to \(cores) of \(launcher.count): give mpirun --bind-to none, or "
+      + "--map-by slot:PE=\(launcher.count / ranks) --bind-to core"
+  }
+}
+
+extension ProcessShare {
+  /// What the ranks tell each other of their shares.
+  struct Claim: Equatable {
+    let node: String
+    let processors: [Int]
+    let quota: Quota?
+
+    init(node: String, processors: [Int], quota: Quota?) {
+      self.node = node
+      self.processors = processors
+      self.quota = quota
+    }
+
+    /// As bytes, and back; nil where they are none.
+    var bytes: [UInt8] {
+      Array(
+        [
+          node, processors.map(String.init).joined(separator: ","), quota.map { "\($0.cores)" } ?? "",
+          quota?.group ?? "",
+        ].joined(separator: "\u{0}").utf8)
+    }
+
+    init?(_ bytes: [UInt8]) {
+      let parts = String(decoding: bytes, as: UTF8.self).split(separator: "\u{0}", omittingEmptySubsequences: false)
+      guard parts.count == 4 else { return nil }
+      node = String(parts[0])
+      processors = ProcessShare.processorList(String(parts[1]))
+      quota = Double(parts[2]).map { Quota(cores: $0, group: String(parts[3])) }
+    }
+  }
+
+  /// Threads for one of some ranks: each core goes to the ranks that may use it in equal parts, and so does the time of a
+  /// control group.
+  static func threads(of index: Int, among claims: [Claim]) -> Int {
+    let mine = claims[index]
+    let onNode = claims.filter { $0.node == mine.node }
+    var users: [Int: Int] = [:]
+    for claim in onNode { for processor in claim.processors { users[processor, default: 0] += 1 } }
+    var share = mine.processors.reduce(0.0) { $0 + 1 / Double(users[$1] ?? 1) }
+    if let quota = mine.quota {
+      share = min(share, quota.cores / Double(onNode.count { $0.quota?.group == quota.group }))
+    }
+    // Thirds add up to a little less than one.
+    return max(1, Int(min(share + 1e-6, 4096)))
+  }
+}
+
+extension JobDefaults {
+  /// Threads of each rank: those asked for, or this rank's part of what the ranks on its node may use. Every rank calls it.
+  public static func threads(_ asked: Int?, on world: Communicator) throws -> Int {
+    let share = ProcessShare.current
+    let claims = try world.allgather(
+      ProcessShare.Claim(node: world.processorName, processors: share.processors, quota: share.quota).bytes)
+    if world.rank == 0, let advice = ProcessShare.bindingAdvice() {
+      FileHandle.standardError.write(Data("headimpact: \(advice)\n".utf8))
+    }
+    let known = claims.compactMap { ProcessShare.Claim($0) }
+    guard known.count == world.worldSize else { throw JobError("a rank's message about its cores can't be read") }
+    return asked ?? ProcessShare.threads(of: world.rank, among: known)
+  }
+}
+
+/// `RLIMIT_AS` is an enumeration in one C library and a number in another.
+private func resource<T: RawRepresentable>(_ value: T) -> Int32 where T.RawValue == UInt32 {
+  Int32(bitPattern: value.rawValue)
+}
+private func resource(_ value: Int32) -> Int32 { value }

@@ -1,0 +1,17 @@
+import Foundation
+import MessagePassing
+
+/// Sentences that the user should read even with `--quiet`.
+public enum Remarks {
+  /// Writes each on a line of standard error.
+  public static func tell(_ remarks: [String]) {
+    for remark in remarks { FileHandle.standardError.write(Data("headimpact: \(remark)\n".utf8)) }
+  }
+}
+
+extension Communicator {
+  /// The same from rank 0 alone, for all.
+  public func tell(_ remarks: [String]) {
+    if rank == 0 { Remarks.tell(remarks) }
+  }
+}

@@ -1,0 +1,214 @@
+import Kernels
+import Safetensors
+import TensorCore
+import Transformer
+import VisionLanguage
+
+/// Makes an adapter of a folder's tensors, as PEFT 0.21 applies them.
+struct PEFTParts {
+  private let model: any VisionLanguageModel
+  private let configuration: PEFTConfiguration
+  private let tensors: PEFTTensors
+  private let shapes: ModelShapes
+  private(set) var adapter: LowRankAdapter
+  /// Whether it is another than the model as it is.
+  private(set) var changes = false
+  /// What it changes beside the decoder's linear layers by B A: for training, which can't.
+  private(set) var beyond: [String] = []
+  private(set) var problems = PEFTProblems()
+
+  /// Of a tied model: who else took the weight that both ends share.
+  private var shared: (module: AdaptedModule, weight: WeightMatrix)?
+
+  init(_ configuration: PEFTConfiguration, _ tensors: PEFTTensors, for model: any VisionLanguageModel) throws {
+    (self.model, self.configuration, self.tensors) = (model, configuration, tensors)
+    shapes = ModelShapes(model)
+    var updates: [(site: LowRankAdapter.Site, rank: Int, scaling: Float)] = []
+    for pair in tensors.pairs {
+      guard case .linear(let site) = pair.module.module else { continue }
+      updates.append((site, pair.rank, try configuration.scaling(of: pair.module, rank: pair.rank)))
+    }
+    adapter = LowRankAdapter(updates, for: model.decoder.layers)
+    takeWholes()
+    for pair in tensors.pairs { try take(pair) }
+    if !adapter.parts.isEmpty { changes = true }
+  }
+
+  // MARK: Low-rank updates
+
+  private mutating func take(_ pair: PEFTTensors.Pair) throws {
+    let module = pair.module.module
+    let (a, b) = (pair.a.floats(), pair.b.floats())
+    let scaling = try configuration.scaling(of: pair.module, rank: pair.rank)
+    if scaling != 0, a.contains(where: { $0 != 0 }), b.contains(where: { $0 != 0 }) { changes = true }
+    if let biasOfB = pair.biasOfB { take(biasOfB.floats().map { scaling * $0 }, biasOf: module) }
+    let magnitude = pair.magnitude?.floats()
+    if magnitude != nil { beyond.append("\(module.path)'s magnitude (DoRA)") }
+    switch module {
+    case .linear(let site):
+      guard let update = adapter[site] else { return }
+      for (place, value) in zip(update.a, a) { adapter.parameters[place] = value }
+      for (place, value) in zip(update.b, b) { adapter.parameters[place] = value }
+      guard let magnitude else { return }
+      let weight = (adapter.parts.layers[site.layer] ?? model.decoder.layers[site.layer])[site.projection].weight
+      let norms = try model.context.rowNorms(weight, adapter.factors(update))
+      if let scale = scale(magnitude, norms, module) { adapter.parts.outputScales[site] = scale }
+    case .head:
+      beyond.append("lm_head")
+      let update = LowRankUpdate(a: a, b: b, rank: pair.rank, scaling: scaling)
+      adapter.parts.head.lowRank = update
+      guard let magnitude else { return }
+      let weight = adapter.parts.head.weight ?? model.outputHead.weight.weight
+      adapter.parts.head.scale = scale(magnitude, try model.context.rowNorms(weight, update.factors), module)
+    case .embedding:
+      beyond.append("embed_tokens")
+      let update = LowRankUpdate(a: a, b: b, rank: pair.rank, scaling: scaling)
+      adapter.parts.embedding.lowRank = update
+      guard let magnitude else { return }
+      let weight = adapter.parts.embedding.weight ?? model.tokenEmbedding.weight
+      adapter.parts.embedding.scale = scale(magnitude, try model.context.columnNorms(weight, update.factors), module)
+    case .inputNorm, .postAttentionNorm, .finalNorm: return
+    }
+  }
+
+  /// DoRA's m / ‖W + scaling · B A‖.
+  private mutating func scale(_ magnitude: [Float], _ norms: [Float], _ module: AdaptedModule) -> [Float]? {
+    let scale = zip(magnitude, norms).map { $0 / $1 }
+    guard let bad = scale.firstIndex(where: { !$0.isFinite }) else { return scale }
+    problems.add(
+      "\(module.path): output \(bad) has the magnitude \(magnitude[bad]) and a weight of norm \(norms[bad]), whose ratio is "
+        + "no finite number")
+    return nil
+  }
+
+  /// The bias of B is added to the layer's own.
+  private mutating func take(_ more: [Float], biasOf module: AdaptedModule) {
+    guard more.contains(where: { $0 != 0 }) else { return }
+    beyond.append("\(module.path)'s bias of B")
+    let own = bias(of: module)
+    setBias(of: module, own.map { zip($0, more).map(+) } ?? more)
+  }
+
+  // MARK: Whole weights and biases
+
+  private mutating func takeWholes() {
+    for whole in tensors.wholes {
+      guard let values = whole.tensor.matrix(rows: rows(of: whole)) else { continue }
+      let isUpdated = tensors.updated.contains(whole.module.module)
+      switch whole.role {
+      case .plain where !isUpdated: take(values, whole, isOwn: configuration.saved.contains(whole.module))
+      case .base where isUpdated: take(values, whole, isOwn: false)
+      case .saved, .savedDefault:
+        // PEFT reads the plain name, which stands for the same.
+        let plain = tensors.wholes.first {
+          $0.module.module == whole.module.module && $0.role == .plain && $0.kind == whole.kind
+        }
+        if let plain {
+          if plain.tensor.matrix(rows: rows(of: whole)).map({ !$0.holdsSame(as: values) }) ?? true {
+            refuse(whole, "isn't what the file has under the name without \(whole.role.rawValue), which PEFT 0.21 reads")
+          }
+        } else if configuration.saved.contains(whole.module) {
+          take(values, whole, isOwn: true)
+        } else {
+          refuse(whole, "is of a module that modules_to_save of \(PEFTConfiguration.fileName) doesn't name")
+        }
+      case .plain: requireOwn(values, whole, "PEFT 0.21 doesn't read it beside lora_A (the name is base_layer.\(whole.kind))")
+      case .base: requireOwn(values, whole, "PEFT 0.21 doesn't read it without lora_A")
+      case .original: requireOwn(values, whole, "it is what modules_to_save replaces")
+      }
+    }
+  }
+
+  private func rows(of whole: PEFTTensors.Whole) -> Int {
+    whole.tensor.shape.count == 2 ? whole.tensor.shape[0] : 1
+  }
+
+  private mutating func refuse(_ whole: PEFTTensors.Whole, _ reason: String) {
+    problems.add("\(whole.tensor.name): \(reason)")
+  }
+
+  private mutating func requireOwn(_ values: WeightMatrix, _ whole: PEFTTensors.Whole, _ reason: String) {
+    if !holdsOwn(values, whole) { refuse(whole, "differs from the model's, and \(reason)") }
+  }
+
+  /// - Parameter isOwn: whether the module has a weight to itself, whatever it is tied to.
+  private mutating func take(_ values: WeightMatrix, _ whole: PEFTTensors.Whole, isOwn: Bool) {
+    let module = whole.module.module
+    if whole.kind == .bias, bias(of: module) == nil {
+      return refuse(whole, "the model's \(module.path) has no bias")
+    }
+    let isSame = holdsOwn(values, whole)
+    if isTied, !isOwn, module == .head || module == .embedding {
+      if let shared, shared.module != module, !shared.weight.holdsSame(as: values) {
+        refuse(whole, "differs from that of \(shared.module.path), which is the same matrix (tie_word_embeddings)")
+      }
+      shared = (module, values)
+    }
+    guard !isSame else { return }
+    beyond.append("\(module.path)'s \(whole.kind)")
+    switch module {
+    case .linear(let site):
+      if whole.kind == .bias { return setBias(of: module, values.floats()) }
+      var layer = adapter.parts.layers[site.layer] ?? model.decoder.layers[site.layer]
+      layer[site.projection] = Linear(weight: values, bias: layer[site.projection].bias)
+      adapter.parts.layers[site.layer] = layer
+    case .inputNorm(let index):
+      adapter.parts.layers[index, default: model.decoder.layers[index]].inputNorm = values.floats()
+    case .postAttentionNorm(let index):
+      adapter.parts.layers[index, default: model.decoder.layers[index]].postAttentionNorm = values.floats()
+    case .finalNorm: adapter.parts.head.norm = values.floats()
+    case .embedding:
+      adapter.parts.embedding.weight = values
+      if isTied, !isOwn, !hasOwnWeight(.head) { adapter.parts.head.weight = values }
+    case .head:
+      adapter.parts.head.weight = values
+      if isTied, !isOwn, !hasOwnWeight(.embedding) { adapter.parts.embedding.weight = values }
+    }
+  }
+
+  /// Whether the output head is the embedding's matrix.
+  private var isTied: Bool { model.outputHead.weight.weight.base == model.tokenEmbedding.weight.base }
+
+  /// Whether PEFT gives a module a copy of its weight, so that it is tied to none.
+  private func hasOwnWeight(_ module: AdaptedModule) -> Bool {
+    configuration.saved.contains(
+      ModuleName(module, languageModelModule: type(of: model).languageModelModule, prefix: tensors.prefix))
+  }
+
+  /// Whether a tensor holds what the model has in its place.
+  private func holdsOwn(_ values: WeightMatrix, _ whole: PEFTTensors.Whole) -> Bool {
+    let module = whole.module.module
+    if whole.kind == .bias { return modelBias(of: module).map { $0 == values.floats() } ?? false }
+    switch module {
+    case .linear(let site): return values.holdsSame(as: model.decoder.layers[site.layer][site.projection].weight)
+    case .inputNorm(let layer): return values.floats() == model.decoder.layers[layer].inputNorm
+    case .postAttentionNorm(let layer): return values.floats() == model.decoder.layers[layer].postAttentionNorm
+    case .finalNorm: return values.floats() == model.outputHead.norm
+    case .embedding: return values.holdsSame(as: model.tokenEmbedding.weight)
+    case .head: return values.holdsSame(as: model.outputHead.weight.weight)
+    }
+  }
+
+  // MARK: Biases
+
+  private func modelBias(of module: AdaptedModule) -> [Float]? {
+    guard case .linear(let site) = module else { return nil }
+    return model.decoder.layers[site.layer][site.projection].bias
+  }
+
+  private func bias(of module: AdaptedModule) -> [Float]? {
+    guard case .linear(let site) = module else { return nil }
+    return (adapter.parts.layers[site.layer] ?? model.decoder.layers[site.layer])[site.projection].bias
+  }
+
+  private mutating func setBias(of module: AdaptedModule, _ bias: [Float]) {
+    switch module {
+    case .linear(let site):
+      var layer = adapter.parts.layers[site.layer] ?? model.decoder.layers[site.layer]
+      layer[site.projection] = Linear(weight: layer[site.projection].weight, bias: bias)
+      adapter.parts.layers[site.layer] = layer
+    case .head: adapter.parts.head.bias = bias
+    case .inputNorm, .postAttentionNorm, .finalNorm, .embedding: return
+    }
+  }
+}

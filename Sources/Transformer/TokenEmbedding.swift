@@ -1,0 +1,43 @@
+import Kernels
+import TensorCore
+
+/// The beginning of the language model: a vector for every token of the vocabulary.
+public final class TokenEmbedding {
+  /// What an adapter makes of an embedding: (E + scaling · (B A)ᵀ) · scale.
+  public struct Update {
+    /// In the place of E.
+    public var weight: WeightMatrix?
+    /// A [rank, vocabulary], B [C, rank].
+    public var lowRank: LowRankUpdate?
+    /// DoRA's m / ‖E + scaling · (B A)ᵀ‖ of each column. - Shape: [C]
+    public var scale: [Float]?
+
+    public init() {}
+
+    public var isEmpty: Bool { weight == nil && lowRank == nil && scale == nil }
+  }
+
+  /// - Shape: [vocabulary, C].
+  public let weight: WeightMatrix
+  /// An adapter's; empty for the model as it is.
+  public var update = Update()
+
+  public init(_ weight: WeightMatrix) { self.weight = weight }
+
+  /// One token's vector.
+  ///
+  /// - Shape: output [C].
+  public func copyRow(_ token: Int, into output: UnsafeMutablePointer<Float>) {
+    (update.weight ?? weight).copyRow(token, into: output)
+    if let low = update.lowRank?.factors {
+      for column in 0..<weight.columns {
+        var sum: Float = 0
+        for row in 0..<low.rank { sum += low.a[row * low.inputs + token] * low.b[column * low.rank + row] }
+        output[column] += low.scaling * sum
+      }
+    }
+    if let scale = update.scale {
+      for column in 0..<weight.columns { output[column] *= scale[column] }
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import COCO
+import Experiment
+import Foundation
+import HeadImpact
+import HeadImpactStore
+import ImageInput
+import Jobs
+import Kernels
+import LowRankAdaptation
+import Safetensors
+import Tokenization
+
+@testable import VisionLanguage
+
+/// Every reader of a file that comes from elsewhere, by name.
+let fuzzTargets: [String: @Sendable () throws -> FuzzTarget] = [
+  "safetensors": {
+    let input = InputInMemory()
+    return { bytes in
+      try input.set(bytes)
+      _ = try SafetensorsFile(contentsOf: input.url)
+    }
+  },
+  "safetensors-index": { try inFolder(replacing: "model.safetensors.index.json") { _ = try SafetensorsCheckpoint(folder: $0) } },
+  "tokenizer": {
+    try inFolder(replacing: "tokenizer.json") { folder in
+      let tokenizer = try Tokenizer(contentsOf: folder)
+      let encoding = try tokenizer.encode("<|im_start|>A dog's naïve 犬 of 42!\n")
+      _ = tokenizer.decode(encoding.ids.map(Int.init), skipSpecialTokens: true)
+    }
+  },
+  "config": {
+    try inFolder(replacing: "config.json") {
+      _ = try Qwen2VLConfiguration(contentsOf: $0.appendingPathComponent("config.json"))
+    }
+  },
+  "preprocessor": { { bytes in _ = try PatchImageProcessor(json: Data(bytes), name: "input") } },
+  "adapter-config": {
+    let model = try demonstrationModel()
+    return try inFolder(replacing: "adapter_config.json") {
+      _ = try PEFTAdapter.load(folder: $0, for: model)
+    }
+  },
+  "adapter": {
+    let model = try demonstrationModel()
+    return try inFolder(replacing: "adapter_model.safetensors") {
+      _ = try PEFTAdapter.load(folder: $0, for: model)
+    }
+  },
+  "dataset": {
+    { bytes in
+      let dataset = try KeyObjectDataset(json: Data(bytes), name: "input")
+      for annotation in dataset.annotations {
+        do { _ = try dataset.mask(for: annotation).area } catch let error as COCOError { _ = "\(error)" }
+      }
+    }
+  },
+  "image-text": { { bytes in _ = try ImageTextDataset(json: bytes, name: "input") { ["a.jpg"] } } },
+  "captions": { { bytes in _ = try CaptionReferences(json: bytes, name: "input") } },
+  "questions": { { bytes in _ = try AnsweredQuestions(json: bytes, name: "input") } },
+  "results": { { bytes in _ = try GeneratedTexts(json: bytes, name: "input", kind: .captions) } },
+  "image": { { bytes in _ = try decodeImage(bytes, name: "input") } },
+  "journal": {
+    let input = InputInMemory()
+    let identity = RunIdentity([("model", "a")])
+    return { bytes in
+      try input.set(bytes)
+      _ = try Journal.resume(at: input.url, identity: identity) { record in record.count }
+    }
+  },
+  "hi": {
+    let input = InputInMemory()
+    return { bytes in
+      try input.set(bytes)
+      try HeadImpactFile.open(input.url) { reader in
+        try reader.forEachSample { _, _ in }
+      }
+    }
+  },
+  "experiment": {
+    let input = InputInMemory()
+    return { bytes in
+      try input.set(bytes)
+      _ = try ExperimentConfiguration(contentsOf: input.url, output: "out")
+    }
+  },
+]
+
+/// Runs `body` on copies of the folder FUZZ_FOLDER in which one file is the input.
+private func inFolder(replacing name: String, _ body: @escaping (URL) throws -> Void) throws -> FuzzTarget {
+  let input = InputInMemory()
+  let template = ProcessInfo.processInfo.environment["FUZZ_FOLDER"].map { URL(fileURLWithPath: $0) }
+  let folder = try input.standing(for: name, in: template)
+  return { bytes in
+    try input.set(bytes)
+    try body(folder)
+  }
+}
+
+private func demonstrationModel() throws -> any VisionLanguageModel {
+  let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .appendingPathComponent("../../../Sources/Demonstration/Model").standardizedFileURL
+  return try ModelRegistry.load(
+    folder: folder, context: try ComputeContext(precision: .f32, team: ThreadTeam(count: 1)))
+}
