@@ -19,7 +19,9 @@ public struct RunIdentity: Codable, Equatable, Sendable {
     let before = Dictionary(parts.map { ($0.name, $0.value) }) { first, _ in first }
     let now = Dictionary(other.parts.map { ($0.name, $0.value) }) { first, _ in first }
     let (past, present) = (Set(before.keys), Set(now.keys))
-    guard past.isSubset(of: present) || present.isSubset(of: past) else { return ["it is a run of another kind"] }
+    guard 2 * past.intersection(present).count >= min(past.count, present.count) else {
+      return ["it is a run of another kind"]
+    }
     let names = parts.map(\.name) + other.parts.map(\.name).filter { before[$0] == nil }
     return names.compactMap { name in
       before[name] == now[name]
