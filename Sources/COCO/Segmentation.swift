@@ -24,6 +24,7 @@ public struct Outline: Sendable {
     var fitting = Outline(place)
     fitting.lost = lost
     fitting.isPlain = isPlain
+    fitting.hasOnlyPolygons = hasOnlyPolygons
     var steps = 0
     for (part, path, json) in parts {
       do {

@@ -278,6 +278,8 @@ struct OddOutlineTests {
         KeyObjectDataset.DescribedAnnotation($0, description: "x", hasPlainOutline: false)
       },
       info: "{}")
+    let written = String(decoding: json, as: UTF8.self).components(separatedBy: "\"segmentation\": [\(good)], ")
+    #expect(written.count == 3, "polygons stay polygons")
     let again = try KeyObjectDataset(json: json, name: "again.json")
     #expect(again.annotations.count == list.count)
     for (a, b) in zip(dataset.annotations, again.annotations) {
