@@ -30,7 +30,7 @@ extension ProcessShare {
       ranks < launcher.count, processors.count < launcher.count / ranks
     else { return nil }
     let cores = processors.count == 1 ? "one core" : "\(processors.count) cores"
-    return "Open MPI binds each of \(ranks) ranks to \(cores) of \(launcher.count): give mpirun --bind-to none, or "
+    return "Open MPI binds each rank to \(cores) of \(launcher.count): give mpirun --bind-to none, or "
       + "--map-by slot:PE=\(launcher.count / ranks) --bind-to core"
   }
 }

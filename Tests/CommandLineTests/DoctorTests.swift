@@ -31,7 +31,7 @@ extension CommandLineSuite {
       #expect(run.exitCode == 0, "\(run.standardOutput)")
       let diagnosis = try run.json(Diagnosis.self)
       #expect(diagnosis.problems.isEmpty && diagnosis.estimate == nil)
-      for name in ["MPI", "BLAS", "oneDNN", "HDF5", "bf16 instructions", "cores", "memory"] {
+      for name in ["MPI", "oneDNN", "HDF5", "bf16 instructions", "cores", "memory"] {
         #expect(diagnosis.facts.contains { $0.name == name && !$0.value.isEmpty }, "\(name)")
       }
       let table = try await headimpact("doctor")
@@ -44,6 +44,21 @@ extension CommandLineSuite {
       let run = try await headimpact("doctor", "--ranks", "4000", "--threads", "2", "--format", "json")
       #expect(run.exitCode == 1)
       #expect(try run.json(Diagnosis.self).problems.contains { $0.contains("--threads") })
+    }
+
+    @Test("cores that the process may not use don't count, and more threads than the others are wrong")
+    func affinity() async throws {
+      // On the first of the processors that this process may use.
+      let first = #"$(sed -n 's/^Cpus_allowed_list:[^0-9]*\([0-9]*\).*/\1/p' /proc/self/status)"#
+      let bound = ["sh", "-c", "exec taskset -c \(first) \"$@\"", "sh"]
+      let run = try await MPIRun.launch("headimpact", ["doctor", "--format", "json"], prefix: bound)
+      let diagnosis = try run.json(Diagnosis.self)
+      #expect(run.exitCode == 0 && diagnosis.problems.isEmpty, "\(diagnosis.problems)")
+      #expect(diagnosis.facts.contains { $0.name == "cores" && ($0.value == "1" || $0.value.hasPrefix("1 of ")) })
+      #expect(diagnosis.facts.contains { $0.name == "ranks x threads" && $0.value == "1 x 1" })
+      let more = try await MPIRun.launch("headimpact", ["doctor", "--threads", "2", "--format", "json"], prefix: bound)
+      #expect(more.exitCode == 1)
+      #expect(try more.json(Diagnosis.self).problems.contains { $0.contains("--threads 1") })
     }
 
     @Test("a model and a dataset give an estimate, exact in what can be counted")
