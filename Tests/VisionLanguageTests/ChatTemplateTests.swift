@@ -215,7 +215,8 @@ struct ChatTemplateTests {
     try bare { folder in
       try folder.write(
         "{{ bos_token }}|{{ eos_token }}|{{ image_token }}|" + template("X"), to: "chat_template.jinja")
-      try folder.edit("tokenizer_config.json", "bos_token", "{\"__type\": \"AddedToken\", \"content\": \"<s>\", \"lstrip\": false}")
+      try folder.edit(
+        "tokenizer_config.json", "bos_token", "{\"__type\": \"AddedToken\", \"content\": \"<s>\", \"lstrip\": false}")
       try folder.edit("tokenizer_config.json", "image_token", "\"<|image|>\"")
       #expect(try loadModel(folder.url).chat.question("What?").text.hasPrefix("<s>|<|im_end|>|<|image|>|X user"))
       try folder.edit("tokenizer_config.json", "bos_token", "null")
