@@ -57,7 +57,7 @@ struct StepInputsTests {
           + "length=10 steps\nbatch=8\nmicro_batch=1\nlr=2e-05\nschedule=constant\nwarmup=0\nclip=1.0\nweight_decay=0.0\n"
           + "validation_share=0.0\n",
         "step=generate captions/top\nmodel=M\nadapter=A\ndata=D\nimages=OUTPUT/demonstration/test/images\nlimit=none\n"
-          + common + "max_new_tokens=64\nbeams=1\n",
+          + common + "max_new_tokens=64\nbeams=1\nrepetition_penalty=the model's\n",
         "step=evaluate captions\nresults of pretrained=P\nresults of top=T\nresults of random-7=R\nreferences=F G\n"
           + "resamples=1000\nseed=5\n",
         "step=ablate\nmodel=M\nscore=S\ndata=D\nimages=OUTPUT/demonstration/taught/images\nlimit=none\n" + common
