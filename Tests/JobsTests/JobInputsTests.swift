@@ -52,7 +52,9 @@ struct JobInputsTests {
     let other = RunIdentity([("model", "größe ☕"), ("--limit", "none")])
     #expect(identity.differences(from: other) == ["--limit was 3 and now is none"])
     #expect(identity.differences(from: RunIdentity([("model", "größe ☕")])).first?.contains("--limit") == true)
-    #expect(identity.differences(from: RunIdentity([("model", "größe ☕"), ("--beams", "1")])).count == 1)
+    #expect(identity.differences(from: RunIdentity([("model", "größe ☕"), ("--beams", "1")])).count == 2)
+    let another = RunIdentity([("--beams", "1"), ("--objects", "crop"), ("heads", "1.1")])
+    #expect(identity.differences(from: another).count == 1, "a run of another kind")
     #expect(identity.without(["--limit"]) == RunIdentity([("model", "größe ☕")]))
     for bytes in [[], Array("{}".utf8), Array(try identity.encode().dropLast())] {
       #expect(throws: JobError.self) { try RunIdentity(decoding: bytes) }
