@@ -95,6 +95,16 @@ struct ProcessingTests {
     #expect(
       try processor(#"{"size": {"shortest_edge": 784, "longest_edge": 50176}, "max_pixels": 1000}"#).maxPixels == 1000)
     #expect(try processor(#"{"image_mean": 0.5}"#).imageMean == [0.5, 0.5, 0.5])
+    // As older versions wrote the limits.
+    let limits = try PatchImageProcessor(minPixels: 784, maxPixels: 50176)
+    #expect(try processor(#"{"size": {"min_pixels": 784, "max_pixels": 50176}}"#) == limits)
+    #expect(try processor(#"{"size": {"min_pixels": 784, "longest_edge": 50176}}"#) == limits)
+    #expect(
+      try processor(#"{"size": {"min_pixels": 1, "max_pixels": 2}, "min_pixels": 784, "max_pixels": 50176}"#) == limits)
+    #expect(try processor(#"{"size": null, "min_pixels": null, "image_processor_type": null}"#) == standard)
+    #expect(
+      try processor(#"{"image_processor_type": "Qwen2VLImageProcessorFast", "do_center_crop": true, "do_pad": true}"#)
+        == standard)
   }
 
   @Test(
@@ -107,7 +117,13 @@ struct ProcessingTests {
       (#"{"min_pixels": 0}"#, "min_pixels (size.shortest_edge) is 0"),
       (#"{"min_pixels": 100, "max_pixels": 99}"#, "max_pixels (size.longest_edge) is 99"),
       (#"{"size": {"height": 3, "width": 4}}"#, "size.shortest_edge is missing"),
-      (#"{"do_resize": 3}"#, "do_resize: "), (#"{"size": 224}"#, "size: "), ("[1]", "not a JSON object"),
+      (#"{"size": {"shortest_edge": 3, "min_pixels": 4}}"#, "size has both shortest_edge, 3, and min_pixels, 4"),
+      (#"{"size": {"min_pixels": 3136}}"#, "size.longest_edge is missing"), (#"{"do_resize": null}"#, "do_resize is null"),
+      (#"{"resample": null}"#, "resample is null"), (#"{"image_mean": null}"#, "image_mean is null"),
+      (#"{"patch_size": null}"#, "patch_size is null"), (#"{"rescale_factor": null}"#, "rescale_factor is null"),
+      (#"{"image_processor_type": "CLIPImageProcessor"}"#, "image_processor_type is CLIPImageProcessor"),
+      (#"{"feature_extractor_type": "CLIPFeatureExtractor"}"#, "feature_extractor_type is"),
+      (#"{"image_processor_type": 3}"#, "image_processor_type: "), (#"{"do_resize": 3}"#, "do_resize: "), (#"{"size": 224}"#, "size: "), ("[1]", "not a JSON object"),
       ("{", "not a JSON object"),
     ])
   func wrongConfiguration(json: String, expected: String) {

@@ -47,6 +47,33 @@ import TensorCore
     }
   }
 
+  @Test(
+    "weights at any byte give the numbers that aligned ones give, there and back",
+    arguments: ElementType.allCases, Precision.allCases)
+  func unaligned(_ elementType: ElementType, _ precision: Precision) throws {
+    for useInstructions in [false, ComputeContext.hasBFloat16Instructions] {
+      let context = try ComputeContext(
+        precision: precision, team: ThreadTeam(count: 2), useBFloat16Instructions: useInstructions)
+      for (rows, columns, depth) in Self.sizes {
+        var numbers = Numbers(seed: UInt64(columns))
+        let (x, dy) = (numbers.floats(rows * depth), numbers.floats(rows * columns))
+        let values = numbers.floats(columns * depth)
+        func products(shift: Int) throws -> [[Float]] {
+          let owned = OwnedWeights(values, rows: columns, columns: depth, as: elementType, shift: shift)
+          #expect(owned.weight.isAligned == shift.isMultiple(of: elementType.byteCount))
+          let layer = Linear(weight: owned.weight)
+          var y = [Float](repeating: .nan, count: rows * columns)
+          var dx = [Float](repeating: .nan, count: rows * depth)
+          try context.apply(layer, to: x, rows: rows, into: &y)
+          try context.applyBack(layer, to: dy, rows: rows, into: &dx)
+          return [y, dx, owned.weight.floats()]
+        }
+        let aligned = try products(shift: 0)
+        for shift in [1, 2, 3] { #expect(try products(shift: shift) == aligned, "\(rows) \(columns) \(depth), \(shift)") }
+      }
+    }
+  }
+
   @Test("a product adds its bias, and to what is there where asked", arguments: Precision.allCases)
   func accumulate(_ precision: Precision) throws {
     let context = try ComputeContext(precision: precision, team: ThreadTeam(count: 2))

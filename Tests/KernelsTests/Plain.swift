@@ -40,25 +40,34 @@ struct Numbers {
 ///
 /// `@unchecked Sendable` invariant: nobody writes the memory after `init`.
 final class OwnedWeights: @unchecked Sendable {
+  private let allocation: UnsafeMutableRawPointer
   let base: UnsafeMutableRawPointer
   let matrix: (OwnedWeights) -> WeightMatrix
 
-  init(_ values: [Float], rows: Int, columns: Int, as elementType: ElementType) {
-    let base = UnsafeMutableRawPointer.allocate(byteCount: values.count * 4, alignment: 64)
+  /// - Parameter shift: bytes behind an aligned address, as in a file that doesn't align its tensors.
+  init(_ values: [Float], rows: Int, columns: Int, as elementType: ElementType, shift: Int = 0) {
+    allocation = UnsafeMutableRawPointer.allocate(byteCount: values.count * 4 + shift, alignment: 64)
+    let base = allocation + shift
     self.base = base
     for (i, value) in values.enumerated() {
       switch elementType {
-      case .f32: base.storeBytes(of: value, toByteOffset: 4 * i, as: Float.self)
-      case .bf16: base.storeBytes(of: Plain.bfloat16(value), toByteOffset: 2 * i, as: UInt16.self)
-      case .f16: base.storeBytes(of: Self.half(value), toByteOffset: 2 * i, as: UInt16.self)
+      case .f32: Self.store(value.bitPattern, base + 4 * i)
+      case .bf16: Self.store(Plain.bfloat16(value), base + 2 * i)
+      case .f16: Self.store(Self.half(value), base + 2 * i)
       }
     }
     matrix = { WeightMatrix(owner: $0, base: base, elementType: elementType, rows: rows, columns: columns) }
   }
 
-  deinit { base.deallocate() }
+  deinit { allocation.deallocate() }
 
   var weight: WeightMatrix { matrix(self) }
+
+  private static func store<T>(_ value: T, _ to: UnsafeMutableRawPointer) {
+    withUnsafeBytes(of: value) { bytes in
+      if let from = bytes.baseAddress { to.copyMemory(from: from, byteCount: bytes.count) }
+    }
+  }
 
   /// To half precision by truncation, for values whose exponent it has.
   private static func half(_ x: Float) -> UInt16 {

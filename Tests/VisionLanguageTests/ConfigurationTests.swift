@@ -60,6 +60,22 @@ struct ConfigurationTests {
         Change(key: "vision_config.hidden_size", json: "65"), Change(key: "vision_config.in_channels", json: "4"),
         Change(key: "vision_config.hidden_act", json: "\"gelu\""),
         Change(key: "vision_config.mlp_ratio", json: "0.002"),
+        Change(key: "quantization_config", json: "{\"quant_method\": \"gptq\", \"bits\": 4}"),
+        Change(key: "quantization_config", json: "{\"load_in_4bit\": true}"),
+        Change(key: "compression_config", json: "{}"), Change(key: "quantization_config", json: "7"),
+        Change(key: "text_config.model_type", json: "\"qwen3\""),
+        Change(key: "vision_config.model_type", json: "\"siglip_vision_model\""),
+        Change(key: "text_config.layer_types", json: "[\"sliding_attention\"]"),
+        Change(key: "text_config.layer_types", json: "3"),
+        Change(key: "text_config.head_dim", json: "32"), Change(key: "vision_config.head_dim", json: "32"),
+        Change(key: "text_config.partial_rotary_factor", json: "0.5"),
+        Change(key: "text_config.rope_parameters.partial_rotary_factor", json: "0.5"),
+        Change(key: "vision_config.rope_theta", json: "100"),
+        Change(key: "vision_config.rope_parameters", json: "{\"rope_theta\": 1000}", named: "vision_config.rope_parameters.rope_theta"),
+        Change(
+          key: "vision_config.rope_parameters", json: "{\"rope_type\": \"linear\"}",
+          named: "vision_config.rope_parameters.rope_type"),
+        Change(key: "text_config.attention_dropout", json: "2"),
         Change(key: "image_token_id", json: "401"), Change(key: "video_token_id", json: "401"),
       ]
       + [
@@ -118,6 +134,19 @@ struct ConfigurationTests {
     try folder.edit("config.json", "rope_scaling", "null")
     try folder.edit("config.json", "rope_parameters", #"{"type": "mrope", "mrope_section": [2, 3, 3]}"#)
     #expect(try Qwen2VLConfiguration(contentsOf: folder.file("config.json")) == nested)
+  }
+
+  @Test("an empty rope_scaling is as none, and dropout in training is told of")
+  func tolerated() throws {
+    let folder = try ModelFolder(of: "nested")
+    defer { folder.remove() }
+    let file = folder.file("config.json")
+    let plain = try Qwen2VLConfiguration(contentsOf: file)
+    #expect(plain.remarks.isEmpty)
+    try folder.edit("config.json", "text_config.rope_scaling", "{}")
+    #expect(try Qwen2VLConfiguration(contentsOf: file) == plain)
+    try folder.edit("config.json", "text_config.attention_dropout", "0.1")
+    #expect(try Qwen2VLConfiguration(contentsOf: file).remarks.first?.contains("attention_dropout") == true)
   }
 
   @Test(

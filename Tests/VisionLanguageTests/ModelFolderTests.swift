@@ -69,6 +69,82 @@ struct ModelFolderTests {
     #expect { try load(folder.url) } throws: { "\($0)".contains(folder.file(name).path) }
   }
 
+  @Test("a folder that transformers 5 saved has the image processor in processor_config.json, which comes first")
+  func nestedProcessor() throws {
+    let folder = try ModelFolder(of: "nested")
+    defer { folder.remove() }
+    let size = (width: 640, height: 480)
+    func tokens() throws -> Int { try loadModel(folder.url).visualLayout(width: size.width, height: size.height).visualTokens }
+    let expected = try tokens()
+    let own = String(decoding: try Data(contentsOf: folder.file("preprocessor_config.json")), as: UTF8.self)
+    try folder.write("{\"image_processor\": \(own), \"processor_class\": \"Qwen2VLProcessor\"}", to: "processor_config.json")
+    #expect(try tokens() == expected)
+    #expect(try loadModel(folder.url).remarks.general.isEmpty)
+    try folder.edit("preprocessor_config.json", "size.longest_edge", "6272")
+    #expect(try tokens() == expected)
+    #expect(try loadModel(folder.url).remarks.general.first?.contains("preprocessor_config.json") == true)
+    try FileManager.default.removeItem(at: folder.file("preprocessor_config.json"))
+    #expect(try tokens() == expected)
+    try folder.edit("processor_config.json", "image_processor.patch_size", "16")
+    #expect { try load(folder.url) } throws: { "\($0)".contains("processor_config.json") && "\($0)".contains("patch_size") }
+  }
+
+  @Test("a processor_config.json without an image processor leaves it to preprocessor_config.json", arguments: ["{}", #"{"image_processor": null}"#])
+  func emptyProcessor(_ json: String) throws {
+    let folder = try ModelFolder(of: "nested")
+    defer { folder.remove() }
+    try folder.write(json, to: "processor_config.json")
+    try load(folder.url)
+    try FileManager.default.removeItem(at: folder.file("preprocessor_config.json"))
+    #expect { try load(folder.url) } throws: { "\($0)".contains("preprocessor_config.json") }
+  }
+
+  @Test("tokens that the tokenizer's files would put round every text are refused")
+  func surrounded() throws {
+    let folder = try ModelFolder(of: "nested")
+    defer { folder.remove() }
+    try folder.edit(
+      "tokenizer.json", "post_processor",
+      #"{"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]}"#)
+    #expect { try load(folder.url) } throws: { "\($0)".contains("<s>") && "\($0)".contains(folder.url.path) }
+  }
+
+  @Test(
+    "something else in the place of a file is refused, saying what it is and what to do",
+    arguments: ["config.json", "tokenizer.json", "preprocessor_config.json", "processor_config.json", "model.safetensors"],
+    [
+      ("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", "git lfs pull"),
+      ("<!DOCTYPE html><html></html>", "web page"), ("Entry not found", "server"),
+    ])
+  func somethingElse(_ name: String, _ file: (text: String, word: String)) throws {
+    let folder = try ModelFolder(of: "nested")
+    defer { folder.remove() }
+    try folder.write(file.text, to: name)
+    #expect { try load(folder.url) } throws: { "\($0)".contains(folder.file(name).path) && "\($0)".contains(file.word) }
+  }
+
+  @Test("a byte order mark is named", arguments: ["config.json", "tokenizer.json", "preprocessor_config.json"])
+  func byteOrderMark(_ name: String) throws {
+    let folder = try ModelFolder(of: "nested")
+    defer { folder.remove() }
+    try (Data([0xEF, 0xBB, 0xBF]) + Data(contentsOf: folder.file(name))).write(to: folder.file(name))
+    #expect { try load(folder.url) } throws: { "\($0)".contains("byte order mark") && "\($0)".contains(name) }
+  }
+
+  @Test("a folder of the Hugging Face cache is refused, naming the snapshot")
+  func cacheFolder() throws {
+    let folder = try ModelFolder(of: "nested")
+    defer { folder.remove() }
+    let cache = folder.url.appendingPathExtension("cache")
+    let snapshots = cache.appendingPathComponent("snapshots")
+    for name in ["blobs", "refs", "snapshots"] {
+      try FileManager.default.createDirectory(at: cache.appendingPathComponent(name), withIntermediateDirectories: true)
+    }
+    defer { try? FileManager.default.removeItem(at: cache) }
+    try FileManager.default.copyItem(at: folder.url, to: snapshots.appendingPathComponent("abc"))
+    #expect { try load(cache) } throws: { "\($0)".contains(snapshots.appendingPathComponent("abc").path) }
+  }
+
   @Test("missing weights are named")
   func missingWeights() throws {
     let folder = try ModelFolder(of: "nested")
