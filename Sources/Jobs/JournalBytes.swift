@@ -15,10 +15,22 @@ final class JournalBytes {
     guard descriptor >= 0 else {
       throw JobError("\(url.path): can't be opened: \(String(cString: strerror(errno)))")
     }
-    // A file system without locks (ENOLCK, ENOSYS) can't tell; only EWOULDBLOCK says that somebody holds it.
-    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
+    guard Self.lock(descriptor) else {
       throw JobError("\(url.path): another run is writing to it; wait for it or choose another --output")
     }
+  }
+
+  /// Takes the lock for as long as the descriptor is open. A run that was killed may hold it a moment longer, and so may a
+  /// process between fork and exec.
+  ///
+  /// - Returns: false where another process holds it for over a second. A file system without locks (ENOLCK, ENOSYS)
+  ///   can't tell.
+  private static func lock(_ descriptor: Int32) -> Bool {
+    for _ in 0..<25 {
+      if flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK { return true }
+      usleep(50_000)
+    }
+    return false
   }
 
   deinit { close(descriptor) }
