@@ -60,7 +60,8 @@ public enum FileKind: Sendable, Equatable, CaseIterable {
     switch self {
     case .gitLFSPointer:
       "is a Git LFS pointer, not the file: fetch the file with `git lfs pull`, or download it from the Hub"
-    case .serverMessage: "holds a server's error message, not the file: download it again, logged in where that is needed"
+    case .serverMessage:
+      "holds a server's error message, not the file: download it again, logged in where that is needed"
     case .webPage: "is a web page or XML, not the file: download it from the address that gives the file itself"
     case .byteOrderMark: "begins with a byte order mark: save it as UTF-8 without"
     case .utf16: "is UTF-16 or UTF-32: save it as UTF-8"

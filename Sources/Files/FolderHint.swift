@@ -31,15 +31,20 @@ public enum FolderHint {
       return "this is a folder of the Hugging Face cache without a snapshot: download the model again"
     }
     let more = versions.count > 1 ? " (or \(versions.dropFirst().joined(separator: ", ")) there)" : ""
-    return "this is a folder of the Hugging Face cache; the model is in \(snapshots.appendingPathComponent(first).path)\(more)"
+    return
+      "this is a folder of the Hugging Face cache; the model is in \(snapshots.appendingPathComponent(first).path)\(more)"
   }
 
-  private static let partialEndings = [".incomplete", ".part", ".partial", ".crdownload", ".aria2", ".download", ".tmp"]
+  private static let partialEndings = [
+    ".incomplete", ".part", ".partial", ".crdownload", ".aria2", ".download", ".tmp",
+  ]
 
   /// A download that was interrupted.
   private static func unfinished(_ folder: URL, _ names: [String]) -> String? {
     let downloads = folder.appendingPathComponent(".cache/huggingface/download")
-    let pending = Self.names(in: downloads).filter { $0.hasSuffix(".incomplete") }.map { ".cache/huggingface/download/\($0)" }
+    let pending = Self.names(in: downloads).filter { $0.hasSuffix(".incomplete") }.map {
+      ".cache/huggingface/download/\($0)"
+    }
     let partial = names.filter { name in partialEndings.contains(where: name.hasSuffix) } + pending
     let dangling = names.compactMap { name -> String? in
       let url = folder.appendingPathComponent(name)
@@ -62,7 +67,8 @@ public enum FolderHint {
       return "\(name) is a GGUF file, which is not read: take the model's safetensors folder from the Hub"
     }
     if let name = first(".bin", where: { $0.contains("model") }) ?? first(".pth", ".pt", ".ckpt") {
-      return "\(name) holds weights as a Python pickle, which is not read: save them as safetensors (load the folder with "
+      return
+        "\(name) holds weights as a Python pickle, which is not read: save them as safetensors (load the folder with "
         + "transformers' AutoModelForImageTextToText.from_pretrained and call save_pretrained)"
     }
     if let name = first(".h5", ".msgpack") {

@@ -26,7 +26,9 @@ public enum ModelFile {
     if stat(url.path, &status) == 0 {
       let kind = status.st_mode & S_IFMT
       // Opening a named pipe would wait for its writer.
-      guard kind == S_IFREG || kind == S_IFDIR else { throw UnusableFile(path: url.path, reason: "is not a regular file") }
+      guard kind == S_IFREG || kind == S_IFDIR else {
+        throw UnusableFile(path: url.path, reason: "is not a regular file")
+      }
     }
     let bytes: [UInt8]
     do {

@@ -52,7 +52,9 @@ extension PatchImageProcessor {
   private static func nestedProcessor(_ url: URL) throws -> PatchImageProcessor? {
     let json = try bytes(url)
     return try naming(url.path) {
-      try JSONDecoder().decode(ProcessorConfiguration.self, from: json).image_processor.map { try PatchImageProcessor($0) }
+      try JSONDecoder().decode(ProcessorConfiguration.self, from: json).image_processor.map {
+        try PatchImageProcessor($0)
+      }
     }
   }
 
@@ -140,7 +142,8 @@ private struct PreprocessorConfiguration: Decodable {
       case (let value?, nil), (nil, let value?): return value
       case (nil, nil): throw ImageError(problem: "size.\(edgeName) is missing (and size.\(pixelsName))")
       case (let one?, let other?):
-        throw ImageError(problem: "size has both \(edgeName), \(one), and \(pixelsName), \(other): one of them is needed")
+        throw ImageError(
+          problem: "size has both \(edgeName), \(one), and \(pixelsName), \(other): one of them is needed")
       }
     }
   }
@@ -177,7 +180,8 @@ private struct PreprocessorConfiguration: Decodable {
   let feature_extractor_type: String?
 
   private enum CodingKeys: String, CodingKey {
-    case min_pixels, max_pixels, size, patch_size, temporal_patch_size, merge_size, image_mean, image_std, rescale_factor
+    case min_pixels, max_pixels, size, patch_size, temporal_patch_size, merge_size, image_mean, image_std,
+      rescale_factor
     case do_resize, do_rescale, do_normalize, do_convert_rgb, resample, image_processor_type, feature_extractor_type
   }
 

@@ -83,7 +83,8 @@ public struct SafetensorsCheckpoint: Sendable {
       for (tensorName, tensor) in file.tensors.sorted(by: { $0.key < $1.key }) {
         if let other = tensors.updateValue(tensor, forKey: tensorName) {
           throw SafetensorsError(
-            url.path, tensor: tensorName, "is in '\(printable(other.file.url.lastPathComponent))' too: one of the shards is left over")
+            url.path, tensor: tensorName,
+            "is in '\(printable(other.file.url.lastPathComponent))' too: one of the shards is left over")
         }
       }
       files.append(file)
@@ -101,7 +102,8 @@ public struct SafetensorsCheckpoint: Sendable {
     let unnamed = tensors.keys.filter { map[$0] == nil }.sorted()
     if !unnamed.isEmpty { parts.append("it doesn't name \(listing(unnamed)), which a shard holds") }
     let elsewhere = tensors.values.filter { tensor in
-      map[tensor.name].map { $0.split(separator: "/").last.map(String.init) != tensor.file.url.lastPathComponent } ?? false
+      map[tensor.name].map { $0.split(separator: "/").last.map(String.init) != tensor.file.url.lastPathComponent }
+        ?? false
     }.map(\.name).sorted()
     if !elsewhere.isEmpty { parts.append("it places \(listing(elsewhere)) in other shards than hold them") }
     return parts.isEmpty

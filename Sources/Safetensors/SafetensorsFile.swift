@@ -39,7 +39,8 @@ public struct SafetensorsFile: Sendable {
     guard declared <= fileByteCount - 8 else {
       throw SafetensorsError(
         path, offset: 0,
-        "declares a header of \(declared) bytes, but only \(fileByteCount - 8) follow: the file is cut short; download it again")
+        "declares a header of \(declared) bytes, but only \(fileByteCount - 8) follow: the file is cut short; download it again"
+      )
     }
     headerRange = 0..<8 + Int(declared)
     var header = Header(path: path)

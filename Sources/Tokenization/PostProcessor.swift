@@ -20,9 +20,10 @@ struct PostProcessor: Sendable {
     case "BertProcessing": (trims, surrounding) = ([], ["cls", "sep"])
     case "TemplateProcessing":
       trims = []
-      surrounding = try node.optional("single")?.elements().compactMap { piece in
-        try piece.optional("SpecialToken")?.required("id").string().text
-      } ?? []
+      surrounding =
+        try node.optional("single")?.elements().compactMap { piece in
+          try piece.optional("SpecialToken")?.required("id").string().text
+        } ?? []
     case "Sequence":
       let parts = try node.required("processors").elements().map { try PostProcessor($0) }
       (trims, surrounding) = (parts.flatMap(\.trims), parts.flatMap(\.surrounding))

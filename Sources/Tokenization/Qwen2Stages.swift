@@ -41,7 +41,9 @@ struct Qwen2Stages {
     let addsSpace = try config.bool("add_prefix_space", default: false)
     let last = try stages.last?.bool("add_prefix_space", default: true)
     let usesRegex = try stages.last?.bool("use_regex", default: true)
-    if stages.count != 2 || regex != pattern || last != addsSpace || usesRegex != false { others.append("pre_tokenizer") }
+    if stages.count != 2 || regex != pattern || last != addsSpace || usesRegex != false {
+      others.append("pre_tokenizer")
+    }
     let model = try tokenizer.required("model")
     for name in ["ignore_merges", "byte_fallback"] where try model.bool(name, default: false) {
       others.append("model.\(name)")

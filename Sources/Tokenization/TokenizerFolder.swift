@@ -77,7 +77,9 @@ struct TokenizerFolder {
   // MARK: - tokenizer_config.json
 
   private static let qwen2Classes = ["Qwen2Tokenizer", "Qwen2TokenizerFast"]
-  private static let wholeClasses = ["TokenizersBackend", "PreTrainedTokenizerFast", "PreTrainedTokenizer", "PythonBackend"]
+  private static let wholeClasses = [
+    "TokenizersBackend", "PreTrainedTokenizerFast", "PreTrainedTokenizer", "PythonBackend",
+  ]
 
   private static func kind(_ config: JSONNode, _ folder: URL) throws -> Kind {
     var node = try config.optional("tokenizer_class")

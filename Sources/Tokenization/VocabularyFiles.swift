@@ -11,7 +11,9 @@ enum VocabularyFiles {
   ///
   /// - Throws: `TokenizationError` where one is missing or malformed, saying what the folder has instead.
   static func read(_ folder: URL) throws -> JSONNode {
-    let (vocabulary, merges) = (folder.appendingPathComponent("vocab.json"), folder.appendingPathComponent("merges.txt"))
+    let (vocabulary, merges) = (
+      folder.appendingPathComponent("vocab.json"), folder.appendingPathComponent("merges.txt")
+    )
     guard ModelFile.isThere(vocabulary), ModelFile.isThere(merges) else {
       let others = ["tokenizer.model", "qwen.tiktoken", "tiktoken.model", "tekken.json", "vocab.json", "merges.txt"]
       let found = others.filter { ModelFile.isThere(folder.appendingPathComponent($0)) }

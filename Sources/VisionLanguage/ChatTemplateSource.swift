@@ -93,7 +93,7 @@ struct ChatTemplateSource: Sendable, Equatable {
       return try FileManager.default.contentsOfDirectory(atPath: url.path).filter { $0.hasSuffix(".jinja") }
         .map { String($0.dropLast(".jinja".count)) }.sorted()
     } catch {
-      throw ConfigurationError(path: url.path, key: "", reason: "can't be listed: \(error.localizedDescription)")
+      throw ConfigurationError(path: url.path, key: "", reason: "can't be listed: is it a folder that may be read?")
     }
   }
 

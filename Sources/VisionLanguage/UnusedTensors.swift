@@ -12,7 +12,8 @@ enum UnusedTensors {
       return "is a part (\(part)) of a quantised weight, which is not read: take the unquantised model"
     }
     if let part = adapters.first(where: name.contains) {
-      return "is a part (\(part)) of an adapter, which is not read from here: merge the adapter with PEFT's merge_and_unload, or give its "
+      return
+        "is a part (\(part)) of an adapter, which is not read from here: merge the adapter with PEFT's merge_and_unload, or give its "
         + "folder with --adapter"
     }
     guard name.hasPrefix("model.") || name.hasPrefix("lm_head.") else { return nil }
@@ -26,8 +27,10 @@ enum UnusedTensors {
   ]
 
   private static let quantised = [
-    ".qweight", ".qzeros", ".scales", ".g_idx", ".absmax", ".quant_map", ".quant_state", ".nested_absmax", ".nested_quant_map",
-    ".SCB", ".weight_format", "weight_scale", "input_scale", "output_scale", "scale_inv", "zero_point", ".weight_packed",
+    ".qweight", ".qzeros", ".scales", ".g_idx", ".absmax", ".quant_map", ".quant_state", ".nested_absmax",
+    ".nested_quant_map",
+    ".SCB", ".weight_format", "weight_scale", "input_scale", "output_scale", "scale_inv", "zero_point",
+    ".weight_packed",
     ".weight_shape",
   ]
 

@@ -32,7 +32,8 @@ final class WeightLoader {
   ///   - name: a checkpoint's name as transformers 5 has it.
   ///   - written: the other way round, for errors about tensors that are missing.
   init(
-    _ checkpoint: SafetensorsCheckpoint, name: (String) -> String = { $0 }, written: @escaping (String) -> String = { $0 }
+    _ checkpoint: SafetensorsCheckpoint, name: (String) -> String = { $0 },
+    written: @escaping (String) -> String = { $0 }
   ) {
     self.checkpoint = checkpoint
     self.written = written

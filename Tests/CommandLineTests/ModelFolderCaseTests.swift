@@ -4,7 +4,9 @@ import Testing
 
 extension CommandLineSuite {
   /// The demonstration model in the layouts of public bug reports, with the values that transformers gives.
-  @Suite("Model folders as people have them", .enabled(if: SharedData.has("cases/make_model.py"), Comment(rawValue: SharedData.absence)))
+  @Suite(
+    "Model folders as people have them",
+    .enabled(if: SharedData.has("cases/make_model.py"), Comment(rawValue: SharedData.absence)))
   struct ModelFolderCaseTests {
     private struct Report: Decodable {
       struct Head: Decodable {
@@ -44,7 +46,9 @@ extension CommandLineSuite {
 
     @Test(
       "that can't be read are refused with the cause and the way out",
-      arguments: [("gptq", "quantization_config"), ("lfs-pointer", "git lfs pull"), ("dangling-link", "../../blobs/not-there")])
+      arguments: [
+        ("gptq", "quantization_config"), ("lfs-pointer", "git lfs pull"), ("dangling-link", "../../blobs/not-there"),
+      ])
     func refused(kind: String, words: String) async throws {
       try await ScratchFolder.with { scratch in
         try await demonstration(scratch)
@@ -61,7 +65,8 @@ extension CommandLineSuite {
       let process = Process()
       process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
       process.arguments = [
-        "python3", SharedData.file("cases/make_model.py").path, kind, scratch.file("demo/model").path, scratch.file(kind).path,
+        "python3", SharedData.file("cases/make_model.py").path, kind, scratch.file("demo/model").path,
+        scratch.file(kind).path,
       ]
       try process.run()
       process.waitUntilExit()

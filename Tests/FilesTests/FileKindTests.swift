@@ -29,7 +29,8 @@ struct FileKindTests {
     #expect(FileKind.recognise(bytes) == kind)
   }
 
-  @Test("is not told of what may well be JSON or text", arguments: ["", "{}", "[", " {\"a\": 1}", "#version: 0.2", "{"])
+  @Test(
+    "is not told of what may well be JSON or text", arguments: ["", "{}", "[", " {\"a\": 1}", "#version: 0.2", "{"])
   func unknown(_ text: String) {
     #expect(FileKind.recognise(text.utf8) == nil)
   }
@@ -99,7 +100,8 @@ struct FolderHintTests {
         try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
         try Data("x".utf8).write(to: file)
       }
-      #expect(FolderHint.describe(folder.url)?.contains(word) == true, "\(FolderHint.describe(folder.url) ?? "nothing")")
+      #expect(
+        FolderHint.describe(folder.url)?.contains(word) == true, "\(FolderHint.describe(folder.url) ?? "nothing")")
     }
   }
 

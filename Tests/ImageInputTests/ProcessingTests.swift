@@ -118,12 +118,14 @@ struct ProcessingTests {
       (#"{"min_pixels": 100, "max_pixels": 99}"#, "max_pixels (size.longest_edge) is 99"),
       (#"{"size": {"height": 3, "width": 4}}"#, "size.shortest_edge is missing"),
       (#"{"size": {"shortest_edge": 3, "min_pixels": 4}}"#, "size has both shortest_edge, 3, and min_pixels, 4"),
-      (#"{"size": {"min_pixels": 3136}}"#, "size.longest_edge is missing"), (#"{"do_resize": null}"#, "do_resize is null"),
+      (#"{"size": {"min_pixels": 3136}}"#, "size.longest_edge is missing"),
+      (#"{"do_resize": null}"#, "do_resize is null"),
       (#"{"resample": null}"#, "resample is null"), (#"{"image_mean": null}"#, "image_mean is null"),
       (#"{"patch_size": null}"#, "patch_size is null"), (#"{"rescale_factor": null}"#, "rescale_factor is null"),
       (#"{"image_processor_type": "CLIPImageProcessor"}"#, "image_processor_type is CLIPImageProcessor"),
       (#"{"feature_extractor_type": "CLIPFeatureExtractor"}"#, "feature_extractor_type is"),
-      (#"{"image_processor_type": 3}"#, "image_processor_type: "), (#"{"do_resize": 3}"#, "do_resize: "), (#"{"size": 224}"#, "size: "), ("[1]", "not a JSON object"),
+      (#"{"image_processor_type": 3}"#, "image_processor_type: "), (#"{"do_resize": 3}"#, "do_resize: "),
+      (#"{"size": 224}"#, "size: "), ("[1]", "not a JSON object"),
       ("{", "not a JSON object"),
     ])
   func wrongConfiguration(json: String, expected: String) {

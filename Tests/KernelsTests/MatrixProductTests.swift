@@ -69,7 +69,9 @@ import TensorCore
           return [y, dx, owned.weight.floats()]
         }
         let aligned = try products(shift: 0)
-        for shift in [1, 2, 3] { #expect(try products(shift: shift) == aligned, "\(rows) \(columns) \(depth), \(shift)") }
+        for shift in [1, 2, 3] {
+          #expect(try products(shift: shift) == aligned, "\(rows) \(columns) \(depth), \(shift)")
+        }
       }
     }
   }

@@ -62,7 +62,8 @@ struct SafetensorsCheckpointTests {
       (#"{"x":"a.safetensors","z":"b.safetensors"}"#, "doesn't name 'y'", []),
       (#"{"x":"a.safetensors","y":"b.safetensors","z":"b.safetensors"}"#, "places 'y' in other shards", []),
       (
-        #"{"x":"a.safetensors","y":"a.safetensors","z":"b.safetensors","w":"a.safetensors"}"#, "names 'w', which no shard holds",
+        #"{"x":"a.safetensors","y":"a.safetensors","z":"b.safetensors","w":"a.safetensors"}"#,
+        "names 'w', which no shard holds",
         ["w"]
       ),
     ])

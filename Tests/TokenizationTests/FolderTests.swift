@@ -101,14 +101,20 @@ struct FolderTests {
       }
       try Data("{\(added.joined(separator: ", "))}".utf8).write(to: folder.appendingPathComponent("added_tokens.json"))
       try Self.write(
-        ["additional_special_tokens": try root.required("added_tokens").elements().map { try $0.required("content").string().text }],
+        [
+          "additional_special_tokens": try root.required("added_tokens").elements().map {
+            try $0.required("content").string().text
+          }
+        ],
         "tokenizer_config.json", in: folder)
       let tokenizer = try Tokenizer(contentsOf: folder)
       var wrong: [String] = []
       for golden in goldens {
         let text = try #require(golden[0] as? String)
         let encoding = try tokenizer.encode(text)
-        if encoding.ids.map(Int.init) != golden[1] as? [Int] || encoding.flatOffsets != golden[2] as? [Int] { wrong.append(text) }
+        if encoding.ids.map(Int.init) != golden[1] as? [Int] || encoding.flatOffsets != golden[2] as? [Int] {
+          wrong.append(text)
+        }
       }
       #expect(wrong.isEmpty, "\(wrong.count) of \(goldens.count): \(wrong.prefix(3))")
       #expect(goldens.count >= 2000)
@@ -117,7 +123,9 @@ struct FolderTests {
 
   private static func quoted(_ text: ByteString) -> String {
     let escaped = text.text.unicodeScalars.map { scalar in
-      scalar == "\"" || scalar == "\\" ? "\\\(scalar)" : scalar.value < 0x20 ? "\\u00\(scalar.value < 16 ? "0" : "")\(String(scalar.value, radix: 16))" : "\(scalar)"
+      scalar == "\"" || scalar == "\\"
+        ? "\\\(scalar)"
+        : scalar.value < 0x20 ? "\\u00\(scalar.value < 16 ? "0" : "")\(String(scalar.value, radix: 16))" : "\(scalar)"
     }
     return "\"\(escaped.joined())\""
   }
@@ -146,9 +154,11 @@ struct FolderTests {
   @Test(
     "what would change ids and isn't done is refused, naming the key",
     arguments: [
-      (#"{"split_special_tokens": true}"#, "split_special_tokens"), (#"{"tokenizer_class": "GPT2Tokenizer"}"#, "tokenizer_class"),
+      (#"{"split_special_tokens": true}"#, "split_special_tokens"),
+      (#"{"tokenizer_class": "GPT2Tokenizer"}"#, "tokenizer_class"),
       (#"{"tokenizer_class": 7}"#, "tokenizer_class"), (#"{"eos_token": 5}"#, "eos_token"),
-      (#"{"eos_token": {"content": "<x>"}}"#, "eos_token"), (#"{"added_tokens_decoder": null}"#, "added_tokens_decoder"),
+      (#"{"eos_token": {"content": "<x>"}}"#, "eos_token"),
+      (#"{"added_tokens_decoder": null}"#, "added_tokens_decoder"),
       (#"{"added_tokens_decoder": []}"#, "added_tokens_decoder"),
       (#"{"added_tokens_decoder": {"x": {"content": "<x>"}}}"#, "added_tokens_decoder.x"),
       (#"{"added_tokens_decoder": {"-1": {"content": "<x>"}}}"#, "added_tokens_decoder.-1"),
@@ -178,7 +188,9 @@ struct FolderTests {
 
   @Test(
     "a broken merges.txt is refused, naming the line",
-    arguments: [("a b\na\n", "line 2"), ("a b c\n", "line 1"), ("#version: 0.2\n\na b\n", "line 2"), ("zzz qqq\n", "merges[0]")])
+    arguments: [
+      ("a b\na\n", "line 2"), ("a b c\n", "line 1"), ("#version: 0.2\n\na b\n", "line 2"), ("zzz qqq\n", "merges[0]"),
+    ])
   func brokenMerges(text: String, key: String) throws {
     try Self.folder(slow: true) { folder in
       try Data(text.utf8).write(to: folder.appendingPathComponent("merges.txt"))

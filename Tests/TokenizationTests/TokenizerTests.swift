@@ -53,7 +53,9 @@ struct TokenizerTests {
     #expect(encoding.offsets == [0..<1, 1..<2, 1..<2])
   }
 
-  @Test("added tokens that tokenizer_config.json lists are found, those of tokenizer.json too where its class takes it whole")
+  @Test(
+    "added tokens that tokenizer_config.json lists are found, those of tokenizer.json too where its class takes it whole"
+  )
   func addedTokensOfConfiguration() throws {
     try Fixtures.withFolder { folder in
       let file = folder.appendingPathComponent("tokenizer.json")
@@ -66,7 +68,8 @@ struct TokenizerTests {
       #expect(try Tokenizer(contentsOf: folder).encode("a<x>a").ids == [0, 1, 0])
       try Data((model + #", "added_tokens": [{"id": 1, "content": "<y>"}]}"#).utf8).write(to: file)
       try write(
-        #"{"tokenizer_class": "TokenizersBackend", "added_tokens_decoder": {"2": {"content": "<x>", "special": true}}}"#)
+        #"{"tokenizer_class": "TokenizersBackend", "added_tokens_decoder": {"2": {"content": "<x>", "special": true}}}"#
+      )
       let tokenizer = try Tokenizer(contentsOf: folder)
       #expect(tokenizer.id(of: "<x>") == 2)
       #expect(tokenizer.id(of: "<y>") == 1)

@@ -71,7 +71,9 @@ struct ConfigurationTests {
         Change(key: "text_config.partial_rotary_factor", json: "0.5"),
         Change(key: "text_config.rope_parameters.partial_rotary_factor", json: "0.5"),
         Change(key: "vision_config.rope_theta", json: "100"),
-        Change(key: "vision_config.rope_parameters", json: "{\"rope_theta\": 1000}", named: "vision_config.rope_parameters.rope_theta"),
+        Change(
+          key: "vision_config.rope_parameters", json: "{\"rope_theta\": 1000}",
+          named: "vision_config.rope_parameters.rope_theta"),
         Change(
           key: "vision_config.rope_parameters", json: "{\"rope_type\": \"linear\"}",
           named: "vision_config.rope_parameters.rope_type"),

@@ -74,10 +74,13 @@ struct ModelFolderTests {
     let folder = try ModelFolder(of: "nested")
     defer { folder.remove() }
     let size = (width: 640, height: 480)
-    func tokens() throws -> Int { try loadModel(folder.url).visualLayout(width: size.width, height: size.height).visualTokens }
+    func tokens() throws -> Int {
+      try loadModel(folder.url).visualLayout(width: size.width, height: size.height).visualTokens
+    }
     let expected = try tokens()
     let own = String(decoding: try Data(contentsOf: folder.file("preprocessor_config.json")), as: UTF8.self)
-    try folder.write("{\"image_processor\": \(own), \"processor_class\": \"Qwen2VLProcessor\"}", to: "processor_config.json")
+    try folder.write(
+      "{\"image_processor\": \(own), \"processor_class\": \"Qwen2VLProcessor\"}", to: "processor_config.json")
     #expect(try tokens() == expected)
     #expect(try loadModel(folder.url).remarks.general.isEmpty)
     try folder.edit("preprocessor_config.json", "size.longest_edge", "6272")
@@ -86,10 +89,14 @@ struct ModelFolderTests {
     try FileManager.default.removeItem(at: folder.file("preprocessor_config.json"))
     #expect(try tokens() == expected)
     try folder.edit("processor_config.json", "image_processor.patch_size", "16")
-    #expect { try load(folder.url) } throws: { "\($0)".contains("processor_config.json") && "\($0)".contains("patch_size") }
+    #expect { try load(folder.url) } throws: {
+      "\($0)".contains("processor_config.json") && "\($0)".contains("patch_size")
+    }
   }
 
-  @Test("a processor_config.json without an image processor leaves it to preprocessor_config.json", arguments: ["{}", #"{"image_processor": null}"#])
+  @Test(
+    "a processor_config.json without an image processor leaves it to preprocessor_config.json",
+    arguments: ["{}", #"{"image_processor": null}"#])
   func emptyProcessor(_ json: String) throws {
     let folder = try ModelFolder(of: "nested")
     defer { folder.remove() }
@@ -105,13 +112,16 @@ struct ModelFolderTests {
     defer { folder.remove() }
     try folder.edit(
       "tokenizer.json", "post_processor",
-      #"{"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]}"#)
+      #"{"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]}"#
+    )
     #expect { try load(folder.url) } throws: { "\($0)".contains("<s>") && "\($0)".contains(folder.url.path) }
   }
 
   @Test(
     "something else in the place of a file is refused, saying what it is and what to do",
-    arguments: ["config.json", "tokenizer.json", "preprocessor_config.json", "processor_config.json", "model.safetensors"],
+    arguments: [
+      "config.json", "tokenizer.json", "preprocessor_config.json", "processor_config.json", "model.safetensors",
+    ],
     [
       ("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", "git lfs pull"),
       ("<!DOCTYPE html><html></html>", "web page"), ("Entry not found", "server"),

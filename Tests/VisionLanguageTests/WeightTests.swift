@@ -136,7 +136,8 @@ struct WeightTests {
     let one = try #require(tensors.first { $0.name.hasSuffix("layers.0.mlp.up_proj.weight") })
     try folder.write(tensors + [one.named(otherName(one.name))])
     let problems = try problems(folder)
-    #expect(problems.count == 1 && problems[0].contains(one.name) && problems[0].contains(otherName(one.name)), "\(problems)")
+    #expect(
+      problems.count == 1 && problems[0].contains(one.name) && problems[0].contains(otherName(one.name)), "\(problems)")
   }
 
   /// The published names for the nested ones, and the other way round.
@@ -199,7 +200,8 @@ struct WeightTests {
     #expect(problems.count == 1 && problems[0].hasPrefix(name + ": "), "\(problems)")
   }
 
-  @Test("of a tied head and the embeddings either may be there; where both are and differ, the head is used and told of")
+  @Test(
+    "of a tied head and the embeddings either may be there; where both are and differ, the head is used and told of")
   func tied() throws {
     let folder = try ModelFolder(of: "nested")
     defer { folder.remove() }

@@ -101,7 +101,8 @@ struct Qwen2VLConfiguration: Sendable, Equatable {
     let dropout = try text.double("attention_dropout", in: 0...1, default: 0)
     remarks =
       dropout == 0
-      ? [] : ["\(file.path): attention_dropout \(dropout) is not applied in training; transformers would apply it there"]
+      ? []
+      : ["\(file.path): attention_dropout \(dropout) is not applied in training; transformers would apply it there"]
   }
   // MARK: - What would give other numbers
 
@@ -110,7 +111,9 @@ struct Qwen2VLConfiguration: Sendable, Equatable {
       guard let settings = try file.object(key) else { continue }
       let method = try settings.string("quant_method").map { ": \($0)" } ?? ""
       throw file.wrong(
-        key, "is there\(method): quantised weights are not read; take the unquantised model, or save it from transformers in bfloat16")
+        key,
+        "is there\(method): quantised weights are not read; take the unquantised model, or save it from transformers in bfloat16"
+      )
     }
   }
 

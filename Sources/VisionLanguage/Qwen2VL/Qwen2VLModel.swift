@@ -57,7 +57,8 @@ public final class Qwen2VLModel: VisionLanguageModel {
     guard tokenizer.surroundingTokens.isEmpty else {
       throw ConfigurationError(
         path: folder.path, key: "",
-        reason: "the tokenizer's files put \(tokenizer.surroundingTokens.joined(separator: ", ")) round every text (post_processor, "
+        reason:
+          "the tokenizer's files put \(tokenizer.surroundingTokens.joined(separator: ", ")) round every text (post_processor, "
           + "add_bos_token or add_eos_token); Qwen2-VL has nothing there, and it is not supported")
     }
     let images = try PatchImageProcessor.read(folder: folder)

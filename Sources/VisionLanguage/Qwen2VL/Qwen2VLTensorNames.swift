@@ -26,7 +26,9 @@ struct Qwen2VLTensorNames {
 
   /// The name that this checkpoint would have for a tensor.
   func written(_ name: String) -> String {
-    if hasOldText, name.hasPrefix("model.language_model.") { return "model." + name.dropFirst("model.language_model.".count) }
+    if hasOldText, name.hasPrefix("model.language_model.") {
+      return "model." + name.dropFirst("model.language_model.".count)
+    }
     if hasOldVision, name.hasPrefix("model.visual.") { return String(name.dropFirst("model.".count)) }
     return name
   }
