@@ -219,7 +219,8 @@ if Context.environment["HEADIMPACT_FUZZ"] != nil {
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "COCO", "ChatTemplate", "Experiment", "HeadImpact", "HeadImpactStore", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation",
+        "COCO", "ChatTemplate", "Experiment", "HeadImpact", "HeadImpactStore", "ImageInput", "Jobs", "Kernels",
+        "LowRankAdaptation",
         "Safetensors", "Tokenization", "VisionLanguage",
       ],
       path: "Tests/Fuzzing/FuzzTargets", swiftSettings: strict),

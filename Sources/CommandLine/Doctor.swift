@@ -22,7 +22,9 @@ struct Doctor: ParsableCommand {
   var prompt = JobDefaults.prompt
   @Option(help: ArgumentHelp("Estimate for the first samples only.", valueName: "n"))
   var limit: Int?
-  @Option(help: ArgumentHelp("Threads of each rank (default: the cores that this process may use, over the ranks).", valueName: "n"))
+  @Option(
+    help: ArgumentHelp(
+      "Threads of each rank (default: the cores that this process may use, over the ranks).", valueName: "n"))
   var threads: Int?
   @Option(help: "How the result is printed.")
   var format = OutputFormat.table

@@ -2,7 +2,7 @@ import Foundation
 
 /// What every job takes where nothing else is said.
 public enum JobDefaults {
-  public static let programVersion = "0.2.0"
+  public static let programVersion = "0.3.0"
   /// The prompt of docs/measures.md.
   public static let prompt = "Describe the main object in the image."
 

@@ -188,7 +188,8 @@ struct ControlGroups {
     var bytes: [UInt8] = []
     var rest = Substring(text).utf8[...]
     while let byte = rest.first {
-      if byte == UInt8(ascii: "\\"), rest.count >= 4, let code = UInt8(String(rest.dropFirst().prefix(3)) ?? "", radix: 8)
+      if byte == UInt8(ascii: "\\"), rest.count >= 4,
+        let code = UInt8(String(rest.dropFirst().prefix(3)) ?? "", radix: 8)
       {
         bytes.append(code)
         rest = rest.dropFirst(4)

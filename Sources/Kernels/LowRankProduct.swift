@@ -41,7 +41,8 @@ extension ComputeContext {
     let (rank, inputs, outputs) = (factors.rank, factors.inputs, factors.outputs)
     scratch.reserve(rows * rank)
     let low = scratch.base
-    try forEachPiece(of: rows, size: Self.rowsAPiece, work: rows * rank * (inputs + outputs)) { range throws(OneDNNError) in
+    try forEachPiece(of: rows, size: Self.rowsAPiece, work: rows * rank * (inputs + outputs)) {
+      range throws(OneDNNError) in
       let (first, count) = (range.lowerBound, range.count)
       try project(x, factors, into: low, first..<first + count)
       try multiplySerially(
@@ -64,7 +65,8 @@ extension ComputeContext {
     scratch.reserve(2 * rows * rank)
     let low = scratch.base
     let dLow = low + rows * rank
-    try forEachPiece(of: rows, size: Self.rowsAPiece, work: rows * rank * (2 * inputs + outputs)) { range throws(OneDNNError) in
+    try forEachPiece(of: rows, size: Self.rowsAPiece, work: rows * rank * (2 * inputs + outputs)) {
+      range throws(OneDNNError) in
       let (first, count) = (range.lowerBound, range.count)
       try project(x, factors, into: low, range)
       try multiplySerially(

@@ -65,7 +65,8 @@ struct ProcessShareTests {
     let folder = "/sys/fs/cgroup/user.slice"
     let share = share([
       "\(folder)/memory.max": "max\n", "\(folder)/job 7/memory.max": "2147483648\n",
-      "\(folder)/job 7/memory.current": "2147483648\n", "\(folder)/job 7/memory.stat": "anon 5\ninactive_file 1073741824\n",
+      "\(folder)/job 7/memory.current": "2147483648\n",
+      "\(folder)/job 7/memory.stat": "anon 5\ninactive_file 1073741824\n",
     ])
     #expect(share.memory == 2 << 30 && share.availableMemory == 1 << 30)
     #expect(self.share(["\(folder)/memory.max": "\(1 << 40)"]).memory == 16 << 30)
@@ -73,10 +74,13 @@ struct ProcessShareTests {
 
   @Test(
     "files that say nothing of use limit nothing, and none traps",
-    arguments: ["", "\n", "x", "max", "-1", "0 0", "1e400 1", "nan nan", "99999999999999999999 1", "::::", "1-", "5-2", "-"])
+    arguments: [
+      "", "\n", "x", "max", "-1", "0 0", "1e400 1", "nan nan", "99999999999999999999 1", "::::", "1-", "5-2", "-",
+    ])
   func nonsense(_ text: String) {
     for path in [
-      "/proc/self/status", "/sys/devices/system/cpu/online", "/proc/meminfo", "/proc/self/cgroup", "/proc/self/mountinfo",
+      "/proc/self/status", "/sys/devices/system/cpu/online", "/proc/meminfo", "/proc/self/cgroup",
+      "/proc/self/mountinfo",
       "/sys/fs/cgroup/user.slice/cpu.max", "/sys/fs/cgroup/user.slice/memory.max",
       "/sys/fs/cgroup/user.slice/memory.current", "/sys/fs/cgroup/user.slice/memory.stat",
     ] {

@@ -42,7 +42,8 @@ struct SmallRun {
     }
     let identity = ScoreIdentity(
       programVersion: "1", modelType: "qwen2_vl", modelSHA256: "aa", adapterSHA256: nil, chatTemplateSHA256: "cc",
-      modelFiles: "dd  config.json", datasetSHA256: digest, prompt: "Say <what> & \"where\".", precision: "f32", limit: nil, options: HeadImpactOptions(),
+      modelFiles: "dd  config.json", datasetSHA256: digest, prompt: "Say <what> & \"where\".", precision: "f32",
+      limit: nil, options: HeadImpactOptions(),
       savesScores: savesScores)
     try HeadImpactFile.write(
       to: file, table: sums.table(), confidence: bootstrap.confidence(topLayers: 1), samples: Self.samples.map(\.id),

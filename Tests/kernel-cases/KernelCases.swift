@@ -141,7 +141,8 @@ struct KernelCases {
           }
         ),
         (
-          "applyBack \(type)", { try output(rows * width) { try context.applyBack(layer, to: dy, rows: rows, into: $0) } }
+          "applyBack \(type)",
+          { try output(rows * width) { try context.applyBack(layer, to: dy, rows: rows, into: $0) } }
         ),
         (
           "operand \(type)",

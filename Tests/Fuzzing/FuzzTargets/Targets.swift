@@ -22,7 +22,9 @@ let fuzzTargets: [String: @Sendable () throws -> FuzzTarget] = [
       _ = try SafetensorsFile(contentsOf: input.url)
     }
   },
-  "safetensors-index": { try inFolder(replacing: "model.safetensors.index.json") { _ = try SafetensorsCheckpoint(folder: $0) } },
+  "safetensors-index": {
+    try inFolder(replacing: "model.safetensors.index.json") { _ = try SafetensorsCheckpoint(folder: $0) }
+  },
   "tokenizer": {
     try inFolder(replacing: "tokenizer.json") { folder in
       let tokenizer = try Tokenizer(contentsOf: folder)
