@@ -22,24 +22,35 @@ public enum InputFile {
     }
     guard status.st_mode & S_IFMT != S_IFDIR else { throw FolderForFile(path: path) }
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(min(max(0, Int(status.st_size)), limit))
-    let chunk = 1 << 20
+    let expected = min(max(0, Int(status.st_size)), limit)
+    // A sparse file may claim any size.
+    bytes.reserveCapacity(min(expected, largestReserve))
     while bytes.count < limit {
-      let wanted = min(chunk, limit - bytes.count)
-      let before = bytes.count
-      bytes.append(contentsOf: repeatElement(0, count: wanted))
-      let count = bytes.withUnsafeMutableBytes { buffer in
-        buffer.baseAddress.map { Foundation.read(descriptor, $0 + before, wanted) } ?? 0
-      }
-      let code = errno
-      bytes.removeLast(wanted - max(0, count))
-      if count < 0 {
-        if code == EINTR { continue }
-        throw EnvironmentFault(path: path, operation: "read", code: code)
-      }
-      if count == 0 { break }
+      // One byte more than the file should have: the read that finds its end.
+      let wanted = min(max(expected - bytes.count + 1, smallestRead), largestRead, limit - bytes.count)
+      let part = try part(of: descriptor, wanted, path: path)
+      if part.isEmpty { break }
+      bytes.append(contentsOf: part)
     }
     return bytes
+  }
+
+  private static let smallestRead = 1 << 12
+  private static let largestRead = 1 << 24
+  private static let largestReserve = 1 << 30
+
+  /// What one read gives: empty at the end of the file.
+  private static func part(of descriptor: Int32, _ wanted: Int, path: String) throws -> [UInt8] {
+    try [UInt8](unsafeUninitializedCapacity: wanted) { buffer, count in
+      count = 0
+      while true {
+        let done = Foundation.read(descriptor, buffer.baseAddress, wanted)
+        if done < 0, errno == EINTR { continue }
+        guard done >= 0 else { throw EnvironmentFault(path: path, operation: "read", code: errno) }
+        count = done
+        return
+      }
+    }
   }
 
   /// Why a file can't be opened: its own absence, or the environment's fault.
