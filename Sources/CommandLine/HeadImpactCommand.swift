@@ -25,6 +25,7 @@ struct HeadImpactCommand: ParsableCommand {
   static func main() {
     do {
       var command = try parseAsRoot()
+      try ProcessShare.requireAddressSpace()
       try command.run()
     } catch {
       if Communicator.launchedRank() > 0 { Foundation.exit(exitCode(for: error).rawValue) }

@@ -3,10 +3,25 @@ import MessagePassing
 
 extension ProcessShare {
   /// This process's, now.
-  public static var current: ProcessShare {
+  public static var current: ProcessShare { ProcessShare(addressSpace: currentAddressSpace, contents: text) }
+
+  /// What `ulimit -v` gives this process, in bytes; nil without a limit.
+  public static var currentAddressSpace: Int? {
     var limit = rlimit()
     let isLimited = getrlimit(resource(RLIMIT_AS), &limit) == 0 && limit.rlim_cur < 1 << 60
-    return ProcessShare(addressSpace: isLimited ? Int(limit.rlim_cur) : nil, contents: text)
+    return isLimited ? Int(limit.rlim_cur) : nil
+  }
+
+  /// What the program's libraries and threads take of the address space, besides a model's weights and a picture's activations.
+  static let leastAddressSpace = 512 << 20
+
+  /// - Throws: `JobError` where the limit is so low that memory may run out anywhere: neither Swift nor the libraries make an
+  ///   error of that.
+  public static func requireAddressSpace(_ limit: Int? = currentAddressSpace) throws {
+    guard let limit, limit < leastAddressSpace else { return }
+    throw JobError(
+      "ulimit -v gives this process \(limit >> 20) MiB of address space; it needs at least \(leastAddressSpace >> 20) MiB, and "
+        + "the size of the model's weights besides: raise the limit, or limit resident memory instead")
   }
 
   /// A file's text; nil where there is none.

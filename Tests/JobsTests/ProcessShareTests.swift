@@ -90,6 +90,14 @@ struct ProcessShareTests {
     #expect(share(["/proc/self/status": "Cpus_allowed_list:\t\(text)"]).cores >= 1)
   }
 
+  @Test("an address space that can't hold the program is refused, naming ulimit -v")
+  func addressSpace() throws {
+    try ProcessShare.requireAddressSpace(nil)
+    try ProcessShare.requireAddressSpace(1 << 30)
+    let error = #expect(throws: JobError.self) { try ProcessShare.requireAddressSpace(300 << 20) }
+    #expect(error?.description.contains("ulimit -v") == true && error?.description.contains("300 MiB") == true)
+  }
+
   @Test("ranks that share cores divide them, bound ones have their own, and nodes don't mix")
   func division() {
     typealias Claim = ProcessShare.Claim
