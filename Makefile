@@ -78,7 +78,7 @@ goldens-cache: python-deps ## The real Qwen2 tokenizer, rebuilt from its publish
 	@[ ! -f tools/goldens/tokenizer/make.py ] || $(PYTHON) tools/goldens/tokenizer/make.py --cache .cache/qwen2-tokenizer
 
 test: deps goldens-cache ## All tests (installs what is missing first)
-	swift build -c release -Xswiftc -enable-testing --build-tests
+	swift build -c release -Xswiftc -enable-testing --build-tests --explicit-target-dependency-import-check error
 	REPORT_PAGES=$(REPORT_PAGES) swift test -c release -Xswiftc -enable-testing
 	@$(MAKE) --no-print-directory test-python
 

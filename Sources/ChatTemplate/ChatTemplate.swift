@@ -11,7 +11,9 @@ public struct ChatTemplate: Sendable {
 
   private let program: Program
 
-  /// The syntax tree. It is never changed once it is read, so that threads can share it.
+  /// The syntax tree.
+  ///
+  /// `@unchecked Sendable` invariant: it is never changed once it is read.
   private final class Program: @unchecked Sendable {
     let body: Body
     init(_ body: Body) { self.body = body }

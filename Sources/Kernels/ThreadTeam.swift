@@ -87,7 +87,9 @@ public struct ThreadTeam: Sendable {
   }
 }
 
-/// Owns the threads. The C side locks what it shares; the pointer itself never changes.
+/// Owns the threads.
+///
+/// `@unchecked Sendable` invariant: the pointer never changes, and the C side locks what it shares.
 private final class Threads: @unchecked Sendable {
   /// nil without the memory for it: then every loop runs on the calling thread.
   let team: OpaquePointer?
