@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import ImageInput
 import MessagePassing
@@ -8,11 +9,8 @@ public enum JobInputs {
   ///
   /// - Throws: `JobError` naming it.
   public static func read(_ url: URL) throws -> [UInt8] {
-    do {
-      return Array(try Data(contentsOf: url))
-    } catch {
-      throw JobError("\(url.path): can't be read: \(error.localizedDescription)")
-    }
+    // A missing input is no sample's fault, so no `ContentFault` may leave here.
+    do { return try InputFile.read(url) } catch { throw JobError("\(error)") }
   }
 
   /// Whether a file's name stays below its folder.
