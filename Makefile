@@ -28,7 +28,7 @@ MPIRUN := mpirun --oversubscribe $(if $(filter 0,$(shell id -u)),--allow-run-as-
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 # Modules that read files from elsewhere or work on raw memory: their tests run once more under the sanitizers.
-SANITIZED := Files,Kernels,Transformer,Safetensors,Tokenization,ChatTemplate,COCO,ImageInput
+SANITIZED := IO,Kernels,Transformer,Safetensors,Tokenization,ChatTemplate,COCO,ImageInput
 # AddressSanitizer for Swift and C, UndefinedBehaviorSanitizer for C (Swift checks its own arithmetic).
 ADDRESS_FLAGS := --sanitize address -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=undefined
 

@@ -3,8 +3,8 @@ import PackageDescription
 
 let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 
-/// A room of the house: a library target under `Sources/<name>`, and its tests under `Tests/<name>Tests`.
-func room(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil) -> Target {
+/// A module: a library target under `Sources/<name>`, with its tests under `Tests/<name>Tests`.
+func module(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil) -> Target {
   .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
 }
 
@@ -53,86 +53,71 @@ let package = Package(
       name: "CVectorMath", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])],
       linkerSettings: [.linkedLibrary("gomp")]),
 
-    room("TensorCore"),
-    room("Kernels", ["COneDNN", "CVectorMath", "TensorCore"] + blas.map { .byName(name: $0.name) }),
-    room("Safetensors", ["CCrypto", "Files"]),
-    room("Patterns", ["CPCRE2"]),
-    room("Tokenization", ["CPCRE2", "Files", "Patterns"]),
-    room("ImageInput", ["CImageCodecs", "CPNG", "CTurboJPEG", "Files"]),
-    room("Drawing", ["CCairo", "ImageInput", "Markup"]),
-    room("COCO", ["Files"]),
-    room("MessagePassing", ["CMPI"]),
-    room("HDF5Store", ["CHDF5"]),
-    room("Files"),
-    room("ChatTemplate"),
-    room("Markup"),
-    room("Transformer", ["Kernels", "TensorCore"]),
-    room(
+    module("IO"),
+    module("Kernels", ["COneDNN", "CVectorMath"] + blas.map { .byName(name: $0.name) }),
+    module("Safetensors", ["CCrypto", "IO"]),
+    module("Tokenization", ["CPCRE2", "IO"]),
+    module("ChatTemplate"),
+    module("ImageInput", ["CImageCodecs", "CPNG", "CTurboJPEG", "IO"]),
+    module("Figures", ["CCairo", "ImageInput"]),
+    module("COCO", ["IO"]),
+    module("HeadImpact", ["COCO", "IO"]),
+    module("MessagePassing", ["CMPI"]),
+    module("HDF5Store", ["CHDF5", "HeadImpact"]),
+    module("Transformer", ["Kernels"]),
+    module(
       "VisionLanguage",
-      [
-        "ChatTemplate", "Files", "HeadImpact", "ImageInput", "Kernels", "Safetensors", "TensorCore", "Tokenization",
-        "Transformer",
-      ]),
-    room("HeadImpact", ["COCO", "Files"]),
-    room("Evaluation", ["COCO", "CPCRE2", "HDF5Store", "HeadImpact"]),
-    room("HeadImpactStore", ["HDF5Store", "HeadImpact"]),
-    room(
+      ["ChatTemplate", "HeadImpact", "IO", "ImageInput", "Kernels", "Safetensors", "Tokenization", "Transformer"]),
+    module(
       "LowRankAdaptation",
-      ["Files", "HeadImpact", "Kernels", "Patterns", "Safetensors", "TensorCore", "Transformer", "VisionLanguage"]),
-    room("Jobs", ["Files", "ImageInput", "MessagePassing", "Safetensors"]),
-    room(
-      "Survey",
+      ["HeadImpact", "IO", "Kernels", "Safetensors", "Tokenization", "Transformer", "VisionLanguage"]),
+    module("Jobs", ["IO", "ImageInput", "MessagePassing", "Safetensors"]),
+    module(
+      "Scoring",
       [
-        "COCO", "Files", "HDF5Store", "HeadImpact", "HeadImpactStore", "ImageInput", "Jobs", "Kernels",
-        "LowRankAdaptation", "MessagePassing", "Safetensors", "TensorCore", "VisionLanguage",
+        "COCO", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing",
+        "Safetensors", "Transformer", "VisionLanguage",
       ]),
-    room(
+    module(
       "AdapterTraining",
       [
-        "COCO", "Files", "HDF5Store", "HeadImpact", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation",
-        "MessagePassing", "Safetensors", "TensorCore", "Transformer", "VisionLanguage",
+        "COCO", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing",
+        "Safetensors", "Transformer", "VisionLanguage",
       ]),
-    room(
+    module(
       "Generation",
       [
-        "COCO", "Files", "HeadImpact", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing",
-        "Safetensors", "TensorCore", "Transformer", "VisionLanguage",
+        "COCO", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing",
+        "Safetensors", "Transformer", "VisionLanguage",
       ]),
-    room(
-      "Ablation",
+    module(
+      "AttentionMaps",
       [
-        "COCO", "Files", "HeadImpact", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing",
-        "Safetensors", "TensorCore", "Transformer", "VisionLanguage",
+        "COCO", "Figures", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "Safetensors",
+        "VisionLanguage",
       ]),
-    room(
-      "AttentionPictures",
-      [
-        "COCO", "Files", "HeadImpact", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "Markup", "Safetensors",
-        "TensorCore", "VisionLanguage",
-      ]),
-    room(
+    module(
       "KeyObjects",
       [
-        "COCO", "Drawing", "Files", "Generation", "HeadImpact", "ImageInput", "Jobs", "Kernels", "Markup",
-        "MessagePassing", "Safetensors", "TensorCore", "VisionLanguage",
+        "COCO", "Figures", "Generation", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "MessagePassing",
+        "Safetensors", "VisionLanguage",
       ]),
-    room(
+    module("Evaluation", ["COCO", "CPCRE2", "HDF5Store", "HeadImpact"]),
+    module("Reporting", ["COCO", "Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Safetensors"]),
+    module(
       "Experiment",
       [
-        "Ablation", "AdapterTraining", "COCO", "Demonstration", "Evaluation", "Files", "Generation", "HeadImpact",
-        "HeadImpactStore", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing", "Reporting",
-        "Safetensors", "Survey", "TensorCore", "Transformer", "VisionLanguage", .product(name: "Yams", package: "Yams"),
+        "AdapterTraining", "COCO", "Demonstration", "Evaluation", "Generation", "HDF5Store", "HeadImpact", "IO",
+        "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing", "Reporting", "Safetensors", "Scoring",
+        "Transformer", "VisionLanguage", .product(name: "Yams", package: "Yams"),
       ]),
-    room(
-      "Reporting",
-      ["COCO", "Files", "HDF5Store", "HeadImpact", "HeadImpactStore", "ImageInput", "Markup", "Safetensors"]),
-    room("Demonstration", ["Files", "HeadImpact"], resources: [.copy("Model")]),
+    module("Demonstration", ["IO", "HeadImpact"], resources: [.copy("Model")]),
     .executableTarget(
       name: "headimpact",
       dependencies: [
-        "Ablation", "AdapterTraining", argumentParser, "AttentionPictures", "Demonstration", "Evaluation", "Experiment",
-        "Generation", "HeadImpact", "HeadImpactStore", "ImageInput", "Jobs", "KeyObjects", "LowRankAdaptation",
-        "MessagePassing", "Reporting", "Survey", "TensorCore", "Transformer",
+        "Scoring", "AdapterTraining", argumentParser, "AttentionMaps", "Demonstration", "Evaluation", "Experiment",
+        "Generation", "HeadImpact", "HDF5Store", "ImageInput", "Jobs", "KeyObjects", "LowRankAdaptation",
+        "MessagePassing", "Reporting", "Kernels", "Transformer",
       ],
       path: "Sources/CommandLine",
       swiftSettings: strict),
@@ -145,40 +130,38 @@ let package = Package(
       path: "Tests/mpi-cases",
       swiftSettings: strict),
     .executableTarget(
-      name: "kernel-cases", dependencies: ["Kernels", "TensorCore"], path: "Tests/kernel-cases", swiftSettings: strict),
+      name: "kernel-cases", dependencies: ["Kernels"], path: "Tests/kernel-cases", swiftSettings: strict),
     .executableTarget(
       name: "chat-template-cases", dependencies: ["ChatTemplate", "TestSupport"], path: "Tests/chat-template-cases",
       swiftSettings: strict),
-    tests(of: "Files"),
-    tests(of: "TensorCore"),
-    tests(of: "Kernels", ["CVectorMath", "TensorCore"]),
+    tests(of: "IO"),
+    tests(of: "Kernels", ["CVectorMath"]),
     tests(of: "Safetensors"),
     tests(of: "Tokenization", exclude: ["Goldens"]),
-    tests(of: "ImageInput", ["Files"]),
+    tests(of: "ImageInput", ["IO"]),
     tests(of: "COCO"),
     tests(of: "MessagePassing"),
-    tests(of: "HDF5Store"),
-    tests(of: "Transformer", ["Kernels", "TensorCore"]),
+    tests(of: "HDF5Store", ["HeadImpact"]),
+    tests(of: "Transformer", ["Kernels"]),
     tests(
-      of: "VisionLanguage",
-      ["COCO", "Files", "HeadImpact", "ImageInput", "Kernels", "Safetensors", "TensorCore", "Transformer"],
+      of: "VisionLanguage", ["COCO", "HeadImpact", "IO", "ImageInput", "Kernels", "Safetensors", "Transformer"],
       exclude: ["Goldens"]),
     tests(of: "HeadImpact", ["COCO"], exclude: ["Goldens"]),
     tests(of: "Evaluation", ["COCO", "HDF5Store", "HeadImpact"], exclude: ["Goldens"]),
-    tests(of: "HeadImpactStore", ["HDF5Store", "HeadImpact"]),
     tests(
       of: "LowRankAdaptation",
-      [
-        "Files", "HeadImpact", "ImageInput", "Kernels", "Patterns", "Safetensors", "TensorCore", "Transformer",
-        "VisionLanguage",
-      ], exclude: ["Goldens"]),
-    tests(of: "Jobs", ["Files", "ImageInput", "MessagePassing"]),
+      ["HeadImpact", "IO", "ImageInput", "Kernels", "Safetensors", "Tokenization", "Transformer", "VisionLanguage"],
+      exclude: ["Goldens"]),
+    tests(of: "Jobs", ["IO", "ImageInput", "MessagePassing"]),
     tests(
-      of: "Survey",
-      ["COCO", "HDF5Store", "HeadImpact", "HeadImpactStore", "Jobs", "Kernels", "Safetensors", "VisionLanguage"]),
-    tests(of: "Markup"),
+      of: "Scoring",
+      [
+        "COCO", "HDF5Store", "HeadImpact", "ImageInput", "Jobs", "Kernels", "Safetensors", "Transformer",
+        "VisionLanguage",
+      ], exclude: ["Ablation/Goldens"]),
+    tests(of: "Figures"),
     tests(of: "ChatTemplate", exclude: ["Goldens"]),
-    tests(of: "Reporting", ["HDF5Store", "HeadImpact", "HeadImpactStore", "ImageInput", "Markup", "Safetensors"]),
+    tests(of: "Reporting", ["Figures", "HDF5Store", "HeadImpact", "ImageInput", "Safetensors"]),
     tests(
       of: "AdapterTraining",
       [
@@ -186,14 +169,12 @@ let package = Package(
         "VisionLanguage",
       ], exclude: ["Goldens"]),
     tests(
-      of: "Generation",
-      ["COCO", "Demonstration", "ImageInput", "Jobs", "Kernels", "TensorCore", "Transformer", "VisionLanguage"],
+      of: "Generation", ["COCO", "Demonstration", "ImageInput", "Jobs", "Kernels", "Transformer", "VisionLanguage"],
       exclude: ["Goldens"]),
     tests(of: "Experiment", ["HeadImpact", "Jobs"]),
-    tests(of: "KeyObjects", ["COCO", "Demonstration", "Files", "ImageInput", "MessagePassing"]),
-    tests(of: "Ablation", ["COCO", "ImageInput", "Kernels", "Transformer", "VisionLanguage"], exclude: ["Goldens"]),
-    tests(of: "AttentionPictures", ["COCO", "HDF5Store", "HeadImpact", "ImageInput"]),
-    tests(of: "Demonstration", ["Files"]),
+    tests(of: "KeyObjects", ["COCO", "Demonstration", "IO", "ImageInput", "MessagePassing"]),
+    tests(of: "AttentionMaps", ["COCO", "HDF5Store", "HeadImpact", "ImageInput"]),
+    tests(of: "Demonstration", ["IO"]),
     .testTarget(
       name: "CommandLineTests", dependencies: ["HDF5Store", "TestSupport", "headimpact"], exclude: ["Help"],
       swiftSettings: strict),
@@ -219,9 +200,8 @@ if Context.environment["HEADIMPACT_FUZZ"] != nil {
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "COCO", "ChatTemplate", "Experiment", "HeadImpact", "HeadImpactStore", "ImageInput", "Jobs", "Kernels",
-        "LowRankAdaptation",
-        "Safetensors", "Tokenization", "VisionLanguage",
+        "COCO", "ChatTemplate", "Experiment", "HeadImpact", "HDF5Store", "ImageInput", "Jobs", "Kernels",
+        "LowRankAdaptation", "Safetensors", "Tokenization", "VisionLanguage",
       ],
       path: "Tests/Fuzzing/FuzzTargets", swiftSettings: strict),
     .executableTarget(name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzzing/fuzz"),

@@ -1,5 +1,5 @@
 import COCO
-import Files
+import IO
 import Foundation
 import ImageInput
 import Jobs

@@ -1,6 +1,5 @@
 import ImageInput
 import Kernels
-import TensorCore
 import Transformer
 import VisionLanguage
 
@@ -65,7 +64,7 @@ final class SampleGradients {
     let decoder = model.decoder
     let size = decoder.hiddenSize
     let layout = SequenceLayout(
-      newPrefix: 0, segments: samples.map(\.sample.rows), outputTails: samples.map(\.sample.supervisedTokens))
+      newPrefix: 0, segments: samples.map(\.sample.rows), outputRowsAtEnd: samples.map(\.sample.supervisedTokens))
     hidden.reserve(layout.rows * size)
     var row = 0
     var angles = RotaryAngles(cosines: [], sines: [], half: decoder.layers[0].attention.shape.headDim / 2)

@@ -2,7 +2,7 @@ import Foundation
 import HeadImpact
 import Jobs
 import LowRankAdaptation
-import TensorCore
+import Kernels
 import Transformer
 
 /// Everything that a training run is asked for.

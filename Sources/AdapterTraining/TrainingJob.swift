@@ -7,7 +7,6 @@ import Kernels
 import LowRankAdaptation
 import MessagePassing
 import Safetensors
-import TensorCore
 import Transformer
 import VisionLanguage
 

@@ -1,4 +1,4 @@
-import Files
+import IO
 import Foundation
 
 /// Questions about images and what people answered: VQA v2 question and annotation files, or a COCO-schema dataset

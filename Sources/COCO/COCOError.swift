@@ -1,4 +1,4 @@
-import Files
+import IO
 
 /// What is wrong with a COCO file or one of its masks, and where.
 public struct COCOError: ContentFault, CustomStringConvertible, Equatable, Sendable {

@@ -1,4 +1,4 @@
-import Files
+import IO
 import Foundation
 
 /// What people said of each image: the captions of a COCO captions file, or the descriptions of a key-object dataset,

@@ -1,4 +1,4 @@
-import Files
+import IO
 import Foundation
 
 /// Generated texts, as `generate` writes them: captions in COCO's results format, answers in VQA's.

@@ -1,4 +1,4 @@
-import Files
+import IO
 
 /// Reads JSON front to back, value by value, without building a tree of it.
 ///

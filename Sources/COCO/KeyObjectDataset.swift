@@ -1,4 +1,4 @@
-import Files
+import IO
 import Foundation
 
 /// A key-object dataset, or any COCO instances file: images, categories and annotations, one sample each.

@@ -1,11 +1,10 @@
-import Ablation
+import Scoring
 import ArgumentParser
 import Foundation
 import HeadImpact
-import HeadImpactStore
+import HDF5Store
 import Jobs
 import MessagePassing
-import Survey
 
 struct Ablate: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,10 +1,10 @@
 import ArgumentParser
-import AttentionPictures
+import AttentionMaps
 import Foundation
 import HeadImpact
-import HeadImpactStore
+import HDF5Store
 import Jobs
-import TensorCore
+import Kernels
 
 struct Attend: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -4,7 +4,7 @@ import Generation
 import Jobs
 import KeyObjects
 import MessagePassing
-import TensorCore
+import Kernels
 
 struct Dataset: ParsableCommand {
   static let configuration = CommandConfiguration(

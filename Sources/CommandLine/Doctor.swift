@@ -1,8 +1,8 @@
 import ArgumentParser
 import Foundation
 import Jobs
-import Survey
-import TensorCore
+import Scoring
+import Kernels
 
 struct Doctor: ParsableCommand {
   static let configuration = CommandConfiguration(

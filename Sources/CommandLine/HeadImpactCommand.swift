@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Jobs
 import MessagePassing
-import Survey
+import Scoring
 
 @main
 struct HeadImpactCommand: ParsableCommand {

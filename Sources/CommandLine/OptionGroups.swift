@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 import Jobs
-import TensorCore
+import Kernels
 
 /// What takes the place of a model folder's chat template.
 struct ChatTemplateOption: ParsableArguments {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 import HeadImpact
-import TensorCore
+import Kernels
 
 extension Precision: ExpressibleByArgument {}
 extension Measure: ExpressibleByArgument {}

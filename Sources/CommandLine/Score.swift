@@ -2,9 +2,9 @@ import ArgumentParser
 import Foundation
 import Jobs
 import HeadImpact
-import HeadImpactStore
+import HDF5Store
 import MessagePassing
-import Survey
+import Scoring
 
 struct Score: ParsableCommand {
   static let configuration = CommandConfiguration(

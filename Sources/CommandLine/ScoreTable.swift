@@ -1,8 +1,8 @@
 import Foundation
 import HeadImpact
-import HeadImpactStore
+import HDF5Store
 import Jobs
-import Survey
+import Scoring
 
 /// What `score` prints: the heads that look at the object most, and where the file is.
 struct ScoreTable {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 import HeadImpact
-import HeadImpactStore
+import HDF5Store
 
 struct Select: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -4,7 +4,7 @@ import Foundation
 import Jobs
 import LowRankAdaptation
 import MessagePassing
-import TensorCore
+import Kernels
 import Transformer
 
 struct Train: ParsableCommand {
@@ -174,7 +174,7 @@ struct Train: ParsableCommand {
     c.prompt = prompt
     c.precision = precision
     c.limit = limit
-    let target = try AdaptedParts(layers: layers, selection: selection, heads: heads, hi: hi)
+    let target = try AdapterTargetSpec(layers: layers, selection: selection, heads: heads, hi: hi)
     c.layers = target.layers
     c.heads = target.heads
     c.scored = target.scored

@@ -1,4 +1,4 @@
-import Files
+import IO
 import Foundation
 
 /// Folders that the demonstration writes: whole or not at all, and marked, so that writing again replaces only what the

@@ -1,7 +1,6 @@
 import AdapterTraining
 import Foundation
 import Kernels
-import TensorCore
 import VisionLanguage
 
 /// How many numbers an arm trains: as near those of the arm `top` as a whole rank comes.

@@ -1,7 +1,7 @@
 import Foundation
 import HeadImpact
 import LowRankAdaptation
-import TensorCore
+import Kernels
 import Transformer
 
 extension ExperimentConfiguration {

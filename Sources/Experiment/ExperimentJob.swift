@@ -1,24 +1,22 @@
-import Ablation
+import Scoring
 import AdapterTraining
 import Demonstration
-import Files
+import IO
 import Foundation
 import Generation
 import HeadImpact
-import HeadImpactStore
+import HDF5Store
 import ImageInput
 import Jobs
 import Kernels
 import MessagePassing
 import Safetensors
-import Survey
-import TensorCore
 import VisionLanguage
 
 /// The paper's protocol from one file: score, select, train every arm, generate, evaluate, ablate, report.
 ///
 /// Each step is the job of its verb, run with the options that the file gives. All that is made lies in one folder, which
-/// explains itself; `StepBook` knows what is done.
+/// explains itself; `StepLedger` knows what is done.
 public struct ExperimentJob {
   private let configuration: ExperimentConfiguration
   private let resumes: Bool
@@ -48,7 +46,7 @@ public struct ExperimentJob {
   /// - Throws: what is wrong with the inputs or went wrong on the way; finished steps stay done.
   public func run() throws -> ExperimentOutcome? {
     try world.agree { if world.rank == 0 { try openFolder() } }
-    let book = StepBook(folder: folder, total: steps, isQuiet: isQuiet, on: world)
+    let book = StepLedger(folder: folder, total: steps, isQuiet: isQuiet, on: world)
     let data = try prepare(book)
     let model = try world.agree { try modelDigest() }
     let scored = try score(book, data: data, model: model)
@@ -101,7 +99,7 @@ public struct ExperimentJob {
   // MARK: - Steps
 
   /// Makes the demonstration where it is asked for, and reads every file of data once.
-  private func prepare(_ book: StepBook) throws -> DataDigests {
+  private func prepare(_ book: StepLedger) throws -> DataDigests {
     var made = ""
     if let demonstration = configuration.demonstration {
       made = try book.step(
@@ -169,7 +167,7 @@ public struct ExperimentJob {
     }
   }
 
-  private func score(_ book: StepBook, data: DataDigests, model: String) throws -> String {
+  private func score(_ book: StepLedger, data: DataDigests, model: String) throws -> String {
     let inputs = configuration.scoreInputs(model: model, data: data[configuration.score.source])
     return try book.step("score", inputs: inputs, outputs: [folder.headImpact]) { resumes in
       var c = scoring(folder.headImpact)
@@ -179,7 +177,7 @@ public struct ExperimentJob {
   }
 
   private func scoreAgain(
-    _ task: TaskKind, _ arm: Arm, _ book: StepBook, data: DataDigests, model: String, adapter: String
+    _ task: TaskKind, _ arm: Arm, _ book: StepLedger, data: DataDigests, model: String, adapter: String
   ) throws {
     let output = folder.headImpactAfter(task, arm)
     let name = "score after \(task.rawValue)/\(arm.name)"
@@ -209,7 +207,7 @@ public struct ExperimentJob {
     return arms
   }
 
-  private func select(_ book: StepBook, _ table: HeadImpactTable, after scored: String) throws -> String {
+  private func select(_ book: StepLedger, _ table: HeadImpactTable, after scored: String) throws -> String {
     let arms = configuration.arms.compactMap { arm in Self.strategy(of: arm).map { (arm, $0) } }
     let select = configuration.select
     return try book.step(
@@ -246,7 +244,7 @@ public struct ExperimentJob {
   ///
   /// - Returns: fingerprints of the results, and those of the adapters by arm.
   private func adapt(
-    _ task: ExperimentConfiguration.TaskData, arms: [ArmLayers], budgets: [Arm: ArmBudget], _ book: StepBook,
+    _ task: ExperimentConfiguration.TaskData, arms: [ArmLayers], budgets: [Arm: ArmBudget], _ book: StepLedger,
     data: DataDigests, model: String, after selected: String
   ) throws -> (results: [String], trained: [Arm: String]) {
     let lowest = arms.compactMap(\.layers.first).min() ?? 0
@@ -321,7 +319,7 @@ public struct ExperimentJob {
   }
 
   private func evaluate(
-    _ task: ExperimentConfiguration.TaskData, _ book: StepBook, results: [String], references: [String]
+    _ task: ExperimentConfiguration.TaskData, _ book: StepLedger, results: [String], references: [String]
   ) throws {
     let output = folder.metrics(task.kind)
     let step = "evaluate \(task.kind.rawValue)"
@@ -338,7 +336,7 @@ public struct ExperimentJob {
   }
 
   private func ablate(
-    _ ablate: ExperimentConfiguration.Ablate, _ table: HeadImpactTable, _ book: StepBook, data: DataDigests,
+    _ ablate: ExperimentConfiguration.Ablate, _ table: HeadImpactTable, _ book: StepLedger, data: DataDigests,
     model: String, after scored: String
   ) throws {
     let inputs = configuration.ablateInputs(ablate, model: model, data: data[ablate.source], after: scored)

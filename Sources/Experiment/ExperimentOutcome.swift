@@ -1,4 +1,4 @@
-import Ablation
+import Scoring
 import Foundation
 import HeadImpact
 
@@ -30,7 +30,7 @@ public struct ExperimentOutcome: Codable, Sendable {
 
   init(
     _ configuration: ExperimentConfiguration, arms: [ArmLayers], budgets: [Arm: ArmBudget], tasks: [TaskOutcome],
-    ablation: AblationResult?, records: [StepBook.Record]
+    ablation: AblationResult?, records: [StepLedger.Record]
   ) {
     self.arms = arms.map { arm in
       let budget = budgets[arm.arm]
@@ -42,7 +42,7 @@ public struct ExperimentOutcome: Codable, Sendable {
     self.tasks = tasks
     self.ablation = ablation
     timings = records.map { Timing(step: $0.name, seconds: $0.seconds ?? 0) }
-    statement = Statement.text(tasks: tasks, ablation: ablation, layers: configuration.select.layers)
+    statement = Conclusion.text(tasks: tasks, ablation: ablation, layers: configuration.select.layers)
     output = configuration.output
   }
 

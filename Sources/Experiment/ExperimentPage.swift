@@ -1,7 +1,7 @@
 import AdapterTraining
 import Foundation
 import HeadImpact
-import HeadImpactStore
+import HDF5Store
 import Jobs
 import Reporting
 

@@ -1,6 +1,6 @@
 import COCO
 import Evaluation
-import Files
+import IO
 import Foundation
 
 /// What the arms' texts are worth on one task, and how they differ: a pure value.

@@ -1,6 +1,6 @@
 import Foundation
 import Jobs
-import TensorCore
+import Kernels
 
 /// Everything that a generating run is asked for.
 public struct GenerateConfiguration: Sendable {

@@ -1,5 +1,5 @@
 import COCO
-import Files
+import IO
 import Foundation
 import ImageInput
 import Jobs
@@ -7,7 +7,6 @@ import Kernels
 import LowRankAdaptation
 import MessagePassing
 import Safetensors
-import TensorCore
 import VisionLanguage
 
 /// The generating job: images are shared out over the ranks, and rank 0 writes what was said of them in the dataset's order.

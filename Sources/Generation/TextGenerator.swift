@@ -1,7 +1,6 @@
-import Files
+import IO
 import ImageInput
 import Kernels
-import TensorCore
 import Transformer
 import VisionLanguage
 
@@ -84,24 +83,24 @@ final class TextGenerator {
   private func answer(
     _ requests: [Question], _ plan: CachePlan, cachedPrefix: Int, visual: VisualFeatures, taps: Taps
   ) throws -> [[Int32]] {
-    var threads = requests.enumerated().map { index, request in
-      AnswerThread(
+    var answers = requests.enumerated().map { index, request in
+      AnswerContext(
         request.tokens, angles: angles(of: request.tokens, visual),
         search: AnswerSearch(
           options, stopTokens: model.stopTokens, example: request.id,
           penalty: RepetitionPenalty(repetitionPenalty, question: request.tokens.ids)),
         rows: plan.ownRows[index], slots: plan.slots(of: index))
     }
-    var logits = try prefill(threads, plan, cachedPrefix: cachedPrefix, visual: visual, taps: taps)
+    var logits = try prefill(answers, plan, cachedPrefix: cachedPrefix, visual: visual, taps: taps)
     while true {
       var row = 0
-      for index in threads.indices where !threads[index].hypotheses.isEmpty {
-        let count = threads[index].hypotheses.count
-        threads[index].advance((row..<row + count).map { scores(of: $0, in: logits) }, cache: cache)
+      for index in answers.indices where !answers[index].hypotheses.isEmpty {
+        let count = answers[index].hypotheses.count
+        answers[index].advance((row..<row + count).map { scores(of: $0, in: logits) }, cache: cache)
         row += count
       }
-      let going = threads.filter { !$0.hypotheses.isEmpty }
-      if going.isEmpty { return threads.map(\.search.best) }
+      let going = answers.filter { !$0.hypotheses.isEmpty }
+      if going.isEmpty { return answers.map(\.search.best) }
       logits = try step(going, prefix: plan.prefix, visual: visual, taps: taps)
     }
   }
@@ -113,17 +112,17 @@ final class TextGenerator {
 
   /// Computes the questions' rows, and puts each question's own ones where its first hypothesis has its place.
   private func prefill(
-    _ threads: [AnswerThread], _ plan: CachePlan, cachedPrefix: Int, visual: VisualFeatures, taps: Taps
+    _ answers: [AnswerContext], _ plan: CachePlan, cachedPrefix: Int, visual: VisualFeatures, taps: Taps
   ) throws -> [Float] {
     let layout = SequenceLayout(
       cachedPrefix: cachedPrefix, newPrefix: plan.prefix - cachedPrefix, segments: plan.ownRows,
-      outputTails: plan.ownRows.map { _ in 1 })
-    var rows = [(threads[0], cachedPrefix..<plan.prefix)]
-    rows += threads.map { ($0, plan.prefix..<$0.question.ids.count) }
+      outputRowsAtEnd: plan.ownRows.map { _ in 1 })
+    var rows = [(answers[0], cachedPrefix..<plan.prefix)]
+    rows += answers.map { ($0, plan.prefix..<$0.question.ids.count) }
     let logits = try run(layout, rows.map { ($0.question, $0.angles, $1) }, visual: visual, taps: taps)
     var start = plan.prefix
-    for (thread, own) in zip(threads, plan.ownRows) {
-      cache.copy(rows: own, from: start, to: thread.hypotheses[0].slot)
+    for (answer, own) in zip(answers, plan.ownRows) {
+      cache.copy(rows: own, from: start, to: answer.hypotheses[0].slot)
       start += own
     }
     return logits
@@ -131,19 +130,19 @@ final class TextGenerator {
 
   /// Computes the last row of every hypothesis.
   private func step(
-    _ threads: [AnswerThread], prefix: Int, visual: VisualFeatures, taps: Taps
+    _ answers: [AnswerContext], prefix: Int, visual: VisualFeatures, taps: Taps
   ) throws -> [Float] {
-    var places: [SequenceLayout.Place] = []
+    var slots: [CacheSlot] = []
     var rows: [(TokenSequence, RotaryAngles, Range<Int>)] = []
-    for thread in threads {
-      for hypothesis in thread.hypotheses {
-        let sequence = thread.question.appending(hypothesis.tokens)
+    for answer in answers {
+      for hypothesis in answer.hypotheses {
+        let sequence = answer.question.appending(hypothesis.tokens)
         let row = sequence.ids.count - 1
-        places.append(SequenceLayout.Place(start: hypothesis.slot, cachedRows: row - prefix))
-        rows.append((sequence, thread.angles, row..<row + 1))
+        slots.append(CacheSlot(start: hypothesis.slot, cachedRows: row - prefix))
+        rows.append((sequence, answer.angles, row..<row + 1))
       }
     }
-    let layout = SequenceLayout(cachedPrefix: prefix, segments: places.map { _ in 1 }, places: places)
+    let layout = SequenceLayout(cachedPrefix: prefix, segments: slots.map { _ in 1 }, slots: slots)
     return try run(layout, rows, visual: visual, taps: taps)
   }
 

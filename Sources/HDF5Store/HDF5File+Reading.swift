@@ -27,7 +27,7 @@ extension HDF5File {
       let dataset = try dataset(name, file, place)
       let shape = try checkReadable(dataset, type, place)
       try check(shape, expected, place)
-      let count = try believableCount(shape, MemoryLayout<T>.stride, dataset, place)
+      let count = try plausibleCount(shape, MemoryLayout<T>.stride, dataset, place)
       let all = chdf5_all()
       let values = try fill(T.self, count) {
         _ = try place.check(H5Dread(dataset, T.elementType.native, all, all, chdf5_default(), $0))
@@ -46,7 +46,7 @@ extension HDF5File {
         throw place.error("rows \(rows) are not in 0..<\(all)")
       }
       let block = [rows.count] + shape.dropFirst()
-      let count = try believableCount(block, MemoryLayout<T>.stride, dataset, place)
+      let count = try plausibleCount(block, MemoryLayout<T>.stride, dataset, place)
       let values = try fill(T.self, count) { start in
         try withRows(rows, shape, dataset, place) { memory, space in
           _ = try place.check(H5Dread(dataset, T.elementType.native, memory, space, chdf5_default(), start))
@@ -64,7 +64,7 @@ extension HDF5File {
       let values = try place.with(H5Dget_type(dataset), close: H5Tclose) { type in
         let stored = try StoredType(type, place)
         guard stored.elementType == .string else { throw place.error("it holds \(stored.elementType), not string") }
-        let count = try believableCount(shape, stored.byteCount, dataset, place)
+        let count = try plausibleCount(shape, stored.byteCount, dataset, place)
         return try strings(type, stored, count, place) { memory, start in
           H5Dread(dataset, memory, chdf5_all(), chdf5_all(), chdf5_default(), start)
         } space: {
@@ -116,7 +116,7 @@ extension HDF5File {
 
   /// The number of elements of a shape, unless the file can't possibly hold them: a damaged header must not make this
   /// process ask for more memory than there is.
-  private func believableCount(_ shape: [Int], _ stride: Int, _ dataset: hid_t, _ place: Place) throws -> Int {
+  private func plausibleCount(_ shape: [Int], _ stride: Int, _ dataset: hid_t, _ place: Place) throws -> Int {
     let count = try elementCount(shape, place)
     let bytes = count.multipliedReportingOverflow(by: stride)
     let stored = Int(clamping: H5Dget_storage_size(dataset))

@@ -150,15 +150,15 @@ public struct Bootstrap: Sendable {
 
   /// The intervals, once every image has been added.
   ///
-  /// - Parameter topLayers: k of `Confidence.layerTopFrequency`; at least 1, taken as `layers` where greater.
+  /// - Parameter topLayers: k of `BootstrapIntervals.layerTopFrequency`; at least 1, taken as `layers` where greater.
   /// - Throws: `HeadImpactError` where images are missing.
-  public mutating func confidence(topLayers: Int) throws -> Confidence {
+  public mutating func confidence(topLayers: Int) throws -> BootstrapIntervals {
     guard added == images, topLayers > 0 else {
       throw HeadImpactError("the bootstrap was made for \(images) images and got \(added) (top \(topLayers) layers)")
     }
     addBlock()
     let vectors = vectors
-    return Confidence(
+    return BootstrapIntervals(
       layers: layers, heads: heads, topLayers: min(topLayers, layers),
       replicates: (0..<resamples).map { resample in
         let samples = Double(sampleCounts[resample])

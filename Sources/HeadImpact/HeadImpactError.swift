@@ -1,4 +1,4 @@
-import Files
+import IO
 
 /// Why something given to Head Impact can't be used: what, where, and what would be right.
 public struct HeadImpactError: Error, CustomStringConvertible, Equatable, Sendable {

@@ -30,7 +30,7 @@ public struct RatioInterval: Sendable, Equatable {
       }
       return numerator / denominator
     }.sorted()
-    lower = percentile(Confidence.percentiles[0], ofSorted: ratios)
-    upper = percentile(Confidence.percentiles[1], ofSorted: ratios)
+    lower = percentile(BootstrapIntervals.percentiles[0], ofSorted: ratios)
+    upper = percentile(BootstrapIntervals.percentiles[1], ofSorted: ratios)
   }
 }

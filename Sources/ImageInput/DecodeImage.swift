@@ -1,4 +1,4 @@
-import Files
+import IO
 import Foundation
 
 /// A picture and what its file says of it.

@@ -1,5 +1,5 @@
 import CImageCodecs
-import Files
+import IO
 import Foundation
 
 /// What a picture's file says before its pixels.

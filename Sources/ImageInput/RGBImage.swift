@@ -1,4 +1,4 @@
-import Files
+import IO
 
 /// A picture of 8-bit red, green and blue.
 ///

@@ -1,4 +1,4 @@
-import Files
+import IO
 import Foundation
 import ImageInput
 import MessagePassing

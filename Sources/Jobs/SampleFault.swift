@@ -1,4 +1,4 @@
-import Files
+import IO
 
 /// What is wrong with one sample of a dataset, or with its picture: jobs skip it.
 public struct SampleFault: ContentFault, CustomStringConvertible, Equatable {

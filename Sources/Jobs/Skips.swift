@@ -1,4 +1,4 @@
-import Files
+import IO
 import Foundation
 
 /// What of a sample could not be used.

@@ -1,5 +1,3 @@
-import TensorCore
-
 /// Norms of weights with a low-rank update, and scaled outputs: what DoRA needs (Liu et al. 2024, arXiv 2402.09353). Weights are
 /// read once, a few rows at a time, in pieces of a fixed size, so that no sum depends on the number of threads.
 extension ComputeContext {

@@ -1,5 +1,4 @@
 import CVectorMath
-import TensorCore
 
 extension ComputeContext {
   /// The way back through `attend`: the gradients of queries, keys and values from that of the output. The attention
@@ -10,7 +9,7 @@ extension ComputeContext {
   ///   - spans: without shared keys; no key belongs to two of them.
   ///   - dKeys, dValues: rows that no query sees become 0.
   /// - Throws: where oneDNN has no memory for its scratch.
-  public func attendBack(
+  public func attendBackward(
     _ dOutput: UnsafePointer<Float>, queries: UnsafePointer<Float>, keys: UnsafePointer<Float>,
     values: UnsafePointer<Float>, dQueries: UnsafeMutablePointer<Float>, dKeys: UnsafeMutablePointer<Float>,
     dValues: UnsafeMutablePointer<Float>, keyRows: Int, spans: [AttentionSpan], shape: AttentionShape,
@@ -30,7 +29,7 @@ extension ComputeContext {
     try team.forEach(spans.count * shape.heads, work: work) { task, thread throws(OneDNNError) in
       let span = spans[task / shape.heads]
       let head = task % shape.heads
-      let problem = AttentionBackProblem(
+      let problem = AttentionBackwardProblem(
         dOutput: dOutput, queries: queries, keys: keys, values: values, dQueries: dQueries,
         dKeys: headKeys + head * perHead, dValues: headValues + head * perHead, shape: shape)
       let step = Self.backwardRows(span)
@@ -64,7 +63,7 @@ extension ComputeContext {
   }
 }
 
-private struct AttentionBackProblem {
+private struct AttentionBackwardProblem {
   let dOutput: UnsafePointer<Float>
   let queries: UnsafePointer<Float>
   let keys: UnsafePointer<Float>

@@ -1,5 +1,4 @@
 import CVectorMath
-import TensorCore
 
 /// The shape of an attention: grouped queries where `keyValueHeads` is smaller than `heads`.
 public struct AttentionShape: Sendable, Equatable {

@@ -1,6 +1,5 @@
 import COneDNN
 import CVectorMath
-import TensorCore
 
 /// What oneDNN refused.
 public struct OneDNNError: Error, CustomStringConvertible {

@@ -1,5 +1,4 @@
 import CVectorMath
-import TensorCore
 
 /// A linear layer: y = W x + b.
 ///
@@ -167,17 +166,17 @@ public final class ComputeContext {
   ///
   /// - Shape: dy [rows, out], output [rows, in].
   /// - Throws: `OneDNNError`.
-  public func applyBack(
+  public func applyBackward(
     _ layer: Linear, to dy: UnsafePointer<Float>, rows: Int, into output: UnsafeMutablePointer<Float>,
     accumulate: Bool = false
   ) throws {
     try withOperand(dy, rows: rows, columns: layer.outputs) {
-      try applyBack(layer, to: $0, into: output, accumulate: accumulate)
+      try applyBackward(layer, to: $0, into: output, accumulate: accumulate)
     }
   }
 
   /// As above, on an operand that other products take too.
-  public func applyBack(
+  public func applyBackward(
     _ layer: Linear, to dy: borrowing Operand, into output: UnsafeMutablePointer<Float>, accumulate: Bool = false
   ) throws {
     precondition(dy.columns == layer.outputs)
@@ -187,7 +186,7 @@ public final class ComputeContext {
         narrow, bfloat16(layer.weight), isTransposed: false, into: output, rows: dy.rows, columns: layer.inputs,
         depth: dy.columns, accumulate: accumulate)
     } else {
-      try wideProduct.multiplyBack(dy.floats, layer.weight, into: output, rows: dy.rows, accumulate: accumulate)
+      try wideProduct.multiplyBackward(dy.floats, layer.weight, into: output, rows: dy.rows, accumulate: accumulate)
     }
   }
 

@@ -1,5 +1,4 @@
 import CVectorMath
-import TensorCore
 
 /// Matrix products in float32, on weights of any element type.
 ///
@@ -46,7 +45,7 @@ final class Float32Product {
   /// destination (+)= source · weights: the way back through a linear layer.
   ///
   /// - Shape: source [rows, weights.rows], weights [weights.rows, columns], destination [rows, columns].
-  func multiplyBack(
+  func multiplyBackward(
     _ source: UnsafePointer<Float>, _ weights: WeightMatrix, into destination: UnsafeMutablePointer<Float>,
     rows: Int, accumulate: Bool
   ) throws(OneDNNError) {

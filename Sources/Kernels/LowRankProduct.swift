@@ -1,5 +1,4 @@
 import CVectorMath
-import TensorCore
 
 /// A low-rank update's numbers: Δy = scaling · B (A x).
 ///
@@ -57,7 +56,7 @@ extension ComputeContext {
   /// - Parameters:
   ///   - x: what the update was applied to.
   ///   - dx: added to; nil where nobody needs it.
-  public func lowRankBack(
+  public func lowRankBackward(
     _ factors: LowRankFactors, x: UnsafePointer<Float>, dy: UnsafePointer<Float>, dA: UnsafeMutablePointer<Float>,
     dB: UnsafeMutablePointer<Float>, dx: UnsafeMutablePointer<Float>?, rows: Int, scratch: inout AlignedBuffer<Float>
   ) throws(OneDNNError) {

@@ -1,12 +1,11 @@
 import CVectorMath
-import TensorCore
 
 /// The way back through the row kernels.
 extension ComputeContext {
   /// dx += the gradient of rmsNorm's input from dy, that of its output; its weight is frozen and has none.
   ///
   /// - Shape: dy, x, dx [rows, C], weight [C].
-  public func rmsNormBack(
+  public func rmsNormBackward(
     _ dy: UnsafePointer<Float>, x: UnsafePointer<Float>, weight: [Float], eps: Float,
     into dx: UnsafeMutablePointer<Float>, rows: Int
   ) {
@@ -33,7 +32,7 @@ extension ComputeContext {
   /// The gradients of gate and up from dy, that of silu(gate) · up; each takes the place of its value.
   ///
   /// - Shape: dy, gate, up [rows, columns].
-  public func siluMultiplyBack(
+  public func siluMultiplyBackward(
     _ dy: UnsafePointer<Float>, gate: UnsafeMutablePointer<Float>, up: UnsafeMutablePointer<Float>, rows: Int,
     columns: Int
   ) {
@@ -46,7 +45,7 @@ extension ComputeContext {
   /// The gradient of what `rotate` was given from that of what it gave, in place.
   ///
   /// - Shape: x [rows, heads · D].
-  public func rotateBack(_ x: UnsafeMutablePointer<Float>, by angles: RotaryAngles, rows: Int, heads: Int) {
+  public func rotateBackward(_ x: UnsafeMutablePointer<Float>, by angles: RotaryAngles, rows: Int, heads: Int) {
     rotate(x, by: angles.reversed, rows: rows, heads: heads)
   }
 

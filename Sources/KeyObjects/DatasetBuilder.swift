@@ -1,12 +1,11 @@
 import COCO
-import Files
+import IO
 import Foundation
 import Generation
 import HeadImpact
 import Jobs
 import Kernels
 import MessagePassing
-import TensorCore
 import VisionLanguage
 
 /// What a build of a key-object dataset takes.

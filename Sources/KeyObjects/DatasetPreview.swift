@@ -1,13 +1,11 @@
 import COCO
-import Drawing
-import Files
+import Figures
+import IO
 import Foundation
 import HeadImpact
 import ImageInput
 import Jobs
 import Kernels
-import Markup
-import TensorCore
 import VisionLanguage
 
 /// Contact sheets of a key-object dataset: image, mask, mask as visual tokens, and the description.

@@ -1,4 +1,4 @@
-import Markup
+import Figures
 
 /// The page of a preview: every sample with its description, from pictures beside it.
 struct PreviewPage {

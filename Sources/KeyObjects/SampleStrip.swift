@@ -1,8 +1,7 @@
 import COCO
-import Drawing
+import Figures
 import HeadImpact
 import ImageInput
-import Markup
 
 /// A sample as the paper's figures 1 and 2 show it: the photograph, the object in it, and the visual tokens that stand for
 /// the object.

@@ -1,4 +1,4 @@
-import Files
+import IO
 import Foundation
 
 /// An adapter's folder, which appears under its name in one step, with all that belongs into it.

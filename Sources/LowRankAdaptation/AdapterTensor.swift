@@ -1,6 +1,5 @@
 import Kernels
 import Safetensors
-import TensorCore
 
 extension TensorView {
   var elementType: ElementType? {

@@ -36,7 +36,7 @@ public struct HeadMask: Sendable, Equatable {
         throw LowRankAdaptationError("the head [\(head.layer), \(head.head)] is chosen twice")
       }
     }
-    let updated = Set(adapter.updates.map(\.site.layer))
+    let updated = Set(adapter.updates.map(\.target.layer))
     guard updated == Set(chosen.keys) else {
       throw LowRankAdaptationError(
         "the adapter updates the layers \(updated.sorted()), but the chosen heads are of \(chosen.keys.sorted())")
@@ -44,7 +44,7 @@ public struct HeadMask: Sendable, Equatable {
     var free: [Range<Int>] = []
     for update in adapter.updates {
       free += try Self.free(
-        update, heads: (chosen[update.site.layer] ?? []).sorted(), shape: layers[update.site.layer].attention.shape)
+        update, heads: (chosen[update.target.layer] ?? []).sorted(), shape: layers[update.target.layer].attention.shape)
     }
     freeParameters = merged(free)
     count = freeParameters.reduce(0) { $0 + $1.count }
@@ -63,11 +63,11 @@ public struct HeadMask: Sendable, Equatable {
     }
   }
 
-  private static func free(_ update: LowRankAdapter.Update, heads: [Int], shape: AttentionShape) throws
+  private static func free(_ update: LoRADelta, heads: [Int], shape: AttentionShape) throws
     -> [Range<Int>]
   {
     let width = shape.headDim
-    switch update.site.projection {
+    switch update.target.projection {
     case .query: return [update.a] + rowsOfB(update, blocks: heads, width: width)
     case .key, .value:
       let group = shape.heads / shape.keyValueHeads
@@ -82,12 +82,12 @@ public struct HeadMask: Sendable, Equatable {
       return columns + [update.b]
     case .gate, .up, .down:
       throw LowRankAdaptationError(
-        "\(update.site.module) is no part of an attention head; with heads chosen, targets can be q_proj, k_proj, "
+        "\(update.target.module) is no part of an attention head; with heads chosen, targets can be q_proj, k_proj, "
           + "v_proj and o_proj")
     }
   }
 
-  private static func rowsOfB(_ update: LowRankAdapter.Update, blocks: [Int], width: Int) -> [Range<Int>] {
+  private static func rowsOfB(_ update: LoRADelta, blocks: [Int], width: Int) -> [Range<Int>] {
     blocks.map { block in
       let first = update.b.lowerBound + block * width * update.rank
       return first..<first + width * update.rank

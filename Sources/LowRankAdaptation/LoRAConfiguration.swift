@@ -42,16 +42,16 @@ public struct LoRAConfiguration: Sendable, Equatable {
     let problems = problems(for: decoderLayers)
     guard problems.isEmpty else { throw LowRankAdaptationError(problems.joined(separator: "; ")) }
     let scaling = Float(loraAlpha / Double(loraRank))
-    let sites = layers.flatMap { layer in targets.map { LowRankAdapter.Site(layer: layer, projection: $0) } }
-    let adapter = LowRankAdapter(sites.map { ($0, loraRank, scaling) }, for: decoderLayers)
+    let modules = layers.flatMap { layer in targets.map { LoRATarget(layer: layer, projection: $0) } }
+    let adapter = LowRankAdapter(modules.map { ($0, loraRank, scaling) }, for: decoderLayers)
     for update in adapter.updates { draw(update, into: adapter.parameters) }
     return adapter
   }
 
-  private func draw(_ update: LowRankAdapter.Update, into parameters: UnsafeMutableBufferPointer<Float>) {
+  private func draw(_ update: LoRADelta, into parameters: UnsafeMutableBufferPointer<Float>) {
     // Another stream than the sample order's, which may have the same seed.
     let seeds = SplitMix64(seed: seed ^ 0x4c6f_5241_2041_0000)
-    let random = SplitMix64(seed: seeds[UInt64(update.site.number)])
+    let random = SplitMix64(seed: seeds[UInt64(update.target.number)])
     let bound = Float(1 / Double(update.inputs).squareRoot())
     for (element, place) in update.a.enumerated() {
       // 24 bits: what a float32 in -1..<1 holds exactly.
@@ -89,8 +89,8 @@ public struct LoRAConfiguration: Sendable, Equatable {
   }
 }
 
-extension LowRankAdapter.Site {
-  /// A number of its own for every site, whatever the model.
+extension LoRATarget {
+  /// A number of its own for every target, whatever the model.
   var number: Int { layer * 8 + (Projection.allCases.firstIndex(of: projection) ?? 0) }
 
   /// The module below the language model: `layers.3.self_attn.q_proj`.

@@ -1,9 +1,9 @@
-import Patterns
+import Tokenization
 import Transformer
 
 /// A module of the language model that an adapter may change.
 enum AdaptedModule: Hashable {
-  case linear(LowRankAdapter.Site)
+  case linear(LoRATarget)
   /// The RMS norms of a decoder layer.
   case inputNorm(layer: Int)
   case postAttentionNorm(layer: Int)
@@ -14,7 +14,7 @@ enum AdaptedModule: Hashable {
   /// The decoder layer that it is part of.
   var layer: Int? {
     switch self {
-    case .linear(let site): site.layer
+    case .linear(let target): target.layer
     case .inputNorm(let layer), .postAttentionNorm(let layer): layer
     case .finalNorm, .embedding, .head: nil
     }
@@ -23,7 +23,7 @@ enum AdaptedModule: Hashable {
   /// The path below the language model, but of the head the whole path: `layers.3.self_attn.q_proj`.
   var path: String {
     switch self {
-    case .linear(let site): site.module
+    case .linear(let target): target.module
     case .inputNorm(let layer): "layers.\(layer).input_layernorm"
     case .postAttentionNorm(let layer): "layers.\(layer).post_attention_layernorm"
     case .finalNorm: "norm"
@@ -36,7 +36,7 @@ enum AdaptedModule: Hashable {
   static func all(layers: Int) -> [AdaptedModule] {
     let inner = (0..<layers).flatMap { layer in
       [.inputNorm(layer: layer), .postAttentionNorm(layer: layer)]
-        + Projection.allCases.map { .linear(LowRankAdapter.Site(layer: layer, projection: $0)) } as [AdaptedModule]
+        + Projection.allCases.map { .linear(LoRATarget(layer: layer, projection: $0)) } as [AdaptedModule]
     }
     return [.embedding] + inner + [.finalNorm, .head]
   }

@@ -1,4 +1,4 @@
-import Files
+import IO
 import Foundation
 import Safetensors
 import Transformer
@@ -23,15 +23,16 @@ extension PEFTAdapter {
       throw LowRankAdaptationError("\(folder.path): the adapter updates no layer; there is nothing to write")
     }
     if let place = adapter.parameters.firstIndex(where: { !$0.isFinite }) {
-      let site = adapter.updates.first { $0.b.upperBound > place }?.site.module ?? ""
-      throw LowRankAdaptationError("\(folder.path): \(site) holds \(adapter.parameters[place]), which is never written")
+      let target = adapter.updates.first { $0.b.upperBound > place }?.target.module ?? ""
+      throw LowRankAdaptationError(
+        "\(folder.path): \(target) holds \(adapter.parameters[place]), which is never written")
     }
     let module = type(of: model).languageModelModule
     let text = try JSONSerialization.data(
       withJSONObject: values(adapter, configuration, modelName: modelName, languageModelModule: module),
       options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
     let tensors = adapter.updates.flatMap { update in
-      let name = "base_model.model.\(module.modulePath(update.site))"
+      let name = "base_model.model.\(module.modulePath(update.target))"
       return [
         TensorData(
           name: "\(name).lora_A.weight", shape: [update.rank, update.inputs],
@@ -53,11 +54,11 @@ extension PEFTAdapter {
     _ adapter: LowRankAdapter, _ configuration: LoRAConfiguration, modelName: String, languageModelModule: String
   ) -> [String: Any] {
     // Whole names: a shorter one could be that of a module of some vision tower too.
-    let modules = adapter.updates.map { languageModelModule.modulePath($0.site) }
+    let modules = adapter.updates.map { languageModelModule.modulePath($0.target) }
     var ranks: [String: Any] = [:]
     var alphas: [String: Any] = [:]
     for update in adapter.updates {
-      let name = languageModelModule.modulePath(update.site)
+      let name = languageModelModule.modulePath(update.target)
       if update.rank != configuration.loraRank { ranks[name] = update.rank }
       if update.scaling != Float(configuration.loraAlpha / Double(update.rank)) {
         alphas[name] = number(Double(update.scaling) * Double(update.rank))
@@ -80,5 +81,5 @@ extension PEFTAdapter {
 
 extension String {
   /// A linear layer's whole name below the model, this being the language model's module.
-  fileprivate func modulePath(_ site: LowRankAdapter.Site) -> String { "model.\(self).\(site.module)" }
+  fileprivate func modulePath(_ target: LoRATarget) -> String { "model.\(self).\(target.module)" }
 }

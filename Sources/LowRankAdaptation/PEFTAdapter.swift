@@ -38,9 +38,9 @@ public enum PEFTAdapter {
     guard !adapter.updates.isEmpty else {
       throw PEFTError(folder.path, ["can't be trained further, as it updates no linear layer of the decoder"])
     }
-    let sites = adapter.updates.map(\.site)
+    let targets = adapter.updates.map(\.target)
     let configuration = LoRAConfiguration(
-      targets: Set(sites.map(\.projection)).sorted(), layers: Set(sites.map(\.layer)).sorted(), loraRank: read.rank,
+      targets: Set(targets.map(\.projection)).sorted(), layers: Set(targets.map(\.layer)).sorted(), loraRank: read.rank,
       loraAlpha: read.alpha, dropout: read.dropout)
     return (adapter, configuration)
   }

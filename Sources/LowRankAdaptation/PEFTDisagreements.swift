@@ -57,13 +57,14 @@ enum PEFTDisagreements {
   private static func requireBias(
     _ pair: PEFTTensors.Pair, _ tensors: PEFTTensors, _ model: any VisionLanguageModel, _ problems: inout PEFTProblems
   ) {
-    guard case .linear(let site) = pair.module.module, model.decoder.layers[site.layer][site.projection].bias != nil,
+    guard case .linear(let target) = pair.module.module,
+      model.decoder.layers[target.layer][target.projection].bias != nil,
       !tensors.wholes.contains(where: {
         $0.module.module == pair.module.module && $0.role == .base && $0.kind == .bias
       })
     else { return }
     problems.add(
-      "\(site.module): `bias` of \(PEFTConfiguration.fileName) says that its bias was trained, but there is no "
+      "\(target.module): `bias` of \(PEFTConfiguration.fileName) says that its bias was trained, but there is no "
         + "base_layer.bias of it")
   }
 
@@ -92,7 +93,7 @@ enum PEFTDisagreements {
     }
     for module in modules where configuration.saved.contains(module) {
       var kinds = [TensorName.Kind.weight]
-      if case .linear(let site) = module.module, model.decoder.layers[site.layer][site.projection].bias != nil {
+      if case .linear(let target) = module.module, model.decoder.layers[target.layer][target.projection].bias != nil {
         kinds.append(.bias)
       }
       for kind in kinds

@@ -1,6 +1,5 @@
 import Kernels
 import Safetensors
-import TensorCore
 import Transformer
 import VisionLanguage
 
@@ -23,10 +22,10 @@ struct PEFTParts {
   init(_ configuration: PEFTConfiguration, _ tensors: PEFTTensors, for model: any VisionLanguageModel) throws {
     (self.model, self.configuration, self.tensors) = (model, configuration, tensors)
     shapes = ModelShapes(model)
-    var updates: [(site: LowRankAdapter.Site, rank: Int, scaling: Float)] = []
+    var updates: [(target: LoRATarget, rank: Int, scaling: Float)] = []
     for pair in tensors.pairs {
-      guard case .linear(let site) = pair.module.module else { continue }
-      updates.append((site, pair.rank, try configuration.scaling(of: pair.module, rank: pair.rank)))
+      guard case .linear(let target) = pair.module.module else { continue }
+      updates.append((target, pair.rank, try configuration.scaling(of: pair.module, rank: pair.rank)))
     }
     adapter = LowRankAdapter(updates, for: model.decoder.layers)
     takeWholes()
@@ -45,14 +44,14 @@ struct PEFTParts {
     let magnitude = pair.magnitude?.floats()
     if magnitude != nil { beyond.append("\(module.path)'s magnitude (DoRA)") }
     switch module {
-    case .linear(let site):
-      guard let update = adapter[site] else { return }
+    case .linear(let target):
+      guard let update = adapter[target] else { return }
       for (place, value) in zip(update.a, a) { adapter.parameters[place] = value }
       for (place, value) in zip(update.b, b) { adapter.parameters[place] = value }
       guard let magnitude else { return }
-      let weight = (adapter.parts.layers[site.layer] ?? model.decoder.layers[site.layer])[site.projection].weight
+      let weight = (adapter.parts.layers[target.layer] ?? model.decoder.layers[target.layer])[target.projection].weight
       let norms = try model.context.rowNorms(weight, adapter.factors(update))
-      if let scale = scale(magnitude, norms, module) { adapter.parts.outputScales[site] = scale }
+      if let scale = scale(magnitude, norms, module) { adapter.parts.outputScales[target] = scale }
     case .head:
       beyond.append("lm_head")
       let update = LowRankUpdate(a: a, b: b, rank: pair.rank, scaling: scaling)
@@ -149,11 +148,11 @@ struct PEFTParts {
     guard !isSame else { return }
     beyond.append("\(module.path)'s \(whole.kind)")
     switch module {
-    case .linear(let site):
+    case .linear(let target):
       if whole.kind == .bias { return setBias(of: module, values.floats()) }
-      var layer = adapter.parts.layers[site.layer] ?? model.decoder.layers[site.layer]
-      layer[site.projection] = Linear(weight: values, bias: layer[site.projection].bias)
-      adapter.parts.layers[site.layer] = layer
+      var layer = adapter.parts.layers[target.layer] ?? model.decoder.layers[target.layer]
+      layer[target.projection] = Linear(weight: values, bias: layer[target.projection].bias)
+      adapter.parts.layers[target.layer] = layer
     case .inputNorm(let index):
       adapter.parts.layers[index, default: model.decoder.layers[index]].inputNorm = values.floats()
     case .postAttentionNorm(let index):
@@ -182,7 +181,7 @@ struct PEFTParts {
     let module = whole.module.module
     if whole.kind == .bias { return modelBias(of: module).map { $0 == values.floats() } ?? false }
     switch module {
-    case .linear(let site): return values.holdsSame(as: model.decoder.layers[site.layer][site.projection].weight)
+    case .linear(let target): return values.holdsSame(as: model.decoder.layers[target.layer][target.projection].weight)
     case .inputNorm(let layer): return values.floats() == model.decoder.layers[layer].inputNorm
     case .postAttentionNorm(let layer): return values.floats() == model.decoder.layers[layer].postAttentionNorm
     case .finalNorm: return values.floats() == model.outputHead.norm
@@ -194,21 +193,21 @@ struct PEFTParts {
   // MARK: Biases
 
   private func modelBias(of module: AdaptedModule) -> [Float]? {
-    guard case .linear(let site) = module else { return nil }
-    return model.decoder.layers[site.layer][site.projection].bias
+    guard case .linear(let target) = module else { return nil }
+    return model.decoder.layers[target.layer][target.projection].bias
   }
 
   private func bias(of module: AdaptedModule) -> [Float]? {
-    guard case .linear(let site) = module else { return nil }
-    return (adapter.parts.layers[site.layer] ?? model.decoder.layers[site.layer])[site.projection].bias
+    guard case .linear(let target) = module else { return nil }
+    return (adapter.parts.layers[target.layer] ?? model.decoder.layers[target.layer])[target.projection].bias
   }
 
   private mutating func setBias(of module: AdaptedModule, _ bias: [Float]) {
     switch module {
-    case .linear(let site):
-      var layer = adapter.parts.layers[site.layer] ?? model.decoder.layers[site.layer]
-      layer[site.projection] = Linear(weight: layer[site.projection].weight, bias: bias)
-      adapter.parts.layers[site.layer] = layer
+    case .linear(let target):
+      var layer = adapter.parts.layers[target.layer] ?? model.decoder.layers[target.layer]
+      layer[target.projection] = Linear(weight: layer[target.projection].weight, bias: bias)
+      adapter.parts.layers[target.layer] = layer
     case .head: adapter.parts.head.bias = bias
     case .inputNorm, .postAttentionNorm, .finalNorm, .embedding: return
     }

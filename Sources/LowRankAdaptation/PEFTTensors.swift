@@ -1,8 +1,7 @@
-import Files
+import IO
 import Foundation
 import Kernels
 import Safetensors
-import TensorCore
 import Transformer
 import VisionLanguage
 
@@ -213,7 +212,7 @@ struct ModelShapes {
   subscript(module: AdaptedModule) -> Shape? {
     if let layer = module.layer, !layers.indices.contains(layer) { return nil }
     switch module {
-    case .linear(let site): return linear(layers[site.layer][site.projection])
+    case .linear(let target): return linear(layers[target.layer][target.projection])
     case .head: return linear(head)
     case .embedding:
       return Shape(

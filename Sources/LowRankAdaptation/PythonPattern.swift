@@ -1,4 +1,4 @@
-import Patterns
+import Tokenization
 
 /// Regular expressions of Python's `re`, which PEFT matches module names with, in PCRE2's language.
 ///

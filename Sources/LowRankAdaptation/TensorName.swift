@@ -79,7 +79,7 @@ enum TensorName {
       guard words.count == 5, let projection = Projection(rawValue: String(words[3])),
         projection.module == "\(words[2]).\(words[3])"
       else { return nil }
-      return (.linear(LowRankAdapter.Site(layer: layer, projection: projection)), rest(4))
+      return (.linear(LoRATarget(layer: layer, projection: projection)), rest(4))
     }
   }
 

@@ -55,7 +55,7 @@ public final class Communicator {
     _ body: (Communicator) throws -> R
   ) throws -> R {
     let launch = try LaunchEnvironment(environment)
-    let pieceBytes = pieceBytes ?? Pieces.standardBytes
+    let pieceBytes = pieceBytes ?? Chunks.standardBytes
     precondition(pieceBytes > 0 && pieceBytes <= Int(Int32.max))
     guard launch.usesMPI else {
       try launch.check(worldSize: 1)

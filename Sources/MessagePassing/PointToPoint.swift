@@ -62,7 +62,7 @@ extension Communicator {
   // What the above and this module's own services share.
 
   func send(_ bytes: UnsafeRawBufferPointer, to destination: Int, tag: Int, over channel: cmpi_comm) throws {
-    for piece in Pieces.messageRanges(bytes: bytes.count, limit: pieceBytes) {
+    for piece in Chunks.messageRanges(bytes: bytes.count, limit: pieceBytes) {
       let start = bytes.baseAddress?.advanced(by: piece.lowerBound)
       try check(
         cmpi_send(start, Int32(piece.count), Int32(destination), Int32(tag), channel), "MPI_Send", rank: rank)

@@ -18,7 +18,7 @@ public final class SendRequest {
     byteCount = bytes.count
     memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 16)
     memory.copyMemory(from: bytes)
-    for piece in Pieces.messageRanges(bytes: bytes.count, limit: pieceBytes) {
+    for piece in Chunks.messageRanges(bytes: bytes.count, limit: pieceBytes) {
       var request = cmpi_no_request()
       let start = memory.baseAddress?.advanced(by: piece.lowerBound)
       try check(

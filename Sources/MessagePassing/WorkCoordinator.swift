@@ -9,9 +9,9 @@ final class WorkCoordinator {
   private var holders: [Int: Int] = [:]
   private var completed = 0
   /// Workers that asked in advance when too few units were left, and wait for an answer.
-  private var parked: Set<Int> = []
+  private var idle: Set<Int> = []
   /// Workers that were told there is no more.
-  private var dismissed: Set<Int> = []
+  private var finished: Set<Int> = []
   private var sends: [SendRequest] = []
   private var failure: (any Error)?
   private var isServing = false
@@ -41,7 +41,7 @@ final class WorkCoordinator {
     }
     guard communicator.worldSize > 1 else { return try guarding {} }
     var backoff = Backoff()
-    while completed < order.count || dismissed.count < communicator.worldSize - 1 {
+    while completed < order.count || finished.count < communicator.worldSize - 1 {
       if try serve() { backoff.reset() } else { backoff.pause() }
     }
     for worker in 1..<communicator.worldSize { try send([], to: worker, tag: ServiceTag.workDone) }
@@ -84,14 +84,14 @@ final class WorkCoordinator {
     case .ahead:
       // Near the end a unit given in advance would wait behind another while somebody is idle.
       if position < order.count, order.count - position < communicator.worldSize {
-        parked.insert(worker)
+        idle.insert(worker)
       } else {
         try assign(to: worker)
       }
     case .now: try assign(to: worker)
     case .idleSinceAsked:
-      // Not parked: the answer was on its way already.
-      if parked.remove(worker) != nil { try assign(to: worker) }
+      // Not idle: the answer was on its way already.
+      if idle.remove(worker) != nil { try assign(to: worker) }
     }
   }
 
@@ -104,7 +104,7 @@ final class WorkCoordinator {
   }
 
   private func dismiss(_ worker: Int) throws {
-    dismissed.insert(worker)
+    finished.insert(worker)
     try send([-1], to: worker, tag: ServiceTag.workAssignment)
   }
 
@@ -114,8 +114,8 @@ final class WorkCoordinator {
     position += 1
     holders[unit] = rank
     if position == order.count {
-      let waiting = parked.sorted()
-      parked = []
+      let waiting = idle.sorted()
+      idle = []
       for worker in waiting { try dismiss(worker) }
     }
     return unit

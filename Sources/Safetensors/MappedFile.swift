@@ -1,4 +1,4 @@
-import Files
+import IO
 import Foundation
 
 /// A regular file, mapped read-only and shared: the ranks of one node read the same pages.

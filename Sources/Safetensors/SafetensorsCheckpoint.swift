@@ -1,4 +1,4 @@
-import Files
+import IO
 import Foundation
 
 /// The weights of a model folder as published: `model.safetensors`, or `model.safetensors.index.json` and the shards

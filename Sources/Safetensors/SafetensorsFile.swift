@@ -1,4 +1,4 @@
-import Files
+import IO
 import Foundation
 
 /// One safetensors file, mapped, its header read strictly: what the reference implementation in Rust refuses is

@@ -1,4 +1,4 @@
-import Files
+import IO
 import Foundation
 
 /// A value of a JSON file that knows where it stands, so that what is wrong with it can be said with file and key.

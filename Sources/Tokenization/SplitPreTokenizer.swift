@@ -1,5 +1,3 @@
-import Patterns
-
 /// What becomes of the stretches that a pattern matches.
 enum SplitBehavior: String, CaseIterable {
   case isolated = "Isolated"

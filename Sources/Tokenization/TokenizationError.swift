@@ -1,4 +1,4 @@
-import Files
+import IO
 
 /// What is wrong with a tokenizer file, or with a text for its tokenizer.
 public struct TokenizationError: ContentFault, CustomStringConvertible, Equatable {

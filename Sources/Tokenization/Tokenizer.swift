@@ -14,7 +14,7 @@ public struct Tokenizer: Sendable {
   private let model: BytePairModel
   private let addedTokens: AddedTokens
   private let postProcessor: PostProcessor
-  private let decoder: Decoder
+  private let decoder: TokenDecoder
 
   /// What transformers would put round a text, and `encode` doesn't: the family says what stands there.
   public let surroundingTokens: [String]

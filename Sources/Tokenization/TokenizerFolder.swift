@@ -1,4 +1,4 @@
-import Files
+import IO
 import Foundation
 
 /// A model folder's tokenizer files, put together as transformers 5.23's AutoTokenizer does.
@@ -11,7 +11,7 @@ struct TokenizerFolder {
   let model: BytePairModel
   let addedTokens: AddedTokenList
   let postProcessor: PostProcessor
-  let decoder: Decoder
+  let decoder: TokenDecoder
   /// The special tokens that transformers puts round a text.
   let surrounding: [String]
   let remarks: [String]
@@ -32,7 +32,7 @@ struct TokenizerFolder {
       addedTokens: legacy ? Self.read("added_tokens.json", in: folder) : nil, tokenizer: tokenizer,
       defaults: kind == .qwen2 ? Qwen2Stages.specialTokens : [:])
     file = folder.appendingPathComponent(tokenizer == nil ? "vocab.json" : "tokenizer.json").path
-    decoder = kind == .qwen2 ? .byteLevel : try Decoder(try tokenizer?.optional("decoder"))
+    decoder = kind == .qwen2 ? .byteLevel : try TokenDecoder(try tokenizer?.optional("decoder"))
     postProcessor = try PostProcessor(try tokenizer?.optional("post_processor"))
     if kind == .qwen2 {
       let stages = try Qwen2Stages(addPrefixSpace: config.bool("add_prefix_space", default: false), config)
@@ -69,7 +69,7 @@ struct TokenizerFolder {
     try list.addAll(of: root, model)
     addedTokens = list
     postProcessor = try PostProcessor(try root.optional("post_processor"))
-    decoder = try Decoder(try root.optional("decoder"))
+    decoder = try TokenDecoder(try root.optional("decoder"))
     surrounding = postProcessor.surrounding
     remarks = []
   }

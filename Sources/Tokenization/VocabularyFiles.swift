@@ -1,4 +1,4 @@
-import Files
+import IO
 import Foundation
 
 /// vocab.json and merges.txt, which tokenizers of old are kept in.

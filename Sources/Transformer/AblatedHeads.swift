@@ -1,4 +1,4 @@
-/// Attention heads whose output is taken out of a model: after the softmax has mixed the values, their part of what the
+/// Attention heads whose output is taken out of a model: after the softmax has attentionOutput the values, their part of what the
 /// output projection sees is zero. What else depends on a head then does without it, in every pass.
 public struct AblatedHeads: Sendable, Equatable {
   /// The model as it is.

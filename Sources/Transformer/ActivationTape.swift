@@ -1,8 +1,7 @@
 import Kernels
-import TensorCore
 
 /// What a training pass leaves for its way back: the activations of each layer that a gradient needs. Filled by
-/// `Decoder.forward`, used up by `Decoder.backward`.
+/// `DecoderStack.forward`, used up by `DecoderStack.backward`.
 public final class ActivationTape {
   /// Elements of an adapter's inputs that this pass leaves out (LoRA's dropout).
   public struct Dropout: Sendable {
@@ -21,11 +20,11 @@ public final class ActivationTape {
     /// The residual stream before the layer. - Shape: [T, C]
     var input = AlignedBuffer<Float>()
     /// The residual stream after the attention, of the rows whose output matters. - Shape: [N, C]
-    var middle = AlignedBuffer<Float>()
+    var postAttention = AlignedBuffer<Float>()
     /// After the rotary embedding. - Shape: [N, H · D]
     var queries = AlignedBuffer<Float>()
     /// The attention's output before its projection. - Shape: [N, H · D]
-    var mixed = AlignedBuffer<Float>()
+    var attentionOutput = AlignedBuffer<Float>()
     /// Before the activation. - Shape: [N, F]
     var gate = AlignedBuffer<Float>()
     var up = AlignedBuffer<Float>()

@@ -1,5 +1,4 @@
 import Kernels
-import TensorCore
 
 /// What an adapter changes beside the low-rank updates of the decoder's linear layers; empty for a plain one. Passes that only
 /// compute apply it; training takes none.
@@ -7,7 +6,7 @@ public struct AdapterParts {
   /// Decoder layers with a weight, a bias or a norm of the adapter's own, by index.
   public var layers: [Int: DecoderLayer] = [:]
   /// DoRA's m / ‖W + scaling · B A‖ of each output: y = scale · (W x + scaling · B A x) + b.
-  public var outputScales: [LowRankAdapter.Site: [Float]] = [:]
+  public var outputScales: [LoRATarget: [Float]] = [:]
   public var embedding = TokenEmbedding.Update()
   public var head = OutputHead.Update()
 

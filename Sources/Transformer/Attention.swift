@@ -1,5 +1,4 @@
 import Kernels
-import TensorCore
 
 /// The one attention: projections, rotary embedding, grouped queries.
 ///

@@ -1,4 +1,4 @@
-import TensorCore
+import Kernels
 
 /// The keys and values that each decoder layer has computed.
 ///

@@ -1,4 +1,4 @@
-import TensorCore
+import Kernels
 
 /// Low-rank updates of some of the decoder's linear layers: y = W x + b + scaling · B (A x) (Hu et al. 2021, arXiv
 /// 2106.09685).
@@ -10,66 +10,38 @@ import TensorCore
 ///
 /// - Shape: A [rank, in], B [out, rank].
 public final class LowRankAdapter {
-  /// A linear layer of the decoder.
-  public struct Site: Hashable, Sendable, Comparable {
-    public let layer: Int
-    public let projection: Projection
-
-    public init(layer: Int, projection: Projection) {
-      self.layer = layer
-      self.projection = projection
-    }
-
-    public static func < (left: Site, right: Site) -> Bool {
-      (left.layer, left.projection) < (right.layer, right.projection)
-    }
-  }
-
-  /// One linear layer's update, and where its numbers lie in the flat buffer.
-  public struct Update: Sendable {
-    public let site: Site
-    public let rank: Int
-    public let inputs: Int
-    public let outputs: Int
-    /// alpha / rank, or what the adapter's configuration makes of them.
-    public let scaling: Float
-    /// A, row after row.
-    public let a: Range<Int>
-    /// B, row after row.
-    public let b: Range<Int>
-  }
-
-  /// Ascending by site.
-  public let updates: [Update]
+  /// Ascending by target.
+  public let updates: [LoRADelta]
   /// How many numbers there are in all.
   public let count: Int
   /// Empty for a plain adapter.
   public var parts = AdapterParts()
   private let storage: AlignedBuffer<Float>
-  private let index: [Site: Int]
+  private let index: [LoRATarget: Int]
 
   /// An adapter of zeros, which changes nothing.
   ///
-  /// - Parameter shapes: of each update; no site twice, ranks of at least 1.
-  public init(_ shapes: [(site: Site, rank: Int, scaling: Float)], for layers: [DecoderLayer]) {
-    var updates: [Update] = []
+  /// - Parameter shapes: of each update; no target twice, ranks of at least 1.
+  public init(_ shapes: [(target: LoRATarget, rank: Int, scaling: Float)], for layers: [DecoderLayer]) {
+    var updates: [LoRADelta] = []
     var at = 0
-    for shape in shapes.sorted(by: { $0.site < $1.site }) {
-      let linear = layers[shape.site.layer][shape.site.projection]
+    for shape in shapes.sorted(by: { $0.target < $1.target }) {
+      let linear = layers[shape.target.layer][shape.target.projection]
       precondition(shape.rank >= 1)
       let a = at..<at + shape.rank * linear.inputs
       let b = a.upperBound..<a.upperBound + linear.outputs * shape.rank
       at = b.upperBound
       updates.append(
-        Update(
-          site: shape.site, rank: shape.rank, inputs: linear.inputs, outputs: linear.outputs, scaling: shape.scaling,
+        LoRADelta(
+          target: shape.target, rank: shape.rank, inputs: linear.inputs, outputs: linear.outputs,
+          scaling: shape.scaling,
           a: a, b: b))
     }
     self.updates = updates
     count = at
     storage = AlignedBuffer(count: at)
     storage.base.initialize(repeating: 0, count: at)
-    index = Dictionary(uniqueKeysWithValues: updates.enumerated().map { ($1.site, $0) })
+    index = Dictionary(uniqueKeysWithValues: updates.enumerated().map { ($1.target, $0) })
   }
 
   /// The flat buffer; valid as long as the adapter.
@@ -81,8 +53,37 @@ public final class LowRankAdapter {
   var base: UnsafeMutablePointer<Float> { storage.base }
 
   /// The update of a linear layer; nil where it has none.
-  public subscript(site: Site) -> Update? { index[site].map { updates[$0] } }
+  public subscript(target: LoRATarget) -> LoRADelta? { index[target].map { updates[$0] } }
 
   /// The lowest layer that has an update; nil where there is none at all.
-  public var lowestLayer: Int? { updates.first?.site.layer }
+  public var lowestLayer: Int? { updates.first?.target.layer }
+}
+
+/// A linear layer of the decoder.
+public struct LoRATarget: Hashable, Sendable, Comparable {
+  public let layer: Int
+  public let projection: Projection
+
+  public init(layer: Int, projection: Projection) {
+    self.layer = layer
+    self.projection = projection
+  }
+
+  public static func < (left: LoRATarget, right: LoRATarget) -> Bool {
+    (left.layer, left.projection) < (right.layer, right.projection)
+  }
+}
+
+/// One linear layer's update, and where its numbers lie in the flat buffer.
+public struct LoRADelta: Sendable {
+  public let target: LoRATarget
+  public let rank: Int
+  public let inputs: Int
+  public let outputs: Int
+  /// alpha / rank, or what the adapter's configuration makes of them.
+  public let scaling: Float
+  /// A, row after row.
+  public let a: Range<Int>
+  /// B, row after row.
+  public let b: Range<Int>
 }

@@ -1,5 +1,4 @@
 import Kernels
-import TensorCore
 
 /// The end of the language model: the final norm, and the scores of every token of the vocabulary.
 public final class OutputHead {
@@ -72,10 +71,10 @@ public final class OutputHead {
       losses += context.crossEntropy(logits, vocabulary: outputs, targets: targets[first..<first + rows])
       guard let gradient else { continue }
       let dNormed = normed.base
-      try context.applyBack(weight, to: logits, rows: rows, into: dNormed)
+      try context.applyBackward(weight, to: logits, rows: rows, into: dNormed)
       let result = self.gradient.reserving(rows * size)
       result.update(repeating: 0, count: rows * size)
-      context.rmsNormBack(dNormed, x: stream, weight: norm, eps: eps, into: result, rows: rows)
+      context.rmsNormBackward(dNormed, x: stream, weight: norm, eps: eps, into: result, rows: rows)
       (gradient + first * size).update(from: result, count: rows * size)
     }
     return losses

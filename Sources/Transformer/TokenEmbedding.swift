@@ -1,5 +1,4 @@
 import Kernels
-import TensorCore
 
 /// The beginning of the language model: a vector for every token of the vocabulary.
 public final class TokenEmbedding {

@@ -1,4 +1,4 @@
-import TensorCore
+import Kernels
 
 /// The scratch of a pass, forward or back, reused by every layer.
 final class Workspace {
@@ -6,7 +6,7 @@ final class Workspace {
   var queries = AlignedBuffer<Float>()
   var keys = AlignedBuffer<Float>()
   var values = AlignedBuffer<Float>()
-  var mixed = AlignedBuffer<Float>()
+  var attentionOutput = AlignedBuffer<Float>()
   var attention = AlignedBuffer<Float>()
   var gate = AlignedBuffer<Float>()
   var up = AlignedBuffer<Float>()

@@ -1,7 +1,6 @@
 import HeadImpact
 import ImageInput
 import Kernels
-import TensorCore
 import Transformer
 
 /// Reads AS, the attention scores that Head Impact is made of: for every layer and head the attention from a

@@ -1,5 +1,5 @@
 import ChatTemplate
-import Files
+import IO
 
 /// What a model folder's chat template makes of a question about one image, and of its answer.
 ///

@@ -1,4 +1,4 @@
-import Files
+import IO
 import Foundation
 
 /// A value of a configuration file that can't be used: which file, which key, what is wrong, what would be right.

@@ -1,5 +1,5 @@
 import ImageInput
-import TensorCore
+import Kernels
 import Transformer
 
 /// The losses of an image's descriptions, as training defines them (training.md), of the model as it is and without some
@@ -71,7 +71,7 @@ public final class DescriptionLossReader {
     let decoder = model.decoder
     let layout = SequenceLayout(
       newPrefix: prefix, segments: sequences.map { $0.predictingRows.upperBound - prefix },
-      outputTails: sequences.map(\.predictingRows.count))
+      outputRowsAtEnd: sequences.map(\.predictingRows.count))
     let count = layout.rows * decoder.hiddenSize
     hidden.reserve(count)
     ablated.reserve(count)

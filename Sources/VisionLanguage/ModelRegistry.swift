@@ -1,8 +1,7 @@
-import Files
+import IO
 import Foundation
 import Kernels
 import Safetensors
-import TensorCore
 
 /// The families that can be loaded, by `model_type`.
 public enum ModelRegistry {

@@ -2,7 +2,6 @@ import HeadImpact
 import ImageInput
 import Kernels
 import Safetensors
-import TensorCore
 import Transformer
 
 /// What a family makes of an image, known from its size alone.
@@ -51,7 +50,7 @@ public protocol VisionLanguageModel: AnyObject {
   /// The published files that the model was read from.
   var checkpoint: SafetensorsCheckpoint { get }
   var tokenEmbedding: TokenEmbedding { get }
-  var decoder: Decoder { get }
+  var decoder: DecoderStack { get }
   var outputHead: OutputHead { get }
   /// H, heads of each decoder layer.
   var numAttentionHeads: Int { get }

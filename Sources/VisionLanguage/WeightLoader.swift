@@ -1,7 +1,6 @@
 import Foundation
 import Kernels
 import Safetensors
-import TensorCore
 
 /// Everything that is wrong with a checkpoint's tensors, in one error.
 public struct WeightError: Error, CustomStringConvertible {

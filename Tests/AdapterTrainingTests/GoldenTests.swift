@@ -64,7 +64,7 @@ struct AgreementTests {
     for update in adapter.updates {
       for (part, range) in [("A", update.a), ("B", update.b)] {
         let name =
-          "gradient.base_model.model.model.language_model.layers.\(update.site.layer).\(update.site.projection.module)"
+          "gradient.base_model.model.model.language_model.layers.\(update.target.layer).\(update.target.projection.module)"
           + ".lora_\(part).weight"
         let closeness = Closeness(Array(values[range]), try goldens.floats(name))
         #expect(closeness.relativeL2 < 2e-4, "\(name): \(closeness)")

@@ -124,7 +124,7 @@ struct StatementTests {
   }
 
   private func text(_ intervals: (Double, Double)...) -> String {
-    Statement.text(tasks: [task(intervals)], ablation: nil, layers: 3)
+    Conclusion.text(tasks: [task(intervals)], ablation: nil, layers: 3)
   }
 
   @Test("yes only where top does better than pre-trained and than every rival")
@@ -145,6 +145,6 @@ struct StatementTests {
   func withoutTop() {
     let outcome = TaskOutcome(
       task: "captions", mainMetric: "CIDEr", metrics: [], images: 1, arms: [], comparisons: [], warnings: [])
-    #expect(Statement.text(tasks: [outcome], ablation: nil, layers: 1).contains("No arm adapts the layers"))
+    #expect(Conclusion.text(tasks: [outcome], ablation: nil, layers: 1).contains("No arm adapts the layers"))
   }
 }

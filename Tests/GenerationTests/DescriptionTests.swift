@@ -2,7 +2,6 @@ import Demonstration
 import Foundation
 import ImageInput
 import Kernels
-import TensorCore
 import TestSupport
 import Testing
 import VisionLanguage

@@ -1,7 +1,6 @@
 import Foundation
 import ImageInput
 import Kernels
-import TensorCore
 import TestSupport
 import Testing
 import Transformer

@@ -22,7 +22,7 @@ struct BootstrapTests {
 
   @Test("samples of one image are summed in the order of their ids, however they come")
   func orderWithinImage() throws {
-    func confidence(_ order: (([SampleImpact]) -> [SampleImpact])) throws -> Confidence {
+    func confidence(_ order: (([SampleImpact]) -> [SampleImpact])) throws -> BootstrapIntervals {
       var bootstrap = try Bootstrap(images: 5, layers: 2, heads: 3, resamples: 20, seed: 3)
       for image in 0..<5 {
         try bootstrap.add(samplesOfOneImage: order((0..<4).map { try randomSample(image * 4 + $0, image: image) }))

@@ -1,8 +1,6 @@
 import Foundation
-import TensorCore
+import Kernels
 import Testing
-
-@testable import Kernels
 
 @Suite struct AttentionTests {
   struct Case: Sendable, CustomTestStringConvertible {

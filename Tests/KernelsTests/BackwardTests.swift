@@ -1,9 +1,7 @@
 import CVectorMath
 import Foundation
-import TensorCore
+import Kernels
 import Testing
-
-@testable import Kernels
 
 /// Every way back against finite differences of the same arithmetic in float64.
 @Suite("Backward kernels")
@@ -18,7 +16,7 @@ struct BackwardTests {
     let (x, weight, dy) = (numbers.floats(2 * n), numbers.floats(n), numbers.floats(2 * n))
     let before = numbers.floats(2 * n)
     var dx = before
-    context.rmsNormBack(dy, x: x, weight: weight, eps: 1e-3, into: &dx, rows: 2)
+    context.rmsNormBackward(dy, x: x, weight: weight, eps: 1e-3, into: &dx, rows: 2)
     let expected = finiteDifferences(
       of: { x in
         (0..<2).reduce(0) { sum, row in
@@ -36,7 +34,7 @@ struct BackwardTests {
     var numbers = Numbers(seed: 2)
     let (gate, up, dy) = (numbers.floats(n).map { 4 * $0 }, numbers.floats(n), numbers.floats(n))
     var (dGate, dUp) = (gate, up)
-    context.siluMultiplyBack(dy, gate: &dGate, up: &dUp, rows: 1, columns: n)
+    context.siluMultiplyBackward(dy, gate: &dGate, up: &dUp, rows: 1, columns: n)
     func value(_ both: [Double]) -> Double {
       (0..<n).reduce(0) { $0 + Double(dy[$1]) * both[$1] / (1 + exp(-both[$1])) * both[n + $1] }
     }
@@ -51,7 +49,7 @@ struct BackwardTests {
     let rotary = RotaryAngles(cosines: angles.map { cos($0) }, sines: angles.map { sin($0) }, half: 3)
     let (x, dy) = (numbers.floats(24), numbers.floats(24))
     var dx = dy
-    context.rotateBack(&dx, by: rotary, rows: 2, heads: 2)
+    context.rotateBackward(&dx, by: rotary, rows: 2, heads: 2)
     let expected = finiteDifferences(
       of: { x in
         (0..<12).reduce(0) { sum, pair in
@@ -79,7 +77,7 @@ struct BackwardTests {
         }
       }
       var dx = before
-      try context.applyBack(
+      try context.applyBackward(
         Linear(weight: owned.weight), to: dy, rows: rows, into: &dx,
         accumulate: true)
       #expect(largestDifference(dx, expected) < 2e-4, "\(rows) x \(outputs) x \(inputs)")
@@ -103,7 +101,7 @@ struct BackwardTests {
         }
       }
       var dx = [Float](repeating: .nan, count: rows * inputs)
-      try narrow.applyBack(
+      try narrow.applyBackward(
         Linear(weight: owned.weight), to: dy, rows: rows, into: &dx)
       #expect(largestDifference(dx, expected) < 2e-4)
     }
@@ -137,7 +135,7 @@ struct BackwardTests {
       try b.withUnsafeBufferPointer { b in
         guard let a = a.baseAddress, let b = b.baseAddress else { return }
         let factors = LowRankFactors(a: a, b: b, rank: rank, inputs: inputs, outputs: outputs, scaling: 1.5)
-        try context.lowRankBack(factors, x: x, dy: dy, dA: &dA, dB: &dB, dx: &dx, rows: rows, scratch: &scratch)
+        try context.lowRankBackward(factors, x: x, dy: dy, dA: &dA, dB: &dB, dx: &dx, rows: rows, scratch: &scratch)
         try context.applyLowRank(factors, to: x, into: &y, rows: rows, scratch: &scratch)
       }
     }
@@ -183,7 +181,7 @@ struct BackwardTests {
     var dQueries = [Float](repeating: .nan, count: 60)
     var (dKeys, dValues) = ([Float](repeating: .nan, count: 48), [Float](repeating: .nan, count: 48))
     var scratch = AlignedBuffer<Float>()
-    try context.attendBack(
+    try context.attendBackward(
       dy, queries: queries, keys: keys, values: values, dQueries: &dQueries, dKeys: &dKeys, dValues: &dValues,
       keyRows: 8, spans: spans, shape: shape, scratch: &scratch)
     let expected = finiteDifferences(of: value, at: (queries + keys + values).doubles)
@@ -202,7 +200,7 @@ struct BackwardTests {
       var dQueries = [Float](repeating: .nan, count: 500 * 16)
       var (dKeys, dValues) = ([Float](repeating: .nan, count: 500 * 8), [Float](repeating: .nan, count: 500 * 8))
       var scratch = AlignedBuffer<Float>()
-      try context.attendBack(
+      try context.attendBackward(
         dy, queries: queries, keys: keys, values: values, dQueries: &dQueries, dKeys: &dKeys, dValues: &dValues,
         keyRows: 500, spans: [span], shape: shape, scratch: &scratch)
       return dQueries + dKeys + dValues

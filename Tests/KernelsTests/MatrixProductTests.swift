@@ -1,7 +1,5 @@
 import Testing
-import TensorCore
-
-@testable import Kernels
+import Kernels
 
 /// Every product: 3 row counts, odd sizes, and depths and widths on both sides of a panel.
 @Suite struct MatrixProductTests {
@@ -65,7 +63,7 @@ import TensorCore
           var y = [Float](repeating: .nan, count: rows * columns)
           var dx = [Float](repeating: .nan, count: rows * depth)
           try context.apply(layer, to: x, rows: rows, into: &y)
-          try context.applyBack(layer, to: dy, rows: rows, into: &dx)
+          try context.applyBackward(layer, to: dy, rows: rows, into: &dx)
           return [y, dx, owned.weight.floats()]
         }
         let aligned = try products(shift: 0)

@@ -1,4 +1,4 @@
-import TensorCore
+import Kernels
 
 /// The same arithmetic, plainly and in float64: what the kernels are held against.
 enum Plain {

@@ -1,10 +1,8 @@
 import CVectorMath
 import Foundation
 import Synchronization
-import TensorCore
+import Kernels
 import Testing
-
-@testable import Kernels
 
 @Suite struct RowKernelTests {
   static let lengths = [1, 2, 15, 16, 17, 391, 1536]

@@ -1,6 +1,6 @@
 import COCO
 import Demonstration
-import Files
+import IO
 import Foundation
 import ImageInput
 import TestSupport

@@ -18,15 +18,15 @@ struct ConfigurationTests {
       #expect(a.allSatisfy { abs(Double($0)) <= bound * 1.000001 })
       let mean = a.reduce(0.0) { $0 + Double($1) } / Double(a.count)
       let variance = a.reduce(0.0) { $0 + Double($1) * Double($1) } / Double(a.count)
-      #expect(abs(mean) < 0.15 * bound && abs(variance * 3 / bound / bound - 1) < 0.2, "\(update.site)")
+      #expect(abs(mean) < 0.15 * bound && abs(variance * 3 / bound / bound - 1) < 0.2, "\(update.target)")
       #expect(adapter.parameters[update.b].allSatisfy { $0 == 0 } && update.scaling == 2)
     }
     #expect(Set(adapter.updates.map { adapter.parameters[$0.a.lowerBound] }).count == adapter.updates.count)
 
     let one = try LoRAConfiguration(targets: [.output], layers: [2], loraRank: 3, loraAlpha: 1, seed: 5)
       .makeAdapter(for: model)
-    let site = LowRankAdapter.Site(layer: 2, projection: .output)
-    let within = try #require(adapter[site]).a
+    let target = LoRATarget(layer: 2, projection: .output)
+    let within = try #require(adapter[target]).a
     #expect(
       Array(one.parameters[one.updates[0].a]) == Array(adapter.parameters[within].prefix(3 * one.updates[0].inputs)))
     var other = all

@@ -1,7 +1,6 @@
 import Foundation
 import Kernels
 import Safetensors
-import TensorCore
 import TestSupport
 import Transformer
 import VisionLanguage
@@ -72,7 +71,7 @@ extension LowRankAdapter {
   var values: [Float] { Array(parameters) }
 
   /// scaling · B A.
-  func delta(_ update: Update) -> [Float] {
+  func delta(_ update: LoRADelta) -> [Float] {
     let (a, b) = (Array(parameters[update.a]), Array(parameters[update.b]))
     return (0..<update.outputs).flatMap { out in
       (0..<update.inputs).map { input in

@@ -29,12 +29,12 @@ struct HeadMaskTests {
     ]
     for update in adapter.updates {
       let delta = adapter.delta(update)
-      let touched = rows[update.site.layer]?[update.site.projection]
-      let columns = update.site.layer == 1 ? 48..<64 : 0..<32
+      let touched = rows[update.target.layer]?[update.target.projection]
+      let columns = update.target.layer == 1 ? 48..<64 : 0..<32
       for out in 0..<update.outputs {
         for input in 0..<update.inputs {
           let isFree = touched?.contains(out) ?? columns.contains(input)
-          #expect((delta[out * update.inputs + input] != 0) == isFree, "\(update.site) [\(out), \(input)]")
+          #expect((delta[out * update.inputs + input] != 0) == isFree, "\(update.target) [\(out), \(input)]")
         }
       }
     }

@@ -2,7 +2,6 @@ import Foundation
 import ImageInput
 import Kernels
 import Safetensors
-import TensorCore
 import TestSupport
 import Testing
 import Transformer

@@ -1,5 +1,5 @@
 import Foundation
-import Patterns
+import Tokenization
 import TestSupport
 import Testing
 

@@ -12,10 +12,10 @@ struct ReadingTests {
   func golden(_ name: String) throws {
     let goldens = try Goldens(name, name: "deltas.safetensors")
     let adapter = try PEFTAdapter.load(folder: goldens.folder, for: tiny())
-    #expect(Set(adapter.updates.map(\.site.module)) == Set(goldens.names))
+    #expect(Set(adapter.updates.map(\.target.module)) == Set(goldens.names))
     for update in adapter.updates {
-      let closeness = Closeness(adapter.delta(update), try goldens.floats(update.site.module))
-      #expect(closeness.relativeL2 < 1e-6, "\(update.site.module): \(closeness)")
+      let closeness = Closeness(adapter.delta(update), try goldens.floats(update.target.module))
+      #expect(closeness.relativeL2 < 1e-6, "\(update.target.module): \(closeness)")
     }
   }
 

@@ -1,4 +1,4 @@
-import Files
+import IO
 import Foundation
 import Safetensors
 import TestSupport
@@ -52,7 +52,7 @@ struct WritingTests {
       let (adapter, configuration) = try PEFTAdapter.loadForTraining(
         folder: Goldens.root().appendingPathComponent(name), for: model)
       for (label, shapes) in [("whole", adapter.updates), ("part", Array(adapter.updates.dropFirst()))] {
-        let some = LowRankAdapter(shapes.map { ($0.site, $0.rank, $0.scaling) }, for: model.decoder.layers)
+        let some = LowRankAdapter(shapes.map { ($0.target, $0.rank, $0.scaling) }, for: model.decoder.layers)
         some.fill()
         let folder = scratch.file(label)
         try PEFTAdapter.write(some, configuration: configuration, for: model, modelName: "tiny", to: folder)

@@ -1,4 +1,4 @@
-import Markup
+import Figures
 import Testing
 
 @testable import Reporting

@@ -2,7 +2,6 @@ import Foundation
 import FoundationXML
 import HDF5Store
 import HeadImpact
-import HeadImpactStore
 import TestSupport
 import Testing
 
@@ -183,7 +182,7 @@ struct HeadImpactReportTests {
 
 @Suite("The report's folder")
 struct ReportFolderTests {
-  private let page = Page(title: "T", kind: "K", summary: [], sections: [], colophon: "")
+  private let page = Page(title: "T", kind: "K", summary: [], sections: [], footer: "")
 
   @Test("appears whole, and a report that is there, or an empty folder, is replaced")
   func replaces() throws {

@@ -1,6 +1,6 @@
 import Foundation
 import HeadImpact
-import HeadImpactStore
+import HDF5Store
 import ImageInput
 import Safetensors
 import TestSupport

@@ -7,7 +7,7 @@ import Testing
 @Suite("Heads taken out")
 struct AblationTests {
   private static let heads: [(layer: Int, head: Int)] = [(0, 1), (1, 0), (1, 3), (2, 2)]
-  private let decoder: Decoder
+  private let decoder: DecoderStack
   private let rows: [Float]
 
   init() throws {
@@ -17,7 +17,7 @@ struct AblationTests {
   }
 
   /// A decoder whose output projections don't see what these heads have mixed.
-  private func blind(to heads: [(layer: Int, head: Int)]) -> Decoder {
+  private func blind(to heads: [(layer: Int, head: Int)]) -> DecoderStack {
     let depth = RandomModel.heads.headDim
     let layers = decoder.layers.enumerated().map { index, layer in
       let columns = heads.filter { $0.layer == index }.flatMap { $0.head * depth..<($0.head + 1) * depth }
@@ -29,7 +29,7 @@ struct AblationTests {
           output: attention.output.blind(to: Set(columns)), shape: attention.shape),
         postAttentionNorm: layer.postAttentionNorm, gate: layer.gate, up: layer.up, down: layer.down)
     }
-    return Decoder(
+    return DecoderStack(
       layers: layers, hiddenSize: decoder.hiddenSize, normEps: decoder.normEps, context: decoder.context)
   }
 
@@ -37,10 +37,10 @@ struct AblationTests {
     "a pass is the same as with output projections that don't see them, whatever the layout",
     arguments: [
       SequenceLayout(newPrefix: 11), SequenceLayout(newPrefix: 0, segments: [11]),
-      SequenceLayout(newPrefix: 4, segments: [7]), SequenceLayout(newPrefix: 4, segments: [7], outputTails: [3]),
+      SequenceLayout(newPrefix: 4, segments: [7]), SequenceLayout(newPrefix: 4, segments: [7], outputRowsAtEnd: [3]),
     ])
   func passes(_ layout: SequenceLayout) throws {
-    func hidden(_ decoder: Decoder) throws -> [Float] {
+    func hidden(_ decoder: DecoderStack) throws -> [Float] {
       let pass = try decoder.pass(rows, layout, positions: Array(0..<11), cache: decoder.freshCache(rows: 11))
       return Array(pass.hidden.prefix((layout.outputs?.count ?? 11) * RandomModel.hiddenSize))
     }

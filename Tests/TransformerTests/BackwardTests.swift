@@ -1,6 +1,5 @@
 import Foundation
 import Kernels
-import TensorCore
 import TestSupport
 import Testing
 
@@ -14,7 +13,7 @@ struct DecoderBackwardTests {
 
   /// A decoder whose projections are all adapted in some layers, and a loss: the dot product of its outputs and fixed numbers.
   final class Problem {
-    let decoder: Decoder
+    let decoder: DecoderStack
     let adapter: LowRankAdapter
     let layout: SequenceLayout
     let angles: RotaryAngles
@@ -27,15 +26,15 @@ struct DecoderBackwardTests {
     init(layers: ClosedRange<Int>, of count: Int, segments: [Int], tails: [Int]?, threads: Int = 2) throws {
       var random = RandomModel()
       decoder = try random.decoder(layers: count, threads: threads)
-      let sites = layers.flatMap { layer in
+      let targets = layers.flatMap { layer in
         Projection.allCases.map {
-          (site: LowRankAdapter.Site(layer: layer, projection: $0), rank: 3, scaling: Float(0.5))
+          (target: LoRATarget(layer: layer, projection: $0), rank: 3, scaling: Float(0.5))
         }
       }
-      adapter = LowRankAdapter(sites, for: decoder.layers)
+      adapter = LowRankAdapter(targets, for: decoder.layers)
       for (index, value) in random.numbers(adapter.count, scale: 0.4).enumerated() { adapter.parameters[index] = value }
       decoder.adapter = adapter
-      layout = SequenceLayout(newPrefix: 0, segments: segments, outputTails: tails)
+      layout = SequenceLayout(newPrefix: 0, segments: segments, outputRowsAtEnd: tails)
       angles = RandomModel.angles(segments.flatMap { Array(0..<$0) })
       input = random.numbers(layout.rows * DecoderBackwardTests.size)
       weights = random.numbers((layout.outputs?.count ?? layout.rows) * DecoderBackwardTests.size)
@@ -97,7 +96,7 @@ struct DecoderBackwardTests {
     problem.decoder.ablatedHeads = AblatedHeads([(0, 1), (1, 0), (1, 1), (2, 3)])
     try check(problem)
     let gradients = try problem.gradients()
-    for update in problem.adapter.updates where update.site == .init(layer: 2, projection: .query) {
+    for update in problem.adapter.updates where update.target == .init(layer: 2, projection: .query) {
       let depth = RandomModel.heads.headDim
       for row in 0..<update.outputs {
         let its = gradients[update.b.lowerBound + row * update.rank..<update.b.lowerBound + (row + 1) * update.rank]
@@ -158,7 +157,7 @@ struct DecoderBackwardTests {
         let expected = zip(gradients[range], direction).reduce(0) { $0 + Double($1.0) * Double($1.1) }
         #expect(
           abs(measured - expected) < 0.01 * max(abs(expected), 0.2),
-          "\(update.site.layer) \(update.site.projection) \(name): \(expected), differences say \(measured)")
+          "\(update.target.layer) \(update.target.projection) \(name): \(expected), differences say \(measured)")
       }
     }
   }
@@ -175,12 +174,13 @@ struct DecodingTests {
     let prefix = random.numbers(5 * size)
     let beams = (0..<2).map { _ in random.numbers(3 * size) }
     let cache = decoder.freshCache(rows: 5 + 2 * 3)
-    _ = try decoder.pass(prefix, SequenceLayout(newPrefix: 5, outputTails: [1]), positions: Array(0..<5), cache: cache)
+    _ = try decoder.pass(
+      prefix, SequenceLayout(newPrefix: 5, outputRowsAtEnd: [1]), positions: Array(0..<5), cache: cache)
     var last: [Float] = []
     for step in 0..<3 {
       let layout = SequenceLayout(
         cachedPrefix: 5, segments: [1, 1],
-        places: (0..<2).map { SequenceLayout.Place(start: 5 + 3 * $0, cachedRows: step) })
+        slots: (0..<2).map { CacheSlot(start: 5 + 3 * $0, cachedRows: step) })
       let rows = beams.flatMap { Array($0[step * size..<(step + 1) * size]) }
       last = try decoder.pass(rows, layout, positions: [5 + step, 5 + step], cache: cache).hidden
     }

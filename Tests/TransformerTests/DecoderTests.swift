@@ -1,5 +1,4 @@
 import Kernels
-import TensorCore
 import TestSupport
 import Testing
 
@@ -10,7 +9,7 @@ struct DecoderTests {
   private static let width = RandomModel.hiddenSize
 
   private struct Model {
-    let decoder: Decoder
+    let decoder: DecoderStack
     let rows: [Float]
     let tokens: Int
 

@@ -9,7 +9,7 @@ struct EncoderTests {
   private static let rows = 23
 
   private func run(
-    _ encoder: Encoder, _ values: [Float], afterLayer: @escaping (Int) throws -> Void = { _ in }
+    _ encoder: EncoderStack, _ values: [Float], afterLayer: @escaping (Int) throws -> Void = { _ in }
   ) throws -> (hidden: [Float], layers: [[Float]]) {
     var hidden = values
     var layers: [[Float]] = []

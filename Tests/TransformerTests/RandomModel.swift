@@ -1,6 +1,5 @@
 import Foundation
 import Kernels
-import TensorCore
 
 @testable import Transformer
 
@@ -49,7 +48,7 @@ struct RandomModel {
       shape: shape)
   }
 
-  mutating func decoder(layers: Int, threads: Int = 2) throws -> Decoder {
+  mutating func decoder(layers: Int, threads: Int = 2) throws -> DecoderStack {
     let stack = (0..<layers).map { _ in
       DecoderLayer(
         inputNorm: numbers(Self.hiddenSize).map { 1 + 0.2 * $0 }, attention: attention(Self.heads),
@@ -58,19 +57,19 @@ struct RandomModel {
         up: linear(Self.intermediateSize, Self.hiddenSize, bias: false),
         down: linear(Self.hiddenSize, Self.intermediateSize, bias: false))
     }
-    return Decoder(
+    return DecoderStack(
       layers: stack, hiddenSize: Self.hiddenSize, normEps: 1e-6,
       context: try ComputeContext(precision: .f32, team: ThreadTeam(count: threads)))
   }
 
-  mutating func encoder(layers: Int) throws -> Encoder {
+  mutating func encoder(layers: Int) throws -> EncoderStack {
     let shape = AttentionShape(heads: 4, keyValueHeads: 4, headDim: 6)
     let stack = (0..<layers).map { _ in
       EncoderLayer(
         norm1: norm(), attention: attention(shape), norm2: norm(), fc1: linear(Self.intermediateSize, Self.hiddenSize),
         fc2: linear(Self.hiddenSize, Self.intermediateSize), activation: .quickGELU)
     }
-    return Encoder(
+    return EncoderStack(
       layers: stack, hiddenSize: Self.hiddenSize,
       context: try ComputeContext(precision: .f32, team: ThreadTeam(count: 2)))
   }
@@ -117,7 +116,7 @@ struct Pass {
   }
 }
 
-extension Decoder {
+extension DecoderStack {
   /// One pass over `rows`, [layout.rows, C].
   func pass(
     _ rows: [Float], _ layout: SequenceLayout, positions: [Int], cache: KeyValueCache, stopsAtLastWeights: Bool = false,

@@ -2,7 +2,6 @@ import Foundation
 import HeadImpact
 import ImageInput
 import Kernels
-import TensorCore
 import TestSupport
 import Testing
 

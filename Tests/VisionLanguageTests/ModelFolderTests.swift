@@ -1,6 +1,5 @@
 import Foundation
 import Kernels
-import TensorCore
 import Testing
 
 @testable import VisionLanguage

@@ -2,7 +2,6 @@ import HeadImpact
 import ImageInput
 import Kernels
 import Safetensors
-import TensorCore
 import Transformer
 
 @testable import VisionLanguage

@@ -1,6 +1,5 @@
 import Foundation
 import Kernels
-import TensorCore
 
 /// What a case finds wrong.
 struct CaseFailure: Error, CustomStringConvertible {
@@ -76,8 +75,8 @@ struct KernelCases {
       ),
       ("rotate", { try output(rows * width, from: x) { context.rotate($0, by: rotary, rows: rows, heads: 12) } }),
       (
-        "rotateBack",
-        { try output(rows * width, from: x) { context.rotateBack($0, by: rotary, rows: rows, heads: 12) } }
+        "rotateBackward",
+        { try output(rows * width, from: x) { context.rotateBackward($0, by: rotary, rows: rows, heads: 12) } }
       ),
       (
         "dropout",
@@ -96,19 +95,19 @@ struct KernelCases {
     let (x, dy, weight) = (numbers(5, rows * width), numbers(6, rows * width), numbers(7, width))
     return [
       (
-        "rmsNormBack",
+        "rmsNormBackward",
         {
           try output(rows * width, from: dy) {
-            context.rmsNormBack(dy, x: x, weight: weight, eps: 1e-5, into: $0, rows: rows)
+            context.rmsNormBackward(dy, x: x, weight: weight, eps: 1e-5, into: $0, rows: rows)
           }
         }
       ),
       ("add", { try output(rows * width, from: x) { context.add(dy, to: $0, count: rows * width) } }),
       (
-        "siluMultiplyBack",
+        "siluMultiplyBackward",
         {
           try output(2 * rows * width, from: x + dy) {
-            context.siluMultiplyBack(x, gate: $0, up: $0 + rows * width, rows: rows, columns: width)
+            context.siluMultiplyBackward(x, gate: $0, up: $0 + rows * width, rows: rows, columns: width)
           }
         }
       ),
@@ -141,8 +140,8 @@ struct KernelCases {
           }
         ),
         (
-          "applyBack \(type)",
-          { try output(rows * width) { try context.applyBack(layer, to: dy, rows: rows, into: $0) } }
+          "applyBackward \(type)",
+          { try output(rows * width) { try context.applyBackward(layer, to: dy, rows: rows, into: $0) } }
         ),
         (
           "operand \(type)",
@@ -193,11 +192,11 @@ struct KernelCases {
         }
       ),
       (
-        "attendBack",
+        "attendBackward",
         {
           var scratch = AlignedBuffer<Float>()
           return try output(rows * (wide + 2 * narrow)) {
-            try context.attendBack(
+            try context.attendBackward(
               dy, queries: q, keys: k, values: v, dQueries: $0, dKeys: $0 + rows * wide,
               dValues: $0 + rows * (wide + narrow), keyRows: rows,
               spans: [AttentionSpan(queries: 0..<rows, sharedKeys: 0, ownKeys: 0..<rows)], shape: shape,
@@ -231,13 +230,13 @@ struct KernelCases {
         }
       ),
       (
-        "lowRankBack",
+        "lowRankBackward",
         {
           var scratch = AlignedBuffer<Float>()
           let count = a.count + b.count + rows * inputs
           return try output(count, from: [Float](repeating: 0, count: count)) { out in
             try withFactors {
-              try context.lowRankBack(
+              try context.lowRankBackward(
                 $0, x: x, dy: dy, dA: out, dB: out + a.count, dx: out + a.count + b.count, rows: rows,
                 scratch: &scratch)
             }

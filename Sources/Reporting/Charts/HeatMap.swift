@@ -1,4 +1,4 @@
-import Markup
+import Figures
 
 /// A grid of values in colours, layers down and heads across, with a few cells marked.
 struct HeatMap {

@@ -1,4 +1,4 @@
-import Markup
+import Figures
 
 /// A value and its interval for each of a list of things, one below the other.
 struct IntervalChart {

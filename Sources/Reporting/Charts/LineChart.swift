@@ -1,4 +1,4 @@
-import Markup
+import Figures
 
 /// Curves over a common axis: how something goes on.
 struct LineChart {

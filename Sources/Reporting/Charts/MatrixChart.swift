@@ -1,4 +1,4 @@
-import Markup
+import Figures
 
 /// A square table of numbers in colours, each written in its cell: how much a few things agree with one another.
 struct MatrixChart {

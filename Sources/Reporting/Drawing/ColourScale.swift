@@ -1,4 +1,4 @@
-import Markup
+import Figures
 
 /// How values become colours.
 struct ColourScale: Sendable {

@@ -1,4 +1,4 @@
-import Markup
+import Figures
 
 /// What a chart draws: its size and its parts.
 ///

@@ -14,7 +14,7 @@ public struct ExperimentReport {
     }
     return Page(
       title: summary.title, kind: "Experiment report", summary: statement.filter { !$0.isEmpty },
-      sections: try sections(of: summary) + more, colophon: "Made by headimpact \(programVersion).")
+      sections: try sections(of: summary) + more, footer: "Made by headimpact \(programVersion).")
   }
 
   /// The experiment's sections.

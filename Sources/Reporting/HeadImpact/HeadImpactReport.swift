@@ -1,6 +1,6 @@
 import Foundation
 import HeadImpact
-import HeadImpactStore
+import HDF5Store
 
 /// The report of a scoring run.
 public struct HeadImpactReport {
@@ -24,30 +24,30 @@ public struct HeadImpactReport {
   ///   `ImageError` of the dataset and its pictures.
   public static func page(of file: URL, _ options: Options) throws -> Page {
     return try HeadImpactFile.open(file) { reader in
-      let facts = try HeadImpactFacts(reader, options)
+      let input = try ReportInput(reader, options)
       return Page(
         title: options.title ?? reader.text("title") ?? "Head Impact", kind: "Head Impact report",
-        summary: facts.summary, sections: try sections(facts),
-        colophon: "Made by headimpact \(options.programVersion) from \(file.lastPathComponent). "
+        summary: input.summary, sections: try sections(input),
+        footer: "Made by headimpact \(options.programVersion) from \(file.lastPathComponent). "
           + "Head Impact is defined in arXiv 2511.23375.")
     }
   }
 
   /// The sections of a finished file, for a page that holds more than them.
   public static func sections(of file: URL, _ options: Options) throws -> [Section] {
-    try HeadImpactFile.open(file) { try sections(HeadImpactFacts($0, options)) }
+    try HeadImpactFile.open(file) { try sections(ReportInput($0, options)) }
   }
 
-  private static func sections(_ facts: HeadImpactFacts) throws -> [Section] {
+  private static func sections(_ input: ReportInput) throws -> [Section] {
     [
-      headSection(facts), layerSection(facts), measureSection(facts), stabilitySection(facts), sinkSection(facts),
-      categorySection(facts), try sampleSection(facts), provenanceSection(facts),
+      headSection(input), layerSection(input), measureSection(input), stabilitySection(input), sinkSection(input),
+      categorySection(input), try sampleSection(input), provenanceSection(input),
     ]
   }
 }
 
 /// What the sections draw on: the file, the ranking, and what one pass over its samples gives.
-struct HeadImpactFacts {
+struct ReportInput {
   let reader: HeadImpactReader
   let options: HeadImpactReport.Options
   let ranking: Ranking

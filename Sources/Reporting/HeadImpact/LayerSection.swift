@@ -2,27 +2,27 @@ import HeadImpact
 
 extension HeadImpactReport {
   /// How HI goes with depth, and with a head's place in its layer.
-  static func layerSection(_ facts: HeadImpactFacts) -> Section {
-    let table = facts.table
+  static func layerSection(_ input: ReportInput) -> Section {
+    let table = input.table
     let layers = (0..<table.layers).map { layer in
-      point(facts, index: layer, places: (0..<table.heads).map { (layer, $0) })
+      point(input, index: layer, places: (0..<table.heads).map { (layer, $0) })
     }
     let heads = (0..<table.heads).map { head in
-      point(facts, index: head, places: (0..<table.layers).map { ($0, head) })
+      point(input, index: head, places: (0..<table.layers).map { ($0, head) })
     }
     return Section(
       id: "layers", title: "Layers",
       blocks: [
         .gallery([
-          trend(facts, layers, id: "trend-layers", title: "Layer by layer", of: "layer", averaged: "heads"),
-          trend(facts, heads, id: "trend-heads", title: "Head by head", of: "head", averaged: "layers"),
-        ]), .table(layerTable(facts, layers)),
+          trend(input, layers, id: "trend-layers", title: "Layer by layer", of: "layer", averaged: "heads"),
+          trend(input, heads, id: "trend-heads", title: "Head by head", of: "head", averaged: "layers"),
+        ]), .table(layerTable(input, layers)),
       ])
   }
 
-  private static func point(_ facts: HeadImpactFacts, index: Int, places: [(Int, Int)]) -> TrendChart.Point {
-    let table = facts.table
-    let indices = places.map { table.index(facts.measure, layer: $0.0, head: $0.1) }
+  private static func point(_ input: ReportInput, index: Int, places: [(Int, Int)]) -> TrendChart.Point {
+    let table = input.table
+    let indices = places.map { table.index(input.measure, layer: $0.0, head: $0.1) }
     let moments = Moments(indices.map { table.hi[$0] })
     return TrendChart.Point(
       index: index, mean: moments.mean, standardError: moments.standardError,
@@ -30,7 +30,7 @@ extension HeadImpactReport {
   }
 
   private static func trend(
-    _ facts: HeadImpactFacts, _ points: [TrendChart.Point], id: String, title: String, of thing: String,
+    _ input: ReportInput, _ points: [TrendChart.Point], id: String, title: String, of thing: String,
     averaged: String
   ) -> Figure {
     let fit = LinearRegression(x: points.map { Double($0.index) }, y: points.map(\.mean))
@@ -42,10 +42,10 @@ extension HeadImpactReport {
     return Figure(
       id: id, title: title,
       caption:
-        "HI (\(facts.measure.rawValue), \(facts.samples)) of each \(thing): the mean over its \(averaged), ± one standard "
+        "HI (\(input.measure.rawValue), \(input.samples)) of each \(thing): the mean over its \(averaged), ± one standard "
         + "error over them.\(slope ?? "")",
       drawing: TrendChart(
-        points: points, xTitle: thing, yTitle: "mean HI (\(facts.measure.rawValue))", averaged: averaged
+        points: points, xTitle: thing, yTitle: "mean HI (\(input.measure.rawValue))", averaged: averaged
       ).drawing(),
       data: DataTable(
         [
@@ -60,29 +60,29 @@ extension HeadImpactReport {
         }))
   }
 
-  private static func layerTable(_ facts: HeadImpactFacts, _ points: [TrendChart.Point]) -> Table {
-    let table = facts.table
-    let top = facts.reader.layerTopFrequency
-    let ranks = Dictionary(uniqueKeysWithValues: facts.ranking.layers.enumerated().map { ($1.layer, $0 + 1) })
+  private static func layerTable(_ input: ReportInput, _ points: [TrendChart.Point]) -> Table {
+    let table = input.table
+    let top = input.reader.layerTopFrequency
+    let ranks = Dictionary(uniqueKeysWithValues: input.ranking.layers.enumerated().map { ($1.layer, $0 + 1) })
     return Table(
       id: "layer-table",
       caption:
-        "Every layer: the mean HI of its heads (\(facts.measure.rawValue), \(facts.samples)), and in what share of the "
-        + "bootstrap’s resamples it is among the best \(facts.reader.topLayers).",
+        "Every layer: the mean HI of its heads (\(input.measure.rawValue), \(input.samples)), and in what share of the "
+        + "bootstrap’s resamples it is among the best \(input.reader.topLayers).",
       data: DataTable(
         [
           .init("layer", "layer"), .init("rank", "rank"), .init("hi_mean", "mean HI"),
           .init("stderr_over_heads", "±\u{a0}s.e. over heads"), .init("chance_mean", "chance"),
           .init("hi_minus_chance", "HI − chance", isSigned: true), .init("best_head", "best head"),
-          .init("best_hi", "its HI"), .init("top_frequency", "in the top \(facts.reader.topLayers)"),
+          .init("best_hi", "its HI"), .init("top_frequency", "in the top \(input.reader.topLayers)"),
         ],
         points.map { point in
-          let heads = (0..<table.heads).map { table.hi[table.index(facts.measure, layer: point.index, head: $0)] }
+          let heads = (0..<table.heads).map { table.hi[table.index(input.measure, layer: point.index, head: $0)] }
           let best = heads.indices.max { (heads[$0], -$0) < (heads[$1], -$1) } ?? 0
           return [
             .integer(point.index), .integer(ranks[point.index] ?? 0), .number(point.mean),
             .number(point.standardError), .number(point.chance), .number(point.mean - point.chance), .integer(best),
-            .number(heads[best]), .number(top[facts.measure.index * table.layers + point.index]),
+            .number(heads[best]), .number(top[input.measure.index * table.layers + point.index]),
           ]
         }))
   }

@@ -2,8 +2,8 @@ import HeadImpact
 
 extension HeadImpactReport {
   /// What the other measures say, and how much the six agree.
-  static func measureSection(_ facts: HeadImpactFacts) -> Section {
-    let others = Measure.allCases.filter { $0 != facts.measure }
+  static func measureSection(_ input: ReportInput) -> Section {
+    let others = Measure.allCases.filter { $0 != input.measure }
     return Section(
       id: "measures", title: "Other measures, and how they agree",
       blocks: [
@@ -13,13 +13,13 @@ extension HeadImpactReport {
             data: DataTable(
               [.init("measure", "measure"), .init("meaning", "value for one sample")],
               Measure.allCases.map { [.text($0.rawValue), .text($0.meaning)] }))),
-        .gallery([agreement(facts, ofLayers: false), agreement(facts, ofLayers: true)]),
-        .gallery(others.map { headMap(facts, $0, isSmall: true) }),
+        .gallery([agreement(input, ofLayers: false), agreement(input, ofLayers: true)]),
+        .gallery(others.map { headMap(input, $0, isSmall: true) }),
       ])
   }
 
-  private static func agreement(_ facts: HeadImpactFacts, ofLayers: Bool) -> Figure {
-    let table = facts.table
+  private static func agreement(_ input: ReportInput, ofLayers: Bool) -> Figure {
+    let table = input.table
     let thing = ofLayers ? "layer" : "head"
     let rankings = Measure.allCases.map { measure in
       if ofLayers { return (0..<table.layers).map { table.layerScore(measure, layer: $0) } }
@@ -34,7 +34,7 @@ extension HeadImpactReport {
     return Figure(
       id: "agreement-\(thing)s", title: "Agreement on \(thing)s",
       caption: "Kendall’s τ-b between the measures’ rankings of the \(counted(rankings[0].count, thing)) by HI over "
-        + "\(facts.samples): 1 is the same order, 0 none in common, −1 the reverse.",
+        + "\(input.samples): 1 is the same order, 0 none in common, −1 the reverse.",
       drawing: chart.drawing(),
       data: DataTable(
         [.init("measure", "measure"), .init("other", "other"), .init("kendall_tau_b", "τ-b")],

@@ -2,11 +2,11 @@ import HDF5Store
 
 extension HeadImpactReport {
   /// What the numbers come from.
-  static func provenanceSection(_ facts: HeadImpactFacts) -> Section {
-    let skipped = facts.reader.skipped
+  static func provenanceSection(_ input: ReportInput) -> Section {
+    let skipped = input.reader.skipped
     return Section(
       id: "provenance", title: "Where the numbers come from",
-      blocks: [.table(provenance(facts))]
+      blocks: [.table(provenance(input))]
         + (skipped.isEmpty
           ? [.paragraph("No sample was skipped.")]
           : [
@@ -33,14 +33,14 @@ extension HeadImpactReport {
   ]
   private static let untold: Set<String> = ["title", "Conventions"]
 
-  private static func provenance(_ facts: HeadImpactFacts) -> Table {
-    let attributes = facts.reader.attributes
+  private static func provenance(_ input: ReportInput) -> Table {
+    let attributes = input.reader.attributes
     let known = names.compactMap { name, words in
       attributes.first { $0.name == name }.map { (words, text($0.value, isLimit: name == "limit")) }
     }
     let told = Set(names.map(\.0)).union(untold)
     let others = attributes.filter { !told.contains($0.name) }.map { ($0.name, text($0.value, isLimit: false)) }
-    let counts = [("samples", "\(facts.table.samples)"), ("images", "\(facts.images)")]
+    let counts = [("samples", "\(input.table.samples)"), ("images", "\(input.images)")]
     return Table(
       id: "provenance-table", caption: "The run that made the file, and its options.",
       data: DataTable(

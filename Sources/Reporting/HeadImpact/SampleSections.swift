@@ -1,15 +1,15 @@
 import HeadImpact
-import HeadImpactStore
+import HDF5Store
 
 extension HeadImpactReport {
   /// Whether there were samples enough.
-  static func stabilitySection(_ facts: HeadImpactFacts) -> Section {
-    let points = facts.stability.points
-    let (layers, heads) = (facts.stability.topLayers, facts.stability.topHeads)
+  static func stabilitySection(_ input: ReportInput) -> Section {
+    let points = input.stability.points
+    let (layers, heads) = (input.stability.topLayers, input.stability.topHeads)
     let settledLayers = TopKStability.settled(points) { $0.layers }
     let settledHeads = TopKStability.settled(points) { $0.heads }
     func words(_ settled: Int?, _ what: String) -> String {
-      guard let settled, settled < facts.table.samples else { return "\(what) changed up to the last sample" }
+      guard let settled, settled < input.table.samples else { return "\(what) changed up to the last sample" }
       return "\(what) stayed the same from \(counted(settled, "sample")) on"
     }
     let chart = LineChart(
@@ -18,7 +18,7 @@ extension HeadImpactReport {
           name: "best \(counted(layers, "layer"))", points: points.map { (Double($0.samples), $0.layers) }, style: 0),
         .init(name: "best \(counted(heads, "head"))", points: points.map { (Double($0.samples), $0.heads) }, style: 1),
       ],
-      xTitle: "samples", yTitle: "share of the final ones", yDomain: 0...1, isLogarithmic: facts.table.samples > 80,
+      xTitle: "samples", yTitle: "share of the final ones", yDomain: 0...1, isLogarithmic: input.table.samples > 80,
       decimals: 2, height: 280)
     return Section(
       id: "stability", title: "Whether there are samples enough",
@@ -28,9 +28,9 @@ extension HeadImpactReport {
             + "there, more samples would hardly change the choice."),
         .figure(
           Figure(
-            id: "stability-\(facts.measure.rawValue)", title: "How the best settle",
+            id: "stability-\(input.measure.rawValue)", title: "How the best settle",
             caption:
-              "The share of the \(facts.samples)' best layers and heads (\(facts.measure.rawValue)) that are among the best "
+              "The share of the \(input.samples)' best layers and heads (\(input.measure.rawValue)) that are among the best "
               + "of the first n. \(words(settledLayers, "The layers")); \(words(settledHeads, "the heads")).",
             drawing: chart.drawing(),
             data: DataTable(
@@ -40,8 +40,8 @@ extension HeadImpactReport {
   }
 
   /// What sinks take of the attention.
-  static func sinkSection(_ facts: HeadImpactFacts) -> Section {
-    let table = facts.table
+  static func sinkSection(_ input: ReportInput) -> Section {
+    let table = input.table
     let map = HeatMap(
       rows: table.layers, columns: table.heads, values: table.sinkShare, scale: .sequential(table.sinkShare),
       valueTitle: "sink share"
@@ -57,7 +57,7 @@ extension HeadImpactReport {
         .figure(
           Figure(
             id: "sink-share", title: "Share of the visual attention on sinks",
-            caption: "Mean over \(facts.samples).", drawing: map.drawing(),
+            caption: "Mean over \(input.samples).", drawing: map.drawing(),
             data: DataTable(
               [.init("layer", "layer"), .init("head", "head"), .init("sink_share", "sink share")],
               table.sinkShare.enumerated().map {
@@ -67,9 +67,9 @@ extension HeadImpactReport {
   }
 
   /// HI of the best head by category.
-  static func categorySection(_ facts: HeadImpactFacts) -> Section {
+  static func categorySection(_ input: ReportInput) -> Section {
     var groups: [Int: Moments] = [:]
-    for (sample, value) in zip(facts.reader.samples, facts.bestBySample) {
+    for (sample, value) in zip(input.reader.samples, input.bestBySample) {
       groups[sample.categoryID, default: Moments()].add(value)
     }
     let categories = groups.map { (id: $0, moments: $1) }.sorted {
@@ -83,7 +83,7 @@ extension HeadImpactReport {
     let rows = drawn.map { category in
       let moments = category.moments
       return IntervalChart.Row(
-        name: "\(facts.categoryName(category.id)) (\(moments.count))", value: moments.mean,
+        name: "\(input.categoryName(category.id)) (\(moments.count))", value: moments.mean,
         low: moments.mean - moments.standardError, high: moments.mean + moments.standardError,
         more: ", " + counted(moments.count, "sample"))
     }
@@ -93,12 +93,12 @@ extension HeadImpactReport {
       blocks: [
         .figure(
           Figure(
-            id: "categories-\(facts.measure.rawValue)", title: "HI of head \(facts.bestName) by category",
+            id: "categories-\(input.measure.rawValue)", title: "HI of head \(input.bestName) by category",
             caption:
-              "Mean over the category’s samples (their number in brackets, \(facts.samples) in all) ± one standard error. "
+              "Mean over the category’s samples (their number in brackets, \(input.samples) in all) ± one standard error. "
               + "The upright line is the mean over all.\(fewer)",
             drawing: IntervalChart(
-              rows: rows, xTitle: "HI (\(facts.measure.rawValue))", reference: facts.best.score
+              rows: rows, xTitle: "HI (\(input.measure.rawValue))", reference: input.best.score
             ).drawing(),
             data: DataTable(
               [
@@ -107,7 +107,7 @@ extension HeadImpactReport {
               ],
               categories.map {
                 [
-                  .integer($0.id), .text(facts.categoryName($0.id)), .integer($0.moments.count),
+                  .integer($0.id), .text(input.categoryName($0.id)), .integer($0.moments.count),
                   .number($0.moments.mean), .number($0.moments.standardError),
                 ]
               })))
@@ -115,31 +115,31 @@ extension HeadImpactReport {
   }
 
   /// The samples themselves: pictures of the best and the worst, and a list.
-  static func sampleSection(_ facts: HeadImpactFacts) throws -> Section {
+  static func sampleSection(_ input: ReportInput) throws -> Section {
     let pictures: [Block]
-    if let dataset = facts.dataset {
-      pictures = try extremes(facts, dataset).map { .pictures($0) }
+    if let dataset = input.dataset {
+      pictures = try bestAndWorst(input, dataset).map { .pictures($0) }
     } else {
       pictures = [
         .paragraph(
           "With --dataset and --images this section shows the pictures that the best head does best and worst on.")
       ]
     }
-    return Section(id: "samples", title: "Samples", blocks: pictures + [.table(sampleTable(facts))])
+    return Section(id: "samples", title: "Samples", blocks: pictures + [.table(sampleTable(input))])
   }
 
-  private static func sampleTable(_ facts: HeadImpactFacts) -> Table {
+  private static func sampleTable(_ input: ReportInput) -> Table {
     Table(
-      id: "samples-table", caption: "HI of head \(facts.bestName) (\(facts.measure.rawValue)) in each sample.",
+      id: "samples-table", caption: "HI of head \(input.bestName) (\(input.measure.rawValue)) in each sample.",
       data: DataTable(
         [
           .init("sample", "annotation"), .init("image_id", "image"), .init("category", "category"),
           .init("visual_tokens", "visual tokens"), .init("mask_tokens", "in the mask"),
           .init("caption_tokens", "description’s tokens"), .init("hi", "HI"),
         ],
-        zip(facts.reader.samples, facts.bestBySample).map { sample, value in
+        zip(input.reader.samples, input.bestBySample).map { sample, value in
           [
-            .text(String(sample.id)), .text(String(sample.imageID)), .text(facts.categoryName(sample.categoryID)),
+            .text(String(sample.id)), .text(String(sample.imageID)), .text(input.categoryName(sample.categoryID)),
             .integer(sample.tokens.visual), .integer(sample.tokens.mask), .integer(sample.tokens.caption),
             .number(value),
           ]
@@ -147,7 +147,7 @@ extension HeadImpactReport {
   }
 }
 
-extension HeadImpactFacts {
+extension ReportInput {
   /// A category's name where the dataset is at hand, else its id.
   func categoryName(_ id: Int) -> String {
     if id == -1 { return "none" }

@@ -1,4 +1,4 @@
-import Markup
+import Figures
 import COCO
 import HeadImpact
 import ImageInput

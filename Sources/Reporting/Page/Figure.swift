@@ -1,4 +1,4 @@
-import Markup
+import Figures
 
 /// A figure of a page: on the page, as an SVG file that is legible alone, and as a CSV file of its numbers.
 public struct Figure: Sendable {

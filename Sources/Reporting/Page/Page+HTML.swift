@@ -1,4 +1,4 @@
-import Markup
+import Figures
 
 extension Page {
   /// The name of the program in the page's head, by which a report knows an older one of its own.
@@ -20,7 +20,7 @@ extension Page {
       "body", [:],
       [
         Element("a", ["class": "skip", "href": "#content"], text: "Skip to the report"), header,
-        Element("div", ["class": "columns"], [contents, main]), Element("footer", [:], [prose(colophon)]),
+        Element("div", ["class": "columns"], [contents, main]), Element("footer", [:], [prose(footer)]),
         Element("script", [:], [.verbatim(PageScript.text)]),
       ])
     return "<!doctype html>\n" + Element("html", ["lang": "en"], [head, body]).markup + "\n"

@@ -7,14 +7,14 @@ public struct Page: Sendable {
   public var summary: [String]
   public var sections: [Section]
   /// Under everything: what made the page.
-  public var colophon: String
+  public var footer: String
 
-  public init(title: String, kind: String, summary: [String], sections: [Section], colophon: String) {
+  public init(title: String, kind: String, summary: [String], sections: [Section], footer: String) {
     self.title = title
     self.kind = kind
     self.summary = summary
     self.sections = sections
-    self.colophon = colophon
+    self.footer = footer
   }
 }
 

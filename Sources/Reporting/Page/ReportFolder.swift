@@ -1,4 +1,4 @@
-import Files
+import IO
 import Foundation
 
 /// What can't be reported: what, where, and what would be right.

@@ -3,7 +3,6 @@ import HeadImpact
 import ImageInput
 import Kernels
 import Safetensors
-import TensorCore
 import Tokenization
 import Transformer
 
@@ -15,7 +14,7 @@ public final class Qwen2VLModel: VisionLanguageModel {
   public let context: ComputeContext
   public let checkpoint: SafetensorsCheckpoint
   public let tokenEmbedding: TokenEmbedding
-  public let decoder: Decoder
+  public let decoder: DecoderStack
   public let outputHead: OutputHead
   public let generation: GenerationDefaults
   public let chat: ChatPrompt
@@ -75,7 +74,7 @@ public final class Qwen2VLModel: VisionLanguageModel {
     weights = try Qwen2VLWeights(checkpoint, configuration)
     tokenEmbedding = TokenEmbedding(weights.embeddings)
     tower = Qwen2VLVisionTower(configuration: configuration, weights: weights, context: context)
-    decoder = Decoder(
+    decoder = DecoderStack(
       layers: weights.decoderLayers, hiddenSize: configuration.hiddenSize, normEps: Float(configuration.rmsNormEps),
       context: context)
     outputHead = OutputHead(

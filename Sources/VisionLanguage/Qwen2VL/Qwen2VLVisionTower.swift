@@ -1,6 +1,5 @@
 import ImageInput
 import Kernels
-import TensorCore
 import Transformer
 
 /// Patches to visual tokens: patch embedding, encoder layers, and the merger of neighbouring patches.
@@ -8,7 +7,7 @@ final class Qwen2VLVisionTower {
   private let configuration: Qwen2VLConfiguration
   private let weights: Qwen2VLWeights
   private let context: ComputeContext
-  let encoder: Encoder
+  let encoder: EncoderStack
   private var patches = AlignedBuffer<Float>()
   private var hidden = AlignedBuffer<Float>()
   private var inner = AlignedBuffer<Float>()
@@ -17,7 +16,7 @@ final class Qwen2VLVisionTower {
     self.configuration = configuration
     self.weights = weights
     self.context = context
-    encoder = Encoder(layers: weights.encoderLayers, hiddenSize: configuration.visionEmbedDim, context: context)
+    encoder = EncoderStack(layers: weights.encoderLayers, hiddenSize: configuration.visionEmbedDim, context: context)
   }
 
   /// - Shape: pixelValues [gridHeight · gridWidth, patchWidth] in merge blocks; the result [V, C].

@@ -1,6 +1,5 @@
 import Kernels
 import Safetensors
-import TensorCore
 import Transformer
 
 /// A Qwen2-VL checkpoint's tensors by their published names, and by those that transformers 5 writes.

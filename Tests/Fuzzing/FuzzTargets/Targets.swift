@@ -3,7 +3,7 @@ import ChatTemplate
 import Experiment
 import Foundation
 import HeadImpact
-import HeadImpactStore
+import HDF5Store
 import ImageInput
 import Jobs
 import Kernels

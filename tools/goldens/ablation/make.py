@@ -3,7 +3,7 @@
 
     .venv/bin/python tools/goldens/ablation/make.py
 
-Tests/AblationTests/Goldens/losses.json: a list of {case, ablations, samples}; ablations are lists of [layer, head]; samples have an
+Tests/ScoringTests/Ablation/Goldens/losses.json: a list of {case, ablations, samples}; ablations are lists of [layer, head]; samples have an
 annotation's id, its number of supervised tokens, and `losses`, the sums over them: of the model as it is, then of each ablation.
 In float32, as lora_reference.py computes losses.
 """
@@ -23,7 +23,7 @@ import published
 from ablation_reference import summed_losses
 from hi_reference import Reference
 
-GOLDENS = ROOT / "Tests/AblationTests/Goldens"
+GOLDENS = ROOT / "Tests/ScoringTests/Ablation/Goldens"
 TINY = ROOT / "Tests/VisionLanguageTests/Goldens"
 
 

@@ -1,0 +1,121 @@
+import IO
+import Foundation
+import HeadImpact
+import ImageInput
+import Jobs
+import Kernels
+import LowRankAdaptation
+import Safetensors
+import VisionLanguage
+
+/// Draws where chosen heads look in one picture while one text is read: a folder with a sheet a head, a picture a word, a page
+/// and a table.
+public struct AttendJob {
+  private let configuration: AttendConfiguration
+
+  /// What a finished run reports.
+  public struct Summary: Sendable {
+    public struct Head: Sendable {
+      public let head: Selection.Head
+      /// IoU by the measure `matched`, and what chance would give; nil without a mask.
+      public let matched: Double?
+      public let chance: Double?
+      /// Of a visual token.
+      public let highestScore: Float
+    }
+
+    public let text: String
+    public let words: Int
+    public let visualTokens: Int
+    public let heads: [Head]
+    public let output: URL
+  }
+
+  public init(_ configuration: AttendConfiguration) { self.configuration = configuration }
+
+  /// - Throws: what is wrong with the inputs or went wrong on the way; there is no output then.
+  public func run() throws -> Summary {
+    let c = configuration
+    try c.validate()
+    let subject = try Subject(c.subject)
+    let context = try ComputeContext(
+      precision: c.precision, team: ThreadTeam(count: c.threads ?? JobDefaults.threads(localRanks: 1)))
+    let model = try ModelRegistry.load(folder: c.model, chatTemplate: c.chatTemplate, context: context)
+    Remarks.tell(model.remarks.general + model.chat.remarks(onAdapter: c.adapter))
+    if let scored = c.scoredModelSHA256 {
+      let sha256 = try SafetensorsCheckpoint(folder: c.model).headerDigest()
+      try JobInputs.checkScored(scored, by: "the heads", is: sha256, of: c.model)
+    }
+    if let folder = c.adapter {
+      model.apply(try PEFTAdapter.load(folder: folder, for: model, allowsNoChange: true))
+    }
+    let reading = try AttentionReading(subject, by: model, c)
+    let taken = "exists already; choose another --output, or remove it"
+    try WholeFolder.write(to: c.output, what: "the pictures", refusal: { _, _ in taken }) { folder in
+      try write(reading, subject, to: folder)
+    }
+    return Summary(
+      text: subject.text, words: reading.words.count, visualTokens: reading.cells.count,
+      heads: reading.heads.map {
+        Summary.Head(
+          head: $0.head, matched: $0.matched?.value, chance: $0.matched?.chance, highestScore: $0.highest)
+      }, output: c.output)
+  }
+
+  private var modelName: String {
+    func name(_ folder: URL) -> String { folder.standardizedFileURL.lastPathComponent }
+    return name(configuration.model) + (configuration.adapter.map { " with the adapter \(name($0))" } ?? "")
+  }
+
+  private func write(_ reading: AttentionReading, _ subject: Subject, to folder: URL) throws {
+    func write(_ bytes: [UInt8], _ name: String) throws {
+      try Data(bytes).write(to: folder.appendingPathComponent(name))
+    }
+    let overlay = try Overlay(subject.image, cells: reading.cells, mask: reading.mask)
+    let photograph = try encodePNG(overlay.photograph)
+    let mask = try subject.mask.map { try encodePNG(overlay.picture(of: $0)) }
+    try write(photograph, "photograph.png")
+    if let mask { try write(mask, "mask.png") }
+    for read in reading.heads {
+      let average = try encodePNG(overlay.picture(of: read.average, highest: read.highestAverage))
+      let words = try read.words.map { try encodePNG(overlay.picture(of: $0, highest: read.highest)) }
+      try write(average, "\(read.head)-average.png")
+      for (index, word) in words.enumerated() { try write(word, "\(read.head)-word-\(index + 1).png") }
+      let sheet = HeadSheet(
+        read, words: zip(reading.words, words).map { ($0.text, $1) }, average: average, photograph: photograph,
+        mask: mask, subject: subject, model: modelName,
+        aspect: Double(overlay.photograph.width) / Double(overlay.photograph.height))
+      try write(Array(sheet.svg.utf8), "\(read.head).svg")
+    }
+    try write(Array(reading.csv.utf8), "attention.csv")
+    let page = AttentionPage(
+      text: subject.text, subject: subject.name, model: modelName, prompt: configuration.prompt, heads: reading.heads)
+    try write(Array(page.html.utf8), "index.html")
+  }
+}
+
+extension HeadSheet {
+  fileprivate init(
+    _ read: AttentionReading.Head, words: [(text: String, png: [UInt8])], average: [UInt8], photograph: [UInt8],
+    mask: [UInt8]?, subject: Subject, model: String, aspect: Double
+  ) {
+    var tiles = [Tile(label: "photograph", description: subject.name, png: photograph)]
+    if let mask {
+      tiles.append(Tile(label: "mask, its cells framed", description: "the object that is described", png: mask))
+    }
+    tiles.append(
+      Tile(label: "average over the text", description: "attention, averaged over all tokens", png: average))
+    tiles += words.map {
+      Tile(label: $0.text, description: "attention from “\($0.text)”", png: $0.png, isWord: true)
+    }
+    var lines = ["“\(shortened(subject.text, to: 140))”", "\(subject.name) · \(model)"]
+    if let matched = read.matched {
+      lines.append(
+        "IoU with the mask (matched) \(AttentionPage.number(matched.value)), by chance \(AttentionPage.number(matched.chance))"
+      )
+    }
+    self.init(
+      title: "Head \(read.head)", lines: lines, tiles: tiles, aspect: aspect,
+      scales: [("each word", read.highest), ("average over the text", read.highestAverage)])
+  }
+}

@@ -1,0 +1,80 @@
+import Foundation
+import HeadImpact
+import Jobs
+import Kernels
+import VisionLanguage
+
+/// Everything that an ablating run is asked for.
+public struct AblateConfiguration: Sendable {
+  /// A published model folder.
+  public var model: URL
+  /// A PEFT adapter of it.
+  public var adapter: URL?
+  /// Takes the place of the model folder's chat template.
+  public var chatTemplate: URL?
+  /// A key-object dataset, COCO captions, or VQA v2 questions.
+  public var dataset: URL
+  /// The answers of a VQA v2 question file.
+  public var annotations: URL?
+  public var images: URL
+  /// The JSON file to make.
+  public var output: URL
+  /// Each is measured by itself, beside the model as it is.
+  public var ablations: [Ablation]
+  /// `model_sha256` of the scoring run that the heads were chosen by: another model is refused. nil where they come from
+  /// elsewhere.
+  public var scoredModelSHA256: String?
+  public var prompt = JobDefaults.prompt
+  public var precision = Precision.bf16
+  /// Takes the first examples only, by id.
+  public var limit: Int?
+  public var bootstrapResamples = 1000
+  /// Of the bootstrap.
+  public var seed: UInt64 = 0
+  public var threads: Int?
+  public var resumes = false
+  /// Goes on with what is whole of a journal that is damaged.
+  public var salvages = false
+  /// Share of the examples that may be skipped.
+  public var allowedSkips = SkipCounts.defaultAllowed
+  public var isStrict = false
+  public var isQuiet = false
+
+  public init(model: URL, dataset: URL, images: URL, output: URL, ablations: [Ablation]) {
+    self.model = model
+    self.dataset = dataset
+    self.images = images
+    self.output = output
+    self.ablations = ablations
+  }
+
+  /// Where finished images are kept until the output is whole.
+  var journal: URL { output.appendingPathExtension("journal") }
+
+  /// - Throws: `JobError` naming the option.
+  func validate() throws {
+    try SkipCounts.validate(allowed: allowedSkips)
+    try JobInputs.validate(threads: threads, limit: limit)
+    guard Bootstrap.resampleCounts.contains(bootstrapResamples) else {
+      throw JobError("--bootstrap is \(bootstrapResamples); it must be in \(Bootstrap.resampleCounts)")
+    }
+    guard !ablations.isEmpty else { throw JobError("no heads are named that could be taken out") }
+    for (index, ablation) in ablations.enumerated() {
+      guard !ablation.heads.isEmpty else { throw JobError("the ablation \"\(ablation.name)\" names no head") }
+      guard Set(ablation.heads).count == ablation.heads.count else {
+        throw JobError("the ablation \"\(ablation.name)\" names a head twice")
+      }
+      guard !ablations[..<index].contains(where: { $0.name == ablation.name }) else {
+        throw JobError("two ablations are called \"\(ablation.name)\"")
+      }
+    }
+  }
+
+  /// - Throws: `JobError` or `HeadImpactError` where the heads are not the model's.
+  func validateHeads(of model: any VisionLanguageModel, sha256: String) throws {
+    try JobInputs.checkScored(scoredModelSHA256, by: "the heads", is: sha256, of: self.model)
+    for ablation in ablations {
+      try ablation.heads.check(layers: model.decoder.layers.count, heads: model.numAttentionHeads)
+    }
+  }
+}

@@ -1,0 +1,108 @@
+import COCO
+import Foundation
+import HDF5Store
+import Jobs
+import Kernels
+import MessagePassing
+import Safetensors
+import VisionLanguage
+
+/// What this machine has and lacks, and whether a run fits: what `doctor` tells.
+public struct Diagnosis: Sendable, Encodable {
+  public struct Fact: Sendable, Encodable {
+    public let name: String
+    public let value: String
+  }
+
+  public private(set) var facts: [Fact] = []
+  /// What is wrong, and what would mend it.
+  public private(set) var problems: [String] = []
+  /// Of the given model and dataset.
+  public private(set) var estimate: RunEstimate?
+
+  /// - Throws: what is wrong with the model or the dataset, naming file and place.
+  public init(
+    model: URL?, chatTemplate: URL? = nil, dataset: URL?, ranks: Int, threads: Int?, precision: Precision,
+    prompt: String, limit: Int?
+  ) throws {
+    let share = ProcessShare.current
+    let cores = share.cores
+    let threads = threads ?? JobDefaults.threads(localRanks: ranks)
+    note("MPI", Communicator.libraryVersion)
+    if let blas = LinearAlgebraLibraries.openBLAS { note("BLAS", blas) }
+    note("oneDNN", LinearAlgebraLibraries.oneDNN)
+    note("HDF5", HDF5File.libraryVersion)
+    note("bf16 instructions", Self.bfloat16)
+    note("cores", share.coresDescription)
+    note("ranks x threads", "\(ranks) x \(threads)")
+    if ranks * threads > cores {
+      problems.append(
+        "\(ranks) ranks of \(threads) threads are more than \(cores) cores that this process may use: give --threads "
+          + "\(max(1, cores / ranks))")
+    }
+    if let advice = ProcessShare.bindingAdvice() { problems.append(advice) }
+    noteMemory(share)
+
+    let context = try ComputeContext(precision: precision, team: ThreadTeam(count: min(cores, ranks * threads)))
+    if context.team.available < context.team.count {
+      problems.append(
+        "only \(context.team.available) of \(context.team.count) threads can be started: see ulimit -u, and the cgroup's "
+          + "pids.max")
+    }
+    let rate = try MatrixProductRate.measure(context)
+    note(
+      "matrix products",
+      String(format: "%.0f GFLOP/s in %@ on %d threads", rate / 1e9, precision.rawValue, context.team.count))
+    guard let model else { return }
+    let loaded = try ModelRegistry.load(folder: model, chatTemplate: chatTemplate, context: context)
+    Remarks.tell(loaded.remarks.general)
+    let weights = try SafetensorsCheckpoint(folder: model).files.reduce(0) { $0 + $1.file.count }
+    note(
+      "model", "\(type(of: loaded).modelType), \(loaded.dimensions.layers) layers x \(loaded.dimensions.heads) heads")
+    note("chat template", "\(loaded.chat.source), SHA-256 \(loaded.chat.sha256.prefix(12))…")
+    note("weights", "\(gibibytes(weights)), shared by all ranks of a node")
+    guard let dataset else { return }
+    let contents = try KeyObjectDataset(contentsOf: dataset)
+    if contents.problems.lostSamples > 0 {
+      note("left out", "\(contents.problems.lostSamples) records that can't be used: dataset check lists them")
+    }
+    let estimate = RunEstimate(
+      model: loaded, weightBytes: weights, dataset: contents, limit: limit, prompt: prompt, rate: rate)
+    self.estimate = estimate
+    note("dataset", "\(estimate.samples) samples of \(estimate.images) images")
+    note("largest image", "\(estimate.largestVisualTokens) visual tokens")
+    note("memory per rank", "about \(gibibytes(estimate.privateBytesPerRank)) of its own")
+    note("arithmetic", String(format: "%.1f TFLOP", estimate.teraOperations))
+    note("time", "about \(ProgressReporter.duration(estimate.seconds)) on this machine")
+    if estimate.unusableImages > 0 {
+      problems.append("\(estimate.unusableImages) images have a size that the model can't take")
+    }
+    let needed = weights + ranks * estimate.privateBytesPerRank
+    if let limit = share.addressSpace, weights + estimate.privateBytesPerRank > limit {
+      problems.append(
+        "a rank needs about \(gibibytes(weights + estimate.privateBytesPerRank)) of address space, and ulimit -v gives it "
+          + "\(gibibytes(limit))")
+    }
+    if let available = share.availableMemory, needed > available {
+      problems.append(
+        "\(ranks) ranks need about \(gibibytes(needed)) and \(gibibytes(available)) are available: use fewer ranks")
+    }
+  }
+
+  private static var bfloat16: String {
+    if ComputeContext.hasFastBFloat16 { return "yes" }
+    return ComputeContext.hasBFloat16Instructions
+      ? "yes, but slower than float32: bf16 operands are multiplied in float32"
+      : "no: bf16 operands are multiplied in float32"
+  }
+
+  private mutating func noteMemory(_ share: ProcessShare) {
+    guard let total = share.memory, let available = share.availableMemory else { return }
+    let limit = share.memorySource.map { " (\($0))" } ?? ""
+    note("memory", "\(gibibytes(total))\(limit), of which \(gibibytes(available)) available")
+  }
+
+  private mutating func note(_ name: String, _ value: String) { facts.append(Fact(name: name, value: value)) }
+
+  private func gibibytes(_ bytes: Int) -> String { String(format: "%.1f GiB", Double(bytes) / 1_073_741_824) }
+}

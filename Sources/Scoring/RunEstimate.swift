@@ -1,0 +1,85 @@
+import COCO
+import Foundation
+import Kernels
+import VisionLanguage
+
+/// What a scoring run will take, worked out from sizes alone: no image is opened and no weight is read.
+public struct RunEstimate: Sendable, Equatable, Codable {
+  /// Samples and images of the dataset.
+  public let samples: Int
+  public let images: Int
+  /// Images whose size the model can't take.
+  public let unusableImages: Int
+  /// Arithmetic of the whole run, in 10¹² operations (a multiplication and an addition are two).
+  public let teraOperations: Double
+  /// The largest image's visual tokens.
+  public let largestVisualTokens: Int
+  /// Time at the given rate, in seconds, if the ranks share one node's cores.
+  public let seconds: Double
+  /// Weights, mapped once for all ranks of a node, in bytes.
+  public let sharedBytes: Int
+  /// Memory of each rank's own, in bytes, for the largest image.
+  public let privateBytesPerRank: Int
+
+  /// - Parameters:
+  ///   - rate: matrix products of the whole node, in operations a second.
+  public init(
+    model: any VisionLanguageModel, weightBytes: Int, dataset: KeyObjectDataset, limit: Int?, prompt: String,
+    rate: Double
+  ) {
+    let plan = ScoringPlan(
+      dataset, limit: limit, prompt: prompt, dimensions: model.dimensions, layout: model.visualLayout)
+    samples = plan.samples
+    images = plan.units.count
+    unusableImages = plan.costs.count { $0 == 0 }
+    teraOperations = 2 * plan.costs.reduce(0, +) / 1e3
+    seconds = teraOperations * 1e12 / rate
+    // Sizes that the family can't take are counted in `unusableImages`.
+    let layouts = Set(plan.units.compactMap(\.image.size)).compactMap {
+      try? model.visualLayout(width: $0.width, height: $0.height)
+    }
+    largestVisualTokens = layouts.map(\.visualTokens).max() ?? 0
+    let patches = layouts.map(\.patches).max() ?? 0
+    sharedBytes = weightBytes
+    privateBytesPerRank = Self.privateBytes(
+      model.dimensions, patches: patches, rows: largestVisualTokens + 512, visualTokens: largestVisualTokens)
+  }
+
+  /// The scratch of a forward pass: what `EncoderStack`, `DecoderStack` and the score reader reserve, and a hundred megabytes
+  /// for the libraries, the tokenizer and the dataset.
+  private static func privateBytes(
+    _ dimensions: ModelDimensions, patches: Int, rows: Int, visualTokens: Int
+  ) -> Int {
+    let vision = patches * (7 * dimensions.visionWidth + 1176) + min(patches, 2048) * dimensions.visionIntermediateSize
+    let cache = 2 * dimensions.layers * rows * dimensions.keyValueWidth
+    let decoder = rows * 4 * dimensions.hiddenSize + 2 * min(rows, 2048) * dimensions.intermediateSize
+    let scores = 4 * dimensions.layers * dimensions.heads * visualTokens
+    // Of matrix products, rounded to bf16.
+    let operand = max(
+      patches * 1176, min(patches, 2048) * dimensions.visionIntermediateSize,
+      min(rows, 2048) * dimensions.intermediateSize)
+    return 4 * (vision + cache + decoder + scores + operand) + 100 << 20
+  }
+}
+
+/// Measures what the estimate of time rests on.
+public enum MatrixProductRate {
+  /// Operations a second of this process's matrix products, at the shape of a decoder's layer, over about a second.
+  public static func measure(_ context: ComputeContext) throws -> Double {
+    let (rows, columns, depth) = (448, 4096, 1536)
+    let weights = BlankWeights(rows: columns, columns: depth)
+    let layer = Linear(weight: weights.matrix)
+    let x = [Float](repeating: 0.5, count: rows * depth)
+    var y = [Float](repeating: 0, count: rows * columns)
+    return try context.withOperand(x, rows: rows, columns: depth) { operand in
+      try context.apply(layer, to: operand, into: &y)
+      let start = Date()
+      var products = 0
+      while products < 3 || Date().timeIntervalSince(start) < 1 {
+        try context.apply(layer, to: operand, into: &y)
+        products += 1
+      }
+      return Double(2 * rows * columns * depth * products) / Date().timeIntervalSince(start)
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import Foundation
+import HeadImpact
+import Jobs
+import Kernels
+
+/// Everything that a scoring run is asked for.
+public struct ScoreConfiguration: Sendable {
+  /// A published model folder.
+  public var model: URL
+  /// A PEFT adapter of it.
+  public var adapter: URL?
+  /// Takes the place of the model folder's chat template.
+  public var chatTemplate: URL?
+  /// A key-object dataset (formats.md).
+  public var dataset: URL
+  /// The folder that the dataset's file names are relative to.
+  public var images: URL
+  /// The HDF5 file to make.
+  public var output: URL
+  public var prompt = JobDefaults.prompt
+  public var precision = Precision.bf16
+  /// Takes the first samples only, by annotation id.
+  public var limit: Int?
+  public var options = HeadImpactOptions()
+  /// Threads of each rank; by default the node's cores over its ranks.
+  public var threads: Int?
+  /// Keeps every sample's attention scores in the output.
+  public var savesScores = false
+  /// Goes on from the journal of a run that was stopped.
+  public var resumes = false
+  /// Goes on with what is whole of a journal that is damaged.
+  public var salvages = false
+  /// Share of the samples that may be skipped.
+  public var allowedSkips = SkipCounts.defaultAllowed
+  /// Makes the first unusable sample fatal.
+  public var isStrict = false
+  public var isQuiet = false
+
+  public init(model: URL, dataset: URL, images: URL, output: URL) {
+    self.model = model
+    self.dataset = dataset
+    self.images = images
+    self.output = output
+  }
+
+  /// Where finished samples are kept until the output is whole.
+  public var journal: URL { output.appendingPathExtension("journal") }
+
+  /// - Throws: `JobError` or `HeadImpactError` naming the option.
+  func validate() throws {
+    try options.validate()
+    try SkipCounts.validate(allowed: allowedSkips)
+    try JobInputs.validate(threads: threads, limit: limit)
+  }
+}

@@ -1,0 +1,58 @@
+import COCO
+import Foundation
+import HeadImpact
+import VisionLanguage
+
+/// One unit of work: an image with all its samples, so that how the work is divided never changes a number.
+struct ScoringUnit: Sendable {
+  let image: ImageRecord
+  /// Ascending by id.
+  let annotations: [Annotation]
+}
+
+/// The work of a scoring run and the order it is handed out in.
+struct ScoringPlan: Sendable {
+  /// Ascending by image id.
+  let units: [ScoringUnit]
+  /// Multiplications of each unit, in 10⁹.
+  let costs: [Double]
+
+  /// Every unit, the costliest first: the last to finish is then a short one.
+  var order: [Int] {
+    units.indices.sorted { (costs[$0], units[$1].image.id) > (costs[$1], units[$0].image.id) }
+  }
+
+  var samples: Int { units.reduce(0) { $0 + $1.annotations.count } }
+
+  /// - Parameter limit: takes the first samples only, by annotation id.
+  init(
+    _ dataset: KeyObjectDataset, limit: Int?, prompt: String, dimensions: ModelDimensions,
+    layout: (_ width: Int, _ height: Int) throws -> VisualLayout
+  ) {
+    let annotations = dataset.annotations.sorted { $0.id < $1.id }.prefix(limit ?? .max)
+    let groups = Dictionary(grouping: annotations, by: \.imageID)
+    units = dataset.images.sorted { $0.id < $1.id }.compactMap { image in
+      groups[image.id].map { ScoringUnit(image: image, annotations: $0) }
+    }
+    var known: [ImageSize: (visual: Int, patches: Int)] = [:]
+    costs = units.map { unit in
+      var tokens = (visual: 0, patches: 0)
+      if let size = unit.image.size {
+        // A size that the family can't take is reported when its turn comes; one that isn't known counts as nothing.
+        tokens =
+          known[size]
+          ?? (try? layout(size.width, size.height)).map { ($0.visualTokens, $0.patches) } ?? (0, 0)
+        known[size] = tokens
+      }
+      let rows = unit.annotations.reduce(tokens.visual + Self.templateTokens + Self.tokens(prompt)) {
+        $0 + Self.tokens($1.description ?? "")
+      }
+      return dimensions.multiplications(patches: tokens.patches, rows: rows) / 1e9
+    }
+  }
+
+  private static let templateTokens = 24
+
+  /// About as many as a text has: nobody needs them exactly before the tokenizer counts.
+  private static func tokens(_ text: String) -> Int { text.utf8.count / 4 + 1 }
+}

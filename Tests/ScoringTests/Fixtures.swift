@@ -1,0 +1,32 @@
+import Jobs
+import Foundation
+import HeadImpact
+import HDF5Store
+import VisionLanguage
+
+@testable import Scoring
+
+/// A result of one image: some samples that were scored, one that was skipped.
+func unitResult(image: Int, samples: Int = 2) throws -> UnitResult {
+  let scored = try (0..<samples).map { index in
+    let impact = try SampleImpact(
+      annotationID: 10 * image + index, imageID: image, categoryID: -1,
+      tokens: SampleImpact.TokenCounts(sequence: 40, visual: 9, caption: 4, mask: 3), layers: 1, heads: 2,
+      hi: [Double](repeating: 0.25, count: 12), chance: [Double](repeating: 0.5, count: 12),
+      nosink: [Double](repeating: 1, count: 12), sinkShare: [0, 0.125])
+    return SampleOutcome(annotationID: impact.annotationID, kind: .scored(impact, scores: [0.5, 1.5, -0.0]))
+  }
+  let skipped = SampleOutcome(annotationID: 10 * image + 9, kind: .skipped(SkipReason(.mask, "größe: 0 ☕")))
+  return UnitResult(imageID: image, outcomes: scored + [skipped])
+}
+
+func scoreIdentity(_ change: (inout ScoreIdentity) -> Void = { _ in }) -> ScoreIdentity {
+  let nowhere = URL(fileURLWithPath: "/nowhere")
+  var identity = ScoreIdentity(
+    programVersion: "1", modelType: "qwen2_vl", modelSHA256: "aa", adapterSHA256: nil,
+    modelFiles: ModelFiles(chatTemplateSHA256: "cc", digests: [("config.json", "dd"), ("merges.txt", "none")]),
+    datasetSHA256: "bb",
+    configuration: ScoreConfiguration(model: nowhere, dataset: nowhere, images: nowhere, output: nowhere))
+  change(&identity)
+  return identity
+}

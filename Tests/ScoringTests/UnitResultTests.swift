@@ -1,0 +1,39 @@
+import Jobs
+import Testing
+
+@testable import Scoring
+
+@Suite("Results of a unit")
+struct UnitResultTests {
+  @Test("what is encoded is decoded the same, scores and reasons included")
+  func roundTrip() throws {
+    let result = try unitResult(image: 7)
+    #expect(try UnitResult(decoding: result.encode()) == result)
+    let empty = UnitResult(imageID: -1, outcomes: [])
+    #expect(try UnitResult(decoding: empty.encode()) == empty)
+  }
+
+  @Test("bytes cut anywhere, and bytes too many, are refused")
+  func cut() throws {
+    let bytes = try unitResult(image: 7).encode()
+    for count in bytes.indices {
+      #expect(throws: (any Error).self, "\(count) bytes") { try UnitResult(decoding: Array(bytes[..<count])) }
+    }
+    #expect(throws: JobError.self) { try UnitResult(decoding: bytes + [0]) }
+  }
+
+  @Test("no bytes make it trap", arguments: [Int.min, -1, 2, Int.max])
+  func lies(number: Int) throws {
+    let bytes = try unitResult(image: 7).encode()
+    // Every number of the frame lies at a multiple of 8 or not far from one: each place gets a lie.
+    for at in 8..<bytes.count - 8 {
+      var lying = bytes
+      withUnsafeBytes(of: Int64(number).littleEndian) { lying.replaceSubrange(at..<at + 8, with: $0) }
+      _ = try? UnitResult(decoding: lying)
+    }
+    var writer = ByteWriter()
+    writer.integer(1)
+    writer.integer(number)
+    #expect(throws: JobError.self) { try UnitResult(decoding: writer.bytes) }
+  }
+}
