@@ -26,7 +26,7 @@ struct Overlay {
       let first = min(max(Int((from * scale).rounded()), 0), drawn)
       return first..<max(first, min(Int((to * scale).rounded()), drawn))
     }
-    photograph = try resizeBicubic(image, to: (width, height))
+    photograph = try resize(image, to: (width, height), filter: .bicubic)
     self.cells = cells.map {
       (pixels($0.x0, $0.x1, of: image.width, in: width), pixels($0.y0, $0.y1, of: image.height, in: height))
     }

@@ -96,7 +96,7 @@ public struct PatchImageProcessor: Sendable, Equatable {
 
   /// - Throws: `ImageError` where the picture can't be processed.
   public func callAsFunction(_ image: RGBImage) throws -> PatchBatch {
-    let resized = try resizeBicubic(image, to: resizedSize(width: image.width, height: image.height))
+    let resized = try resize(image, to: resizedSize(width: image.width, height: image.height), filter: .bicubic)
     let grid = (t: 1, h: resized.height / patchSize, w: resized.width / patchSize)
     let values = (0..<3).map(valuesOfChannel)
     let plane = patchSize * patchSize

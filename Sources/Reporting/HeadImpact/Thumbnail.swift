@@ -16,7 +16,7 @@ struct Thumbnail {
     let scale = Double(Self.side) / Double(max(picture.width, picture.height))
     let width = max(1, Int((Double(picture.width) * scale).rounded()))
     let height = max(1, Int((Double(picture.height) * scale).rounded()))
-    image = try resizeBicubic(picture, to: (width: width, height: height))
+    image = try resize(picture, to: (width: width, height: height), filter: .bicubic)
     mask = (0..<(width * height)).map { index in
       let x = (index % width * 2 + 1) * full.width / (2 * width)
       let y = (index / width * 2 + 1) * full.height / (2 * height)
