@@ -96,7 +96,7 @@ def build(a):
     save({published(n, recipe.renames): w for n, w in state.items()}, folder, a.shards)
     verify(folder, state)
     return {"family": a.family, "parameters": sum(w.numel() for w in state.values()), "tensors": len(state),
-            "vocabulary": rows(recipe.tokenizer), "tied": "lm_head.weight" not in state}
+            "vocab": rows(recipe.tokenizer), "tied": "lm_head.weight" not in state}
 
 
 def parser():

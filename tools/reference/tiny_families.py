@@ -109,7 +109,10 @@ def idefics_files(a, t, kind, sequence):
         processor["video_sampling"] = {"fps": 1, "max_frames": 64, "video_size": {"longest_edge": a.tile}}
     return {"preprocessor_config.json": processor,
             "processor_config.json": {"image_seq_len": sequence, "processor_class": kind + "Processor"},
-            "chat_template.json": {"chat_template": SMOL_CHAT}}
+            "chat_template.json": {"chat_template": SMOL_CHAT},
+            "generation_config.json": {"_from_model_config": True, "bos_token_id": t.id("<|im_start|>"),
+                                       "eos_token_id": t.id("<end_of_utterance>"), "pad_token_id": t.id("<|im_end|>"),
+                                       "transformers_version": "4.47.1"}}
 
 
 def smolvlm(a):

@@ -140,10 +140,6 @@ def make_case(name, case):
     values = json.loads(path.read_text())
     values["size"] = {"longest_edge": case["longest"] * case["options"]["tile"]}
     published.write_json(path, values)
-    ids = {t["content"]: t["id"] for t in json.loads((checkpoint / "tokenizer.json").read_text())["added_tokens"]}
-    published.write_json(checkpoint / "generation_config.json", {
-        "_from_model_config": True, "bos_token_id": ids["<|im_start|>"], "eos_token_id": ids["<end_of_utterance>"],
-        "pad_token_id": ids["<|im_end|>"], "transformers_version": "4.47.1"})
     for file in checkpoint.iterdir():
         file.chmod(0o644)  # safetensors writes for its owner only
     inputs.mkdir()
