@@ -94,31 +94,6 @@ struct ResizeTests {
     #expect(failure { try image.tiles(width: 5, height: 3) }?.contains("12 x 6") == true)
     #expect(failure { try image.tiles(width: 0, height: 3) } != nil)
   }
-
-  @Test("patches come picture by picture and row by row, channel by channel, without the strip that fills none")
-  func patches() throws {
-    let normalization = try PixelNormalization(
-      imageMean: [0.5, 0.25, 0], imageStd: [0.5, 0.5, 2], rescaleFactor: 0.00392156862745098)
-    let images = [picture(7, 5), picture(4, 2)]
-    let patches = normalization.patches(of: images, side: 2)
-    #expect(patches.count == (3 * 2 + 2) * 12)
-    for (patch, (image, left, top)) in [(images[0], 4, 2), (images[1], 2, 0)].enumerated() {
-      let row = patch == 0 ? 5 : 7
-      for channel in 0..<3 {
-        for y in 0..<2 {
-          for x in 0..<2 {
-            let value = image.pixel(left + x, top + y)[channel]
-            let rescaled = Float(Double(value) * 0.00392156862745098)
-            let expected = (rescaled - [0.5, 0.25, 0][channel]) / [0.5, 0.5, 2][channel]
-            #expect(patches[row * 12 + channel * 4 + y * 2 + x] == expected)
-          }
-        }
-      }
-    }
-    #expect(failure { try PixelNormalization(imageMean: [0.5], imageStd: [1, 1, 1]) }?.hasPrefix("image_mean") == true)
-    #expect(
-      failure { try PixelNormalization(imageMean: [0, 0, 0], imageStd: [1, 0, 1]) }?.hasPrefix("image_std") == true)
-  }
 }
 
 extension RGBImage {
