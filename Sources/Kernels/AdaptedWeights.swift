@@ -8,7 +8,7 @@ extension ComputeContext {
   ///
   /// - Shape: weight [out, in], the result [out].
   /// - Throws: `OneDNNError`.
-  public func rowNorms(_ weight: WeightMatrix, _ factors: LowRankFactors) throws -> [Float] {
+  public func rowNorms(_ weight: Tensor, _ factors: LowRankFactors) throws -> [Float] {
     let (rows, columns, size) = (weight.rows, weight.columns, Self.rowsAPiece)
     var norms = [Float](repeating: 0, count: rows)
     try withScratch(team.count * (size + 1) * columns, &norms) { base, norms in
@@ -33,7 +33,7 @@ extension ComputeContext {
   ///
   /// - Shape: weight [vocabulary, C]; factors' A [rank, vocabulary], B [C, rank]; the result [C].
   /// - Throws: `OneDNNError`.
-  public func columnNorms(_ weight: WeightMatrix, _ factors: LowRankFactors) throws -> [Float] {
+  public func columnNorms(_ weight: Tensor, _ factors: LowRankFactors) throws -> [Float] {
     let (rows, columns, size) = (weight.rows, weight.columns, Self.tokensAPiece)
     let pieces = (rows + size - 1) / size
     var sums = [Double](repeating: 0, count: pieces * columns)

@@ -83,7 +83,7 @@ private struct AttentionBackwardProblem {
     let firstKey = span.ownKeys.lowerBound
     let query = rows.lowerBound * shape.queryWidth + head * depth
     let key = firstKey * shape.keyValueWidth + head / (shape.heads / shape.keyValueHeads) * depth
-    let scale = 1 / Float(depth).squareRoot()
+    let scale = shape.scoreScale
 
     try multiplySerially(
       queries + query, stride: shape.queryWidth, keys + key, stride: shape.keyValueWidth, isTransposed: true,

@@ -5,12 +5,18 @@ public struct AttentionShape: Sendable, Equatable {
   public let heads: Int
   public let keyValueHeads: Int
   public let headDim: Int
+  /// What scores are multiplied by before the softmax: D^-½ where a family says nothing else.
+  public let scoreScale: Float
+  /// Scores become cap · tanh(score / cap), before the mask (Gemma 2).
+  public let softcap: Float?
 
-  public init(heads: Int, keyValueHeads: Int, headDim: Int) {
+  public init(heads: Int, keyValueHeads: Int, headDim: Int, scoreScale: Float? = nil, softcap: Float? = nil) {
     precondition(heads > 0 && keyValueHeads > 0 && headDim > 0 && heads % keyValueHeads == 0)
     self.heads = heads
     self.keyValueHeads = keyValueHeads
     self.headDim = headDim
+    self.scoreScale = scoreScale ?? 1 / Float(headDim).squareRoot()
+    self.softcap = softcap
   }
 
   /// Width of the queries and of the output: heads · D.
@@ -142,7 +148,7 @@ private struct AttentionProblem {
     try scores(keys + keyValueOffset, count: span.sharedKeys, at: 0)
     try scores(keys + ownOffset, count: own, at: span.sharedKeys)
 
-    let scale = 1 / Float(depth).squareRoot()
+    let scale = shape.scoreScale
     for row in rows {
       let line = weights + (row - rows.lowerBound) * width
       let visible = span.sharedKeys + span.ownVisible(to: row)

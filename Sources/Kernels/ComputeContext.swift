@@ -4,10 +4,10 @@ import CVectorMath
 ///
 /// - Shape: weight [out, in], bias [out].
 public struct Linear: Sendable {
-  public let weight: WeightMatrix
+  public let weight: Tensor
   public let bias: [Float]?
 
-  public init(weight: WeightMatrix, bias: [Float]? = nil) {
+  public init(weight: Tensor, bias: [Float]? = nil) {
     precondition(bias == nil || bias?.count == weight.rows)
     self.weight = weight
     self.bias = bias
@@ -192,7 +192,7 @@ public final class ComputeContext {
 
   /// The weight in bf16: as it is mapped, or in scratch where the file holds another type or doesn't align it. So a file
   /// whose tensors are unaligned costs memory for one of them, not for all.
-  private func bfloat16(_ weight: WeightMatrix) -> UnsafeRawPointer {
+  private func bfloat16(_ weight: Tensor) -> UnsafeRawPointer {
     let isNarrow = weight.elementType == .bf16
     if isNarrow, weight.isAligned { return weight.base }
     let columns = weight.columns
@@ -216,7 +216,7 @@ public final class ComputeContext {
   }
 }
 
-extension WeightMatrix {
+extension Tensor {
   /// One row, widened to float32: a token's embedding, for one.
   ///
   /// - Shape: output [columns].

@@ -19,7 +19,7 @@ final class Float32Product {
   ///
   /// - Shape: source [rows, depth], weights [columns, depth], destination [rows, columns].
   func multiply(
-    _ source: UnsafePointer<Float>, _ weights: WeightMatrix, into destination: UnsafeMutablePointer<Float>,
+    _ source: UnsafePointer<Float>, _ weights: Tensor, into destination: UnsafeMutablePointer<Float>,
     rows: Int, accumulate: Bool
   ) throws(OneDNNError) {
     let columns = weights.rows
@@ -46,7 +46,7 @@ final class Float32Product {
   ///
   /// - Shape: source [rows, weights.rows], weights [weights.rows, columns], destination [rows, columns].
   func multiplyBackward(
-    _ source: UnsafePointer<Float>, _ weights: WeightMatrix, into destination: UnsafeMutablePointer<Float>,
+    _ source: UnsafePointer<Float>, _ weights: Tensor, into destination: UnsafeMutablePointer<Float>,
     rows: Int, accumulate: Bool
   ) throws(OneDNNError) {
     let columns = weights.columns
@@ -77,7 +77,7 @@ final class Float32Product {
   }
 }
 
-extension WeightMatrix {
+extension Tensor {
   /// A panel in float32: where it lies in the file, or in scratch, widened or moved to an address that suits floats.
   ///
   /// - Shape: [rows.count, count], with the distance between its rows.

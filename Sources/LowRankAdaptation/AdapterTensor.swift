@@ -15,15 +15,15 @@ extension TensorView {
   /// floating-point numbers of two or four bytes.
   ///
   /// - Parameter rows: what its elements are cut into.
-  func matrix(rows: Int) -> WeightMatrix? {
+  func matrix(rows: Int) -> Tensor? {
     guard let elementType, rows > 0, count > 0, count.isMultiple(of: rows) else { return nil }
     return withBytes { bytes in
       guard let base = bytes.baseAddress else { return nil }
       if isAligned {
-        return WeightMatrix(owner: file, base: base, elementType: elementType, rows: rows, columns: count / rows)
+        return Tensor(owner: file, base: base, elementType: elementType, rows: rows, columns: count / rows)
       }
       let copy = AlignedBytes(bytes)
-      return WeightMatrix(owner: copy, base: copy.base, elementType: elementType, rows: rows, columns: count / rows)
+      return Tensor(owner: copy, base: copy.base, elementType: elementType, rows: rows, columns: count / rows)
     }
   }
 
@@ -42,14 +42,14 @@ private final class AlignedBytes: @unchecked Sendable {
   }
 }
 
-extension WeightMatrix {
+extension Tensor {
   /// The first element that is infinite or no number.
   func firstNotFinite() -> Int? {
     firstRow { row, place in place.firstIndex { !$0.isFinite }.map { row * columns + $0 } }
   }
 
   /// Whether both hold the same numbers, whatever type they are stored in.
-  func holdsSame(as other: WeightMatrix) -> Bool {
+  func holdsSame(as other: Tensor) -> Bool {
     guard rows == other.rows, columns == other.columns else { return false }
     return withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, columns)) { theirs in
       guard let theirs = theirs.baseAddress else { return false }

@@ -17,7 +17,7 @@ struct PEFTParts {
   private(set) var problems = PEFTProblems()
 
   /// Of a tied model: who else took the weight that both ends share.
-  private var shared: (module: AdaptedModule, weight: WeightMatrix)?
+  private var shared: (module: AdaptedModule, weight: Tensor)?
 
   init(_ configuration: PEFTConfiguration, _ tensors: PEFTTensors, for model: any VisionLanguageModel) throws {
     (self.model, self.configuration, self.tensors) = (model, configuration, tensors)
@@ -128,12 +128,12 @@ struct PEFTParts {
     problems.add("\(whole.tensor.name): \(reason)")
   }
 
-  private mutating func requireOwn(_ values: WeightMatrix, _ whole: PEFTTensors.Whole, _ reason: String) {
+  private mutating func requireOwn(_ values: Tensor, _ whole: PEFTTensors.Whole, _ reason: String) {
     if !holdsOwn(values, whole) { refuse(whole, "differs from the model's, and \(reason)") }
   }
 
   /// - Parameter isOwn: whether the module has a weight to itself, whatever it is tied to.
-  private mutating func take(_ values: WeightMatrix, _ whole: PEFTTensors.Whole, isOwn: Bool) {
+  private mutating func take(_ values: Tensor, _ whole: PEFTTensors.Whole, isOwn: Bool) {
     let module = whole.module.module
     if whole.kind == .bias, bias(of: module) == nil {
       return refuse(whole, "the model's \(module.path) has no bias")
@@ -177,7 +177,7 @@ struct PEFTParts {
   }
 
   /// Whether a tensor holds what the model has in its place.
-  private func holdsOwn(_ values: WeightMatrix, _ whole: PEFTTensors.Whole) -> Bool {
+  private func holdsOwn(_ values: Tensor, _ whole: PEFTTensors.Whole) -> Bool {
     let module = whole.module.module
     if whole.kind == .bias { return modelBias(of: module).map { $0 == values.floats() } ?? false }
     switch module {

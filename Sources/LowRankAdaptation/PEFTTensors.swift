@@ -201,7 +201,7 @@ struct ModelShapes {
   }
 
   let layers: [DecoderLayer]
-  private let embedding: WeightMatrix
+  private let embedding: Tensor
   private let head: Linear
 
   init(_ model: any VisionLanguageModel) {

@@ -17,7 +17,7 @@ final class BlankWeights: @unchecked Sendable {
 
   deinit { base.deallocate() }
 
-  var matrix: WeightMatrix {
-    WeightMatrix(owner: self, base: UnsafeRawPointer(base), elementType: .bf16, rows: rows, columns: columns)
+  var matrix: Tensor {
+    Tensor(owner: self, base: UnsafeRawPointer(base), elementType: .bf16, rows: rows, columns: columns)
   }
 }

@@ -3,14 +3,24 @@ import Kernels
 /// The one attention: projections, rotary embedding, grouped queries.
 ///
 /// Q, K, V [T, C] → [T, heads · D]; the output projection adds to the residual stream.
-public struct Attention: Sendable {
+public struct Attention {
   public var query: Linear
   public var key: Linear
   public var value: Linear
   public var output: Linear
   public let shape: AttentionShape
+  /// Norms of queries and keys before the rotary embedding: over D of each head, or, with a weight of all heads, over all channels.
+  public var queryNorm: Norm?
+  public var keyNorm: Norm?
+  /// Which of a pass's angle tables turns queries and keys; nil for none (learned positions).
+  public let rotary: Int?
+  /// A query sees this many keys at most, up to its own (sliding window); nil for all.
+  public let window: Int?
 
-  public init(query: Linear, key: Linear, value: Linear, output: Linear, shape: AttentionShape) {
+  public init(
+    query: Linear, key: Linear, value: Linear, output: Linear, shape: AttentionShape, queryNorm: Norm? = nil,
+    keyNorm: Norm? = nil, rotary: Int? = 0, window: Int? = nil
+  ) {
     precondition(query.outputs == shape.queryWidth && output.inputs == shape.queryWidth)
     precondition(key.outputs == shape.keyValueWidth && value.outputs == shape.keyValueWidth)
     self.query = query
@@ -18,5 +28,9 @@ public struct Attention: Sendable {
     self.value = value
     self.output = output
     self.shape = shape
+    self.queryNorm = queryNorm
+    self.keyNorm = keyNorm
+    self.rotary = rotary
+    self.window = window
   }
 }

@@ -1,7 +1,7 @@
 import Kernels
 
 /// The one decoder layer: x += attention(rmsNorm(x)); x += down(silu(gate(n)) · up(n)), n = rmsNorm(x).
-public struct DecoderLayer: Sendable {
+public struct DecoderLayer {
   public var inputNorm: [Float]
   public var attention: Attention
   public var postAttentionNorm: [Float]

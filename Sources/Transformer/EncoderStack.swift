@@ -15,7 +15,7 @@ public struct LayerNorm: Sendable {
 }
 
 /// The one encoder layer: x += attention(norm1(x)); x += fc2(act(fc1(norm2(x)))).
-public struct EncoderLayer: Sendable {
+public struct EncoderLayer {
   public let norm1: LayerNorm
   public let attention: Attention
   public let norm2: LayerNorm

@@ -7,7 +7,7 @@ public final class OutputHead {
     /// In the place of the final norm's.
     public var norm: [Float]?
     /// In the place of W.
-    public var weight: WeightMatrix?
+    public var weight: Tensor?
     public var bias: [Float]?
     public var lowRank: LowRankUpdate?
     /// DoRA's, one an output.
@@ -35,7 +35,7 @@ public final class OutputHead {
   /// The vocabulary's size.
   public var outputs: Int { weight.outputs }
 
-  public init(norm: [Float], weight: WeightMatrix, eps: Float, context: ComputeContext) {
+  public init(norm: [Float], weight: Tensor, eps: Float, context: ComputeContext) {
     precondition(weight.columns == norm.count)
     self.norm = norm
     self.weight = Linear(weight: weight)

@@ -5,7 +5,7 @@ public final class TokenEmbedding {
   /// What an adapter makes of an embedding: (E + scaling · (B A)ᵀ) · scale.
   public struct Update {
     /// In the place of E.
-    public var weight: WeightMatrix?
+    public var weight: Tensor?
     /// A [rank, vocabulary], B [C, rank].
     public var lowRank: LowRankUpdate?
     /// DoRA's m / ‖E + scaling · (B A)ᵀ‖ of each column. - Shape: [C]
@@ -17,11 +17,11 @@ public final class TokenEmbedding {
   }
 
   /// - Shape: [vocabulary, C].
-  public let weight: WeightMatrix
+  public let weight: Tensor
   /// An adapter's; empty for the model as it is.
   public var update = Update()
 
-  public init(_ weight: WeightMatrix) { self.weight = weight }
+  public init(_ weight: Tensor) { self.weight = weight }
 
   /// One token's vector.
   ///

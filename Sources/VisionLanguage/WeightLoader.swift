@@ -50,14 +50,14 @@ final class WeightLoader {
   var isSoundSoFar: Bool { problems.isEmpty }
 
   /// A weight whose first axis is its rows; further axes of the file (a convolution's kernel) are its columns.
-  func matrix(_ name: String, rows: Int, columns: Int, fileShape: [Int]? = nil) -> WeightMatrix {
+  func matrix(_ name: String, rows: Int, columns: Int, fileShape: [Int]? = nil) -> Tensor {
     let shape = fileShape ?? [rows, columns]
     guard let tensor = take(name, shape: shape), let elementType = elementType(of: tensor) else {
       return .empty(rows: rows, columns: columns)
     }
     return tensor.withBytes { bytes in
       guard let base = bytes.baseAddress else { return .empty(rows: rows, columns: columns) }
-      return WeightMatrix(owner: tensor.file, base: base, elementType: elementType, rows: rows, columns: columns)
+      return Tensor(owner: tensor.file, base: base, elementType: elementType, rows: rows, columns: columns)
     }
   }
 
@@ -74,7 +74,7 @@ final class WeightLoader {
     guard let tensor = take(name, shape: [count]), let elementType = elementType(of: tensor) else { return nil }
     return tensor.withBytes { bytes in
       guard let base = bytes.baseAddress else { return nil }
-      return WeightMatrix(owner: tensor.file, base: base, elementType: elementType, rows: 1, columns: count).floats()
+      return Tensor(owner: tensor.file, base: base, elementType: elementType, rows: 1, columns: count).floats()
     }
   }
 
@@ -128,9 +128,9 @@ final class WeightLoader {
   }
 }
 
-extension WeightMatrix {
+extension Tensor {
   /// Whether all numbers are the same. It reads both, as far as they agree.
-  func hasEqualElements(to other: WeightMatrix) -> Bool {
+  func hasEqualElements(to other: Tensor) -> Bool {
     guard rows == other.rows, columns == other.columns else { return false }
     guard elementType != other.elementType else {
       return memcmp(base, other.base, rows * columns * elementType.byteCount) == 0
@@ -146,8 +146,8 @@ extension WeightMatrix {
   }
 
   /// Stands in for a tensor that couldn't be taken until `finish` throws; nothing reads it.
-  fileprivate static func empty(rows: Int, columns: Int) -> WeightMatrix {
-    WeightMatrix(owner: NoOwner.shared, base: NoOwner.shared.base, elementType: .bf16, rows: rows, columns: columns)
+  fileprivate static func empty(rows: Int, columns: Int) -> Tensor {
+    Tensor(owner: NoOwner.shared, base: NoOwner.shared.base, elementType: .bf16, rows: rows, columns: columns)
   }
 }
 

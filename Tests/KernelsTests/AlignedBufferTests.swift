@@ -24,7 +24,7 @@ import Testing
   @Test("rows of a weight start where the element type says", arguments: ElementType.allCases)
   func rows(_ elementType: ElementType) {
     let owner = Owner()
-    let weight = WeightMatrix(owner: owner, base: owner.base, elementType: elementType, rows: 6, columns: 3)
+    let weight = Tensor(owner: owner, base: owner.base, elementType: elementType, rows: 6, columns: 3)
     let part = weight.rows(2..<5)
     #expect(part.rows == 3 && part.columns == 3)
     #expect(part.base == owner.base + 2 * 3 * elementType.byteCount)

@@ -42,7 +42,7 @@ struct Numbers {
 final class OwnedWeights: @unchecked Sendable {
   private let allocation: UnsafeMutableRawPointer
   let base: UnsafeMutableRawPointer
-  let matrix: (OwnedWeights) -> WeightMatrix
+  let matrix: (OwnedWeights) -> Tensor
 
   /// - Parameter shift: bytes behind an aligned address, as in a file that doesn't align its tensors.
   init(_ values: [Float], rows: Int, columns: Int, as elementType: ElementType, shift: Int = 0) {
@@ -56,12 +56,12 @@ final class OwnedWeights: @unchecked Sendable {
       case .f16: Self.store(Self.half(value), base + 2 * i)
       }
     }
-    matrix = { WeightMatrix(owner: $0, base: base, elementType: elementType, rows: rows, columns: columns) }
+    matrix = { Tensor(owner: $0, base: base, elementType: elementType, rows: rows, columns: columns) }
   }
 
   deinit { allocation.deallocate() }
 
-  var weight: WeightMatrix { matrix(self) }
+  var weight: Tensor { matrix(self) }
 
   private static func store<T>(_ value: T, _ to: UnsafeMutableRawPointer) {
     withUnsafeBytes(of: value) { bytes in

@@ -35,7 +35,7 @@ struct RandomModel {
   mutating func linear(_ outputs: Int, _ inputs: Int, bias: Bool = true) -> Linear {
     let memory = Memory(numbers(outputs * inputs, scale: 1 / Float(inputs).squareRoot()))
     return Linear(
-      weight: WeightMatrix(
+      weight: Tensor(
         owner: memory, base: UnsafeRawPointer(memory.base), elementType: .f32, rows: outputs, columns: inputs),
       bias: bias ? numbers(outputs, scale: 0.1) : nil)
   }
@@ -93,7 +93,7 @@ extension Linear {
   func blind(to inputs: Set<Int>) -> Linear {
     let memory = Memory(weight.floats().enumerated().map { inputs.contains($0 % weight.columns) ? 0 : $1 })
     return Linear(
-      weight: WeightMatrix(
+      weight: Tensor(
         owner: memory, base: UnsafeRawPointer(memory.base), elementType: .f32, rows: outputs, columns: self.inputs),
       bias: bias)
   }

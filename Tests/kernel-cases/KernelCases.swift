@@ -289,7 +289,7 @@ private final class Memory: @unchecked Sendable {
 }
 
 /// Random weights of an element type.
-func weights(_ seed: UInt64, rows: Int, columns: Int, _ type: ElementType) -> WeightMatrix {
+func weights(_ seed: UInt64, rows: Int, columns: Int, _ type: ElementType) -> Tensor {
   let memory = Memory(bytes: rows * columns * type.byteCount)
   for (index, value) in numbers(seed, rows * columns).enumerated() {
     switch type {
@@ -302,5 +302,5 @@ func weights(_ seed: UInt64, rows: Int, columns: Int, _ type: ElementType) -> We
         of: UInt16(value.bitPattern >> 10 & 0xbfff), toByteOffset: 2 * index, as: UInt16.self)
     }
   }
-  return WeightMatrix(owner: memory, base: memory.base, elementType: type, rows: rows, columns: columns)
+  return Tensor(owner: memory, base: memory.base, elementType: type, rows: rows, columns: columns)
 }

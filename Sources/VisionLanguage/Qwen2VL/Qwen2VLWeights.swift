@@ -4,11 +4,11 @@ import Transformer
 
 /// A Qwen2-VL checkpoint's tensors by their published names, and by those that transformers 5 writes.
 struct Qwen2VLWeights {
-  let embeddings: WeightMatrix
+  let embeddings: Tensor
   let decoderLayers: [DecoderLayer]
   let finalNorm: [Float]
   /// The output head; the embeddings where they are tied.
-  let outputHead: WeightMatrix
+  let outputHead: Tensor
   /// Whether the output head is the embeddings, so that what changes one changes the other.
   let isHeadTied: Bool
   /// What the user should know of the weight files.

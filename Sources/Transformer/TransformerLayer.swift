@@ -1,0 +1,69 @@
+import Kernels
+
+/// The one layer, of decoders and of vision towers, parameterised by values:
+///
+///     x += scale1 · norm1Behind(attention(norm1(x)))
+///     x += scale2 · norm2Behind(feedForward(norm2(x)))
+///
+/// where what is nil is left out. `DecoderStack` and `EncoderStack` run it.
+public struct TransformerLayer {
+  /// Before the attention.
+  public var inputNorm: Norm
+  public var attention: Attention
+  /// Behind the attention, before it is added (Gemma 2 and 3).
+  public var attentionOutputNorm: Norm?
+  /// Layer scale of what the attention adds. - Shape: [1, C]
+  public var attentionScale: Tensor?
+  /// Before the MLP.
+  public var feedForwardNorm: Norm
+  public var feedForward: FeedForward
+  /// Behind the MLP, before it is added.
+  public var feedForwardOutputNorm: Norm?
+  /// Layer scale of what the MLP adds. - Shape: [1, C]
+  public var feedForwardScale: Tensor?
+
+  public init(
+    inputNorm: Norm, attention: Attention, attentionOutputNorm: Norm? = nil, attentionScale: Tensor? = nil,
+    feedForwardNorm: Norm, feedForward: FeedForward, feedForwardOutputNorm: Norm? = nil, feedForwardScale: Tensor? = nil
+  ) {
+    self.inputNorm = inputNorm
+    self.attention = attention
+    self.attentionOutputNorm = attentionOutputNorm
+    self.attentionScale = attentionScale
+    self.feedForwardNorm = feedForwardNorm
+    self.feedForward = feedForward
+    self.feedForwardOutputNorm = feedForwardOutputNorm
+    self.feedForwardScale = feedForwardScale
+  }
+}
+
+/// The MLP: down(activation(gate x) · up x), or down(activation(up x)) without a gate.
+public struct FeedForward {
+  /// nil for a plain MLP, whose first layer is `up` (fc1) and second `down` (fc2).
+  public var gate: Linear?
+  public var up: Linear
+  public var down: Linear
+  public let activation: Activation
+
+  public init(gate: Linear? = nil, up: Linear, down: Linear, activation: Activation) {
+    self.gate = gate
+    self.up = up
+    self.down = down
+    self.activation = activation
+  }
+}
+
+/// Rows that are added to the residual stream behind a layer: DeepStack's (Qwen3-VL).
+public struct StreamAddition {
+  public let afterLayer: Int
+  /// Which positions of the sequence they go to, ascending. A pass adds those of its own rows.
+  public let positions: [Int]
+  /// - Shape: [positions.count, C].
+  public let values: Tensor
+
+  public init(afterLayer: Int, positions: [Int], values: Tensor) {
+    self.afterLayer = afterLayer
+    self.positions = positions
+    self.values = values
+  }
+}
