@@ -50,7 +50,9 @@ public struct RunEstimate: Sendable, Equatable, Codable {
   private static func privateBytes(
     _ dimensions: ModelDimensions, patches: Int, rows: Int, visualTokens: Int
   ) -> Int {
-    let vision = patches * (7 * dimensions.visionWidth + dimensions.patchWidth) + min(patches, 2048) * dimensions.visionIntermediateSize
+    let vision =
+      patches * (7 * dimensions.visionWidth + dimensions.patchWidth) + min(patches, 2048)
+      * dimensions.visionIntermediateSize
     let cache = 2 * dimensions.layers * rows * dimensions.keyValueWidth
     let decoder = rows * 4 * dimensions.hiddenSize + 2 * min(rows, 2048) * dimensions.intermediateSize
     let scores = 4 * dimensions.layers * dimensions.heads * visualTokens
@@ -64,9 +66,15 @@ public struct RunEstimate: Sendable, Equatable, Codable {
 
 /// Measures what the estimate of time rests on.
 public enum MatrixProductRate {
-  /// Operations a second of this process's matrix products, at the shape of a decoder's layer, over about a second.
-  public static func measure(_ context: ComputeContext) throws -> Double {
-    let (rows, columns, depth) = (448, 4096, 1536)
+  /// Rows of the products: about those of a photograph and its prompt.
+  private static let rows = 448
+
+  /// Operations a second of this process's matrix products, over about a second.
+  ///
+  /// - Parameter model: whose decoder layers the products have the shape of; nil for those of a model of 2 billion
+  ///   parameters.
+  public static func measure(_ context: ComputeContext, model: ModelDimensions? = nil) throws -> Double {
+    let (columns, depth) = (model?.intermediateSize ?? 4096, model?.hiddenSize ?? 1536)
     let weights = BlankWeights(rows: columns, columns: depth)
     let layer = Linear(weight: weights.matrix)
     let x = [Float](repeating: 0.5, count: rows * depth)

@@ -110,7 +110,8 @@ extension HeadImpactOptions.Views {
     let name = type(of: model).modelType
     guard self == .all || model.processor.viewKinds == Set(VisualLayout.View.Kind.allCases) else {
       throw HeadImpactError(
-        "--views is \(rawValue); it must be all: \(name) shows the model a picture once, not as tiles and a global view")
+        "--views is \(rawValue); it must be all: \(name) shows the model a picture once, not as tiles and a global view"
+      )
     }
   }
 }
