@@ -30,7 +30,9 @@ struct SmolVLMImageProcessor: ImageProcessor, Equatable {
   /// The longest side that the first resize gives, whatever the file asks for.
   private static let largestSide = 4096
 
-  private static let types = ["SmolVLMImageProcessor", "Idefics3ImageProcessor"].flatMap { [$0, $0 + "Fast", $0 + "Pil"] }
+  private static let types = ["SmolVLMImageProcessor", "Idefics3ImageProcessor"].flatMap {
+    [$0, $0 + "Fast", $0 + "Pil"]
+  }
 
   /// - Parameter file: preprocessor_config.json; what it leaves out is the processor's default, as in transformers.
   /// - Throws: `ConfigurationError` naming the key whose value is of the wrong type, impossible or unsupported.
