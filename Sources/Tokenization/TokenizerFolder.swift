@@ -46,6 +46,7 @@ struct TokenizerFolder {
           problem: "there is no such file, and with the tokenizer_class of tokenizer_config.json no other will do; "
             + VocabularyFiles.advice)
       }
+      try GPT2Stages.check(tokenizer, config: config)
       normalizer = try Normalizer(try tokenizer.optional("normalizer"))
       preTokenizer = try PreTokenizer(try tokenizer.optional("pre_tokenizer"))
       model = try BytePairModel(try tokenizer.required("model"))
@@ -87,7 +88,7 @@ struct TokenizerFolder {
     guard let node else { return .qwen2 }
     let name = try node.string().text
     if qwen2Classes.contains(name) { return .qwen2 }
-    if wholeClasses.contains(name) { return .whole }
+    if wholeClasses.contains(name) || GPT2Stages.isClass(name) { return .whole }
     let known = (qwen2Classes + wholeClasses).joined(separator: ", ")
     throw node.fault("the tokenizer class \"\(name)\" is not supported; those supported are \(known)")
   }
