@@ -26,6 +26,7 @@ final class WeightLoader {
   private let written: (String) -> String
   /// One for each length, so that a lying config.json costs no memory for every layer that it claims.
   private var zeros: [Int: [Float]] = [:]
+  private var rowsOfZeros: [Int: Tensor] = [:]
 
   /// - Parameters:
   ///   - name: a checkpoint's name as transformers 5 has it.
@@ -43,6 +44,9 @@ final class WeightLoader {
     }
     unused = Set(tensors.keys)
   }
+
+  /// Of the checkpoint, as errors and remarks name it.
+  var folder: String { checkpoint.folder.path }
 
   func has(_ name: String) -> Bool { tensors[name] != nil }
 
@@ -66,6 +70,14 @@ final class WeightLoader {
     if let vector = bias(name, count: count) { return vector }
     let stand = zeros[count] ?? [Float](repeating: 0, count: count)
     zeros[count] = stand
+    return stand
+  }
+
+  /// A norm's or a layer scale's vector, widened to float32. - Shape: [1, count].
+  func row(_ name: String, count: Int) -> Tensor {
+    if let values = bias(name, count: count) { return Tensor(values) }
+    let stand = rowsOfZeros[count] ?? Tensor([Float](repeating: 0, count: count))
+    rowsOfZeros[count] = stand
     return stand
   }
 
