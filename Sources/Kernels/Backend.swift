@@ -115,6 +115,25 @@ public protocol Backend: AnyObject {
 
   /// The loss of each row, -log softmax(logits)[target]; the logits become its gradient.
   func crossEntropy(_ logits: Tensor, targets: ArraySlice<Int32>) -> [Double]
+
+  // MARK: What adapters and training need
+
+  /// output[i][c] += scaling · Σ_r a[r, columns[i]] · b[c, r]: a low-rank update of an embedding's rows, r ascending.
+  ///
+  /// - Shape: factors' a [rank, vocabulary], b [C, rank]; output [columns.count, C].
+  func addLowRank(_ factors: LowRankFactors, columns: [Int], to output: Tensor)
+  /// The numbers as they are kept in memory or a file, in little-endian order.
+  ///
+  /// - Parameter elementType: f32, or bf16 (rounded to nearest, ties to even).
+  func bytes(of x: Tensor, as elementType: ElementType) -> [UInt8]
+  /// The numbers that `bytes` gave.
+  func fill(_ x: Tensor, from bytes: [UInt8], as elementType: ElementType)
+  /// Adds x to sums in fixed point, 2^-72 apart, whose high halves are the first x.count words and whose low halves the next
+  /// ones. Sums of integers are exact, whatever their order.
+  ///
+  /// - Parameter limit: 2^30 / k where up to k numbers are added to one: then no sum overflows.
+  /// - Returns: whether all of x were finite and below the limit; those that are not are left out.
+  func addExactly(_ x: Tensor, limit: Float, to words: inout [Int64]) -> Bool
 }
 
 /// Where `attend` adds up the attention weights of observed rows: what attention scores are made of.
