@@ -29,11 +29,7 @@ public final class TokenEmbedding {
   public func copyRow(_ token: Int, into output: UnsafeMutablePointer<Float>) {
     (update.weight ?? weight).copyRow(token, into: output)
     if let low = update.lowRank?.factors {
-      for column in 0..<weight.columns {
-        var sum: Float = 0
-        for row in 0..<low.rank { sum += low.a[row * low.inputs + token] * low.b[column * low.rank + row] }
-        output[column] += low.scaling * sum
-      }
+      low.addRow(token, to: output)
     }
     if let scale = update.scale {
       for column in 0..<weight.columns { output[column] *= scale[column] }
