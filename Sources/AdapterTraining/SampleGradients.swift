@@ -45,7 +45,7 @@ final class SampleGradients {
     decoder.reserve(cache, rows: rows)
     try decoder.forward(
       hidden.base, layout: SequenceLayout(newPrefix: rows),
-      angles: model.angles(sample.sequence, grid: sample.grid).rows(0..<rows), cache: cache, layers: layers)
+      angles: model.angles(sample.sequence).rows(0..<rows), cache: cache, layers: layers)
     return Array(UnsafeBufferPointer(start: hidden.base, count: rows * decoder.hiddenSize))
   }
 
@@ -71,7 +71,7 @@ final class SampleGradients {
     for (sample, prefix) in samples {
       precondition(prefix.count == sample.rows * size)
       (hidden.base + row * size).update(from: prefix, count: prefix.count)
-      angles.append(model.angles(sample.sequence, grid: sample.grid).rows(0..<sample.rows))
+      angles.append(model.angles(sample.sequence).rows(0..<sample.rows))
       row += sample.rows
     }
     tape.dropout = dropout.map { dropout in

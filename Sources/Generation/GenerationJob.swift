@@ -67,7 +67,8 @@ public struct GenerationJob {
     let lost = dataset.problems.lostSamples(
       upTo: configuration.limit.flatMap { _ in units.flatMap(\.examples).map(\.id).max() })
     return try generate(
-      units, kind: dataset.kind, view: try world.agree { try view(json) }, model: model, identity: identity, lost: lost)
+      units, kind: dataset.kind, view: try world.agree { try view(json, model) }, model: model, identity: identity,
+      lost: lost)
   }
 
   private func generate(
@@ -176,14 +177,18 @@ public struct GenerationJob {
   }
 
   /// What the model is shown of an image for one example, where each object is asked about by itself.
-  private func view(_ json: [UInt8]) throws -> ((ImageTextExample, RGBImage) throws -> RGBImage)? {
+  private func view(
+    _ json: [UInt8], _ model: any VisionLanguageModel
+  ) throws -> ((ImageTextExample, RGBImage) throws -> RGBImage)? {
     guard let objects = configuration.objects else { return nil }
     let dataset = try KeyObjectDataset(json: json, name: configuration.dataset.path)
     let annotations = Dictionary(dataset.annotations.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+    let leastSide = model.processor.leastSide
     return { example, image in
       guard let annotation = annotations[example.id] else { throw SampleFault("there is no annotation \(example.id)") }
       return try objects.picture(
-        of: image, mask: try dataset.mask(for: annotation, height: image.height, width: image.width))
+        of: image, mask: try dataset.mask(for: annotation, height: image.height, width: image.width),
+        leastSide: leastSide)
     }
   }
 

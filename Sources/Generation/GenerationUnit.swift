@@ -37,14 +37,11 @@ extension GenerationUnit {
     let costs = units.map { unit in
       // A size that the family can't take is reported when its turn comes; one that isn't known counts as nothing.
       let tokens = unit.examples[0].size.flatMap { try? layout($0.width, $0.height) }
-      let rows = (tokens?.visualTokens ?? 0) + unit.examples.count * (maxNewTokens + questionTokens)
+      let rows = (tokens?.imageTokens ?? 0) + unit.examples.count * (maxNewTokens + dimensions.templateTokens)
       return dimensions.multiplications(patches: tokens?.patches ?? 0, rows: rows)
     }
     return units.indices.sorted { (costs[$0], $1) > (costs[$1], $0) }
   }
-
-  /// About as many as a question and its template have: nobody needs them exactly before the tokenizer counts.
-  private static let questionTokens = 24
 
   /// The answers to everything that is asked. An image or a question that can't be used is a result too.
   ///
@@ -64,16 +61,16 @@ extension GenerationUnit {
       let image = try pictures.reading(first.fileName) {
         try JobInputs.image(first.fileName, in: pictures.folder, size: first.size.map { ($0.width, $0.height) })
       }
-      var whole: Int?
+      var whole: VisualLayout?
       if view == nil {
-        whole = try generator.visualTokens(of: image)
+        whole = try generator.layout(of: image)
         asked = [(image, [])]
       }
       for example in examples {
         do {
           let shown = try view?(example, image) ?? image
-          let visualTokens = try whole ?? generator.visualTokens(of: shown)
-          let question = try ask(example, by: generator, prompt: prompt, visualTokens: visualTokens)
+          let layout = try whole ?? generator.layout(of: shown)
+          let question = try ask(example, by: generator, prompt: prompt, layout: layout)
           if view == nil { asked[0].questions.append(question) } else { asked.append((shown, [question])) }
         } catch let fault as TextFault {
           skip(example.id, .text, fault.fault)
@@ -97,10 +94,10 @@ extension GenerationUnit {
   private struct TextFault: Error { let fault: any ContentFault }
 
   private func ask(
-    _ example: ImageTextExample, by generator: TextGenerator, prompt: String, visualTokens: Int
+    _ example: ImageTextExample, by generator: TextGenerator, prompt: String, layout: VisualLayout
   ) throws -> TextGenerator.Question {
     do {
-      return try generator.question(example.prompt ?? prompt, id: example.id, visualTokens: visualTokens)
+      return try generator.question(example.prompt ?? prompt, id: example.id, layout: layout)
     } catch let fault as any ContentFault { throw TextFault(fault: fault) }
   }
 

@@ -37,12 +37,12 @@ final class TextGenerator {
     repetitionPenalty = options.repetitionPenalty ?? model.generation.repetitionPenalty
   }
 
-  func visualTokens(of image: RGBImage) throws -> Int {
-    try model.visualLayout(width: image.width, height: image.height).visualTokens
+  func layout(of image: RGBImage) throws -> VisualLayout {
+    try model.visualLayout(width: image.width, height: image.height)
   }
 
-  func question(_ prompt: String, id: Int64, visualTokens: Int) throws -> Question {
-    Question(id: id, tokens: try model.question(prompt: prompt, visualTokens: visualTokens))
+  func question(_ prompt: String, id: Int64, layout: VisualLayout) throws -> Question {
+    Question(id: id, tokens: try model.question(prompt: prompt, layout: layout))
   }
 
   /// - Parameter poll: called after each layer of the vision tower and the decoder; a thrown error ends the work.
@@ -75,8 +75,8 @@ final class TextGenerator {
   func answers(
     image: RGBImage, prompts: [(id: Int64, text: String)], poll: @escaping () throws -> Void = {}
   ) throws -> [Answer] {
-    let tokens = try visualTokens(of: image)
-    let questions = try prompts.map { try question($0.text, id: $0.id, visualTokens: tokens) }
+    let layout = try layout(of: image)
+    let questions = try prompts.map { try question($0.text, id: $0.id, layout: layout) }
     return try answers(to: questions, about: image, poll: poll)
   }
 
@@ -85,7 +85,7 @@ final class TextGenerator {
   ) throws -> [[Int32]] {
     var answers = requests.enumerated().map { index, request in
       AnswerContext(
-        request.tokens, angles: angles(of: request.tokens, visual),
+        request.tokens, angles: angles(of: request.tokens),
         search: AnswerSearch(
           options, stopTokens: model.stopTokens, example: request.id,
           penalty: RepetitionPenalty(repetitionPenalty, question: request.tokens.ids)),
@@ -106,8 +106,8 @@ final class TextGenerator {
   }
 
   /// The angles of a question and of any answer to it: those of an answer's rows don't depend on its tokens.
-  private func angles(of question: TokenSequence, _ visual: VisualFeatures) -> RotaryAngles {
-    model.angles(question.appending([Int32](repeating: 0, count: options.maxNewTokens)), grid: visual.grid)
+  private func angles(of question: TokenSequence) -> RotaryAngles {
+    model.angles(question.appending([Int32](repeating: 0, count: options.maxNewTokens)))
   }
 
   /// Computes the questions' rows, and puts each question's own ones where its first hypothesis has its place.

@@ -54,6 +54,7 @@ public struct ScoringJob {
         // One that changes nothing yet has a Head Impact too: the model's own.
         model.apply(try PEFTAdapter.load(folder: folder, for: model, allowsNoChange: true))
       }
+      try configuration.options.views.check(model)
       let dataset = try KeyObjectDataset(json: Data(datasetBytes), name: configuration.dataset.path)
       return (model, dataset, try self.identity(of: model, datasetBytes))
     }

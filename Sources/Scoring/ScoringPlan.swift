@@ -34,24 +34,22 @@ struct ScoringPlan: Sendable {
     units = dataset.images.sorted { $0.id < $1.id }.compactMap { image in
       groups[image.id].map { ScoringUnit(image: image, annotations: $0) }
     }
-    var known: [ImageSize: (visual: Int, patches: Int)] = [:]
+    var known: [ImageSize: (image: Int, patches: Int)] = [:]
     costs = units.map { unit in
-      var tokens = (visual: 0, patches: 0)
+      var tokens = (image: 0, patches: 0)
       if let size = unit.image.size {
         // A size that the family can't take is reported when its turn comes; one that isn't known counts as nothing.
         tokens =
           known[size]
-          ?? (try? layout(size.width, size.height)).map { ($0.visualTokens, $0.patches) } ?? (0, 0)
+          ?? (try? layout(size.width, size.height)).map { ($0.imageTokens, $0.patches) } ?? (0, 0)
         known[size] = tokens
       }
-      let rows = unit.annotations.reduce(tokens.visual + Self.templateTokens + Self.tokens(prompt)) {
+      let rows = unit.annotations.reduce(tokens.image + dimensions.templateTokens + Self.tokens(prompt)) {
         $0 + Self.tokens($1.description ?? "")
       }
       return dimensions.multiplications(patches: tokens.patches, rows: rows) / 1e9
     }
   }
-
-  private static let templateTokens = 24
 
   /// About as many as a text has: nobody needs them exactly before the tokenizer counts.
   private static func tokens(_ text: String) -> Int { text.utf8.count / 4 + 1 }

@@ -44,7 +44,7 @@ public final class AttentionScoreReader {
     let polling = Taps(hiddenState: { _, _ in try afterLayer() })
     let visual = try model.encode(image, taps: polling)
     let prefix = sequences.sharedPrefix { $0.queryRows(query).first ?? $0.ids.count }
-    precondition(prefix >= first.visual.upperBound, "a description stands before the image")
+    precondition(prefix >= first.image.end, "a description stands before the image")
 
     var cached = 0
     for group in groups(of: sequences, prefix: prefix, query: query) {
@@ -132,8 +132,14 @@ public final class AttentionScoreReader {
           guard let block = blocks[segment][prefix + row - segmentStarts[segment]] else { return }
           // One head of one description: nobody else writes here, and its rows come in order.
           let target = base + ((block * layers + layer) * heads + head) * columns.count
-          let scale = normalize.scale(of: weights[columns]) / Float(keepsRowsApart ? 1 : queryRows[segment].count)
-          for (index, weight) in weights[columns].enumerated() { target[index] += weight * scale }
+          let scale = normalize.scale(of: weights, columns) / Float(keepsRowsApart ? 1 : queryRows[segment].count)
+          var index = 0
+          for range in columns.ranges {
+            for weight in weights[range] {
+              target[index] += weight * scale
+              index += 1
+            }
+          }
         })
       try model.decoder.forward(
         hidden.base, layout: layout, angles: angles, cache: cache, taps: taps, stopsAtLastWeights: true)
@@ -153,9 +159,9 @@ extension TokenSequence {
 }
 
 extension HeadImpactOptions.Normalize {
-  fileprivate func scale(of weights: Slice<UnsafeBufferPointer<Float>>) -> Float {
+  fileprivate func scale(of weights: UnsafeBufferPointer<Float>, _ columns: TokenRanges) -> Float {
     guard self == .visual else { return 1 }
-    let total = weights.reduce(0, +)
+    let total = columns.ranges.reduce(0) { weights[$1].reduce($0, +) }
     return total > 0 ? 1 / total : 0
   }
 }

@@ -15,12 +15,12 @@ extension VisionLanguageModel {
   ) -> RotaryAngles {
     let prefix = layout.prefix
     embed(sequences[0], rows: layout.cachedPrefix..<prefix, visual: visual, into: output)
-    var angles = angles(sequences[0], grid: visual.grid).rows(layout.cachedPrefix..<prefix)
+    var angles = angles(sequences[0]).rows(layout.cachedPrefix..<prefix)
     var row = layout.newPrefix
     for (sequence, length) in zip(sequences, layout.segments) {
       let range = prefix..<prefix + length
       embed(sequence, rows: range, visual: visual, into: output + row * decoder.hiddenSize)
-      angles.append(self.angles(sequence, grid: visual.grid).rows(range))
+      angles.append(self.angles(sequence).rows(range))
       row += length
     }
     return angles

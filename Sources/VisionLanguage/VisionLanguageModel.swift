@@ -4,40 +4,11 @@ import Kernels
 import Safetensors
 import Transformer
 
-/// What a family makes of an image, known from its size alone.
-public struct VisualLayout: Sendable, Equatable {
-  /// The rectangle of the original image behind each visual token, in order.
-  public let cells: [Cell]
-  /// The grid of each view (the image, a tile, a thumbnail), in the order of the tokens.
-  public let views: [ViewGrid]
-  /// Rows that the vision tower computes.
-  public let patches: Int
-
-  /// The grid that the positions of the visual tokens are counted in.
-  public let grid: VisualGrid
-
-  /// V.
-  public var visualTokens: Int { cells.count }
-}
-
 /// An image as the decoder sees it.
 ///
-/// - Shape: values [V, C], row-major.
+/// - Shape: values [image tokens, C], row-major.
 public struct VisualFeatures: Sendable {
   public let values: [Float]
-  /// What the positions are counted in.
-  public let grid: VisualGrid
-}
-
-/// The grid that the positions of visual tokens are counted in.
-public struct VisualGrid: Sendable, Equatable {
-  public let rows: Int
-  public let columns: Int
-
-  public init(rows: Int, columns: Int) {
-    self.rows = rows
-    self.columns = columns
-  }
 }
 
 /// A family of vision-language models, loaded: everything that differs between families, around the one decoder.
@@ -57,28 +28,17 @@ public protocol VisionLanguageModel: AnyObject {
   /// Sizes that the cost of a run depends on.
   var dimensions: ModelDimensions { get }
 
-  /// What the model will make of an image of this size, in pixels.
-  ///
-  /// - Throws: `ImageError` or `ConfigurationError` where the family can't take such an image.
-  func visualLayout(width: Int, height: Int) throws -> VisualLayout
+  /// What is done to an image before the vision tower.
+  var processor: any ImageProcessor { get }
 
-  /// The tokens of a chat about an image of `visualTokens` visual tokens, answered with the description.
-  func sequence(prompt: String, description: String, visualTokens: Int) throws -> TokenSequence
-
-  /// The tokens of a chat about an image, up to where the answer begins.
-  func question(prompt: String, visualTokens: Int) throws -> TokenSequence
-
-  /// What a chat looks like to the model.
-  var chat: ChatPrompt { get }
+  /// What makes chats into tokens.
+  var prompts: PromptTokenizer { get }
 
   /// How the model's makers want it to answer.
   var generation: GenerationDefaults { get }
 
   /// What the user should know of the folder.
   var remarks: ModelRemarks { get }
-
-  /// The text of an answer's tokens, without control tokens.
-  func text(of ids: [Int32]) -> String
 
   /// Runs the vision tower and the connector.
   ///
@@ -92,7 +52,7 @@ public protocol VisionLanguageModel: AnyObject {
     _ sequence: TokenSequence, rows: Range<Int>, visual: VisualFeatures, into output: UnsafeMutablePointer<Float>)
 
   /// The rotary angles of a sequence's positions.
-  func angles(_ sequence: TokenSequence, grid: VisualGrid) -> RotaryAngles
+  func angles(_ sequence: TokenSequence) -> RotaryAngles
 }
 
 extension VisionLanguageModel {
@@ -102,6 +62,33 @@ extension VisionLanguageModel {
     tokenEmbedding.update = adapter?.parts.embedding ?? TokenEmbedding.Update()
     outputHead.update = adapter?.parts.head ?? OutputHead.Update()
   }
+
+  /// What the model will make of an image of this size, in pixels.
+  ///
+  /// - Throws: `ImageError` or `ConfigurationError` where the family can't take such an image.
+  public func visualLayout(width: Int, height: Int) throws -> VisualLayout {
+    try processor.layout(width: width, height: height)
+  }
+
+  /// The tokens of a chat about an image of this layout, answered with the description.
+  ///
+  /// - Throws: where these texts can't be used, or the tokenizer and the model don't fit.
+  public func sequence(prompt: String, description: String, layout: VisualLayout) throws -> TokenSequence {
+    try prompts.sequence(prompt: prompt, description: description, layout: layout)
+  }
+
+  /// The tokens of a chat about an image of this layout, up to where the answer begins.
+  ///
+  /// - Throws: as `sequence`.
+  public func question(prompt: String, layout: VisualLayout) throws -> TokenSequence {
+    try prompts.question(prompt: prompt, layout: layout)
+  }
+
+  /// The text of an answer's tokens, without control tokens.
+  public func text(of ids: [Int32]) -> String { prompts.text(of: ids) }
+
+  /// What a chat looks like to the model.
+  public var chat: ChatPrompt { prompts.chat }
 
   /// The tokens that end an answer.
   public var stopTokens: Set<Int32> { generation.stopTokens }
@@ -114,10 +101,14 @@ public struct ModelDimensions: Sendable, Equatable {
   public let hiddenSize: Int
   public let intermediateSize: Int
   public let keyValueWidth: Int
+  /// About how many tokens a chat has beside the image, the prompt and the answer.
+  public let templateTokens: Int
   /// Multiplications of the decoder's linear layers for one row.
   public let decoderMultiplications: Int
   /// Multiplications of the vision tower's linear layers for one patch.
   public let visionMultiplications: Int
+  /// Numbers of one flattened patch.
+  public let patchWidth: Int
   public let visionLayers: Int
   public let visionWidth: Int
   public let visionIntermediateSize: Int

@@ -1,6 +1,7 @@
 import Jobs
 import COCO
 import Foundation
+import HeadImpact
 import Testing
 
 @testable import Scoring
@@ -9,8 +10,9 @@ import Testing
 @Suite("Plan of the work")
 struct ScoringPlanTests {
   private static let dimensions = ModelDimensions(
-    layers: 2, heads: 2, hiddenSize: 8, intermediateSize: 16, keyValueWidth: 4, decoderMultiplications: 1000,
-    visionMultiplications: 500, visionLayers: 1, visionWidth: 8, visionIntermediateSize: 16)
+    layers: 2, heads: 2, hiddenSize: 8, intermediateSize: 16, keyValueWidth: 4, templateTokens: 24,
+    decoderMultiplications: 1000,
+    visionMultiplications: 500, patchWidth: 12, visionLayers: 1, visionWidth: 8, visionIntermediateSize: 16)
 
   /// Images of these sizes, ids from 1; two annotations of each, of which ids fall as images rise.
   private func plan(_ sizes: [Int], limit: Int? = nil) throws -> ScoringPlan {
@@ -25,8 +27,8 @@ struct ScoringPlanTests {
       if width == 13 { throw JobError("13 pixels are unlucky") }
       let count = width * height / 100
       return VisualLayout(
-        cells: Array(repeating: .init(x0: 0, y0: 0, x1: 1, y1: 1), count: count), views: [.init(rows: 1, cols: count)],
-        patches: 4 * count, grid: VisualGrid(rows: 1, columns: count))
+        views: [(.wholeImage, ViewGrid(rows: 1, cols: count))],
+        cells: Array(repeating: Cell(x0: 0, y0: 0, x1: 1, y1: 1), count: count), text: "", patches: 4 * count)
     }
   }
 

@@ -203,10 +203,10 @@ struct ModelFolderTests {
     tokenizer["added_tokens"] = added
     try JSONSerialization.data(withJSONObject: tokenizer).write(to: folder.file("tokenizer.json"))
     let model = try loadModel(folder.url)
-    #expect(model.tokenizer.id(of: "<extra>") == 401)
-    _ = try model.sequence(prompt: "What is this?", description: "extra", visualTokens: 4)
+    #expect(model.prompts.tokenizer.id(of: "<extra>") == 401)
+    _ = try model.sequence(prompt: "What is this?", description: "extra", layout: .row(of: 4))
     #expect {
-      try model.sequence(prompt: "What is this?", description: "an <extra> one", visualTokens: 4)
+      try model.sequence(prompt: "What is this?", description: "an <extra> one", layout: .row(of: 4))
     } throws: { error in
       error is ConfigurationError && "\(error)".contains("token 401") && "\(error)".contains("vocab_size")
     }

@@ -185,14 +185,14 @@ struct PackingTests {
       weights: try Qwen2VLWeights(SafetensorsCheckpoint(folder: folder.url), model.configuration),
       context: model.context)
     tower.encoder.mlpRows = 1280
-    let batch = try PatchImageProcessor(contentsOf: folder.file("preprocessor_config.json"))(image)
+    let batch = try processor(in: folder.url)(image)
     let whole = try tower.forward(
-      pixelValues: batch.pixelValues, gridHeight: batch.gridTHW.h, gridWidth: batch.gridTHW.w, taps: Taps())
+      pixelValues: batch.pixelValues, gridHeight: batch.grids[0].rows, gridWidth: batch.grids[0].columns, taps: Taps())
     let features = Closeness(try model.encode(image, taps: Taps()).values, whole)
     #expect(features.relativeL2 <= 1e-6, "\(features)")
 
     let sequences = try ["a dog", "two green triangles"].map {
-      try model.sequence(prompt: "What is this?", description: $0, visualTokens: layout.visualTokens)
+      try model.sequence(prompt: "What is this?", description: $0, layout: layout)
     }
     let packed = try model.scores(image, sequences)
     for (index, sequence) in sequences.enumerated() {

@@ -60,7 +60,7 @@ extension OpenSample {
     var hidden = try floats("decoder.embeddings")
     var layers: [[Float]] = []
     var attention = [Float](repeating: 0, count: model.decoder.layers.count * heads * tokens * tokens)
-    let angles = model.angles(sequence, grid: try features().grid)
+    let angles = model.angles(sequence)
     let cache = KeyValueCache()
     model.decoder.reserve(cache, rows: tokens)
     try attention.withUnsafeMutableBufferPointer { attention in
@@ -87,7 +87,7 @@ extension OpenSample {
     return (0..<model.numAttentionHeads).flatMap { head in
       rows.flatMap { row in
         let line = (head * tokens + row) * tokens
-        return attention[line + sequence.visual.lowerBound..<line + sequence.visual.upperBound]
+        return sequence.visual.positions.map { attention[line + $0] }
       }
     }
   }

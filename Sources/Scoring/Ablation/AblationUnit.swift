@@ -27,7 +27,7 @@ struct AblationUnit: Sendable {
       // A size that the family can't take is reported when its turn comes; one that isn't known counts as nothing.
       let tokens = unit.examples[0].size.flatMap { try? layout($0.width, $0.height) }
       let texts = unit.examples.reduce(0) { $0 + (($1.prompt ?? "") + ($1.target ?? "")).utf8.count / 4 + 1 }
-      return dimensions.multiplications(patches: tokens?.patches ?? 0, rows: (tokens?.visualTokens ?? 0) + texts)
+      return dimensions.multiplications(patches: tokens?.patches ?? 0, rows: (tokens?.imageTokens ?? 0) + texts)
     }
     return units.indices.sorted { (costs[$0], $1) > (costs[$1], $0) }
   }
@@ -46,11 +46,10 @@ struct AblationUnit: Sendable {
       let image = try pictures.reading(first.fileName) {
         try JobInputs.image(first.fileName, in: pictures.folder, size: first.size.map { ($0.width, $0.height) })
       }
-      let visualTokens = try model.visualLayout(width: image.width, height: image.height).visualTokens
+      let layout = try model.visualLayout(width: image.width, height: image.height)
       for example in examples {
         do {
-          usable.append(
-            (example.id, try sequence(of: example, model: model, prompt: prompt, visualTokens: visualTokens)))
+          usable.append((example.id, try sequence(of: example, model: model, prompt: prompt, layout: layout)))
         } catch let fault as any ContentFault { outcomes.append(.skipped(example.id, SkipReason(.text, fault))) }
       }
       let losses = try reader.read(
@@ -70,12 +69,11 @@ struct AblationUnit: Sendable {
   }
 
   private func sequence(
-    of example: ImageTextExample, model: any VisionLanguageModel, prompt: String, visualTokens: Int
+    of example: ImageTextExample, model: any VisionLanguageModel, prompt: String, layout: VisualLayout
   ) throws -> TokenSequence {
     let target = (example.target ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
     guard !target.isEmpty else { throw SampleFault("it has no description or answer") }
-    let sequence = try model.sequence(
-      prompt: example.prompt ?? prompt, description: target, visualTokens: visualTokens)
+    let sequence = try model.sequence(prompt: example.prompt ?? prompt, description: target, layout: layout)
     guard !sequence.caption.isEmpty else { throw SampleFault("its text has no token") }
     return sequence
   }

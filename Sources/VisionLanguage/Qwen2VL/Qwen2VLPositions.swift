@@ -3,22 +3,25 @@ import Kernels
 
 /// Multimodal rotary positions and angles (transformers: `get_rope_index`, `Qwen2VLRotaryEmbedding`).
 enum Qwen2VLPositions {
-  /// Temporal, vertical and horizontal position of each token. Text counts on by one; the visual tokens share the
+  /// Temporal, vertical and horizontal position of each token. Text counts on by one; the image's tokens share the
   /// temporal position and take their row and column; text goes on behind the longer side of the grid.
   ///
   /// - Shape: 3 × [T].
-  static func positions(tokens: Int, visual: Range<Int>, gridRows: Int, gridColumns: Int) -> [[Int32]] {
-    precondition(visual.isEmpty || visual.count == gridRows * gridColumns)
+  static func positions(of sequence: TokenSequence) -> [[Int32]] {
+    let tokens = sequence.ids.count
     var positions = [[Int32]](repeating: [Int32](repeating: 0, count: tokens), count: 3)
-    let start = visual.lowerBound
+    let image = sequence.image.ranges.first ?? 0..<0
+    guard case .grid(let rows, let columns) = sequence.positions, sequence.image.ranges.count <= 1,
+      image.isEmpty || image.count == rows * columns
+    else { preconditionFailure("Qwen2-VL's image tokens are one grid") }
     for token in 0..<tokens {
-      if visual.contains(token) {
-        let cell = token - start
-        positions[0][token] = Int32(start)
-        positions[1][token] = Int32(start + cell / gridColumns)
-        positions[2][token] = Int32(start + cell % gridColumns)
+      if image.contains(token) {
+        let cell = token - image.lowerBound
+        positions[0][token] = Int32(image.lowerBound)
+        positions[1][token] = Int32(image.lowerBound + cell / columns)
+        positions[2][token] = Int32(image.lowerBound + cell % columns)
       } else {
-        let position = token < start ? token : token - visual.count + max(gridRows, gridColumns)
+        let position = token < image.lowerBound ? token : token - image.count + max(rows, columns)
         for axis in 0..<3 { positions[axis][token] = Int32(position) }
       }
     }

@@ -60,8 +60,14 @@ let fuzzTargets: [String: @Sendable () throws -> FuzzTarget] = [
       _ = try Qwen2VLConfiguration(contentsOf: $0.appendingPathComponent("config.json"))
     }
   },
-  "processor": { try inFolder(replacing: "processor_config.json") { _ = try PatchImageProcessor.read(folder: $0) } },
-  "preprocessor": { { bytes in _ = try PatchImageProcessor(json: Data(bytes), name: "input") } },
+  "processor": {
+    try inFolder(replacing: "processor_config.json") { _ = try ProcessorInFolder($0) { try Qwen2VLImageProcessor($0) } }
+  },
+  "preprocessor": {
+    try inFolder(replacing: "preprocessor_config.json") {
+      _ = try ProcessorInFolder($0) { try Qwen2VLImageProcessor($0) }
+    }
+  },
   "adapter-config": {
     let model = try demonstrationModel()
     return try inFolder(replacing: "adapter_config.json") {
