@@ -120,10 +120,6 @@ public protocol Backend: AnyObject {
 
   // MARK: What adapters and training need
 
-  /// output[i][c] += scaling · Σ_r a[r, columns[i]] · b[c, r]: a low-rank update of an embedding's rows, r ascending.
-  ///
-  /// - Shape: factors' a [rank, vocabulary], b [C, rank]; output [columns.count, C].
-  func addLowRank(_ factors: LowRankFactors, columns: [Int], to output: Tensor)
   /// The numbers as they are kept in memory or a file, in little-endian order.
   ///
   /// - Parameter elementType: f32, or bf16 (rounded to nearest, ties to even).

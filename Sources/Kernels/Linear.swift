@@ -36,8 +36,8 @@ public struct Linear: Sendable {
 ///
 /// - Shape: [rows, columns].
 public struct Operand: ~Copyable {
-  /// Rounded as the product takes them only where it multiplies in float32.
-  let floats: Tensor
+  /// Its numbers in float32: rounded to bf16 where the product takes them so but multiplies in float32. Valid while it is lent.
+  public let floats: Tensor
   let narrow: UnsafePointer<UInt16>?
 
   init(floats: Tensor, narrow: UnsafePointer<UInt16>?) {
@@ -47,11 +47,6 @@ public struct Operand: ~Copyable {
 
   public var rows: Int { floats.rows }
   public var columns: Int { floats.columns }
-
-  /// Its numbers in float32: rounded to bf16 where the product takes them so but multiplies in float32.
-  ///
-  /// - Parameter body: given [rows, columns], valid until it returns.
-  public func withFloats<R>(_ body: (Tensor) throws -> R) rethrows -> R { try body(floats) }
 
   /// Its rows from `first` on, as an operand.
   public func withRows<R>(from first: Int, _ body: (borrowing Operand) throws -> R) rethrows -> R {

@@ -170,8 +170,7 @@ public struct SequenceLayout: Sendable, Equatable {
       let own = ownKeys.lowerBound..<ownKeys.upperBound - (end - positions.upperBound)
       // A window that holds all keys changes nothing.
       let window = attention.window.flatMap { keys in
-        keys < sharedKeys + own.count && (isCausal || attention.windowHoldsBothWays)
-          ? AttentionSpan.Window(keys: keys, firstPosition: positions.lowerBound) : nil
+        keys < sharedKeys + own.count && (isCausal || attention.windowHoldsBothWays) ? keys : nil
       }
       return AttentionSpan(
         queries: first..<first + positions.count, sharedKeys: sharedKeys, ownKeys: own, isCausal: isCausal,

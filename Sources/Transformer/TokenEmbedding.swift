@@ -37,7 +37,7 @@ public final class TokenEmbedding {
     let tokens = tokens.map(Int.init)
     guard !tokens.isEmpty else { return }
     backend.gather(update.weight ?? weight, tokens, into: output)
-    if let lowRank = update.lowRank { backend.addLowRank(lowRank, columns: tokens, to: output) }
+    if let lowRank = update.lowRank { backend.addLowRankRows(lowRank, of: tokens, to: output) }
     if let scale = update.scale { backend.scaleColumns(output, by: scale, bias: nil, into: output, accumulate: false) }
     if let factor { backend.scale(output, by: factor) }
   }
