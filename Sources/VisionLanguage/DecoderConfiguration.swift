@@ -1,3 +1,5 @@
+import Kernels
+
 /// The language model of a config.json, as Llama and its relatives write it: `text_config`, or the top level where a file has
 /// none.
 ///
@@ -47,6 +49,7 @@ struct DecoderConfiguration: Sendable, Equatable {
   ///   - text: the language model's part of the file; it may be the whole.
   ///   - family: as errors call it.
   ///   - ties: `tie_word_embeddings` where the file says nothing.
+  ///   - textTies: whether a true one in `text_config` counts too.
   /// - Throws: `ConfigurationError` naming the key.
   init(
     _ text: ConfigurationFile, of file: ConfigurationFile, kind: Kind, family: String, ties: Bool = false,
@@ -80,8 +83,9 @@ struct DecoderConfiguration: Sendable, Equatable {
       throw text.wrong(
         "num_key_value_heads", "is \(numKeyValueHeads); it must divide num_attention_heads (\(numAttentionHeads))")
     }
-    let own = try file.boolean("tie_word_embeddings", default: ties)
-    tieWordEmbeddings = try own || (text.boolean("tie_word_embeddings", default: false) && textTies)
+    let isTied = try file.boolean("tie_word_embeddings", default: ties)
+    let isTiedInText = try text.boolean("tie_word_embeddings", default: false)
+    tieWordEmbeddings = isTied || (textTies && isTiedInText)
     let dropout = try text.double("attention_dropout", in: 0...1, default: 0)
     remarks =
       dropout == 0
