@@ -72,8 +72,8 @@ struct DecoderConfiguration: Sendable, Equatable {
     numKeyValueHeads = try text.integer("num_key_value_heads", in: 1...10_000, default: numAttentionHeads)
     vocabularySize = try text.integer("vocab_size", in: 1...100_000_000)
     rmsNormEps = try text.double("rms_norm_eps", in: 0...1, default: kind.rmsNormEps)
-    let biases = kind.hasQueryKeyValueBias == nil && (try text.boolean("attention_bias", default: false))
-    (hasQueryKeyValueBias, hasOutputBias) = (kind.hasQueryKeyValueBias ?? biases, biases)
+    let isBiased = try kind.hasQueryKeyValueBias == nil ? text.boolean("attention_bias", default: false) : false
+    (hasQueryKeyValueBias, hasOutputBias) = (kind.hasQueryKeyValueBias ?? isBiased, isBiased)
     if try text.boolean("mlp_bias", default: false) {
       throw text.wrong("mlp_bias", "is true; no published \(family) has biases there and they are not supported")
     }
