@@ -194,12 +194,12 @@ struct PEFTParts {
 
   private func modelBias(of module: AdaptedModule) -> [Float]? {
     guard case .linear(let target) = module else { return nil }
-    return model.decoder.layers[target.layer][target.projection].bias
+    return model.decoder.layers[target.layer][target.projection].bias?.floats()
   }
 
   private func bias(of module: AdaptedModule) -> [Float]? {
     guard case .linear(let target) = module else { return nil }
-    return (adapter.parts.layers[target.layer] ?? model.decoder.layers[target.layer])[target.projection].bias
+    return (adapter.parts.layers[target.layer] ?? model.decoder.layers[target.layer])[target.projection].bias?.floats()
   }
 
   private mutating func setBias(of module: AdaptedModule, _ bias: [Float]) {
