@@ -7,7 +7,11 @@ import Safetensors
 public enum ModelRegistry {
   private typealias Loader = (URL, URL?, any Backend) throws -> any VisionLanguageModel
   private static var loaders: [String: Loader] {
-    [Qwen2VLModel.modelType: { try Qwen2VLModel(folder: $0, chatTemplate: $1, backend: $2) }]
+    [
+      Qwen2VLModel.modelType: { try Qwen2VLModel(folder: $0, chatTemplate: $1, backend: $2) },
+      SmolVLMModel.modelType: { try SmolVLMModel(folder: $0, chatTemplate: $1, backend: $2) },
+      Idefics3Model.modelType: { try Idefics3Model(folder: $0, chatTemplate: $1, backend: $2) },
+    ]
   }
 
   /// The model types that `load` knows.

@@ -64,7 +64,7 @@ struct SmolVLMImageProcessorTests {
   @Test("what the file leaves out is the default of transformers' class")
   func defaults() throws {
     let processor = try processor(#"{"image_std": 0.25}"#, imageSize: 364, patchSize: 14, scale: 2)
-    #expect(processor.longestEdge == 4 * 364 && processor.tileSize == 364 && processor.tokensPerSide == 13)
+    #expect(processor.longestEdge == 4 * 364 && processor.tileSize == 364 && processor.tokensASide == 13)
     #expect(processor.filter == .lanczos && processor.splitsIntoTiles && processor.doResize)
     #expect(
       processor.normalization.mean == [0.5, 0.5, 0.5] && processor.normalization.deviation == [0.25, 0.25, 0.25])

@@ -23,7 +23,7 @@ struct SmolVLMImageProcessor: ImageProcessor, Equatable {
   let scaleFactor: Int
 
   /// Visual tokens along the side of a view.
-  var tokensPerSide: Int { tileSize / patchSize / scaleFactor }
+  var tokensASide: Int { tileSize / patchSize / scaleFactor }
 
   var viewKinds: Set<VisualLayout.View.Kind> { splitsIntoTiles ? [.tile, .wholeImage] : [.wholeImage] }
 
@@ -53,14 +53,14 @@ struct SmolVLMImageProcessor: ImageProcessor, Equatable {
     splitsIntoTiles = try file.boolean("do_image_splitting", default: true)
     doResize = try file.boolean("do_resize", default: true)
     normalization = try PixelNormalization(file, mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5])
-    patchSize = model.patchSize
+    patchSize = model.vision.patchSize
     scaleFactor = model.scaleFactor
     // Other tiles would take their positions from the table by fractions of the side.
-    guard tileSize / patchSize == model.patchesPerSide else {
+    guard tileSize / patchSize == model.vision.patchesASide else {
       throw (largest ?? file).wrong(
         largest == nil ? "max_image_size" : "longest_edge",
         "is \(tileSize), a tile of \(tileSize / patchSize) patches along a side; config.json's vision_config has positions "
-          + "for \(model.patchesPerSide)")
+          + "for \(model.vision.patchesASide)")
     }
   }
 
@@ -128,10 +128,10 @@ struct SmolVLMImageProcessor: ImageProcessor, Equatable {
   func layout(width: Int, height: Int) throws -> VisualLayout {
     let plan = try plan(width: width, height: height)
     let tiles = plan.rows * plan.columns
-    let grid = ViewGrid(rows: tokensPerSide, cols: tokensPerSide)
+    let grid = ViewGrid(rows: tokensASide, cols: tokensASide)
     let (imageWidth, imageHeight) = (Double(width), Double(height))
     var cells: [Cell?] = []
-    cells.reserveCapacity((tiles + 1) * tokensPerSide * tokensPerSide)
+    cells.reserveCapacity((tiles + 1) * tokensASide * tokensASide)
     for row in 0..<plan.rows {
       for column in 0..<plan.columns {
         cells += self.cells(
@@ -151,7 +151,7 @@ struct SmolVLMImageProcessor: ImageProcessor, Equatable {
   ///   - x: the view's width in the original image, and how many such widths stand before it. - Units: pixels.
   ///   - y: the same down.
   private func cells(x width: Double, times column: Int, y height: Double, times row: Int) -> [Cell] {
-    let side = tokensPerSide
+    let side = tokensASide
     let seen = Double(side * patchSize * scaleFactor) / Double(tileSize)
     func edge(_ index: Int, of extent: Double, times: Int) -> Double {
       let (start, end) = (Double(times) * extent, (Double(times) + seen) * extent)
@@ -169,7 +169,7 @@ struct SmolVLMImageProcessor: ImageProcessor, Equatable {
   /// What takes the placeholder's place: the image tokens of each view behind a marker of its place.
   private func text(rows: Int, columns: Int) -> String {
     let around = "<fake_token_around_image>"
-    let tokens = String(repeating: Self.placeholder, count: tokensPerSide * tokensPerSide)
+    let tokens = String(repeating: Self.placeholder, count: tokensASide * tokensASide)
     var text = ""
     for row in 0..<rows {
       for column in 0..<columns { text += "\(around)<row_\(row + 1)_col_\(column + 1)>\(tokens)" }
