@@ -10,16 +10,16 @@ extension VisionLanguageModel {
   ///   - visual: of the image that all are about.
   /// - Returns: the rotary angles of the same rows.
   func embed(
-    _ sequences: [TokenSequence], layout: SequenceLayout, visual: VisualFeatures,
-    into output: UnsafeMutablePointer<Float>
-  ) -> RotaryAngles {
+    _ sequences: [TokenSequence], layout: SequenceLayout, visual: VisualFeatures, into output: Tensor
+  ) -> [RotaryAngles] {
     let prefix = layout.prefix
-    embed(sequences[0], rows: layout.cachedPrefix..<prefix, visual: visual, into: output)
+    embed(
+      sequences[0], rows: layout.cachedPrefix..<prefix, visual: visual, into: output.rows(0..<layout.newPrefix))
     var angles = angles(sequences[0]).rows(layout.cachedPrefix..<prefix)
     var row = layout.newPrefix
     for (sequence, length) in zip(sequences, layout.segments) {
       let range = prefix..<prefix + length
-      embed(sequence, rows: range, visual: visual, into: output + row * decoder.hiddenSize)
+      embed(sequence, rows: range, visual: visual, into: output.rows(row..<row + length))
       angles.append(self.angles(sequence).rows(range))
       row += length
     }

@@ -2,7 +2,7 @@ import Foundation
 import Tokenization
 
 /// Makes tokens of chats about an image, in the same way for all families.
-public struct PromptTokenizer: Sendable {
+struct PromptTokenizer: Sendable {
   let tokenizer: Tokenizer
   let chat: ChatPrompt
   /// The text of an image token. A chat template shows the whole image as one.
