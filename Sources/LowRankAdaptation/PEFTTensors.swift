@@ -202,7 +202,7 @@ struct ModelShapes {
     let outputs: Int
   }
 
-  let layers: [DecoderLayer]
+  let layers: [TransformerLayer]
   private let embedding: Tensor
   private let head: Linear
 
@@ -214,7 +214,7 @@ struct ModelShapes {
   subscript(module: AdaptedModule) -> Shape? {
     if let layer = module.layer, !layers.indices.contains(layer) { return nil }
     switch module {
-    case .linear(let target): return linear(layers[target.layer][target.projection])
+    case .linear(let target): return layers[target.layer][target.projection].map(linear)
     case .head: return linear(head)
     case .embedding:
       return Shape(
