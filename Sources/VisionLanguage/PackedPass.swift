@@ -35,7 +35,7 @@ extension VisionLanguageModel {
     }
     var (rotary, row): ([RotaryAngles], Int) = ([], 0)
     for (index, positions) in pieces {
-      try embed(
+      embed(
         sequences[index], rows: positions, visual: visual, into: stream.rows(row..<row + positions.count))
       let own = angles(index).rows(positions)
       if rotary.isEmpty { rotary = own } else { rotary.append(own) }
@@ -79,7 +79,9 @@ extension VisionLanguageModel {
   ///
   /// - Parameter first: a sequence's first row that matters.
   public func sharedPrefix(of sequences: [TokenSequence], before first: (TokenSequence) -> Int) -> Int {
-    var shared = sequences.sharedPrefix(before: first)
+    var shared = sequences.reduce(Int.max) { shared, sequence in
+      min(shared, first(sequence), zip(sequence.ids, sequences[0].ids).prefix { $0 == $1 }.count)
+    }
     let blocks = sequences.flatMap(bidirectionalBlocks)
     while let cut = blocks.first(where: { $0.lowerBound < shared && shared < $0.upperBound }) {
       shared = cut.lowerBound
