@@ -1,7 +1,6 @@
 import Foundation
 import Jobs
 import Safetensors
-import Kernels
 
 /// The hidden states that enter the lowest adapted layer, one array a sample: computed once, kept in memory up to a limit and
 /// beyond it in a file that is gone with the process. Values are float32, or bf16 in that precision.
@@ -32,29 +31,6 @@ final class PrefixStore {
     self.memoryLimit = memoryLimit
     self.folder = folder
     self.warn = warn
-  }
-
-  /// As the store keeps them: what a pass without the store must use too.
-  ///
-  /// - Shape: hidden [T, C], flat.
-  static func encode(_ hidden: [Float], _ precision: Precision) -> [UInt8] {
-    switch precision {
-    case .f32: hidden.withUnsafeBytes { Array($0) }
-    case .bf16: hidden.map(bfloat16).withUnsafeBytes { Array($0) }
-    }
-  }
-
-  /// The way back.
-  static func decode(_ bytes: [UInt8], _ precision: Precision) -> [Float] {
-    bytes.withUnsafeBytes { bytes in
-      switch precision {
-      case .f32: (0..<bytes.count / 4).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
-      case .bf16:
-        (0..<bytes.count / 2).map {
-          Float(bitPattern: UInt32(bytes.loadUnaligned(fromByteOffset: 2 * $0, as: UInt16.self)) << 16)
-        }
-      }
-    }
   }
 
   /// One sample's, encoded; nil where it isn't kept.
@@ -91,12 +67,6 @@ final class PrefixStore {
       warn(
         "\(error); samples beyond are computed anew in every epoch: give more --cache-memory, or another --cache-dir")
     }
-  }
-
-  private static func bfloat16(_ x: Float) -> UInt16 {
-    let bits = x.bitPattern
-    guard bits & 0x7fff_ffff <= 0x7f80_0000 else { return UInt16(bits >> 16) | 0x40 }
-    return UInt16((bits &+ 0x7fff &+ ((bits >> 16) & 1)) >> 16)
   }
 }
 

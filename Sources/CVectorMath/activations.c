@@ -56,21 +56,21 @@ void headimpact_gelu_multiply(const float *gate, const float *up, float *out, si
   for (size_t i = 0; i < n; i++) out[i] = gate[i] * gelu_gate(gate[i]).gate * up[i];
 }
 
-#define BACKWARD(attribute, name)                                                          \
-  attribute void headimpact_##name##_backwardward(const float *dy, float *x, size_t n) {           \
-    for (size_t i = 0; i < n; i++) {                                                       \
-      gate_value v = name##_gate(x[i]);                                                    \
-      x[i] = dy[i] * (v.gate + x[i] * v.slope);                                            \
-    }                                                                                      \
+#define BACKWARD(attribute, name)                                                                       \
+  attribute void headimpact_##name##_backward(const float *dy, float *x, size_t n) {                    \
+    for (size_t i = 0; i < n; i++) {                                                                    \
+      gate_value v = name##_gate(x[i]);                                                                 \
+      x[i] = dy[i] * (v.gate + x[i] * v.slope);                                                         \
+    }                                                                                                   \
   }
-#define GATED_BACKWARD(attribute, name)                                                    \
-  attribute void headimpact_##name##_multiply_backward(const float *dy, float *gate, float *up, size_t n) { \
-    for (size_t i = 0; i < n; i++) {                                                       \
-      float g = gate[i];                                                                   \
-      gate_value v = name##_gate(g);                                                       \
-      gate[i] = dy[i] * up[i] * (v.gate + g * v.slope);                                    \
-      up[i] = dy[i] * g * v.gate;                                                          \
-    }                                                                                      \
+#define GATED_BACKWARD(attribute, name)                                                                 \
+  attribute void headimpact_##name##_multiply_backward(const float *dy, float *gate, float *up, size_t n) {\
+    for (size_t i = 0; i < n; i++) {                                                                    \
+      float g = gate[i];                                                                                \
+      gate_value v = name##_gate(g);                                                                    \
+      gate[i] = dy[i] * up[i] * (v.gate + g * v.slope);                                                 \
+      up[i] = dy[i] * g * v.gate;                                                                       \
+    }                                                                                                   \
   }
 
 BACKWARD(MULTIVERSION, silu)

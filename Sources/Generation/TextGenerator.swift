@@ -28,11 +28,12 @@ final class TextGenerator {
   private let model: any VisionLanguageModel
   private let options: DecodingOptions
   private let repetitionPenalty: Double
-  private let cache = KeyValueCache()
-  private var hidden = AlignedBuffer<Float>()
+  private let cache: KeyValueCache
+  private let hidden = ScratchTensor()
 
   init(_ model: any VisionLanguageModel, options: DecodingOptions) {
     self.model = model
+    cache = KeyValueCache(on: model.backend)
     self.options = options
     repetitionPenalty = options.repetitionPenalty ?? model.generation.repetitionPenalty
   }
@@ -51,10 +52,10 @@ final class TextGenerator {
     to requests: [Question], about image: RGBImage, poll: @escaping () throws -> Void = {}
   ) throws -> [Answer] {
     guard !requests.isEmpty else { return [] }
-    let taps = Taps(hiddenState: { _, _ in try poll() })
+    let taps = Taps(afterLayer: { _, _ in try poll() })
     let visual = try model.encode(image, taps: taps)
     // Each question has at least one row of its own.
-    let prefix = requests.map(\.tokens).sharedPrefix { $0.ids.count - 1 }
+    let prefix = model.sharedPrefix(of: requests.map(\.tokens)) { $0.ids.count - 1 }
     let size = max(1, min(Self.hypothesesAtATime, Self.answerRows / options.maxNewTokens) / options.beams)
     let groups = stride(from: 0, to: requests.count, by: size).map { requests[$0..<min($0 + size, requests.count)] }
     let plans = groups.map { CachePlan(prefix: prefix, questions: $0.map(\.tokens), options) }
@@ -106,7 +107,7 @@ final class TextGenerator {
   }
 
   /// The angles of a question and of any answer to it: those of an answer's rows don't depend on its tokens.
-  private func angles(of question: TokenSequence) -> RotaryAngles {
+  private func angles(of question: TokenSequence) -> [RotaryAngles] {
     model.angles(question.appending([Int32](repeating: 0, count: options.maxNewTokens)))
   }
 
@@ -117,9 +118,7 @@ final class TextGenerator {
     let layout = SequenceLayout(
       cachedPrefix: cachedPrefix, newPrefix: plan.prefix - cachedPrefix, segments: plan.ownRows,
       outputRowsAtEnd: plan.ownRows.map { _ in 1 })
-    var rows = [(answers[0], cachedPrefix..<plan.prefix)]
-    rows += answers.map { ($0, plan.prefix..<$0.question.ids.count) }
-    let logits = try run(layout, rows.map { ($0.question, $0.angles, $1) }, visual: visual, taps: taps)
+    let logits = try run(layout, answers.map { ($0.question, $0.angles) }, visual: visual, taps: taps)
     var start = plan.prefix
     for (answer, own) in zip(answers, plan.ownRows) {
       cache.copy(rows: own, from: start, to: answer.hypotheses[0].slot)
@@ -133,37 +132,31 @@ final class TextGenerator {
     _ answers: [AnswerContext], prefix: Int, visual: VisualFeatures, taps: Taps
   ) throws -> [Float] {
     var slots: [CacheSlot] = []
-    var rows: [(TokenSequence, RotaryAngles, Range<Int>)] = []
+    var sequences: [(TokenSequence, [RotaryAngles])] = []
     for answer in answers {
       for hypothesis in answer.hypotheses {
         let sequence = answer.question.appending(hypothesis.tokens)
-        let row = sequence.ids.count - 1
-        slots.append(CacheSlot(start: hypothesis.slot, cachedRows: row - prefix))
-        rows.append((sequence, answer.angles, row..<row + 1))
+        slots.append(CacheSlot(start: hypothesis.slot, cachedRows: sequence.ids.count - 1 - prefix))
+        sequences.append((sequence, answer.angles))
       }
     }
     let layout = SequenceLayout(cachedPrefix: prefix, segments: slots.map { _ in 1 }, slots: slots)
-    return try run(layout, rows, visual: visual, taps: taps)
+    return try run(layout, sequences, visual: visual, taps: taps)
   }
 
   /// One pass of the decoder.
   ///
   /// - Returns: the scores of the next token behind each row whose output matters, [rows, vocabulary].
   private func run(
-    _ layout: SequenceLayout, _ rows: [(sequence: TokenSequence, angles: RotaryAngles, range: Range<Int>)],
-    visual: VisualFeatures, taps: Taps
+    _ layout: SequenceLayout, _ sequences: [(tokens: TokenSequence, angles: [RotaryAngles])], visual: VisualFeatures,
+    taps: Taps
   ) throws -> [Float] {
-    let hiddenSize = model.decoder.hiddenSize
-    hidden.reserve(layout.rows * hiddenSize)
-    var angles = rows[0].angles.rows(0..<0)
-    var row = 0
-    for (sequence, itsAngles, range) in rows {
-      model.embed(sequence, rows: range, visual: visual, into: hidden.base + row * hiddenSize)
-      angles.append(itsAngles.rows(range))
-      row += range.count
-    }
-    try model.decoder.forward(hidden.base, layout: layout, angles: angles, cache: cache, taps: taps)
-    let logits = try model.outputHead.logits(hidden.base, rows: layout.outputs?.count ?? layout.rows)
+    let pass = try model.pack(
+      sequences.map(\.tokens), layout: layout, angles: sequences.map(\.angles), visual: visual, into: hidden)
+    try model.decoder.forward(
+      pass.hidden, layout: pass.layout, angles: pass.angles, cache: cache, additions: pass.additions, taps: taps)
+    let outputs = pass.hidden.rows(0..<(layout.outputs?.count ?? layout.rows))
+    let logits = model.backend.read(try model.outputHead.logits(outputs))
     guard logits.allSatisfy(\.isFinite) else {
       throw NotFiniteScores()
     }

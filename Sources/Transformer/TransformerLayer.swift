@@ -37,6 +37,16 @@ public struct TransformerLayer {
   }
 }
 
+extension TransformerLayer {
+  /// The norm that Hugging Face calls post_attention_layernorm: before the MLP, or behind the attention where one is there.
+  public var postAttentionNorm: Norm {
+    get { attentionOutputNorm ?? feedForwardNorm }
+    set {
+      if attentionOutputNorm == nil { feedForwardNorm = newValue } else { attentionOutputNorm = newValue }
+    }
+  }
+}
+
 /// The MLP: down(activation(gate x) · up x), or down(activation(up x)) without a gate.
 public struct FeedForward {
   /// nil for a plain MLP, whose first layer is `up` (fc1) and second `down` (fc2).
