@@ -71,7 +71,11 @@ let package = Package(
     module(
       "LowRankAdaptation",
       ["HeadImpact", "IO", "Kernels", "Safetensors", "Tokenization", "Transformer", "VisionLanguage"]),
-    module("Jobs", ["IO", "ImageInput", "MessagePassing", "Safetensors"]),
+    module(
+      "Jobs",
+      [
+        "COCO", "IO", "ImageInput", "Kernels", "LowRankAdaptation", "MessagePassing", "Safetensors", "VisionLanguage",
+      ]),
     module(
       "Scoring",
       [
@@ -87,8 +91,7 @@ let package = Package(
     module(
       "Generation",
       [
-        "COCO", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing",
-        "Safetensors", "Transformer", "VisionLanguage",
+        "COCO", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "MessagePassing", "Transformer", "VisionLanguage",
       ]),
     module(
       "AttentionMaps",

@@ -25,4 +25,13 @@ extension Communicator {
     }
     return try broadcast(rank == 0 ? [Int32(isFinished ? 1 : 0)] : nil)[0] == 1
   }
+
+  /// The same of a job that keeps a journal.
+  ///
+  /// - Throws: as the other; what `configuration.validate` throws.
+  public func agreeIsFinished(_ configuration: some UnitJobConfiguration) throws -> Bool {
+    try agreeIsFinished(
+      configuration.output, work: (configuration.journal, "the journal of a run that was stopped"),
+      resumes: configuration.resumes, validate: configuration.validate)
+  }
 }

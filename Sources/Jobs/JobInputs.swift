@@ -2,6 +2,7 @@ import IO
 import Foundation
 import ImageInput
 import MessagePassing
+import Safetensors
 
 /// What jobs do with their inputs before and while they run.
 public enum JobInputs {
@@ -11,6 +12,11 @@ public enum JobInputs {
   public static func read(_ url: URL) throws -> [UInt8] {
     // A missing input is no sample's fault, so no `ContentFault` may leave here.
     do { return try InputFile.read(url) } catch { throw JobError("\(error)") }
+  }
+
+  /// The SHA-256 of an input file, for a run's identity; "none" where none was named.
+  public static func digest(_ bytes: [UInt8]?) throws -> String {
+    try bytes?.withUnsafeBytes { try SHA256.hex(of: $0) } ?? "none"
   }
 
   /// Whether a file's name stays below its folder.

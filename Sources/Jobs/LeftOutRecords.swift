@@ -1,3 +1,4 @@
+import COCO
 import Foundation
 import MessagePassing
 
@@ -11,9 +12,13 @@ extension Communicator {
   ///   throw.
   public func tell(_ warnings: [String], of dataset: URL, refusal: String?, isStrict: Bool) throws {
     if isStrict, let refusal { throw JobError("\(dataset.path): \(refusal)") }
-    guard rank == 0 else { return }
-    for warning in warnings {
-      FileHandle.standardError.write(Data("headimpact: \(dataset.path): \(warning)\n".utf8))
-    }
+    tell(warnings.map { "\(dataset.path): \($0)" })
+  }
+}
+
+extension SkippedSample {
+  /// A record that the dataset's reader left out.
+  public init(_ problem: RecordProblem) {
+    self.init(id: problem.id ?? -1, reason: SkipReason(.record, "\(problem.place): \(problem.problem)"))
   }
 }
