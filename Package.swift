@@ -79,8 +79,8 @@ let package = Package(
     module(
       "Scoring",
       [
-        "COCO", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing",
-        "Safetensors", "Transformer", "VisionLanguage",
+        "COCO", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "MessagePassing", "Safetensors",
+        "Transformer", "VisionLanguage",
       ]),
     module(
       "AdapterTraining",
