@@ -23,6 +23,8 @@ public protocol JobConfiguration: Sendable {
   /// Makes samples that can't be used fatal.
   var isStrict: Bool { get }
   var isQuiet: Bool { get }
+  /// What a run keeps beside its output until that is whole, and its name in errors.
+  var work: (url: URL, what: String) { get }
 
   /// - Throws: an error that names the option.
   func validate() throws
@@ -49,4 +51,5 @@ public protocol UnitJobConfiguration: JobConfiguration {
 extension UnitJobConfiguration {
   /// Where finished units are kept until the output is whole.
   public var journal: URL { output.appendingPathExtension("journal") }
+  public var work: (url: URL, what: String) { (journal, "the journal of a run that was stopped") }
 }

@@ -18,14 +18,20 @@ public struct TextDatasetFiles: Sendable {
   }
 
   /// For a run's identity: the SHA-256 of each file.
+  public func digests() throws -> [(name: String, value: String)] {
+    try Self.digests(of: self, "dataset", "annotations")
+  }
+
+  /// The same of files that need not be there.
   ///
-  /// - Parameter name: of the dataset; that of its answers is behind it.
-  public func digests(_ name: String = "dataset", _ annotationsName: String = "annotations") throws -> [(
-    name: String, value: String
-  )] {
+  /// - Parameters:
+  ///   - name: what the dataset is called; `annotations` what its answers are.
+  public static func digests(
+    of files: TextDatasetFiles?, _ name: String, _ annotations: String
+  ) throws -> [(name: String, value: String)] {
     [
-      ("\(name) (SHA-256)", try JobInputs.digest(json)),
-      ("\(annotationsName) (SHA-256)", try JobInputs.digest(annotations?.json)),
+      ("\(name) (SHA-256)", try JobInputs.digest(files?.json)),
+      ("\(annotations) (SHA-256)", try JobInputs.digest(files?.annotations?.json)),
     ]
   }
 }
