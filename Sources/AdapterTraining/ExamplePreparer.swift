@@ -1,9 +1,10 @@
 import COCO
-import IO
 import Foundation
+import IO
 import ImageInput
 import Jobs
 import MessagePassing
+import RunSupport
 import VisionLanguage
 
 /// Turns a dataset's examples into samples: each rank looks at a part of the pictures' headers, and all come to the same list.

@@ -1,8 +1,9 @@
 import Foundation
 import HeadImpact
 import Jobs
-import LowRankAdaptation
 import Kernels
+import LowRankAdaptation
+import RunSupport
 import Transformer
 
 /// Everything that a training run is asked for.

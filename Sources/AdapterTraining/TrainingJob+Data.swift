@@ -2,6 +2,7 @@ import COCO
 import Foundation
 import HeadImpact
 import Jobs
+import RunSupport
 import Safetensors
 import VisionLanguage
 

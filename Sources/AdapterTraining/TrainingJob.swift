@@ -4,6 +4,7 @@ import HeadImpact
 import Jobs
 import LowRankAdaptation
 import MessagePassing
+import RunSupport
 import Safetensors
 import Transformer
 import VisionLanguage

@@ -1,7 +1,7 @@
 import Foundation
-import Jobs
 import LowRankAdaptation
 import MessagePassing
+import RunSupport
 import Safetensors
 
 /// Where a run stands between two steps, beside the adapter itself. Everything random depends on the seed and the step, so

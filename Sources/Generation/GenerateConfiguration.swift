@@ -1,6 +1,7 @@
 import Foundation
 import Jobs
 import Kernels
+import RunSupport
 
 /// Everything that a generating run is asked for.
 public struct GenerateConfiguration: UnitJobConfiguration {

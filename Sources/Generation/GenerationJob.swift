@@ -1,6 +1,7 @@
 import Foundation
 import Jobs
 import MessagePassing
+import RunSupport
 
 /// The generating job: images are shared out over the ranks, and rank 0 writes what was said of them in the dataset's order.
 public struct GenerationJob {

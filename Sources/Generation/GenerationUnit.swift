@@ -1,8 +1,9 @@
 import COCO
-import IO
 import Foundation
+import IO
 import ImageInput
 import Jobs
+import RunSupport
 import VisionLanguage
 
 /// One unit of work: an image with everything that is asked about it.

@@ -4,6 +4,7 @@ import IO
 import ImageInput
 import Jobs
 import MessagePassing
+import RunSupport
 
 /// What of a unit job is generating: an image is a unit, and its result the texts.
 struct GenerationWork: UnitJob {

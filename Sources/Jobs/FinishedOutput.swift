@@ -1,5 +1,6 @@
 import Foundation
 import MessagePassing
+import RunSupport
 
 extension Communicator {
   /// Whether the output of the run to resume is there already, finished: settled on rank 0, for all, before a job begins.

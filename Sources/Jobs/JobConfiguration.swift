@@ -1,5 +1,6 @@
 import Foundation
 import Kernels
+import RunSupport
 
 /// What every job that runs a model is asked for.
 public protocol JobConfiguration: Sendable {

@@ -1,6 +1,7 @@
 import Foundation
 import Kernels
 import LowRankAdaptation
+import RunSupport
 import Safetensors
 import VisionLanguage
 

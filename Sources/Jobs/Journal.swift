@@ -1,4 +1,5 @@
 import Foundation
+import RunSupport
 import Safetensors
 
 /// Finished units of work, appended beside the output as they come, so that a kill loses a few seconds of work at most.

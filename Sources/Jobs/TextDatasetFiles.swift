@@ -1,6 +1,7 @@
 import COCO
 import Foundation
 import MessagePassing
+import RunSupport
 import Safetensors
 
 /// The files of a dataset of images and texts, as rank 0 read them for all ranks.

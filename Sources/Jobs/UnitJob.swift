@@ -1,5 +1,6 @@
 import Foundation
 import MessagePassing
+import RunSupport
 
 /// One unit of a job's work: a picture with all that is asked about it. A unit is computed by one rank, so how the work is
 /// divided never changes a number.

@@ -1,5 +1,6 @@
 import Foundation
 import MessagePassing
+import RunSupport
 
 /// One run of a unit job over all ranks: the journal, the sharing of the work, and what is told on the way.
 final class UnitRun<Job: UnitJob> {

@@ -2,6 +2,7 @@ import Foundation
 import HeadImpact
 import Jobs
 import Kernels
+import RunSupport
 
 /// Everything that a scoring run is asked for.
 public struct ScoreConfiguration: UnitJobConfiguration {

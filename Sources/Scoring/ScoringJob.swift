@@ -4,6 +4,7 @@ import HeadImpact
 import Jobs
 import Kernels
 import MessagePassing
+import RunSupport
 
 /// The scoring job: rank 0 reads the dataset and shares out its images; every rank runs the model over those it gets;
 /// the sums are reduced, the samples' rows gathered, and rank 0 writes one HDF5 file.

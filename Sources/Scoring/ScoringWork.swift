@@ -4,6 +4,7 @@ import HDF5Store
 import HeadImpact
 import Jobs
 import MessagePassing
+import RunSupport
 import VisionLanguage
 
 /// What of a unit job is scoring: an image is a unit, and its result the Head Impact of its samples.

@@ -1,10 +1,10 @@
 import COCO
-import IO
 import Foundation
 import HeadImpact
+import IO
 import ImageInput
-import Jobs
 import Kernels
+import RunSupport
 import VisionLanguage
 
 /// Scores one unit: this is where an image, its masks and its descriptions meet the model's attention.

@@ -1,6 +1,7 @@
-import Jobs
 import COCO
 import Foundation
+import Jobs
+import RunSupport
 import Testing
 
 @testable import Scoring

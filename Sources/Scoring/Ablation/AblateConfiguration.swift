@@ -2,6 +2,7 @@ import Foundation
 import HeadImpact
 import Jobs
 import Kernels
+import RunSupport
 import VisionLanguage
 
 /// Everything that an ablating run is asked for.

@@ -1,6 +1,7 @@
 import Foundation
 import Jobs
 import MessagePassing
+import RunSupport
 
 /// The ablating job: images are shared out over the ranks, each is measured with all ablations, and rank 0 adds up.
 public struct AblationJob {

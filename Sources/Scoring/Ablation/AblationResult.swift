@@ -1,7 +1,7 @@
 import COCO
 import Foundation
 import HeadImpact
-import Jobs
+import RunSupport
 
 /// What taking heads out of a model does to the loss of a dataset's descriptions.
 ///

@@ -1,8 +1,9 @@
 import COCO
-import IO
 import Foundation
+import IO
 import ImageInput
 import Jobs
+import RunSupport
 import Transformer
 import VisionLanguage
 

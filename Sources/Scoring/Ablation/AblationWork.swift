@@ -3,6 +3,7 @@ import Foundation
 import IO
 import Jobs
 import MessagePassing
+import RunSupport
 import Transformer
 import VisionLanguage
 

@@ -1,8 +1,14 @@
 import COCO
 import Foundation
 import MessagePassing
+import RunSupport
 
 extension Communicator {
+  /// Writes sentences that the user should read even with `--quiet`, from rank 0 for all.
+  public func tell(_ remarks: [String]) {
+    if rank == 0 { Remarks.tell(remarks) }
+  }
+
   /// Tells the user once, on rank 0, what of a dataset is left out before the run; a strict run stops instead.
   ///
   /// - Parameters:
