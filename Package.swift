@@ -71,36 +71,39 @@ let package = Package(
     module(
       "LowRankAdaptation",
       ["HeadImpact", "IO", "Kernels", "Safetensors", "Tokenization", "Transformer", "VisionLanguage"]),
-    module("Jobs", ["IO", "ImageInput", "MessagePassing", "Safetensors"]),
+    module("RunSupport", ["IO", "ImageInput", "Safetensors"]),
+    module(
+      "Jobs",
+      ["COCO", "Kernels", "LowRankAdaptation", "MessagePassing", "RunSupport", "Safetensors", "VisionLanguage"]),
     module(
       "Scoring",
       [
-        "COCO", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing",
+        "COCO", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "MessagePassing", "RunSupport",
         "Safetensors", "Transformer", "VisionLanguage",
       ]),
     module(
       "AdapterTraining",
       [
         "COCO", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing",
-        "Safetensors", "Transformer", "VisionLanguage",
+        "RunSupport", "Safetensors", "Transformer", "VisionLanguage",
       ]),
     module(
       "Generation",
       [
-        "COCO", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing",
-        "Safetensors", "Transformer", "VisionLanguage",
+        "COCO", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "MessagePassing", "RunSupport", "Transformer",
+        "VisionLanguage",
       ]),
     module(
       "AttentionMaps",
       [
-        "COCO", "Figures", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "Safetensors",
-        "VisionLanguage",
+        "COCO", "Figures", "HeadImpact", "IO", "ImageInput", "Kernels", "LowRankAdaptation", "RunSupport",
+        "Safetensors", "VisionLanguage",
       ]),
     module(
       "KeyObjects",
       [
         "COCO", "Figures", "Generation", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "MessagePassing",
-        "Safetensors", "VisionLanguage",
+        "RunSupport", "Safetensors", "VisionLanguage",
       ]),
     module("Evaluation", ["COCO", "CPCRE2", "HDF5Store", "HeadImpact"]),
     module("Reporting", ["COCO", "Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Safetensors"]),
@@ -108,16 +111,16 @@ let package = Package(
       "Experiment",
       [
         "AdapterTraining", "COCO", "Demonstration", "Evaluation", "Generation", "HDF5Store", "HeadImpact", "IO",
-        "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing", "Reporting", "Safetensors", "Scoring",
-        "Transformer", "VisionLanguage", .product(name: "Yams", package: "Yams"),
+        "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing", "Reporting", "RunSupport",
+        "Safetensors", "Scoring", "Transformer", "VisionLanguage", .product(name: "Yams", package: "Yams"),
       ]),
     module("Demonstration", ["IO", "HeadImpact"], resources: [.copy("Model")]),
     .executableTarget(
       name: "headimpact",
       dependencies: [
-        "Scoring", "AdapterTraining", argumentParser, "AttentionMaps", "Demonstration", "Evaluation", "Experiment",
-        "Generation", "HeadImpact", "HDF5Store", "ImageInput", "Jobs", "KeyObjects", "LowRankAdaptation",
-        "MessagePassing", "Reporting", "Kernels", "Transformer",
+        "AdapterTraining", "AttentionMaps", "Demonstration", "Evaluation", "Experiment", "Generation", "HDF5Store",
+        "HeadImpact", "ImageInput", "Kernels", "KeyObjects", "LowRankAdaptation", "MessagePassing", "Reporting",
+        "RunSupport", "Scoring", "Transformer", argumentParser,
       ],
       path: "Sources/CommandLine",
       swiftSettings: strict),
@@ -152,11 +155,12 @@ let package = Package(
       of: "LowRankAdaptation",
       ["HeadImpact", "IO", "ImageInput", "Kernels", "Safetensors", "Tokenization", "Transformer", "VisionLanguage"],
       exclude: ["Goldens"]),
-    tests(of: "Jobs", ["IO", "ImageInput", "MessagePassing"]),
+    tests(of: "RunSupport", ["IO", "ImageInput"]),
+    tests(of: "Jobs", ["MessagePassing", "RunSupport"]),
     tests(
       of: "Scoring",
       [
-        "COCO", "HDF5Store", "HeadImpact", "ImageInput", "Jobs", "Kernels", "Safetensors", "Transformer",
+        "COCO", "HDF5Store", "HeadImpact", "ImageInput", "Jobs", "Kernels", "RunSupport", "Safetensors", "Transformer",
         "VisionLanguage",
       ], exclude: ["Ablation/Goldens"]),
     tests(of: "Figures"),
@@ -165,13 +169,14 @@ let package = Package(
     tests(
       of: "AdapterTraining",
       [
-        "COCO", "HDF5Store", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "Safetensors", "Transformer",
+        "COCO", "HDF5Store", "ImageInput", "Kernels", "LowRankAdaptation", "RunSupport", "Safetensors", "Transformer",
         "VisionLanguage",
       ], exclude: ["Goldens"]),
     tests(
-      of: "Generation", ["COCO", "Demonstration", "ImageInput", "Jobs", "Kernels", "Transformer", "VisionLanguage"],
+      of: "Generation",
+      ["COCO", "Demonstration", "ImageInput", "Kernels", "RunSupport", "Transformer", "VisionLanguage"],
       exclude: ["Goldens"]),
-    tests(of: "Experiment", ["HeadImpact", "Jobs"]),
+    tests(of: "Experiment", ["HeadImpact", "RunSupport"]),
     tests(of: "KeyObjects", ["COCO", "Demonstration", "IO", "ImageInput", "MessagePassing"]),
     tests(of: "AttentionMaps", ["COCO", "HDF5Store", "HeadImpact", "ImageInput"]),
     tests(of: "Demonstration", ["IO"]),

@@ -1,7 +1,7 @@
 import Foundation
-import Jobs
 import LowRankAdaptation
 import MessagePassing
+import RunSupport
 import Safetensors
 
 /// Where a run stands between two steps, beside the adapter itself. Everything random depends on the seed and the step, so
@@ -52,12 +52,7 @@ struct CheckpointFolder {
       let step = file.metadata["step"].flatMap({ Int($0) }),
       let decay = file.metadata["weight_decay"].flatMap(Double.init)
     else { throw JobError("\(place.path): is no checkpoint of a training run") }
-    let differences = begun.differences(from: identity)
-    guard differences.isEmpty else {
-      throw JobError(
-        "\(place.path): the run to resume had other inputs:\(differences.map { "\n  " + $0 }.joined())\n"
-          + "Give the same ones, or remove \(folder.path) to start afresh")
-    }
+    try begun.requireSame(as: identity, toResume: place, orRemove: folder.path)
     func floats(_ name: String) throws -> [Float] {
       guard let tensor = file.tensors[name], tensor.dtype == .f32 else {
         throw JobError("\(place.path): its state has no \(name)")

@@ -1,10 +1,10 @@
-import IO
 import Foundation
 import HeadImpact
+import IO
 import ImageInput
-import Jobs
 import Kernels
 import LowRankAdaptation
+import RunSupport
 import Safetensors
 import VisionLanguage
 

@@ -1,10 +1,10 @@
-import Scoring
 import ArgumentParser
 import Foundation
-import HeadImpact
 import HDF5Store
-import Jobs
+import HeadImpact
 import MessagePassing
+import RunSupport
+import Scoring
 
 struct Ablate: ParsableCommand {
   static let configuration = CommandConfiguration(

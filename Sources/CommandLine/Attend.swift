@@ -1,10 +1,10 @@
 import ArgumentParser
 import AttentionMaps
 import Foundation
-import HeadImpact
 import HDF5Store
-import Jobs
+import HeadImpact
 import Kernels
+import RunSupport
 
 struct Attend: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,10 +1,10 @@
 import ArgumentParser
 import Foundation
 import Generation
-import Jobs
+import Kernels
 import KeyObjects
 import MessagePassing
-import Kernels
+import RunSupport
 
 struct Dataset: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,8 +1,8 @@
 import ArgumentParser
 import Foundation
-import Jobs
-import Scoring
 import Kernels
+import RunSupport
+import Scoring
 
 struct Doctor: ParsableCommand {
   static let configuration = CommandConfiguration(

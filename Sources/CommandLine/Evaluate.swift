@@ -1,7 +1,7 @@
 import ArgumentParser
 import Evaluation
 import Foundation
-import Jobs
+import RunSupport
 
 extension VQADialect: ExpressibleByArgument {}
 

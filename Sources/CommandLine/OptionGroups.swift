@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
-import Jobs
 import Kernels
+import RunSupport
 
 /// What takes the place of a model folder's chat template.
 struct ChatTemplateOption: ParsableArguments {

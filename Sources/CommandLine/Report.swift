@@ -2,8 +2,8 @@ import ArgumentParser
 import Experiment
 import Foundation
 import HeadImpact
-import Jobs
 import Reporting
+import RunSupport
 
 struct Report: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,7 +1,7 @@
 import Foundation
-import HeadImpact
 import HDF5Store
-import Jobs
+import HeadImpact
+import RunSupport
 import Scoring
 
 /// What `score` prints: the heads that look at the object most, and where the file is.

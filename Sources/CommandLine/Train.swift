@@ -1,10 +1,10 @@
 import AdapterTraining
 import ArgumentParser
 import Foundation
-import Jobs
+import Kernels
 import LowRankAdaptation
 import MessagePassing
-import Kernels
+import RunSupport
 import Transformer
 
 struct Train: ParsableCommand {

@@ -1,5 +1,5 @@
 import Foundation
-import Jobs
+import RunSupport
 import Safetensors
 
 /// Digests of an experiment's files of data: a step whose data changed is done anew, and no other.

@@ -1,16 +1,17 @@
-import Scoring
 import AdapterTraining
 import Demonstration
-import IO
 import Foundation
 import Generation
-import HeadImpact
 import HDF5Store
+import HeadImpact
+import IO
 import ImageInput
 import Jobs
 import Kernels
 import MessagePassing
+import RunSupport
 import Safetensors
+import Scoring
 import VisionLanguage
 
 /// The paper's protocol from one file: score, select, train every arm, generate, evaluate, ablate, report.

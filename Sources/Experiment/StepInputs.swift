@@ -1,6 +1,6 @@
 import Foundation
-import Jobs
 import LowRankAdaptation
+import RunSupport
 import Safetensors
 
 /// Everything that the results of one step depend on, by name.

@@ -1,7 +1,7 @@
-import IO
 import Foundation
-import Jobs
+import IO
 import MessagePassing
+import RunSupport
 import Safetensors
 
 /// Which steps of an experiment are done, and what with: a finished step is not repeated, one whose inputs changed is.

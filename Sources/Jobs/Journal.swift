@@ -1,4 +1,5 @@
 import Foundation
+import RunSupport
 import Safetensors
 
 /// Finished units of work, appended beside the output as they come, so that a kill loses a few seconds of work at most.
@@ -58,12 +59,7 @@ public final class Journal {
       journal.notes = ["\(url.path): nothing was in it yet; the run begins anew"]
       return journal
     }
-    let differences = try RunIdentity(decoding: first.bytes).differences(from: identity)
-    guard differences.isEmpty else {
-      throw JobError(
-        "\(url.path): the run to resume had other inputs:\(differences.map { "\n  " + $0 }.joined())\n"
-          + "Give the same ones, or remove the journal to start afresh")
-    }
+    try RunIdentity(decoding: first.bytes).requireSame(as: identity, toResume: url, orRemove: "the journal")
     let scan = try JournalScan(journal.file, from: first.end, size: size)
     try journal.checkDamage(scan, salvages: salvages)
     for record in scan.records {

@@ -1,4 +1,5 @@
 import Foundation
+import RunSupport
 import Safetensors
 
 /// A journal's file: its bytes, its lock, and the records at a place.

@@ -1,7 +1,7 @@
 import COCO
-import IO
 import Foundation
-import Jobs
+import IO
+import RunSupport
 import Safetensors
 import VisionLanguage
 

@@ -1,11 +1,12 @@
 import COCO
-import IO
 import Foundation
 import Generation
 import HeadImpact
+import IO
 import Jobs
 import Kernels
 import MessagePassing
+import RunSupport
 import VisionLanguage
 
 /// What a build of a key-object dataset takes.

@@ -1,8 +1,8 @@
 import COCO
-import IO
 import Foundation
+import IO
 import ImageInput
-import Jobs
+import RunSupport
 
 /// Looks at everything that a key-object dataset says: files, sizes, masks, descriptions.
 public struct DatasetCheck {

@@ -1,11 +1,11 @@
 import COCO
 import Figures
-import IO
 import Foundation
 import HeadImpact
+import IO
 import ImageInput
-import Jobs
 import Kernels
+import RunSupport
 import VisionLanguage
 
 /// Contact sheets of a key-object dataset: image, mask, mask as visual tokens, and the description.

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Jobs
+@testable import RunSupport
 
 @Suite("A process's share of its machine")
 struct ProcessShareTests {

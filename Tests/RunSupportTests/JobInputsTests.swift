@@ -1,11 +1,10 @@
-import IO
 import Foundation
+import IO
 import ImageInput
-import MessagePassing
 import TestSupport
 import Testing
 
-@testable import Jobs
+@testable import RunSupport
 
 @Suite("Inputs of a job")
 struct JobInputsTests {
@@ -152,32 +151,10 @@ struct PicturesTests {
 
   @Test("a missing picture is a fault of the data only where it was missing from the beginning")
   func vanished() throws {
-    let pictures = Pictures(alone: URL(fileURLWithPath: "/i"), missing: ["gone.png"])
+    let pictures = Pictures(in: URL(fileURLWithPath: "/i"), missing: ["gone.png"])
     func read(_ name: String) throws { try pictures.reading(name) { throw MissingFile(path: "/i/\(name)") } }
     #expect(throws: MissingFile.self) { try read("gone.png") }
     let error = #expect(throws: JobError.self) { try read("there.png") }
     #expect(error?.description.contains("/i/there.png") == true)
-  }
-
-  @Test("a folder that is not there, or empty, stops the run", arguments: ["none", "empty", "full"])
-  func folder(name: String) throws {
-    try ScratchFolder.with { scratch in
-      for folder in ["empty", "full"] {
-        try FileManager.default.createDirectory(at: scratch.file(folder), withIntermediateDirectories: true)
-      }
-      try Data([1]).write(to: scratch.file("full/a.png"))
-      try Communicator.withWorld(environment: [:]) { world in
-        func open() throws -> Set<String> {
-          try Pictures(["a.png", "b.png"], in: scratch.file(name), on: world).missing
-        }
-        if name == "full" {
-          let found = try open()
-          #expect(found == ["b.png"])
-        } else {
-          let text = failure(open) ?? "accepted"
-          #expect(text.contains(scratch.file(name).path), "\(text)")
-        }
-      }
-    }
   }
 }

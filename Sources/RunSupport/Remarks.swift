@@ -1,5 +1,4 @@
 import Foundation
-import MessagePassing
 
 /// Sentences that the user should read even with `--quiet`.
 public enum Remarks {
@@ -7,11 +6,11 @@ public enum Remarks {
   public static func tell(_ remarks: [String]) {
     for remark in remarks { FileHandle.standardError.write(Data("headimpact: \(remark)\n".utf8)) }
   }
-}
 
-extension Communicator {
-  /// The same from rank 0 alone, for all.
-  public func tell(_ remarks: [String]) {
-    if rank == 0 { Remarks.tell(remarks) }
+  /// Tells at the end of a run what it skipped.
+  ///
+  /// - Parameter allowed: the share of the samples that may be skipped.
+  public static func tell(_ skips: SkipCounts, allowed: Double) {
+    if let report = skips.report(allowed: allowed) { tell([report]) }
   }
 }

@@ -1,7 +1,5 @@
-import IO
 import Foundation
-import MessagePassing
-import Safetensors
+import IO
 
 /// The pictures of a run's samples, as every rank saw them when it began.
 ///
@@ -17,31 +15,9 @@ public struct Pictures: Sendable {
   /// Looks for up to so many files one by one; for more it lists their folders.
   private static let lookedForSingly = 2000
 
-  /// Every rank calls it at the same time.
-  ///
-  /// - Parameter names: below the folder, as the dataset has them; the same on every rank.
-  /// - Throws: on every rank, where one of them has no such folder, or sees other files in it than rank 0.
-  public init(_ names: Set<String>, in folder: URL, on world: Communicator) throws {
-    let host = world.worldSize > 1 ? world.processorName : nil
-    let own = try world.agree {
-      try Self.onHost(host) { try Self.absent(names, in: folder) }
-    }
-    let first = try world.broadcast(world.rank == 0 ? Array(try JSONEncoder().encode(own)) : nil)
-    let missing = Set(try JSONDecoder().decode([String].self, from: Data(first)))
-    try world.agree {
-      guard let name = missing.symmetricDifference(own).min() else { return }
-      throw JobError(
-        "host \(world.processorName): \(folder.path): "
-          + (own.contains(name)
-            ? "\(name) is not there, and rank 0 has it" : "\(name) is there, and rank 0 doesn't have it")
-          + ". Every host must have the same images folder (\(missing.symmetricDifference(own).count) files differ)")
-    }
+  /// - Parameter host: of this process, where there are several.
+  public init(in folder: URL, missing: Set<String>, host: String? = nil) {
     (self.folder, self.missing, self.host) = (folder, missing, host)
-  }
-
-  /// For one process alone, which looks for nothing first.
-  init(alone folder: URL, missing: Set<String>) {
-    (self.folder, self.missing, host) = (folder, missing, nil)
   }
 
   /// Does what reads the samples of one picture.
@@ -61,7 +37,8 @@ public struct Pictures: Sendable {
   /// - Throws: what `body` throws; but for a fault of the content with the host's name.
   public func working<R>(_ body: () throws -> R) throws -> R { try Self.onHost(host, body) }
 
-  private static func onHost<R>(_ host: String?, _ body: () throws -> R) throws -> R {
+  /// - Throws: what `body` throws; but for a fault of the content with the host's name.
+  public static func onHost<R>(_ host: String?, _ body: () throws -> R) throws -> R {
     do { return try body() } catch let fault as any ContentFault { throw fault } catch {
       guard let host else { throw error }
       throw JobError("host \(host): \(error)")

@@ -1,5 +1,4 @@
 import Foundation
-import MessagePassing
 
 extension ProcessShare {
   /// This process's, now.
@@ -52,19 +51,19 @@ extension ProcessShare {
 
 extension ProcessShare {
   /// What the ranks tell each other of their shares.
-  struct Claim: Equatable {
+  public struct Claim: Equatable {
     let node: String
     let processors: [Int]
     let quota: Quota?
 
-    init(node: String, processors: [Int], quota: Quota?) {
+    public init(node: String, processors: [Int], quota: Quota?) {
       self.node = node
       self.processors = processors
       self.quota = quota
     }
 
     /// As bytes, and back; nil where they are none.
-    var bytes: [UInt8] {
+    public var bytes: [UInt8] {
       Array(
         [
           node, processors.map(String.init).joined(separator: ","), quota.map { "\($0.cores)" } ?? "",
@@ -72,7 +71,7 @@ extension ProcessShare {
         ].joined(separator: "\u{0}").utf8)
     }
 
-    init?(_ bytes: [UInt8]) {
+    public init?(_ bytes: [UInt8]) {
       let parts = String(decoding: bytes, as: UTF8.self).split(separator: "\u{0}", omittingEmptySubsequences: false)
       guard parts.count == 4 else { return nil }
       node = String(parts[0])
@@ -83,7 +82,7 @@ extension ProcessShare {
 
   /// Threads for one of some ranks: each core goes to the ranks that may use it in equal parts, and so does the time of a
   /// control group.
-  static func threads(of index: Int, among claims: [Claim]) -> Int {
+  public static func threads(of index: Int, among claims: [Claim]) -> Int {
     let mine = claims[index]
     let onNode = claims.filter { $0.node == mine.node }
     var users: [Int: Int] = [:]
@@ -94,21 +93,6 @@ extension ProcessShare {
     }
     // Thirds add up to a little less than one.
     return max(1, Int(min(share + 1e-6, 4096)))
-  }
-}
-
-extension JobDefaults {
-  /// Threads of each rank: those asked for, or this rank's part of what the ranks on its node may use. Every rank calls it.
-  public static func threads(_ asked: Int?, on world: Communicator) throws -> Int {
-    let share = ProcessShare.current
-    let claims = try world.allgather(
-      ProcessShare.Claim(node: world.processorName, processors: share.processors, quota: share.quota).bytes)
-    if world.rank == 0, let advice = ProcessShare.bindingAdvice() {
-      FileHandle.standardError.write(Data("headimpact: \(advice)\n".utf8))
-    }
-    let known = claims.compactMap { ProcessShare.Claim($0) }
-    guard known.count == world.worldSize else { throw JobError("a rank's message about its cores can't be read") }
-    return asked ?? ProcessShare.threads(of: world.rank, among: known)
   }
 }
 

@@ -44,6 +44,19 @@ public struct RunIdentity: Codable, Equatable, Sendable {
     }
   }
 
+  /// - Parameters:
+  ///   - record: where it was read.
+  ///   - name: what is to be removed to start afresh.
+  /// - Throws: `JobError` where the run that left the record is another than the one asked for, naming what differs.
+  public func requireSame(as asked: RunIdentity, toResume record: URL, orRemove name: String) throws {
+    let differences = differences(from: asked)
+    guard differences.isEmpty else {
+      throw JobError(
+        "\(record.path): the run to resume had other inputs:\(differences.map { "\n  " + $0 }.joined())\n"
+          + "Give the same ones, or remove \(name) to start afresh")
+    }
+  }
+
   public func encode() throws -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys

@@ -1,5 +1,5 @@
-import IO
 import Foundation
+import IO
 
 /// What of a sample could not be used.
 public enum SkipKind: String, Codable, CaseIterable, Sendable {

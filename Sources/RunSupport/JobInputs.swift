@@ -1,7 +1,7 @@
-import IO
 import Foundation
+import IO
 import ImageInput
-import MessagePassing
+import Safetensors
 
 /// What jobs do with their inputs before and while they run.
 public enum JobInputs {
@@ -11,6 +11,11 @@ public enum JobInputs {
   public static func read(_ url: URL) throws -> [UInt8] {
     // A missing input is no sample's fault, so no `ContentFault` may leave here.
     do { return try InputFile.read(url) } catch { throw JobError("\(error)") }
+  }
+
+  /// The SHA-256 of an input file, for a run's identity; "none" where none was named.
+  public static func digest(_ bytes: [UInt8]?) throws -> String {
+    try bytes?.withUnsafeBytes { try SHA256.hex(of: $0) } ?? "none"
   }
 
   /// Whether a file's name stays below its folder.
@@ -89,44 +94,6 @@ public enum JobInputs {
   public static func refuseExisting(_ paths: [(path: String, what: String)]) throws {
     for (path, what) in paths where FileManager.default.fileExists(atPath: path) {
       throw JobError("\(path): \(what) exists already; go on from it with --resume, or remove it and start afresh")
-    }
-  }
-}
-
-extension Communicator {
-  /// A file that rank 0 reads for all.
-  ///
-  /// - Throws: on every rank, where rank 0 can't read it.
-  public func readForAll(_ url: URL) throws -> [UInt8] {
-    try broadcast(agree { rank == 0 ? try JobInputs.read(url) : nil })
-  }
-
-  /// The names of the files in a folder as rank 0 sees them, for all: other nodes may list them otherwise.
-  ///
-  /// - Throws: on every rank, where rank 0 can't list it.
-  public func listForAll(_ folder: URL) throws -> [String] {
-    let names = try broadcast(
-      agree { () -> [UInt8]? in
-        guard rank == 0 else { return nil }
-        do {
-          return Array(try FileManager.default.contentsOfDirectory(atPath: folder.path).joined(separator: "\0").utf8)
-        } catch {
-          throw JobError("\(folder.path): can't be listed: \(error.localizedDescription)")
-        }
-      })
-    return String(decoding: names, as: UTF8.self).split(separator: "\0").map(String.init)
-  }
-
-  /// Ranks on several nodes may read different copies of a model; their numbers must not be mixed.
-  ///
-  /// - Throws: on every rank, where one has other inputs than rank 0.
-  public func agree(on identity: RunIdentity) throws {
-    let first = try RunIdentity(decoding: broadcast(rank == 0 ? identity.encode() : nil))
-    try agree {
-      let differences = first.differences(from: identity)
-      guard differences.isEmpty else {
-        throw JobError("\(processorName) has other inputs than rank 0:\(differences.map { "\n  " + $0 }.joined())")
-      }
     }
   }
 }
