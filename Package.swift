@@ -53,9 +53,9 @@ let package = Package(
       name: "CVectorMath", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])],
       linkerSettings: [.linkedLibrary("gomp")]),
 
-    module("IO"),
+    module("IO", ["CCrypto"]),
     module("Kernels", ["COneDNN", "CVectorMath"] + blas.map { .byName(name: $0.name) }),
-    module("Safetensors", ["CCrypto", "IO"]),
+    module("Safetensors", ["IO"]),
     module("Tokenization", ["CPCRE2", "IO"]),
     module("ChatTemplate"),
     module("ImageInput", ["CImageCodecs", "CPNG", "CTurboJPEG", "IO"]),
@@ -63,7 +63,7 @@ let package = Package(
     module("COCO", ["IO"]),
     module("HeadImpact", ["COCO", "IO"]),
     module("MessagePassing", ["CMPI"]),
-    module("HDF5Store", ["CHDF5", "HeadImpact"]),
+    module("HDF5Store", ["CHDF5", "HeadImpact", "IO"]),
     module("Transformer", ["Kernels"]),
     module(
       "VisionLanguage",
@@ -102,8 +102,8 @@ let package = Package(
         "COCO", "Figures", "Generation", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "MessagePassing",
         "Safetensors", "VisionLanguage",
       ]),
-    module("Evaluation", ["COCO", "CPCRE2", "HDF5Store", "HeadImpact"]),
-    module("Reporting", ["COCO", "Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Safetensors"]),
+    module("Evaluation", ["COCO", "CPCRE2", "HDF5Store", "HeadImpact", "IO"]),
+    module("Reporting", ["COCO", "Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput"]),
     module(
       "Experiment",
       [
@@ -116,7 +116,7 @@ let package = Package(
       name: "headimpact",
       dependencies: [
         "Scoring", "AdapterTraining", argumentParser, "AttentionMaps", "Demonstration", "Evaluation", "Experiment",
-        "Generation", "HeadImpact", "HDF5Store", "ImageInput", "Jobs", "KeyObjects", "LowRankAdaptation",
+        "Generation", "HeadImpact", "HDF5Store", "IO", "ImageInput", "Jobs", "KeyObjects", "LowRankAdaptation",
         "MessagePassing", "Reporting", "Kernels", "Transformer",
       ],
       path: "Sources/CommandLine",
@@ -136,7 +136,7 @@ let package = Package(
       swiftSettings: strict),
     tests(of: "IO"),
     tests(of: "Kernels", ["CVectorMath"]),
-    tests(of: "Safetensors"),
+    tests(of: "Safetensors", ["IO"]),
     tests(of: "Tokenization", exclude: ["Goldens"]),
     tests(of: "ImageInput", ["IO"]),
     tests(of: "COCO"),
@@ -156,12 +156,12 @@ let package = Package(
     tests(
       of: "Scoring",
       [
-        "COCO", "HDF5Store", "HeadImpact", "ImageInput", "Jobs", "Kernels", "Safetensors", "Transformer",
+        "COCO", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "Safetensors", "Transformer",
         "VisionLanguage",
       ], exclude: ["Ablation/Goldens"]),
     tests(of: "Figures"),
     tests(of: "ChatTemplate", exclude: ["Goldens"]),
-    tests(of: "Reporting", ["Figures", "HDF5Store", "HeadImpact", "ImageInput", "Safetensors"]),
+    tests(of: "Reporting", ["Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput"]),
     tests(
       of: "AdapterTraining",
       [

@@ -2,7 +2,7 @@ import COCO
 import Foundation
 import HeadImpact
 import Jobs
-import Safetensors
+import IO
 import VisionLanguage
 
 /// What a run trains on: its files, read by rank 0 for all, and the samples they make.

@@ -1,3 +1,4 @@
+import IO
 import COCO
 import Foundation
 import HDF5Store
@@ -245,7 +246,7 @@ public struct TrainingJob {
         to: folder.appendingPathComponent("training.h5"), history: state.history, identity: identity, facts: facts)
     }
     if FileManager.default.fileExists(atPath: configuration.workFolder.path) {
-      try FileManager.default.removeItem(at: configuration.workFolder)
+      try FileSystem.remove(configuration.workFolder)
     }
   }
 

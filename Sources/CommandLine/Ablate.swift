@@ -1,3 +1,4 @@
+import IO
 import Scoring
 import ArgumentParser
 import Foundation

@@ -1,6 +1,6 @@
 import Foundation
 import Jobs
-import Safetensors
+import IO
 
 /// Digests of an experiment's files of data: a step whose data changed is done anew, and no other.
 struct DataDigests: Codable, Sendable {

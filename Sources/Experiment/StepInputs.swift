@@ -1,7 +1,7 @@
 import Foundation
 import Jobs
 import LowRankAdaptation
-import Safetensors
+import IO
 
 /// Everything that the results of one step depend on, by name.
 ///

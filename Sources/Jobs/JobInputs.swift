@@ -13,17 +13,14 @@ public enum JobInputs {
     do { return try InputFile.read(url) } catch { throw JobError("\(error)") }
   }
 
-  /// Whether a file's name stays below its folder.
-  static func isInside(_ fileName: String) -> Bool {
-    !fileName.hasPrefix("/") && !fileName.split(separator: "/", omittingEmptySubsequences: false).contains("..")
-  }
-
   /// A file below the folder of images.
   ///
   /// - Throws: `SampleFault` where its name leads out of the folder.
   public static func imageURL(_ fileName: String, in folder: URL) throws -> URL {
-    guard isInside(fileName) else { throw SampleFault("file_name \"\(fileName)\" leaves the images folder") }
-    return folder.appendingPathComponent(fileName)
+    guard let url = RelativePath.url(fileName, in: folder) else {
+      throw SampleFault("file_name \"\(fileName)\" leaves the images folder")
+    }
+    return url
   }
 
   /// The picture of a dataset's image, upright.
@@ -108,11 +105,7 @@ extension Communicator {
     let names = try broadcast(
       agree { () -> [UInt8]? in
         guard rank == 0 else { return nil }
-        do {
-          return Array(try FileManager.default.contentsOfDirectory(atPath: folder.path).joined(separator: "\0").utf8)
-        } catch {
-          throw JobError("\(folder.path): can't be listed: \(error.localizedDescription)")
-        }
+        return Array(try FileSystem.names(in: folder).joined(separator: "\0").utf8)
       })
     return String(decoding: names, as: UTF8.self).split(separator: "\0").map(String.init)
   }

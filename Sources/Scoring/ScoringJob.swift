@@ -1,3 +1,4 @@
+import IO
 import COCO
 import Foundation
 import HeadImpact
