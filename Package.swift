@@ -53,17 +53,17 @@ let package = Package(
       name: "CVectorMath", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])],
       linkerSettings: [.linkedLibrary("gomp")]),
 
-    module("IO"),
+    module("IO", ["CCrypto"]),
     module("Kernels", ["COneDNN", "CVectorMath"] + blas.map { .byName(name: $0.name) }),
-    module("Safetensors", ["CCrypto", "IO"]),
+    module("Safetensors", ["IO"]),
     module("Tokenization", ["CPCRE2", "IO"]),
     module("ChatTemplate"),
     module("ImageInput", ["CImageCodecs", "CPNG", "CTurboJPEG", "IO"]),
     module("Figures", ["CCairo", "ImageInput"]),
     module("COCO", ["IO"]),
     module("HeadImpact", ["COCO", "IO"]),
-    module("MessagePassing", ["CMPI"]),
-    module("HDF5Store", ["CHDF5", "HeadImpact"]),
+    module("MessagePassing"),
+    module("HDF5Store", ["HeadImpact", "IO"]),
     module("Transformer", ["Kernels"]),
     module(
       "VisionLanguage",
@@ -74,7 +74,7 @@ let package = Package(
     module("RunSupport", ["IO", "ImageInput", "Safetensors"]),
     module(
       "Jobs",
-      ["COCO", "Kernels", "LowRankAdaptation", "MessagePassing", "RunSupport", "Safetensors", "VisionLanguage"]),
+      ["COCO", "IO", "Kernels", "LowRankAdaptation", "MessagePassing", "RunSupport", "Safetensors", "VisionLanguage"]),
     module(
       "Scoring",
       [
@@ -105,8 +105,8 @@ let package = Package(
         "COCO", "Figures", "Generation", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "MessagePassing",
         "RunSupport", "Safetensors", "VisionLanguage",
       ]),
-    module("Evaluation", ["COCO", "CPCRE2", "HDF5Store", "HeadImpact"]),
-    module("Reporting", ["COCO", "Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Safetensors"]),
+    module("Evaluation", ["COCO", "CPCRE2", "HDF5Store", "HeadImpact", "IO"]),
+    module("Reporting", ["COCO", "Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput"]),
     module(
       "Experiment",
       [
@@ -114,12 +114,12 @@ let package = Package(
         "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing", "Reporting", "RunSupport",
         "Safetensors", "Scoring", "Transformer", "VisionLanguage", .product(name: "Yams", package: "Yams"),
       ]),
-    module("Demonstration", ["IO", "HeadImpact"], resources: [.copy("Model")]),
+    module("Demonstration", ["HeadImpact", "IO"], resources: [.copy("Model")]),
     .executableTarget(
       name: "headimpact",
       dependencies: [
         "AdapterTraining", "AttentionMaps", "Demonstration", "Evaluation", "Experiment", "Generation", "HDF5Store",
-        "HeadImpact", "ImageInput", "Kernels", "KeyObjects", "LowRankAdaptation", "MessagePassing", "Reporting",
+        "HeadImpact", "IO", "ImageInput", "Kernels", "KeyObjects", "LowRankAdaptation", "MessagePassing", "Reporting",
         "RunSupport", "Scoring", "Transformer", argumentParser,
       ],
       path: "Sources/CommandLine",
@@ -139,7 +139,7 @@ let package = Package(
       swiftSettings: strict),
     tests(of: "IO"),
     tests(of: "Kernels", ["CVectorMath"]),
-    tests(of: "Safetensors"),
+    tests(of: "Safetensors", ["IO"]),
     tests(of: "Tokenization", exclude: ["Goldens"]),
     tests(of: "ImageInput", ["IO"]),
     tests(of: "COCO"),
@@ -160,12 +160,12 @@ let package = Package(
     tests(
       of: "Scoring",
       [
-        "COCO", "HDF5Store", "HeadImpact", "ImageInput", "Jobs", "Kernels", "RunSupport", "Safetensors", "Transformer",
-        "VisionLanguage",
+        "COCO", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "RunSupport", "Safetensors",
+        "Transformer", "VisionLanguage",
       ], exclude: ["Ablation/Goldens"]),
     tests(of: "Figures"),
     tests(of: "ChatTemplate", exclude: ["Goldens"]),
-    tests(of: "Reporting", ["Figures", "HDF5Store", "HeadImpact", "ImageInput", "Safetensors"]),
+    tests(of: "Reporting", ["Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput"]),
     tests(
       of: "AdapterTraining",
       [
@@ -205,8 +205,8 @@ if Context.environment["HEADIMPACT_FUZZ"] != nil {
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "COCO", "ChatTemplate", "Experiment", "HeadImpact", "HDF5Store", "ImageInput", "Jobs", "Kernels",
-        "LowRankAdaptation", "Safetensors", "Tokenization", "VisionLanguage",
+        "COCO", "ChatTemplate", "Experiment", "HDF5Store", "HeadImpact", "ImageInput", "Jobs", "Kernels",
+        "LowRankAdaptation", "RunSupport", "Safetensors", "Tokenization", "VisionLanguage",
       ],
       path: "Tests/Fuzzing/FuzzTargets", swiftSettings: strict),
     .executableTarget(name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzzing/fuzz"),

@@ -4,6 +4,7 @@ import HeadImpact
 import Jobs
 import RunSupport
 import Safetensors
+import IO
 import VisionLanguage
 
 /// What a run trains on: its files, read by rank 0 for all, and the samples they make.

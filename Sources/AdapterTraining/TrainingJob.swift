@@ -1,3 +1,5 @@
+import IO
+import COCO
 import Foundation
 import HDF5Store
 import HeadImpact
@@ -237,7 +239,7 @@ public struct TrainingJob {
         to: folder.appendingPathComponent("training.h5"), history: state.history, identity: identity, facts: facts)
     }
     if FileManager.default.fileExists(atPath: configuration.workFolder.path) {
-      try FileManager.default.removeItem(at: configuration.workFolder)
+      try FileSystem.remove(configuration.workFolder)
     }
   }
 

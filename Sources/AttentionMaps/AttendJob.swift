@@ -69,7 +69,7 @@ public struct AttendJob {
 
   private func write(_ reading: AttentionReading, _ subject: Subject, to folder: URL) throws {
     func write(_ bytes: [UInt8], _ name: String) throws {
-      try Data(bytes).write(to: folder.appendingPathComponent(name))
+      try WholeFolder.write(bytes, to: folder.appendingPathComponent(name))
     }
     let overlay = try Overlay(subject.image, cells: reading.cells, mask: reading.mask)
     let photograph = try encodePNG(overlay.photograph)

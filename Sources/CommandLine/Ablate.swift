@@ -1,10 +1,11 @@
+import IO
+import Scoring
 import ArgumentParser
 import Foundation
 import HDF5Store
 import HeadImpact
 import MessagePassing
 import RunSupport
-import Scoring
 
 struct Ablate: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,3 +1,4 @@
+import IO
 import ArgumentParser
 import Foundation
 import HDF5Store

@@ -1,6 +1,8 @@
 import Foundation
 import RunSupport
 import Safetensors
+import Jobs
+import IO
 
 /// Digests of an experiment's files of data: a step whose data changed is done anew, and no other.
 struct DataDigests: Codable, Sendable {

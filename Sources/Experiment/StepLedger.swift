@@ -75,8 +75,7 @@ final class StepLedger {
       guard world.rank == 0 else { return }
       if state == .new { try moveAside(outputs, of: known, now: inputs) }
       for output in outputs {
-        try FileManager.default.createDirectory(
-          at: output.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try FileSystem.makeFolder(output.deletingLastPathComponent())
       }
       try write(record, to: file)
     }
@@ -105,7 +104,7 @@ final class StepLedger {
 
   private func read(_ file: URL) throws -> Record? {
     guard FileManager.default.fileExists(atPath: file.path) else { return nil }
-    do { return try JSONDecoder().decode(Record.self, from: Data(contentsOf: file)) } catch {
+    do { return try JSONDecoder().decode(Record.self, from: Data(InputFile.read(file))) } catch {
       throw ExperimentError("\(file.path): is no record of a step: remove it, and the step is done anew")
     }
   }
@@ -113,8 +112,7 @@ final class StepLedger {
   private func write(_ record: Record, to file: URL) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    try FileManager.default.createDirectory(
-      at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try FileSystem.makeFolder(file.deletingLastPathComponent())
     try AtomicFile.write(encoder.encode(record), to: file)
   }
 
@@ -160,7 +158,7 @@ final class StepLedger {
   /// Of a file's bytes, or of the names and bytes of all files in a folder.
   private func digest(of url: URL) throws -> String {
     func sha256(_ file: URL) throws -> String {
-      try Data(contentsOf: file, options: .mappedIfSafe).withUnsafeBytes { try SHA256.hex(of: $0) }
+      try SHA256.hex(ofFile: file)
     }
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {

@@ -35,11 +35,7 @@ extension DatasetBuilder {
   func identity() throws -> RunIdentity {
     func sha256(_ file: URL?) throws -> String {
       guard let file else { return "none" }
-      let data: Data
-      do { data = try Data(contentsOf: file, options: .mappedIfSafe) } catch {
-        throw KeyObjectError("\(file.path): can't be read: \(error.localizedDescription)")
-      }
-      return try data.withUnsafeBytes { try SHA256.hex(of: $0) }
+      do { return try SHA256.hex(ofFile: file) } catch { throw KeyObjectError("\(error)") }
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

@@ -180,7 +180,7 @@ public struct DatasetBuilder {
   func removeWork() throws {
     for file in [draft, described, RunFile.url(of: described)]
     where FileManager.default.fileExists(atPath: file.path) {
-      try FileManager.default.removeItem(at: file)
+      try FileSystem.remove(file)
     }
   }
 

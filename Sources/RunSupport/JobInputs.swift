@@ -18,17 +18,14 @@ public enum JobInputs {
     try bytes?.withUnsafeBytes { try SHA256.hex(of: $0) } ?? "none"
   }
 
-  /// Whether a file's name stays below its folder.
-  static func isInside(_ fileName: String) -> Bool {
-    !fileName.hasPrefix("/") && !fileName.split(separator: "/", omittingEmptySubsequences: false).contains("..")
-  }
-
   /// A file below the folder of images.
   ///
   /// - Throws: `SampleFault` where its name leads out of the folder.
   public static func imageURL(_ fileName: String, in folder: URL) throws -> URL {
-    guard isInside(fileName) else { throw SampleFault("file_name \"\(fileName)\" leaves the images folder") }
-    return folder.appendingPathComponent(fileName)
+    guard let url = RelativePath.url(fileName, in: folder) else {
+      throw SampleFault("file_name \"\(fileName)\" leaves the images folder")
+    }
+    return url
   }
 
   /// The picture of a dataset's image, upright.

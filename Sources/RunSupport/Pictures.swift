@@ -70,7 +70,7 @@ public struct Pictures: Sendable {
   ///
   /// - Throws: `EnvironmentFault` where the system can't tell.
   static func missing(_ names: Set<String>, in folder: URL) throws -> [String] {
-    let names = names.filter(JobInputs.isInside)
+    let names = names.filter(RelativePath.staysInside)
     var there: [String: Set<[UInt8]>] = [:]
     return try names.sorted().filter { name in
       let path = folder.appendingPathComponent(name).path

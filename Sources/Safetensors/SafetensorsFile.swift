@@ -22,7 +22,7 @@ public struct SafetensorsFile: Sendable {
 
   /// - Throws: `SafetensorsError` naming the file, and the tensor and byte where there is one.
   public init(contentsOf url: URL) throws {
-    file = try MappedFile(contentsOf: url)
+    file = try Self.map(url)
     let path = url.path
     let fileByteCount = file.count
     if let complaint = Self.complaint(file) { throw SafetensorsError(path, complaint) }
@@ -54,6 +54,13 @@ public struct SafetensorsFile: Sendable {
         offset: headerRange.upperBound + entry.begin, byteCount: entry.end - entry.begin)
     }
     self.tensors = tensors
+  }
+
+  /// - Throws: `SafetensorsError` naming the file, where it can't be mapped.
+  static func map(_ url: URL) throws -> MappedFile {
+    do { return try MappedFile(contentsOf: url) } catch let error as UnusableFile {
+      throw SafetensorsError(error.path, error.reason)
+    }
   }
 
   /// What the file is, where it isn't a safetensors file: those have a brace behind the eight bytes of the header's length.
