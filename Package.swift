@@ -101,10 +101,7 @@ let package = Package(
       ]),
     module(
       "KeyObjects",
-      [
-        "COCO", "Figures", "Generation", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "MessagePassing",
-        "RunSupport", "Safetensors", "VisionLanguage",
-      ]),
+      ["COCO", "Figures", "HeadImpact", "IO", "ImageInput", "Kernels", "RunSupport", "Safetensors", "VisionLanguage"]),
     module("Evaluation", ["COCO", "CPCRE2", "HDF5Store", "HeadImpact"]),
     module("Reporting", ["COCO", "Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Safetensors"]),
     module(
@@ -118,9 +115,9 @@ let package = Package(
     .executableTarget(
       name: "headimpact",
       dependencies: [
-        "AdapterTraining", "AttentionMaps", "Demonstration", "Evaluation", "Experiment", "Generation", "HDF5Store",
-        "HeadImpact", "ImageInput", "Kernels", "KeyObjects", "LowRankAdaptation", "MessagePassing", "Reporting",
-        "RunSupport", "Scoring", "Transformer", argumentParser,
+        "AdapterTraining", "AttentionMaps", "COCO", "Demonstration", "Evaluation", "Experiment", "Generation",
+        "HDF5Store", "HeadImpact", "ImageInput", "Jobs", "Kernels", "KeyObjects", "LowRankAdaptation", "MessagePassing",
+        "Reporting", "RunSupport", "Scoring", "Transformer", argumentParser,
       ],
       path: "Sources/CommandLine",
       swiftSettings: strict),
@@ -177,7 +174,7 @@ let package = Package(
       ["COCO", "Demonstration", "ImageInput", "Kernels", "RunSupport", "Transformer", "VisionLanguage"],
       exclude: ["Goldens"]),
     tests(of: "Experiment", ["HeadImpact", "RunSupport"]),
-    tests(of: "KeyObjects", ["COCO", "Demonstration", "IO", "ImageInput", "MessagePassing"]),
+    tests(of: "KeyObjects", ["COCO", "Demonstration", "IO", "ImageInput"]),
     tests(of: "AttentionMaps", ["COCO", "HDF5Store", "HeadImpact", "ImageInput"]),
     tests(of: "Demonstration", ["IO"]),
     .testTarget(
@@ -206,7 +203,7 @@ if Context.environment["HEADIMPACT_FUZZ"] != nil {
       name: "FuzzTargets",
       dependencies: [
         "COCO", "ChatTemplate", "Experiment", "HeadImpact", "HDF5Store", "ImageInput", "Jobs", "Kernels",
-        "LowRankAdaptation", "Safetensors", "Tokenization", "VisionLanguage",
+        "LowRankAdaptation", "RunSupport", "Safetensors", "Tokenization", "VisionLanguage",
       ],
       path: "Tests/Fuzzing/FuzzTargets", swiftSettings: strict),
     .executableTarget(name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzzing/fuzz"),
