@@ -81,28 +81,37 @@ final class ScoringWork: UnitJob {
     let limbs = try world.reduce(sums.limbs, .sum, to: 0)
     let turned = try world.reduce([Int64(scorer.turned.count)], .sum, to: 0)?.first ?? 0
     if let warning = TurnedPictures.warning(count: Int(turned)) { world.tell(["warning: \(warning)"]) }
+    let intervals = try bootstrap(work, on: world)
     return try world.agree {
-      guard let work, let limbs else { return nil }
+      guard let work, let limbs, let intervals else { return nil }
       let total = try HeadImpactAccumulator(layers: sums.layers, heads: sums.heads, limbs: limbs)
-      return try write(total, work, ranks: world.worldSize)
+      return try write(total, intervals, work, ranks: world.worldSize)
+    }
+  }
+
+  /// The intervals, by all ranks together, from rank 0's results: there on rank 0.
+  private func bootstrap(
+    _ work: FinishedWork<UnitResult>?, on world: Communicator
+  ) throws -> BootstrapIntervals? {
+    let ids = Set(imageOfSample.values).sorted()
+    let images = Int(try world.broadcast(world.rank == 0 ? [Int64(ids.count)] : nil)[0])
+    return try world.bootstrap(
+      images: images, layers: sums.layers, heads: sums.heads, topLayers: Self.topLayers,
+      options: configuration.options, team: scorer.model.context.team
+    ) { index in
+      guard let work else { throw JobError("only rank 0 has the results") }
+      return try ImageSums(samples: work.result(of: ids[index]).impacts)
     }
   }
 
   private func write(
-    _ sums: HeadImpactAccumulator, _ work: FinishedWork<UnitResult>, ranks: Int
+    _ sums: HeadImpactAccumulator, _ intervals: BootstrapIntervals, _ work: FinishedWork<UnitResult>, ranks: Int
   ) throws -> ScoringJob.Summary {
     let samples = imageOfSample.keys.sorted()
-    let images = Set(imageOfSample.values).sorted()
-    var bootstrap = try Bootstrap(
-      images: images.count, layers: sums.layers, heads: sums.heads,
-      resamples: configuration.options.bootstrapResamples, seed: configuration.options.seed)
-    for image in images { try bootstrap.add(samplesOfOneImage: work.result(of: image).impacts) }
-    let confidence = try bootstrap.confidence(topLayers: Self.topLayers)
-
     // Samples of one image mostly follow one another, so its record is read once.
     var held: UnitResult?
     try HeadImpactFile.write(
-      to: configuration.output, table: sums.table(), confidence: confidence, samples: samples,
+      to: configuration.output, table: sums.table(), intervals: intervals, samples: samples,
       row: { [imageOfSample] id in
         let imageID = imageOfSample[id] ?? 0
         let result = try held.flatMap { $0.imageID == imageID ? $0 : nil } ?? work.result(of: imageID)

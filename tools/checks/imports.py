@@ -31,13 +31,12 @@ def folder(target):
     return ROOT / (target.get("path") or default)
 
 
-def ways(targets, name, goals, way=()):
-    """Each way from a target to a goal by way of its dependencies."""
+def way(targets, name, goals):
+    """A way from a target to a goal along dependencies; None where there is none."""
     if name in goals:
-        yield (*way, name)
-    elif name in targets:
-        for dependency in dependency_names(targets[name]):
-            yield from ways(targets, dependency, goals, (*way, name))
+        return [name]
+    further = (way(targets, dependency, goals) for dependency in dependency_names(targets.get(name, {"dependencies": []})))
+    return next(([name, *rest] for rest in further if rest), None)
 
 
 def main():
@@ -66,7 +65,8 @@ def main():
     for name in WITHOUT_MPI:
         if name not in targets:
             problems.append(f"{name}, which must not depend on MPI, isn't a target: mend WITHOUT_MPI")
-        problems += [f"{name} must not depend on MPI: {' -> '.join(way)}" for way in ways(targets, name, MPI)]
+        elif found := way(targets, name, MPI):
+            problems.append(f"{name} must not depend on MPI: {' -> '.join(found)}")
     print("\n".join(problems) or f"{len(targets)} targets declare what they import")
     return bool(problems)
 
