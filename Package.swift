@@ -126,7 +126,8 @@ let package = Package(
       name: "TestSupport", dependencies: ["ChatTemplate", "Safetensors"], path: "Tests/TestSupport",
       swiftSettings: strict),
     .executableTarget(
-      name: "mpi-cases", dependencies: ["AdapterTraining", "HDF5Store", "MessagePassing"],
+      name: "mpi-cases",
+      dependencies: ["AdapterTraining", "HDF5Store", "IO", "Jobs", "Kernels", "MessagePassing", "RunSupport"],
       path: "Tests/mpi-cases",
       swiftSettings: strict),
     .executableTarget(
@@ -153,7 +154,7 @@ let package = Package(
       ["HeadImpact", "IO", "ImageInput", "Kernels", "Safetensors", "Tokenization", "Transformer", "VisionLanguage"],
       exclude: ["Goldens"]),
     tests(of: "RunSupport", ["IO", "ImageInput"]),
-    tests(of: "Jobs", ["MessagePassing", "RunSupport"]),
+    tests(of: "Jobs", ["IO", "Kernels", "MessagePassing", "RunSupport"]),
     tests(
       of: "Scoring",
       [
