@@ -129,7 +129,8 @@ let package = Package(
       name: "TestSupport", dependencies: ["ChatTemplate", "Safetensors"], path: "Tests/TestSupport",
       swiftSettings: strict),
     .executableTarget(
-      name: "mpi-cases", dependencies: ["AdapterTraining", "HDF5Store", "MessagePassing"],
+      name: "mpi-cases",
+      dependencies: ["AdapterTraining", "HDF5Store", "IO", "Jobs", "Kernels", "MessagePassing", "RunSupport"],
       path: "Tests/mpi-cases",
       swiftSettings: strict),
     .executableTarget(
@@ -156,7 +157,7 @@ let package = Package(
       ["HeadImpact", "IO", "ImageInput", "Kernels", "Safetensors", "Tokenization", "Transformer", "VisionLanguage"],
       exclude: ["Goldens"]),
     tests(of: "RunSupport", ["IO", "ImageInput"]),
-    tests(of: "Jobs", ["MessagePassing", "RunSupport"]),
+    tests(of: "Jobs", ["IO", "Kernels", "MessagePassing", "RunSupport"]),
     tests(
       of: "Scoring",
       [
@@ -177,7 +178,7 @@ let package = Package(
       ["COCO", "Demonstration", "ImageInput", "Kernels", "RunSupport", "Transformer", "VisionLanguage"],
       exclude: ["Goldens"]),
     tests(of: "Experiment", ["HeadImpact", "RunSupport"]),
-    tests(of: "KeyObjects", ["COCO", "Demonstration", "IO", "ImageInput", "MessagePassing"]),
+    tests(of: "KeyObjects", ["COCO", "Demonstration", "IO", "ImageInput"]),
     tests(of: "AttentionMaps", ["COCO", "HDF5Store", "HeadImpact", "ImageInput"]),
     tests(of: "Demonstration", ["IO"]),
     .testTarget(

@@ -42,6 +42,7 @@ extension DatasetBuilder {
     encoder.keyEncodingStrategy = .convertToSnakeCase
     let model = try configuration.model.map { try SafetensorsCheckpoint(folder: $0).headerDigest() }
     let describes = rules.describe == .model
+    let describing = describes ? configuration.describing : nil
     let files = try configuration.model.map {
       try ModelFiles(folder: $0, chatTemplate: configuration.chatTemplate, generates: describes).parts
     }
@@ -50,9 +51,8 @@ extension DatasetBuilder {
         ("program version", JobDefaults.programVersion), ("--instances (SHA-256)", try sha256(configuration.instances)),
         ("--captions (SHA-256)", try sha256(configuration.captions)), ("--model (SHA-256)", model ?? "none"),
         ("rules", String(decoding: try encoder.encode(rulesInfo), as: UTF8.self)),
-        ("--objects", describes ? configuration.view.rawValue : "none"),
-        ("--prompt", describes ? configuration.prompt : "none"),
-        ("--precision", describes ? configuration.precision.rawValue : "none"),
+        ("--objects", describing?.objects ?? "none"), ("--prompt", describing?.prompt ?? "none"),
+        ("--precision", describing?.precision ?? "none"),
       ] + (files ?? []))
   }
 

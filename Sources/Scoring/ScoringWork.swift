@@ -89,16 +89,18 @@ final class ScoringWork: UnitJob {
     }
   }
 
-  /// The intervals, by all ranks together from rank 0's results; there on rank 0.
-  private func bootstrap(_ work: FinishedWork<UnitResult>?, on world: Communicator) throws -> BootstrapIntervals? {
-    let images = Set(imageOfSample.values).sorted()
-    let count = Int(try world.broadcast(world.rank == 0 ? [Int64(images.count)] : nil)[0])
+  /// The intervals, by all ranks together, from rank 0's results: there on rank 0.
+  private func bootstrap(
+    _ work: FinishedWork<UnitResult>?, on world: Communicator
+  ) throws -> BootstrapIntervals? {
+    let ids = Set(imageOfSample.values).sorted()
+    let images = Int(try world.broadcast(world.rank == 0 ? [Int64(ids.count)] : nil)[0])
     return try world.bootstrap(
-      images: count, layers: sums.layers, heads: sums.heads, topLayers: Self.topLayers, options: configuration.options,
-      team: scorer.model.context.team
+      images: images, layers: sums.layers, heads: sums.heads, topLayers: Self.topLayers,
+      options: configuration.options, team: scorer.model.context.team
     ) { index in
       guard let work else { throw JobError("only rank 0 has the results") }
-      return try ImageSums(samples: work.result(of: images[index]).impacts)
+      return try ImageSums(samples: work.result(of: ids[index]).impacts)
     }
   }
 
