@@ -124,7 +124,7 @@ def main():
     dataset = write_samples(work, "training-4", image, 4)
     steps, reduces, _ = headimpact(a, work, dataset, dataset.parent, layers, 4, 4, 1)
     shares = [r / s for r, s in zip(reduces[1:], steps[1:])]
-    print(f"\n4 ranks: {statistics.median(steps[1:]):.2f} s a step; in the allreduce, with waiting for slower ranks, "
+    print(f"\n4 ranks: {statistics.median(steps[1:]):.2f} s a step; in the allreduce, including waiting for slower ranks, "
           f"{100 * statistics.median(shares):.2f}% (goal 1%; least of a step {100 * min(shares):.2f}%)")
 
 

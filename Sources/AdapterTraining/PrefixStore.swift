@@ -66,7 +66,7 @@ final class PrefixStore {
     let bytes = try file.read(place.offset, count: place.count)
     guard try bytes.withUnsafeBytes({ try SHA256.hex(of: $0) }) == place.digest else {
       throw JobError(
-        "the cache file in \(folder.path) gave other bytes than were written: is that disk sound? Choose another --cache-dir"
+        "the cache file in \(folder.path) returned different bytes than were written: is that disk healthy? Choose another --cache-dir"
       )
     }
     return bytes
@@ -89,7 +89,8 @@ final class PrefixStore {
     } catch let error as JobError {
       isFull = true
       warn(
-        "\(error); samples beyond are computed anew in every epoch: give more --cache-memory, or another --cache-dir")
+        "\(error); samples beyond it are recomputed in every epoch: raise --cache-memory, or choose another --cache-dir"
+      )
     }
   }
 
@@ -111,7 +112,7 @@ private final class SpillFile {
     var template = Array((folder.path + "/.headimpact-cache-XXXXXX").utf8CString)
     descriptor = mkstemp(&template)
     guard descriptor >= 0 else {
-      throw JobError("\(folder.path): no cache file can be made here: \(String(cString: strerror(errno)))")
+      throw JobError("\(folder.path): a cache file can't be created here: \(String(cString: strerror(errno)))")
     }
     unlink(template)
   }
@@ -126,7 +127,7 @@ private final class SpillFile {
       }
       if count < 0, errno == EINTR { continue }
       guard count > 0 else {
-        throw JobError("\(folder.path): the cache file can't grow: \(String(cString: strerror(errno)))")
+        throw JobError("\(folder.path): the cache file can't be enlarged: \(String(cString: strerror(errno)))")
       }
       done += count
     }

@@ -46,7 +46,7 @@ public struct TrainConfiguration: Sendable {
   public var initialAdapter: URL?
 
   public var length = Length.epochs(1)
-  /// Examples of a step, of all ranks together.
+  /// Examples per step, over all ranks.
   public var batch = 8
   /// Examples of one pass: more take more memory, and change results by rounding.
   public var microBatch = 1

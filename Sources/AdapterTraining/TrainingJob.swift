@@ -66,7 +66,7 @@ public struct TrainingJob {
   ///   `Communicator.withWorld`, which stops every rank.
   public func run() throws -> Summary? {
     let isFinished = try world.agreeIsFinished(
-      configuration.output, work: (configuration.workFolder, "what a run that was stopped left"),
+      configuration.output, work: (configuration.workFolder, "the checkpoint of an interrupted run"),
       resumes: configuration.resumes,
       validate: configuration.validate)
     let threads = try JobDefaults.threads(configuration.threads, on: world)
@@ -187,7 +187,7 @@ public struct TrainingJob {
     let history = try world.broadcast(world.rank == 0 ? Array(JSONEncoder().encode(found?.state.history)) : nil)
     try world.agree {
       guard parameters.count == adapter.count else {
-        throw JobError("\(checkpoints.folder.path): the checkpoint is of another adapter")
+        throw JobError("\(checkpoints.folder.path): the checkpoint belongs to another adapter")
       }
     }
     _ = adapter.parameters.update(fromContentsOf: parameters)

@@ -55,8 +55,8 @@ struct CheckpointFolder {
     let differences = begun.differences(from: identity)
     guard differences.isEmpty else {
       throw JobError(
-        "\(place.path): the run to resume had other inputs:\(differences.map { "\n  " + $0 }.joined())\n"
-          + "Give the same ones, or remove \(folder.path) to start afresh")
+        "\(place.path): the run to resume had different inputs:\(differences.map { "\n  " + $0 }.joined())\n"
+          + "Give the same ones, or remove \(folder.path) to start over")
     }
     func floats(_ name: String) throws -> [Float] {
       guard let tensor = file.tensors[name], tensor.dtype == .f32 else {
@@ -69,7 +69,7 @@ struct CheckpointFolder {
     let parameters = try floats("parameters")
     let (mean, square) = (try floats("first_moments"), try floats("second_moments"))
     guard mean.count == parameters.count, square.count == parameters.count else {
-      throw JobError("\(place.path): its state is of another adapter")
+      throw JobError("\(place.path): its state belongs to another adapter")
     }
     var state = TrainingState(
       step: step, optimiser: AdamW(weightDecay: decay, step: step, firstMoments: mean, secondMoments: square),

@@ -28,6 +28,6 @@ public struct DecodingOptions: Sendable, Equatable {
       throw JobError("--repetition-penalty is \(penalty); it must be in 0.000001...1000000 (1: none)")
     }
     guard (1...64).contains(beams) else { throw JobError("--beams is \(beams); it must be in 1...64") }
-    guard beams == 1 || temperature == 0 else { throw JobError("--beams and --temperature don't go together") }
+    guard beams == 1 || temperature == 0 else { throw JobError("--beams and --temperature exclude each other") }
   }
 }

@@ -38,7 +38,7 @@ public struct GenerationJob {
   ///   `Communicator.withWorld`, which stops every rank.
   public func run() throws -> Summary? {
     let isFinished = try world.agreeIsFinished(
-      configuration.output, work: (configuration.journal, "the journal of a run that was stopped"),
+      configuration.output, work: (configuration.journal, "the journal of an interrupted run"),
       resumes: configuration.resumes, validate: configuration.validate)
     let json = try world.readForAll(configuration.dataset)
     let files = try world.listForAll(configuration.images)
@@ -88,8 +88,8 @@ public struct GenerationJob {
     for note in journal?.notes ?? [] { progress?.warn(note) }
     if configuration.isStrict, let first = done.values.flatMap(\.skipped).min(by: { $0.id < $1.id }) {
       throw JobError(
-        "sample \(first.id) could not be used by the run to resume (--strict): \(first.skip?.text ?? "")\n"
-          + "Resume without --strict, or mend it and remove \(configuration.journal.path) to start afresh")
+        "sample \(first.id) could not be used in the run being resumed (--strict): \(first.skip?.text ?? "")\n"
+          + "Resume without --strict, or fix it and remove \(configuration.journal.path) to start over")
     }
     if begun > 0 { progress?.note("resuming: \(begun) of \(total) samples are done") }
     let generator = TextGenerator(model, options: configuration.decoding)

@@ -62,7 +62,7 @@ extension HDF5File {
         throw place.error("there is no dimension \(dimension) in its group or those above")
       }
       let scale = try dataset(found, file, place)
-      guard try place.check(H5DSis_scale(scale)) > 0 else { throw place.error("\(found) is no dimension") }
+      guard try place.check(H5DSis_scale(scale)) > 0 else { throw place.error("\(found) is not a dimension") }
       let length = try self.shape(scale, place)
       guard length == [shape[axis]] else {
         throw place.error(

@@ -76,7 +76,7 @@ public struct Bootstrap: Sendable {
   /// - Throws: `HeadImpactError` where there is no sample, one is of another image or shape, or all images have been added.
   public mutating func add(samplesOfOneImage samples: [SampleImpact]) throws {
     guard let first = samples.first else {
-      throw HeadImpactError("an image without samples has no place in a bootstrap")
+      throw HeadImpactError("a bootstrap image needs at least one sample")
     }
     var sums = [Double](repeating: 0, count: valueCount)
     for sample in samples.sorted(by: { $0.annotationID < $1.annotationID }) {
@@ -97,7 +97,9 @@ public struct Bootstrap: Sendable {
   ///   - samples: how many there are, at least 1.
   /// - Throws: `HeadImpactError` where the shape is another or all images have been added.
   public mutating func add(sums imageSums: [Double], samples: Int) throws {
-    guard added < images else { throw HeadImpactError("the bootstrap was made for \(images) images; here is another") }
+    guard added < images else {
+      throw HeadImpactError("the bootstrap was set up for \(images) images; this is one more")
+    }
     guard imageSums.count == valueCount, samples > 0 else {
       throw HeadImpactError(
         "an image of \(samples) samples with \(imageSums.count) values; expected were \(valueCount) values")
@@ -154,7 +156,7 @@ public struct Bootstrap: Sendable {
   /// - Throws: `HeadImpactError` where images are missing.
   public mutating func confidence(topLayers: Int) throws -> BootstrapIntervals {
     guard added == images, topLayers > 0 else {
-      throw HeadImpactError("the bootstrap was made for \(images) images and got \(added) (top \(topLayers) layers)")
+      throw HeadImpactError("the bootstrap was set up for \(images) images and got \(added) (top \(topLayers) layers)")
     }
     addBlock()
     let vectors = vectors

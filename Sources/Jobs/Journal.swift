@@ -55,14 +55,14 @@ public final class Journal {
       // The run ended while it wrote these first bytes: on a full disk, say.
       try journal.file.truncate(to: 0)
       try journal.begin(identity)
-      journal.notes = ["\(url.path): nothing was in it yet; the run begins anew"]
+      journal.notes = ["\(url.path): is empty; the run starts from the beginning"]
       return journal
     }
     let differences = try RunIdentity(decoding: first.bytes).differences(from: identity)
     guard differences.isEmpty else {
       throw JobError(
-        "\(url.path): the run to resume had other inputs:\(differences.map { "\n  " + $0 }.joined())\n"
-          + "Give the same ones, or remove the journal to start afresh")
+        "\(url.path): the run to resume had different inputs:\(differences.map { "\n  " + $0 }.joined())\n"
+          + "Give the same ones, or remove the journal to start over")
     }
     let scan = try JournalScan(journal.file, from: first.end, size: size)
     try journal.checkDamage(scan, salvages: salvages)
@@ -114,15 +114,15 @@ public final class Journal {
     let lost = "\(scan.lostBytes) bytes"
     if scan.hasOnlyLostItsEnd {
       notes.append(
-        "\(url.path): its last record was cut short by the end of the run (\(lost)); that unit is done again")
+        "\(url.path): its last record was cut off when the run ended (\(lost)); that unit is done again")
       return
     }
     let text =
       "\(url.path): is damaged from byte \(scan.firstDamage ?? 0) on: \(lost), at least \(scan.lostRecords) records, are lost; "
-      + "\(scan.records.count) records are whole"
+      + "\(scan.records.count) records are intact"
     guard salvages else {
       throw JobError(
-        text + ". Go on with them with --salvage (the others are done again), or remove the journal to start afresh")
+        text + ". Continue from these with --salvage (the others are done again), or remove the journal to start over")
     }
     notes.append(text + " and kept")
   }

@@ -55,9 +55,9 @@ final class JournalBytes {
       {
         return nil
       }
-      throw JobError("\(url.path): what says which run it is of is damaged; remove it, or choose another --output")
+      throw JobError("\(url.path): its run identity is damaged; remove it, or choose another --output")
     }
-    throw JobError("\(url.path): is no journal of a run of this program; remove it or choose another --output")
+    throw JobError("\(url.path): is not a journal of this program; remove it or choose another --output")
   }
 
   /// Where the bytes of the record at a place would lie, by its length; nil where the file ends before.

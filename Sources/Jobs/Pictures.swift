@@ -33,7 +33,7 @@ public struct Pictures: Sendable {
       throw JobError(
         "host \(world.processorName): \(folder.path): "
           + (own.contains(name)
-            ? "\(name) is not there, and rank 0 has it" : "\(name) is there, and rank 0 doesn't have it")
+            ? "\(name) is missing, but rank 0 has it" : "\(name) exists, but rank 0 doesn't have it")
           + ". Every host must have the same images folder (\(missing.symmetricDifference(own).count) files differ)")
     }
     (self.folder, self.missing, self.host) = (folder, missing, host)
@@ -51,8 +51,8 @@ public struct Pictures: Sendable {
     do { return try body() } catch let fault as MissingFile {
       guard !missing.contains(fileName) else { throw fault }
       throw JobError(
-        "\(host.map { "host \($0): " } ?? "")\(fault.path): was there when the run began, and is missing now. Nothing is recorded "
-          + "of it: go on with --resume when it is back")
+        "\(host.map { "host \($0): " } ?? "")\(fault.path): existed when the run began and is missing now. Nothing is recorded "
+          + "for it: continue with --resume when it is back")
     }
   }
 

@@ -183,7 +183,7 @@ struct PEFTTensors {
     }
     guard fits, let matrix = tensor.matrix(rows: max(1, tensor.shape.first ?? 1)) else { return false }
     if let bad = matrix.firstNotFinite() {
-      problems.add("\(tensor.name): element \(bad) is no finite number")
+      problems.add("\(tensor.name): element \(bad) is not finite")
       return false
     }
     return true

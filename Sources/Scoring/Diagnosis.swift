@@ -75,7 +75,7 @@ public struct Diagnosis: Sendable, Encodable {
     note("arithmetic", String(format: "%.1f TFLOP", estimate.teraOperations))
     note("time", "about \(ProgressReporter.duration(estimate.seconds)) on this machine")
     if estimate.unusableImages > 0 {
-      problems.append("\(estimate.unusableImages) images have a size that the model can't take")
+      problems.append("\(estimate.unusableImages) images have a size that the model doesn't support")
     }
     let needed = weights + ranks * estimate.privateBytesPerRank
     if let limit = share.addressSpace, weights + estimate.privateBytesPerRank > limit {

@@ -39,7 +39,7 @@ public struct ScoringJob {
   ///   `Communicator.withWorld`, which stops every rank.
   public func run() throws -> Summary? {
     let isFinished = try world.agreeIsFinished(
-      configuration.output, work: (configuration.journal, "the journal of a run that was stopped"),
+      configuration.output, work: (configuration.journal, "the journal of an interrupted run"),
       resumes: configuration.resumes,
       validate: configuration.validate)
     if isFinished { return world.rank == 0 ? try finishedSummary() : nil }
@@ -102,8 +102,8 @@ public struct ScoringJob {
     for note in journal?.notes ?? [] { progress?.warn(note) }
     if configuration.isStrict, let sample = log.skipped.min(by: { $0.id < $1.id }) {
       throw JobError(
-        "annotation \(sample.id) could not be used by the run to resume (--strict): \(sample.reason.text)\n"
-          + "Resume without --strict, or mend it and remove \(configuration.journal.path) to start afresh")
+        "annotation \(sample.id) could not be used in the run being resumed (--strict): \(sample.reason.text)\n"
+          + "Resume without --strict, or fix it and remove \(configuration.journal.path) to start over")
     }
     if log.count > 0 { progress?.note("resuming: \(log.count) of \(plan.samples) samples are done") }
 

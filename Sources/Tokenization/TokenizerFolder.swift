@@ -142,7 +142,7 @@ extension AddedTokenList {
         throw node.fault("the id \(id) is that of the token \(other.quoted) in the vocabulary")
       }
       guard ids.insert(id).inserted else { throw node.fault("the id \(id) is given to two added tokens") }
-      guard !contains(token.content) else { throw node.fault("the token \(token.content.quoted) is given twice") }
+      guard !contains(token.content) else { throw node.fault("the token \(token.content.quoted) occurs twice") }
       try add(token, id: id, at: node)
     }
   }

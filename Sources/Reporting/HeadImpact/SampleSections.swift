@@ -18,17 +18,17 @@ extension HeadImpactReport {
           name: "best \(counted(layers, "layer"))", points: points.map { (Double($0.samples), $0.layers) }, style: 0),
         .init(name: "best \(counted(heads, "head"))", points: points.map { (Double($0.samples), $0.heads) }, style: 1),
       ],
-      xTitle: "samples", yTitle: "share of the final ones", yDomain: 0...1, isLogarithmic: input.table.samples > 80,
+      xTitle: "samples", yTitle: "share of the final best", yDomain: 0...1, isLogarithmic: input.table.samples > 80,
       decimals: 2, height: 280)
     return Section(
-      id: "stability", title: "Whether there are samples enough",
+      id: "stability", title: "Convergence with sample size",
       blocks: [
         .paragraph(
           "The samples are added one after the other, in the order of their ids. Where a curve reaches 1 early and stays "
             + "there, more samples would hardly change the choice."),
         .figure(
           Figure(
-            id: "stability-\(input.measure.rawValue)", title: "How the best settle",
+            id: "stability-\(input.measure.rawValue)", title: "How the best layers and heads converge",
             caption:
               "The share of the \(input.samples)' best layers and heads (\(input.measure.rawValue)) that are among the best "
               + "of the first n. \(words(settledLayers, "The layers")); \(words(settledHeads, "the heads")).",
@@ -96,7 +96,7 @@ extension HeadImpactReport {
             id: "categories-\(input.measure.rawValue)", title: "HI of head \(input.bestName) by category",
             caption:
               "Mean over the category’s samples (their number in brackets, \(input.samples) in all) ± one standard error. "
-              + "The upright line is the mean over all.\(fewer)",
+              + "The vertical line is the mean over all.\(fewer)",
             drawing: IntervalChart(
               rows: rows, xTitle: "HI (\(input.measure.rawValue))", reference: input.best.score
             ).drawing(),

@@ -34,7 +34,7 @@ public struct AblationJob {
   ///   `Communicator.withWorld`, which stops every rank.
   public func run() throws -> Summary? {
     let isFinished = try world.agreeIsFinished(
-      configuration.output, work: (configuration.journal, "the journal of a run that was stopped"),
+      configuration.output, work: (configuration.journal, "the journal of an interrupted run"),
       resumes: configuration.resumes,
       validate: configuration.validate)
     let json = try world.readForAll(configuration.dataset)
@@ -82,8 +82,8 @@ public struct AblationJob {
     for note in journal?.notes ?? [] { progress?.warn(note) }
     if configuration.isStrict, let first = done.values.flatMap(\.skipped).min(by: { $0.id < $1.id }) {
       throw JobError(
-        "example \(first.id) could not be used by the run to resume (--strict): \(first.skip?.text ?? "")\n"
-          + "Resume without --strict, or mend it and remove \(configuration.journal.path) to start afresh")
+        "example \(first.id) could not be used in the run being resumed (--strict): \(first.skip?.text ?? "")\n"
+          + "Resume without --strict, or fix it and remove \(configuration.journal.path) to start over")
     }
     if begun > 0 { progress?.note("resuming: \(begun) of \(total) samples are done") }
 
@@ -167,7 +167,7 @@ public struct AblationJob {
         ("model (SHA-256)", sha256), ("adapter (SHA-256)", try c.adapter.map(PEFTAdapter.digest) ?? "none"),
         ("dataset (SHA-256)", digests[0]), ("annotations (SHA-256)", digests[1]), ("--prompt", c.prompt),
         ("--precision", c.precision.rawValue), ("--limit", c.limit.map(String.init) ?? "none"),
-        ("heads taken out", heads.joined(separator: "; ")), ("--bootstrap", "\(c.bootstrapResamples)"),
+        ("ablated heads", heads.joined(separator: "; ")), ("--bootstrap", "\(c.bootstrapResamples)"),
         ("--seed", "\(c.seed)"),
       ])
   }
