@@ -139,16 +139,34 @@ public struct ScoringJob {
     let limbs = try world.reduce(sums.limbs, .sum, to: 0)
     let turned = try world.reduce([Int64(scorer.turned.count)], .sum, to: 0)?.first ?? 0
     if let warning = TurnedPictures.warning(count: Int(turned)) { progress?.warn("warning: \(warning)") }
-    guard rank == 0, let limbs, let journal else { return nil }
-    try journal.flush()
+    try world.agree { try journal?.flush() }
     progress?.finish()
+    let intervals = try bootstrap(log, journal: journal, model: model)
+    guard rank == 0, let limbs, let journal else { return nil }
     let total = try HeadImpactAccumulator(layers: layers, heads: model.numAttentionHeads, limbs: limbs)
     // An annotation that is left out has been skipped too; the id -1 stands for none.
     let last = configuration.limit.flatMap { _ in plan.units.flatMap(\.annotations).map(\.id).max() }
     let lost = dataset.problems.lost(upTo: last).map {
       (id: Int($0.id ?? -1), reason: SkipReason(.record, "\($0.place): \($0.problem)"))
     }
-    return try write(total, log: log, lost: lost, journal: journal, identity: identity, seconds: seconds)
+    return try write(
+      total, intervals, log: log, lost: lost, journal: journal, identity: identity, seconds: seconds)
+  }
+
+  /// The intervals, by all ranks together, from rank 0's journal: there on rank 0 where any sample was scored.
+  private func bootstrap(
+    _ log: SampleLog, journal: Journal?, model: any VisionLanguageModel
+  ) throws -> BootstrapIntervals? {
+    let ids = Set(log.imageOfSample.values).sorted()
+    let images = Int(try world.broadcast(world.rank == 0 ? [Int64(ids.count)] : nil)[0])
+    guard images > 0 else { return nil }
+    return try world.bootstrap(
+      images: images, layers: model.decoder.layers.count, heads: model.numAttentionHeads, topLayers: Self.topLayers,
+      options: configuration.options, team: model.context.team
+    ) { index in
+      guard let journal else { throw JobError("only rank 0 has the journal") }
+      return try ImageSums(samples: UnitResult(decoding: journal.record(of: ids[index])).impacts)
+    }
   }
 
   /// Which samples were scored, in which image's record, and which were not and why.
@@ -178,29 +196,22 @@ public struct ScoringJob {
   }
 
   private func write(
-    _ sums: HeadImpactAccumulator, log: SampleLog, lost: [(id: Int, reason: SkipReason)], journal: Journal,
+    _ sums: HeadImpactAccumulator, _ intervals: BootstrapIntervals?, log: SampleLog,
+    lost: [(id: Int, reason: SkipReason)], journal: Journal,
     identity: ScoreIdentity, seconds: Double
   ) throws -> Summary {
     let skipped = (log.skipped + lost).sorted { $0.id < $1.id }
     let samples = log.imageOfSample.keys.sorted()
-    guard !samples.isEmpty else {
+    guard let intervals else {
       // Nothing in it is worth going on from, and it would bar the way of the next attempt.
       try journal.remove()
       let reasons = skipped.prefix(5).map { "\n  annotation \($0.id): \($0.reason.text)" }.joined()
       throw JobError("no sample could be used, so there is no Head Impact:\(reasons)")
     }
-    var bootstrap = try Bootstrap(
-      images: Set(log.imageOfSample.values).count, layers: sums.layers, heads: sums.heads,
-      resamples: configuration.options.bootstrapResamples, seed: configuration.options.seed)
-    for imageID in Set(log.imageOfSample.values).sorted() {
-      try bootstrap.add(samplesOfOneImage: UnitResult(decoding: journal.record(of: imageID)).impacts)
-    }
-    let confidence = try bootstrap.confidence(topLayers: Self.topLayers)
-
     // Samples of one image mostly follow one another, so its record is read once.
     var held: UnitResult?
     try HeadImpactFile.write(
-      to: configuration.output, table: sums.table(), confidence: confidence, samples: samples,
+      to: configuration.output, table: sums.table(), intervals: intervals, samples: samples,
       row: { id in
         let imageID = log.imageOfSample[id] ?? 0
         let result: UnitResult
