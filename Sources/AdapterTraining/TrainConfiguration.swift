@@ -119,11 +119,11 @@ public struct TrainConfiguration: Sendable {
     try SkipCounts.validate(allowed: allowedSkips)
     try JobInputs.validate(threads: threads, limit: limit)
     guard learningRate > 0, learningRate.isFinite else {
-      throw JobError("--lr is \(learningRate); it must be a number above 0")
+      throw JobError("--lr is \(learningRate); it must be above 0")
     }
-    guard clip >= 0, clip.isFinite else { throw JobError("--clip is \(clip); it must be a number from 0 (none)") }
+    guard clip >= 0, clip.isFinite else { throw JobError("--clip is \(clip); it must be at least 0 (0: no clipping)") }
     guard weightDecay >= 0, weightDecay.isFinite else {
-      throw JobError("--weight-decay is \(weightDecay); it must be a number from 0")
+      throw JobError("--weight-decay is \(weightDecay); it must be at least 0")
     }
     guard (0..<1).contains(validationShare) else {
       throw JobError("--validation-share is \(validationShare); it must be at least 0 and less than 1")

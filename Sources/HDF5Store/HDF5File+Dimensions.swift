@@ -38,7 +38,7 @@ extension HDF5File {
   }
 
   private func makeScale(_ name: String, label: String? = nil) throws {
-    try access(name, "make a dimension of", writing: true) { file, name, place in
+    try access(name, "make a dimension scale of", writing: true) { file, name, place in
       let last = name.split(separator: "/").last.map(String.init) ?? name
       try place.check(H5DSset_scale(try dataset(name, file, place), label ?? last))
     }

@@ -19,7 +19,7 @@ public enum UnusableSample: ContentFault, CustomStringConvertible, Equatable, Se
     case .maskTouchesNoVisualToken: "the object's mask does not touch the cell of any visual token"
     case .attentionNotFinite(let head, let token, let score):
       "head \(head) (counted over all layers) gives visual token \(token) the attention score \(score): it must be finite. "
-        + "Are the model's weights whole?"
+        + "Are the model's weights intact?"
     }
   }
 }

@@ -26,7 +26,7 @@ public enum WholeFolder {
       var isFolder: ObjCBool = false
       if files.fileExists(atPath: folder.path, isDirectory: &isFolder) {
         guard isFolder.boolValue else {
-          throw FolderError("\(folder.path): a file is there; \(what) is written to a folder")
+          throw FolderError("\(folder.path): is a file; \(what) needs a folder")
         }
         if let reason = try refusal(folder, aside) { throw FolderError("\(folder.path): \(reason)") }
       }
@@ -73,7 +73,7 @@ public enum WholeFolder {
 
   private static func move(_ from: URL, to: URL, what: String) throws {
     guard rename(from.path, to.path) == 0 else {
-      throw FolderError("\(to.path): \(what) can't be put in place: \(String(cString: strerror(errno)))")
+      throw FolderError("\(to.path): \(what) can't be renamed to its final name: \(String(cString: strerror(errno)))")
     }
   }
 

@@ -75,7 +75,7 @@ struct PEFTTensors {
       let module = ModuleName(
         place.module, languageModelModule: languageModelModule, prefix: place.module == .head ? nil : place.prefix)
       if !seen.insert(place.module).inserted {
-        problems.add("\(place.module.path): is there under two names, with and without \(languageModelModule)")
+        problems.add("\(place.module.path): occurs under two names, with and without \(languageModelModule)")
       }
       if place.module != .head { prefix = place.prefix }
       modules.append(module.names[0])

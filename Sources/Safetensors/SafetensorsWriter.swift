@@ -48,7 +48,7 @@ public func writeSafetensors(_ tensors: [TensorData], metadata: [String: String]
     isOpen = false
     guard close(descriptor) == 0 else { throw SafetensorsError(url.path, "can't be closed: \(systemMessage(errno))") }
     guard rename(aside.path, url.path) == 0 else {
-      throw SafetensorsError(url.path, "can't be put in place: \(systemMessage(errno))")
+      throw SafetensorsError(url.path, "can't be renamed to its final name: \(systemMessage(errno))")
     }
   } catch {
     if isOpen { close(descriptor) }

@@ -43,7 +43,7 @@ struct TokenizerFolder {
       guard let tokenizer else {
         throw TokenizationError(
           file: folder.appendingPathComponent("tokenizer.json").path,
-          problem: "there is no such file, and with the tokenizer_class of tokenizer_config.json no other will do; "
+          problem: "there is no such file, and the tokenizer_class of tokenizer_config.json requires it; "
             + VocabularyFiles.advice)
       }
       normalizer = try Normalizer(try tokenizer.optional("normalizer"))

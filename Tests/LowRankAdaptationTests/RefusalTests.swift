@@ -59,7 +59,7 @@ struct RefusalTests {
           $0.named($0.name.replacingOccurrences(of: ".language_model", with: ""))
         }
       }
-      #expect(try copy.problems().contains { $0.contains("layers.1.self_attn.q_proj: is there under two names") })
+      #expect(try copy.problems().contains { $0.contains("layers.1.self_attn.q_proj: occurs under two names") })
     }
   }
 

@@ -45,7 +45,7 @@ struct SafetensorsWriterTests {
     #expect(errorOf { try writeSafetensors([tensor], to: missing) }?.description.contains("No such file") == true)
     let taken = folder.url.appendingPathComponent("taken")
     try FileManager.default.createDirectory(at: taken, withIntermediateDirectories: false)
-    #expect(errorOf { try writeSafetensors([tensor], to: taken) }?.description.contains("put in place") == true)
+    #expect(errorOf { try writeSafetensors([tensor], to: taken) }?.description.contains("renamed") == true)
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path) == ["taken"])
   }
 

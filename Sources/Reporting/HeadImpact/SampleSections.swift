@@ -51,7 +51,7 @@ extension HeadImpactReport {
       id: "sinks", title: "Attention sinks",
       blocks: [
         .paragraph(
-          "A sink is a visual token that draws attention whatever the words say: one whose score, over all heads, is many "
+          "A sink is a visual token that attracts attention regardless of the text: its score, over all heads, is many "
             + "times the median token’s. A head may look away from the object only because it looks at sinks."
             + (anySink ? "" : " No visual token of these samples is one.")),
         .figure(
@@ -122,7 +122,7 @@ extension HeadImpactReport {
     } else {
       pictures = [
         .paragraph(
-          "With --dataset and --images this section shows the pictures that the best head does best and worst on.")
+          "With --dataset and --images this section shows the samples on which the best head does best and worst.")
       ]
     }
     return Section(id: "samples", title: "Samples", blocks: pictures + [.table(sampleTable(input))])

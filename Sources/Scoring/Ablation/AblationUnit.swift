@@ -57,7 +57,7 @@ struct AblationUnit: Sendable {
         image: image, sequences: usable.map(\.sequence), ablations: ablations, afterLayer: poll)
       for (index, sample) in usable.enumerated() {
         let its = losses.map { $0[index] }
-        let problem = "its loss is not finite: are the model's weights whole?"
+        let problem = "its loss is not finite: are the model's weights intact?"
         outcomes.append(
           its.allSatisfy(\.isFinite)
             ? UnitLosses.Outcome(id: sample.id, tokens: sample.sequence.predictingRows.count, losses: its, skip: nil)
