@@ -101,10 +101,7 @@ let package = Package(
       ]),
     module(
       "KeyObjects",
-      [
-        "COCO", "Figures", "Generation", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "MessagePassing",
-        "RunSupport", "Safetensors", "VisionLanguage",
-      ]),
+      ["COCO", "Figures", "HeadImpact", "IO", "ImageInput", "Kernels", "RunSupport", "Safetensors", "VisionLanguage"]),
     module("Evaluation", ["COCO", "CPCRE2", "HDF5Store", "HeadImpact", "IO"]),
     module("Reporting", ["COCO", "Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput"]),
     module(
@@ -118,9 +115,9 @@ let package = Package(
     .executableTarget(
       name: "headimpact",
       dependencies: [
-        "AdapterTraining", "AttentionMaps", "Demonstration", "Evaluation", "Experiment", "Generation", "HDF5Store",
-        "HeadImpact", "IO", "ImageInput", "Kernels", "KeyObjects", "LowRankAdaptation", "MessagePassing", "Reporting",
-        "RunSupport", "Scoring", "Transformer", argumentParser,
+        "AdapterTraining", "AttentionMaps", "COCO", "Demonstration", "Evaluation", "Experiment", "Generation",
+        "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "KeyObjects", "LowRankAdaptation",
+        "MessagePassing", "Reporting", "RunSupport", "Scoring", "Transformer", argumentParser,
       ],
       path: "Sources/CommandLine",
       swiftSettings: strict),

@@ -68,7 +68,7 @@ final class PrefixStore {
     let bytes = try file.read(place.range)
     guard try bytes.withUnsafeBytes({ try SHA256.hex(of: $0) }) == place.digest else {
       throw JobError(
-        "the cache file in \(folder.path) gave other bytes than were written: is that disk sound? Choose another --cache-dir"
+        "the cache file in \(folder.path) returned different bytes than were written: is that disk healthy? Choose another --cache-dir"
       )
     }
     return bytes

@@ -181,7 +181,7 @@ public struct TrainingJob {
     let history = try world.broadcast(world.rank == 0 ? Array(JSONEncoder().encode(found?.state.history)) : nil)
     try world.agree {
       guard parameters.count == adapter.count else {
-        throw JobError("\(checkpoints.folder.path): the checkpoint is of another adapter")
+        throw JobError("\(checkpoints.folder.path): the checkpoint belongs to another adapter")
       }
     }
     _ = adapter.parameters.update(fromContentsOf: parameters)

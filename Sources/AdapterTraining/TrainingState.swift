@@ -64,7 +64,7 @@ struct CheckpointFolder {
     let parameters = try floats("parameters")
     let (mean, square) = (try floats("first_moments"), try floats("second_moments"))
     guard mean.count == parameters.count, square.count == parameters.count else {
-      throw JobError("\(place.path): its state is of another adapter")
+      throw JobError("\(place.path): its state belongs to another adapter")
     }
     var state = TrainingState(
       step: step, optimiser: AdamW(weightDecay: decay, step: step, firstMoments: mean, secondMoments: square),

@@ -19,6 +19,6 @@ enum DemoFolder {
   private static func refusal(_ folder: URL) throws -> String? {
     let inside = try FileSystem.names(in: folder)
     if inside.isEmpty || inside.contains(marker) { return nil }
-    return "the folder holds files that the demonstration did not write; name another folder, or empty it"
+    return "the folder holds files that the demonstration did not write; choose another folder, or empty it"
   }
 }

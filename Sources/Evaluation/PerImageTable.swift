@@ -29,7 +29,7 @@ public struct PerImageTable: Sendable, Equatable {
     }
     columns =
       [accuracy].compactMap { $0 }
-      + [("exact_match", "whether the answer is the one most people gave", "percent", evaluation.exactMatches)]
+      + [("exact_match", "whether the answer is the most frequent human answer", "percent", evaluation.exactMatches)]
   }
 
   public static func == (a: PerImageTable, b: PerImageTable) -> Bool {

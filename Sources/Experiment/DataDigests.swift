@@ -18,7 +18,7 @@ struct DataDigests: Codable, Sendable {
       + (configuration.ablate.map { [$0.source] } ?? [])
     for images in Set(sources.map(\.images)).sorted()
     where !FileManager.default.fileExists(atPath: fileURL(images).path) {
-      throw ExperimentError("\(images): is no folder of images")
+      throw ExperimentError("\(images): is not a folder of images")
     }
     let paths = sources.flatMap { [$0.dataset, $0.annotations] } + configuration.tasks.map(\.references)
     files = try Dictionary(

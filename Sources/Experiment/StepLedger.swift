@@ -64,13 +64,13 @@ final class StepLedger {
       try world.agree { if let known { try check(known) } }
       if let known {
         records.append(known)
-        say(name, "done before")
+        say(name, "already done")
       }
       return fingerprint
     }
     var record = Record(
       name: name, inputs: inputs.identity, fingerprint: fingerprint, outputs: nil, seconds: nil)
-    say(name, state == .begun ? "goes on" : "")
+    say(name, state == .begun ? "continues" : "")
     try world.agree {
       guard world.rank == 0 else { return }
       if state == .new { try moveAside(outputs, of: known, now: inputs) }
@@ -94,7 +94,7 @@ final class StepLedger {
   private func say(_ name: String, _ state: String) {
     guard world.rank == 0, !isQuiet else { return }
     let text =
-      "[\(records.count + (state == "done before" ? 0 : 1))/\(total)] \(name)\(state.isEmpty ? "" : ": \(state)")\n"
+      "[\(records.count + (state == "already done" ? 0 : 1))/\(total)] \(name)\(state.isEmpty ? "" : ": \(state)")\n"
     FileHandle.standardError.write(Data(text.utf8))
   }
 
@@ -130,9 +130,9 @@ final class StepLedger {
         throw EnvironmentFault(path: path, operation: "renamed", code: errno)
       }
     }
-    let reasons = known?.inputs?.differences(from: now.identity) ?? ["an older version doesn't say what it was made of"]
+    let reasons = known?.inputs?.differences(from: now.identity) ?? ["an older version did not record its inputs"]
     note(
-      "  made anew: \(reasons.joined(separator: "; "))\n"
+      "  redone: \(reasons.joined(separator: "; "))\n"
         + there.map { "  kept: \($0).old-\(number)\n" }.joined())
   }
 
@@ -144,7 +144,7 @@ final class StepLedger {
       let url = folder.url.appendingPathComponent(path)
       guard try self.digest(of: url) != digest else { continue }
       throw ExperimentError(
-        "\(url.path): is not what the step \(record.name) made (another SHA-256): put that back, or move it away, and the step "
+        "\(url.path): is not what the step \(record.name) made (its SHA-256 differs): restore it, or move it away, and the step "
           + "is done again")
     }
   }

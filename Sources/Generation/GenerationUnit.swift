@@ -182,7 +182,7 @@ struct GenerationResult: Codable, Equatable, Sendable, WorkResult {
   /// - Throws: `JobError` where the bytes aren't a result.
   init(decoding bytes: [UInt8]) throws {
     do { self = try JSONDecoder().decode(Self.self, from: Data(bytes)) } catch {
-      throw JobError("a record holds no result of generating: \(error)")
+      throw JobError("a record does not hold a generated result: \(error)")
     }
   }
 

@@ -101,7 +101,7 @@ public final class HDF5File {
   deinit { discard() }
 
   private static func refuseExisting(_ place: Place) throws {
-    guard !isTaken(place.file) else { throw place.error("a file of this name is there already") }
+    guard !isTaken(place.file) else { throw place.error("a file of this name already exists") }
   }
 
   // MARK: - Reading
@@ -166,7 +166,7 @@ public final class HDF5File {
       case .reading, .writing: break
       }
       guard !name.isEmpty, !name.utf8.contains(0), !parts.contains("."), !parts.contains("..") else {
-        throw place.error("\"\(name)\" is no name for an object")
+        throw place.error("\"\(name)\" is not a valid object name")
       }
       return try body(handle, canonical, place)
     }

@@ -23,7 +23,7 @@ public enum WholeFolder {
       var isFolder: ObjCBool = false
       if files.fileExists(atPath: folder.path, isDirectory: &isFolder) {
         guard isFolder.boolValue else {
-          throw FolderError("\(folder.path): a file is there; \(what) is written to a folder")
+          throw FolderError("\(folder.path): is a file; \(what) needs a folder")
         }
         if let reason = try refusal(folder, aside) { throw FolderError("\(folder.path): \(reason)") }
       }

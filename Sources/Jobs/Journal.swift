@@ -60,7 +60,7 @@ public final class Journal {
     guard let first = try journal.first(of: size) else {
       // The run ended while it wrote these first bytes: on a full disk, say.
       try journal.begin(identity)
-      journal.notes = ["\(url.path): nothing was in it yet; the run begins anew"]
+      journal.notes = ["\(url.path): is empty; the run starts from the beginning"]
       return journal
     }
     try RunIdentity(decoding: first.bytes).requireSame(as: identity, toResume: url, orRemove: "the journal")
@@ -138,15 +138,15 @@ public final class Journal {
     let lost = "\(scan.lostBytes) bytes"
     if scan.hasOnlyLostItsEnd {
       notes.append(
-        "\(url.path): its last record was cut short by the end of the run (\(lost)); that unit is done again")
+        "\(url.path): its last record was cut off when the run ended (\(lost)); that unit is done again")
       return
     }
     let text =
       "\(url.path): is damaged from byte \(scan.firstDamage ?? 0) on: \(lost), at least \(scan.lostRecords) records, are lost; "
-      + "\(scan.records.count) records are whole"
+      + "\(scan.records.count) records are intact"
     guard salvages else {
       throw JobError(
-        text + ". Go on with them with --salvage (the others are done again), or remove the journal to start afresh")
+        text + ". Continue from these with --salvage (the others are done again), or remove the journal to start over")
     }
     notes.append(text + " and kept")
   }

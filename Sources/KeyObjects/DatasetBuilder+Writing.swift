@@ -83,10 +83,10 @@ extension DatasetBuilder {
     do {
       if let run = try JSONDecoder().decode(File.self, from: Data(JobInputs.read(url))).info?.run { return run }
     } catch is DecodingError {
-      throw KeyObjectError("\(url.path): is no key-object dataset; choose another --output")
+      throw KeyObjectError("\(url.path): is not a key-object dataset; choose another --output")
     }
     throw KeyObjectError(
-      "\(url.path): is there already, and its info.run doesn't say which build it is of; choose another --output, or remove it"
+      "\(url.path): already exists, and its info.run does not identify its build; choose another --output, or remove it"
     )
   }
 

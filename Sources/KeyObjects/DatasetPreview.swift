@@ -56,7 +56,7 @@ public struct DatasetPreview {
         folder: folder, chatTemplate: chatTemplate,
         context: ComputeContext(precision: .f32, team: ThreadTeam(count: 1)))
     }
-    let taken = "the output folder exists already"
+    let taken = "the output folder already exists"
     return try WholeFolder.write(to: output, what: "the preview", refusal: { _, _ in taken }) { folder in
       try write(contents, vision, to: folder)
     }

@@ -19,6 +19,6 @@ enum AdapterFolder {
       .subtracting(try FileSystem.names(in: fresh)).subtracting(["README.md"])
     guard !foreign.isEmpty else { return nil }
     let names = foreign.sorted().prefix(5).joined(separator: ", ")
-    return "the folder holds what an adapter doesn't replace (\(names)); name another folder, or clear it"
+    return "the folder holds files that an adapter doesn't replace (\(names)); choose another folder, or clear it"
   }
 }

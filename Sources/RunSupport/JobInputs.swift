@@ -64,7 +64,7 @@ public enum JobInputs {
     let folder = output.deletingLastPathComponent().path
     let files = FileManager.default
     guard files.fileExists(atPath: folder), files.isWritableFile(atPath: folder) else {
-      throw JobError("\(folder): is no folder that can be written to; --output goes there")
+      throw JobError("\(folder): is not a writable folder, and --output goes there")
     }
   }
 
@@ -90,7 +90,7 @@ public enum JobInputs {
   /// - Throws: `JobError` where one of the paths is there already.
   public static func refuseExisting(_ paths: [(path: String, what: String)]) throws {
     for (path, what) in paths where FileManager.default.fileExists(atPath: path) {
-      throw JobError("\(path): \(what) exists already; go on from it with --resume, or remove it and start afresh")
+      throw JobError("\(path): \(what) already exists; continue it with --resume, or remove it and start over")
     }
   }
 }

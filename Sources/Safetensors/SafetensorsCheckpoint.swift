@@ -134,7 +134,7 @@ public struct SafetensorsCheckpoint: Sendable {
           let shard = try scanner.string("the shard of tensor '\(printable(tensor))'")
           guard staysInside(shard) else {
             throw scanner.error(
-              "the shard name '\(printable(shard))' is no path inside the model folder", tensor: tensor)
+              "the shard name '\(printable(shard))' is not a path inside the model folder", tensor: tensor)
           }
           entries[tensor] = shard
         }

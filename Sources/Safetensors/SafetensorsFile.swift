@@ -39,7 +39,7 @@ public struct SafetensorsFile: Sendable {
     guard declared <= fileByteCount - 8 else {
       throw SafetensorsError(
         path, offset: 0,
-        "declares a header of \(declared) bytes, but only \(fileByteCount - 8) follow: the file is cut short; download it again"
+        "declares a header of \(declared) bytes, but only \(fileByteCount - 8) follow: the file is cut off; download it again"
       )
     }
     headerRange = 0..<8 + Int(declared)
@@ -171,7 +171,7 @@ private struct Header {
       guard entry.end <= dataByteCount else {
         let whole = entries.map(\.end).max() ?? entry.end
         throw error(
-          "ends at byte \(entry.end) of the data, which has \(dataByteCount) of \(whole) bytes: the file is cut short, as by an "
+          "ends at byte \(entry.end) of the data, which has \(dataByteCount) of \(whole) bytes: the file is cut off, probably by an "
             + "interrupted download; download it again")
       }
       guard entry.begin >= end else {

@@ -159,7 +159,7 @@ def compare(title, templates, options):
             counts["address"] += 1
         elif mine is None and ("64 bits" in error or "2^53" in error or "too large" in error):
             counts["beyond 64 bits"] += 1
-        elif mine is None and "broken power" in error:
+        elif mine is None and "fractional power" in error:
             counts["complex number"] += 1
         elif mine is None and (": the function '" in error or ": the filter 'nofilter'" in error or ": the test 'nosuch'" in error):
             counts["refused when read"] += 1

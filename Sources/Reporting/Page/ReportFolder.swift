@@ -35,7 +35,8 @@ extension Page {
     let page = folder.appendingPathComponent("index.html")
     let foreign = found.subtracting(names).sorted()
     guard foreign.isEmpty else {
-      return "the folder holds what is no part of a report (\(foreign.prefix(5).joined(separator: ", "))); \(advice)"
+      return
+        "the folder holds files that are not part of a report (\(foreign.prefix(5).joined(separator: ", "))); \(advice)"
     }
     guard found.contains("index.html"),
       String(decoding: try InputFile.read(page, upTo: 2000), as: UTF8.self)

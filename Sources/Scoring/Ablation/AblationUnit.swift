@@ -108,7 +108,7 @@ struct AblationUnit: Sendable, WorkUnit {
     guard !target.isEmpty else { throw SampleFault("it has no description or answer") }
     let sequence = try model.sequence(
       prompt: example.prompt ?? prompt, description: target, visualTokens: visualTokens)
-    guard !sequence.caption.isEmpty else { throw SampleFault("its text has no token") }
+    guard !sequence.caption.isEmpty else { throw SampleFault("its text has no tokens") }
     return sequence
   }
 }
@@ -141,10 +141,11 @@ struct UnitLosses: Codable, Equatable, Sendable, WorkResult {
   /// - Throws: `JobError` where the bytes aren't a result of so many ablations.
   init(decoding bytes: [UInt8], ablations: Int) throws {
     do { self = try JSONDecoder().decode(Self.self, from: Data(bytes)) } catch {
-      throw JobError("a record holds no losses: \(error)")
+      throw JobError("a record does not hold losses: \(error)")
     }
     guard outcomes.allSatisfy({ $0.losses.map { $0.count == 1 + ablations } ?? true }) else {
-      throw JobError("a record of image \(imageID) has another number of losses than 1 + \(ablations) ablations")
+      throw JobError(
+        "a record of image \(imageID) has the wrong number of losses; expected are 1 + \(ablations) ablations")
     }
   }
 
