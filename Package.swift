@@ -59,7 +59,7 @@ let package = Package(
     module("Tokenization", ["CPCRE2", "IO"]),
     module("ChatTemplate"),
     module("ImageInput", ["CImageCodecs", "CPNG", "CTurboJPEG", "IO"]),
-    module("Figures", ["CCairo", "ImageInput"]),
+    module("Figures", ["CCairo", "COCO", "HeadImpact", "ImageInput"]),
     module("COCO", ["IO"]),
     module("HeadImpact", ["COCO", "IO"]),
     module("MessagePassing", ["CMPI"]),
@@ -102,12 +102,13 @@ let package = Package(
         "COCO", "Figures", "Generation", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "MessagePassing",
         "Safetensors", "VisionLanguage",
       ]),
-    module("Evaluation", ["COCO", "CPCRE2", "HDF5Store", "HeadImpact", "IO"]),
+    module("Evaluation", ["COCO", "CPCRE2", "Figures", "HDF5Store", "HeadImpact", "IO"]),
     module("Reporting", ["COCO", "Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput"]),
     module(
       "Experiment",
       [
-        "AdapterTraining", "COCO", "Demonstration", "Evaluation", "Generation", "HDF5Store", "HeadImpact", "IO",
+        "AdapterTraining", "COCO", "Demonstration", "Evaluation", "Figures", "Generation", "HDF5Store", "HeadImpact",
+        "IO",
         "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing", "Reporting", "Safetensors", "Scoring",
         "Transformer", "VisionLanguage", .product(name: "Yams", package: "Yams"),
       ]),
@@ -116,6 +117,7 @@ let package = Package(
       name: "headimpact",
       dependencies: [
         "Scoring", "AdapterTraining", argumentParser, "AttentionMaps", "Demonstration", "Evaluation", "Experiment",
+        "Figures",
         "Generation", "HeadImpact", "HDF5Store", "IO", "ImageInput", "Jobs", "KeyObjects", "LowRankAdaptation",
         "MessagePassing", "Reporting", "Kernels", "Transformer",
       ],
@@ -159,7 +161,7 @@ let package = Package(
         "COCO", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "Safetensors", "Transformer",
         "VisionLanguage",
       ], exclude: ["Ablation/Goldens"]),
-    tests(of: "Figures"),
+    tests(of: "Figures", ["COCO", "HeadImpact", "ImageInput"]),
     tests(of: "ChatTemplate", exclude: ["Goldens"]),
     tests(of: "Reporting", ["Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput"]),
     tests(

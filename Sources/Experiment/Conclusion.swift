@@ -1,3 +1,4 @@
+import Figures
 import Scoring
 import Foundation
 
@@ -93,6 +94,6 @@ enum Conclusion {
     difference.lower <= 0 && difference.upper >= 0 ? ", which can't be told from nothing" : ""
   }
 
-  private static func number(_ value: Double) -> String { String(format: "%.3f", value) }
-  private static func signed(_ value: Double) -> String { String(format: "%+.3f", value) }
+  private static func number(_ value: Double) -> String { NumberText.plain(value, decimals: 3) }
+  private static func signed(_ value: Double) -> String { NumberText.plainSigned(value, decimals: 3) }
 }

@@ -1,3 +1,4 @@
+import Figures
 import HeadImpact
 
 extension HeadImpactReport {
@@ -29,11 +30,12 @@ extension HeadImpactReport {
     let names = Measure.allCases.map(\.rawValue)
     let taus = rankings.flatMap { row in rankings.map { kendallTau(row, $0) } }
     let chart = MatrixChart(labels: names, values: taus, scale: .diverging(upTo: 1)) { row, column, value in
-      "\(names[row]) and \(names[column]): τ = \(number(value, decimals: 4))"
+      "\(names[row]) and \(names[column]): τ = \(NumberText.number(value, decimals: 4))"
     }
     return Figure(
       id: "agreement-\(thing)s", title: "Agreement on \(thing)s",
-      caption: "Kendall’s τ-b between the measures’ rankings of the \(counted(rankings[0].count, thing)) by HI over "
+      caption:
+        "Kendall’s τ-b between the measures’ rankings of the \(NumberText.counted(rankings[0].count, thing)) by HI over "
         + "\(input.samples): 1 is the same order, 0 none in common, −1 the reverse.",
       drawing: chart.drawing(),
       data: DataTable(
