@@ -154,7 +154,7 @@ struct Train: ParsableCommand {
     var rows = [
       [
         "trained parameters",
-        "\(summary.trainedParameters.formatted()) (\(String(format: "%.4f", summary.trainedShare))%)",
+        "\(summary.trainedParameters.formatted()) (\(NumberText.plain(summary.trainedShare))%)",
       ],
       ["steps", "\(summary.steps)"],
       ["loss, first and last step", "\(NumberText.plain(summary.firstLoss)) \(NumberText.plain(summary.lastLoss))"],
