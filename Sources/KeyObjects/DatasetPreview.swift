@@ -119,7 +119,7 @@ public struct DatasetPreview {
     }
     let category = annotation.categoryID.flatMap(contents.category)?.name ?? "no category"
     let share = Double(mask.area) / Double(mask.width * mask.height)
-    var detail = "\(category), \(annotation.id), \(String(format: "%.1f", share * 100))% of \(image.fileName)"
+    var detail = "\(category), \(annotation.id), \(NumberText.plain(share * 100, decimals: 1))% of \(image.fileName)"
     if let tokens { detail += ", \(tokens.mask.count) of \(tokens.cells.count) tokens" }
     return Sample(
       id: annotation.id, description: annotation.description ?? annotation.question ?? "(no description)",

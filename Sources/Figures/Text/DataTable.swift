@@ -26,7 +26,7 @@ public struct DataTable: Sendable {
 
     public static func optional(_ value: Double?) -> Value { .number(value ?? .nan) }
 
-    var isText: Bool { if case .text = self { true } else { false } }
+    public var isText: Bool { if case .text = self { true } else { false } }
   }
 
   public let columns: [Column]
@@ -39,32 +39,25 @@ public struct DataTable: Sendable {
     self.rows = rows
   }
 
-  /// As comma-separated values (RFC 4180, lines ended by a line feed), UTF-8, with the columns' names first.
-  public var csv: String {
-    let header = columns.map { Self.quoted($0.name) }.joined(separator: ",")
-    let lines = rows.map { row in row.map(Self.field).joined(separator: ",") }
-    return ([header] + lines).joined(separator: "\n") + "\n"
-  }
+  /// As comma-separated values, with the columns' names first.
+  public var csv: String { CSV.text([columns.map(\.name)] + rows.map { $0.map(Self.field) }) }
 
-  func shown(_ value: Value, in column: Column) -> String {
+  /// As the page shows a value of a column.
+  public func shown(_ value: Value, in column: Column) -> String {
     switch value {
     case .text(let text): text
-    case .integer(let integer): grouped(integer)
+    case .integer(let integer): NumberText.grouped(integer)
     case .number(let value):
-      column.isSigned ? signed(value, decimals: column.decimals) : number(value, decimals: column.decimals)
+      column.isSigned
+        ? NumberText.signed(value, decimals: column.decimals) : NumberText.number(value, decimals: column.decimals)
     }
   }
 
   private static func field(_ value: Value) -> String {
     switch value {
-    case .text(let text): quoted(text)
+    case .text(let text): text
     case .integer(let integer): String(integer)
-    case .number(let number): number.isFinite ? "\(number)" : ""
+    case .number(let number): CSV.field(number)
     }
-  }
-
-  private static func quoted(_ text: String) -> String {
-    guard text.contains(where: { $0 == "," || $0 == "\"" || $0.isNewline }) else { return text }
-    return "\"" + text.replacing("\"", with: "\"\"") + "\""
   }
 }

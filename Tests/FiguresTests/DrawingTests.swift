@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Reporting
+@testable import Figures
 
 @Suite("Scales of colours")
 struct ColourScaleTests {
@@ -57,10 +57,22 @@ struct AxisTests {
 struct TextTests {
   @Test("numbers have a true minus, and no sign where they round to zero")
   func numbers() {
-    #expect(number(-0.25, decimals: 2) == "−0.25" && number(-0.0001) == "0.000" && number(.nan) == "–")
-    #expect(signed(0.25, decimals: 2) == "+0.25" && signed(0.0001) == "0.000" && signed(-1, decimals: 0) == "−1")
-    #expect(grouped(1_234_567) == "1\u{202f}234\u{202f}567" && grouped(999) == "999")
+    #expect(
+      NumberText.number(-0.25, decimals: 2) == "−0.25" && NumberText.number(-0.0001) == "0.000"
+        && NumberText.number(.nan) == "–")
+    #expect(
+      NumberText.signed(0.25, decimals: 2) == "+0.25" && NumberText.signed(0.0001) == "0.000"
+        && NumberText.signed(-1, decimals: 0) == "−1")
+    #expect(NumberText.grouped(1_234_567) == "1\u{202f}234\u{202f}567" && NumberText.grouped(999) == "999")
     #expect(listed(["a"]) == "a" && listed(["a", "b", "c"]) == "a, b and c")
+  }
+
+  @Test("where only ASCII is sure to be shown, numbers are plain")
+  func plain() {
+    #expect(NumberText.plain(0.25) == "0.2500" && NumberText.plain(-0.25, decimals: 1) == "-0.2")
+    #expect(NumberText.plainSigned(0.25, decimals: 3) == "+0.250" && NumberText.plainSigned(-1, decimals: 0) == "-1")
+    #expect(NumberText.significant(0.0123456) == "0.0123" && NumberText.significant(0) == "0")
+    #expect(shortened("abcdef", to: 6) == "abcdef" && shortened("abcdefg", to: 6) == "abcde…")
   }
 
   @Test("a text is shortened and wrapped to a width")

@@ -2,7 +2,7 @@
 /// are commonly shown in. Layout leaves room by it, so that labels don't meet in any font.
 ///
 /// - Units: pixels, as `size`.
-func textWidth(_ text: String, size: Double) -> Double {
+public func textWidth(_ text: String, size: Double) -> Double {
   size * text.unicodeScalars.reduce(0) { $0 + emWidth($1) }
 }
 
@@ -24,7 +24,7 @@ private func emWidth(_ scalar: Unicode.Scalar) -> Double {
 }
 
 /// `text`, cut to fit `width` with an ellipsis where it is wider.
-func shortened(_ text: String, to width: Double, size: Double) -> String {
+public func shortened(_ text: String, to width: Double, size: Double) -> String {
   guard textWidth(text, size: size) > width else { return text }
   var kept = text
   while !kept.isEmpty, textWidth(kept + "…", size: size) > width { kept.removeLast() }
@@ -32,7 +32,7 @@ func shortened(_ text: String, to width: Double, size: Double) -> String {
 }
 
 /// `text` in lines of at most `width`, broken at spaces.
-func wrapped(_ text: String, to width: Double, size: Double) -> [String] {
+public func wrapped(_ text: String, to width: Double, size: Double) -> [String] {
   var lines: [String] = []
   var line = ""
   for word in text.split(whereSeparator: \.isWhitespace) {
@@ -45,4 +45,15 @@ func wrapped(_ text: String, to width: Double, size: Double) -> [String] {
     }
   }
   return line.isEmpty ? lines : lines + [line]
+}
+
+/// `text`, cut to so many characters with an ellipsis where it has more.
+public func shortened(_ text: String, to count: Int) -> String {
+  text.count <= count ? text : text.prefix(count - 1) + "…"
+}
+
+/// "a", "a and b", "a, b and c".
+public func listed(_ items: [String]) -> String {
+  guard let last = items.last, items.count > 1 else { return items.first ?? "" }
+  return items.dropLast().joined(separator: ", ") + " and " + last
 }

@@ -1,15 +1,15 @@
 import Foundation
 
 /// Round numbers along an axis.
-struct Ticks: Sendable, Equatable {
-  let values: [Double]
+public struct Ticks: Sendable, Equatable {
+  public let values: [Double]
   /// How many decimals their labels need.
-  let decimals: Int
+  public let decimals: Int
 
   /// Multiples of 1, 2 or 5 times a power of ten inside [lower, upper].
   ///
   /// - Parameter count: about how many; there may be up to twice as many, or half.
-  init(_ lower: Double, _ upper: Double, about count: Int) {
+  public init(_ lower: Double, _ upper: Double, about count: Int) {
     precondition(upper > lower && lower.isFinite && upper.isFinite && count > 0)
     self.init(lower, upper, step: Self.step((upper - lower) / Double(count)))
   }
@@ -24,7 +24,7 @@ struct Ticks: Sendable, Equatable {
   }
 
   /// Multiples of a round step from the one at or below `lower` to the one at or above `upper`.
-  static func around(_ lower: Double, _ upper: Double, about count: Int) -> Ticks {
+  public static func around(_ lower: Double, _ upper: Double, about count: Int) -> Ticks {
     let step = step((upper - lower) / Double(count))
     let slack = step * 1e-6
     let first = ((lower + slack) / step).rounded(.down) * step
@@ -33,7 +33,7 @@ struct Ticks: Sendable, Equatable {
   }
 
   /// 1, 2 and 5 times powers of ten inside [lower, upper], for a logarithmic axis of whole numbers.
-  init(logarithmic lower: Double, _ upper: Double) {
+  public init(logarithmic lower: Double, _ upper: Double) {
     precondition(lower >= 1 && upper > lower)
     var values: [Double] = []
     var power = 1.0
@@ -50,13 +50,13 @@ struct Ticks: Sendable, Equatable {
   /// - Parameters:
   ///   - spacing: between neighbouring places. - Units: pixels.
   ///   - room: what a label needs. - Units: pixels.
-  init(places count: Int, spacing: Double, room: Double) {
+  public init(places count: Int, spacing: Double, room: Double) {
     let step = max(1, Int(Self.step(max(1, room / spacing) - 1e-9)))
     values = stride(from: 0, to: count, by: step).map(Double.init)
     decimals = 0
   }
 
-  func label(_ value: Double) -> String { number(value, decimals: decimals) }
+  public func label(_ value: Double) -> String { NumberText.number(value, decimals: decimals) }
 
   /// The least of 1, 2, 5 times a power of ten that is at least `least`.
   private static func step(_ least: Double) -> Double {
@@ -66,15 +66,15 @@ struct Ticks: Sendable, Equatable {
 }
 
 /// From numbers to pixels.
-struct Axis: Sendable {
-  let domain: ClosedRange<Double>
+public struct Axis: Sendable {
+  public let domain: ClosedRange<Double>
   /// Where the domain's bounds lie; the second is the smaller for an axis that goes up. - Units: pixels.
-  let pixels: (Double, Double)
-  let ticks: Ticks
-  let isLogarithmic: Bool
+  public let pixels: (Double, Double)
+  public let ticks: Ticks
+  public let isLogarithmic: Bool
 
   /// An axis over `values`, widened to the round numbers around them.
-  init(_ values: [Double], pixels: (Double, Double), about count: Int = 5) {
+  public init(_ values: [Double], pixels: (Double, Double), about count: Int = 5) {
     let finite = values.filter(\.isFinite)
     var lower = finite.min() ?? 0
     var upper = finite.max() ?? 1
@@ -87,7 +87,7 @@ struct Axis: Sendable {
     self.init(domain: bounds, pixels: pixels, ticks: ticks)
   }
 
-  init(domain: ClosedRange<Double>, pixels: (Double, Double), ticks: Ticks, isLogarithmic: Bool = false) {
+  public init(domain: ClosedRange<Double>, pixels: (Double, Double), ticks: Ticks, isLogarithmic: Bool = false) {
     self.domain = domain
     self.pixels = pixels
     self.ticks = ticks
@@ -95,7 +95,7 @@ struct Axis: Sendable {
   }
 
   /// - Returns: in pixels.
-  func callAsFunction(_ value: Double) -> Double {
+  public func callAsFunction(_ value: Double) -> Double {
     let (lower, upper) = (domain.lowerBound, domain.upperBound)
     let share =
       isLogarithmic
