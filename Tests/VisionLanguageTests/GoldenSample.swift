@@ -116,7 +116,7 @@ extension Qwen2VLModel {
     let reader = AttentionScoreReader(self, captionRows: captionRows, heldScores: heldScores)
     try reader.read(image: image, sequences: sequences, query: query, normalize: normalize) { index, values in
       #expect(index == scores.count, "the descriptions come in order")
-      scores.append(Array(values))
+      scores.append(values.withUnsafeBufferPointer { Array($0) })
     }
     return scores
   }
