@@ -71,9 +71,9 @@ public struct TrainingJob {
       validate: configuration.validate)
     let threads = try JobDefaults.threads(configuration.threads, on: world)
     let (model, parameterCount) = try world.agree {
-      let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
+      let backend = try CPUBackend(precision: configuration.precision, team: ThreadTeam(count: threads))
       let model = try ModelRegistry.load(
-        folder: configuration.model, chatTemplate: configuration.chatTemplate, context: context)
+        folder: configuration.model, chatTemplate: configuration.chatTemplate, backend: backend)
       try model.chat.requireEndOfTurn()
       let sha256 = try SafetensorsCheckpoint(folder: configuration.model).headerDigest()
       for (source, scored) in configuration.scored {

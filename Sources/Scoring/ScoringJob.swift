@@ -45,11 +45,11 @@ public struct ScoringJob {
     if isFinished { return world.rank == 0 ? try finishedSummary() : nil }
 
     let datasetBytes = try world.readForAll(configuration.dataset)
-    let threads = try JobDefaults.threads(configuration.threads, on: world)
+    let team = ThreadTeam(count: try JobDefaults.threads(configuration.threads, on: world))
     let (model, dataset, identity) = try world.agree { () -> Inputs in
-      let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
+      let backend = try CPUBackend(precision: configuration.precision, team: team)
       let model = try ModelRegistry.load(
-        folder: configuration.model, chatTemplate: configuration.chatTemplate, context: context)
+        folder: configuration.model, chatTemplate: configuration.chatTemplate, backend: backend)
       if let folder = configuration.adapter {
         // One that changes nothing yet has a Head Impact too: the model's own.
         model.apply(try PEFTAdapter.load(folder: folder, for: model, allowsNoChange: true))
@@ -73,12 +73,12 @@ public struct ScoringJob {
     guard plan.samples > 0 else {
       throw JobError("\(configuration.dataset.path): has no annotation to score")
     }
-    if world.rank == 0, configuration.precision == .bf16, !ComputeContext.hasBFloat16Instructions,
+    if world.rank == 0, configuration.precision == .bf16, !CPUBackend.hasBFloat16Instructions,
       !configuration.isQuiet
     {
       warn("this processor has no bf16 instructions: --precision bf16 works, at the speed of f32")
     }
-    return try score(plan, model: model, dataset: dataset, identity: identity)
+    return try score(plan, model: model, dataset: dataset, identity: identity, team: team)
   }
 
   private typealias Inputs = (any VisionLanguageModel, KeyObjectDataset, ScoreIdentity)
@@ -86,7 +86,8 @@ public struct ScoringJob {
   // MARK: - The run
 
   private func score(
-    _ plan: ScoringPlan, model: any VisionLanguageModel, dataset: KeyObjectDataset, identity: ScoreIdentity
+    _ plan: ScoringPlan, model: any VisionLanguageModel, dataset: KeyObjectDataset, identity: ScoreIdentity,
+    team: ThreadTeam
   ) throws -> Summary? {
     let layers = model.decoder.layers.count
     var sums = HeadImpactAccumulator(layers: layers, heads: model.numAttentionHeads)
@@ -142,7 +143,7 @@ public struct ScoringJob {
     if let warning = TurnedPictures.warning(count: Int(turned)) { progress?.warn("warning: \(warning)") }
     try world.agree { try journal?.flush() }
     progress?.finish()
-    let intervals = try bootstrap(log, journal: journal, model: model)
+    let intervals = try bootstrap(log, journal: journal, model: model, team: team)
     guard rank == 0, let limbs, let journal else { return nil }
     let total = try HeadImpactAccumulator(layers: layers, heads: model.numAttentionHeads, limbs: limbs)
     // An annotation that is left out has been skipped too; the id -1 stands for none.
@@ -156,14 +157,14 @@ public struct ScoringJob {
 
   /// The intervals, by all ranks together, from rank 0's journal: there on rank 0 where any sample was scored.
   private func bootstrap(
-    _ log: SampleLog, journal: Journal?, model: any VisionLanguageModel
+    _ log: SampleLog, journal: Journal?, model: any VisionLanguageModel, team: ThreadTeam
   ) throws -> BootstrapIntervals? {
     let ids = Set(log.imageOfSample.values).sorted()
     let images = Int(try world.broadcast(world.rank == 0 ? [Int64(ids.count)] : nil)[0])
     guard images > 0 else { return nil }
     return try world.bootstrap(
       images: images, layers: model.decoder.layers.count, heads: model.numAttentionHeads, topLayers: Self.topLayers,
-      options: configuration.options, team: model.context.team
+      options: configuration.options, team: team
     ) { index in
       guard let journal else { throw JobError("only rank 0 has the journal") }
       return try ImageSums(samples: UnitResult(decoding: journal.record(of: ids[index])).impacts)

@@ -42,9 +42,9 @@ public struct AblationJob {
     let files = try world.listForAll(configuration.images)
     let threads = try JobDefaults.threads(configuration.threads, on: world)
     let (model, dataset, identity) = try world.agree { () -> (any VisionLanguageModel, ImageTextDataset, RunIdentity) in
-      let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
+      let backend = try CPUBackend(precision: configuration.precision, team: ThreadTeam(count: threads))
       let model = try ModelRegistry.load(
-        folder: configuration.model, chatTemplate: configuration.chatTemplate, context: context)
+        folder: configuration.model, chatTemplate: configuration.chatTemplate, backend: backend)
       try model.chat.requireEndOfTurn()
       if let folder = configuration.adapter {
         model.apply(try PEFTAdapter.load(folder: folder, for: model, allowsNoChange: true))
