@@ -36,9 +36,9 @@ extension GenerationUnit {
   ) -> [Int] {
     let costs = units.map { unit in
       // A size that the family can't take is reported when its turn comes; one that isn't known counts as nothing.
-      let tokens = unit.examples[0].size.flatMap { try? layout($0.width, $0.height) }
-      let rows = (tokens?.imageTokens ?? 0) + unit.examples.count * (maxNewTokens + dimensions.templateTokens)
-      return dimensions.multiplications(patches: tokens?.patches ?? 0, rows: rows)
+      let load = unit.examples[0].size.flatMap { try? layout($0.width, $0.height) }?.load
+      return dimensions.multiplications(
+        load, textRows: unit.examples.count * (maxNewTokens + dimensions.templateTokens))
     }
     return units.indices.sorted { (costs[$0], $1) > (costs[$1], $0) }
   }

@@ -55,7 +55,9 @@ struct PEFTTensors {
     var places: [Place: Int] = [:]
     var vision: [String] = []
     for (name, tensor) in file.tensors.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }) {
-      switch TensorName(name, languageModelModule: languageModelModule) {
+      switch TensorName(
+        name, languageModelModule: languageModelModule, visionModules: type(of: model).visionModules)
+      {
       case .part(let module, let prefix, let part):
         let place = Place(module: module, prefix: prefix)
         if places[place] == nil {

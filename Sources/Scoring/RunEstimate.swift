@@ -51,14 +51,14 @@ public struct RunEstimate: Sendable, Equatable, Codable {
     _ dimensions: ModelDimensions, patches: Int, rows: Int, visualTokens: Int
   ) -> Int {
     let vision =
-      patches * (7 * dimensions.visionWidth + dimensions.patchWidth) + min(patches, 2048)
-      * dimensions.visionIntermediateSize
+      patches * (7 * dimensions.vision.width + dimensions.vision.patchWidth) + min(patches, 2048)
+      * dimensions.vision.intermediateSize
     let cache = 2 * dimensions.layers * rows * dimensions.keyValueWidth
     let decoder = rows * 4 * dimensions.hiddenSize + 2 * min(rows, 2048) * dimensions.intermediateSize
     let scores = 4 * dimensions.layers * dimensions.heads * visualTokens
     // Of matrix products, rounded to bf16.
     let operand = max(
-      patches * dimensions.patchWidth, min(patches, 2048) * dimensions.visionIntermediateSize,
+      patches * dimensions.vision.patchWidth, min(patches, 2048) * dimensions.vision.intermediateSize,
       min(rows, 2048) * dimensions.intermediateSize)
     return 4 * (vision + cache + decoder + scores + operand) + 100 << 20
   }

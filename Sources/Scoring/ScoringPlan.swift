@@ -34,20 +34,18 @@ struct ScoringPlan: Sendable {
     units = dataset.images.sorted { $0.id < $1.id }.compactMap { image in
       groups[image.id].map { ScoringUnit(image: image, annotations: $0) }
     }
-    var known: [ImageSize: (image: Int, patches: Int)] = [:]
+    var known: [ImageSize: VisualLayout.Load?] = [:]
     costs = units.map { unit in
-      var tokens = (image: 0, patches: 0)
+      var load: VisualLayout.Load?
       if let size = unit.image.size {
         // A size that the family can't take is reported when its turn comes; one that isn't known counts as nothing.
-        tokens =
-          known[size]
-          ?? (try? layout(size.width, size.height)).map { ($0.imageTokens, $0.patches) } ?? (0, 0)
-        known[size] = tokens
+        load = known[size] ?? (try? layout(size.width, size.height))?.load
+        known[size] = load
       }
-      let rows = unit.annotations.reduce(tokens.image + dimensions.templateTokens + Self.tokens(prompt)) {
+      let textRows = unit.annotations.reduce(dimensions.templateTokens + Self.tokens(prompt)) {
         $0 + Self.tokens($1.description ?? "")
       }
-      return dimensions.multiplications(patches: tokens.patches, rows: rows) / 1e9
+      return dimensions.multiplications(load, textRows: textRows) / 1e9
     }
   }
 

@@ -22,12 +22,12 @@ public struct ModelDimensions: Sendable, Equatable {
   public let templateTokens: Int
 
   /// Multiplications of the decoder's linear layers for one row.
-  private var decoderMultiplications: Int {
+  var decoderMultiplications: Int {
     layers * (2 * hiddenSize * queryWidth + 2 * hiddenSize * keyValueWidth + 3 * hiddenSize * intermediateSize)
   }
 
   /// Multiplications of the vision tower's linear layers for one patch.
-  private var visionMultiplications: Int {
+  var visionMultiplications: Int {
     vision.layers * (4 * vision.width * vision.width + 2 * vision.width * vision.intermediateSize)
       + vision.patchWidth * vision.width + vision.connectorMultiplications
   }

@@ -28,17 +28,19 @@ struct TextParts {
         "is \(imageToken.id), but the tokenizer's \(placeholder) is "
           + (tokenizer.id(of: placeholder).map(String.init) ?? "missing"))
     }
-    guard tokenizer.surroundingTokens.isEmpty else {
-      throw ConfigurationError(
-        path: folder.path, key: "",
-        reason:
-          "the tokenizer's files put \(tokenizer.surroundingTokens.joined(separator: ", ")) round every text (post_processor, "
-          + "add_bos_token or add_eos_token); \(family) has nothing there, and it is not supported")
-    }
     let specialTokens = try SpecialTokenNames.read(from: folder, classDefaults: classDefaults)
     let chat = try ChatPrompt(
       ChatTemplateSource.find(in: folder, override: chatTemplate), specialTokens: specialTokens,
       placeholder: placeholder)
+    // transformers doesn't put a beginning of text before a chat that has one already.
+    let surrounding = tokenizer.surroundingTokens
+    guard surrounding.isEmpty || (surrounding.count == 1 && chat.frame.utf8.starts(with: surrounding[0].utf8)) else {
+      throw ConfigurationError(
+        path: folder.path, key: "",
+        reason:
+          "the tokenizer's files put \(surrounding.joined(separator: ", ")) round every text (post_processor, "
+          + "add_bos_token or add_eos_token); \(family) has nothing there, and it is not supported")
+    }
     prompts = try PromptTokenizer(
       tokenizer, chat: chat, placeholder: placeholder, imageToken: imageToken.id, vocabularySize: vocabularySize)
     generation = try GenerationDefaults(

@@ -10,9 +10,9 @@ import Testing
 @Suite("Plan of the work")
 struct ScoringPlanTests {
   private static let dimensions = ModelDimensions(
-    layers: 2, heads: 2, hiddenSize: 8, intermediateSize: 16, keyValueWidth: 4, templateTokens: 24,
-    decoderMultiplications: 1000,
-    visionMultiplications: 500, patchWidth: 12, visionLayers: 1, visionWidth: 8, visionIntermediateSize: 16)
+    layers: 2, heads: 2, hiddenSize: 8, intermediateSize: 16, queryWidth: 8, keyValueWidth: 4,
+    vision: ModelDimensions.Vision(
+      layers: 1, width: 8, intermediateSize: 16, patchWidth: 12, connectorMultiplications: 10), templateTokens: 24)
 
   /// Images of these sizes, ids from 1; two annotations of each, of which ids fall as images rise.
   private func plan(_ sizes: [Int], limit: Int? = nil) throws -> ScoringPlan {

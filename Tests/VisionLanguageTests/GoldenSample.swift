@@ -53,10 +53,10 @@ func checkpoint(_ folder: String) -> URL {
 func loadModel(
   _ folder: URL, _ precision: Precision = .f32, useBFloat16Instructions: Bool? = nil
 ) throws -> Qwen2VLModel {
-  let context = try ComputeContext(
+  let backend = try CPUBackend(
     precision: precision, team: ThreadTeam(count: 2),
-    useBFloat16Instructions: useBFloat16Instructions ?? ComputeContext.hasFastBFloat16)
-  return try Qwen2VLModel(folder: folder, context: context)
+    useBFloat16Instructions: useBFloat16Instructions ?? CPUBackend.hasFastBFloat16)
+  return try Qwen2VLModel(folder: folder, backend: backend)
 }
 
 /// A sample with its model loaded. Its inputs to each stage are the goldens, so that each rung stands on its own.
@@ -95,7 +95,8 @@ struct OpenSample {
   }
 
   func features() throws -> VisualFeatures {
-    VisualFeatures(values: try floats("vision.merger"))
+    let values = try floats("vision.merger")
+    return VisualFeatures(values: Tensor(values, rows: values.count / model.configuration.text.hiddenSize))
   }
 
   func scores(

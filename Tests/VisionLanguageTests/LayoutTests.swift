@@ -36,8 +36,8 @@ struct LayoutTests {
     let layout = try model.visualLayout(width: width, height: height)
     let image = RGBImage(width: width, height: height, pixels: [UInt8](repeating: 90, count: width * height * 3))
     let features = try model.encode(image, taps: .init())
-    #expect(features.values.count == layout.visualTokens * 64)
-    #expect(features.values.allSatisfy { $0.isFinite })
+    #expect(features.values.rows == layout.imageTokens && features.values.columns == 64)
+    #expect(model.backend.read(features.values).allSatisfy { $0.isFinite })
     #expect(layout.visualCells.allSatisfy { $0.x0 < $0.x1 && $0.y0 < $0.y1 })
     #expect(layout.visualCells.last?.x1 == Double(width) && layout.visualCells.last?.y1 == Double(height))
   }

@@ -181,14 +181,10 @@ struct PackingTests {
     let layout = try model.visualLayout(width: width, height: height)
     #expect(layout.patches == 1280 && layout.visualTokens == 320)
     let tower = Qwen2VLVisionTower(
-      configuration: model.configuration,
-      weights: try Qwen2VLWeights(SafetensorsCheckpoint(folder: folder.url), model.configuration),
-      context: model.context)
+      Qwen2VLModel.loader(try SafetensorsCheckpoint(folder: folder.url)), model.configuration, backend: model.backend)
     tower.encoder.mlpRows = 1280
-    let batch = try processor(in: folder.url)(image)
-    let whole = try tower.forward(
-      pixelValues: batch.pixelValues, gridHeight: batch.grids[0].rows, gridWidth: batch.grids[0].columns, taps: Taps())
-    let features = Closeness(try model.encode(image, taps: Taps()).values, whole)
+    let whole = model.backend.read(try tower.features(of: processor(in: folder.url)(image)))
+    let features = Closeness(model.backend.read(try model.encode(image, taps: Taps()).values), whole)
     #expect(features.relativeL2 <= 1e-6, "\(features)")
 
     let sequences = try ["a dog", "two green triangles"].map {

@@ -70,7 +70,7 @@ struct ParityTests {
   func decoderLayers(_ sample: GoldenSample) throws {
     let open = try sample.open()
     let layers = try open.decoder().layers
-    #expect(layers.count == open.model.configuration.numHiddenLayers)
+    #expect(layers.count == open.model.configuration.text.numHiddenLayers)
     for (layer, hidden) in layers.enumerated() {
       let closeness = Closeness(hidden, try open.floats("decoder.layer.\(layer)"))
       #expect(closeness.relativeL2 <= 1e-5, "layer \(layer): \(closeness)")

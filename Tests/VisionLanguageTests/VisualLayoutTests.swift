@@ -80,7 +80,7 @@ struct ExpansionTests {
     for folder in GoldenSample.folders {
       let model = try loadModel(checkpoint(folder))
       let chat = try model.chat.conversation(prompt: "What is <|image_pad|>?", answer: "a dog\n")
-      let encoding = try model.prompts.tokenizer.encode(chat.text)
+      let encoding = try model.parts.prompts.tokenizer.encode(chat.text)
       let image = try #require(
         encoding.ids.indices.first {
           Int(encoding.ids[$0]) == model.configuration.imageTokenId && encoding.offsets[$0].overlaps(chat.image)

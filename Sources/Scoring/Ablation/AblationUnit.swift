@@ -25,9 +25,9 @@ struct AblationUnit: Sendable {
   ) -> [Int] {
     let costs = units.map { unit in
       // A size that the family can't take is reported when its turn comes; one that isn't known counts as nothing.
-      let tokens = unit.examples[0].size.flatMap { try? layout($0.width, $0.height) }
+      let load = unit.examples[0].size.flatMap { try? layout($0.width, $0.height) }?.load
       let texts = unit.examples.reduce(0) { $0 + (($1.prompt ?? "") + ($1.target ?? "")).utf8.count / 4 + 1 }
-      return dimensions.multiplications(patches: tokens?.patches ?? 0, rows: (tokens?.imageTokens ?? 0) + texts)
+      return dimensions.multiplications(load, textRows: texts)
     }
     return units.indices.sorted { (costs[$0], $1) > (costs[$1], $0) }
   }

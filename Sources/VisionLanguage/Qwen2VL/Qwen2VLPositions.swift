@@ -1,4 +1,3 @@
-import Foundation
 import Kernels
 
 /// Multimodal rotary positions and angles (transformers: `get_rope_index`, `Qwen2VLRotaryEmbedding`).
@@ -32,50 +31,20 @@ enum Qwen2VLPositions {
   static func decoderAngles(_ positions: [[Int32]], sections: [Int], theta: Double) -> RotaryAngles {
     let half = sections.reduce(0, +)
     let axes = sections.enumerated().flatMap { axis, count in [Int](repeating: axis, count: count) }
-    let frequencies = inverseFrequencies(theta: theta, dimensions: 2 * half)
+    let frequencies = RotaryAngles.inverseFrequencies(theta: theta, dimensions: 2 * half)
     let rows = positions[0].count
-    return angles(rows: rows, half: half) { row, i in Float(positions[axes[i]][row]) * frequencies[i] }
+    return RotaryAngles(rows: rows, half: half) { row, i in Float(positions[axes[i]][row]) * frequencies[i] }
   }
 
   /// The vision tower's angles: the first half of the frequencies turns with the patch's row, the second with its
   /// column. Patches come in merge blocks: block by block, and row by row inside a block.
-  static func visionAngles(gridHeight: Int, gridWidth: Int, mergeSize: Int, headDim: Int) -> RotaryAngles {
+  static func visionAngles(_ grid: PatchGrid, mergeSize: Int, headDim: Int) -> RotaryAngles {
     let quarter = headDim / 4
-    let frequencies = inverseFrequencies(theta: 10_000, dimensions: headDim / 2)
-    var patchRows: [Float] = []
-    var patchColumns: [Float] = []
-    for blockRow in 0..<gridHeight / mergeSize {
-      for blockColumn in 0..<gridWidth / mergeSize {
-        for row in 0..<mergeSize {
-          for column in 0..<mergeSize {
-            patchRows.append(Float(blockRow * mergeSize + row))
-            patchColumns.append(Float(blockColumn * mergeSize + column))
-          }
-        }
-      }
+    let frequencies = RotaryAngles.inverseFrequencies(theta: 10_000, dimensions: headDim / 2)
+    let patches = grid.order(inBlocksOf: mergeSize)
+    return RotaryAngles(rows: patches.count, half: 2 * quarter) { patch, i in
+      i < quarter
+        ? Float(patches[patch].row) * frequencies[i] : Float(patches[patch].column) * frequencies[i - quarter]
     }
-    return angles(rows: patchRows.count, half: 2 * quarter) { row, i in
-      i < quarter ? patchRows[row] * frequencies[i] : patchColumns[row] * frequencies[i - quarter]
-    }
-  }
-
-  /// 1 / theta^(2i / dimensions), in float32 as the published code computes it.
-  private static func inverseFrequencies(theta: Double, dimensions: Int) -> [Float] {
-    (0..<dimensions / 2).map { 1 / Float(pow(theta, Double(Float(2 * $0) / Float(dimensions)))) }
-  }
-
-  private static func angles(rows: Int, half: Int, _ angle: (_ row: Int, _ i: Int) -> Float) -> RotaryAngles {
-    var cosines: [Float] = []
-    var sines: [Float] = []
-    cosines.reserveCapacity(rows * half)
-    sines.reserveCapacity(rows * half)
-    for row in 0..<rows {
-      for i in 0..<half {
-        let value = angle(row, i)
-        cosines.append(cos(value))
-        sines.append(sin(value))
-      }
-    }
-    return RotaryAngles(cosines: cosines, sines: sines, half: half)
   }
 }

@@ -61,8 +61,7 @@ final class Qwen2VLVisionTower {
     let stream = hidden.reserving(rows: grid.count, columns: configuration.visionEmbedDim, on: backend)
     try backend.withOperand(input) { try backend.apply(patchEmbedding, to: $0, into: stream, accumulate: false) }
     let angles = Qwen2VLPositions.visionAngles(
-      gridHeight: grid.rows, gridWidth: grid.columns, mergeSize: configuration.spatialMergeSize,
-      headDim: configuration.visionHeadDim)
+      grid, mergeSize: configuration.spatialMergeSize, headDim: configuration.visionHeadDim)
     try encoder.forward(stream, angles: [angles], taps: taps)
     return try merge(stream)
   }

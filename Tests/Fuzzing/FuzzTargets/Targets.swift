@@ -138,5 +138,5 @@ private func demonstrationModel() throws -> any VisionLanguageModel {
   let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .appendingPathComponent("../../../Sources/Demonstration/Model").standardizedFileURL
   return try ModelRegistry.load(
-    folder: folder, context: try ComputeContext(precision: .f32, team: ThreadTeam(count: 1)))
+    folder: folder, backend: try CPUBackend(precision: .f32, team: ThreadTeam(count: 1)))
 }
