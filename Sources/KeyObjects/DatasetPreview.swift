@@ -54,7 +54,7 @@ public struct DatasetPreview {
     let vision = try model.map { folder in
       try ModelRegistry.load(
         folder: folder, chatTemplate: chatTemplate,
-        context: ComputeContext(precision: .f32, team: ThreadTeam(count: 1)))
+        backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 1)))
     }
     let taken = "the output folder already exists"
     return try WholeFolder.write(to: output, what: "the preview", refusal: { _, _ in taken }) { folder in

@@ -40,7 +40,7 @@ struct AgreementTests {
   func gradients(_ golden: TrainingCase) throws {
     let goldens = try golden.goldens()
     let model = try ModelRegistry.load(
-      folder: golden.tiny.model, context: ComputeContext(precision: .f32, team: ThreadTeam(count: 2)))
+      folder: golden.tiny.model, backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 2)))
     let adapter = try PEFTAdapter.load(folder: golden.initial, for: model)
     model.decoder.adapter = adapter
     let dataset = try KeyObjectDataset(contentsOf: golden.tiny.dataset)

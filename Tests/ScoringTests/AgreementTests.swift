@@ -64,8 +64,8 @@ extension ScoringRuns {
 
     @Test("token ids, visual tokens and token masks are the reference's", arguments: TinyCase.all)
     func tokens(tiny: TinyCase) throws {
-      let context = try ComputeContext(precision: .f32, team: ThreadTeam(count: 1))
-      let model = try ModelRegistry.load(folder: tiny.model, context: context)
+      let backend = try CPUBackend(precision: .f32, team: ThreadTeam(count: 1))
+      let model = try ModelRegistry.load(folder: tiny.model, backend: backend)
       let dataset = try KeyObjectDataset(contentsOf: tiny.dataset)
       let goldens = try tiny.goldens()
       for annotation in dataset.annotations {

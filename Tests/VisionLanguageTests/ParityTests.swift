@@ -143,7 +143,7 @@ struct BFloat16ParityTests {
   private static let visionBound = 0.01
   private static let bound = 0.03
   /// With the instructions for it, where this processor has them, and without.
-  private static let paths = ComputeContext.hasBFloat16Instructions ? [true, false] : [false]
+  private static let paths = CPUBackend.hasBFloat16Instructions ? [true, false] : [false]
 
   @Test("the vision tower", arguments: try GoldenSample.all(), Self.paths)
   func vision(_ sample: GoldenSample, useBFloat16Instructions: Bool) throws {
