@@ -62,8 +62,8 @@ let package = Package(
     module("Figures", ["CCairo", "COCO", "HeadImpact", "ImageInput"]),
     module("COCO", ["IO"]),
     module("HeadImpact", ["COCO", "IO"]),
-    module("MessagePassing"),
-    module("HDF5Store", ["HeadImpact", "IO"]),
+    module("MessagePassing", ["CMPI"]),
+    module("HDF5Store", ["CHDF5", "HeadImpact", "IO"]),
     module("Transformer", ["Kernels"]),
     module(
       "VisionLanguage",
