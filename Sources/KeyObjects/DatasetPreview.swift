@@ -114,7 +114,7 @@ public struct DatasetPreview {
     let photograph = try JobInputs.image(image.fileName, in: images, size: image.size.map { ($0.width, $0.height) })
     let mask = try contents.mask(for: annotation, height: photograph.height, width: photograph.width)
     let tokens = try vision.map { model in
-      let cells = try model.visualLayout(width: photograph.width, height: photograph.height).cells
+      let cells = try model.visualLayout(width: photograph.width, height: photograph.height).visualCells
       return (cells: cells, mask: try TokenMask(of: mask, cells: cells))
     }
     let category = annotation.categoryID.flatMap(contents.category)?.name ?? "no category"

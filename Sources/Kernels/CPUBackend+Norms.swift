@@ -1,6 +1,6 @@
 /// Norms of weights with a low-rank update, and scaled outputs: what DoRA needs (Liu et al. 2024, arXiv 2402.09353). Weights are
 /// read once, a few rows at a time, in pieces of a fixed size, so that no sum depends on the number of threads.
-extension ComputeContext {
+extension CPUBackend {
   private static let rowsAPiece = 16
   private static let tokensAPiece = 256
 
@@ -17,7 +17,8 @@ extension ComputeContext {
         let row = delta + size * columns
         let some = min(size, rows - first)
         try multiplySerially(
-          factors.b + first * factors.rank, stride: factors.rank, factors.a, stride: columns, isTransposed: false,
+          factors.b.floatBase + first * factors.rank, stride: factors.rank, factors.a.floatBase, stride: columns,
+          isTransposed: false,
           into: delta, stride: columns, rows: some, columns: columns, depth: factors.rank, accumulate: false)
         for index in 0..<some {
           weight.copyRow(first + index, into: row)
@@ -43,7 +44,8 @@ extension ComputeContext {
         let row = delta + size * columns
         let some = min(size, rows - first)
         try multiplySerially(
-          factors.a + first, stride: rows, isATransposed: true, factors.b, stride: factors.rank, isTransposed: true,
+          factors.a.floatBase + first, stride: rows, isATransposed: true, factors.b.floatBase, stride: factors.rank,
+          isTransposed: true,
           into: delta, stride: columns, rows: some, columns: columns, depth: factors.rank, accumulate: false)
         for index in 0..<some {
           weight.copyRow(first + index, into: row)
@@ -70,26 +72,21 @@ extension ComputeContext {
     }
   }
 
-  /// out (+)= x · scale + bias, column by column.
-  ///
-  /// - Shape: x, out [rows, scale.count].
-  public func scale(
-    _ x: UnsafePointer<Float>, by scale: [Float], bias: [Float]?, into out: UnsafeMutablePointer<Float>, rows: Int,
-    accumulate: Bool
-  ) {
-    let columns = scale.count
+  public func scaleColumns(_ x: Tensor, by scale: Tensor, bias: Tensor?, into output: Tensor, accumulate: Bool) {
+    let columns = x.columns
+    precondition(scale.count == columns && bias?.count ?? columns == columns)
+    precondition(output.rows == x.rows && output.columns == columns)
+    let (source, target, scale) = (x.floatBase, output.floatBase, scale.floatBase)
     let zeros = bias == nil ? [Float](repeating: 0, count: columns) : []
-    scale.withUnsafeBufferPointer { scale in
-      (bias ?? zeros).withUnsafeBufferPointer { bias in
-        guard let scale = scale.baseAddress, let bias = bias.baseAddress else { return }
-        team.forEachRange(of: rows, work: rows * columns) { range in
-          for place in range.lowerBound..<range.upperBound {
-            let (from, to) = (x + place * columns, out + place * columns)
-            if accumulate {
-              for column in 0..<columns { to[column] += from[column] * scale[column] + bias[column] }
-            } else {
-              for column in 0..<columns { to[column] = from[column] * scale[column] + bias[column] }
-            }
+    zeros.withUnsafeBufferPointer { zeros in
+      guard let bias = bias.map({ UnsafePointer($0.floatBase) }) ?? zeros.baseAddress else { return }
+      team.forEachRange(of: x.rows, work: x.count) { range in
+        for place in range {
+          let (from, to) = (source + place * columns, target + place * columns)
+          if accumulate {
+            for column in 0..<columns { to[column] += from[column] * scale[column] + bias[column] }
+          } else {
+            for column in 0..<columns { to[column] = from[column] * scale[column] + bias[column] }
           }
         }
       }
