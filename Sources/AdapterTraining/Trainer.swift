@@ -4,6 +4,7 @@ import Jobs
 import Kernels
 import LowRankAdaptation
 import MessagePassing
+import RunSupport
 import Transformer
 import VisionLanguage
 
@@ -145,7 +146,7 @@ final class Trainer {
       adapter.values = before
       state.optimiser = optimiser
       throw StepFailure(
-        cause: JobError("step \(index + 1): the adapter's numbers are no longer finite; a lower --lr may help"))
+        cause: JobError("step \(index + 1): the adapter's parameters are no longer finite; a lower --lr may help"))
     }
     state.step += 1
     let record = StepRecord(

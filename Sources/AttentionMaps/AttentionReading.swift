@@ -1,6 +1,6 @@
 import HeadImpact
 import ImageInput
-import Jobs
+import RunSupport
 import VisionLanguage
 
 /// The attention of some heads on one picture, word by word.
@@ -35,7 +35,7 @@ struct AttentionReading {
     let layout = try model.visualLayout(width: subject.image.width, height: subject.image.height)
       .selecting(options.views)
     let sequence = try model.sequence(prompt: configuration.prompt, description: subject.text, layout: layout)
-    guard !sequence.caption.isEmpty else { throw JobError("the text \"\(subject.text)\" has no token") }
+    guard !sequence.caption.isEmpty else { throw JobError("the text \"\(subject.text)\" has no tokens") }
     let mask = try subject.mask.map { try TokenMask(of: $0, cells: layout.visualCells, threshold: options.coverage) }
     let rows = try AttentionScoreReader(model).readRows(
       image: subject.image, sequence: sequence, query: options.query, normalize: options.normalize)

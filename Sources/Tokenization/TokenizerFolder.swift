@@ -43,9 +43,10 @@ struct TokenizerFolder {
       guard let tokenizer else {
         throw TokenizationError(
           file: folder.appendingPathComponent("tokenizer.json").path,
-          problem: "there is no such file, and with the tokenizer_class of tokenizer_config.json no other will do; "
+          problem: "there is no such file, and the tokenizer_class of tokenizer_config.json requires it; "
             + VocabularyFiles.advice)
       }
+      try GPT2Stages.check(tokenizer, config: config)
       normalizer = try Normalizer(try tokenizer.optional("normalizer"))
       preTokenizer = try PreTokenizer(try tokenizer.optional("pre_tokenizer"))
       model = try BytePairModel(try tokenizer.required("model"))
@@ -87,7 +88,7 @@ struct TokenizerFolder {
     guard let node else { return .qwen2 }
     let name = try node.string().text
     if qwen2Classes.contains(name) { return .qwen2 }
-    if wholeClasses.contains(name) { return .whole }
+    if wholeClasses.contains(name) || GPT2Stages.isClass(name) { return .whole }
     let known = (qwen2Classes + wholeClasses).joined(separator: ", ")
     throw node.fault("the tokenizer class \"\(name)\" is not supported; those supported are \(known)")
   }
@@ -142,7 +143,7 @@ extension AddedTokenList {
         throw node.fault("the id \(id) is that of the token \(other.quoted) in the vocabulary")
       }
       guard ids.insert(id).inserted else { throw node.fault("the id \(id) is given to two added tokens") }
-      guard !contains(token.content) else { throw node.fault("the token \(token.content.quoted) is given twice") }
+      guard !contains(token.content) else { throw node.fault("the token \(token.content.quoted) occurs twice") }
       try add(token, id: id, at: node)
     }
   }

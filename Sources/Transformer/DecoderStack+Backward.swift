@@ -16,7 +16,7 @@ extension DecoderStack {
   ) throws {
     guard let adapter, let angles = tape.angles else { return }
     precondition(tape.layout.prefix == 0 && tape.layout.isContiguous)
-    precondition(adapter.parts.isEmpty, "no way back leads through what an adapter replaces")
+    precondition(adapter.parts.isEmpty, "there is no backward pass through parts that an adapter replaces")
     precondition(gradients.count == adapter.count)
     var gradient = gradient
     for index in tape.layers.reversed() {

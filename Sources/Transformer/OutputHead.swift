@@ -68,7 +68,7 @@ public final class OutputHead {
   /// - Returns: the losses, [targets.count].
   /// - Throws: `OneDNNError`.
   public func crossEntropy(_ hidden: Tensor, targets: [Int32], gradient: Tensor?) throws -> [Double] {
-    precondition(gradient == nil || update.isEmpty, "no way back leads through what an adapter changes")
+    precondition(gradient == nil || update.isEmpty, "there is no backward pass through parts that an adapter changes")
     precondition(hidden.rows == targets.count && targets.allSatisfy { (0..<Int32(outputs)).contains($0) })
     var losses: [Double] = []
     for first in stride(from: 0, to: targets.count, by: Self.rowsAtATime) {

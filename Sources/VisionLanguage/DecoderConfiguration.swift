@@ -125,7 +125,7 @@ extension DecoderConfiguration {
       let method = try settings.string("quant_method").map { ": \($0)" } ?? ""
       throw file.wrong(
         key,
-        "is there\(method): quantised weights are not read; take the unquantised model, or save it from transformers in bfloat16"
+        "is present\(method): quantised weights are not read; take the unquantised model, or save it from transformers in bfloat16"
       )
     }
   }

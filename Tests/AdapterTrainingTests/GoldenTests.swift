@@ -13,7 +13,7 @@ import VisionLanguage
 
 /// PEFT's and PyTorch's values on the committed tiny checkpoints (tools/goldens/training).
 struct TrainingCase: Sendable, CustomStringConvertible {
-  static let all = [TrainingCase(name: "nested"), TrainingCase(name: "odd")]
+  static let all = ["nested", "odd", "smolvlm"].map { TrainingCase(name: $0) }
   let name: String
 
   var tiny: TinyCase { TinyCase.all.first { $0.name == name } ?? .nested }
@@ -61,11 +61,10 @@ struct AgreementTests {
     let loss = try gradients.losses([(sample, prefix)], gradients: &values)[0]
     let expectedLoss = try goldens.doubles("first_loss")[0]
     #expect(abs(loss - expectedLoss) <= 1e-5 * expectedLoss, "\(loss), PyTorch says \(expectedLoss)")
+    let layers = "gradient.base_model.model.model.\(type(of: model).languageModelModule).layers"
     for update in adapter.updates {
       for (part, range) in [("A", update.a), ("B", update.b)] {
-        let name =
-          "gradient.base_model.model.model.language_model.layers.\(update.target.layer).\(update.target.projection.module)"
-          + ".lora_\(part).weight"
+        let name = "\(layers).\(update.target.layer).\(update.target.projection.module).lora_\(part).weight"
         let closeness = Closeness(Array(values[range]), try goldens.floats(name))
         #expect(closeness.relativeL2 < 2e-4, "\(name): \(closeness)")
       }

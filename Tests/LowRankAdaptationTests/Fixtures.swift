@@ -19,8 +19,12 @@ struct AdapterCopy {
   let url: URL
 
   init(of name: String = "patterns", in scratch: ScratchFolder) throws {
+    try self.init(copying: Goldens.root().appendingPathComponent(name), in: scratch)
+  }
+
+  init(copying folder: URL, in scratch: ScratchFolder) throws {
     url = scratch.file("adapter")
-    try FileManager.default.copyItem(at: Goldens.root().appendingPathComponent(name), to: url)
+    try FileManager.default.copyItem(at: folder, to: url)
   }
 
   func file(_ name: String) -> URL { url.appendingPathComponent(name) }

@@ -56,7 +56,7 @@ func loadModel(
   let backend = try CPUBackend(
     precision: precision, team: ThreadTeam(count: 2),
     useBFloat16Instructions: useBFloat16Instructions ?? CPUBackend.hasFastBFloat16)
-  return try Qwen2VLModel(folder: folder, backend: backend)
+  return try Qwen2VLModel(folder: folder, chatTemplate: nil, backend: backend)
 }
 
 /// A sample with its model loaded. Its inputs to each stage are the goldens, so that each rung stands on its own.
@@ -116,7 +116,7 @@ extension Qwen2VLModel {
     let reader = AttentionScoreReader(self, captionRows: captionRows, heldScores: heldScores)
     try reader.read(image: image, sequences: sequences, query: query, normalize: normalize) { index, values in
       #expect(index == scores.count, "the descriptions come in order")
-      scores.append(Array(values))
+      scores.append(values.withUnsafeBufferPointer { Array($0) })
     }
     return scores
   }

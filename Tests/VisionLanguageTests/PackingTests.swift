@@ -131,7 +131,7 @@ struct PackingTests {
       var scores: [Float] = []
       try reader.read(
         image: sample.image(), sequences: [model.sequence(sample.input)], query: .token, normalize: .none
-      ) { scores = Array($1) }
+      ) { scores = $1.withUnsafeBufferPointer { Array($0) } }
       return scores
     }
     let before = try scores(samples[1])

@@ -59,7 +59,7 @@ extension OpenSample {
     }
     // Row r of head h is to be row h of block r.
     let rows = (0..<tokens).map { AttentionSums.Row(query: $0, row: $0 * heads, divisor: 1) }
-    let cache = KeyValueCache()
+    let cache = KeyValueCache(on: model.backend)
     model.decoder.reserve(cache, rows: tokens)
     try model.decoder.forward(
       hidden, layout: SequenceLayout(newPrefix: 0, segments: [tokens]), angles: model.angles(sequence), cache: cache,
@@ -71,10 +71,11 @@ extension OpenSample {
     return (
       layers,
       weights.map { weights in
-        let values = model.backend.read(weights)
-        return (0..<heads).flatMap { head in
-          (0..<tokens).flatMap { row in values[(row * heads + head) * tokens..<(row * heads + head + 1) * tokens] }
-        }
+        // [T, H, T] becomes [H, T, T].
+        let lines = (0..<heads).flatMap { head in (0..<tokens).map { row in row * heads + head } }
+        let ordered = model.backend.tensor(rows: lines.count, columns: tokens)
+        model.backend.gather(weights, lines, into: ordered)
+        return model.backend.read(ordered)
       }
     )
   }
