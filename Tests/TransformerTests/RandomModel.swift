@@ -59,7 +59,7 @@ struct RandomModel {
     }
     return DecoderStack(
       layers: stack, hiddenSize: Self.hiddenSize, normEps: 1e-6,
-      context: try ComputeContext(precision: .f32, team: ThreadTeam(count: threads)))
+      context: try CPUBackend(precision: .f32, team: ThreadTeam(count: threads)))
   }
 
   mutating func encoder(layers: Int) throws -> EncoderStack {
@@ -71,7 +71,7 @@ struct RandomModel {
     }
     return EncoderStack(
       layers: stack, hiddenSize: Self.hiddenSize,
-      context: try ComputeContext(precision: .f32, team: ThreadTeam(count: 2)))
+      context: try CPUBackend(precision: .f32, team: ThreadTeam(count: 2)))
   }
 
   private mutating func norm() -> LayerNorm {
