@@ -136,13 +136,9 @@ struct UnitLosses: Codable, Equatable, Sendable, WorkResult {
     outcomes.compactMap { outcome in outcome.skip.map { SkippedSample(id: outcome.id, reason: $0) } }
   }
 
-  func encode() throws -> [UInt8] { Array(try JSONEncoder().encode(self)) }
-
   /// - Throws: `JobError` where the bytes aren't a result of so many ablations.
   init(decoding bytes: [UInt8], ablations: Int) throws {
-    do { self = try JSONDecoder().decode(Self.self, from: Data(bytes)) } catch {
-      throw JobError("a record holds no losses: \(error)")
-    }
+    try self.init(json: bytes, called: "losses")
     guard outcomes.allSatisfy({ $0.losses.map { $0.count == 1 + ablations } ?? true }) else {
       throw JobError("a record of image \(imageID) has another number of losses than 1 + \(ablations) ablations")
     }
