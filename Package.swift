@@ -53,9 +53,9 @@ let package = Package(
       name: "CVectorMath", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])],
       linkerSettings: [.linkedLibrary("gomp")]),
 
-    module("IO"),
+    module("IO", ["CCrypto"]),
     module("Kernels", ["COneDNN", "CVectorMath"] + blas.map { .byName(name: $0.name) }),
-    module("Safetensors", ["CCrypto", "IO"]),
+    module("Safetensors", ["IO"]),
     module("Tokenization", ["CPCRE2", "IO"]),
     module("ChatTemplate"),
     module("ImageInput", ["CImageCodecs", "CPNG", "CTurboJPEG", "IO"]),
@@ -63,7 +63,7 @@ let package = Package(
     module("COCO", ["IO"]),
     module("HeadImpact", ["COCO", "IO"]),
     module("MessagePassing", ["CMPI"]),
-    module("HDF5Store", ["CHDF5", "HeadImpact"]),
+    module("HDF5Store", ["CHDF5", "HeadImpact", "IO"]),
     module("Transformer", ["Kernels"]),
     module(
       "VisionLanguage",
@@ -74,7 +74,7 @@ let package = Package(
     module("RunSupport", ["IO", "ImageInput", "Safetensors"]),
     module(
       "Jobs",
-      ["COCO", "Kernels", "LowRankAdaptation", "MessagePassing", "RunSupport", "Safetensors", "VisionLanguage"]),
+      ["COCO", "IO", "Kernels", "LowRankAdaptation", "MessagePassing", "RunSupport", "Safetensors", "VisionLanguage"]),
     module(
       "Scoring",
       [
@@ -102,8 +102,8 @@ let package = Package(
     module(
       "KeyObjects",
       ["COCO", "Figures", "HeadImpact", "IO", "ImageInput", "Kernels", "RunSupport", "Safetensors", "VisionLanguage"]),
-    module("Evaluation", ["COCO", "CPCRE2", "HDF5Store", "HeadImpact"]),
-    module("Reporting", ["COCO", "Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Safetensors"]),
+    module("Evaluation", ["COCO", "CPCRE2", "HDF5Store", "HeadImpact", "IO"]),
+    module("Reporting", ["COCO", "Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput"]),
     module(
       "Experiment",
       [
@@ -111,13 +111,13 @@ let package = Package(
         "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing", "Reporting", "RunSupport",
         "Safetensors", "Scoring", "Transformer", "VisionLanguage", .product(name: "Yams", package: "Yams"),
       ]),
-    module("Demonstration", ["IO", "HeadImpact"], resources: [.copy("Model")]),
+    module("Demonstration", ["HeadImpact", "IO"], resources: [.copy("Model")]),
     .executableTarget(
       name: "headimpact",
       dependencies: [
         "AdapterTraining", "AttentionMaps", "COCO", "Demonstration", "Evaluation", "Experiment", "Generation",
-        "HDF5Store", "HeadImpact", "ImageInput", "Jobs", "Kernels", "KeyObjects", "LowRankAdaptation", "MessagePassing",
-        "Reporting", "RunSupport", "Scoring", "Transformer", argumentParser,
+        "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "KeyObjects", "LowRankAdaptation",
+        "MessagePassing", "Reporting", "RunSupport", "Scoring", "Transformer", argumentParser,
       ],
       path: "Sources/CommandLine",
       swiftSettings: strict),
@@ -137,7 +137,7 @@ let package = Package(
       swiftSettings: strict),
     tests(of: "IO"),
     tests(of: "Kernels", ["CVectorMath"]),
-    tests(of: "Safetensors"),
+    tests(of: "Safetensors", ["IO"]),
     tests(of: "Tokenization", exclude: ["Goldens"]),
     tests(of: "ImageInput", ["IO"]),
     tests(of: "COCO"),
@@ -158,12 +158,12 @@ let package = Package(
     tests(
       of: "Scoring",
       [
-        "COCO", "HDF5Store", "HeadImpact", "ImageInput", "Jobs", "Kernels", "RunSupport", "Safetensors", "Transformer",
-        "VisionLanguage",
+        "COCO", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "RunSupport", "Safetensors",
+        "Transformer", "VisionLanguage",
       ], exclude: ["Ablation/Goldens"]),
     tests(of: "Figures"),
     tests(of: "ChatTemplate", exclude: ["Goldens"]),
-    tests(of: "Reporting", ["Figures", "HDF5Store", "HeadImpact", "ImageInput", "Safetensors"]),
+    tests(of: "Reporting", ["Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput"]),
     tests(
       of: "AdapterTraining",
       [
@@ -203,7 +203,7 @@ if Context.environment["HEADIMPACT_FUZZ"] != nil {
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "COCO", "ChatTemplate", "Experiment", "HeadImpact", "HDF5Store", "ImageInput", "Jobs", "Kernels",
+        "COCO", "ChatTemplate", "Experiment", "HDF5Store", "HeadImpact", "ImageInput", "Jobs", "Kernels",
         "LowRankAdaptation", "RunSupport", "Safetensors", "Tokenization", "VisionLanguage",
       ],
       path: "Tests/Fuzzing/FuzzTargets", swiftSettings: strict),

@@ -50,7 +50,7 @@ struct ExamplePreparer {
     let layout = try model.visualLayout(width: width, height: height)
     let sequence = try model.sequence(
       prompt: example.prompt ?? prompt, description: target, visualTokens: layout.visualTokens)
-    guard !sequence.caption.isEmpty else { throw SampleFault("its text has no token") }
+    guard !sequence.caption.isEmpty else { throw SampleFault("its text has no tokens") }
     return TrainingSample(example: example, sequence: sequence, grid: layout.grid)
   }
 

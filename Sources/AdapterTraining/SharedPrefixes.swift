@@ -26,7 +26,8 @@ public final class SharedPrefixes {
   func bind(to inputs: RunIdentity) throws {
     let differences = self.inputs?.differences(from: inputs) ?? []
     guard differences.isEmpty else {
-      throw JobError("runs that share what they compute have other inputs:\(differences.map { "\n  " + $0 }.joined())")
+      throw JobError(
+        "runs that share computed prefixes have different inputs:\(differences.map { "\n  " + $0 }.joined())")
     }
     self.inputs = inputs
   }

@@ -47,7 +47,7 @@ public struct TrainConfiguration: JobConfiguration {
   public var initialAdapter: URL?
 
   public var length = Length.epochs(1)
-  /// Examples of a step, of all ranks together.
+  /// Examples per step, over all ranks.
   public var batch = 8
   /// Examples of one pass: more take more memory, and change results by rounding.
   public var microBatch = 1
@@ -121,11 +121,11 @@ public struct TrainConfiguration: JobConfiguration {
     try atLeast(0, cacheMemory, "--cache-memory")
     try validateShared()
     guard learningRate > 0, learningRate.isFinite else {
-      throw JobError("--lr is \(learningRate); it must be a number above 0")
+      throw JobError("--lr is \(learningRate); it must be above 0")
     }
-    guard clip >= 0, clip.isFinite else { throw JobError("--clip is \(clip); it must be a number from 0 (none)") }
+    guard clip >= 0, clip.isFinite else { throw JobError("--clip is \(clip); it must be at least 0 (0: no clipping)") }
     guard weightDecay >= 0, weightDecay.isFinite else {
-      throw JobError("--weight-decay is \(weightDecay); it must be a number from 0")
+      throw JobError("--weight-decay is \(weightDecay); it must be at least 0")
     }
     guard (0..<1).contains(validationShare) else {
       throw JobError("--validation-share is \(validationShare); it must be at least 0 and less than 1")

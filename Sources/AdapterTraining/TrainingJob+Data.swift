@@ -4,6 +4,7 @@ import HeadImpact
 import Jobs
 import RunSupport
 import Safetensors
+import IO
 import VisionLanguage
 
 /// What a run trains on: its files, read by rank 0 for all, and the samples they make.
@@ -71,7 +72,7 @@ extension TrainingJob {
           + train.skipped.prefix(5).map { "\n  example \($0.id): \($0.reason.text)" }.joined())
     }
     if configuration.validation != nil || configuration.validationShare > 0, heldOut.samples.isEmpty {
-      throw JobError("no example is left for validation: give another --validation, or a larger --validation-share")
+      throw JobError("no example remains for validation: choose another --validation, or a larger --validation-share")
     }
     world.tell(skipped.map { $0.text(called: "example") })
     let used = train.samples.count + heldOut.samples.count

@@ -1,3 +1,5 @@
+import IO
+import COCO
 import Foundation
 import HDF5Store
 import HeadImpact
@@ -179,7 +181,7 @@ public struct TrainingJob {
     let history = try world.broadcast(world.rank == 0 ? Array(JSONEncoder().encode(found?.state.history)) : nil)
     try world.agree {
       guard parameters.count == adapter.count else {
-        throw JobError("\(checkpoints.folder.path): the checkpoint is of another adapter")
+        throw JobError("\(checkpoints.folder.path): the checkpoint belongs to another adapter")
       }
     }
     _ = adapter.parameters.update(fromContentsOf: parameters)
@@ -237,7 +239,7 @@ public struct TrainingJob {
         to: folder.appendingPathComponent("training.h5"), history: state.history, identity: identity, facts: facts)
     }
     if FileManager.default.fileExists(atPath: configuration.workFolder.path) {
-      try FileManager.default.removeItem(at: configuration.workFolder)
+      try FileSystem.remove(configuration.workFolder)
     }
   }
 

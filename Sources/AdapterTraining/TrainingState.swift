@@ -1,3 +1,4 @@
+import IO
 import Foundation
 import LowRankAdaptation
 import MessagePassing
@@ -27,18 +28,17 @@ struct CheckpointFolder {
     _ state: TrainingState, parameters: [Float], identity: RunIdentity,
     write: (_ folder: URL, _ alongside: (URL) throws -> Void) throws -> Void
   ) throws {
-    let files = FileManager.default
     let name = Self.prefix + String(format: "%08d", state.step)
     let place = folder.appendingPathComponent(name)
     do {
-      try files.createDirectory(at: folder, withIntermediateDirectories: true)
+      try FileSystem.makeFolder(folder)
       try write(place) {
         try Self.write(state, parameters, identity, to: $0.appendingPathComponent("state.safetensors"))
       }
     } catch {
       throw JobError("\(place.path): the checkpoint can't be written: \(error)")
     }
-    for other in try names() where other < name { try files.removeItem(at: folder.appendingPathComponent(other)) }
+    for other in try names() where other < name { try FileSystem.remove(folder.appendingPathComponent(other)) }
   }
 
   /// The last checkpoint's state; nil where there is none.
@@ -64,7 +64,7 @@ struct CheckpointFolder {
     let parameters = try floats("parameters")
     let (mean, square) = (try floats("first_moments"), try floats("second_moments"))
     guard mean.count == parameters.count, square.count == parameters.count else {
-      throw JobError("\(place.path): its state is of another adapter")
+      throw JobError("\(place.path): its state belongs to another adapter")
     }
     var state = TrainingState(
       step: step, optimiser: AdamW(weightDecay: decay, step: step, firstMoments: mean, secondMoments: square),
@@ -96,7 +96,7 @@ struct CheckpointFolder {
   /// Ascending by step.
   private func names() throws -> [String] {
     guard FileManager.default.fileExists(atPath: folder.path) else { return [] }
-    return try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasPrefix(Self.prefix) }
+    return try FileSystem.names(in: folder).filter { $0.hasPrefix(Self.prefix) }
       .sorted()
   }
 }

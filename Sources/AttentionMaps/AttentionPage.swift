@@ -32,7 +32,7 @@ struct AttentionPage {
     <dl><dt>picture</dt><dd>\(escaped(subject))</dd><dt>model</dt><dd>\(escaped(model))</dd>\
     <dt>prompt</dt><dd>\(escaped(prompt))</dd></dl>
     \(table)
-    <p class="note">Each picture shows one head's attention from a word of the text (the mean of its tokens) to the picture, a block a \
+    <p class="note">Each picture shows one head's attention from a word of the text (the mean of its tokens) to the picture, one block per \
     visual token. The words of a head share one scale; the average has its own. White lines frame the cells that the object covers. All numbers are in <a href="attention.csv">attention.csv</a>.</p>
     \(heads.map(section).joined(separator: "\n"))
     </body></html>

@@ -37,12 +37,12 @@ struct EvaluationTable {
     let rows = comparison.differences.map { row in
       [
         row.metric, number(row.score), number(row.baseline), signed(row.difference), signed(row.lower),
-        signed(row.upper), row.isDistinguishable ? "" : "can't be told from none",
+        signed(row.upper), row.isDistinguishable ? "" : "not significant",
       ]
     }
     return aligned([["metric", "score", "baseline", "difference", "2.5%", "97.5%", ""]] + rows)
       + "\n\n95% intervals of the differences: paired bootstrap over \(comparison.images) images, "
-      + "\(comparison.resamples) resamples, seed \(comparison.seed)"
+      + "\(comparison.resamples) resamples, seed \(comparison.seed); not significant: the interval includes 0"
   }
 
   private func signed(_ value: Double) -> String { (value < 0 ? "" : "+") + number(value) }

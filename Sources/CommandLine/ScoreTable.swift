@@ -36,7 +36,7 @@ struct ScoreTable {
     }
     let layers = ranking.layers.prefix(3).map { "\($0.layer) (\(number($0.score)))" }.joined(separator: ", ")
     let skipped = summary.skips.text.map { ", " + $0 } ?? ""
-    let state = summary.isNew ? "" : "; it was finished already"
+    let state = summary.isNew ? "" : "; it was already finished"
     return """
       \(aligned(rows))
 

@@ -1,3 +1,4 @@
+import IO
 import ArgumentParser
 import Foundation
 import HeadImpact
@@ -10,17 +11,17 @@ struct Select: ParsableCommand {
 
   @Argument(help: "The HDF5 file of a scoring run.")
   var file: String
-  @Option(help: "Take the layers of highest score, those of lowest, or layers drawn by --seed.")
+  @Option(help: "Choose the layers of highest score, those of lowest score, or layers drawn with --seed.")
   var strategy = Selection.Strategy.top
   @Option(help: ArgumentHelp("How many layers.", valueName: "k"))
   var layers = 3
-  @Option(help: "The measure whose HI decides.")
+  @Option(help: "The measure by which HI is ranked.")
   var measure = Measure.matched
-  @Option(help: ArgumentHelp("Name this many of the model's best heads too.", valueName: "k"))
+  @Option(help: ArgumentHelp("Also list this many of the model's best heads.", valueName: "k"))
   var heads = 0
   @Option(help: "Seed of --strategy random.")
   var seed: UInt64 = 0
-  @Option(help: "How the result is printed.")
+  @Option(help: "The format of the printed result.")
   var format = OutputFormat.json
 
   func run() throws {

@@ -1,3 +1,4 @@
+import IO
 import Foundation
 import HDF5Store
 
@@ -28,7 +29,7 @@ public struct PerImageTable: Sendable, Equatable {
     }
     columns =
       [accuracy].compactMap { $0 }
-      + [("exact_match", "whether the answer is the one most people gave", "percent", evaluation.exactMatches)]
+      + [("exact_match", "whether the answer is the most frequent human answer", "percent", evaluation.exactMatches)]
   }
 
   public static func == (a: PerImageTable, b: PerImageTable) -> Bool {
@@ -39,7 +40,7 @@ public struct PerImageTable: Sendable, Equatable {
   /// Writes a CSV file (.csv) or an HDF5 file (.h5), under its name when it is whole; a file of that name is replaced.
   ///
   /// - Parameter source: the program, for the file's attributes.
-  /// - Throws: `EvaluationError` or `HDF5Error` naming the file.
+  /// - Throws: `EvaluationError`, `EnvironmentFault` or `HDF5Error` naming the file.
   public func write(to url: URL, source: String) throws {
     switch url.pathExtension.lowercased() {
     case "csv": try writeCSV(url)
@@ -55,11 +56,7 @@ public struct PerImageTable: Sendable, Equatable {
       let idsOfRow = ["\(id)"] + (imageIDs.map { ["\($0[row])"] } ?? [])
       lines.append((idsOfRow + columns.map { "\($0.values[row])" }).joined(separator: ","))
     }
-    do {
-      try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: url, options: .atomic)
-    } catch {
-      throw EvaluationError("\(url.path): can't be written: \(error.localizedDescription)")
-    }
+    try AtomicFile.write(Data((lines.joined(separator: "\n") + "\n").utf8), to: url)
   }
 
   private func writeHDF5(_ url: URL, _ source: String) throws {

@@ -2,6 +2,7 @@ import Foundation
 import LowRankAdaptation
 import RunSupport
 import Safetensors
+import IO
 
 /// Everything that the results of one step depend on, by name.
 ///

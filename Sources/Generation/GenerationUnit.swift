@@ -178,7 +178,7 @@ struct GenerationResult: Codable, Equatable, Sendable, WorkResult {
   }
 
   /// - Throws: `JobError` where the bytes aren't a result.
-  init(decoding bytes: [UInt8]) throws { try self.init(json: bytes, called: "result of generating") }
+  init(decoding bytes: [UInt8]) throws { try self.init(json: bytes, called: "a generated result") }
 
   init(imageID: Int64, outcomes: [Outcome]) {
     self.imageID = imageID

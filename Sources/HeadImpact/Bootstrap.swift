@@ -108,7 +108,9 @@ public struct Bootstrap {
   /// - Throws: `HeadImpactError` where the shape is another or all images have been added.
   public mutating func add(_ image: ImageSums) throws {
     let (imageSums, samples) = (image.sums, image.samples)
-    guard added < images else { throw HeadImpactError("the bootstrap was made for \(images) images; here is another") }
+    guard added < images else {
+      throw HeadImpactError("the bootstrap was set up for \(images) images; this is one more")
+    }
     guard imageSums.count == valueCount, samples > 0 else {
       throw HeadImpactError(
         "an image of \(samples) samples with \(imageSums.count) values; expected were \(valueCount) values")
@@ -165,7 +167,7 @@ public struct Bootstrap {
   /// - Throws: `HeadImpactError` where images are missing.
   public mutating func replicates() throws -> [Double] {
     guard added == images else {
-      throw HeadImpactError("the bootstrap was made for \(images) images and got \(added)")
+      throw HeadImpactError("the bootstrap was set up for \(images) images and got \(added)")
     }
     addBlock()
     let vectors = vectors

@@ -15,7 +15,7 @@ public struct ImageSums: Sendable, Equatable {
   /// - Throws: `HeadImpactError` where there is no sample, or one is of another image or shape than the others.
   public init(samples: [SampleImpact]) throws {
     guard let first = samples.first else {
-      throw HeadImpactError("an image without samples has no place in a bootstrap")
+      throw HeadImpactError("a bootstrap image needs at least one sample")
     }
     var sums = [Double](repeating: 0, count: first.hi.count)
     for sample in samples.sorted(by: { $0.annotationID < $1.annotationID }) {

@@ -1,3 +1,4 @@
+import IO
 import Foundation
 import MessagePassing
 import RunSupport
@@ -17,11 +18,7 @@ extension Communicator {
     let names = try broadcast(
       agree { () -> [UInt8]? in
         guard rank == 0 else { return nil }
-        do {
-          return Array(try FileManager.default.contentsOfDirectory(atPath: folder.path).joined(separator: "\0").utf8)
-        } catch {
-          throw JobError("\(folder.path): can't be listed: \(error.localizedDescription)")
-        }
+        return Array(try FileSystem.names(in: folder).joined(separator: "\0").utf8)
       })
     return String(decoding: names, as: UTF8.self).split(separator: "\0").map(String.init)
   }

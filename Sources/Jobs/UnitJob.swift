@@ -32,7 +32,7 @@ extension WorkResult where Self: Codable {
   /// - Throws: `JobError` where the bytes are none.
   public init(json bytes: [UInt8], called name: String) throws {
     do { self = try JSONDecoder().decode(Self.self, from: Data(bytes)) } catch {
-      throw JobError("a record holds no \(name): \(error)")
+      throw JobError("a record does not hold \(name): \(error)")
     }
   }
 }

@@ -35,11 +35,7 @@ extension DatasetBuilder {
   func identity() throws -> RunIdentity {
     func sha256(_ file: URL?) throws -> String {
       guard let file else { return "none" }
-      let data: Data
-      do { data = try Data(contentsOf: file, options: .mappedIfSafe) } catch {
-        throw KeyObjectError("\(file.path): can't be read: \(error.localizedDescription)")
-      }
-      return try data.withUnsafeBytes { try SHA256.hex(of: $0) }
+      do { return try SHA256.hex(ofFile: file) } catch { throw KeyObjectError("\(error)") }
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -87,10 +83,10 @@ extension DatasetBuilder {
     do {
       if let run = try JSONDecoder().decode(File.self, from: Data(JobInputs.read(url))).info?.run { return run }
     } catch is DecodingError {
-      throw KeyObjectError("\(url.path): is no key-object dataset; choose another --output")
+      throw KeyObjectError("\(url.path): is not a key-object dataset; choose another --output")
     }
     throw KeyObjectError(
-      "\(url.path): is there already, and its info.run doesn't say which build it is of; choose another --output, or remove it"
+      "\(url.path): already exists, and its info.run does not identify its build; choose another --output, or remove it"
     )
   }
 

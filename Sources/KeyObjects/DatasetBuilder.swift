@@ -135,7 +135,7 @@ public struct DatasetBuilder {
     let instances = try KeyObjectDataset(renumbering: configuration.instances)
     guard !instances.annotations.isEmpty || instances.problems.isEmpty else {
       throw KeyObjectError(
-        "\(configuration.instances.path): has no annotation that can be used"
+        "\(configuration.instances.path): has no usable annotation"
           + instances.problems.warnings().map { "\n  " + $0 }.joined())
     }
     guard instances.annotations.contains(where: { $0.categoryID != nil }), !instances.categories.isEmpty else {
@@ -152,7 +152,7 @@ public struct DatasetBuilder {
     let selection = try select(instances, captions: readCaptions(of: instances))
     guard !selection.objects.isEmpty else {
       throw KeyObjectError(
-        "no object is left by the rules: "
+        "the rules leave no object: "
           + Self.counts(selection.leftOut).map { "\($0.objects) \($0.name)" }.joined(separator: ", "))
     }
     return Choice(instances: instances, selection: selection, run: run)
@@ -196,7 +196,7 @@ public struct DatasetBuilder {
   func removeWork() throws {
     for file in [draft, described, RunFile.url(of: described)]
     where FileManager.default.fileExists(atPath: file.path) {
-      try FileManager.default.removeItem(at: file)
+      try FileSystem.remove(file)
     }
   }
 
@@ -210,11 +210,11 @@ public struct DatasetBuilder {
       )
     }
     if rules.describe == .model, configuration.model == nil {
-      throw KeyObjectError("--describe model needs --model: the folder of the model that describes")
+      throw KeyObjectError("--describe model needs --model: the folder of the describing model")
     }
     try JobInputs.checkFolder(of: configuration.output)
     if configuration.resumes { return }
-    try JobInputs.refuseExisting(configuration.outputs.map { ($0.url.path, "a file that this would make") })
+    try JobInputs.refuseExisting(configuration.outputs.map { ($0.url.path, "an output file") })
   }
 
   private func readCaptions(of instances: KeyObjectDataset) throws -> KeyObjectDataset? {
@@ -244,7 +244,7 @@ public struct DatasetBuilder {
     let parts = examiner.lostParts
     let faults = examiner.faults + (captions.map(Self.faults) ?? [])
     if configuration.isStrict { try refuse(instances, captions, parts, faults) }
-    let remarks = instances.problems.remarks("annotations have an id that is taken") {
+    let remarks = instances.problems.remarks("annotations have an id that is already in use") {
       $0.kind == .annotation && $0.cost == .nothing
     }
     for warning in remarks + instances.problems.warnings() + (captions?.problems.warnings() ?? []) {

@@ -33,7 +33,7 @@ struct PEFTValues {
     for key in values.keys.sorted() where !PEFTFields.isKnown(key) && isSet(key) {
       refuse(
         printable(key),
-        "is \(shown(key)), and no field of PEFT 0.21; take it out of the file if no number depends on it")
+        "is \(shown(key)), and not a field of PEFT 0.21; remove it from the file if no number depends on it")
     }
     if let initial = value("init_lora_weights") as? String,
       PEFTFields.changingInitials.contains(where: { initial.lowercased().hasPrefix($0) })
@@ -108,7 +108,7 @@ struct PEFTValues {
     do {
       return try ModuleValues(entries)
     } catch {
-      throw Wrong(key, "has a key that is no regular expression: \(error)")
+      throw Wrong(key, "has a key that is not a regular expression: \(error)")
     }
   }
 
@@ -128,7 +128,7 @@ struct PEFTValues {
     do {
       return .pattern(try PythonPattern.whole(text))
     } catch {
-      throw Wrong(key, "is no regular expression: \(error)")
+      throw Wrong(key, "is not a regular expression: \(error)")
     }
   }
 

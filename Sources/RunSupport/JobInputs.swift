@@ -18,17 +18,14 @@ public enum JobInputs {
     try bytes?.withUnsafeBytes { try SHA256.hex(of: $0) } ?? "none"
   }
 
-  /// Whether a file's name stays below its folder.
-  static func isInside(_ fileName: String) -> Bool {
-    !fileName.hasPrefix("/") && !fileName.split(separator: "/", omittingEmptySubsequences: false).contains("..")
-  }
-
   /// A file below the folder of images.
   ///
   /// - Throws: `SampleFault` where its name leads out of the folder.
   public static func imageURL(_ fileName: String, in folder: URL) throws -> URL {
-    guard isInside(fileName) else { throw SampleFault("file_name \"\(fileName)\" leaves the images folder") }
-    return folder.appendingPathComponent(fileName)
+    guard let url = RelativePath.url(fileName, in: folder) else {
+      throw SampleFault("file_name \"\(fileName)\" leaves the images folder")
+    }
+    return url
   }
 
   /// The picture of a dataset's image, upright.
@@ -67,7 +64,7 @@ public enum JobInputs {
     let folder = output.deletingLastPathComponent().path
     let files = FileManager.default
     guard files.fileExists(atPath: folder), files.isWritableFile(atPath: folder) else {
-      throw JobError("\(folder): is no folder that can be written to; --output goes there")
+      throw JobError("\(folder): is not a writable folder, and --output goes there")
     }
   }
 
@@ -93,7 +90,7 @@ public enum JobInputs {
   /// - Throws: `JobError` where one of the paths is there already.
   public static func refuseExisting(_ paths: [(path: String, what: String)]) throws {
     for (path, what) in paths where FileManager.default.fileExists(atPath: path) {
-      throw JobError("\(path): \(what) exists already; go on from it with --resume, or remove it and start afresh")
+      throw JobError("\(path): \(what) already exists; continue it with --resume, or remove it and start over")
     }
   }
 }

@@ -27,8 +27,8 @@ public struct Pictures: Sendable {
     do { return try body() } catch let fault as MissingFile {
       guard !missing.contains(fileName) else { throw fault }
       throw JobError(
-        "\(host.map { "host \($0): " } ?? "")\(fault.path): was there when the run began, and is missing now. Nothing is recorded "
-          + "of it: go on with --resume when it is back")
+        "\(host.map { "host \($0): " } ?? "")\(fault.path): existed when the run began and is missing now. Nothing is recorded "
+          + "for it: continue with --resume when it is back")
     }
   }
 
@@ -70,7 +70,7 @@ public struct Pictures: Sendable {
   ///
   /// - Throws: `EnvironmentFault` where the system can't tell.
   static func missing(_ names: Set<String>, in folder: URL) throws -> [String] {
-    let names = names.filter(JobInputs.isInside)
+    let names = names.filter(RelativePath.staysInside)
     var there: [String: Set<[UInt8]>] = [:]
     return try names.sorted().filter { name in
       let path = folder.appendingPathComponent(name).path

@@ -20,7 +20,7 @@ extension ProcessShare {
     guard let limit, limit < leastAddressSpace else { return }
     throw JobError(
       "ulimit -v gives this process \(limit >> 20) MiB of address space; it needs at least \(leastAddressSpace >> 20) MiB, and "
-        + "the size of the model's weights besides: raise the limit, or limit resident memory instead")
+        + "the size of the model's weights on top: raise the limit, or limit resident memory instead")
   }
 
   /// A file's text; nil where there is none.
@@ -44,7 +44,7 @@ extension ProcessShare {
       ranks < launcher.count, processors.count < launcher.count / ranks
     else { return nil }
     let cores = processors.count == 1 ? "one core" : "\(processors.count) cores"
-    return "Open MPI binds each rank to \(cores) of \(launcher.count): give mpirun --bind-to none, or "
+    return "Open MPI binds each rank to \(cores) of \(launcher.count): use mpirun --bind-to none, or "
       + "--map-by slot:PE=\(launcher.count / ranks) --bind-to core"
   }
 }

@@ -39,18 +39,18 @@ public struct RunFile: Codable, Equatable, Sendable {
     let url = url(of: output)
     guard FileManager.default.fileExists(atPath: url.path) else {
       throw JobError(
-        "\(output.path): is finished, but \(url.lastPathComponent), which would say what run it is of, isn't beside it: it was "
-          + "moved, or is of an older version. Choose another --output, or remove it and begin afresh")
+        "\(output.path): is finished, but \(url.lastPathComponent), which identifies its run, is missing: it was "
+          + "moved, or an older version made the output. Choose another --output, or remove it and start over")
     }
     let bytes = try JobInputs.read(url)
     let found: RunFile
     do { found = try JSONDecoder().decode(RunFile.self, from: Data(bytes)) } catch {
-      throw JobError("\(url.path): doesn't say what run \(output.lastPathComponent) is of; choose another --output")
+      throw JobError("\(url.path): does not identify the run of \(output.lastPathComponent); choose another --output")
     }
     let digest = try JobInputs.read(output).withUnsafeBytes { try SHA256.hex(of: $0) }
     guard digest == found.outputSHA256 else {
       throw JobError(
-        "\(output.path): is not the file that the run of \(url.lastPathComponent) wrote (SHA-256 \(digest), written was "
+        "\(output.path): is not the file that the run of \(url.lastPathComponent) wrote (its SHA-256 is \(digest), that run's was "
           + "\(found.outputSHA256)); choose another --output")
     }
     try found.run.requireSame(as: run, finished: output)

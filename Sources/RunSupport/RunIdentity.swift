@@ -39,7 +39,7 @@ public struct RunIdentity: Codable, Equatable, Sendable {
     let differences = differences(from: asked)
     guard differences.isEmpty else {
       throw JobError(
-        "\(output.path): is finished, with other inputs:\(differences.map { "\n  " + $0 }.joined())\n"
+        "\(output.path): is finished, with different inputs:\(differences.map { "\n  " + $0 }.joined())\n"
           + "Give the same ones, or choose another --output")
     }
   }
@@ -68,7 +68,7 @@ public struct RunIdentity: Codable, Equatable, Sendable {
     do {
       self = try JSONDecoder().decode(Self.self, from: Data(bytes))
     } catch {
-      throw JobError("what begins the run's record is of another version of this program; start afresh")
+      throw JobError("the run's record was written by another version of this program; start over")
     }
   }
 }

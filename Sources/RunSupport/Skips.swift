@@ -24,7 +24,7 @@ public enum SkipKind: String, Codable, CaseIterable, Sendable {
     case .picture: "picture"
     case .mask: "mask"
     case .text: "text"
-    case .notFinite: "numbers not finite"
+    case .notFinite: "non-finite numbers"
     }
   }
 }
@@ -85,7 +85,7 @@ public struct SkipCounts: Codable, Equatable, Sendable {
     let line = "of \(samples) samples \(text): \(share)%"
     guard exceed(allowed) else { return line }
     return line + ", more than --allow-skips \(allowed) (\(String(format: "%.3g", 100 * allowed))%) allows. "
-      + "The output is written, of the other samples alone"
+      + "The output is written from the other samples only"
   }
 
   public static let defaultAllowed = 0.01
@@ -110,7 +110,7 @@ public struct SkipCounts: Codable, Equatable, Sendable {
     for (name, count) in try values.decode([String: Int].self, forKey: .skipped) {
       guard let kind = SkipKind(rawValue: name) else {
         throw DecodingError.dataCorruptedError(
-          forKey: .skipped, in: values, debugDescription: "\"\(name)\" is no kind of skip known here")
+          forKey: .skipped, in: values, debugDescription: "\"\(name)\" is not a known kind of skip")
       }
       byKind[kind] = count
     }

@@ -22,6 +22,6 @@ public final class TurnedPictures: Sendable {
     let pictures = count == 1 ? "1 picture has" : "\(count) pictures have"
     return
       "\(pictures) an EXIF orientation other than 1 and \(count == 1 ? "was" : "were") turned upright, as transformers "
-      + "does; outlines must be those of the upright picture"
+      + "does; outlines must match the upright picture"
   }
 }

@@ -118,7 +118,7 @@ package struct JSONScanner {
       let word = String(decoding: bytes[start..<min(position, start + 64)], as: UTF8.self)
       guard ["true", "false", "null"].contains(word) || Double(word) != nil else {
         position = start
-        throw error("\(what) is no JSON value")
+        throw error("\(what) is not a JSON value")
       }
     }
   }

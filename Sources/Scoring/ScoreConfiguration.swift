@@ -27,7 +27,7 @@ public struct ScoreConfiguration: UnitJobConfiguration {
   public var threads: Int?
   /// Keeps every sample's attention scores in the output.
   public var savesScores = false
-  /// Goes on from the journal of a run that was stopped.
+  /// Goes on from the journal of an interrupted run.
   public var resumes = false
   /// Goes on with what is whole of a journal that is damaged.
   public var salvages = false

@@ -1,3 +1,5 @@
+import IO
+import COCO
 import Foundation
 import HDF5Store
 import HeadImpact

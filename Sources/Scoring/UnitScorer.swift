@@ -120,7 +120,7 @@ struct UnitScorer {
     do {
       let sequence = try model.sequence(
         prompt: configuration.prompt, description: description, visualTokens: layout.visualTokens)
-      guard !sequence.caption.isEmpty else { throw SampleFault("its description has no token") }
+      guard !sequence.caption.isEmpty else { throw SampleFault("its description has no tokens") }
       return .success(Sample(annotation: annotation, mask: mask, sequence: sequence))
     } catch let fault as any ContentFault { return .failure(Skip(reason: SkipReason(.text, fault))) }
   }

@@ -64,7 +64,7 @@ final class ToyJob: UnitJob {
     return Result(key: unit.key, value: Int(String(decoding: bytes, as: UTF8.self)).map { $0 * configuration.factor })
   }
 
-  func decode(_ bytes: [UInt8]) throws -> Result { try Result(json: bytes, called: "number") }
+  func decode(_ bytes: [UInt8]) throws -> Result { try Result(json: bytes, called: "a number") }
 
   func collect(_ result: Result, isResumed: Bool) throws { if isResumed { resumed.insert(result.key) } }
 

@@ -166,7 +166,7 @@ struct DatasetBuilderTests {
     try expectProblem("--min-area") { $0.rules.minArea = 0.7 }
     try expectProblem("--per-image") { $0.rules.perImage = 0 }
     try expectProblem("can't be listed") { $0.images = $0.images.appendingPathComponent("none") }
-    try expectProblem("exists already") { $0.output = $0.instances }
+    try expectProblem("already exists") { $0.output = $0.instances }
     try expectProblem("annotations[0].image_id", [SmallCOCO.annotation(1, image: 7, category: 1, side: 30)])
     try expectProblem("annotations[0].image_id", [SmallCOCO.annotation(1, image: 7, category: 1, side: 30)]) {
       $0.isStrict = true
@@ -291,7 +291,7 @@ struct DatasetBuilderTests {
       #expect(first.isNew)
       let urls = first.outputs.map { URL(fileURLWithPath: $0.path) }
       let before = try urls.map { try Data(contentsOf: $0) }
-      #expect(failure { try build(c) }?.contains("exists already") == true)
+      #expect(failure { try build(c) }?.contains("already exists") == true)
       c.resumes = true
       let again = try build(c)
       #expect(!again.isNew && again.outputs.map(\.objects) == first.outputs.map(\.objects))
@@ -301,7 +301,7 @@ struct DatasetBuilderTests {
         other.rules.choose = .largest
         other.rules.describe = .category
         let text = failure { try build(other) } ?? "accepted"
-        #expect(text.contains("is finished, with other inputs") && text.contains(urls[0].path), "\(text)")
+        #expect(text.contains("is finished, with different inputs") && text.contains(urls[0].path), "\(text)")
       }
       #expect(try urls.map { try Data(contentsOf: $0) } == before)
       // A kill between two of a split's files: the rest is made, to the same bytes.

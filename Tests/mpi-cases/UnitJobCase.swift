@@ -95,7 +95,7 @@ private final class Squares: UnitJob {
     return Result(key: unit.key, square: square)
   }
 
-  func decode(_ bytes: [UInt8]) throws -> Result { try Result(json: bytes, called: "square") }
+  func decode(_ bytes: [UInt8]) throws -> Result { try Result(json: bytes, called: "a square") }
 
   func collect(_ result: Result, isResumed: Bool) { if isResumed { sum += Int64(result.square) } }
 

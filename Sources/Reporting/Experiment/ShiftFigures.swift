@@ -44,8 +44,8 @@ extension ExperimentReport {
     return Figure(
       id: id, title: "Shift of \(metric)",
       caption:
-        "\(metric) of each arm minus the pretrained model’s\(before), with the 95% interval where there is one; an interval "
-        + "that holds 0 fits no change.\(spread)",
+        "\(metric) of each arm minus the pretrained model’s\(before), with the 95% interval if there is one; an interval "
+        + "that includes 0 is not statistically significant.\(spread)",
       drawing: IntervalChart(
         rows: rows, xTitle: "shift of \(metric)", reference: 0, band: band, isSigned: true
       ).drawing(),
@@ -89,7 +89,7 @@ extension ExperimentReport {
       id: "random-spread", title: "The random arms’ spread",
       caption:
         "Shift in percent of the pretrained model’s value: the mean (dot) and the range (line) of the \(random.count) random "
-        + "arms, and the other arms (rings). An arm within the range did what a random choice may do as well. Metrics that are "
+        + "arms, and the other arms (rings). An arm within the range does no better than a random choice may. Metrics that are "
         + "0 before training have no percentage.",
       drawing: IntervalChart(
         rows: rows, xTitle: "shift in %", reference: 0, decimals: 1, isSigned: true,

@@ -7,7 +7,7 @@ public struct HeadImpactReport {
   public struct Options: Sendable {
     /// Nil for the file's own.
     public var title: String?
-    /// The measure that heads are ranked by.
+    /// The measure by which heads are ranked.
     public var measure = Measure.matched
     /// How many of the best heads are marked, listed, and followed as samples are added.
     public var topHeads = 12

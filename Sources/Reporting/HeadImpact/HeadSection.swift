@@ -13,7 +13,7 @@ extension HeadImpactReport {
         .figure(headMap(input, input.measure)), .table(topHeads(input)),
         .paragraph(
           "IoU rises with the size of the object, so a head that ignores it scores too. Chance is what the same attention "
-            + "gets when the mask is moved to every other place of the picture. What remains above it is the head’s own."
+            + "gets when the mask is moved to every other position in the image. Only what exceeds chance is due to the head."
         ),
         .figure(excessMap(input)),
       ])

@@ -9,7 +9,7 @@ extension HeadImpactReport {
       blocks: [
         .table(
           Table(
-            id: "measures-table", caption: "What each measure gives for one sample.",
+            id: "measures-table", caption: "The value of each measure for one sample.",
             data: DataTable(
               [.init("measure", "measure"), .init("meaning", "value for one sample")],
               Measure.allCases.map { [.text($0.rawValue), .text($0.meaning)] }))),
@@ -34,7 +34,7 @@ extension HeadImpactReport {
     return Figure(
       id: "agreement-\(thing)s", title: "Agreement on \(thing)s",
       caption: "Kendall’s τ-b between the measures’ rankings of the \(counted(rankings[0].count, thing)) by HI over "
-        + "\(input.samples): 1 is the same order, 0 none in common, −1 the reverse.",
+        + "\(input.samples): 1 means the same order, 0 no agreement, −1 the reverse order.",
       drawing: chart.drawing(),
       data: DataTable(
         [.init("measure", "measure"), .init("other", "other"), .init("kendall_tau_b", "τ-b")],

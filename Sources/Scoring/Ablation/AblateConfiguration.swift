@@ -55,7 +55,7 @@ public struct AblateConfiguration: UnitJobConfiguration {
     guard Bootstrap.resampleCounts.contains(bootstrapResamples) else {
       throw JobError("--bootstrap is \(bootstrapResamples); it must be in \(Bootstrap.resampleCounts)")
     }
-    guard !ablations.isEmpty else { throw JobError("no heads are named that could be taken out") }
+    guard !ablations.isEmpty else { throw JobError("no heads are named to ablate") }
     for (index, ablation) in ablations.enumerated() {
       guard !ablation.heads.isEmpty else { throw JobError("the ablation \"\(ablation.name)\" names no head") }
       guard Set(ablation.heads).count == ablation.heads.count else {

@@ -90,7 +90,7 @@ public struct AblationResult: Sendable, Equatable, Codable {
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     let bytes = try JobInputs.read(url)
     do { self = try decoder.decode(Self.self, from: Data(bytes)) } catch {
-      throw JobError("\(url.path): is no result of `headimpact ablate`: \(error)")
+      throw JobError("\(url.path): is not a result of `headimpact ablate`: \(error)")
     }
   }
 }

@@ -108,7 +108,7 @@ struct AblationUnit: Sendable, WorkUnit {
     guard !target.isEmpty else { throw SampleFault("it has no description or answer") }
     let sequence = try model.sequence(
       prompt: example.prompt ?? prompt, description: target, visualTokens: visualTokens)
-    guard !sequence.caption.isEmpty else { throw SampleFault("its text has no token") }
+    guard !sequence.caption.isEmpty else { throw SampleFault("its text has no tokens") }
     return sequence
   }
 }
@@ -140,7 +140,8 @@ struct UnitLosses: Codable, Equatable, Sendable, WorkResult {
   init(decoding bytes: [UInt8], ablations: Int) throws {
     try self.init(json: bytes, called: "losses")
     guard outcomes.allSatisfy({ $0.losses.map { $0.count == 1 + ablations } ?? true }) else {
-      throw JobError("a record of image \(imageID) has another number of losses than 1 + \(ablations) ablations")
+      throw JobError(
+        "a record of image \(imageID) has the wrong number of losses; expected are 1 + \(ablations) ablations")
     }
   }
 

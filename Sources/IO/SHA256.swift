@@ -41,7 +41,7 @@ public struct SHA256: ~Copyable {
 
   /// The digest of a file's bytes, in hexadecimal.
   ///
-  /// - Throws: `SafetensorsError` where the file can't be read.
+  /// - Throws: `UnusableFile` where the file can't be read.
   public static func hex(ofFile url: URL) throws -> String {
     try MappedFile(contentsOf: url).withBytes { try hex(of: $0) }
   }

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The fair opponent in training: PEFT on transformers, as tools/reference/lora_reference.py runs it, batch 1.
+"""The baseline in training: PEFT on transformers, as tools/reference/lora_reference.py runs it, batch 1.
 
-    .venv/bin/python Benchmarks/peft_opponent.py --model DIR --dataset FILE --images DIR --layers 14,15,16 [--precision f32]
+    .venv/bin/python Benchmarks/peft_baseline.py --model DIR --dataset FILE --images DIR --layers 14,15,16 [--precision f32]
         [--threads 2] [--steps 3] [--attention sdpa|eager] [--supervised-logits]
 
 Prints one line of JSON: the forward and backward seconds of each step, without loading, images or the optimiser. glibc's
-allocator is tuned as in opponent.py.
+allocator is tuned as in baseline.py.
 """
 import argparse
 import json
@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from opponent import ROOT, TUNABLES
+from baseline import ROOT, TUNABLES
 
 
 def main():

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The fair opponent: transformers, eager attention with output_attentions, as tools/reference/hi_reference.py runs it.
+"""The baseline: transformers, eager attention with output_attentions, as tools/reference/hi_reference.py runs it.
 
-    .venv/bin/python Benchmarks/opponent.py --model DIR --dataset keyobjects.json --images DIR [--precision bf16] [--threads 2]
+    .venv/bin/python Benchmarks/baseline.py --model DIR --dataset keyobjects.json --images DIR [--precision bf16] [--threads 2]
 
 Prints one line of JSON: seconds of each sample, without loading and without the measures. It starts itself again with glibc's
 allocator tuned (huge pages, nothing given back to the kernel), which makes it a quarter faster; --untuned leaves that out.

@@ -1,4 +1,3 @@
-import IO
 import Foundation
 
 /// A regular file, mapped read-only and shared: the ranks of one node read the same pages.
@@ -14,7 +13,7 @@ public final class MappedFile: @unchecked Sendable {
   /// - Units: bytes.
   public let count: Int
 
-  /// - Throws: `SafetensorsError` where the file is missing, unreadable or no regular file.
+  /// - Throws: `UnusableFile` where the file is missing, unreadable or no regular file.
   public init(contentsOf url: URL) throws {
     self.url = url
     let path = url.path
@@ -23,18 +22,19 @@ public final class MappedFile: @unchecked Sendable {
     guard descriptor >= 0 else {
       let code = errno
       if code == ENOENT, let target = InputFile.linkTarget(of: url) {
-        throw SafetensorsError(path, MissingFile(path: path, linkTarget: target).reason)
+        throw UnusableFile(path: path, reason: MissingFile(path: path, linkTarget: target).reason)
       }
-      throw SafetensorsError(path, "can't be opened: \(systemMessage(code))")
+      throw UnusableFile(path: path, reason: "can't be opened: \(errnoText(code))")
     }
     defer { close(descriptor) }
     var status = stat()
     guard fstat(descriptor, &status) == 0 else {
-      throw SafetensorsError(path, "can't be examined: \(systemMessage(errno))")
+      throw UnusableFile(path: path, reason: "can't be examined: \(errnoText(errno))")
     }
     guard status.st_mode & S_IFMT == S_IFREG else {
-      throw SafetensorsError(
-        path, status.st_mode & S_IFMT == S_IFDIR ? "is a directory, not a file" : "is not a regular file")
+      throw UnusableFile(
+        path: path,
+        reason: status.st_mode & S_IFMT == S_IFDIR ? "is a directory, not a file" : "is not a regular file")
     }
     count = Int(status.st_size)
     guard count > 0 else {
@@ -42,7 +42,7 @@ public final class MappedFile: @unchecked Sendable {
       return
     }
     guard let start = mmap(nil, count, PROT_READ, MAP_SHARED, descriptor, 0), start != MAP_FAILED else {
-      throw SafetensorsError(path, "its \(count) bytes can't be mapped: \(systemMessage(errno))")
+      throw UnusableFile(path: path, reason: "its \(count) bytes can't be mapped: \(errnoText(errno))")
     }
     base = UnsafeRawPointer(start)
   }
@@ -62,9 +62,4 @@ public final class MappedFile: @unchecked Sendable {
   ) rethrows -> Result {
     try withBytes { try body(UnsafeRawBufferPointer(rebasing: $0[range])) }
   }
-}
-
-/// The system's own words for an `errno` value.
-package func systemMessage(_ code: Int32) -> String {
-  String(cString: strerror(code))
 }
