@@ -1,6 +1,7 @@
+import Figures
+import IO
 import Foundation
 import HeadImpact
-import IO
 import ImageInput
 import Kernels
 import LowRankAdaptation
@@ -111,7 +112,8 @@ extension HeadSheet {
     var lines = ["“\(shortened(subject.text, to: 140))”", "\(subject.name) · \(model)"]
     if let matched = read.matched {
       lines.append(
-        "IoU with the mask (matched) \(AttentionPage.number(matched.value)), by chance \(AttentionPage.number(matched.chance))"
+        "IoU with the mask (matched) \(NumberText.plain(matched.value, decimals: 3)), by chance "
+          + NumberText.plain(matched.chance, decimals: 3)
       )
     }
     self.init(

@@ -44,7 +44,7 @@ struct Score: ParsableCommand {
   var query = HeadImpactOptions.Query.token
   @Option(help: "Use attention rows unchanged, or normalise each to sum to 1 over the visual tokens.")
   var normalize = HeadImpactOptions.Normalize.none
-  @Option(help: "Which views' tokens count. No family known so far shows tiles: only all is taken.")
+  @Option(help: "Which views' tokens count, where a family shows an image as tiles and as a whole.")
   var views = HeadImpactOptions.Views.all
   @Option(
     help: ArgumentHelp(

@@ -1,3 +1,4 @@
+import Figures
 import Foundation
 import HDF5Store
 import HeadImpact
@@ -30,11 +31,12 @@ struct ScoreTable {
     var rows = [["layer.head", "HI (matched)", "± s.e.", "chance", "sink share"]]
     rows += heads.map { row in
       [
-        "\(row.layer).\(row.head)", number(row.hi), row.stderr.map(number) ?? "–", number(row.chance),
-        number(row.sinkShare),
+        "\(row.layer).\(row.head)", NumberText.plain(row.hi), row.stderr.map { NumberText.plain($0) } ?? "–",
+        NumberText.plain(row.chance),
+        NumberText.plain(row.sinkShare),
       ]
     }
-    let layers = ranking.layers.prefix(3).map { "\($0.layer) (\(number($0.score)))" }.joined(separator: ", ")
+    let layers = ranking.layers.prefix(3).map { "\($0.layer) (\(NumberText.plain($0.score)))" }.joined(separator: ", ")
     let skipped = summary.skips.text.map { ", " + $0 } ?? ""
     let state = summary.isNew ? "" : "; it was already finished"
     return """

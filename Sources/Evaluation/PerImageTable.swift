@@ -1,3 +1,4 @@
+import Figures
 import IO
 import Foundation
 import HDF5Store
@@ -51,12 +52,10 @@ public struct PerImageTable: Sendable, Equatable {
 
   private func writeCSV(_ url: URL) throws {
     let head = ["\(axis)_id"] + (imageIDs == nil ? [] : ["image_id"]) + columns.map(\.name)
-    var lines = [head.joined(separator: ",")]
-    for (row, id) in ids.enumerated() {
-      let idsOfRow = ["\(id)"] + (imageIDs.map { ["\($0[row])"] } ?? [])
-      lines.append((idsOfRow + columns.map { "\($0.values[row])" }).joined(separator: ","))
+    let rows = ids.enumerated().map { row, id in
+      ["\(id)"] + (imageIDs.map { ["\($0[row])"] } ?? []) + columns.map { CSV.field($0.values[row]) }
     }
-    try AtomicFile.write(Data((lines.joined(separator: "\n") + "\n").utf8), to: url)
+    try AtomicFile.write(Data(CSV.text([head] + rows).utf8), to: url)
   }
 
   private func writeHDF5(_ url: URL, _ source: String) throws {

@@ -101,6 +101,8 @@ public final class ScratchTensor {
   /// A tensor of this shape, its contents undefined. Those that it gave before may share its memory.
   public func reserving(rows: Int, columns: Int, on backend: any Backend) -> Tensor {
     if let storage, storage.count >= rows * columns { return storage.reshaped(rows: rows, columns: columns) }
+    // The old memory goes first, so that both are never held.
+    storage = nil
     let fresh = backend.tensor(rows: rows, columns: columns)
     storage = fresh
     return fresh

@@ -114,12 +114,12 @@ public struct DatasetPreview {
     let photograph = try JobInputs.image(image.fileName, in: images, size: image.size.map { ($0.width, $0.height) })
     let mask = try contents.mask(for: annotation, height: photograph.height, width: photograph.width)
     let tokens = try vision.map { model in
-      let cells = try model.visualLayout(width: photograph.width, height: photograph.height).cells
+      let cells = try model.visualLayout(width: photograph.width, height: photograph.height).visualCells
       return (cells: cells, mask: try TokenMask(of: mask, cells: cells))
     }
     let category = annotation.categoryID.flatMap(contents.category)?.name ?? "no category"
     let share = Double(mask.area) / Double(mask.width * mask.height)
-    var detail = "\(category), \(annotation.id), \(String(format: "%.1f", share * 100))% of \(image.fileName)"
+    var detail = "\(category), \(annotation.id), \(NumberText.plain(share * 100, decimals: 1))% of \(image.fileName)"
     if let tokens { detail += ", \(tokens.mask.count) of \(tokens.cells.count) tokens" }
     return Sample(
       id: annotation.id, description: annotation.description ?? annotation.question ?? "(no description)",

@@ -114,7 +114,7 @@ enum PEFTDisagreements {
     _ tensors: PEFTTensors, _ model: any VisionLanguageModel, _ problems: inout PEFTProblems
   ) {
     let ends: Set<AdaptedModule> = [.embedding, .head]
-    guard model.outputHead.weight.weight.base == model.tokenEmbedding.weight.base,
+    guard model.outputHead.weight.weight.isSame(as: model.tokenEmbedding.weight),
       !tensors.updated.isDisjoint(with: ends) || tensors.wholes.contains(where: { ends.contains($0.module.module) })
     else { return }
     problems.add(

@@ -49,12 +49,14 @@ public struct Diagnosis: Sendable, Encodable {
         "only \(context.team.available) of \(context.team.count) threads can be started: see ulimit -u, and the cgroup's "
           + "pids.max")
     }
-    let rate = try MatrixProductRate.measure(context)
+    let loaded = try model.map {
+      (folder: $0, model: try ModelRegistry.load(folder: $0, chatTemplate: chatTemplate, context: context))
+    }
+    let rate = try MatrixProductRate.measure(context, model: loaded?.model.dimensions)
     note(
       "matrix products",
       String(format: "%.0f GFLOP/s in %@ on %d threads", rate / 1e9, precision.rawValue, context.team.count))
-    guard let model else { return }
-    let loaded = try ModelRegistry.load(folder: model, chatTemplate: chatTemplate, context: context)
+    guard let (model, loaded) = loaded else { return }
     Remarks.tell(loaded.remarks.general)
     let weights = try SafetensorsCheckpoint(folder: model).files.reduce(0) { $0 + $1.file.count }
     note(

@@ -28,6 +28,7 @@ final class ScoringWork: UnitJob {
 
   init(_ c: ScoreConfiguration, _ opened: JobModel, json: [UInt8]) throws {
     let model = opened.model
+    try c.options.views.check(model)
     configuration = c
     dataset = try KeyObjectDataset(json: Data(json), name: c.dataset.path)
     scoreIdentity = ScoreIdentity(

@@ -5,9 +5,9 @@ import Safetensors
 
 /// The families that can be loaded, by `model_type`.
 public enum ModelRegistry {
-  private typealias Loader = (URL, URL?, ComputeContext) throws -> any VisionLanguageModel
+  private typealias Loader = (URL, URL?, any Backend) throws -> any VisionLanguageModel
   private static var loaders: [String: Loader] {
-    [Qwen2VLModel.modelType: { try Qwen2VLModel(folder: $0, chatTemplate: $1, context: $2) }]
+    [Qwen2VLModel.modelType: { try Qwen2VLModel(folder: $0, chatTemplate: $1, backend: $2) }]
   }
 
   /// The model types that `load` knows.
@@ -17,7 +17,7 @@ public enum ModelRegistry {
   ///
   /// - Parameter chatTemplate: a file whose chat template takes the place of the folder's own.
   /// - Throws: an error that names the file and what is wrong in it.
-  public static func load(folder: URL, chatTemplate: URL? = nil, context: ComputeContext) throws
+  public static func load(folder: URL, chatTemplate: URL? = nil, backend: any Backend) throws
     -> any VisionLanguageModel
   {
     var isFolder: ObjCBool = false
@@ -36,6 +36,6 @@ public enum ModelRegistry {
       throw file.wrong(
         "model_type", "is \"\(modelType)\"; the supported families are \(modelTypes.joined(separator: ", "))")
     }
-    return try load(folder, chatTemplate, context)
+    return try load(folder, chatTemplate, backend)
   }
 }

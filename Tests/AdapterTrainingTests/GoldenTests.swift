@@ -54,7 +54,7 @@ struct AgreementTests {
       sequence: try model.sequence(
         prompt: "Describe the main object in the image.",
         description: (annotation.description ?? "").trimmingCharacters(in: .whitespacesAndNewlines),
-        visualTokens: layout.visualTokens), grid: layout.grid)
+        layout: layout))
     let gradients = SampleGradients(model: model, adapter: adapter)
     let prefix = try gradients.hiddenStates(of: sample, image: image)
     var values = [Float](repeating: 0, count: adapter.count)

@@ -21,9 +21,9 @@ struct TextGeneratorTests {
   }
 
   private func questions() throws -> [TextGenerator.Question] {
-    let tokens = try model.visualLayout(width: image.width, height: image.height).visualTokens
+    let layout = try model.visualLayout(width: image.width, height: image.height)
     return try prompts.enumerated().map { index, prompt in
-      TextGenerator.Question(id: Int64(index), tokens: try model.question(prompt: prompt, visualTokens: tokens))
+      TextGenerator.Question(id: Int64(index), tokens: try model.question(prompt: prompt, layout: layout))
     }
   }
 
@@ -37,7 +37,7 @@ struct TextGeneratorTests {
       let base = try #require(hidden.baseAddress)
       model.embed(sequence, rows: 0..<rows, visual: visual, into: base)
       try model.decoder.forward(
-        base, layout: SequenceLayout(newPrefix: rows), angles: model.angles(sequence, grid: visual.grid), cache: cache)
+        base, layout: SequenceLayout(newPrefix: rows), angles: model.angles(sequence), cache: cache)
       return try model.outputHead.logits(base + (rows - 1) * size, rows: 1)
     }
   }

@@ -72,12 +72,12 @@ extension ScoringRuns {
         let image = try #require(dataset.image(annotation.imageID))
         let size = try #require(image.size)
         let layout = try model.visualLayout(width: size.width, height: size.height)
-        let mask = try TokenMask(of: dataset.mask(for: annotation), cells: layout.cells)
+        let mask = try TokenMask(of: dataset.mask(for: annotation), cells: layout.visualCells)
         #expect(try mask.isObject.map { $0 ? 1 : 0 } == goldens.integers("token_mask.\(annotation.id)"))
         let sequence = try model.sequence(
           prompt: JobDefaults.prompt,
           description: (annotation.description ?? "").trimmingCharacters(in: .whitespacesAndNewlines),
-          visualTokens: layout.visualTokens)
+          layout: layout)
         #expect(try sequence.ids.map { Int($0) } == goldens.integers("input_ids.\(annotation.id)"))
       }
     }

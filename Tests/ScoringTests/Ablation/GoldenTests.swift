@@ -42,12 +42,12 @@ struct GoldenCase: Decodable, Sendable, CustomStringConvertible {
     for (imageID, annotations) in Dictionary(grouping: dataset.annotationsByID(), by: \.imageID) {
       let record = try #require(dataset.image(imageID))
       let image = try decodeImage(contentsOf: tiny.images.appendingPathComponent(record.fileName))
-      let visualTokens = try model.visualLayout(width: image.width, height: image.height).visualTokens
+      let layout = try model.visualLayout(width: image.width, height: image.height)
       let sequences = try annotations.map {
         try model.sequence(
           prompt: "Describe the main object in the image.",
           description: ($0.description ?? "").trimmingCharacters(in: .whitespacesAndNewlines),
-          visualTokens: visualTokens)
+          layout: layout)
       }
       let losses = try reader.read(image: image, sequences: sequences, ablations: ablatedHeads)
       for (index, annotation) in annotations.enumerated() { found[annotation.id] = losses.map { $0[index] } }
