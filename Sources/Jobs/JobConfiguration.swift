@@ -52,5 +52,5 @@ public protocol UnitJobConfiguration: JobConfiguration {
 extension UnitJobConfiguration {
   /// Where finished units are kept until the output is whole.
   public var journal: URL { output.appendingPathExtension("journal") }
-  public var work: (url: URL, what: String) { (journal, "the journal of a run that was stopped") }
+  public var work: (url: URL, what: String) { (journal, "the journal of an interrupted run") }
 }
