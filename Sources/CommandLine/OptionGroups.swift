@@ -14,7 +14,7 @@ struct ChatTemplateOption: ParsableArguments {
   var url: URL? { file.map(fileURL) }
 }
 
-/// The model that a verb runs.
+/// The model that a command runs.
 struct ModelOptions: ParsableArguments {
   @Option(help: ArgumentHelp("A model folder as published on the Hugging Face Hub.", valueName: "dir"))
   var model: String
@@ -55,7 +55,7 @@ struct SkipOptions: ParsableArguments {
   }
 }
 
-/// What a run tells.
+/// What a run prints.
 struct PrintOptions: ParsableArguments {
   @Flag(help: "No progress, only warnings and the result.")
   var quiet = false

@@ -60,7 +60,7 @@ public struct Scene: Sendable {
       {
         other.side -= 1
       }
-      // Where there is no room after some tries, the scene does without.
+      // If no free place is found after some tries, the object is left out.
       for _ in 0..<16 {
         other.x = generator.below(Self.side - other.side + 1)
         other.y = generator.below(Self.side - other.side + 1)

@@ -40,7 +40,7 @@ public struct CaptionEvaluation: Sendable, Equatable {
     for (i, metric) in CaptionMetric.bleus.enumerated() { scores[metric] = total[i] }
   }
 
-  /// Adds what the METEOR jar says.
+  /// Adds the METEOR jar's scores.
   mutating func addMeteor(_ corpus: Double, perImage values: [Double]) {
     precondition(values.count == imageIDs.count)
     scores[.meteor] = corpus

@@ -12,7 +12,7 @@ final class LineProcess {
   private var unread: [UInt8] = []
 
   /// - Parameter program: looked for on the PATH where it is only a name.
-  /// - Throws: `EvaluationError` where it can't be started.
+  /// - Throws: `EvaluationError` if it can't be started.
   init(_ program: String, _ arguments: [String], name: String) throws {
     self.name = name
     complaints = FileManager.default.temporaryDirectory.appendingPathComponent("headimpact-\(UUID().uuidString)")
@@ -51,7 +51,7 @@ final class LineProcess {
     }
   }
 
-  /// What to say of a program that has ended too early.
+  /// The error for a program that has ended too early.
   private func failure() -> EvaluationError {
     end()
     var reason = ""
@@ -70,7 +70,7 @@ final class LineProcess {
   deinit { remove(complaints) }
 }
 
-/// Removes a temporary file; that it isn't there any more is no error.
+/// Removes a temporary file; that it isn't there any more is not an error.
 private func remove(_ file: URL) {
   do { try FileManager.default.removeItem(at: file) } catch _ {}
 }

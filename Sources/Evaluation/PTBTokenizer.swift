@@ -82,7 +82,7 @@ struct PTBTokenizer: Sendable {
     return tokens
   }
 
-  /// Appends the token that begins at a position, if one does, and passes over it.
+  /// Appends the token that begins at a position, if one does, and skips it.
   private mutating func scan(
     _ text: UnsafeBufferPointer<UInt8>, _ start: Int, _ end: Int, _ scratch: AnchoredPattern.Scratch,
     _ tokens: inout [Int32]

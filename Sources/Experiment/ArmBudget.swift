@@ -3,7 +3,7 @@ import Foundation
 import Kernels
 import VisionLanguage
 
-/// How many numbers an arm trains: as near those of the arm `top` as a whole rank comes.
+/// How many parameters an arm trains: as close to the arm `top` as whole LoRA ranks allow.
 struct ArmBudget: Sendable, Equatable {
   /// Steps between two checkpoints: what a kill costs at most.
   private static let checkpointEvery = 50

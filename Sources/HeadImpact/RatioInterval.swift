@@ -10,7 +10,7 @@ public struct RatioInterval: Sendable, Equatable {
   /// - Parameters:
   ///   - numerators: one an image, in the order that the same bits are wanted for (ascending id).
   ///   - denominators: of the same images, above zero.
-  /// - Throws: `HeadImpactError` where a number is out of range.
+  /// - Throws: `HeadImpactError` if a number is out of range.
   public init(numerators: [Double], denominators: [Double], resamples: Int = 1000, seed: UInt64 = 0) throws {
     let images = numerators.count
     guard images > 0, denominators.count == images, denominators.allSatisfy({ $0 > 0 }) else {

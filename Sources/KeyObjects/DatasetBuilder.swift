@@ -15,7 +15,7 @@ public struct DatasetBuildConfiguration: Sendable {
   /// A COCO captions file of the same images.
   public var captions: URL?
   public var images: URL
-  /// Says which visual tokens an object covers, and describes it where the rules say so.
+  /// Determines which visual tokens an object covers, and describes it if the rules ask for it.
   public var model: URL?
   /// Takes the place of the model folder's chat template.
   public var chatTemplate: URL?
@@ -24,9 +24,9 @@ public struct DatasetBuildConfiguration: Sendable {
   public var prompt = JobDefaults.prompt
   public var precision = Precision.bf16
   public var threads: Int?
-  /// Goes on where a model's describing was stopped.
+  /// Continues an interrupted describing job.
   public var resumes = false
-  /// Goes on with what is whole of the describing's journal where that is damaged.
+  /// Continues with the intact records of the describing job's damaged journal.
   public var salvages = false
   /// Share of the objects that a model may fail to describe.
   public var allowedSkips = SkipCounts.defaultAllowed
@@ -73,9 +73,9 @@ public struct DatasetBuilder {
     /// The most frequent first.
     public let categories: [Count]
     public let descriptions: [Count]
-    /// Objects that a model could not describe; nil where none was asked to.
+    /// Objects that a model could not describe; nil if none was asked to.
     public let skips: SkipCounts?
-    /// False where the outputs were there already, finished by the run to resume.
+    /// False if the outputs were there already, finished by the run to resume.
     public let isNew: Bool
   }
 
@@ -171,11 +171,11 @@ public struct DatasetBuilder {
 
   // MARK: - A model's descriptions
 
-  /// The objects as chosen, for the model to describe, and what it said: both are gone when the output is whole.
+  /// The chosen objects, for the model to describe, and its descriptions: both are removed when the output is complete.
   private var draft: URL { configuration.output.appendingPathExtension("draft") }
   private var described: URL { configuration.output.appendingPathExtension("described") }
 
-  /// Removes what is kept until the output is whole.
+  /// Removes the files of the unfinished run.
   func removeWork() throws {
     for file in [draft, described, RunFile.url(of: described)]
     where FileManager.default.fileExists(atPath: file.path) {
@@ -183,7 +183,7 @@ public struct DatasetBuilder {
     }
   }
 
-  /// Lets the model describe each object by itself, as `generate --objects` does.
+  /// Lets the model describe each object alone, as in `generate --objects`.
   ///
   /// - Returns: on rank 0 the texts by annotation id, and what could not be described.
   private func describe(
@@ -276,7 +276,7 @@ public struct DatasetBuilder {
     }
   }
 
-  /// - Throws: `KeyObjectError` that names everything that is left out; nothing where there is nothing.
+  /// - Throws: `KeyObjectError` that names everything that is left out; nothing if there is nothing.
   private func refuse(
     _ instances: KeyObjectDataset, _ captions: KeyObjectDataset?, _ parts: RecordProblems, _ faults: [String]
   ) throws {

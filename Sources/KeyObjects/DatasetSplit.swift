@@ -14,7 +14,7 @@ public struct DatasetSplit: Sendable, Equatable {
   public let shares: [Double]
 
   /// - Parameter text: "0.8,0.1,0.1".
-  /// - Throws: `KeyObjectError` where these aren't three shares that make 1.
+  /// - Throws: `KeyObjectError` if these aren't three shares that make 1.
   public init(_ text: String) throws {
     let parts = text.split(separator: ",", omittingEmptySubsequences: false).map { Double($0) }
     let shares = parts.compactMap { $0 }

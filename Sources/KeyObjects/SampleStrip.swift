@@ -3,12 +3,12 @@ import Figures
 import HeadImpact
 import ImageInput
 
-/// A sample as the paper's figures 1 and 2 show it: the photograph, the object in it, and the visual tokens that stand for
+/// A sample as the paper's figures 1 and 2 show it: the photograph, the object in it, and the visual tokens that represent
 /// the object.
 struct SampleStrip {
   let photograph: RGBImage
   let object: RGBImage
-  /// nil where no model says what its tokens are.
+  /// nil if there is no model to determine its tokens.
   let tokens: RGBImage?
 
   /// - Parameters:
@@ -43,7 +43,7 @@ struct SampleStrip {
     }
   }
 
-  /// The whole pixels whose middle lies between two bounds.
+  /// The pixels whose centre lies between two bounds.
   private static func pixels(_ from: Double, _ to: Double, _ limit: Int) -> Range<Int> {
     let first = min(max(0, Int((from - 0.5).rounded(.up))), limit)
     return first..<max(first, min(limit, Int((to - 0.5).rounded(.up))))
@@ -71,7 +71,7 @@ struct SampleStrip {
 }
 
 extension RGBImage {
-  /// The picture dark and grey but where it is lit: there it shines through amber, which dark objects show on as well as
+  /// The image dark and grey except where it is highlighted: there it shows through amber, on which dark objects show as well as
   /// light ones. Edges are drawn over it.
   fileprivate func dimmed(edges: (Int, Int) -> Bool = { _, _ in false }, lit: (Int, Int) -> Bool) -> RGBImage {
     let amber = [255, 160, 30]

@@ -131,7 +131,7 @@ public final class Communicator {
   /// Ends every rank.
   private static func abandon(_ error: any Error, rank: Int?) -> Never {
     if error is AgreedFailure {
-      // Every rank is here with the same error. Rank 0 speaks and ends all; were it gone, the others still end.
+      // Every rank arrives here with the same error. Rank 0 prints it and aborts all ranks; if it is gone, the others still end.
       if let rank, rank > 0 { sleep(10) }
       say("\(error)\n")
     } else if let rank {

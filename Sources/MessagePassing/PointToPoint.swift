@@ -50,7 +50,7 @@ extension Communicator {
 
   /// Receives a message, from `source` or from any rank.
   ///
-  /// - Throws: `MPIError` where the message isn't a whole number of `T`.
+  /// - Throws: `MPIError` if the message isn't a whole number of `T`.
   public func receive<T: MessageElement>(_ type: T.Type, from source: Int? = nil, tag: Int) throws
     -> (values: [T], source: Int)
   {

@@ -138,7 +138,7 @@ final class WorkCoordinator {
     if try !request.isComplete() { sends.append(request) }
   }
 
-  /// Once something failed nothing goes on, even where a caller took the first error for a bad sample.
+  /// After a failure nothing continues, even if a caller mistook the first error for a bad sample.
   private func guarding<R>(_ body: () throws -> R) throws -> R {
     if let failure { throw failure }
     do { return try body() } catch {

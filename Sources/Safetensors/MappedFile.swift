@@ -14,7 +14,7 @@ public final class MappedFile: @unchecked Sendable {
   /// - Units: bytes.
   public let count: Int
 
-  /// - Throws: `SafetensorsError` where the file is missing, unreadable or no regular file.
+  /// - Throws: `SafetensorsError` if the file is missing, unreadable or no regular file.
   public init(contentsOf url: URL) throws {
     self.url = url
     let path = url.path

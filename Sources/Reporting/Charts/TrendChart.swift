@@ -6,7 +6,7 @@ struct TrendChart {
   struct Point: Sendable, Equatable {
     let index: Int
     let mean: Double
-    /// Of the mean; NaN where there is none.
+    /// Of the mean; NaN if there is none.
     let standardError: Double
     /// What chance gives there.
     let chance: Double

@@ -9,7 +9,7 @@ struct Drawing: Sendable {
   let elements: [Element]
 }
 
-/// A class and an anchor for every text, so that no chart sets type by itself.
+/// A class and an anchor for every text, so that no chart chooses its own type.
 func label(
   _ text: String, x: Double, y: Double, anchor: String = "start", style: String = "muted"
 ) -> Element {

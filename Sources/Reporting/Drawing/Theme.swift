@@ -2,7 +2,7 @@
 enum Theme {
   struct Colours: Sendable {
     let paper: String
-    /// Behind what stands out a little from the page: code, table heads.
+    /// Background of code and table heads.
     let shade: String
     let ink: String
     let muted: String

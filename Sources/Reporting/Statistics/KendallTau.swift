@@ -1,5 +1,5 @@
 /// Kendall's tau-b: how much two rankings of the same things agree, from -1 (reversed) to 1 (the same); ties count for
-/// neither side. NaN where one of the two has all values equal, or there are fewer than two.
+/// neither side. NaN if one of the two has all values equal, or there are fewer than two.
 ///
 /// - Parameters:
 ///   - x: finite numbers; so too y, as many.

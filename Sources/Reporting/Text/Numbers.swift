@@ -1,6 +1,6 @@
 import Foundation
 
-/// A number as people read it: a fixed number of decimals, a true minus sign, a dash where there is none.
+/// A number as people read it: a fixed number of decimals, a true minus sign, a dash if there is none.
 func number(_ value: Double?, decimals: Int = 3) -> String {
   guard let value, value.isFinite else { return "–" }
   let text = String(format: "%.\(decimals)f", value)
@@ -16,7 +16,7 @@ func signed(_ value: Double?, decimals: Int = 3) -> String {
   return (value ?? 0) > 0 && text.contains { $0 != "0" && $0 != "." } ? "+" + text : text
 }
 
-/// A whole number with its thousands apart.
+/// A whole number with thousands separators.
 func grouped(_ value: Int) -> String {
   let digits = String(value.magnitude)
   var text = ""
