@@ -43,8 +43,8 @@ public struct KeyObjectDataset: Sendable {
     try self.init(json: try InputFile.read(url), name: url.path, needs: DatasetNeeds(pictures: false))
   }
 
-  /// A COCO instances file, input of a build: an annotation whose id is already in use gets a new one, instead of both being
-  /// left out.
+  /// A COCO instances file, input of a build: an annotation whose id is already in use gets a new one, instead of both
+  /// being left out.
   ///
   /// - Throws: as `init(contentsOf:)`.
   public init(renumbering url: URL) throws {

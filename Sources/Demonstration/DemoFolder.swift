@@ -1,8 +1,8 @@
 import IO
 import Foundation
 
-/// Folders that the demonstration writes: as a whole or not at all, and marked, so that writing again replaces only what the
-/// demonstration wrote.
+/// Folders that the demonstration writes: as a whole or not at all, and marked, so that writing again replaces only
+/// what the demonstration wrote.
 enum DemoFolder {
   static let marker = ".headimpact-demo"
 

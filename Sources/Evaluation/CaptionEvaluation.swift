@@ -21,8 +21,8 @@ public struct CaptionEvaluation: Sendable, Equatable {
   public let imageIDs: [Int64]
   /// How many texts the captions were compared with.
   public let references: Int
-  /// One score of the whole set by metric. BLEU is that of the summed counts, METEOR the jar's own; the others are means over
-  /// images.
+  /// One score of the whole set by metric. BLEU is that of the summed counts, METEOR the jar's own; the others are
+  /// means over images.
   public private(set) var scores: [CaptionMetric: Double] = [:]
   /// A score of each image by metric. - Shape: [image]
   public private(set) var perImage: [CaptionMetric: [Double]] = [:]

@@ -1,7 +1,7 @@
 import Foundation
 
-/// METEOR 1.5, the published Java program, which the user points at: nothing of it is here. It is spoken to line by line
-/// (`- - -stdio -l en -norm`), as coco-caption does.
+/// METEOR 1.5, the published Java program, which the user points at: nothing of it is here. It is spoken to line by
+/// line (`- - -stdio -l en -norm`), as coco-caption does.
 public struct MeteorJar: Sendable {
   public let jar: URL
   private let java: String

@@ -36,7 +36,8 @@ public struct PerImageTable: Sendable, Equatable {
       && a.columns.map(\.values) == b.columns.map(\.values)
   }
 
-  /// Writes a CSV file (.csv) or an HDF5 file (.h5), under its name when it is complete; a file of that name is replaced.
+  /// Writes a CSV file (.csv) or an HDF5 file (.h5), under its name when it is complete; a file of that name is
+  /// replaced.
   ///
   /// - Parameter source: the program, for the file's attributes.
   /// - Throws: `EvaluationError` or `HDF5Error` naming the file.

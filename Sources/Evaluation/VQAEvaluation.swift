@@ -1,7 +1,7 @@
 import COCO
 
-/// How good the answers to many questions are: a pure value, made by `VQAEvaluator`. Accuracies are in percent, as VQA's
-/// own program prints them.
+/// How good the answers to many questions are: a pure value, made by `VQAEvaluator`. Accuracies are in percent, as
+/// VQA's own program prints them.
 public struct VQAEvaluation: Sendable, Equatable {
   /// The questions that have one type in common.
   public struct Group: Sendable, Equatable, Encodable {

@@ -2,8 +2,8 @@ import COCO
 
 /// Scores answers by VQA's rule (Antol et al., 2015): an answer is as right as people agree on it.
 ///
-/// Leave out each person in turn: the answer is right by min(1, n / 3), n of the others having given it; the accuracy is the
-/// mean of that.
+/// Leave out each person in turn: the answer is right by min(1, n / 3), n of the others having given it; the accuracy
+/// is the mean of that.
 public struct VQAEvaluator: Sendable {
   /// With fewer, no answer could reach 100%: three of the others must agree.
   public static let fewestAnswers = 4

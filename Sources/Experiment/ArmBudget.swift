@@ -14,8 +14,8 @@ struct ArmBudget: Sendable, Equatable {
   /// Of the model without an adapter.
   let modelParameters: Int
 
-  /// The budget of every arm that trains. The number of trained parameters grows in proportion to the rank, so an arm of more
-  /// layers has a lower rank; alpha over rank is the same in all.
+  /// The budget of every arm that trains. The number of trained parameters grows in proportion to the rank, so an arm
+  /// of more layers has a lower rank; alpha over rank is the same in all.
   ///
   /// - Throws: what loading the model throws, or that an arm doesn't fit it.
   static func all(of arms: [ArmLayers], _ configuration: ExperimentConfiguration) throws -> [Arm: ArmBudget] {

@@ -95,8 +95,8 @@ extension ExperimentConfiguration {
         ])
   }
 
-  /// - Parameter results: the fingerprints of the arms' results, in their order; `references` the digests of what they are
-  ///   compared with.
+  /// - Parameter results: the fingerprints of the arms' results, in their order; `references` the digests of what they
+  ///   are compared with.
   func evaluateInputs(step: String, results: [String], references: [String]) -> StepInputs {
     StepInputs(
       step: step,

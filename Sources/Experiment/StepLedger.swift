@@ -4,10 +4,11 @@ import Jobs
 import MessagePassing
 import Safetensors
 
-/// Which steps of an experiment are done, and with which inputs: a finished step is repeated only if its inputs changed.
+/// Which steps of an experiment are done, and with which inputs: a finished step is repeated only if its inputs
+/// changed.
 ///
-/// Each step has a record in the folder `steps`: what it depends on, by name and as one digest, which holds the digests of the
-/// steps before it; the digests of what it made; and how long it took.
+/// Each step has a record in the folder `steps`: what it depends on, by name and as one digest, which holds the digests
+/// of the steps before it; the digests of what it made; and how long it took.
 final class StepLedger {
   /// What became of a step.
   struct Record: Codable, Sendable {

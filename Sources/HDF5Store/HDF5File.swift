@@ -3,8 +3,9 @@ internal import CHDF5
 
 /// An HDF5 file: one being written under a temporary name until it is complete, or one being read.
 ///
-/// Names of groups and datasets are paths, such as `/skipped/id`; missing groups of a path are created. After an error in
-/// writing, a dataset may be there in part: the file is fit for `discard()` only. Not for use by several threads at once.
+/// Names of groups and datasets are paths, such as `/skipped/id`; missing groups of a path are created. After an error
+/// in writing, a dataset may be there in part: the file is fit for `discard()` only. Not for use by several threads at
+/// once.
 public final class HDF5File {
   /// The file's path: for one being written, the name it will have.
   public let path: String
@@ -45,8 +46,8 @@ public final class HDF5File {
     }
   }
 
-  /// Begins a file under a temporary name in the folder of `path`. It gets its name by `commit()`; `discard()`, or letting
-  /// go of it, removes it.
+  /// Begins a file under a temporary name in the folder of `path`. It gets its name by `commit()`; `discard()`, or
+  /// letting go of it, removes it.
   public static func create(at path: String, replacing: Bool = false) throws -> HDF5File {
     try withLibrary {
       let place = Place(file: path, object: nil, operation: "create")
@@ -62,7 +63,8 @@ public final class HDF5File {
     }
   }
 
-  /// Closes the file, brings it to disk and gives it its name, in one step. Whatever fails, the temporary file is removed.
+  /// Closes the file, brings it to disk and gives it its name, in one step. Whatever fails, the temporary file is
+  /// removed.
   public func commit() throws {
     try withLibrary {
       let place = Place(file: path, object: nil, operation: "finish")
@@ -78,7 +80,8 @@ public final class HDF5File {
         discard()
         throw error
       }
-      // The new name is on disk when its folder is. The file is complete in any case; some file systems don't support this.
+      // The new name is on disk when its folder is. The file is complete in any case; some file systems don't support
+      // this.
       let folder = (path as NSString).deletingLastPathComponent
       _ = synchronize(folder.isEmpty ? "." : folder)
     }

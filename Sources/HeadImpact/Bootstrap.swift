@@ -10,8 +10,8 @@
 ///     for image in images { try bootstrap.add(samplesOfOneImage: …) }
 ///     let intervals = try bootstrap.intervals(topLayers: 3)
 ///
-/// Several of them, each with a range of the resamples and all images, give the replicates of one: no sum crosses from one
-/// resample to another, so the bits depend neither on the ranges nor on the threads.
+/// Several of them, each with a range of the resamples and all images, give the replicates of one: no sum crosses from
+/// one resample to another, so the bits depend neither on the ranges nor on the threads.
 ///
 /// - Complexity: O(images * resamples * values) multiplications; memory for resamples * (images / 8 + values) Doubles.
 public struct Bootstrap {
@@ -75,7 +75,8 @@ public struct Bootstrap {
     draws = Self.draws(images: images, resamples: range, random: SplitMix64(seed: seed), parallel: parallel)
   }
 
-  /// How often each image is drawn, [image, resample]. A byte is enough: that one image is drawn 256 times has a chance under 1 in 10^500.
+  /// How often each image is drawn, [image, resample]. A byte is enough: that one image is drawn 256 times has a chance
+  /// under 1 in 10^500.
   static func draws(
     images: Int, resamples: Range<Int>, random: SplitMix64,
     parallel: ParallelLoop = { tasks, body in for task in 0..<tasks { body(task) } }
@@ -108,7 +109,9 @@ public struct Bootstrap {
   /// - Throws: `HeadImpactError` if the shape is another or all images have been added.
   public mutating func add(_ image: ImageSums) throws {
     let (imageSums, samples) = (image.sums, image.samples)
-    guard added < images else { throw HeadImpactError("the bootstrap was set up for \(images) images; this is one more") }
+    guard added < images else {
+      throw HeadImpactError("the bootstrap was set up for \(images) images; this is one more")
+    }
     guard imageSums.count == valueCount, samples > 0 else {
       throw HeadImpactError(
         "an image of \(samples) samples with \(imageSums.count) values; expected were \(valueCount) values")

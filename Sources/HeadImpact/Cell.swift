@@ -15,7 +15,8 @@ public struct Cell: Sendable, Equatable {
   }
 }
 
-/// The grid of cells of one view of the image (the whole image, a tile, a thumbnail): `rows * cols` visual tokens, row-major.
+/// The grid of cells of one view of the image (the whole image, a tile, a thumbnail): `rows * cols` visual tokens,
+/// row-major.
 public struct ViewGrid: Sendable, Equatable, Codable {
   public var rows: Int
   public var cols: Int

@@ -25,7 +25,8 @@ public struct HeadImpacts: Sendable, Equatable {
 ///   - views: the grids that the visual tokens form, in order; together V cells.
 ///   - sinkFactor: `HeadImpactOptions.sinkFactor`.
 /// - Throws: `HeadImpactError` if shapes disagree, or a score is negative or not finite.
-/// - Complexity: O(heads * (V + shifts * runs)), runs being the horizontal runs in the mask (a few per row of an object).
+/// - Complexity: O(heads * (V + shifts * runs)), runs being the horizontal runs in the mask (a few per row of an
+///   object).
 public func headImpacts(
   scores: UnsafeBufferPointer<Float>, heads: Int, mask: TokenMask, views: [ViewGrid], sinkFactor: Double = 10
 ) throws -> HeadImpacts {

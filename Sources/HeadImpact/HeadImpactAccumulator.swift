@@ -91,7 +91,8 @@ public struct HeadImpactAccumulator: Sendable, Equatable {
 
   /// The sample standard deviation (n - 1) over the square root of n; NaN for one sample.
   ///
-  /// n * squares - sum * sum is computed in integers: there is no cancellation between values that differ only in their last bits.
+  /// n * squares - sum * sum is computed in integers: there is no cancellation between values that differ only in their
+  /// last bits.
   private func standardError(sum: ExactSum, squares: ExactSum) -> Double {
     guard samples > 1 else { return .nan }
     let n = BigMagnitude(UInt64(samples))

@@ -1,4 +1,5 @@
-/// How sure a ratio of two sums over images is, such as a mean over tokens: the bootstrap of `Bootstrap`, with the same draws.
+/// How sure a ratio of two sums over images is, such as a mean over tokens: the bootstrap of `Bootstrap`, with the same
+/// draws.
 ///
 /// A difference of two runs over the same images is such a ratio too, its numerators being the differences: then the
 /// interval is a paired one.

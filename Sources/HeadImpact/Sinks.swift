@@ -1,5 +1,5 @@
-/// Visual tokens that attract attention regardless of the text: their score, averaged over all layers and heads, is more
-/// than `factor` times that of the median visual token.
+/// Visual tokens that attract attention regardless of the text: their score, averaged over all layers and heads, is
+/// more than `factor` times that of the median visual token.
 ///
 /// - Parameters:
 ///   - scores: [heads, V]

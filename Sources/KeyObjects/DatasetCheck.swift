@@ -59,8 +59,8 @@ public struct DatasetCheck {
       images: contents.images.count, annotations: contents.annotations.count, turned: turned.count, findings: findings)
   }
 
-  /// The size of an image according to the dataset, or else to the image; nil if that is corrupt, which is a finding of its
-  /// own.
+  /// The size of an image according to the dataset, or else to the image; nil if that is corrupt, which is a finding of
+  /// its own.
   private func size(of image: ImageRecord) throws -> ImageSize? {
     if let size = image.size { return size }
     do {

@@ -45,7 +45,8 @@ public struct DatasetPreview {
     let strip: SampleStrip
   }
 
-  /// - Throws: what is wrong with the inputs, or that no sample can be shown; the folder appears as a whole or not at all.
+  /// - Throws: what is wrong with the inputs, or that no sample can be shown; the folder appears as a whole or not at
+  ///   all.
   public func run() throws -> Summary {
     guard limit >= 1 else { throw KeyObjectError("--limit \(limit): at least 1") }
     try JobInputs.checkFolder(of: output)

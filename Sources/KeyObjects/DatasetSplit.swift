@@ -1,8 +1,8 @@
 import Foundation
 import HeadImpact
 
-/// Divides images among training, validation and test by a hash of their ids: whatever is divided, and in whatever order, an
-/// image falls to the same part, and no two parts share one.
+/// Divides images among training, validation and test by a hash of their ids: whatever is divided, and in whatever
+/// order, an image falls to the same part, and no two parts share one.
 public struct DatasetSplit: Sendable, Equatable {
   public enum Part: String, Sendable, CaseIterable {
     case train

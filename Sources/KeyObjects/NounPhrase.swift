@@ -11,8 +11,8 @@ struct NounPhrase: Sendable, Equatable {
 
   /// The phrases of a caption that name an object of some category, in the caption's order.
   ///
-  /// The phrase runs from its article over adjectives and nouns to the category's word, which must end it: what follows is a
-  /// preposition, a verb, a punctuation mark. A phrase with an unclear end is left out.
+  /// The phrase runs from its article over adjectives and nouns to the category's word, which must end it: what follows
+  /// is a preposition, a verb, a punctuation mark. A phrase with an unclear end is left out.
   static func all(in caption: String, words table: CategoryWords = .coco) -> [NounPhrase] {
     let words = CaptionWords(caption)
     var phrases: [NounPhrase] = []

@@ -50,8 +50,9 @@ struct CaptionMentions: Sendable {
 
   /// The phrase for an object of this category; nil if the captions have none that must be about it.
   ///
-  /// The word that most captions use wins, then the longer phrase, then the earlier caption. Where the image has several
-  /// such objects and the captions distinguish them ("a man and a woman"), no phrase can be assigned to this one.
+  /// The word that most captions use wins, then the longer phrase, then the earlier caption. Where the image has
+  /// several such objects and the captions distinguish them ("a man and a woman"), no phrase can be assigned to this
+  /// one.
   func description(of category: String) -> ObjectDescription? {
     let about = mentions.filter { isAbout(category, $0.phrase) }
     if present[category, default: 0] > 1, Set(about.compactMap(\.phrase.sense)).count > 1 { return nil }

@@ -3,8 +3,8 @@ import Figures
 import HeadImpact
 import ImageInput
 
-/// A sample as the paper's figures 1 and 2 show it: the photograph, the object in it, and the visual tokens that represent
-/// the object.
+/// A sample as the paper's figures 1 and 2 show it: the photograph, the object in it, and the visual tokens that
+/// represent the object.
 struct SampleStrip {
   let photograph: RGBImage
   let object: RGBImage
@@ -71,8 +71,8 @@ struct SampleStrip {
 }
 
 extension RGBImage {
-  /// The image dark and grey except where it is highlighted: there it shows through amber, on which dark objects show as well as
-  /// light ones. Edges are drawn over it.
+  /// The image dark and grey except where it is highlighted: there it shows through amber, on which dark objects show
+  /// as well as light ones. Edges are drawn over it.
   fileprivate func dimmed(edges: (Int, Int) -> Bool = { _, _ in false }, lit: (Int, Int) -> Bool) -> RGBImage {
     let amber = [255, 160, 30]
     var result = pixels

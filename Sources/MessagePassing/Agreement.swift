@@ -39,7 +39,8 @@ extension Communicator {
       })
   }
 
-  /// The largest of the ranks' values. Waits without holding a core, since ranks come from long work at different times.
+  /// The largest of the ranks' values. Waits without holding a core, since ranks come from long work at different
+  /// times.
   private func quietMaximum(_ value: Int64) throws -> Int64 {
     guard let channels else { return value }
     // Outlives the call that starts the reduction, as MPI needs it to.

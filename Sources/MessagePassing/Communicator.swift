@@ -43,10 +43,11 @@ public final class Communicator {
 
   /// Runs `body` as one rank of the world, the only way to a communicator.
   ///
-  /// Where no launcher started the process (see `LaunchEnvironment`) `body` runs as rank 0 of 1 without MPI, and what it
-  /// throws is thrown on. Under a launcher, an error that leaves `body` doesn't return: the rank and the error are printed
-  /// on standard error and `MPI_Abort` ends every rank with exit code 1. MPI is never finalised after a failure, which
-  /// could wait for the others for ever. An error that all ranks agreed on (`AgreedFailure`) is printed once.
+  /// Where no launcher started the process (see `LaunchEnvironment`) `body` runs as rank 0 of 1 without MPI, and what
+  /// it throws is thrown on. Under a launcher, an error that leaves `body` doesn't return: the rank and the error are
+  /// printed on standard error and `MPI_Abort` ends every rank with exit code 1. MPI is never finalised after a
+  /// failure, which could wait for the others for ever. An error that all ranks agreed on (`AgreedFailure`) is printed
+  /// once.
   ///
   /// Call it once, from the main thread.
   /// - Parameter pieceBytes: messages longer than this travel in pieces; the same on every rank.
@@ -131,7 +132,8 @@ public final class Communicator {
   /// Ends every rank.
   private static func abandon(_ error: any Error, rank: Int?) -> Never {
     if error is AgreedFailure {
-      // Every rank arrives here with the same error. Rank 0 prints it and aborts all ranks; if it is gone, the others still end.
+      // Every rank arrives here with the same error. Rank 0 prints it and aborts all ranks; if it is gone, the others
+      // still end.
       if let rank, rank > 0 { sleep(10) }
       say("\(error)\n")
     } else if let rank {

@@ -31,9 +31,9 @@ public final class WorkSharing {
       : .worker(WorkWorker(communicator))
   }
 
-  /// Serves the other ranks where this is rank 0; elsewhere, lets results on their way leave, which rank 0 may be waiting
-  /// for. To be called often from within a computation, on every rank: it costs under a microsecond if there is nothing
-  /// to do.
+  /// Serves the other ranks where this is rank 0; elsewhere, lets results on their way leave, which rank 0 may be
+  /// waiting for. To be called often from within a computation, on every rank: it costs under a microsecond if there is
+  /// nothing to do.
   public func poll() throws {
     switch role {
     case .coordinator(let coordinator): try coordinator.poll()
@@ -57,7 +57,8 @@ public final class WorkSharing {
     }
   }
 
-  /// Returns when the results of all units have been taken by `onResult`. Every rank calls it, after `next` returned nil.
+  /// Returns when the results of all units have been taken by `onResult`. Every rank calls it, after `next` returned
+  /// nil.
   public func finish() throws {
     switch role {
     case .coordinator(let coordinator): try coordinator.finish()

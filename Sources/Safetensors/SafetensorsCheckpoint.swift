@@ -19,8 +19,9 @@ public struct SafetensorsCheckpoint: Sendable {
   private static let singleName = "model.safetensors"
   private static let indexName = "model.safetensors.index.json"
 
-  /// - Throws: `SafetensorsError` if a file is missing, half there or malformed, a shard's name leaves the folder, or two
-  ///   shards hold one tensor. If the folder has other weights, or none, the error says what it found and what to do.
+  /// - Throws: `SafetensorsError` if a file is missing, half there or malformed, a shard's name leaves the folder, or
+  ///   two shards hold one tensor. If the folder has other weights, or none, the error says what it found and what to
+  ///   do.
   public init(folder: URL) throws {
     self.folder = folder
     let index = folder.appendingPathComponent(Self.indexName)

@@ -5,7 +5,8 @@ import Foundation
 /// refused here, and so are duplicate keys.
 ///
 /// Layout: a little-endian u64 `n`, `n` bytes of JSON, the tensors' bytes without gaps. Each JSON entry but
-/// `__metadata__` is `{"dtype": "BF16", "shape": [2, 3], "data_offsets": [begin, end]}`, counted from the end of the header.
+/// `__metadata__` is `{"dtype": "BF16", "shape": [2, 3], "data_offsets": [begin, end]}`, counted from the end of the
+/// header.
 public struct SafetensorsFile: Sendable {
   /// The longest header that is read, as in the Rust implementation.
   ///
@@ -56,7 +57,8 @@ public struct SafetensorsFile: Sendable {
     self.tensors = tensors
   }
 
-  /// What the file is, where it isn't a safetensors file: those have a brace behind the eight bytes of the header's length.
+  /// What the file is, where it isn't a safetensors file: those have a brace behind the eight bytes of the header's
+  /// length.
   private static func complaint(_ file: MappedFile) -> String? {
     file.withBytes { bytes in
       guard bytes.count < 9 || bytes[8] != UInt8(ascii: "{") else { return nil }

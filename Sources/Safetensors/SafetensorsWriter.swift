@@ -23,8 +23,8 @@ public struct TensorData: Sendable {
   }
 }
 
-/// Writes a safetensors file in one step: to a temporary file, flushed to the disk, then renamed, so that a reader sees the
-/// old file or the new one and never a part.
+/// Writes a safetensors file in one step: to a temporary file, flushed to the disk, then renamed, so that a reader sees
+/// the old file or the new one and never a part.
 ///
 /// Tensors are laid out by falling element size, then name, which aligns every one of them.
 ///

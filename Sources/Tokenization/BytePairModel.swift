@@ -12,7 +12,8 @@ struct BytePairModel: Sendable {
   private let ignoresMerges: Bool
   private let cache = WordCache()
 
-  /// - Parameter isPlain: takes nothing but vocabulary and merges, as transformers' classes with stages of their own do.
+  /// - Parameter isPlain: takes nothing but vocabulary and merges, as transformers' classes with stages of their own
+  ///   do.
   /// - Throws: `TokenizationError` for another model, an option that isn't supported, ids that are negative, huge or
   ///   given twice, or merges of what isn't in the vocabulary.
   init(_ node: JSONNode, isPlain: Bool = false) throws {

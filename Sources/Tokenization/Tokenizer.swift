@@ -3,8 +3,8 @@ import Foundation
 /// A published tokenizer: byte-level BPE, as Qwen2's.
 ///
 /// Agrees with transformers 5.23's AutoTokenizer of the same folder, or with the tokenizers library (0.23) on the same
-/// tokenizer.json, in ids and offsets when no special tokens are added (`add_special_tokens=False`). Truncation and padding in the
-/// file are ignored.
+/// tokenizer.json, in ids and offsets when no special tokens are added (`add_special_tokens=False`). Truncation and
+/// padding in the file are ignored.
 ///
 /// May be used from several threads at once.
 public struct Tokenizer: Sendable {
@@ -23,8 +23,8 @@ public struct Tokenizer: Sendable {
 
   /// Reads a tokenizer.
   ///
-  /// - Parameter url: the checkpoint's folder, with tokenizer.json or vocab.json and merges.txt, and tokenizer_config.json; or a
-  ///   tokenizer.json alone.
+  /// - Parameter url: the checkpoint's folder, with tokenizer.json or vocab.json and merges.txt, and
+  ///   tokenizer_config.json; or a tokenizer.json alone.
   /// - Throws: `TokenizationError` naming file and JSON key, where something is missing, broken or not supported.
   public init(contentsOf url: URL) throws {
     var isFolder: ObjCBool = false

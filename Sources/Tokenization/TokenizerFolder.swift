@@ -3,8 +3,8 @@ import Foundation
 
 /// A model folder's tokenizer files, combined as transformers 5.23's AutoTokenizer does.
 ///
-/// With the class Qwen2Tokenizer the stages are the class's, and the files give vocabulary, merges and added tokens; with the class
-/// TokenizersBackend (and the older names for it) tokenizer.json is used as a whole.
+/// With the class Qwen2Tokenizer the stages are the class's, and the files give vocabulary, merges and added tokens;
+/// with the class TokenizersBackend (and the older names for it) tokenizer.json is used as a whole.
 struct TokenizerFolder {
   let normalizer: Normalizer
   let preTokenizer: PreTokenizer

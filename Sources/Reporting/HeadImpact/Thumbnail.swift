@@ -73,8 +73,8 @@ struct Thumbnail {
 
 /// The grid that a picture's visual tokens form, found again from their number.
 ///
-/// hi.h5 doesn't store it, and families differ. So the grids whose cells are closest to squares are tried: the right one
-/// gives the number of mask tokens, and the HI, that the file has.
+/// hi.h5 doesn't store it, and families differ. So the grids whose cells are closest to squares are tried: the right
+/// one gives the number of mask tokens, and the HI, that the file has.
 struct GridSearch {
   let mask: BinaryMask
   let options: (coverage: Double, sinkFactor: Double)

@@ -11,8 +11,8 @@ public struct ReportError: Error, CustomStringConvertible, Equatable, Sendable {
 extension Page {
   private static let names: Set<String> = ["index.html", "figures", "data", "pictures"]
 
-  /// Writes the report: `index.html`, `figures/*.svg`, `data/*.csv` and `pictures/*.png`. The folder appears as a whole or not at
-  /// all; an existing one is replaced if it is empty or contains nothing but a report.
+  /// Writes the report: `index.html`, `figures/*.svg`, `data/*.csv` and `pictures/*.png`. The folder appears as a whole
+  /// or not at all; an existing one is replaced if it is empty or contains nothing but a report.
   ///
   /// - Throws: `FolderError` naming the folder, which is untouched then.
   public func write(to folder: URL) throws {

@@ -3,7 +3,8 @@
 ///
 /// - Parameters:
 ///   - x: finite numbers; so too y, as many.
-/// - Complexity: O(n log n), after Knight, "A computer method for calculating Kendall's tau with ungrouped data" (1966).
+/// - Complexity: O(n log n), after Knight, "A computer method for calculating Kendall's tau with ungrouped data"
+///   (1966).
 func kendallTau(_ x: [Double], _ y: [Double]) -> Double {
   precondition(x.count == y.count)
   let order = x.indices.sorted { (x[$0], y[$0]) < (x[$1], y[$1]) }

@@ -1,5 +1,5 @@
-/// The approximate width of a text in a sans-serif font, rather too wide: DejaVu Sans, the widest of those in which pages
-/// are commonly shown. Layout uses it, so that labels don't overlap in any font.
+/// The approximate width of a text in a sans-serif font, rather too wide: DejaVu Sans, the widest of those in which
+/// pages are commonly shown. Layout uses it, so that labels don't overlap in any font.
 ///
 /// - Units: pixels, as `size`.
 func textWidth(_ text: String, size: Double) -> Double {
