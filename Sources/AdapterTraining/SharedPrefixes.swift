@@ -1,6 +1,6 @@
 import Foundation
-import Jobs
 import Kernels
+import RunSupport
 
 /// What several runs on the same samples have in common: the hidden states that enter the lowest layer that any of them
 /// adapts. The vision tower and the layers below run once for all, and each run goes on from there to its own lowest layer.

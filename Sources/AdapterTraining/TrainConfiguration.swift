@@ -1,12 +1,13 @@
 import Foundation
 import HeadImpact
 import Jobs
-import LowRankAdaptation
 import Kernels
+import LowRankAdaptation
+import RunSupport
 import Transformer
 
 /// Everything that a training run is asked for.
-public struct TrainConfiguration: Sendable {
+public struct TrainConfiguration: JobConfiguration {
   public static let defaultTargets: [Projection] = [.query, .key, .value, .output]
 
   /// How long a run is.
@@ -100,8 +101,10 @@ public struct TrainConfiguration: Sendable {
     output.deletingLastPathComponent().appendingPathComponent(output.lastPathComponent + ".training")
   }
 
+  public var work: (url: URL, what: String) { (workFolder, "what a run that was stopped left") }
+
   /// - Throws: `JobError` naming the option and what would be right.
-  func validate() throws {
+  public func validate() throws {
     func atLeast(_ least: Int, _ value: Int?, _ option: String) throws {
       guard let value, value < least else { return }
       throw JobError("\(option) is \(value); it must be at least \(least)")
@@ -116,8 +119,7 @@ public struct TrainConfiguration: Sendable {
     try atLeast(1, validateEvery, "--validate-every")
     try atLeast(1, checkpointEvery, "--checkpoint-every")
     try atLeast(0, cacheMemory, "--cache-memory")
-    try SkipCounts.validate(allowed: allowedSkips)
-    try JobInputs.validate(threads: threads, limit: limit)
+    try validateShared()
     guard learningRate > 0, learningRate.isFinite else {
       throw JobError("--lr is \(learningRate); it must be above 0")
     }

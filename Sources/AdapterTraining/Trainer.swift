@@ -3,6 +3,7 @@ import ImageInput
 import Jobs
 import LowRankAdaptation
 import MessagePassing
+import RunSupport
 import Transformer
 import VisionLanguage
 

@@ -1,6 +1,6 @@
 import Foundation
 import HDF5Store
-import Jobs
+import RunSupport
 
 /// training.h5: what was measured in each step, and what the run was.
 enum TrainingFile {

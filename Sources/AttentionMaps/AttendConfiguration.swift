@@ -1,7 +1,7 @@
 import Foundation
 import HeadImpact
-import Jobs
 import Kernels
+import RunSupport
 
 /// Everything that pictures of attention are made from.
 public struct AttendConfiguration: Sendable {

@@ -1,10 +1,11 @@
+import Figures
 import IO
 import Foundation
 import HeadImpact
 import ImageInput
-import Jobs
 import Kernels
 import LowRankAdaptation
+import RunSupport
 import Safetensors
 import VisionLanguage
 
@@ -69,7 +70,7 @@ public struct AttendJob {
 
   private func write(_ reading: AttentionReading, _ subject: Subject, to folder: URL) throws {
     func write(_ bytes: [UInt8], _ name: String) throws {
-      try Data(bytes).write(to: folder.appendingPathComponent(name))
+      try WholeFolder.write(bytes, to: folder.appendingPathComponent(name))
     }
     let overlay = try Overlay(subject.image, cells: reading.cells, mask: reading.mask)
     let photograph = try encodePNG(overlay.photograph)
@@ -111,7 +112,8 @@ extension HeadSheet {
     var lines = ["“\(shortened(subject.text, to: 140))”", "\(subject.name) · \(model)"]
     if let matched = read.matched {
       lines.append(
-        "IoU with the mask (matched) \(AttentionPage.number(matched.value)), by chance \(AttentionPage.number(matched.chance))"
+        "IoU with the mask (matched) \(NumberText.plain(matched.value, decimals: 3)), by chance "
+          + NumberText.plain(matched.chance, decimals: 3)
       )
     }
     self.init(

@@ -1,6 +1,6 @@
 import HeadImpact
 import ImageInput
-import Jobs
+import RunSupport
 import VisionLanguage
 
 /// The attention of some heads on one picture, word by word.

@@ -1,7 +1,7 @@
 import COCO
 import Foundation
 import ImageInput
-import Jobs
+import RunSupport
 
 /// The picture that is looked at, what is said of it, and the object's mask where there is one.
 struct Subject {

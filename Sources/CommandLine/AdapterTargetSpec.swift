@@ -1,3 +1,4 @@
+import IO
 import ArgumentParser
 import Foundation
 import HeadImpact
@@ -20,11 +21,9 @@ struct AdapterTargetSpec {
       }
     }
     let selection = try path.map { path in
-      let data: Data
-      do { data = try Data(contentsOf: fileURL(path)) } catch {
-        throw HeadImpactError("\(path): can't be read: \(error.localizedDescription)")
-      }
-      return try Selection(json: data, named: path)
+      let bytes: [UInt8]
+      do { bytes = try InputFile.read(fileURL(path)) } catch { throw HeadImpactError("\(error)") }
+      return try Selection(json: Data(bytes), named: path)
     }
     if let path, let selection { scored.append((path, selection.modelSHA256)) }
     guard let spec else {

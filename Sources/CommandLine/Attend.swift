@@ -1,10 +1,12 @@
+import Figures
+import IO
 import ArgumentParser
 import AttentionMaps
 import Foundation
-import HeadImpact
 import HDF5Store
-import Jobs
+import HeadImpact
 import Kernels
+import RunSupport
 
 struct Attend: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -75,8 +77,8 @@ struct Attend: ParsableCommand {
     let hasMask = summary.heads.contains { $0.matched != nil }
     var rows = [["layer.head"] + (hasMask ? ["IoU (matched)", "chance"] : []) + ["highest score"]]
     rows += summary.heads.map { head in
-      ["\(head.head)"] + (hasMask ? [head.matched, head.chance].map { $0.map(number) ?? "–" } : [])
-        + [number(Double(head.highestScore))]
+      let agreement = (hasMask ? [head.matched, head.chance] : []).map { NumberText.number($0, decimals: 4) }
+      return ["\(head.head)"] + agreement + [NumberText.plain(Double(head.highestScore))]
     }
     return """
       \(aligned(rows))

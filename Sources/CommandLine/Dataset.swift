@@ -1,10 +1,11 @@
+import IO
 import ArgumentParser
 import Foundation
 import Generation
-import Jobs
+import Kernels
 import KeyObjects
 import MessagePassing
-import Kernels
+import RunSupport
 
 struct Dataset: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -97,15 +98,11 @@ struct DatasetBuild: ParsableCommand {
     c.rules.seed = seed
     c.isStrict = strict
     c.isQuiet = printing.quiet
-    c.view = objects
-    c.prompt = prompt
-    c.precision = precision
-    c.threads = threads
+    c.describing = DatasetBuildConfiguration.Describing(
+      objects: objects.rawValue, prompt: prompt, precision: precision.rawValue)
     c.resumes = resume
-    c.salvages = salvage
-    c.allowedSkips = skipping.allowSkips
-    let configuration = c
-    let summary = try Communicator.withWorld { try DatasetBuilder(configuration).run(on: $0) }
+    let build = SharedDatasetBuild(DatasetBuilder(c), describer: describe == .model ? describer(c) : nil)
+    let summary = try Communicator.withWorld { try build.run(on: $0) }
     guard let summary else { return }
     switch printing.format {
     case .json: print(try jsonText(summary))
@@ -124,6 +121,26 @@ struct DatasetBuild: ParsableCommand {
       if summary.categories.count > 12 { print("… of \(summary.categories.count) categories") }
     }
     if let skips = summary.skips { try skipping.check(skips) }
+  }
+
+  /// What lets the model describe each object by itself, as `generate --objects` does.
+  private func describer(_ build: DatasetBuildConfiguration) -> GenerateConfiguration? {
+    // The build refuses to begin without.
+    guard let model = build.model else { return nil }
+    let builder = DatasetBuilder(build)
+    var c = GenerateConfiguration(
+      model: model, dataset: builder.draft, images: build.images, output: builder.described)
+    c.chatTemplate = build.chatTemplate
+    c.objects = objects
+    c.prompt = prompt
+    c.precision = precision
+    c.threads = threads
+    c.resumes = resume
+    c.salvages = salvage
+    c.allowedSkips = skipping.allowSkips
+    c.isStrict = strict
+    c.isQuiet = printing.quiet
+    return c
   }
 }
 

@@ -1,3 +1,4 @@
+import IO
 import ArgumentParser
 import Demonstration
 import Foundation

@@ -1,8 +1,9 @@
+import IO
 import ArgumentParser
 import Foundation
-import Jobs
-import Scoring
 import Kernels
+import RunSupport
+import Scoring
 
 struct Doctor: ParsableCommand {
   static let configuration = CommandConfiguration(

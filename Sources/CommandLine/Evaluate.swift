@@ -1,7 +1,8 @@
+import IO
 import ArgumentParser
 import Evaluation
 import Foundation
-import Jobs
+import RunSupport
 
 extension VQADialect: ExpressibleByArgument {}
 

@@ -1,3 +1,5 @@
+import Figures
+import IO
 import ArgumentParser
 import Experiment
 import Foundation
@@ -42,9 +44,10 @@ struct ExperimentCommand: ParsableCommand {
 
   private static func text(_ outcome: ExperimentOutcome) -> String {
     var parts = outcome.tasks.map { task in
-      aligned(
-        [["\(task.task) (\(task.images) images)"] + task.metrics]
-          + task.arms.map { arm in [arm.arm] + task.metrics.map { arm.scores[$0].map(number) ?? "" } })
+      let rows = task.arms.map { arm in
+        [arm.arm] + task.metrics.map { metric in arm.scores[metric].map { NumberText.plain($0) } ?? "" }
+      }
+      return aligned([["\(task.task) (\(task.images) images)"] + task.metrics] + rows)
     }
     parts.append(outcome.statement)
     parts.append("-> \(outcome.output)/report/index.html")

@@ -1,8 +1,9 @@
+import IO
 import ArgumentParser
 import Foundation
 import Generation
-import Jobs
 import MessagePassing
+import RunSupport
 
 struct Generate: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
-import Jobs
 import MessagePassing
+import RunSupport
 import Scoring
 
 @main

@@ -1,7 +1,8 @@
+import IO
 import ArgumentParser
 import Foundation
-import Jobs
 import Kernels
+import RunSupport
 
 /// What takes the place of a model folder's chat template.
 struct ChatTemplateOption: ParsableArguments {

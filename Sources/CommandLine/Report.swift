@@ -1,9 +1,10 @@
+import IO
 import ArgumentParser
 import Experiment
 import Foundation
 import HeadImpact
-import Jobs
 import Reporting
+import RunSupport
 
 struct Report: ParsableCommand {
   static let configuration = CommandConfiguration(

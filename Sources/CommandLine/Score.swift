@@ -1,9 +1,10 @@
+import IO
 import ArgumentParser
 import Foundation
-import Jobs
-import HeadImpact
 import HDF5Store
+import HeadImpact
 import MessagePassing
+import RunSupport
 import Scoring
 
 struct Score: ParsableCommand {

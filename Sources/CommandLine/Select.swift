@@ -1,3 +1,5 @@
+import Figures
+import IO
 import ArgumentParser
 import Foundation
 import HeadImpact
@@ -34,13 +36,13 @@ struct Select: ParsableCommand {
     switch format {
     case .json: print(try selection.json())
     case .table:
-      let rows = zip(selection.layers, selection.scores).map { ["\($0)", number($1)] }
+      let rows = zip(selection.layers, selection.scores).map { ["\($0)", NumberText.plain($1)] }
       print(aligned([["layer", "HI (\(measure.rawValue))"]] + rows))
       guard !selection.heads.isEmpty else { return }
       let best = selection.heads.map { head in
         [
           "\(head.layer).\(head.head)",
-          number(contents.table.hi[contents.table.index(measure, layer: head.layer, head: head.head)]),
+          NumberText.plain(contents.table.hi[contents.table.index(measure, layer: head.layer, head: head.head)]),
         ]
       }
       print("\n" + aligned([["layer.head", "HI (\(measure.rawValue))"]] + best))

@@ -1,10 +1,12 @@
+import Figures
+import IO
 import AdapterTraining
 import ArgumentParser
 import Foundation
-import Jobs
+import Kernels
 import LowRankAdaptation
 import MessagePassing
-import Kernels
+import RunSupport
 import Transformer
 
 struct Train: ParsableCommand {
@@ -156,15 +158,17 @@ struct Train: ParsableCommand {
     var rows = [
       [
         "trained parameters",
-        "\(summary.trainedParameters.formatted()) (\(String(format: "%.4f", summary.trainedShare))%)",
+        "\(summary.trainedParameters.formatted()) (\(NumberText.plain(summary.trainedShare))%)",
       ],
       ["steps", "\(summary.steps)"],
-      ["loss, first and last step", "\(number(summary.firstLoss)) \(number(summary.lastLoss))"],
+      ["loss, first and last step", "\(NumberText.plain(summary.firstLoss)) \(NumberText.plain(summary.lastLoss))"],
     ]
     if let first = summary.firstValidationLoss, let best = summary.bestValidationLoss,
       let step = summary.bestValidationStep
     {
-      rows.append(["validation loss", "\(number(first)) before, \(number(best)) at best (step \(step))"])
+      rows.append([
+        "validation loss", "\(NumberText.plain(first)) before, \(NumberText.plain(best)) at best (step \(step))",
+      ])
     }
     if let skipped = summary.skips.text { rows.append(["examples", "\(summary.skips.samples), \(skipped)"]) }
     return aligned(rows) + "\n\n-> \(summary.output)\(summary.isNew ? "" : "; it was already finished")"

@@ -1,3 +1,4 @@
+import Figures
 import Scoring
 import Foundation
 
@@ -94,6 +95,6 @@ enum Conclusion {
       ? ", which is not statistically significant (the 95% interval includes 0)" : ""
   }
 
-  private static func number(_ value: Double) -> String { String(format: "%.3f", value) }
-  private static func signed(_ value: Double) -> String { String(format: "%+.3f", value) }
+  private static func number(_ value: Double) -> String { NumberText.plain(value, decimals: 3) }
+  private static func signed(_ value: Double) -> String { NumberText.plainSigned(value, decimals: 3) }
 }

@@ -1,6 +1,8 @@
 import Foundation
-import Jobs
+import RunSupport
 import Safetensors
+import Jobs
+import IO
 
 /// Digests of an experiment's data files: only steps whose data changed are done again.
 struct DataDigests: Codable, Sendable {

@@ -1,3 +1,4 @@
+import IO
 import Foundation
 import HeadImpact
 import LowRankAdaptation
@@ -9,9 +10,10 @@ extension ExperimentConfiguration {
   ///
   /// - Throws: `ExperimentError` naming the file, and in it line and key.
   public init(contentsOf url: URL, output: String? = nil) throws {
-    let text: String
-    do { text = try String(contentsOf: url, encoding: .utf8) } catch {
-      throw ExperimentError("\(url.path): can't be read: \(error.localizedDescription)")
+    let bytes: [UInt8]
+    do { bytes = try InputFile.read(url) } catch { throw ExperimentError("\(error)") }
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw ExperimentError("\(url.path): is not UTF-8 text; save it as UTF-8")
     }
     try self.init(yaml: text, file: url.path, output: output)
   }

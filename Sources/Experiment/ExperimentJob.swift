@@ -1,16 +1,17 @@
-import Scoring
 import AdapterTraining
 import Demonstration
-import IO
 import Foundation
 import Generation
-import HeadImpact
 import HDF5Store
+import HeadImpact
+import IO
 import ImageInput
 import Jobs
 import Kernels
 import MessagePassing
+import RunSupport
 import Safetensors
+import Scoring
 import VisionLanguage
 
 /// The paper's protocol from one file: score, select, train every arm, generate, evaluate, ablate, report.
@@ -92,7 +93,7 @@ public struct ExperimentJob {
       throw ExperimentError(
         "\(folder.url.path): already exists; continue it with --resume, or choose another output")
     }
-    try files.createDirectory(at: folder.steps, withIntermediateDirectories: true)
+    try FileSystem.makeFolder(folder.steps)
     try AtomicFile.write(Data(configuration.yaml().utf8), to: folder.configuration)
   }
 
@@ -115,7 +116,7 @@ public struct ExperimentJob {
 
   private func write(_ demonstration: ExperimentConfiguration.Demonstration) throws {
     let wording: SceneWording = demonstration.shifted ? .shifted : .taught
-    try FileManager.default.createDirectory(at: folder.demonstration, withIntermediateDirectories: true)
+    try FileSystem.makeFolder(folder.demonstration)
     try DemoModel.write(to: folder.demonstration.appendingPathComponent("model"))
     for (name, split, count, wording) in [
       ("taught", DemoDataset.Split.test, demonstration.testScenes, SceneWording.taught),

@@ -1,9 +1,10 @@
+import IO
 import AdapterTraining
 import Foundation
-import HeadImpact
 import HDF5Store
-import Jobs
+import HeadImpact
 import Reporting
+import RunSupport
 
 /// The report of an experiment: what its folder holds, as figures and tables.
 public struct ExperimentPage {

@@ -1,7 +1,7 @@
-import IO
 import Foundation
-import Jobs
+import IO
 import MessagePassing
+import RunSupport
 import Safetensors
 
 /// Which steps of an experiment are done, and with which inputs: a finished step is repeated only if its inputs
@@ -76,8 +76,7 @@ final class StepLedger {
       guard world.rank == 0 else { return }
       if state == .new { try moveAside(outputs, of: known, now: inputs) }
       for output in outputs {
-        try FileManager.default.createDirectory(
-          at: output.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try FileSystem.makeFolder(output.deletingLastPathComponent())
       }
       try write(record, to: file)
     }
@@ -106,16 +105,15 @@ final class StepLedger {
 
   private func read(_ file: URL) throws -> Record? {
     guard FileManager.default.fileExists(atPath: file.path) else { return nil }
-    do { return try JSONDecoder().decode(Record.self, from: Data(contentsOf: file)) } catch {
-      throw ExperimentError("\(file.path): is not a record of a step: remove it, and the step is done again")
+    do { return try JSONDecoder().decode(Record.self, from: Data(InputFile.read(file))) } catch {
+      throw ExperimentError("\(file.path): is no record of a step: remove it, and the step is done anew")
     }
   }
 
   private func write(_ record: Record, to file: URL) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    try FileManager.default.createDirectory(
-      at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try FileSystem.makeFolder(file.deletingLastPathComponent())
     try AtomicFile.write(encoder.encode(record), to: file)
   }
 
@@ -161,7 +159,7 @@ final class StepLedger {
   /// Of a file's bytes, or of the names and bytes of all files in a folder.
   private func digest(of url: URL) throws -> String {
     func sha256(_ file: URL) throws -> String {
-      try Data(contentsOf: file, options: .mappedIfSafe).withUnsafeBytes { try SHA256.hex(of: $0) }
+      try SHA256.hex(ofFile: file)
     }
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {

@@ -1,4 +1,4 @@
-import Jobs
+import RunSupport
 
 /// How tokens are chosen.
 public struct DecodingOptions: Sendable, Equatable {

@@ -1,6 +1,6 @@
 import COCO
 import Foundation
-import Jobs
+import RunSupport
 
 /// Generated texts in COCO's results format (captions) or VQA's (answers).
 enum ResultsFile {

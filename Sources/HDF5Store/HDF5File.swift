@@ -1,11 +1,11 @@
+import IO
 import Foundation
 internal import CHDF5
 
-/// An HDF5 file: one being written under a temporary name until it is complete, or one being read.
+/// An HDF5 file: one being written aside until it is whole, or one being read.
 ///
-/// Names of groups and datasets are paths, such as `/skipped/id`; missing groups of a path are created. After an error
-/// in writing, a dataset may be there in part: the file is fit for `discard()` only. Not for use by several threads at
-/// once.
+/// Names of groups and datasets are paths, such as `/skipped/id`; groups on the way are made as needed. After an error in
+/// writing, a dataset may be there in part: the file is fit for `discard()` only. Not for use by several threads at once.
 public final class HDF5File {
   /// The file's path: for one being written, the name it will have.
   public let path: String
@@ -46,14 +46,13 @@ public final class HDF5File {
     }
   }
 
-  /// Begins a file under a temporary name in the folder of `path`. It gets its name by `commit()`; `discard()`, or
-  /// letting go of it, removes it.
+  /// Begins a file under a temporary name in the folder of `path`. It gets its name by `commit()`; `discard()`, or letting
+  /// go of it, removes it.
   public static func create(at path: String, replacing: Bool = false) throws -> HDF5File {
     try withLibrary {
       let place = Place(file: path, object: nil, operation: "create")
       if !replacing { try refuseExisting(place) }
-      let random = String(UInt32.random(in: 0...UInt32.max), radix: 16)
-      let aside = "\(path).partial-\(ProcessInfo.processInfo.processIdentifier)-\(random)"
+      let aside = TemporaryName.beside(URL(fileURLWithPath: path)).path
       let handle = try place.with(chdf5_new_access(), close: H5Pclose) { access in
         try place.with(chdf5_new_file_creation(), close: H5Pclose) { creation in
           try place.check(chdf5_create_file(aside, creation, access))
@@ -63,8 +62,7 @@ public final class HDF5File {
     }
   }
 
-  /// Closes the file, brings it to disk and gives it its name, in one step. Whatever fails, the temporary file is
-  /// removed.
+  /// Closes the file, brings it to disk and gives it its name, in one step. Whatever fails, the temporary file is removed.
   public func commit() throws {
     try withLibrary {
       let place = Place(file: path, object: nil, operation: "finish")
@@ -72,18 +70,17 @@ public final class HDF5File {
       do {
         try closeHandles(place)
         state = .closed
-        if let reason = synchronize(aside) { throw place.error(reason) }
-        if !replacing { try Self.refuseExisting(place) }
-        guard rename(aside, path) == 0 else { throw place.error(systemReason()) }
+        let temporary = URL(fileURLWithPath: aside)
+        do {
+          try synchronize(temporary)
+          if !replacing { try Self.refuseExisting(place) }
+          try putInPlace(temporary, at: URL(fileURLWithPath: path))
+        } catch let fault as EnvironmentFault { throw place.error(fault.reason) }
       } catch {
         state = .writing(aside: aside)
         discard()
         throw error
       }
-      // The new name is on disk when its folder is. The file is complete in any case; some file systems don't support
-      // this.
-      let folder = (path as NSString).deletingLastPathComponent
-      _ = synchronize(folder.isEmpty ? "." : folder)
     }
   }
 
@@ -91,7 +88,7 @@ public final class HDF5File {
   public func discard() {
     withLibrary {
       guard case .writing(let aside) = state else { return }
-      // First, so that closing needs no space on a full disk. What a failed close loses here is not needed.
+      // First, so that closing needs no room on a full disk. Nobody misses what a failed close loses here.
       unlink(aside)
       for dataset in datasets { _ = H5Dclose(dataset.handle) }
       datasets = []
@@ -109,12 +106,12 @@ public final class HDF5File {
 
   // MARK: - Reading
 
-  /// Opens a file, passes it to `body` and closes it.
+  /// Opens a file, lends it to `body` and closes it.
   public static func read<R>(from path: String, _ body: (HDF5File) throws -> R) throws -> R {
     let file = try open(path)
     let result: R
     do { result = try body(file) } catch {
-      // The first failure is the one to report.
+      // The first failure is the one to tell.
       do { try file.close() } catch _ {}
       throw error
     }
@@ -195,7 +192,7 @@ public final class HDF5File {
     try Place(file: path, object: oldest.name, operation: "close").check(H5Dclose(oldest.handle))
   }
 
-  /// Whether an object has this canonical name. Each link of the path must be checked.
+  /// Whether an object has this canonical name. Each link on the way must be asked for.
   func exists(_ name: String, _ file: hid_t, _ place: Place) throws -> Bool {
     var parent = ""
     for part in name.split(separator: "/") {

@@ -10,16 +10,7 @@ public enum FolderHint {
 
   /// The names in a folder, sorted; none where it can't be read.
   static func names(in folder: URL) -> [String] {
-    guard let listing = opendir(folder.path) else { return [] }
-    defer { closedir(listing) }
-    var names: [String] = []
-    while let entry = readdir(listing) {
-      let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      if name != ".", name != ".." { names.append(name) }
-    }
-    return names.sorted()
+    do { return try FileSystem.names(in: folder) } catch { return [] }
   }
 
   /// `models--x--y` of the Hugging Face cache.

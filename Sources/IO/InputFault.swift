@@ -19,7 +19,10 @@ public struct EnvironmentFault: Error, CustomStringConvertible, Equatable, Senda
     self.code = code
   }
 
-  public var description: String { "\(path): can't be \(operation): \(String(cString: strerror(code)))" }
+  public var description: String { "\(path): \(reason)" }
+
+  /// What is wrong, without the name.
+  public var reason: String { "can't be \(operation): \(errnoText(code))" }
 }
 
 /// A file that is not there, in a folder that is and holds others.

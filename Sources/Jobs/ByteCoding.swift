@@ -1,3 +1,5 @@
+import RunSupport
+
 /// Little-endian integers and counted bytes.
 public struct ByteWriter {
   public private(set) var bytes: [UInt8] = []

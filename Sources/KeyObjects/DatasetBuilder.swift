@@ -1,11 +1,9 @@
 import COCO
-import IO
 import Foundation
-import Generation
 import HeadImpact
-import Jobs
+import IO
 import Kernels
-import MessagePassing
+import RunSupport
 import VisionLanguage
 
 /// What a build of a key-object dataset takes.
@@ -15,25 +13,29 @@ public struct DatasetBuildConfiguration: Sendable {
   /// A COCO captions file of the same images.
   public var captions: URL?
   public var images: URL
-  /// Determines which visual tokens an object covers, and describes it if the rules ask for it.
+  /// Says which visual tokens an object covers, and describes it where the rules say so.
   public var model: URL?
   /// Takes the place of the model folder's chat template.
   public var chatTemplate: URL?
-  /// Of a model that describes: what it is shown and asked.
-  public var view = ObjectView.crop
-  public var prompt = JobDefaults.prompt
-  public var precision = Precision.bf16
-  public var threads: Int?
-  /// Continues an interrupted describing job.
+  /// Of a model that describes.
+  public var describing: Describing?
+  /// Goes on where a model's describing was stopped.
   public var resumes = false
-  /// Continues with the intact records of the describing job's damaged journal.
-  public var salvages = false
-  /// Share of the objects that a model may fail to describe.
-  public var allowedSkips = SkipCounts.defaultAllowed
   public var output: URL
   public var rules = KeyObjectRules()
   public var isStrict = false
   public var isQuiet = false
+
+  /// What a model that describes is shown and asked, as a person gives it: part of the build's identity.
+  public struct Describing: Sendable {
+    public var objects: String
+    public var prompt: String
+    public var precision: String
+
+    public init(objects: String, prompt: String, precision: String) {
+      (self.objects, self.prompt, self.precision) = (objects, prompt, precision)
+    }
+  }
 
   public init(instances: URL, images: URL, output: URL) {
     self.instances = instances
@@ -73,59 +75,63 @@ public struct DatasetBuilder {
     /// The most frequent first.
     public let categories: [Count]
     public let descriptions: [Count]
-    /// Objects that a model could not describe; nil if none was asked to.
+    /// Objects that a model could not describe; nil where none was asked to.
     public let skips: SkipCounts?
-    /// False if the outputs were there already, finished by the run to resume.
+    /// False where the outputs were there already, finished by the run to resume.
     public let isNew: Bool
   }
 
   public init(_ configuration: DatasetBuildConfiguration) { self.configuration = configuration }
 
-  /// Runs the build on several ranks. Every rank calls it at the same time: rank 0 chooses and writes, and all share
-  /// what a model describes.
-  ///
-  /// - Returns: on rank 0 what was made; nil elsewhere.
-  /// - Throws: `COCOError`, `KeyObjectError`, `JobError` or what loading the model throws; nothing is written then.
-  public func run(on world: Communicator) throws -> Summary? {
-    let run: RunIdentity? = try world.agree {
-      guard world.rank == 0 else { return nil }
-      try checkOptions()
-      return try identity()
-    }
-    let finished: Summary? = try world.agree {
-      guard let run else { return nil }
-      return try self.finished(run)
-    }
-    if try world.broadcast(world.rank == 0 ? [Int32(finished == nil ? 0 : 1)] : nil)[0] == 1 { return finished }
-    let chosen: Chosen? = try world.agree {
-      guard let run else { return nil }
-      return try choose(run)
-    }
-    var described: (texts: [Int64: String], skips: SkipCounts?) = ([:], nil)
-    if rules.describe == .model { described = try describe(chosen, on: world) }
-    return try world.agree { () -> Summary? in
-      guard let chosen else { return nil }
-      return try finish(chosen, described.texts, described.skips)
-    }
-  }
-
   /// Runs a build that needs no model's descriptions.
   ///
-  /// - Throws: as `run(on:)`.
-  func run() throws -> Summary {
-    precondition(rules.describe != .model)
+  /// - Throws: as `begin()` and `finish(_:describedBy:)`.
+  public func run() throws -> Summary {
+    precondition(rules.describe != .model, "a model's descriptions go to finish(_:describedBy:)")
+    switch try begin() {
+    case .finished(let summary): return summary
+    case .chosen(let choice): return try finish(choice)
+    }
+  }
+
+  /// What a build begins with.
+  public enum Beginning: Sendable {
+    /// The outputs are there already, finished by the run to resume.
+    case finished(Summary)
+    case chosen(Choice)
+  }
+
+  /// The objects that were chosen, and what from.
+  public struct Choice: Sendable {
+    fileprivate let instances: KeyObjectDataset
+    fileprivate let selection: KeyObjectSelection
+    fileprivate let run: RunIdentity
+  }
+
+  /// What a model said of the objects in a draft.
+  public struct Descriptions: Sendable {
+    /// By annotation id.
+    public let texts: [Int64: String]
+    /// Objects that it could not describe.
+    public let skips: SkipCounts
+
+    public init(texts: [Int64: String], skips: SkipCounts) {
+      self.texts = texts
+      self.skips = skips
+    }
+  }
+
+  /// Checks the options and chooses the objects.
+  ///
+  /// - Throws: `COCOError`, `KeyObjectError`, `JobError` or what loading the model throws.
+  public func begin() throws -> Beginning {
     try checkOptions()
-    return try finish(choose(identity()), [:], nil)
+    let run = try identity()
+    if let summary = try finished(run) { return .finished(summary) }
+    return .chosen(try choose(run))
   }
 
-  /// What rank 0 chose, and what from.
-  private struct Chosen {
-    let instances: KeyObjectDataset
-    let selection: KeyObjectSelection
-    let run: RunIdentity
-  }
-
-  private func choose(_ run: RunIdentity) throws -> Chosen {
+  private func choose(_ run: RunIdentity) throws -> Choice {
     let instances = try KeyObjectDataset(renumbering: configuration.instances)
     guard !instances.annotations.isEmpty || instances.problems.isEmpty else {
       throw KeyObjectError(
@@ -149,66 +155,49 @@ public struct DatasetBuilder {
         "the rules leave no object: "
           + Self.counts(selection.leftOut).map { "\($0.objects) \($0.name)" }.joined(separator: ", "))
     }
-    return Chosen(instances: instances, selection: selection, run: run)
+    return Choice(instances: instances, selection: selection, run: run)
   }
 
-  private func finish(_ chosen: Chosen, _ descriptions: [Int64: String], _ skips: SkipCounts?) throws -> Summary {
-    let objects = chosen.selection.objects.map { object in
+  /// Writes the outputs.
+  ///
+  /// - Parameter descriptions: of a model, where the rules ask one; objects that it doesn't describe keep those they have.
+  /// - Throws: `KeyObjectError` or `EnvironmentFault`; nothing is written then.
+  public func finish(_ choice: Choice, describedBy descriptions: Descriptions? = nil) throws -> Summary {
+    let objects = choice.selection.objects.map { object in
       var object = object
-      if let text = descriptions[object.annotation.id], !text.isEmpty {
+      if let text = descriptions?.texts[object.annotation.id], !text.isEmpty {
         object.description = ObjectDescription(text: text, source: .model)
       }
       return object
     }
     let summary = Summary(
-      outputs: try write(objects, of: chosen.instances, run: chosen.run),
-      examined: chosen.instances.annotations.count + chosen.instances.problems.lostSamples,
-      leftOut: Self.counts(chosen.selection.leftOut), categories: Self.counts(objects.map(\.category)),
-      descriptions: Self.counts(objects.map(\.description.source.rawValue)), skips: skips, isNew: true)
+      outputs: try write(objects, of: choice.instances, run: choice.run),
+      examined: choice.instances.annotations.count + choice.instances.problems.lostSamples,
+      leftOut: Self.counts(choice.selection.leftOut), categories: Self.counts(objects.map(\.category)),
+      descriptions: Self.counts(objects.map(\.description.source.rawValue)), skips: descriptions?.skips, isNew: true)
     try removeWork()
     return summary
   }
 
   // MARK: - A model's descriptions
 
-  /// The chosen objects, for the model to describe, and its descriptions: both are removed when the output is complete.
-  private var draft: URL { configuration.output.appendingPathExtension("draft") }
-  private var described: URL { configuration.output.appendingPathExtension("described") }
+  /// The objects as chosen, for a model to describe.
+  public var draft: URL { configuration.output.appendingPathExtension("draft") }
+  /// What it said, as a results file of `generate --objects`. Both are gone when the output is whole.
+  public var described: URL { configuration.output.appendingPathExtension("described") }
 
-  /// Removes the files of the unfinished run.
+  /// - Throws: `EnvironmentFault` where the draft can't be written.
+  public func writeDraft(_ choice: Choice) throws {
+    try AtomicFile.write(
+      choice.instances.json(of: choice.selection.objects.map(\.described), info: infoJSON(choice.run)), to: draft)
+  }
+
+  /// Removes what is kept until the output is whole.
   func removeWork() throws {
     for file in [draft, described, RunFile.url(of: described)]
     where FileManager.default.fileExists(atPath: file.path) {
-      try FileManager.default.removeItem(at: file)
+      try FileSystem.remove(file)
     }
-  }
-
-  /// Lets the model describe each object alone, as in `generate --objects`.
-  ///
-  /// - Returns: on rank 0 the texts by annotation id, and what could not be described.
-  private func describe(
-    _ chosen: Chosen?, on world: Communicator
-  ) throws -> (texts: [Int64: String], skips: SkipCounts?) {
-    try world.agree {
-      guard let chosen else { return }
-      try AtomicFile.write(
-        chosen.instances.json(of: chosen.selection.objects.map(\.described), info: infoJSON(chosen.run)), to: draft)
-    }
-    var c = GenerateConfiguration(
-      model: configuration.model ?? draft, dataset: draft, images: configuration.images, output: described)
-    c.chatTemplate = configuration.chatTemplate
-    c.objects = configuration.view
-    c.prompt = configuration.prompt
-    c.precision = configuration.precision
-    c.threads = configuration.threads
-    c.resumes = configuration.resumes
-    c.salvages = configuration.salvages
-    c.allowedSkips = configuration.allowedSkips
-    c.isStrict = configuration.isStrict
-    c.isQuiet = configuration.isQuiet
-    guard let summary = try GenerationJob(c, on: world).run() else { return ([:], nil) }
-    let texts = try GeneratedTexts(contentsOf: described, kind: .objects)
-    return (Dictionary(uniqueKeysWithValues: texts.entries.map { ($0.id, $0.text) }), summary.skips)
   }
 
   // MARK: - Choosing
@@ -276,7 +265,7 @@ public struct DatasetBuilder {
     }
   }
 
-  /// - Throws: `KeyObjectError` that names everything that is left out; nothing if there is nothing.
+  /// - Throws: `KeyObjectError` that names everything that is left out; nothing where there is nothing.
   private func refuse(
     _ instances: KeyObjectDataset, _ captions: KeyObjectDataset?, _ parts: RecordProblems, _ faults: [String]
   ) throws {

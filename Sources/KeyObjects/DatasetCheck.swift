@@ -1,8 +1,8 @@
 import COCO
-import IO
 import Foundation
+import IO
 import ImageInput
-import Jobs
+import RunSupport
 
 /// Checks everything in a key-object dataset: files, sizes, masks, descriptions.
 public struct DatasetCheck {

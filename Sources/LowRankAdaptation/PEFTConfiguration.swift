@@ -1,3 +1,4 @@
+import IO
 import Foundation
 import Safetensors
 
@@ -57,21 +58,19 @@ struct PEFTConfiguration {
   init(folder: URL) throws {
     let url = folder.appendingPathComponent(Self.fileName)
     let data: Data
-    do {
-      data = try Data(contentsOf: url)
+    do { data = Data(try InputFile.read(url, upTo: Self.mostBytes + 1)) } catch let error as MissingFile {
+      throw PEFTError(folder.path, ["\(Self.fileName): \(error.reason); an adapter folder has this file"])
     } catch {
-      throw PEFTError(
-        folder.path, ["\(Self.fileName) can't be read (\(error.localizedDescription)); an adapter folder has this file"]
-      )
+      throw PEFTError(folder.path, ["\(error)"])
     }
     guard data.count <= Self.mostBytes else {
-      throw PEFTError(folder.path, ["\(Self.fileName) has \(data.count) bytes; at most \(Self.mostBytes) are read"])
+      throw PEFTError(folder.path, ["\(Self.fileName) is larger than \(Self.mostBytes) bytes, the most that are read"])
     }
     let parsed: Any
     do {
       parsed = try JSONSerialization.jsonObject(with: data)
     } catch {
-      throw PEFTError(folder.path, ["\(Self.fileName) isn't JSON: \(error.localizedDescription)"])
+      throw PEFTError(folder.path, ["\(Self.fileName) isn't JSON: \(reason(of: error))"])
     }
     guard let values = parsed as? [String: Any] else {
       throw PEFTError(folder.path, ["\(Self.fileName) holds something other than a JSON object"])

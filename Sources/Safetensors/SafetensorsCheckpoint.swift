@@ -119,7 +119,7 @@ public struct SafetensorsCheckpoint: Sendable {
 
   /// The index's `weight_map`: tensor name to shard.
   private static func readIndex(_ url: URL) throws -> [String: String] {
-    let file = try MappedFile(contentsOf: url)
+    let file = try SafetensorsFile.map(url)
     if let kind = file.withBytes({ FileKind.recognise($0) }) { throw SafetensorsError(url.path, kind.complaint) }
     guard file.count <= SafetensorsFile.maximumHeaderByteCount else {
       throw SafetensorsError(
@@ -148,7 +148,6 @@ public struct SafetensorsCheckpoint: Sendable {
   }
 
   private static func staysInside(_ name: String) -> Bool {
-    !name.utf8.contains(0)
-      && name.split(separator: "/", omittingEmptySubsequences: false).allSatisfy { !["", ".", ".."].contains($0) }
+    !name.utf8.contains(0) && RelativePath.isPlain(name)
   }
 }

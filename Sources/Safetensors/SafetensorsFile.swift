@@ -2,11 +2,10 @@ import IO
 import Foundation
 
 /// One safetensors file, mapped, its header read strictly: what the reference implementation in Rust refuses is
-/// refused here, and so are duplicate keys.
+/// refused here, and duplicate keys besides.
 ///
 /// Layout: a little-endian u64 `n`, `n` bytes of JSON, the tensors' bytes without gaps. Each JSON entry but
-/// `__metadata__` is `{"dtype": "BF16", "shape": [2, 3], "data_offsets": [begin, end]}`, counted from the end of the
-/// header.
+/// `__metadata__` is `{"dtype": "BF16", "shape": [2, 3], "data_offsets": [begin, end]}`, counted from the end of the header.
 public struct SafetensorsFile: Sendable {
   /// The longest header that is read, as in the Rust implementation.
   ///
@@ -21,9 +20,9 @@ public struct SafetensorsFile: Sendable {
   /// - Units: bytes from the start of the file.
   public let headerRange: Range<Int>
 
-  /// - Throws: `SafetensorsError` naming the file, and the tensor and byte if there is one.
+  /// - Throws: `SafetensorsError` naming the file, and the tensor and byte where there is one.
   public init(contentsOf url: URL) throws {
-    file = try MappedFile(contentsOf: url)
+    file = try Self.map(url)
     let path = url.path
     let fileByteCount = file.count
     if let complaint = Self.complaint(file) { throw SafetensorsError(path, complaint) }
@@ -57,8 +56,14 @@ public struct SafetensorsFile: Sendable {
     self.tensors = tensors
   }
 
-  /// What the file is, where it isn't a safetensors file: those have a brace behind the eight bytes of the header's
-  /// length.
+  /// - Throws: `SafetensorsError` naming the file, where it can't be mapped.
+  static func map(_ url: URL) throws -> MappedFile {
+    do { return try MappedFile(contentsOf: url) } catch let error as UnusableFile {
+      throw SafetensorsError(error.path, error.reason)
+    }
+  }
+
+  /// What the file is, where it isn't a safetensors file: those have a brace behind the eight bytes of the header's length.
   private static func complaint(_ file: MappedFile) -> String? {
     file.withBytes { bytes in
       guard bytes.count < 9 || bytes[8] != UInt8(ascii: "{") else { return nil }
@@ -75,7 +80,7 @@ private struct Header {
     let shape: [Int]
     let begin: Int
     let end: Int
-    /// The entry's place in the file, for errors.
+    /// Where the entry stands in the file, for errors.
     let place: Int
   }
 

@@ -1,9 +1,9 @@
 import COCO
 import Foundation
 import HDF5Store
-import Jobs
 import Kernels
 import MessagePassing
+import RunSupport
 import Safetensors
 import VisionLanguage
 

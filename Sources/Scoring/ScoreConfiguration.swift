@@ -2,9 +2,10 @@ import Foundation
 import HeadImpact
 import Jobs
 import Kernels
+import RunSupport
 
 /// Everything that a scoring run is asked for.
-public struct ScoreConfiguration: Sendable {
+public struct ScoreConfiguration: UnitJobConfiguration {
   /// A published model folder.
   public var model: URL
   /// A PEFT adapter of it.
@@ -43,13 +44,9 @@ public struct ScoreConfiguration: Sendable {
     self.output = output
   }
 
-  /// Where finished samples are kept until the output is whole.
-  public var journal: URL { output.appendingPathExtension("journal") }
-
   /// - Throws: `JobError` or `HeadImpactError` naming the option.
-  func validate() throws {
+  public func validate() throws {
     try options.validate()
-    try SkipCounts.validate(allowed: allowedSkips)
-    try JobInputs.validate(threads: threads, limit: limit)
+    try validateShared()
   }
 }

@@ -1,5 +1,6 @@
 import HeadImpact
 import Jobs
+import RunSupport
 
 /// What became of one sample.
 struct SampleOutcome: Equatable, Sendable {

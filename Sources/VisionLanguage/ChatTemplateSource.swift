@@ -1,6 +1,5 @@
 import IO
 import Foundation
-import Safetensors
 
 /// The text of a model's chat template and where it comes from.
 struct ChatTemplateSource: Sendable, Equatable {
@@ -90,7 +89,7 @@ struct ChatTemplateSource: Sendable, Equatable {
     let url = folder.appendingPathComponent(additionalFolder)
     guard isThere(url) else { return [] }
     do {
-      return try FileManager.default.contentsOfDirectory(atPath: url.path).filter { $0.hasSuffix(".jinja") }
+      return try FileSystem.names(in: url).filter { $0.hasSuffix(".jinja") }
         .map { String($0.dropLast(".jinja".count)) }.sorted()
     } catch {
       throw ConfigurationError(path: url.path, key: "", reason: "can't be listed: is it a folder that may be read?")

@@ -35,6 +35,14 @@ struct ExperimentRuns {
     return run
   }
 
+  /// What an experiment leaves, among others.
+  private static let paths = [
+    "experiment.yaml", "experiment.json", "hi.h5", "selections/top.json",
+    "adapters/captions/top/adapter_config.json",
+    "results/captions/pretrained.json", "metrics/captions.json", "hi-after/captions/top.h5", "ablation.json",
+    "report/index.html", "report/figures/training-loss-captions.svg",
+  ]
+
   @Test(
     "one file makes a folder that explains itself; going on repeats only what changed, to the same adapters as train makes"
   )
@@ -44,12 +52,7 @@ struct ExperimentRuns {
       let first = try await run([file], ranks: 2)
       try #require(first.exitCode == 0, "\(first.standardError)")
       let output = scratch.file("out")
-      for path in [
-        "experiment.yaml", "experiment.json", "hi.h5", "selections/top.json",
-        "adapters/captions/top/adapter_config.json",
-        "results/captions/pretrained.json", "metrics/captions.json", "hi-after/captions/top.h5", "ablation.json",
-        "report/index.html", "report/figures/training-loss-captions.svg",
-      ] {
+      for path in Self.paths {
         #expect(FileManager.default.fileExists(atPath: output.appendingPathComponent(path).path), "\(path)")
       }
       #expect(first.standardOutput.contains("Captions: CIDEr of the pre-trained model is"))

@@ -1,6 +1,5 @@
 import COCO
 import Foundation
-import MessagePassing
 import TestSupport
 import Testing
 
@@ -286,7 +285,7 @@ struct DatasetBuilderTests {
       var c = try SmallCOCO(scratch).configuration
       if isSplit { c.rules.split = try DatasetSplit("0.5,0.25,0.25") }
       func build(_ c: DatasetBuildConfiguration) throws -> DatasetBuilder.Summary {
-        try #require(try Communicator.withWorld(environment: [:]) { try DatasetBuilder(c).run(on: $0) })
+        try DatasetBuilder(c).run()
       }
       let first = try build(c)
       #expect(first.isNew)

@@ -2,7 +2,7 @@ import Foundation
 import HeadImpact
 import HDF5Store
 import ImageInput
-import Safetensors
+import IO
 import TestSupport
 import Testing
 

@@ -1,3 +1,4 @@
+import IO
 import Foundation
 import HDF5Store
 import Safetensors

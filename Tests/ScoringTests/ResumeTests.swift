@@ -1,5 +1,5 @@
-import Jobs
 import Foundation
+import RunSupport
 import TestSupport
 import Testing
 

@@ -1,3 +1,5 @@
+import Figures
+
 /// The report of an experiment.
 public struct ExperimentReport {
   /// The page of an experiment.

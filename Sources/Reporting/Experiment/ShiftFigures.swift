@@ -1,3 +1,5 @@
+import Figures
+
 extension ExperimentReport {
   /// A figure a metric, the arms against the random ones, and the table of all shifts.
   static func shiftBlocks(_ summary: ExperimentSummary) -> [Block] {
@@ -37,9 +39,9 @@ extension ExperimentReport {
     let rows = shifts.map { arm, metric, shift in
       IntervalChart.Row(
         name: arm.name, value: shift, low: metric.low ?? .nan, high: metric.high ?? .nan,
-        style: summary.style(arm.name), more: ", value \(number(metric.value))")
+        style: summary.style(arm.name), more: ", value \(NumberText.number(metric.value))")
     }
-    let before = summary.arms(.pretrained).first?.metric(metric).map { " (\(number($0.value)))" } ?? ""
+    let before = summary.arms(.pretrained).first?.metric(metric).map { " (\(NumberText.number($0.value)))" } ?? ""
     let spread = band == nil ? "" : " The shaded range is that of the \(random.count) random arms."
     return Figure(
       id: id, title: "Shift of \(metric)",

@@ -1,3 +1,4 @@
+import Figures
 import HeadImpact
 
 extension HeadImpactReport {
@@ -9,7 +10,7 @@ extension HeadImpactReport {
       blocks: [
         .table(
           Table(
-            id: "measures-table", caption: "The value of each measure for one sample.",
+            id: "measures-table", caption: "What each measure gives for one sample.",
             data: DataTable(
               [.init("measure", "measure"), .init("meaning", "value for one sample")],
               Measure.allCases.map { [.text($0.rawValue), .text($0.meaning)] }))),
@@ -29,11 +30,12 @@ extension HeadImpactReport {
     let names = Measure.allCases.map(\.rawValue)
     let taus = rankings.flatMap { row in rankings.map { kendallTau(row, $0) } }
     let chart = MatrixChart(labels: names, values: taus, scale: .diverging(upTo: 1)) { row, column, value in
-      "\(names[row]) and \(names[column]): τ = \(number(value, decimals: 4))"
+      "\(names[row]) and \(names[column]): τ = \(NumberText.number(value, decimals: 4))"
     }
     return Figure(
       id: "agreement-\(thing)s", title: "Agreement on \(thing)s",
-      caption: "Kendall’s τ-b between the measures’ rankings of the \(counted(rankings[0].count, thing)) by HI over "
+      caption:
+        "Kendall’s τ-b between the measures’ rankings of the \(NumberText.counted(rankings[0].count, thing)) by HI over "
         + "\(input.samples): 1 means the same order, 0 no agreement, −1 the reverse order.",
       drawing: chart.drawing(),
       data: DataTable(

@@ -1,3 +1,4 @@
+import Figures
 import HeadImpact
 import HDF5Store
 
@@ -10,13 +11,16 @@ extension HeadImpactReport {
     let settledHeads = TopKStability.settled(points) { $0.heads }
     func words(_ settled: Int?, _ what: String) -> String {
       guard let settled, settled < input.table.samples else { return "\(what) changed up to the last sample" }
-      return "\(what) stayed the same from \(counted(settled, "sample")) on"
+      return "\(what) stayed the same from \(NumberText.counted(settled, "sample")) on"
     }
     let chart = LineChart(
       series: [
         .init(
-          name: "best \(counted(layers, "layer"))", points: points.map { (Double($0.samples), $0.layers) }, style: 0),
-        .init(name: "best \(counted(heads, "head"))", points: points.map { (Double($0.samples), $0.heads) }, style: 1),
+          name: "best \(NumberText.counted(layers, "layer"))", points: points.map { (Double($0.samples), $0.layers) },
+          style: 0),
+        .init(
+          name: "best \(NumberText.counted(heads, "head"))", points: points.map { (Double($0.samples), $0.heads) },
+          style: 1),
       ],
       xTitle: "samples", yTitle: "share of the final best", yDomain: 0...1, isLogarithmic: input.table.samples > 80,
       decimals: 2, height: 280)
@@ -45,7 +49,7 @@ extension HeadImpactReport {
     let map = HeatMap(
       rows: table.layers, columns: table.heads, values: table.sinkShare, scale: .sequential(table.sinkShare),
       valueTitle: "sink share"
-    ) { layer, head, value in "\(layer).\(head): \(number(value, decimals: 4))" }
+    ) { layer, head, value in "\(layer).\(head): \(NumberText.number(value, decimals: 4))" }
     let anySink = table.sinkShare.contains { $0 > 0 }
     return Section(
       id: "sinks", title: "Attention sinks",
@@ -85,7 +89,7 @@ extension HeadImpactReport {
       return IntervalChart.Row(
         name: "\(input.categoryName(category.id)) (\(moments.count))", value: moments.mean,
         low: moments.mean - moments.standardError, high: moments.mean + moments.standardError,
-        more: ", " + counted(moments.count, "sample"))
+        more: ", " + NumberText.counted(moments.count, "sample"))
     }
     let fewer = drawn.count < categories.count ? " The \(most) most frequent of \(categories.count) categories." : ""
     return Section(

@@ -2,10 +2,11 @@ import Foundation
 import HeadImpact
 import Jobs
 import Kernels
+import RunSupport
 import VisionLanguage
 
 /// Everything that an ablating run is asked for.
-public struct AblateConfiguration: Sendable {
+public struct AblateConfiguration: UnitJobConfiguration {
   /// A published model folder.
   public var model: URL
   /// A PEFT adapter of it.
@@ -48,13 +49,9 @@ public struct AblateConfiguration: Sendable {
     self.ablations = ablations
   }
 
-  /// Where finished images are kept until the output is whole.
-  var journal: URL { output.appendingPathExtension("journal") }
-
   /// - Throws: `JobError` naming the option.
-  func validate() throws {
-    try SkipCounts.validate(allowed: allowedSkips)
-    try JobInputs.validate(threads: threads, limit: limit)
+  public func validate() throws {
+    try validateShared()
     guard Bootstrap.resampleCounts.contains(bootstrapResamples) else {
       throw JobError("--bootstrap is \(bootstrapResamples); it must be in \(Bootstrap.resampleCounts)")
     }
