@@ -10,13 +10,13 @@ import RunSupport
 
 struct Ablate: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Take heads out of a model and measure what becomes of its descriptions' loss: do the heads matter?",
+    abstract: "Ablate attention heads and measure how the loss of the descriptions changes.",
     discussion: """
       mpirun -np 4 headimpact ablate --model DIR --dataset keyobjects.json --images DIR --hi hi.h5 --heads 12 \
       --random-seeds 0,1,2 --output ablation.json
 
-      The best heads of hi.h5, the worst, and as many drawn at random are each taken out together. Finished images are kept \
-      in OUTPUT.journal until the output is whole; after a kill, --resume goes on from there, on any number of ranks.
+      Ablates (zeroes) the best heads of hi.h5, the worst ones, and as many drawn at random, one group at a time. Finished images are kept \
+      in OUTPUT.journal until the output is complete; after a kill, --resume continues from there, on any number of ranks.
       """)
 
   @OptionGroup var loaded: ModelOptions
@@ -31,21 +31,21 @@ struct Ablate: ParsableCommand {
   @Option(help: ArgumentHelp("The JSON file to write.", valueName: "file"))
   var output: String
 
-  @Option(help: ArgumentHelp("The HDF5 file of a scoring run, by which heads are chosen.", valueName: "file"))
+  @Option(help: ArgumentHelp("The HDF5 file of a scoring run, from which heads are chosen.", valueName: "file"))
   var hi: String?
-  @Option(help: ArgumentHelp("How many heads are taken out at a time.", valueName: "k"))
+  @Option(help: ArgumentHelp("How many heads to ablate at a time.", valueName: "k"))
   var heads = 10
-  @Option(help: "The measure whose HI decides.")
+  @Option(help: "The measure by which HI is ranked.")
   var measure = Measure.matched
-  @Option(help: ArgumentHelp("Seeds of the random choices, as 0,1,2.", valueName: "list"))
+  @Option(help: ArgumentHelp("Seeds of the random choices, e.g. 0,1,2.", valueName: "list"))
   var randomSeeds = "0,1,2"
   @Option(
     name: .customLong("head"),
     help: ArgumentHelp(
-      "A head to take out, as 14.3; give it again to take out several together.", valueName: "layer.head"))
+      "A head to ablate, e.g. 14.3; repeat the option to ablate several together.", valueName: "layer.head"))
   var named: [Selection.Head] = []
 
-  @Option(help: "What the model is asked about each image that has no question of its own.")
+  @Option(help: "The prompt for each image that has no question of its own.")
   var prompt = JobDefaults.prompt
   @Option(help: ArgumentHelp("Use only the first examples, by id.", valueName: "n"))
   var limit: Int?
@@ -60,7 +60,7 @@ struct Ablate: ParsableCommand {
   @OptionGroup var printing: PrintOptions
 
   func validate() throws {
-    guard hi != nil || !named.isEmpty else { throw ValidationError("Say which heads: --hi or --head.") }
+    guard hi != nil || !named.isEmpty else { throw ValidationError("Name the heads with --hi or --head.") }
   }
 
   func run() throws {
@@ -84,7 +84,7 @@ struct Ablate: ParsableCommand {
         + ["\(NumberText.plainSigned(row.lower)) \(NumberText.plainSigned(row.upper))"]
     }
     let skipped = result.skips.text.map { ", " + $0 } ?? ""
-    let state = summary.isNew ? "" : "; it was finished already"
+    let state = summary.isNew ? "" : "; it was already finished"
     return """
       \(aligned(rows))
 
@@ -127,7 +127,7 @@ struct Ablate: ParsableCommand {
   private func seeds(_ list: String) throws -> [UInt64] {
     try list.split(separator: ",").map { part in
       guard let seed = UInt64(part.trimmingCharacters(in: .whitespaces)) else {
-        throw ValidationError("--random-seeds: \"\(part)\" is no whole number from 0; give them as 0,1,2.")
+        throw ValidationError("--random-seeds: \"\(part)\" is not a whole number from 0; write e.g. 0,1,2.")
       }
       return seed
     }

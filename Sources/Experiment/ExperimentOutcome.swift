@@ -52,7 +52,7 @@ public struct ExperimentOutcome: Codable, Sendable {
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     do { self = try decoder.decode(Self.self, from: Data(InputFile.read(url))) } catch {
-      throw ExperimentError("\(url.path): is no outcome of an experiment: \(error)")
+      throw ExperimentError("\(url.path): is not an outcome of an experiment: \(error)")
     }
   }
 

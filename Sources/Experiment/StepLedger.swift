@@ -106,7 +106,7 @@ final class StepLedger {
   private func read(_ file: URL) throws -> Record? {
     guard FileManager.default.fileExists(atPath: file.path) else { return nil }
     do { return try JSONDecoder().decode(Record.self, from: Data(InputFile.read(file))) } catch {
-      throw ExperimentError("\(file.path): is no record of a step: remove it, and the step is done anew")
+      throw ExperimentError("\(file.path): is not a record of a step: remove it, and the step is done again")
     }
   }
 

@@ -17,7 +17,7 @@ public protocol JobConfiguration: Sendable {
   var limit: Int? { get }
   /// Threads of each rank; by default this rank's part of the node's cores.
   var threads: Int? { get }
-  /// Goes on from what a run that was stopped left.
+  /// Goes on from the checkpoint of an interrupted run.
   var resumes: Bool { get }
   /// Share of the samples that may be skipped.
   var allowedSkips: Double { get }
@@ -52,5 +52,5 @@ public protocol UnitJobConfiguration: JobConfiguration {
 extension UnitJobConfiguration {
   /// Where finished units are kept until the output is whole.
   public var journal: URL { output.appendingPathExtension("journal") }
-  public var work: (url: URL, what: String) { (journal, "the journal of a run that was stopped") }
+  public var work: (url: URL, what: String) { (journal, "the journal of an interrupted run") }
 }

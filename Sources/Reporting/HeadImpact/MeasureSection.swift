@@ -10,7 +10,7 @@ extension HeadImpactReport {
       blocks: [
         .table(
           Table(
-            id: "measures-table", caption: "What each measure gives for one sample.",
+            id: "measures-table", caption: "The value of each measure for one sample.",
             data: DataTable(
               [.init("measure", "measure"), .init("meaning", "value for one sample")],
               Measure.allCases.map { [.text($0.rawValue), .text($0.meaning)] }))),

@@ -79,7 +79,7 @@ struct AblationUnit: Sendable, WorkUnit {
           image: image, sequences: texts.usable.map(\.sequence), ablations: ablations, afterLayer: poll)
         for (index, sample) in texts.usable.enumerated() {
           let its = losses.map { $0[index] }
-          let problem = "its loss is no finite number: are the model's weights whole?"
+          let problem = "its loss is not finite: are the model's weights intact?"
           if its.allSatisfy(\.isFinite) {
             outcomes.append(
               UnitLosses.Outcome(id: sample.id, tokens: sample.sequence.predictingRows.count, losses: its, skip: nil))
