@@ -133,7 +133,7 @@ final class WorkCoordinator {
     guard let channel = communicator.channels?.service else { return }
     let request = try values.withUnsafeBytes {
       try SendRequest(
-        $0, to: worker, tag: tag, over: channel, rank: communicator.rank, pieceBytes: communicator.pieceBytes)
+        $0, to: worker, tag: tag, over: channel, rank: communicator.rank, chunkBytes: communicator.chunkBytes)
     }
     if try !request.isComplete() { sends.append(request) }
   }
