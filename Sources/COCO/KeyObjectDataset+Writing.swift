@@ -21,7 +21,7 @@ extension KeyObjectDataset {
     }
   }
 
-  /// A key-object dataset of some of this file's annotations, their images and all categories (formats.md, "Key-object
+  /// A key-object dataset of some of this file's annotations, their images and all categories (docs/formats.md, "Key-object
   /// dataset"). Records of images, categories' names and outlines are as in this file.
   ///
   /// - Parameters:

@@ -4,7 +4,7 @@ import Kernels
 import Transformer
 
 /// Reads AS, the attention scores that Head Impact is made of: for every layer and head the attention from a
-/// description's tokens to the visual tokens, averaged over the description (head-impact.md, "One sample").
+/// description's tokens to the visual tokens, averaged over the description (docs/measures.md).
 public final class AttentionScoreReader {
   private let model: any VisionLanguageModel
   private let cache = KeyValueCache()

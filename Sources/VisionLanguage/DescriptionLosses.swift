@@ -2,14 +2,14 @@ import ImageInput
 import Kernels
 import Transformer
 
-/// The losses of an image's descriptions, as training defines them (training.md), of the model as it is and without some
-/// of its heads.
+/// The losses of an image's descriptions, as in training (docs/training.md), of the unmodified model and with some
+/// of its heads ablated.
 public final class DescriptionLossReader {
   private let model: any VisionLanguageModel
   private let cache = KeyValueCache()
-  /// Of the model as it is, as far as it has been run.
+  /// Of the unmodified model, up to the layer that has been run.
   private var hidden = AlignedBuffer<Float>()
-  /// Of the model without some heads.
+  /// Of the model with some heads ablated.
   private var ablated = AlignedBuffer<Float>()
 
   /// Rows of descriptions that one pass takes beside the shared prefix.

@@ -1,7 +1,7 @@
 import Foundation
 import HeadImpact
 
-/// hi.h5, the results of a scoring run (formats.md, "Head Impact results").
+/// hi.h5, the results of a scoring run (docs/formats.md, "Head Impact").
 public enum HeadImpactFile {
   /// What the file holds except its tables.
   public struct Provenance {
