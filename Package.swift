@@ -59,11 +59,11 @@ let package = Package(
     module("Tokenization", ["CPCRE2", "IO"]),
     module("ChatTemplate"),
     module("ImageInput", ["CImageCodecs", "CPNG", "CTurboJPEG", "IO"]),
-    module("Figures", ["CCairo", "ImageInput"]),
+    module("Figures", ["CCairo", "COCO", "HeadImpact", "ImageInput"]),
     module("COCO", ["IO"]),
     module("HeadImpact", ["COCO", "IO"]),
-    module("MessagePassing"),
-    module("HDF5Store", ["HeadImpact", "IO"]),
+    module("MessagePassing", ["CMPI"]),
+    module("HDF5Store", ["CHDF5", "HeadImpact", "IO"]),
     module("Transformer", ["Kernels"]),
     module(
       "VisionLanguage",
@@ -102,22 +102,22 @@ let package = Package(
     module(
       "KeyObjects",
       ["COCO", "Figures", "HeadImpact", "IO", "ImageInput", "Kernels", "RunSupport", "Safetensors", "VisionLanguage"]),
-    module("Evaluation", ["COCO", "CPCRE2", "HDF5Store", "HeadImpact", "IO"]),
+    module("Evaluation", ["COCO", "CPCRE2", "Figures", "HDF5Store", "HeadImpact", "IO"]),
     module("Reporting", ["COCO", "Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput"]),
     module(
       "Experiment",
       [
-        "AdapterTraining", "COCO", "Demonstration", "Evaluation", "Generation", "HDF5Store", "HeadImpact", "IO",
-        "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing", "Reporting", "RunSupport",
+        "AdapterTraining", "COCO", "Demonstration", "Evaluation", "Figures", "Generation", "HDF5Store", "HeadImpact",
+        "IO", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing", "Reporting", "RunSupport",
         "Safetensors", "Scoring", "Transformer", "VisionLanguage", .product(name: "Yams", package: "Yams"),
       ]),
     module("Demonstration", ["HeadImpact", "IO"], resources: [.copy("Model")]),
     .executableTarget(
       name: "headimpact",
       dependencies: [
-        "AdapterTraining", "AttentionMaps", "COCO", "Demonstration", "Evaluation", "Experiment", "Generation",
-        "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "KeyObjects", "LowRankAdaptation",
-        "MessagePassing", "Reporting", "RunSupport", "Scoring", "Transformer", argumentParser,
+        "AdapterTraining", "AttentionMaps", "COCO", "Demonstration", "Evaluation", "Experiment", "Figures",
+        "Generation", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "KeyObjects",
+        "LowRankAdaptation", "MessagePassing", "Reporting", "RunSupport", "Scoring", "Transformer", argumentParser,
       ],
       path: "Sources/CommandLine",
       swiftSettings: strict),
@@ -161,7 +161,7 @@ let package = Package(
         "COCO", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "RunSupport", "Safetensors",
         "Transformer", "VisionLanguage",
       ], exclude: ["Ablation/Goldens"]),
-    tests(of: "Figures"),
+    tests(of: "Figures", ["COCO", "HeadImpact", "ImageInput"]),
     tests(of: "ChatTemplate", exclude: ["Goldens"]),
     tests(of: "Reporting", ["Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput"]),
     tests(

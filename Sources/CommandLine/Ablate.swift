@@ -5,8 +5,8 @@ import ArgumentParser
 import Foundation
 import HeadImpact
 import HDF5Store
-import Jobs
 import MessagePassing
+import RunSupport
 
 struct Ablate: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -56,7 +56,7 @@ public struct JobModel {
   /// What begins the identity of a run of the model.
   public var identityParts: [(name: String, value: String)] {
     files.parts + [
-      ("program version", JobDefaults.programVersion), ("model type", type(of: model).modelType),
+      ("program version", JobDefaults.programVersion), ("model type", model.modelType),
       ("model (SHA-256)", sha256), ("adapter (SHA-256)", adapterSHA256 ?? "none"),
     ]
   }

@@ -61,7 +61,7 @@ public struct Diagnosis: Sendable, Encodable {
     Remarks.tell(loaded.remarks.general)
     let weights = try SafetensorsCheckpoint(folder: model).files.reduce(0) { $0 + $1.file.count }
     note(
-      "model", "\(type(of: loaded).modelType), \(loaded.dimensions.layers) layers x \(loaded.dimensions.heads) heads")
+      "model", "\(loaded.modelType), \(loaded.dimensions.layers) layers x \(loaded.dimensions.heads) heads")
     note("chat template", "\(loaded.chat.source), SHA-256 \(loaded.chat.sha256.prefix(12))…")
     note("weights", "\(gibibytes(weights)), shared by all ranks of a node")
     guard let dataset else { return }

@@ -34,7 +34,7 @@ final class ScoringWork: UnitJob {
     configuration = c
     dataset = try KeyObjectDataset(json: Data(json), name: c.dataset.path)
     scoreIdentity = ScoreIdentity(
-      programVersion: JobDefaults.programVersion, modelType: type(of: model).modelType, modelSHA256: opened.sha256,
+      programVersion: JobDefaults.programVersion, modelType: model.modelType, modelSHA256: opened.sha256,
       adapterSHA256: opened.adapterSHA256, modelFiles: opened.files, datasetSHA256: try JobInputs.digest(json),
       configuration: c)
     remarks = opened.remarks(onAdapter: c.adapter)

@@ -113,7 +113,7 @@ extension SmolVLMSample {
       let backend = try CPUBackend(precision: precision, team: ThreadTeam(count: 2))
       // Weights stay mapped when the copy is gone.
       let model = try ModelRegistry.load(folder: copy.url, backend: backend)
-      #expect(type(of: model).modelType == folder)
+      #expect(model.modelType == folder)
       return try #require(model as? SmolVLMModel)
     }
   }

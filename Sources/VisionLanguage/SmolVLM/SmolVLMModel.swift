@@ -6,8 +6,8 @@ import Transformer
 
 /// SmolVLM (Marafioti et al. 2025, arXiv 2504.05299) and Idefics3 (Laurençon et al. 2024, arXiv 2408.12637): tiles and the whole
 /// image, a SigLIP tower, blocks of patches for visual tokens, a Llama decoder.
-public class SmolVLMModel: VisionLanguageModel {
-  public class var modelType: String { "smolvlm" }
+public final class SmolVLMModel: VisionLanguageModel {
+  public static let modelTypes = ["smolvlm", "idefics3"]
   public static let languageModelModule = "text_model"
   public static let visionModules: Set<String> = ["vision_model", "connector"]
 
@@ -25,12 +25,7 @@ public class SmolVLMModel: VisionLanguageModel {
     return ["GPT2Tokenizer": tokens, "GPT2TokenizerFast": tokens]
   }()
 
-  /// Loads a folder as published or saved by transformers: config.json, model.safetensors or its shards, the tokenizer's and the
-  /// image processor's files, the chat template. Weights stay in their mapped file.
-  ///
-  /// - Parameter chatTemplate: takes the place of the folder's own.
-  /// - Throws: an error that names the file and what is wrong in it.
-  public init(folder: URL, chatTemplate: URL? = nil, backend: any Backend) throws {
+  public init(folder: URL, chatTemplate: URL?, backend: any Backend) throws {
     let file = try ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json"))
     let configuration = try SmolVLMConfiguration(file)
     self.configuration = configuration
@@ -83,9 +78,4 @@ public class SmolVLMModel: VisionLanguageModel {
       layers: vision.numHiddenLayers, width: vision.hiddenSize, intermediateSize: vision.intermediateSize,
       patchWidth: vision.patchWidth, connectorMultiplications: vision.hiddenSize * configuration.text.hiddenSize)
   }
-}
-
-/// The same model under its older name.
-public final class Idefics3Model: SmolVLMModel {
-  public override class var modelType: String { "idefics3" }
 }
