@@ -53,10 +53,14 @@ let package = Package(
       name: "CVectorMath", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])],
       linkerSettings: [.linkedLibrary("gomp")]),
 
+    // simdjson is C++.
+    .target(name: "CSimdJSON", cxxSettings: [.unsafeFlags(["-O3"])], linkerSettings: [.linkedLibrary("simdjson")]),
+
     module("IO"),
+    module("JSON", ["CSimdJSON"]),
     module("Kernels", ["COneDNN", "CVectorMath"] + blas.map { .byName(name: $0.name) }),
-    module("Safetensors", ["CCrypto", "IO"]),
-    module("Tokenization", ["CPCRE2", "IO"]),
+    module("Safetensors", ["CCrypto", "IO", "JSON"]),
+    module("Tokenization", ["CPCRE2", "IO", "JSON"]),
     module("ChatTemplate"),
     module("ImageInput", ["CImageCodecs", "CPNG", "CTurboJPEG", "IO"]),
     module("Figures", ["CCairo", "ImageInput"]),
@@ -135,6 +139,7 @@ let package = Package(
       name: "chat-template-cases", dependencies: ["ChatTemplate", "TestSupport"], path: "Tests/chat-template-cases",
       swiftSettings: strict),
     tests(of: "IO"),
+    tests(of: "JSON", exclude: ["Goldens"]),
     tests(of: "Kernels", ["CVectorMath"]),
     tests(of: "Safetensors"),
     tests(of: "Tokenization", exclude: ["Goldens"]),
@@ -179,7 +184,8 @@ let package = Package(
       name: "CommandLineTests", dependencies: ["HDF5Store", "TestSupport", "headimpact"], exclude: ["Help"],
       swiftSettings: strict),
   ],
-  swiftLanguageModes: [.v6]
+  swiftLanguageModes: [.v6],
+  cxxLanguageStandard: .cxx17
 )
 
 // HEADIMPACT_TESTS=Kernels,COCO builds the tests of these modules alone, and what they depend on: `make sanitize` does.

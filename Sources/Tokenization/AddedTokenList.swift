@@ -1,3 +1,5 @@
+import JSON
+
 /// Added tokens as they are taken in, one by one, and numbered as the tokenizers library numbers them: one of the vocabulary keeps
 /// its id, others go on from the vocabulary's end, whatever id the file gives.
 struct AddedTokenList {

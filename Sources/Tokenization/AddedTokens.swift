@@ -1,3 +1,5 @@
+import JSON
+
 /// A token that is found in the text before any other stage, whole.
 struct AddedToken: Sendable {
   let content: ByteString

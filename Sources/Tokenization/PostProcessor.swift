@@ -1,3 +1,5 @@
+import JSON
+
 /// The fourth stage: `post_processor` of tokenizer.json, as far as it moves offsets.
 ///
 /// What adds special tokens (templates) does nothing: texts are encoded as they are, and the family says what stands round them.
