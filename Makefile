@@ -19,11 +19,11 @@ PACKAGES := libopenmpi-dev openmpi-bin libhdf5-dev libdnnl-dev libturbojpeg0-dev
 PYTHON_PACKAGES := python3 python3-venv
 # The tests look at the report in a real browser.
 BROWSER_PACKAGES := chromium
-# Where the Swift tests leave pages for the browser test.
-REPORT_PAGES := $(CURDIR)/.cache/report-pages
 
+# Other flags, or another environment, make SwiftPM compile everything anew: all that tests use these.
+TEST_FLAGS := -c release -Xswiftc -enable-testing --explicit-target-dependency-import-check error
 # TESTABLE=1 builds the program with the tests' flags: after `make test` that compiles nothing anew.
-BUILD_FLAGS := -c release $(if $(TESTABLE),-Xswiftc -enable-testing)
+BUILD_FLAGS := $(if $(TESTABLE),$(TEST_FLAGS),-c release)
 # Open MPI won't start as root, nor on fewer slots than ranks, unless it is told to.
 MPIRUN := mpirun --oversubscribe $(if $(filter 0,$(shell id -u)),--allow-run-as-root)
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
@@ -80,15 +80,15 @@ goldens-cache: python-deps ## The real Qwen2 tokenizer, rebuilt from its publish
 	@[ ! -f tools/goldens/tokenizer/make.py ] || $(PYTHON) tools/goldens/tokenizer/make.py --cache .cache/qwen2-tokenizer
 
 test: deps goldens-cache ## All tests (installs what is missing first)
-	swift build -c release -Xswiftc -enable-testing --build-tests --explicit-target-dependency-import-check error
-	REPORT_PAGES=$(REPORT_PAGES) swift test -c release -Xswiftc -enable-testing
+	swift build $(TEST_FLAGS) --build-tests
+	swift test $(TEST_FLAGS) --skip-build
 	@$(MAKE) --no-print-directory test-python
 
 # The Python side of the tests: the comparison behind `make parity` must itself tell right from wrong; the report in a
 # browser; docs/analysis.py; the links of the docs.
 test-python: python-deps
 	$(PYTHON) -m unittest discover -s tools/parity -p 'test_*.py'
-	REPORT_PAGES=$(REPORT_PAGES) $(PYTHON) -m unittest discover -s tools/report -p 'test_*.py'
+	$(PYTHON) -m unittest discover -s tools/report -p 'test_*.py'
 	$(PYTHON) -m unittest discover -s tools/docs -p 'test_*.py'
 
 test-environments: deps build ## The program with fewer threads, memory, descriptors or room than it would like
@@ -153,9 +153,9 @@ demo-model: python-deps ## Train the bundled demonstration model anew (hours on 
 
 # The tests compare what --help says with files; this writes them anew, for git to show what changed.
 help-texts: deps ## Write the help texts that the tests compare with (Tests/CommandLineTests/Help) anew
-	swift build -c release -Xswiftc -enable-testing --build-tests
+	swift build $(TEST_FLAGS) --build-tests
 	rm -f Tests/CommandLineTests/Help/*.txt
-	WRITE_HELP_TEXTS=1 swift test -c release -Xswiftc -enable-testing --skip-build --filter HelpTests
+	WRITE_HELP_TEXTS=1 swift test $(TEST_FLAGS) --skip-build --filter HelpTests
 	git diff --stat -- Tests/CommandLineTests/Help
 
 format: swift ## Format the Swift sources
@@ -164,6 +164,7 @@ format: swift ## Format the Swift sources
 lint: swift python-deps ## Complain about Swift sources that are not formatted, and imports that are not declared
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests
 	python3 tools/checks/imports.py
+	python3 tools/checks/sizes.py
 
 install: build ## Install the program, its resources and shell completions under PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/lib/headimpact $(DESTDIR)$(PREFIX)/bin

@@ -56,72 +56,72 @@ let package = Package(
     // simdjson is C++.
     .target(name: "CSimdJSON", cxxSettings: [.unsafeFlags(["-O3"])], linkerSettings: [.linkedLibrary("simdjson")]),
 
-    module("IO"),
+    module("IO", ["CCrypto"]),
     module("JSON", ["CSimdJSON"]),
     module("Kernels", ["COneDNN", "CVectorMath"] + blas.map { .byName(name: $0.name) }),
-    module("Safetensors", ["CCrypto", "IO", "JSON"]),
+    module("Safetensors", ["IO", "JSON"]),
     module("Tokenization", ["CPCRE2", "IO", "JSON"]),
     module("ChatTemplate"),
     module("ImageInput", ["CImageCodecs", "CPNG", "CTurboJPEG", "IO"]),
-    module("Figures", ["CCairo", "ImageInput"]),
+    module("Figures", ["CCairo", "COCO", "HeadImpact", "ImageInput"]),
     module("COCO", ["IO"]),
     module("HeadImpact", ["COCO", "IO"]),
     module("MessagePassing", ["CMPI"]),
-    module("HDF5Store", ["CHDF5", "HeadImpact"]),
+    module("HDF5Store", ["CHDF5", "HeadImpact", "IO"]),
     module("Transformer", ["Kernels"]),
     module(
       "VisionLanguage",
       ["ChatTemplate", "HeadImpact", "IO", "ImageInput", "Kernels", "Safetensors", "Tokenization", "Transformer"]),
     module(
       "LowRankAdaptation",
-      ["HeadImpact", "IO", "Kernels", "Safetensors", "Tokenization", "Transformer", "VisionLanguage"]),
-    module("Jobs", ["IO", "ImageInput", "MessagePassing", "Safetensors"]),
+      ["HeadImpact", "IO", "JSON", "Kernels", "Safetensors", "Tokenization", "Transformer", "VisionLanguage"]),
+    module("RunSupport", ["IO", "ImageInput", "Safetensors"]),
+    module(
+      "Jobs",
+      ["COCO", "IO", "Kernels", "LowRankAdaptation", "MessagePassing", "RunSupport", "Safetensors", "VisionLanguage"]),
     module(
       "Scoring",
       [
-        "COCO", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing",
+        "COCO", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "MessagePassing", "RunSupport",
         "Safetensors", "Transformer", "VisionLanguage",
       ]),
     module(
       "AdapterTraining",
       [
         "COCO", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing",
-        "Safetensors", "Transformer", "VisionLanguage",
+        "RunSupport", "Safetensors", "Transformer", "VisionLanguage",
       ]),
     module(
       "Generation",
       [
-        "COCO", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing",
-        "Safetensors", "Transformer", "VisionLanguage",
+        "COCO", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "MessagePassing", "RunSupport", "Transformer",
+        "VisionLanguage",
       ]),
     module(
       "AttentionMaps",
       [
-        "COCO", "Figures", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "Safetensors",
-        "VisionLanguage",
+        "COCO", "Figures", "HeadImpact", "IO", "ImageInput", "Kernels", "LowRankAdaptation", "RunSupport",
+        "Safetensors", "VisionLanguage",
       ]),
     module(
       "KeyObjects",
-      [
-        "COCO", "Figures", "Generation", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "MessagePassing",
-        "Safetensors", "VisionLanguage",
-      ]),
-    module("Evaluation", ["COCO", "CPCRE2", "HDF5Store", "HeadImpact"]),
-    module("Reporting", ["COCO", "Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Safetensors"]),
+      ["COCO", "Figures", "HeadImpact", "IO", "ImageInput", "Kernels", "RunSupport", "Safetensors", "VisionLanguage"]),
+    module("Evaluation", ["COCO", "CPCRE2", "Figures", "HDF5Store", "HeadImpact", "IO"]),
+    module("Reporting", ["COCO", "Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput"]),
     module(
       "Experiment",
       [
-        "AdapterTraining", "COCO", "Demonstration", "Evaluation", "Generation", "HDF5Store", "HeadImpact", "IO",
-        "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing", "Reporting", "Safetensors", "Scoring",
-        "Transformer", "VisionLanguage", .product(name: "Yams", package: "Yams"),
+        "AdapterTraining", "COCO", "Demonstration", "Evaluation", "Figures", "Generation", "HDF5Store", "HeadImpact",
+        "IO", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing", "Reporting", "RunSupport",
+        "Safetensors", "Scoring", "Transformer", "VisionLanguage", .product(name: "Yams", package: "Yams"),
       ]),
-    module("Demonstration", ["IO", "HeadImpact"], resources: [.copy("Model")]),
+    module("Demonstration", ["HeadImpact", "IO"], resources: [.copy("Model")]),
     .executableTarget(
       name: "headimpact",
       dependencies: [
-        "Scoring", "AdapterTraining", argumentParser, "AttentionMaps", "Demonstration", "Evaluation", "Experiment",
-        "Generation", "HeadImpact", "HDF5Store", "ImageInput", "Jobs", "KeyObjects", "LowRankAdaptation",
-        "MessagePassing", "Reporting", "Kernels", "Transformer",
+        "AdapterTraining", "AttentionMaps", "COCO", "Demonstration", "Evaluation", "Experiment", "Figures",
+        "Generation", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "KeyObjects",
+        "LowRankAdaptation", "MessagePassing", "Reporting", "RunSupport", "Scoring", "Transformer", argumentParser,
       ],
       path: "Sources/CommandLine",
       swiftSettings: strict),
@@ -130,7 +130,8 @@ let package = Package(
       name: "TestSupport", dependencies: ["ChatTemplate", "Safetensors"], path: "Tests/TestSupport",
       swiftSettings: strict),
     .executableTarget(
-      name: "mpi-cases", dependencies: ["AdapterTraining", "HDF5Store", "MessagePassing"],
+      name: "mpi-cases",
+      dependencies: ["AdapterTraining", "HDF5Store", "IO", "Jobs", "Kernels", "MessagePassing", "RunSupport"],
       path: "Tests/mpi-cases",
       swiftSettings: strict),
     .executableTarget(
@@ -141,7 +142,7 @@ let package = Package(
     tests(of: "IO"),
     tests(of: "JSON", exclude: ["Goldens"]),
     tests(of: "Kernels", ["CVectorMath"]),
-    tests(of: "Safetensors"),
+    tests(of: "Safetensors", ["IO"]),
     tests(of: "Tokenization", exclude: ["Goldens"]),
     tests(of: "ImageInput", ["IO"]),
     tests(of: "COCO"),
@@ -157,27 +158,29 @@ let package = Package(
       of: "LowRankAdaptation",
       ["HeadImpact", "IO", "ImageInput", "Kernels", "Safetensors", "Tokenization", "Transformer", "VisionLanguage"],
       exclude: ["Goldens"]),
-    tests(of: "Jobs", ["IO", "ImageInput", "MessagePassing"]),
+    tests(of: "RunSupport", ["IO", "ImageInput"]),
+    tests(of: "Jobs", ["IO", "Kernels", "MessagePassing", "RunSupport"]),
     tests(
       of: "Scoring",
       [
-        "COCO", "HDF5Store", "HeadImpact", "ImageInput", "Jobs", "Kernels", "Safetensors", "Transformer",
-        "VisionLanguage",
+        "COCO", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "RunSupport", "Safetensors",
+        "Transformer", "VisionLanguage",
       ], exclude: ["Ablation/Goldens"]),
-    tests(of: "Figures"),
+    tests(of: "Figures", ["COCO", "HeadImpact", "ImageInput"]),
     tests(of: "ChatTemplate", exclude: ["Goldens"]),
-    tests(of: "Reporting", ["Figures", "HDF5Store", "HeadImpact", "ImageInput", "Safetensors"]),
+    tests(of: "Reporting", ["Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput"]),
     tests(
       of: "AdapterTraining",
       [
-        "COCO", "HDF5Store", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "Safetensors", "Transformer",
+        "COCO", "HDF5Store", "ImageInput", "Kernels", "LowRankAdaptation", "RunSupport", "Safetensors", "Transformer",
         "VisionLanguage",
       ], exclude: ["Goldens"]),
     tests(
-      of: "Generation", ["COCO", "Demonstration", "ImageInput", "Jobs", "Kernels", "Transformer", "VisionLanguage"],
+      of: "Generation",
+      ["COCO", "Demonstration", "ImageInput", "Kernels", "RunSupport", "Transformer", "VisionLanguage"],
       exclude: ["Goldens"]),
-    tests(of: "Experiment", ["HeadImpact", "Jobs"]),
-    tests(of: "KeyObjects", ["COCO", "Demonstration", "IO", "ImageInput", "MessagePassing"]),
+    tests(of: "Experiment", ["HeadImpact", "RunSupport"]),
+    tests(of: "KeyObjects", ["COCO", "Demonstration", "IO", "ImageInput"]),
     tests(of: "AttentionMaps", ["COCO", "HDF5Store", "HeadImpact", "ImageInput"]),
     tests(of: "Demonstration", ["IO"]),
     .testTarget(
@@ -206,8 +209,8 @@ if Context.environment["HEADIMPACT_FUZZ"] != nil {
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "COCO", "ChatTemplate", "Experiment", "HeadImpact", "HDF5Store", "ImageInput", "Jobs", "Kernels",
-        "LowRankAdaptation", "Safetensors", "Tokenization", "VisionLanguage",
+        "COCO", "ChatTemplate", "Experiment", "HDF5Store", "HeadImpact", "ImageInput", "Jobs", "Kernels",
+        "LowRankAdaptation", "RunSupport", "Safetensors", "Tokenization", "VisionLanguage",
       ],
       path: "Tests/Fuzzing/FuzzTargets", swiftSettings: strict),
     .executableTarget(name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzzing/fuzz"),

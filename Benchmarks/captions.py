@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 GOAL_SECONDS, GOAL_RATIO = 10, 20
 
-OPPONENT = """
+BASELINE = """
 import json, sys, contextlib, io
 sys.path.insert(0, sys.argv[1])
 from pycocoevalcap.bleu.bleu import Bleu
@@ -95,7 +95,7 @@ def main():
               f"(goal: under {GOAL_SECONDS} s for 40000)", flush=True)
         if not a.pycocoevalcap or not shutil.which("java"):
             return print("pycocoevalcap is not timed: it needs --pycocoevalcap DIR, and Java")
-        theirs, their_wall, their_cpu = timed([sys.executable, "-c", OPPONENT, a.pycocoevalcap, references, results])
+        theirs, their_wall, their_cpu = timed([sys.executable, "-c", BASELINE, a.pycocoevalcap, references, results])
         print(f"pycocoevalcap: {their_wall:.2f} s, {their_cpu:.2f} s of processor time")
         print(f"ratio: {their_wall / wall:.1f} by the clock, {their_cpu / cpu:.1f} of processor time (goal: {GOAL_RATIO})")
         ours = json.loads(out)["captions"]["scores"]

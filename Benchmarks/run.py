@@ -25,7 +25,7 @@ CAPTIONS = ["a person riding a brown horse along a sandy beach at sunset near ca
             "a black and white cat sleeping on a blue chair next to a large window",
             "a man in a green jacket holding an umbrella while waiting for a city bus",
             "a plate of fresh fruit and bread on a table beside a cup of coffee"]
-# (captions, precision) -> least ratio of the opponent's time to ours, most private memory of ours in MB
+# (captions, precision) -> least ratio of the baseline's time to ours, most private memory of ours in MB
 TARGETS = {(1, "bf16"): (1.15, 600), (5, "bf16"): (5.0, 600), (1, "f32"): (1.15, 1000)}
 
 
@@ -59,8 +59,8 @@ def write_dataset(path, image, count):
     return path
 
 
-def opponent(a, dataset, images, precision):
-    command = [sys.executable, ROOT / "Benchmarks/opponent.py", "--model", a.model, "--dataset", dataset, "--images", images,
+def baseline(a, dataset, images, precision):
+    command = [sys.executable, ROOT / "Benchmarks/baseline.py", "--model", a.model, "--dataset", dataset, "--images", images,
                "--precision", precision, "--threads", a.threads] + (["--no-logits"] if a.no_logits else [])
     out, _, memory = run_watched(command, a.model)
     said = json.loads(out.splitlines()[-1])
@@ -86,10 +86,10 @@ def main():
     p.add_argument("--threads", type=int, default=os.cpu_count())
     p.add_argument("--rounds", type=int, default=2, help="how often each measurement is taken; the median counts")
     p.add_argument("--quick", action="store_true", help="the demonstration model: a check of the benchmark itself")
-    p.add_argument("--only", choices=("opponent", "headimpact"), help="time one side")
-    p.add_argument("--no-logits", action="store_true", help="a stronger opponent: without its output head")
+    p.add_argument("--only", choices=("baseline", "headimpact"), help="time one side")
+    p.add_argument("--no-logits", action="store_true", help="a stronger baseline: without its output head")
     a = p.parse_args()
-    if a.only != "opponent" and not a.binary.exists():
+    if a.only != "baseline" and not a.binary.exists():
         sys.exit(f"{a.binary} is not there: `make build` makes it")
     work = ROOT / ".cache/bench"
     work.mkdir(parents=True, exist_ok=True)
@@ -119,11 +119,11 @@ def main():
             dataset = write_dataset(work / f"captions-{count}.json", image, count)
             said = []
             if a.only != "headimpact":
-                seconds, watch, tokens[case] = opponent(a, dataset, image.parent, precision)
+                seconds, watch, tokens[case] = baseline(a, dataset, image.parent, precision)
                 times[case][0].append(seconds)
                 memory[case][0].append(watch.peak)
                 said.append(f"transformers {seconds:.2f} s")
-            if a.only != "opponent":
+            if a.only != "baseline":
                 seconds, watch, wall = product(a, work, dataset, image.parent, precision)
                 times[case][1].append(seconds)
                 memory[case][1].append(watch.peak)

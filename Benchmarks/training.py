@@ -46,7 +46,7 @@ def write_samples(work, name, image, count):
 def peft(a, dataset, layers, attention):
     """Median seconds of a step, after a first one that warms up; prints what it did."""
     out, _, watch = run_watched(
-        [sys.executable, ROOT / "Benchmarks/peft_opponent.py", "--model", a.model, "--dataset", dataset,
+        [sys.executable, ROOT / "Benchmarks/peft_baseline.py", "--model", a.model, "--dataset", dataset,
          "--images", dataset.parent, "--layers", layers, "--precision", a.precision, "--attention", attention, "--threads", a.threads,
          *(["--supervised-logits"] if a.supervised_logits else [])], a.model)
     said = json.loads(out.splitlines()[-1])
@@ -81,12 +81,12 @@ def main():
     p.add_argument("--coco", type=Path, default=ROOT.parent / "shared/data/coco-sample")
     p.add_argument("--threads", type=int, default=os.cpu_count())
     p.add_argument("--precision", choices=("bf16", "f32"), default="f32")
-    p.add_argument("--attention", choices=("faster", "sdpa", "eager"), default="faster", help="of the opponent")
+    p.add_argument("--attention", choices=("faster", "sdpa", "eager"), default="faster", help="of the baseline")
     p.add_argument("--supervised-logits", action="store_true",
-                   help="a stronger opponent: its output head on the answer's tokens only")
+                   help="a stronger baseline: its output head on the answer's tokens only")
     p.add_argument("--rounds", type=int, default=1, help="how often each side is timed, in turn; the median counts")
     p.add_argument("--quick", action="store_true", help="the demonstration model: a check of the benchmark itself")
-    p.add_argument("--no-opponent", action="store_true")
+    p.add_argument("--no-baseline", action="store_true")
     a = p.parse_args()
     if not a.binary.exists():
         sys.exit(f"{a.binary} is not there: `make build` makes it")
@@ -106,7 +106,7 @@ def main():
 
     theirs, first, later, memory = {}, [], [], 0
     for _ in range(a.rounds):
-        for attention in () if a.no_opponent else ("sdpa", "eager") if a.attention == "faster" else (a.attention,):
+        for attention in () if a.no_baseline else ("sdpa", "eager") if a.attention == "faster" else (a.attention,):
             theirs.setdefault(attention, []).append(peft(a, dataset, layers, attention))
         seconds, _, peak = headimpact(a, work, dataset, dataset.parent, layers, EPOCHS, 1, a.threads)
         if len(seconds) != SAMPLES * EPOCHS:
@@ -124,7 +124,7 @@ def main():
     dataset = write_samples(work, "training-4", image, 4)
     steps, reduces, _ = headimpact(a, work, dataset, dataset.parent, layers, 4, 4, 1)
     shares = [r / s for r, s in zip(reduces[1:], steps[1:])]
-    print(f"\n4 ranks: {statistics.median(steps[1:]):.2f} s a step; in the allreduce, with waiting for slower ranks, "
+    print(f"\n4 ranks: {statistics.median(steps[1:]):.2f} s a step; in the allreduce, including waiting for slower ranks, "
           f"{100 * statistics.median(shares):.2f}% (goal 1%; least of a step {100 * min(shares):.2f}%)")
 
 

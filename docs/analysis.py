@@ -2,7 +2,7 @@
 
     python docs/analysis.py hi.h5 figures
 
-Each part begins with `# %%`, so an editor that knows such cells runs them one by one.
+Each part begins with `# %%`, so an editor that supports such cells can run them one by one.
 """
 # %% The file: every table has named axes.
 import sys
@@ -53,7 +53,7 @@ head_line, head_band = trend(by_head, head_error, axes[1])
 figure.savefig(folder / "trends.png", dpi=150)
 
 
-# %% How the measures' rankings agree: Kendall's tau-b.
+# %% Agreement between the measures' rankings: Kendall's tau-b.
 def kendall(x, y):
     """By its definition; scipy.stats.kendalltau is faster."""
     x, y = (np.sign(v[:, None] - v[None, :]) for v in (x, y))
@@ -69,7 +69,7 @@ ax.set_xticks(range(len(measures)), measures, rotation=45)
 ax.set_yticks(range(len(measures)), measures)
 figure.savefig(folder / "agreement.png", dpi=150)
 
-# %% How the best layers settle as samples are added.
+# %% Convergence of the best layers with sample size.
 k = int(everything.attrs["top_layers"])
 counts = np.arange(1, hi.sizes["sample"] + 1)
 running = hi.sample_hi.astype(float).mean("head").cumsum("sample").values / counts[:, None]

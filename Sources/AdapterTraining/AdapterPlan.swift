@@ -25,7 +25,7 @@ struct AdapterPlan {
       var loaded = try PEFTAdapter.loadForTraining(folder: folder, for: model)
       func refuse(_ option: String) -> LowRankAdaptationError {
         LowRankAdaptationError(
-          "\(option) differs from the adapter in \(folder.path), which --init takes it from: leave it out")
+          "\(option) differs from the adapter in \(folder.path), given by --init: omit the option")
       }
       let found = loaded.configuration
       if let rank = configuration.loraRank, rank != found.loraRank { throw refuse("--lora-rank") }

@@ -1,9 +1,10 @@
 import COCO
-import IO
 import Foundation
+import IO
 import ImageInput
 import Jobs
 import MessagePassing
+import RunSupport
 import VisionLanguage
 
 /// Turns a dataset's examples into samples: each rank looks at a part of the pictures' headers, and all come to the same list.
@@ -11,12 +12,6 @@ struct ExamplePreparer {
   let world: Communicator
   let model: any VisionLanguageModel
   let prompt: String
-
-  /// Why an example can't be trained on.
-  struct Skipped: Codable, Equatable {
-    let id: Int64
-    let reason: SkipReason
-  }
 
   private struct Size: Codable {
     let index: Int
@@ -28,20 +23,22 @@ struct ExamplePreparer {
 
   /// - Returns: the usable ones, in the order given, and the others.
   /// - Throws: on every rank, what is no example's own fault.
-  func prepare(_ examples: [ImageTextExample], images: URL) throws -> (samples: [TrainingSample], skipped: [Skipped]) {
+  func prepare(_ examples: [ImageTextExample], images: URL) throws -> (
+    samples: [TrainingSample], skipped: [SkippedSample]
+  ) {
     let pictures = try Pictures(Set(examples.map(\.fileName)), in: images, on: world)
     let sizes = try readSizes(examples, pictures)
     var samples: [TrainingSample] = []
-    var skipped: [Skipped] = []
+    var skipped: [SkippedSample] = []
     for (example, size) in zip(examples, sizes) {
       if let reason = size.skip {
-        skipped.append(Skipped(id: example.id, reason: reason))
+        skipped.append(SkippedSample(id: example.id, reason: reason))
         continue
       }
       do {
         samples.append(try sample(example, width: size.width, height: size.height))
       } catch let fault as any ContentFault {
-        skipped.append(Skipped(id: example.id, reason: SkipReason(fault is ImageError ? .picture : .text, fault)))
+        skipped.append(SkippedSample(id: example.id, reason: SkipReason(fault is ImageError ? .picture : .text, fault)))
       }
     }
     return (samples, skipped)
@@ -53,7 +50,7 @@ struct ExamplePreparer {
     let layout = try model.visualLayout(width: width, height: height)
     let sequence = try model.sequence(
       prompt: example.prompt ?? prompt, description: target, visualTokens: layout.visualTokens)
-    guard !sequence.caption.isEmpty else { throw SampleFault("its text has no token") }
+    guard !sequence.caption.isEmpty else { throw SampleFault("its text has no tokens") }
     return TrainingSample(example: example, sequence: sequence, grid: layout.grid)
   }
 

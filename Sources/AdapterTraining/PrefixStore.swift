@@ -1,7 +1,9 @@
 import Foundation
 import Jobs
-import Safetensors
+import IO
 import Kernels
+import RunSupport
+import Safetensors
 
 /// The hidden states that enter the lowest adapted layer, one array a sample: computed once, kept in memory up to a limit and
 /// beyond it in a file that is gone with the process. Values are float32, or bf16 in that precision.
@@ -12,12 +14,12 @@ final class PrefixStore {
   private var held: [Int: [UInt8]] = [:]
   private var spilled: [Int: Place] = [:]
   private var heldBytes = 0
-  private var file: SpillFile?
+  private var file: OpenFile?
+  private var end: UInt64 = 0
   private var isFull = false
 
   private struct Place {
-    let offset: Int
-    let count: Int
+    let range: Range<UInt64>
     let digest: String
   }
 
@@ -59,14 +61,14 @@ final class PrefixStore {
 
   /// One sample's, encoded; nil where it isn't kept.
   ///
-  /// - Throws: `JobError` where the file gives something else than was written.
+  /// - Throws: `JobError` where the file gives something else than was written; `FileCutShort` or `EnvironmentFault`.
   func bytes(of sample: Int) throws -> [UInt8]? {
     if let bytes = held[sample] { return bytes }
     guard let place = spilled[sample], let file else { return nil }
-    let bytes = try file.read(place.offset, count: place.count)
+    let bytes = try file.read(place.range)
     guard try bytes.withUnsafeBytes({ try SHA256.hex(of: $0) }) == place.digest else {
       throw JobError(
-        "the cache file in \(folder.path) gave other bytes than were written: is that disk sound? Choose another --cache-dir"
+        "the cache file in \(folder.path) returned different bytes than were written: is that disk healthy? Choose another --cache-dir"
       )
     }
     return bytes
@@ -81,72 +83,22 @@ final class PrefixStore {
     }
     guard !isFull else { return }
     do {
-      let file = try self.file ?? SpillFile(in: folder)
+      let file = try self.file ?? OpenFile(temporaryIn: folder)
       self.file = file
-      let offset = try file.append(bytes)
-      spilled[sample] = Place(
-        offset: offset, count: bytes.count, digest: try bytes.withUnsafeBytes { try SHA256.hex(of: $0) })
-    } catch let error as JobError {
+      try bytes.withUnsafeBytes { try file.write($0, at: end) }
+    } catch let error as EnvironmentFault {
       isFull = true
-      warn(
+      return warn(
         "\(error); samples beyond are computed anew in every epoch: give more --cache-memory, or another --cache-dir")
     }
+    let range = end..<end + UInt64(bytes.count)
+    spilled[sample] = Place(range: range, digest: try bytes.withUnsafeBytes { try SHA256.hex(of: $0) })
+    end = range.upperBound
   }
 
   private static func bfloat16(_ x: Float) -> UInt16 {
     let bits = x.bitPattern
     guard bits & 0x7fff_ffff <= 0x7f80_0000 else { return UInt16(bits >> 16) | 0x40 }
     return UInt16((bits &+ 0x7fff &+ ((bits >> 16) & 1)) >> 16)
-  }
-}
-
-/// A file without a name: it goes with the process, however that ends.
-private final class SpillFile {
-  private let descriptor: Int32
-  private let folder: URL
-  private var end = 0
-
-  init(in folder: URL) throws {
-    self.folder = folder
-    var template = Array((folder.path + "/.headimpact-cache-XXXXXX").utf8CString)
-    descriptor = mkstemp(&template)
-    guard descriptor >= 0 else {
-      throw JobError("\(folder.path): no cache file can be made here: \(String(cString: strerror(errno)))")
-    }
-    unlink(template)
-  }
-
-  deinit { close(descriptor) }
-
-  func append(_ bytes: [UInt8]) throws -> Int {
-    var done = 0
-    while done < bytes.count {
-      let count = bytes.withUnsafeBytes { buffer in
-        buffer.baseAddress.map { pwrite(descriptor, $0 + done, bytes.count - done, off_t(end + done)) } ?? 0
-      }
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else {
-        throw JobError("\(folder.path): the cache file can't grow: \(String(cString: strerror(errno)))")
-      }
-      done += count
-    }
-    defer { end += bytes.count }
-    return end
-  }
-
-  func read(_ offset: Int, count: Int) throws -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: count)
-    var done = 0
-    while done < count {
-      let got = bytes.withUnsafeMutableBytes { buffer in
-        buffer.baseAddress.map { pread(descriptor, $0 + done, count - done, off_t(offset + done)) } ?? 0
-      }
-      if got < 0, errno == EINTR { continue }
-      guard got > 0 else {
-        throw JobError("\(folder.path): the cache file can't be read: \(String(cString: strerror(errno)))")
-      }
-      done += got
-    }
-    return bytes
   }
 }

@@ -1,6 +1,6 @@
 import Foundation
-import Jobs
 import Kernels
+import RunSupport
 
 /// What several runs on the same samples have in common: the hidden states that enter the lowest layer that any of them
 /// adapts. The vision tower and the layers below run once for all, and each run goes on from there to its own lowest layer.
@@ -26,7 +26,8 @@ public final class SharedPrefixes {
   func bind(to inputs: RunIdentity) throws {
     let differences = self.inputs?.differences(from: inputs) ?? []
     guard differences.isEmpty else {
-      throw JobError("runs that share what they compute have other inputs:\(differences.map { "\n  " + $0 }.joined())")
+      throw JobError(
+        "runs that share computed prefixes have different inputs:\(differences.map { "\n  " + $0 }.joined())")
     }
     self.inputs = inputs
   }

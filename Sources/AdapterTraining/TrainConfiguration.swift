@@ -1,12 +1,13 @@
 import Foundation
 import HeadImpact
 import Jobs
-import LowRankAdaptation
 import Kernels
+import LowRankAdaptation
+import RunSupport
 import Transformer
 
 /// Everything that a training run is asked for.
-public struct TrainConfiguration: Sendable {
+public struct TrainConfiguration: JobConfiguration {
   public static let defaultTargets: [Projection] = [.query, .key, .value, .output]
 
   /// How long a run is.
@@ -46,7 +47,7 @@ public struct TrainConfiguration: Sendable {
   public var initialAdapter: URL?
 
   public var length = Length.epochs(1)
-  /// Examples of a step, of all ranks together.
+  /// Examples per step, over all ranks.
   public var batch = 8
   /// Examples of one pass: more take more memory, and change results by rounding.
   public var microBatch = 1
@@ -100,8 +101,10 @@ public struct TrainConfiguration: Sendable {
     output.deletingLastPathComponent().appendingPathComponent(output.lastPathComponent + ".training")
   }
 
+  public var work: (url: URL, what: String) { (workFolder, "what a run that was stopped left") }
+
   /// - Throws: `JobError` naming the option and what would be right.
-  func validate() throws {
+  public func validate() throws {
     func atLeast(_ least: Int, _ value: Int?, _ option: String) throws {
       guard let value, value < least else { return }
       throw JobError("\(option) is \(value); it must be at least \(least)")
@@ -116,14 +119,13 @@ public struct TrainConfiguration: Sendable {
     try atLeast(1, validateEvery, "--validate-every")
     try atLeast(1, checkpointEvery, "--checkpoint-every")
     try atLeast(0, cacheMemory, "--cache-memory")
-    try SkipCounts.validate(allowed: allowedSkips)
-    try JobInputs.validate(threads: threads, limit: limit)
+    try validateShared()
     guard learningRate > 0, learningRate.isFinite else {
-      throw JobError("--lr is \(learningRate); it must be a number above 0")
+      throw JobError("--lr is \(learningRate); it must be above 0")
     }
-    guard clip >= 0, clip.isFinite else { throw JobError("--clip is \(clip); it must be a number from 0 (none)") }
+    guard clip >= 0, clip.isFinite else { throw JobError("--clip is \(clip); it must be at least 0 (0: no clipping)") }
     guard weightDecay >= 0, weightDecay.isFinite else {
-      throw JobError("--weight-decay is \(weightDecay); it must be a number from 0")
+      throw JobError("--weight-decay is \(weightDecay); it must be at least 0")
     }
     guard (0..<1).contains(validationShare) else {
       throw JobError("--validation-share is \(validationShare); it must be at least 0 and less than 1")

@@ -3,6 +3,7 @@ import ImageInput
 import Jobs
 import LowRankAdaptation
 import MessagePassing
+import RunSupport
 import Transformer
 import VisionLanguage
 
@@ -146,7 +147,7 @@ final class Trainer {
       _ = adapter.parameters.update(fromContentsOf: before)
       state.optimiser = optimiser
       throw StepFailure(
-        cause: JobError("step \(index + 1): the adapter's numbers are no longer finite; a lower --lr may help"))
+        cause: JobError("step \(index + 1): the adapter's parameters are no longer finite; a lower --lr may help"))
     }
     state.step += 1
     let record = StepRecord(

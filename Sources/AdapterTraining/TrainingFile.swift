@@ -1,6 +1,6 @@
 import Foundation
 import HDF5Store
-import Jobs
+import RunSupport
 
 /// training.h5: what was measured in each step, and what the run was.
 enum TrainingFile {
@@ -21,7 +21,8 @@ enum TrainingFile {
         ("gradient_norm", steps.map(\.gradientNorm), "norm of the gradient before clipping", "nat"),
         ("seconds", steps.map(\.seconds), "time of the step on rank 0", "s"),
         (
-          "seconds_allreduce", steps.map(\.secondsAllreduce), "of it in the allreduce, with waiting for other ranks",
+          "seconds_allreduce", steps.map(\.secondsAllreduce),
+          "of it in the allreduce, including waiting for other ranks",
           "s"
         ),
       ] {
@@ -48,12 +49,12 @@ enum TrainingFile {
   static func read(_ url: URL) throws -> (identity: RunIdentity, losses: [Double], skips: SkipCounts?) {
     try HDF5File.read(from: url.path) { file in
       guard case .string(let text) = try file.attribute("run_identity") else {
-        throw JobError("\(url.path): is not of a finished training run; choose another --output")
+        throw JobError("\(url.path): is not from a finished training run; choose another --output")
       }
       var skips: SkipCounts?
       if case .string(let json) = try file.attribute("skips") {
         do { skips = try JSONDecoder().decode(SkipCounts.self, from: Data(json.utf8)) } catch {
-          throw JobError("\(url.path): its attribute skips is none that this program writes: \(error)")
+          throw JobError("\(url.path): its attribute skips is not one that this program writes: \(error)")
         }
       }
       return (

@@ -2,7 +2,9 @@ import COCO
 import Foundation
 import HeadImpact
 import Jobs
+import RunSupport
 import Safetensors
+import IO
 import VisionLanguage
 
 /// What a run trains on: its files, read by rank 0 for all, and the samples they make.
@@ -27,36 +29,18 @@ extension TrainingJob {
   }
 
   func readDatasets() throws -> Datasets {
-    func read(_ url: URL?) throws -> [UInt8]? { try url.map { try world.readForAll($0) } }
-    let train = try read(configuration.dataset) ?? []
-    let answers = try read(configuration.annotations)
-    let validation = try read(configuration.validation)
-    let validationAnswers = try read(configuration.validationAnnotations)
-    // Rank 0 lists the folders for all: a picture that one rank doesn't see must not make its list of samples another.
-    let files = try world.listForAll(configuration.images)
-    let validationFiles = try configuration.validationImages.map { try world.listForAll($0) } ?? files
-    func dataset(
-      _ json: [UInt8], _ url: URL, _ annotations: ([UInt8]?, URL?), images: [String]
-    ) throws -> ImageTextDataset {
-      var answers: (json: [UInt8], name: String)?
-      if let json = annotations.0, let url = annotations.1 { answers = (json, url.path) }
-      return try ImageTextDataset(json: json, name: url.path, annotations: answers) { images }
+    let c = configuration
+    let train = try world.readTexts(c.dataset, annotations: c.annotations, images: c.images)
+    let validation = try c.validation.map {
+      try world.readTexts(
+        $0, annotations: c.validationAnnotations, images: c.validationImages ?? c.images,
+        imageNames: c.validationImages == nil ? train.imageNames : nil)
     }
     return try world.agree {
       Datasets(
-        train: try dataset(
-          train, configuration.dataset, (answers, configuration.annotations), images: files),
-        validation: try validation.flatMap { json in
-          try configuration.validation.map {
-            try dataset(
-              json, $0, (validationAnswers, configuration.validationAnnotations),
-              images: validationFiles)
-          }
-        },
-        digests: try [
-          ("dataset (SHA-256)", train), ("annotations (SHA-256)", answers), ("validation (SHA-256)", validation),
-          ("validation annotations (SHA-256)", validationAnswers),
-        ].map { name, bytes in (name, try bytes.map { try $0.withUnsafeBytes { try SHA256.hex(of: $0) } } ?? "none") })
+        train: try train.dataset(), validation: try validation?.dataset(),
+        digests: try train.digests()
+          + TextDatasetFiles.digests(of: validation, "validation", "validation annotations"))
     }
   }
 
@@ -81,25 +65,16 @@ extension TrainingJob {
       datasets.validation?.examples ?? examples.filter(isHeldOut),
       images: configuration.validationImages ?? configuration.images)
     let skipped = train.skipped + heldOut.skipped
-    if !skipped.isEmpty, configuration.isStrict {
-      throw JobError(
-        "\(skipped.count) examples can't be used (--strict):"
-          + skipped.map { "\n  example \($0.id): \($0.reason.text)" }.joined())
-    }
+    if configuration.isStrict { try world.agree { try SkippedSample.refuse(skipped, called: "example") } }
     guard !train.samples.isEmpty else {
       throw JobError(
         "\(configuration.dataset.path): has no example to train on"
           + train.skipped.prefix(5).map { "\n  example \($0.id): \($0.reason.text)" }.joined())
     }
     if configuration.validation != nil || configuration.validationShare > 0, heldOut.samples.isEmpty {
-      throw JobError("no example is left for validation: give another --validation, or a larger --validation-share")
+      throw JobError("no example remains for validation: choose another --validation, or a larger --validation-share")
     }
-    if world.rank == 0 {
-      for sample in skipped {
-        FileHandle.standardError.write(
-          Data("headimpact: example \(sample.id) is skipped: \(sample.reason.text)\n".utf8))
-      }
-    }
+    world.tell(skipped.map { $0.text(called: "example") })
     let used = train.samples.count + heldOut.samples.count
     return TrainingData(
       samples: train.samples, validation: heldOut.samples,

@@ -1,11 +1,12 @@
+import IO
 import COCO
 import Foundation
 import HDF5Store
 import HeadImpact
 import Jobs
-import Kernels
 import LowRankAdaptation
 import MessagePassing
+import RunSupport
 import Safetensors
 import Transformer
 import VisionLanguage
@@ -65,32 +66,26 @@ public struct TrainingJob {
   /// - Throws: what is wrong with the inputs or went wrong on the way. Under MPI, let it leave
   ///   `Communicator.withWorld`, which stops every rank.
   public func run() throws -> Summary? {
-    let isFinished = try world.agreeIsFinished(
-      configuration.output, work: (configuration.workFolder, "what a run that was stopped left"),
-      resumes: configuration.resumes,
-      validate: configuration.validate)
+    let isFinished = try world.agreeIsFinished(configuration)
     let threads = try JobDefaults.threads(configuration.threads, on: world)
-    let (model, parameterCount) = try world.agree {
-      let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: threads))
-      let model = try ModelRegistry.load(
-        folder: configuration.model, chatTemplate: configuration.chatTemplate, context: context)
-      try model.chat.requireEndOfTurn()
-      let sha256 = try SafetensorsCheckpoint(folder: configuration.model).headerDigest()
+    let (opened, parameterCount) = try world.agree {
+      let opened = try JobModel(configuration, threads: threads)
+      try opened.model.chat.requireEndOfTurn()
       for (source, scored) in configuration.scored {
-        try JobInputs.checkScored(scored, by: source, is: sha256, of: configuration.model)
+        try JobInputs.checkScored(scored, by: source, is: opened.sha256, of: configuration.model)
       }
-      return (model, try Self.modelParameters(configuration.model))
+      return (opened, try Self.modelParameters(configuration.model))
     }
+    let model = opened.model
     let datasets = try readDatasets()
     let plan = try world.agree { try AdapterPlan(configuration, model: model) }
-    let identity = try world.agree { try self.identity(datasets.digests, plan) }
+    let inputs = inputs(opened, datasets)
+    let identity = identity(inputs, plan)
     try world.agree(on: identity)
-    world.tell(
-      model.remarks.general + model.remarks.training
-        + model.chat.remarks(onAdapter: configuration.initialAdapter))
+    world.tell(opened.remarks(onAdapter: configuration.initialAdapter) + model.remarks.training)
     if isFinished { return try finishedSummary(identity, plan, parameterCount) }
 
-    try world.agree { try shared?.bind(to: try inputs(datasets.digests)) }
+    try world.agree { try shared?.bind(to: inputs) }
     let data = try prepare(datasets, model: model)
     // Known only now. Which examples there are says in what order all are trained on, so a run goes on with the same alone.
     let examples = try data.digest()
@@ -140,7 +135,7 @@ public struct TrainingJob {
 
   // MARK: - Before and after
 
-  private func identity(_ digests: [(name: String, value: String)], _ plan: AdapterPlan) throws -> RunIdentity {
+  private func identity(_ inputs: RunIdentity, _ plan: AdapterPlan) -> RunIdentity {
     let c = configuration
     let length: (String, String) =
       switch c.length {
@@ -157,20 +152,19 @@ public struct TrainingJob {
       ("--lr", "\(c.learningRate)"), ("--schedule", c.schedule.rawValue), ("--warmup", "\(c.warmup)"),
       ("--clip", "\(c.clip)"), ("--weight-decay", "\(c.weightDecay)"), ("--shuffle", c.shuffles ? "seeded" : "none"),
     ]
-    return RunIdentity(try inputs(digests).parts.map { ($0.name, $0.value) } + options)
+    return RunIdentity(inputs.parts.map { ($0.name, $0.value) } + options)
   }
 
   /// What the samples and their frozen prefixes depend on.
-  private func inputs(_ digests: [(name: String, value: String)]) throws -> RunIdentity {
+  private func inputs(_ opened: JobModel, _ datasets: Datasets) -> RunIdentity {
     let c = configuration
-    let model = try SafetensorsCheckpoint(folder: c.model).headerDigest()
-    let files = try ModelFiles(folder: c.model, chatTemplate: c.chatTemplate).parts
     let options: [(name: String, value: String)] = [
       ("--prompt", c.prompt), ("--precision", c.precision.rawValue), ("--limit", c.limit.map(String.init) ?? "none"),
       ("--seed", "\(c.seed)"), ("--validation-share", "\(c.validationShare)"),
     ]
     return RunIdentity(
-      [("program version", JobDefaults.programVersion), ("model (SHA-256)", model)] + files + digests + options)
+      [("program version", JobDefaults.programVersion), ("model (SHA-256)", opened.sha256)] + opened.files.parts
+        + datasets.digests + options)
   }
 
   private func resume(_ checkpoints: CheckpointFolder, _ identity: RunIdentity, _ adapter: LowRankAdapter) throws
@@ -179,7 +173,7 @@ public struct TrainingJob {
     var state = TrainingState(optimiser: AdamW(count: adapter.count, weightDecay: configuration.weightDecay))
     guard configuration.resumes else { return state }
     let found = try world.agree { world.rank == 0 ? try checkpoints.load(identity: identity) : nil }
-    guard try world.broadcast(world.rank == 0 ? [Int32(found == nil ? 0 : 1)] : nil)[0] == 1 else { return state }
+    guard try world.settle(found != nil) else { return state }
     let parameters = try world.broadcast(found?.parameters)
     let mean = try world.broadcast(found?.state.optimiser.firstMoments)
     let square = try world.broadcast(found?.state.optimiser.secondMoments)
@@ -187,7 +181,7 @@ public struct TrainingJob {
     let history = try world.broadcast(world.rank == 0 ? Array(JSONEncoder().encode(found?.state.history)) : nil)
     try world.agree {
       guard parameters.count == adapter.count else {
-        throw JobError("\(checkpoints.folder.path): the checkpoint is of another adapter")
+        throw JobError("\(checkpoints.folder.path): the checkpoint belongs to another adapter")
       }
     }
     _ = adapter.parameters.update(fromContentsOf: parameters)
@@ -245,7 +239,7 @@ public struct TrainingJob {
         to: folder.appendingPathComponent("training.h5"), history: state.history, identity: identity, facts: facts)
     }
     if FileManager.default.fileExists(atPath: configuration.workFolder.path) {
-      try FileManager.default.removeItem(at: configuration.workFolder)
+      try FileSystem.remove(configuration.workFolder)
     }
   }
 
@@ -271,9 +265,7 @@ public struct TrainingJob {
   private func summary(
     _ history: TrainingHistory, _ plan: AdapterPlan, _ parameterCount: Int, skips: SkipCounts, isNew: Bool
   ) -> Summary {
-    if let report = skips.report(allowed: configuration.allowedSkips) {
-      FileHandle.standardError.write(Data("headimpact: \(report)\n".utf8))
-    }
+    Remarks.tell(skips, allowed: configuration.allowedSkips)
     return Summary(
       output: configuration.output.path, steps: history.steps.count, trainedParameters: plan.trained,
       allParameters: parameterCount + plan.adapter.count, firstLoss: history.steps.first?.loss ?? .nan,

@@ -1,5 +1,5 @@
 import Foundation
-import Jobs
+import RunSupport
 
 /// One step, as it is logged and written.
 struct StepRecord: Sendable, Equatable, Codable {

@@ -1,7 +1,8 @@
+import IO
 import Foundation
-import Jobs
 import LowRankAdaptation
 import MessagePassing
+import RunSupport
 import Safetensors
 
 /// Where a run stands between two steps, beside the adapter itself. Everything random depends on the seed and the step, so
@@ -27,18 +28,17 @@ struct CheckpointFolder {
     _ state: TrainingState, parameters: [Float], identity: RunIdentity,
     write: (_ folder: URL, _ alongside: (URL) throws -> Void) throws -> Void
   ) throws {
-    let files = FileManager.default
     let name = Self.prefix + String(format: "%08d", state.step)
     let place = folder.appendingPathComponent(name)
     do {
-      try files.createDirectory(at: folder, withIntermediateDirectories: true)
+      try FileSystem.makeFolder(folder)
       try write(place) {
         try Self.write(state, parameters, identity, to: $0.appendingPathComponent("state.safetensors"))
       }
     } catch {
       throw JobError("\(place.path): the checkpoint can't be written: \(error)")
     }
-    for other in try names() where other < name { try files.removeItem(at: folder.appendingPathComponent(other)) }
+    for other in try names() where other < name { try FileSystem.remove(folder.appendingPathComponent(other)) }
   }
 
   /// The last checkpoint's state; nil where there is none.
@@ -52,12 +52,7 @@ struct CheckpointFolder {
       let step = file.metadata["step"].flatMap({ Int($0) }),
       let decay = file.metadata["weight_decay"].flatMap(Double.init)
     else { throw JobError("\(place.path): is no checkpoint of a training run") }
-    let differences = begun.differences(from: identity)
-    guard differences.isEmpty else {
-      throw JobError(
-        "\(place.path): the run to resume had other inputs:\(differences.map { "\n  " + $0 }.joined())\n"
-          + "Give the same ones, or remove \(folder.path) to start afresh")
-    }
+    try begun.requireSame(as: identity, toResume: place, orRemove: folder.path)
     func floats(_ name: String) throws -> [Float] {
       guard let tensor = file.tensors[name], tensor.dtype == .f32 else {
         throw JobError("\(place.path): its state has no \(name)")
@@ -69,7 +64,7 @@ struct CheckpointFolder {
     let parameters = try floats("parameters")
     let (mean, square) = (try floats("first_moments"), try floats("second_moments"))
     guard mean.count == parameters.count, square.count == parameters.count else {
-      throw JobError("\(place.path): its state is of another adapter")
+      throw JobError("\(place.path): its state belongs to another adapter")
     }
     var state = TrainingState(
       step: step, optimiser: AdamW(weightDecay: decay, step: step, firstMoments: mean, secondMoments: square),
@@ -101,7 +96,7 @@ struct CheckpointFolder {
   /// Ascending by step.
   private func names() throws -> [String] {
     guard FileManager.default.fileExists(atPath: folder.path) else { return [] }
-    return try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasPrefix(Self.prefix) }
+    return try FileSystem.names(in: folder).filter { $0.hasPrefix(Self.prefix) }
       .sorted()
   }
 }

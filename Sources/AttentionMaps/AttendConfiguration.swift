@@ -1,7 +1,7 @@
 import Foundation
 import HeadImpact
-import Jobs
 import Kernels
+import RunSupport
 
 /// Everything that pictures of attention are made from.
 public struct AttendConfiguration: Sendable {
@@ -24,7 +24,7 @@ public struct AttendConfiguration: Sendable {
   /// `model_sha256` of the scoring run that the heads were chosen by: another model is refused. nil where they come from
   /// elsewhere.
   public var scoredModelSHA256: String?
-  /// The folder to make.
+  /// The output folder.
   public var output: URL
   public var prompt = JobDefaults.prompt
   public var precision = Precision.bf16
@@ -48,7 +48,7 @@ public struct AttendConfiguration: Sendable {
     }
     try JobInputs.checkFolder(of: output)
     guard !FileManager.default.fileExists(atPath: output.path) else {
-      throw JobError("\(output.path): exists already; choose another --output, or remove it")
+      throw JobError("\(output.path): already exists; choose another --output, or remove it")
     }
   }
 }

@@ -1,10 +1,11 @@
+import Figures
 import IO
 import Foundation
 import HeadImpact
 import ImageInput
-import Jobs
 import Kernels
 import LowRankAdaptation
+import RunSupport
 import Safetensors
 import VisionLanguage
 
@@ -50,7 +51,7 @@ public struct AttendJob {
       model.apply(try PEFTAdapter.load(folder: folder, for: model, allowsNoChange: true))
     }
     let reading = try AttentionReading(subject, by: model, c)
-    let taken = "exists already; choose another --output, or remove it"
+    let taken = "already exists; choose another --output, or remove it"
     try WholeFolder.write(to: c.output, what: "the pictures", refusal: { _, _ in taken }) { folder in
       try write(reading, subject, to: folder)
     }
@@ -69,7 +70,7 @@ public struct AttendJob {
 
   private func write(_ reading: AttentionReading, _ subject: Subject, to folder: URL) throws {
     func write(_ bytes: [UInt8], _ name: String) throws {
-      try Data(bytes).write(to: folder.appendingPathComponent(name))
+      try WholeFolder.write(bytes, to: folder.appendingPathComponent(name))
     }
     let overlay = try Overlay(subject.image, cells: reading.cells, mask: reading.mask)
     let photograph = try encodePNG(overlay.photograph)
@@ -101,7 +102,7 @@ extension HeadSheet {
   ) {
     var tiles = [Tile(label: "photograph", description: subject.name, png: photograph)]
     if let mask {
-      tiles.append(Tile(label: "mask, its cells framed", description: "the object that is described", png: mask))
+      tiles.append(Tile(label: "mask, with its cells framed", description: "the object that is described", png: mask))
     }
     tiles.append(
       Tile(label: "average over the text", description: "attention, averaged over all tokens", png: average))
@@ -111,7 +112,8 @@ extension HeadSheet {
     var lines = ["“\(shortened(subject.text, to: 140))”", "\(subject.name) · \(model)"]
     if let matched = read.matched {
       lines.append(
-        "IoU with the mask (matched) \(AttentionPage.number(matched.value)), by chance \(AttentionPage.number(matched.chance))"
+        "IoU with the mask (matched) \(NumberText.plain(matched.value, decimals: 3)), by chance "
+          + NumberText.plain(matched.chance, decimals: 3)
       )
     }
     self.init(

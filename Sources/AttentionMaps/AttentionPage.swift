@@ -1,4 +1,3 @@
-import Foundation
 import HeadImpact
 import Figures
 
@@ -11,57 +10,61 @@ struct AttentionPage {
   let prompt: String
   let heads: [AttentionReading.Head]
 
-  var html: String {
-    """
-    <!doctype html>
-    <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-    <title>Attention: \(escaped(text))</title>
-    <style>
-    body{margin:0 auto;max-width:80rem;padding:2rem 1.25rem;font:16px/1.5 system-ui,sans-serif;color:#1b1f23;background:#fff}
+  private static let style = """
+    body{margin:0 auto;max-width:80rem;padding:2rem 1.25rem;font:16px/1.5 system-ui,sans-serif;color:\(Theme.light.ink);\
+    background:\(Theme.light.paper)}
     h1{font-size:1.6rem;line-height:1.25;overflow-wrap:anywhere}
     dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:0}
-    dt,.note{color:#59636b}
+    dt,.note{color:\(Theme.light.muted)}
     dd{margin:0;overflow-wrap:anywhere}
     table{border-collapse:collapse;margin:1.5rem 0;font-variant-numeric:tabular-nums}
-    th,td{text-align:right;padding:.3rem 1rem .3rem 0;border-bottom:1px solid #d9dee2}
+    th,td{text-align:right;padding:.3rem 1rem .3rem 0;border-bottom:1px solid \(Theme.light.line)}
     th{font-weight:600}
-    img{max-width:100%;height:auto;border:1px solid #d9dee2}
-    a{color:#075a94}
-    </style></head><body>
-    <h1>“\(escaped(text))”</h1>
-    <dl><dt>picture</dt><dd>\(escaped(subject))</dd><dt>model</dt><dd>\(escaped(model))</dd>\
-    <dt>prompt</dt><dd>\(escaped(prompt))</dd></dl>
-    \(table)
-    <p class="note">Each picture shows one head's attention from a word of the text (the mean of its tokens) to the picture, a block a \
-    visual token. The words of a head share one scale; the average has its own. White lines frame the cells that the object covers. All numbers are in <a href="attention.csv">attention.csv</a>.</p>
-    \(heads.map(section).joined(separator: "\n"))
-    </body></html>
-
+    img{max-width:100%;height:auto;border:1px solid \(Theme.light.line)}
+    a{color:\(Theme.light.link)}
     """
+
+  var html: String {
+    let facts = [("picture", subject), ("model", model), ("prompt", prompt)]
+    return Element.page(
+      title: "Attention: \(text)", style: Self.style,
+      [
+        Element("h1", text: "“\(text)”"),
+        Element("dl", [:], facts.flatMap { [Element("dt", text: $0.0), Element("dd", text: $0.1)] }), table, note,
+      ] + heads.map(picture))
   }
 
   private var hasMask: Bool { heads.contains { $0.matched != nil } }
 
-  private var table: String {
+  private var note: Element {
+    Element(
+      "p", ["class": "note"],
+      [
+        .text(
+          "Each picture shows one head's attention from a word of the text (the mean of its tokens) to the picture, a block a "
+            + "visual token. The words of a head share one scale; the average has its own. White lines frame the cells that "
+            + "the object covers. All numbers are in "),
+        .element(Element("a", ["href": "attention.csv"], text: "attention.csv")), .text("."),
+      ])
+  }
+
+  private var table: Element {
+    let columns = ["head"] + (hasMask ? ["IoU with the mask (matched)", "by chance"] : []) + ["highest score"]
     let rows = heads.map { read in
-      let agreement = read.matched.map { "<td>\(Self.number($0.value))</td><td>\(Self.number($0.chance))</td>" } ?? ""
-      return
-        "<tr><td><a href=\"#h\(read.head)\">\(read.head)</a></td>\(agreement)<td>\(scoreText(read.highest))</td></tr>"
+      let agreement = read.matched.map {
+        [NumberText.plain($0.value, decimals: 3), NumberText.plain($0.chance, decimals: 3)]
+      }
+      let texts = (agreement ?? []) + [NumberText.significant(Double(read.highest))]
+      let link = Element("a", ["href": "#h\(read.head)"], text: "\(read.head)")
+      return Element("tr", [:], [Element("td", [:], [link])] + texts.map { Element("td", text: $0) })
     }
-    return """
-      <table><tr><th>head</th>\(hasMask ? "<th>IoU with the mask (matched)</th><th>by chance</th>" : "")\
-      <th>highest score</th></tr>
-      \(rows.joined(separator: "\n"))
-      </table>
-      """
+    return Element("table", [:], [Element("tr", [:], columns.map { Element("th", text: $0) })] + rows)
   }
 
-  private func section(_ read: AttentionReading.Head) -> String {
-    """
-    <p id="h\(read.head)"><a href="\(read.head).svg"><img src="\(read.head).svg" alt="Head \(read.head): its attention on the picture, word by word"></a></p>
-    """
+  private func picture(_ read: AttentionReading.Head) -> Element {
+    let sheet = Element(
+      "img",
+      ["src": "\(read.head).svg", "alt": "Head \(read.head): its attention on the picture, word by word"])
+    return Element("p", ["id": "h\(read.head)"], [Element("a", ["href": "\(read.head).svg"], [sheet])])
   }
-
-  /// A share.
-  static func number(_ value: Double) -> String { String(format: "%.3f", value) }
 }

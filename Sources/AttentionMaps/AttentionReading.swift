@@ -1,6 +1,6 @@
 import HeadImpact
 import ImageInput
-import Jobs
+import RunSupport
 import VisionLanguage
 
 /// The attention of some heads on one picture, word by word.
@@ -33,7 +33,7 @@ struct AttentionReading {
     let layout = try model.visualLayout(width: subject.image.width, height: subject.image.height)
     let sequence = try model.sequence(
       prompt: configuration.prompt, description: subject.text, visualTokens: layout.visualTokens)
-    guard !sequence.caption.isEmpty else { throw JobError("the text \"\(subject.text)\" has no token") }
+    guard !sequence.caption.isEmpty else { throw JobError("the text \"\(subject.text)\" has no tokens") }
     let options = configuration.options
     let mask = try subject.mask.map { try TokenMask(of: $0, cells: layout.cells, threshold: options.coverage) }
     let rows = try AttentionScoreReader(model).readRows(

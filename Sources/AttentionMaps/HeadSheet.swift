@@ -27,70 +27,78 @@ struct HeadSheet {
   private static let gap = 14.0
   private static let labelHeight = 24.0
   private static let perRow = 5
-  private static let font = #"system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif"#
+
+  private static let style = """
+    text{font-family:\(Theme.fonts);font-size:13px;fill:\(Theme.light.ink)}.title{font-size:20px;font-weight:600}\
+    .line,.label{fill:\(Theme.light.muted)}.word{font-weight:600;font-size:14px}.paper{fill:\(Theme.light.paper)}
+    """
 
   private var tileSize: (width: Double, height: Double) {
     aspect >= 1 ? (224, (224 / aspect).rounded()) : ((240 * aspect).rounded(), 240)
   }
 
+  /// The sheet as an SVG file.
   var svg: String {
     let size = tileSize
     let top = Self.margin + 30 + 20 * Double(lines.count) + 10
     let step = (x: max(size.width, 130) + Self.gap, y: size.height + Self.labelHeight + Self.gap)
-    var body = ""
-    for (index, tile) in tiles.enumerated() {
-      let x = Self.margin + Double(index % Self.perRow) * step.x
-      let y = top + Double(index / Self.perRow) * step.y
-      body += text(shortened(tile.label, to: Int(step.x / 7.5)), x: x, y: y + 16, style: tile.isWord ? "word" : "label")
-      body += """
-        <image x="\(x)" y="\(y + Self.labelHeight)" width="\(size.width)" height="\(size.height)" \
-        preserveAspectRatio="none" href="data:image/png;base64,\(Data(tile.png).base64EncodedString())">\
-        <title>\(escaped(tile.description))</title></image>
-
-        """
-    }
     let columns = min(tiles.count, Self.perRow)
     let rows = (tiles.count + Self.perRow - 1) / Self.perRow
     let bottom = top + Double(rows) * step.y
     let width = max(2 * Self.margin + Double(columns) * step.x - Self.gap, 600)
-    let height = bottom + 72
-    return """
-      <?xml version="1.0" encoding="UTF-8"?>
-      <svg xmlns="http://www.w3.org/2000/svg" width="\(width)" height="\(height)" viewBox="0 0 \(width) \(height)">
-      <title>\(escaped(title))</title>
-      <style>text{font-family:\(Self.font);font-size:13px;fill:#1b1f23}.title{font-size:20px;font-weight:600}\
-      .line,.label{fill:#59636b}.word{font-weight:600;font-size:14px}</style>
-      \(Self.gradient)<rect width="\(width)" height="\(height)" fill="#fff"/>
-      \(text(title, x: Self.margin, y: Self.margin + 18, style: "title"))\
-      \(lines.enumerated().map { text($1, x: Self.margin, y: Self.margin + 42 + 20 * Double($0), style: "line") }.joined())\
-      \(body)\(scales.enumerated().map { scale($1, x: Self.margin + Double($0) * 290, y: bottom) }.joined())</svg>
+    var parts = [
+      Self.gradient, Element.label(title, x: Self.margin, y: Self.margin + 18, style: "title"),
+    ]
+    for (index, line) in lines.enumerated() {
+      parts.append(Element.label(line, x: Self.margin, y: Self.margin + 42 + 20 * Double(index), style: "line"))
+    }
+    for (index, tile) in tiles.enumerated() {
+      let x = Self.margin + Double(index % Self.perRow) * step.x
+      let y = top + Double(index / Self.perRow) * step.y
+      parts += elements(of: tile, x: x, y: y, width: step.x)
+    }
+    for (index, scale) in scales.enumerated() {
+      parts += elements(of: scale, x: Self.margin + Double(index) * 290, y: bottom)
+    }
+    return Element.svgFile(
+      title: title, style: Self.style, class: "sheet", width: width, height: bottom + 72, parts)
+  }
 
-      """
+  private func elements(of tile: Tile, x: Double, y: Double, width: Double) -> [Element] {
+    let size = tileSize
+    let picture = Element(
+      "image",
+      [
+        "x": x, "y": y + Self.labelHeight, "width": size.width, "height": size.height, "preserveAspectRatio": "none",
+        "href": "data:image/png;base64," + Data(tile.png).base64EncodedString(),
+      ]
+    ).noted(tile.description)
+    let label = Element.label(
+      shortened(tile.label, to: Int(width / 7.5)), x: x, y: y + 16, style: tile.isWord ? "word" : "label")
+    return [label, picture]
   }
 
   /// The colours from 0 to the highest score, as they look over grey.
-  private static let gradient: String = {
-    let stops = (0...16).map { step in
-      let colour = Overlay.colour(Double(step) / 16, over: 0.5)
-      let channels = (0..<3).map { String(Int((colour[$0] * 255).rounded())) }.joined(separator: ",")
-      return "<stop offset=\"\(Double(step) / 16)\" stop-color=\"rgb(\(channels))\"/>"
+  private static let gradient: Element = {
+    let stops = (0...16).map { step -> Element in
+      let share = Double(step) / 16
+      let colour = Overlay.colour(share, over: SIMD3(repeating: 0.5))
+      let hex = Colour(red: colour.x, green: colour.y, blue: colour.z).hex
+      return Element("stop", ["offset": "\(share)", "stop-color": hex])
     }
-    return "<defs><linearGradient id=\"scale\">\(stops.joined())</linearGradient></defs>\n"
+    return Element("defs", [:], [Element("linearGradient", ["id": "scale"], stops)])
   }()
 
-  private func scale(_ scale: (label: String, highest: Float), x: Double, y: Double) -> String {
+  private func elements(of scale: (label: String, highest: Float), x: Double, y: Double) -> [Element] {
     let (width, height) = (256.0, 14.0)
     let ticks = [(Float(0), "start"), (0.5, "middle"), (1, "end")].map { share, anchor in
-      text(
-        scoreText(share * scale.highest), x: x + Double(share) * width, y: y + height + 36, style: "label",
-        anchor: anchor)
+      Element.label(
+        NumberText.significant(Double(share * scale.highest)), x: x + Double(share) * width, y: y + height + 36,
+        anchor: anchor, style: "label")
     }
-    return text("attention on a visual token: \(scale.label)", x: x, y: y + 12, style: "label")
-      + "<rect x=\"\(x)\" y=\"\(y + 20)\" width=\"\(width)\" height=\"\(height)\" fill=\"url(#scale)\"/>\n"
-      + ticks.joined()
-  }
-
-  private func text(_ words: String, x: Double, y: Double, style: String, anchor: String = "start") -> String {
-    "<text x=\"\(x)\" y=\"\(y)\" text-anchor=\"\(anchor)\" class=\"\(style)\">\(escaped(words))</text>\n"
+    return [
+      Element.label("attention on a visual token: \(scale.label)", x: x, y: y + 12, style: "label"),
+      Element("rect", ["x": x, "y": y + 20, "width": width, "height": height, "fill": "url(#scale)"]),
+    ] + ticks
   }
 }

@@ -1,7 +1,7 @@
 import COCO
 import Foundation
 import ImageInput
-import Jobs
+import RunSupport
 
 /// The picture that is looked at, what is said of it, and the object's mask where there is one.
 struct Subject {
@@ -17,7 +17,7 @@ struct Subject {
       name = url.lastPathComponent
       image = try decodeImage(contentsOf: url)
       mask = nil
-      self.text = try Self.text(text, missing: "--text is empty: say what is in the picture")
+      self.text = try Self.text(text, missing: "--text is empty: describe what the image shows")
     case .annotation(let id, let file, let images, let text):
       let dataset = try KeyObjectDataset(contentsOf: file)
       let annotations = dataset.annotationsByID()
@@ -30,7 +30,7 @@ struct Subject {
       name = "annotation \(id), \(record.fileName)"
       self.text = try Self.text(
         text ?? annotation.description ?? "",
-        missing: "\(file.path): annotation \(id) has no description; say with --text what the object is")
+        missing: "\(file.path): annotation \(id) has no description; give one with --text")
       image = try JobInputs.image(record.fileName, in: images, size: record.size.map { ($0.width, $0.height) })
       mask = try dataset.mask(for: annotation, height: image.height, width: image.width)
     }

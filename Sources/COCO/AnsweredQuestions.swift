@@ -98,7 +98,7 @@ public struct AnsweredQuestions: Sendable, Equatable {
 
   private static func dataset(_ json: [UInt8]) throws -> ([Question], RecordProblems) {
     guard try !ImageTextDataset.keys(of: json).contains("questions") else {
-      throw COCOError(problem: "is a VQA v2 question file, whose answers are in an annotation file of their own")
+      throw COCOError(problem: "is a VQA v2 question file, whose answers are in a separate annotation file")
     }
     var file = try AnnotationTexts(json, needsIDs: true)
     var questions: [Question] = []

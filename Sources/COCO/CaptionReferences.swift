@@ -59,7 +59,7 @@ public struct CaptionReferences: Sendable, Equatable {
     guard !images.isEmpty else {
       throw COCOError(
         file: name, jsonPath: "images",
-        problem: "there is no image of which something is said" + problems.lost.prefix(5).map { "\n  \($0)" }.joined())
+        problem: "no image has a caption or description" + problems.lost.prefix(5).map { "\n  \($0)" }.joined())
     }
   }
 

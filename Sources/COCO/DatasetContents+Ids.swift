@@ -44,7 +44,7 @@ extension DatasetContents {
     if images.count < all.count {
       let kept = Set(images.map(\.id))
       for image in all where !kept.contains(image.id) {
-        lostImages[image.id] = "several images of the file have the id \(image.id): it can't be told whose it is"
+        lostImages[image.id] = "several images of the file have the id \(image.id): it is ambiguous which one is meant"
       }
     }
     categories = resolved(categories, .category, "categories") { $0.name == $1.name }
@@ -90,19 +90,19 @@ extension DatasetContents {
           kind, at: record.position, id: record.id,
           COCOError(jsonPath: place(at) + ".id", problem: "the id \(record.id) is taken: \(what)"), cost: cost))
     }
-    for (at, first) in found.repeats { report(at, "\(place(first)) says the same and is used", .nothing) }
+    for (at, first) in found.repeats { report(at, "\(place(first)) is identical and is used", .nothing) }
     let most = records.lazy.map(\.id).max() ?? 0
     var next = most
     for places in found.ambiguous.sorted(by: { $0.key < $1.key }).map(\.value) {
       if givesNewIDs, most <= .max - Int64(records.count) {
         for at in places.dropFirst() {
           next += 1
-          report(at, "\(place(places[0])) has it already; this one gets the id \(next)", .nothing)
+          report(at, "\(place(places[0])) already has it; this one gets the id \(next)", .nothing)
           records[at].id = next
         }
       } else {
         for (index, at) in places.enumerated() {
-          report(at, "\(place(places[index == 0 ? 1 : 0])) has it too, and says something else", .record)
+          report(at, "\(place(places[index == 0 ? 1 : 0])) has it too, with different content", .record)
         }
         dropped.formUnion(places)
       }

@@ -157,7 +157,7 @@ struct DatasetContents {
 
   private static func area(_ reader: inout JSONReader) throws -> Double {
     let area = try reader.readNumber()
-    guard area.isFinite, area >= 0 else { throw reader.failure("\(area), where a number from 0 on is expected") }
+    guard area.isFinite, area >= 0 else { throw reader.failure("\(area), where a number of at least 0 is expected") }
     return area
   }
 

@@ -60,7 +60,7 @@ public struct GeneratedTexts: Sendable, Equatable {
       }
       let entry = Entry(id: try reader.required(id, kind.idKey), text: try reader.required(text, kind.textKey))
       guard seen.insert(entry.id).inserted else {
-        throw reader.failure("\(kind.idKey) \(entry.id) has a result already: each may have one")
+        throw reader.failure("\(kind.idKey) \(entry.id) already has a result: each may have only one")
       }
       entries.append(entry)
     }

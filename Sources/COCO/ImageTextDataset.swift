@@ -84,8 +84,8 @@ public struct ImageTextDataset: Sendable {
               ?? COCOError(
                 jsonPath: "annotations[\(annotation.position)]",
                 problem: isAsked
-                  ? "has no \"question\", which most of the file have"
-                  : "is a question, which most of the file are not"), cost: .record))
+                  ? "has no \"question\", which most of the file's records have"
+                  : "is a question, and most of the file's records are not"), cost: .record))
         return nil
       }
       return ImageTextExample(
@@ -101,7 +101,7 @@ public struct ImageTextDataset: Sendable {
   public var warnings: [String] {
     problems.warnings()
       + (unannotated > 0
-        ? ["\(unannotated) questions have no annotation and are left out, as by VQA's own program"] : [])
+        ? ["\(unannotated) questions have no annotation and are left out, as in VQA's own program"] : [])
   }
 
   /// The same examples, each about its own object.

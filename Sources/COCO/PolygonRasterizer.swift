@@ -37,7 +37,7 @@ enum PolygonRasterizer {
       let scaled = scale * value + 0.5
       guard abs(scaled) < Double(maximumSteps) else {  // NaN fails too
         throw COCOError(
-          jsonPath: "[\(index)]", problem: "the coordinate \(value) lies beyond anything an image can have")
+          jsonPath: "[\(index)]", problem: "the coordinate \(value) lies outside any possible image")
       }
       fine.append(Int(scaled))
     }
@@ -53,7 +53,7 @@ enum PolygonRasterizer {
   static func count(_ outline: FineOutline, in steps: inout Int) throws {
     guard outline.steps <= maximumSteps - steps else {
       throw COCOError(
-        problem: "the outline is over \(maximumSteps / Int(scale)) pixels long: such coordinates can't be meant")
+        problem: "the outline is over \(maximumSteps / Int(scale)) pixels long: such coordinates are not plausible")
     }
     steps += outline.steps
   }

@@ -79,7 +79,8 @@ public struct RecordProblems: Sendable {
   public func lostParts(of objects: Int) -> String? {
     guard let first = listed.first(where: { $0.cost == .part }) else { return nil }
     let losing = Set(listed.lazy.filter { $0.cost == .part }.map(\.position)).count
-    return "\(losing) of \(objects) objects lost a part of their outline that can't be drawn; the first: \(first)"
+    return
+      "\(losing) of \(objects) objects have parts of their outline that can't be drawn and are left out; the first: \(first)"
   }
 
   /// What is odd and costs no sample: how many, and the first few; empty where there is nothing.
@@ -160,7 +161,7 @@ struct RecordValues {
     _ key: RecordKey, _ reader: inout JSONReader, _ read: (inout JSONReader) throws -> Value
   ) throws -> Value? {
     guard seen & key.bit == 0 else {
-      note(key, reader.failure("the key occurs twice, so it can't be told which value is meant"))
+      note(key, reader.failure("the key occurs twice, so its value is ambiguous"))
       try reader.skipValue()
       return nil
     }

@@ -162,7 +162,7 @@ extension KeyObjectDataset {
   public func mask(for annotation: Annotation) throws -> BinaryMask {
     guard let record = image(annotation.imageID), let size = record.size else {
       throw COCOError(
-        file: name, problem: "says no width and height of image \(annotation.imageID), which its mask needs")
+        file: name, problem: "does not state the width and height of image \(annotation.imageID), which its mask needs")
     }
     return try mask(for: annotation, height: size.height, width: size.width)
   }

@@ -36,7 +36,7 @@ struct VQAExamples {
           names.isEmpty
           ? "image \(question.image.description) is not in the images folder: no file's name ends in that number"
           : !isSame
-            ? "the number made up for image \(question.image.description) is taken"
+            ? "the id generated for image \(question.image.description) is already in use"
             : "image \(question.image.description) may be any of \(names.prefix(3).joined(separator: ", ")): leave one "
               + "in the folder"
         problems.add(

@@ -143,7 +143,7 @@ extension Renderer {
   private func integer(_ value: Value, _ parameters: Parameters) throws -> Value {
     if case .undefined(let hint) = value { throw undefined(hint) }
     if let number = value.index { return .integer(number) }
-    if case .float(let number) = value, number.isInfinite { throw Failure("an infinite number is no integer") }
+    if case .float(let number) = value, number.isInfinite { throw Failure("an infinite number is not an integer") }
     if let text = value.text {
       let base = try parameters.integer(1, default: 10)
       switch try PythonNumber.integer(text, base: base) {

@@ -255,7 +255,7 @@ extension TemplateDate {
 
   /// As `strftime` in the C locale, with glibc's `-` for no padding.
   func formatted(_ format: String) throws -> String {
-    guard isValid else { throw Failure("the date that was given is none") }
+    guard isValid else { throw Failure("the given date is not valid") }
     var result = ""
     var rest = format.unicodeScalars[...]
     while let scalar = rest.popFirst() {

@@ -260,7 +260,7 @@ extension Renderer {
       guard !(a == 0 && b < 0) else { throw Failure("0 can't be raised to a negative power") }
       let result = pow(a, b)
       guard !(result.isNaN && !a.isNaN && !b.isNaN) else {
-        throw Failure("a negative number can't be raised to a broken power")
+        throw Failure("a negative number can't be raised to a fractional power")
       }
       guard !(result.isInfinite && a.isFinite && b.isFinite) else { throw Failure("a number grows too large") }
       return result

@@ -363,7 +363,7 @@ extension Parser {
         let name = advance()
         advance()
         guard !result.named.contains(where: { $0.name == name.text }) else {
-          throw TemplateFault(line: name.line, problem: "the argument '\(name.text)' stands twice")
+          throw TemplateFault(line: name.line, problem: "the argument '\(name.text)' occurs twice")
         }
         result.named.append((name.text, try expression()))
       } else {

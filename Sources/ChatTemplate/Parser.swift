@@ -122,7 +122,7 @@ struct Parser {
     case "print": return try printed()
     case "break", "continue":
       guard loops > 0 else {
-        throw TemplateFault(line: token.line, problem: "'{% \(token.text) %}' stands outside of a loop")
+        throw TemplateFault(line: token.line, problem: "'{% \(token.text) %}' is outside of a loop")
       }
       return [token.text == "break" ? .leave : .next]
     default:
@@ -207,7 +207,7 @@ struct Parser {
       if !parameters.isEmpty { try expect(symbol: ",") }
       let token = try storedName()
       if parameters.contains(where: { $0.name == token.text }) {
-        throw TemplateFault(line: token.line, problem: "the parameter '\(token.text)' stands twice")
+        throw TemplateFault(line: token.line, problem: "the parameter '\(token.text)' occurs twice")
       }
       parameters.append(Variable(token.text, line: token.line))
       if skip(symbol: "=") {

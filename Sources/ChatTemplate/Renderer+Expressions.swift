@@ -127,7 +127,7 @@ extension Renderer {
       for (key, value) in zip(mapping.keys, mapping.values) {
         guard case .string(let name) = key else { throw Failure("the keys of a '**' argument must be strings") }
         guard !result.named.contains(where: { sameScalars($0.name, name) }) else {
-          throw Failure("the argument '\(name)' is given twice")
+          throw Failure("the argument '\(name)' occurs twice")
         }
         result.named.append((name, value))
       }
@@ -142,7 +142,7 @@ extension Renderer {
     line = expression.line
     if let caller {
       guard !evaluated.named.contains(where: { $0.name == "caller" }) else {
-        throw Failure("the argument 'caller' is given twice")
+        throw Failure("the argument 'caller' occurs twice")
       }
       evaluated.named.append(("caller", caller))
     }

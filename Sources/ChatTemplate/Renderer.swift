@@ -147,7 +147,7 @@ final class Renderer {
     case .variable(let variable): ancestor(frame, variable.hops).places[variable.place] = value
     case .attribute(let variable, let name):
       guard case .object(let object) = self.value(of: variable, frame), let namespace = object as? Namespace else {
-        throw Failure("'\(variable.name)' is no namespace: its attributes can't be set")
+        throw Failure("'\(variable.name)' is not a namespace: its attributes can't be set")
       }
       guard !name.hasPrefix("_") else { throw Failure("a namespace can't have the attribute '\(name)'") }
       try make(32)
@@ -232,7 +232,7 @@ final class Renderer {
     case .attribute(let variable, _):
       if case .object(let object) = value(of: variable, frame), object is Namespace { return }
       self.line = line
-      throw Failure("'\(variable.name)' is no namespace: its attributes can't be set")
+      throw Failure("'\(variable.name)' is not a namespace: its attributes can't be set")
     case .tuple(let targets, _): for target in targets { try checkNamespaces(target, frame, line) }
     }
   }

@@ -68,7 +68,7 @@ enum StringLiteral {
 
   private static func scalar(_ code: Int, _ escape: String) throws -> Unicode.Scalar {
     guard let scalar = UInt32(exactly: code).flatMap(Unicode.Scalar.init) else {
-      let kind = (0xD800...0xDFFF).contains(code) ? "half of a surrogate pair" : "no Unicode character"
+      let kind = (0xD800...0xDFFF).contains(code) ? "half of a surrogate pair" : "not a Unicode character"
       throw Fault(problem: "the escape \(escape) in a string is \(kind)")
     }
     return scalar

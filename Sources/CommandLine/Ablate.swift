@@ -1,10 +1,12 @@
+import Figures
+import IO
 import Scoring
 import ArgumentParser
 import Foundation
 import HeadImpact
 import HDF5Store
-import Jobs
 import MessagePassing
+import RunSupport
 
 struct Ablate: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -74,10 +76,12 @@ struct Ablate: ParsableCommand {
 
   private static func text(_ summary: AblationJob.Summary) -> String {
     let result = summary.result
-    var rows = [["heads taken out", "loss", "difference", "95% interval"], ["none", number(result.loss), "", ""]]
+    var rows = [
+      ["ablated heads", "loss", "difference", "95% interval"], ["none", NumberText.plain(result.loss), "", ""],
+    ]
     rows += result.ablations.map { row in
-      ["\(row.name) (\(row.heads.count))", number(row.loss), signed(row.difference)]
-        + ["\(signed(row.lower)) \(signed(row.upper))"]
+      ["\(row.name) (\(row.heads.count))", NumberText.plain(row.loss), NumberText.plainSigned(row.difference)]
+        + ["\(NumberText.plainSigned(row.lower)) \(NumberText.plainSigned(row.upper))"]
     }
     let skipped = result.skips.text.map { ", " + $0 } ?? ""
     let state = summary.isNew ? "" : "; it was finished already"
@@ -88,8 +92,6 @@ struct Ablate: ParsableCommand {
       -> \(summary.output.path)\(state)
       """
   }
-
-  private static func signed(_ value: Double) -> String { String(format: "%+.4f", value) }
 
   private func ablateConfiguration() throws -> AblateConfiguration {
     var ablations: [Ablation] = []

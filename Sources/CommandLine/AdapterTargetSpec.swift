@@ -1,3 +1,4 @@
+import IO
 import ArgumentParser
 import Foundation
 import HeadImpact
@@ -14,17 +15,15 @@ struct AdapterTargetSpec {
     if let list {
       layers = try list.split(separator: ",").map { part in
         guard let layer = Int(part.trimmingCharacters(in: .whitespaces)) else {
-          throw ValidationError("--layers: \"\(part)\" is no layer number; give them as 14,15,16.")
+          throw ValidationError("--layers: \"\(part)\" is not a layer number; write e.g. 14,15,16.")
         }
         return layer
       }
     }
     let selection = try path.map { path in
-      let data: Data
-      do { data = try Data(contentsOf: fileURL(path)) } catch {
-        throw HeadImpactError("\(path): can't be read: \(error.localizedDescription)")
-      }
-      return try Selection(json: data, named: path)
+      let bytes: [UInt8]
+      do { bytes = try InputFile.read(fileURL(path)) } catch { throw HeadImpactError("\(error)") }
+      return try Selection(json: Data(bytes), named: path)
     }
     if let path, let selection { scored.append((path, selection.modelSHA256)) }
     guard let spec else {
@@ -33,7 +32,7 @@ struct AdapterTargetSpec {
     }
     if spec.hasPrefix("top:") {
       guard let count = Int(spec.dropFirst(4)), count >= 1 else {
-        throw ValidationError("--heads: top:K takes a number from 1.")
+        throw ValidationError("--heads: top:K takes a number of at least 1.")
       }
       let contents = try hi.map { try HeadImpactFile.read(fileURL($0)) }
       if let hi, let contents { scored.append((hi, contents.modelSHA256)) }
@@ -41,7 +40,7 @@ struct AdapterTargetSpec {
     } else {
       heads = try spec.split(separator: ",").map { part in
         guard let head = Selection.Head(part.trimmingCharacters(in: .whitespaces)) else {
-          throw ValidationError("--heads: \"\(part)\" is no head; give layer and head as 14.3, or top:K.")
+          throw ValidationError("--heads: \"\(part)\" is not a head; write layer and head as 14.3, or top:K.")
         }
         return head
       }
@@ -54,7 +53,7 @@ struct AdapterTargetSpec {
     guard let selection else { throw ValidationError("--heads top:K needs --hi, or --selection with heads.") }
     guard selection.heads.count >= count else {
       throw ValidationError(
-        "--heads top:\(count): the selection names \(selection.heads.count) heads; make it with select --heads \(count)."
+        "--heads top:\(count): the selection names \(selection.heads.count) heads; create it with select --heads \(count)."
       )
     }
     return Array(selection.heads.prefix(count))

@@ -1,64 +1,67 @@
+import Figures
+import IO
 import ArgumentParser
 import AttentionMaps
 import Foundation
-import HeadImpact
 import HDF5Store
-import Jobs
+import HeadImpact
 import Kernels
+import RunSupport
 
 struct Attend: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Draw where chosen heads look in a picture, word by word.",
+    abstract: "Draw where chosen heads look in an image, word by word.",
     discussion: """
       headimpact attend --model DIR --image photo.jpg --text "a brown dog" --head 14.3 --output heads
       headimpact attend --model DIR --dataset keyobjects.json --images DIR --annotation 7 --hi hi.h5 --top 4 --output heads
 
-      OUTPUT gets index.html, a sheet of every head (14.3.svg), a PNG of every word, and attention.csv.
+      OUTPUT gets index.html, one sheet per head (14.3.svg), one PNG per word, and attention.csv.
       """)
 
   @OptionGroup var loaded: ModelOptions
-  @Option(help: ArgumentHelp("A picture: JPEG, PNG, WebP, TIFF, GIF or BMP.", valueName: "file"))
+  @Option(help: ArgumentHelp("An image: JPEG, PNG, WebP, TIFF, GIF or BMP.", valueName: "file"))
   var image: String?
-  @Option(help: "What is said of it (default, of an annotation: its description).")
+  @Option(help: "The text whose attention is drawn (default for an annotation: its description).")
   var text: String?
   @Option(
     help: ArgumentHelp(
-      "A key-object dataset with the picture and the object's mask, instead of --image.", valueName: "file"))
+      "A key-object dataset with the image and the object's mask, instead of --image.", valueName: "file"))
   var dataset: String?
   @Option(help: ArgumentHelp("The folder of the dataset's images.", valueName: "dir"))
   var images: String?
   @Option(help: ArgumentHelp("The id of the dataset's annotation.", valueName: "id"))
   var annotation: Int64?
-  @Option(help: ArgumentHelp("A head, as 14.3 (layer 14, head 3); give it again for more.", valueName: "layer.head"))
+  @Option(
+    help: ArgumentHelp("A head, e.g. 14.3 (layer 14, head 3); repeat the option for more.", valueName: "layer.head"))
   var head: [Selection.Head] = []
   @Option(help: ArgumentHelp("The HDF5 file of a scoring run, whose best heads are drawn.", valueName: "file"))
   var hi: String?
-  @Option(help: ArgumentHelp("How many of the best heads of --hi.", valueName: "k"))
+  @Option(help: ArgumentHelp("How many of the best heads of --hi to draw.", valueName: "k"))
   var top = 4
-  @Option(help: "The measure that says which heads are the best.")
+  @Option(help: "The measure by which heads are ranked.")
   var measure = Measure.matched
-  @Option(help: ArgumentHelp("The folder to make.", valueName: "dir"))
+  @Option(help: ArgumentHelp("The output folder.", valueName: "dir"))
   var output: String
 
-  @Option(help: "What the model is asked about the picture.")
+  @Option(help: "The prompt.")
   var prompt = JobDefaults.prompt
-  @Option(help: "The type of the operands of matrix products; all else is float32.")
+  @Option(help: "The type of matrix-product operands; everything else is float32.")
   var precision = Precision.bf16
   @Option(
     help: ArgumentHelp(
-      "A visual token is the object's where more than this share of its cell is covered.", valueName: "share"))
+      "A visual token belongs to the object if the mask covers more than this share of its cell.", valueName: "share"))
   var coverage = 0.5
-  @Option(help: "Read the attention of each token's own row, or of the row that predicts it.")
+  @Option(help: "Read attention from each token's own row, or from the row that predicts it.")
   var query = HeadImpactOptions.Query.token
-  @Option(help: "Leave rows of attention as they are, or make each sum to 1 over the visual tokens.")
+  @Option(help: "Use attention rows unchanged, or normalise each to sum to 1 over the visual tokens.")
   var normalize = HeadImpactOptions.Normalize.none
-  @Option(help: ArgumentHelp("Threads (default: the machine's cores).", valueName: "n"))
+  @Option(help: ArgumentHelp("Number of threads (default: the machine's cores).", valueName: "n"))
   var threads: Int?
-  @Option(help: "How the result is printed.")
+  @Option(help: "The format of the printed result.")
   var format = OutputFormat.table
 
   func validate() throws {
-    guard !head.isEmpty || hi != nil else { throw ValidationError("Say which heads: --head or --hi.") }
+    guard !head.isEmpty || hi != nil else { throw ValidationError("Name the heads with --head or --hi.") }
     _ = try subject()
   }
 
@@ -74,8 +77,8 @@ struct Attend: ParsableCommand {
     let hasMask = summary.heads.contains { $0.matched != nil }
     var rows = [["layer.head"] + (hasMask ? ["IoU (matched)", "chance"] : []) + ["highest score"]]
     rows += summary.heads.map { head in
-      ["\(head.head)"] + (hasMask ? [head.matched, head.chance].map { $0.map(number) ?? "–" } : [])
-        + [number(Double(head.highestScore))]
+      let agreement = (hasMask ? [head.matched, head.chance] : []).map { NumberText.number($0, decimals: 4) }
+      return ["\(head.head)"] + agreement + [NumberText.plain(Double(head.highestScore))]
     }
     return """
       \(aligned(rows))

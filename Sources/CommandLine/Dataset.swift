@@ -1,27 +1,28 @@
+import IO
 import ArgumentParser
 import Foundation
 import Generation
-import Jobs
+import Kernels
 import KeyObjects
 import MessagePassing
-import Kernels
+import RunSupport
 
 struct Dataset: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Build a key-object dataset from COCO files, show it as pictures, check it.",
+    abstract: "Build a key-object dataset from COCO files, preview it, check it.",
     subcommands: [DatasetBuild.self, DatasetPreviewCommand.self, DatasetCheckCommand.self])
 }
 
 struct DatasetBuild: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "build",
-    abstract: "Choose key objects from COCO's instances and describe each, by its image's captions or by a model.",
+    abstract: "Choose key objects from COCO's instances and describe each, from its image's captions or with a model.",
     discussion: """
       headimpact dataset build --instances instances_val2017.json --captions captions_val2017.json --images val2017 \
       --output keyobjects.json
 
-      With --describe model, --model is shown each object by itself, as generate --objects does; then mpirun -np N shares the \
-      work. Crowds are never taken. The rules are written into info.key_object_rules of the output. With --split, OUTPUT names \
+      With --describe model, --model is shown each object alone, as in generate --objects; mpirun -np N then shares the \
+      work. Crowds are never used. The rules are recorded in info.key_object_rules of the output. With --split, OUTPUT names \
       three files: keyobjects-train.json, keyobjects-validation.json, keyobjects-test.json.
       """)
 
@@ -31,49 +32,52 @@ struct DatasetBuild: ParsableCommand {
   var captions: String?
   @Option(help: ArgumentHelp("The folder of the images.", valueName: "dir"))
   var images: String
-  @Option(help: ArgumentHelp("The file to write.", valueName: "file"))
+  @Option(help: ArgumentHelp("The output file.", valueName: "file"))
   var output: String
-  @Option(help: ArgumentHelp("A model folder: says which visual tokens an object covers.", valueName: "dir"))
+  @Option(help: ArgumentHelp("A model folder; determines which visual tokens an object covers.", valueName: "dir"))
   var model: String?
   @OptionGroup var chatTemplate: ChatTemplateOption
-  @Option(help: ArgumentHelp("The least share of its image that an object covers.", valueName: "share"))
+  @Option(help: ArgumentHelp("Minimum share of the image's area that an object covers.", valueName: "share"))
   var minArea = 0.05
-  @Option(help: ArgumentHelp("The largest share of its image that an object covers.", valueName: "share"))
+  @Option(help: ArgumentHelp("Maximum share of the image's area that an object covers.", valueName: "share"))
   var maxArea = 0.6
-  @Option(help: ArgumentHelp("Visual tokens that an object covers at least, where --model is given.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Minimum number of visual tokens that an object covers; applies with --model.", valueName: "n"))
   var minTokens = 2
-  @Option(help: ArgumentHelp("Objects of one image at most.", valueName: "n"))
+  @Option(help: ArgumentHelp("Maximum number of objects per image.", valueName: "n"))
   var perImage = 1
   @Option(
     help:
-      "Which objects of an image come first: the largest; those that captions mention, then the largest; the most central."
+      "Which objects of an image to prefer: the largest; those the captions mention, then the largest; the most central."
   )
   var choose = KeyObjectRules.Choose.mentioned
-  @Option(help: ArgumentHelp("Categories to take, as \"dog,cat,hot dog\" (default: all).", valueName: "names"))
+  @Option(help: ArgumentHelp("Categories to use, e.g. \"dog,cat,hot dog\" (default: all).", valueName: "names"))
   var categories: String?
-  @Option(help: ArgumentHelp("Objects of one category at most, drawn by --seed.", valueName: "n"))
+  @Option(help: ArgumentHelp("Maximum number of objects per category, drawn with --seed.", valueName: "n"))
   var balance: Int?
-  @Option(help: "Where descriptions come from; where captions have none, it is the category's name.")
+  @Option(help: "Where descriptions come from; the category's name is the fallback for captions.")
   var describe = ObjectDescription.Source.caption
-  @Option(help: "What a model that describes is shown: the object's rectangle, or the picture grey around the object.")
+  @Option(
+    help: "What the describing model is shown: the object's bounding box, or the whole image, grey around the object.")
   var objects = ObjectView.crop
-  @Option(help: "What a model that describes is asked.")
+  @Option(help: "The prompt for the describing model.")
   var prompt = JobDefaults.prompt
-  @Option(help: "The type of the operands of that model's matrix products.")
+  @Option(help: "The type of that model's matrix-product operands.")
   var precision = Precision.bf16
-  @Option(help: ArgumentHelp("Threads of each rank (default: its part of the cores that it may use).", valueName: "n"))
+  @Option(help: ArgumentHelp("Threads per rank (default: its share of the cores available to it).", valueName: "n"))
   var threads: Int?
-  @Flag(help: "Go on where a run with --describe model was stopped.")
+  @Flag(help: "Continue an interrupted run with --describe model.")
   var resume = false
-  @Flag(help: "With --resume, go on with what is whole of a journal that is damaged.")
+  @Flag(help: "With --resume, keep the intact records of a damaged journal and redo the others.")
   var salvage = false
   @OptionGroup var skipping: SkipOptions
   @Option(
-    help: ArgumentHelp("Divide images among training, validation and test, as 0.8,0.1,0.1.", valueName: "shares"))
+    help: ArgumentHelp(
+      "Divide the images into training, validation and test sets, e.g. 0.8,0.1,0.1.", valueName: "shares"))
   var split: String?
   @Option(help: "Seed of --split and --balance.")
   var seed: UInt64 = 0
-  @Flag(help: "Refuse, naming all of them, where records or objects can't be used, instead of leaving them out.")
+  @Flag(help: "If records or objects can't be used, list them all and stop, instead of leaving them out.")
   var strict = false
   @OptionGroup var printing: PrintOptions
 
@@ -94,20 +98,16 @@ struct DatasetBuild: ParsableCommand {
     c.rules.seed = seed
     c.isStrict = strict
     c.isQuiet = printing.quiet
-    c.view = objects
-    c.prompt = prompt
-    c.precision = precision
-    c.threads = threads
+    c.describing = DatasetBuildConfiguration.Describing(
+      objects: objects.rawValue, prompt: prompt, precision: precision.rawValue)
     c.resumes = resume
-    c.salvages = salvage
-    c.allowedSkips = skipping.allowSkips
-    let configuration = c
-    let summary = try Communicator.withWorld { try DatasetBuilder(configuration).run(on: $0) }
+    let build = SharedDatasetBuild(DatasetBuilder(c), describer: describe == .model ? describer(c) : nil)
+    let summary = try Communicator.withWorld { try build.run(on: $0) }
     guard let summary else { return }
     switch printing.format {
     case .json: print(try jsonText(summary))
     case .table:
-      let state = summary.isNew ? "" : "; it was finished already"
+      let state = summary.isNew ? "" : "; it was already finished"
       for output in summary.outputs {
         print("\(output.objects) objects of \(output.images) images -> \(output.path)\(state)")
       }
@@ -122,26 +122,46 @@ struct DatasetBuild: ParsableCommand {
     }
     if let skips = summary.skips { try skipping.check(skips) }
   }
+
+  /// What lets the model describe each object by itself, as `generate --objects` does.
+  private func describer(_ build: DatasetBuildConfiguration) -> GenerateConfiguration? {
+    // The build refuses to begin without.
+    guard let model = build.model else { return nil }
+    let builder = DatasetBuilder(build)
+    var c = GenerateConfiguration(
+      model: model, dataset: builder.draft, images: build.images, output: builder.described)
+    c.chatTemplate = build.chatTemplate
+    c.objects = objects
+    c.prompt = prompt
+    c.precision = precision
+    c.threads = threads
+    c.resumes = resume
+    c.salvages = salvage
+    c.allowedSkips = skipping.allowSkips
+    c.isStrict = strict
+    c.isQuiet = printing.quiet
+    return c
+  }
 }
 
 struct DatasetPreviewCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "preview",
-    abstract: "Show samples as pictures: image, object, and the object as a model's visual tokens.",
-    discussion: "OUTPUT has index.html, contact sheets (sheet-001.png, …) and a picture of each sample.")
+    abstract: "Show samples: the image, the object, and the visual tokens it covers.",
+    discussion: "OUTPUT gets index.html, contact sheets (sheet-001.png, …) and one image per sample.")
 
   @Option(help: ArgumentHelp("A key-object dataset.", valueName: "file"))
   var dataset: String
   @Option(help: ArgumentHelp("The folder of its images.", valueName: "dir"))
   var images: String
-  @Option(help: ArgumentHelp("A model folder: says what the visual tokens are.", valueName: "dir"))
+  @Option(help: ArgumentHelp("A model folder; determines the visual tokens.", valueName: "dir"))
   var model: String?
   @OptionGroup var chatTemplate: ChatTemplateOption
-  @Option(help: ArgumentHelp("The folder to make.", valueName: "dir"))
+  @Option(help: ArgumentHelp("The output folder.", valueName: "dir"))
   var output: String
   @Option(help: ArgumentHelp("Show only the first samples, by annotation id.", valueName: "n"))
   var limit = 64
-  @Option(help: "How the result is printed.")
+  @Option(help: "The format of the printed result.")
   var format = OutputFormat.table
 
   func run() throws {
@@ -161,8 +181,8 @@ struct DatasetPreviewCommand: ParsableCommand {
 struct DatasetCheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check",
-    abstract: "Look at every record, file, size, mask and description, and list what is wrong.",
-    discussion: "Exit code 1 where anything is.")
+    abstract: "Check every record, file, size, mask and description, and list the problems.",
+    discussion: "The exit code is 1 if there is any.")
 
   @Option(help: ArgumentHelp("A key-object dataset.", valueName: "file"))
   var dataset: String
@@ -170,7 +190,7 @@ struct DatasetCheckCommand: ParsableCommand {
   var images: String
   @Flag(help: "No progress, only the result.")
   var quiet = false
-  @Option(help: "How the result is printed.")
+  @Option(help: "The format of the printed result.")
   var format = OutputFormat.table
 
   func run() throws {
@@ -183,7 +203,7 @@ struct DatasetCheckCommand: ParsableCommand {
           aligned(
             [["what", "where", "problem"]] + report.findings.map { [$0.kind.rawValue, $0.subject, $0.problem] }))
       }
-      let state = report.findings.isEmpty ? "nothing is wrong" : "\(report.findings.count) things are wrong"
+      let state = report.findings.isEmpty ? "no problems found" : "\(report.findings.count) problems found"
       print("\(report.annotations) annotations of \(report.images) images: \(state)")
       if let warning = TurnedPictures.warning(count: report.turned) { print("warning: \(warning)") }
     }

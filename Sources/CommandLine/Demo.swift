@@ -1,3 +1,4 @@
+import IO
 import ArgumentParser
 import Demonstration
 import Foundation
@@ -11,13 +12,13 @@ struct Demo: ParsableCommand {
       and VQA questions with annotations.
       """)
 
-  @Option(help: ArgumentHelp("The folder to make.", valueName: "dir"))
+  @Option(help: ArgumentHelp("The output folder.", valueName: "dir"))
   var output: String
-  @Option(help: ArgumentHelp("How many scenes.", valueName: "n"))
+  @Option(help: ArgumentHelp("Number of scenes.", valueName: "n"))
   var scenes = 64
-  @Option(help: "Which scenes: those for training adapters, or held-out ones.")
+  @Option(help: "Which scenes: those for training adapters, or the held-out ones.")
   var split = DemoDataset.Split.test
-  @Option(help: "Words that the model was taught, or others, for it to learn.")
+  @Option(help: "The wording the model was trained on, or a shifted one for it to learn.")
   var wording = SceneWording.taught
 
   func run() throws {

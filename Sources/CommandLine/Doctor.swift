@@ -1,20 +1,21 @@
+import IO
 import ArgumentParser
 import Foundation
-import Jobs
-import Scoring
 import Kernels
+import RunSupport
+import Scoring
 
 struct Doctor: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Tell what this machine has, what is wrong with it, and whether a model and a run fit.",
-    discussion: "Exit code 1 where something is wrong.")
+    abstract: "Report what this machine offers, find problems, and estimate whether a run fits.",
+    discussion: "The exit code is 1 if there is a problem.")
 
   @Option(help: ArgumentHelp("A model folder to check and to estimate for.", valueName: "dir"))
   var model: String?
   @OptionGroup var chatTemplate: ChatTemplateOption
   @Option(help: ArgumentHelp("A key-object dataset to estimate for; needs --model.", valueName: "file"))
   var dataset: String?
-  @Option(help: ArgumentHelp("Ranks on this machine.", valueName: "n"))
+  @Option(help: ArgumentHelp("Number of ranks on this machine.", valueName: "n"))
   var ranks = 1
   @Option(help: "The precision to estimate for.")
   var precision = Precision.bf16
@@ -24,9 +25,9 @@ struct Doctor: ParsableCommand {
   var limit: Int?
   @Option(
     help: ArgumentHelp(
-      "Threads of each rank (default: the cores that this process may use, over the ranks).", valueName: "n"))
+      "Threads per rank (default: the cores available to this process, divided by the ranks).", valueName: "n"))
   var threads: Int?
-  @Option(help: "How the result is printed.")
+  @Option(help: "The format of the printed result.")
   var format = OutputFormat.table
 
   func validate() throws {
@@ -46,8 +47,8 @@ struct Doctor: ParsableCommand {
       print(
         diagnosis.facts.map { ["\($0.name)", $0.value] }.reduce(into: "") { $0 += pad($1[0]) + $1[1] + "\n" },
         terminator: "")
-      print(diagnosis.problems.isEmpty ? "\nNothing is wrong." : "")
-      for problem in diagnosis.problems { print("WRONG: \(problem)") }
+      print(diagnosis.problems.isEmpty ? "\nNo problems found." : "")
+      for problem in diagnosis.problems { print("PROBLEM: \(problem)") }
     }
     if !diagnosis.problems.isEmpty { throw ExitCode.failure }
   }

@@ -1,19 +1,20 @@
+import IO
 import ArgumentParser
 import Evaluation
 import Foundation
-import Jobs
+import RunSupport
 
 extension VQADialect: ExpressibleByArgument {}
 
 struct Evaluate: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Score captions or answers against what people said.",
+    abstract: "Score captions or answers against human references.",
     discussion: """
       headimpact evaluate --references captions_val2017.json --results captions.json
       headimpact evaluate --questions q.json --annotations a.json --results answers.json
 
       Captions: BLEU-1 to 4, ROUGE-L and CIDEr as coco-caption computes them, exact match and token F1. Answers: VQA accuracy \
-      by the official rule. With --baseline, also the difference of every metric, with its 95% interval.
+      by the official rule. With --baseline, also the difference in every metric, with its 95% interval.
       """)
 
   @Option(help: ArgumentHelp("COCO captions, or a key-object dataset with descriptions.", valueName: "file"))
@@ -26,21 +27,21 @@ struct Evaluate: ParsableCommand {
     help: ArgumentHelp(
       "Captions or answers in COCO's or VQA's results format, as generate writes them.", valueName: "file"))
   var results: String
-  @Option(help: ArgumentHelp("Other results on the same images, to compare with.", valueName: "file"))
+  @Option(help: ArgumentHelp("Other results for the same images, to compare with.", valueName: "file"))
   var baseline: String?
   @Flag(help: "Leave out images or questions without a result.")
   var partial = false
-  @Option(help: "Which program's rule decides whether an answer is right.")
+  @Option(help: "Which program's rule decides whether an answer is correct.")
   var dialect = VQADialect.official
-  @Option(help: ArgumentHelp("meteor-1.5.jar, to have METEOR too; needs Java.", valueName: "file"))
+  @Option(help: ArgumentHelp("meteor-1.5.jar, to compute METEOR too; needs Java.", valueName: "file"))
   var meteorJar: String?
-  @Option(help: ArgumentHelp("How often images are drawn anew for --baseline's intervals.", valueName: "n"))
+  @Option(help: ArgumentHelp("Number of bootstrap resamples for --baseline's intervals.", valueName: "n"))
   var resamples = 1000
-  @Option(help: "Seed of these draws.")
+  @Option(help: "Seed of the bootstrap.")
   var seed: UInt64 = 0
   @Option(help: ArgumentHelp("Write each image's (question's) scores to a .csv or .h5 file.", valueName: "file"))
   var perImage: String?
-  @Option(help: "How the result is printed.")
+  @Option(help: "The format of the printed result.")
   var format = OutputFormat.table
 
   func validate() throws {

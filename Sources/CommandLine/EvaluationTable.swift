@@ -1,3 +1,4 @@
+import Figures
 import Evaluation
 
 /// What `evaluate` prints for people.
@@ -10,7 +11,8 @@ struct EvaluationTable {
     var parts: [String] = []
     if let captions = report.captions {
       parts.append(
-        aligned([["metric", "score"]] + captions.metrics.map { [$0.rawValue, number(captions.scores[$0] ?? 0)] }))
+        aligned(
+          [["metric", "score"]] + captions.metrics.map { [$0.rawValue, NumberText.plain(captions.scores[$0] ?? 0)] }))
       parts.append("\(captions.imageIDs.count) images, \(captions.references) references")
     }
     if let answers = report.answers { parts += answerTables(answers) }
@@ -20,7 +22,7 @@ struct EvaluationTable {
 
   private func answerTables(_ answers: VQAEvaluation) -> [String] {
     func row(_ name: String, _ questions: Int, _ accuracy: Double?, _ exactMatch: Double) -> [String] {
-      [name, "\(questions)", accuracy.map(number) ?? "–", number(exactMatch)]
+      [name, "\(questions)", accuracy.map { NumberText.plain($0) } ?? "–", NumberText.plain(exactMatch)]
     }
     let columns = ["questions", "accuracy %", "exact match %"]
     var tables: [String] = []
@@ -36,14 +38,14 @@ struct EvaluationTable {
   private func table(_ comparison: PairedComparison) -> String {
     let rows = comparison.differences.map { row in
       [
-        row.metric, number(row.score), number(row.baseline), signed(row.difference), signed(row.lower),
-        signed(row.upper), row.isDistinguishable ? "" : "can't be told from none",
+        row.metric, NumberText.plain(row.score), NumberText.plain(row.baseline), NumberText.plainSigned(row.difference),
+        NumberText.plainSigned(row.lower),
+        NumberText.plainSigned(row.upper), row.isDistinguishable ? "" : "not significant",
       ]
     }
     return aligned([["metric", "score", "baseline", "difference", "2.5%", "97.5%", ""]] + rows)
       + "\n\n95% intervals of the differences: paired bootstrap over \(comparison.images) images, "
-      + "\(comparison.resamples) resamples, seed \(comparison.seed)"
+      + "\(comparison.resamples) resamples, seed \(comparison.seed); not significant: the interval includes 0"
   }
 
-  private func signed(_ value: Double) -> String { (value < 0 ? "" : "+") + number(value) }
 }

@@ -1,3 +1,5 @@
+import Figures
+import IO
 import ArgumentParser
 import Experiment
 import Foundation
@@ -11,19 +13,19 @@ struct ExperimentCommand: ParsableCommand {
       mpirun -np 2 headimpact experiment experiments/demo.yaml
 
       Everything goes to one folder: experiment.yaml (with every default), hi.h5, selections, adapters, results, metrics, \
-      experiment.json, report/index.html. With --resume, finished steps are not repeated unless their inputs changed; the \
+      experiment.json, report/index.html. With --resume, finished steps are repeated only if their inputs changed; the \
       old outputs are then kept as NAME.old-1.
       """)
 
   @Argument(help: "The experiment's YAML file.")
   var file: String
-  @Option(help: ArgumentHelp("The folder to make (default: the file's own output).", valueName: "dir"))
+  @Option(help: ArgumentHelp("The output folder (default: the file's own output).", valueName: "dir"))
   var output: String?
   @Flag(help: "Print the configuration with every default, and stop.")
   var check = false
-  @Flag(help: "Go on in a folder that an earlier run left.")
+  @Flag(help: "Continue in the folder of an earlier run.")
   var resume = false
-  @Flag(help: "With --resume, go on with what is whole of a step's journal that is damaged.")
+  @Flag(help: "With --resume, keep the intact records of a step's damaged journal and redo the others.")
   var salvage = false
   @OptionGroup var printing: PrintOptions
 
@@ -42,9 +44,10 @@ struct ExperimentCommand: ParsableCommand {
 
   private static func text(_ outcome: ExperimentOutcome) -> String {
     var parts = outcome.tasks.map { task in
-      aligned(
-        [["\(task.task) (\(task.images) images)"] + task.metrics]
-          + task.arms.map { arm in [arm.arm] + task.metrics.map { arm.scores[$0].map(number) ?? "" } })
+      let rows = task.arms.map { arm in
+        [arm.arm] + task.metrics.map { metric in arm.scores[metric].map { NumberText.plain($0) } ?? "" }
+      }
+      return aligned([["\(task.task) (\(task.images) images)"] + task.metrics] + rows)
     }
     parts.append(outcome.statement)
     parts.append("-> \(outcome.output)/report/index.html")

@@ -1,19 +1,20 @@
+import IO
 import ArgumentParser
 import Foundation
 import Generation
-import Jobs
 import MessagePassing
+import RunSupport
 
 struct Generate: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Describe a dataset's images or answer its questions, into COCO's or VQA's results format.",
+    abstract: "Describe a dataset's images or answer its questions; write COCO's or VQA's results format.",
     discussion: """
       mpirun -np 4 headimpact generate --model DIR --adapter adapter --dataset keyobjects.json --images DIR \
       --output captions.json
 
-      Captions are one an image, answers one a question, in the dataset's order. Finished images are kept in OUTPUT.journal \
-      until the output is whole; after a kill, --resume goes on from there, on any number of ranks. OUTPUT.run says which run \
-      the output is of.
+      One caption per image or one answer per question, in the dataset's order. Finished images are kept in OUTPUT.journal \
+      until the output is complete; after a kill, --resume continues from there, on any number of ranks. OUTPUT.run identifies \
+      the run that made the output.
       """)
 
   @OptionGroup var loaded: ModelOptions
@@ -23,27 +24,28 @@ struct Generate: ParsableCommand {
   var images: String
   @Option(help: ArgumentHelp("The JSON file to write.", valueName: "file"))
   var output: String
-  @Option(help: "What the model is asked about each image that has no question of its own.")
+  @Option(help: "The prompt for each image that has no question of its own.")
   var prompt = JobDefaults.prompt
   @Option(
     help: ArgumentHelp("Use only the first images (of a question file: the first questions), by id.", valueName: "n"))
   var limit: Int?
-  @Option(help: "Describe each object of a key-object dataset by itself: its rectangle, or the picture grey around it.")
+  @Option(
+    help: "Describe each object of a key-object dataset alone: its bounding box, or the whole image, grey around it.")
   var objects: ObjectView?
-  @Option(help: ArgumentHelp("Tokens of a caption or an answer, at most.", valueName: "n"))
+  @Option(help: ArgumentHelp("Maximum number of tokens of a caption or an answer.", valueName: "n"))
   var maxNewTokens = 64
-  @Option(help: ArgumentHelp("0 takes the likeliest token each time; above, tokens are drawn.", valueName: "x"))
+  @Option(help: ArgumentHelp("0: greedy decoding; above 0: sampling.", valueName: "x"))
   var temperature = 0.0
-  @Option(help: ArgumentHelp("Draw among the likeliest tokens that have this probability together.", valueName: "p"))
+  @Option(help: ArgumentHelp("Sample from the most likely tokens that together have this probability.", valueName: "p"))
   var topP = 1.0
   @Option(
     help: ArgumentHelp(
-      "Divide scores of tokens that have been seen by this, 1 for none (default: the model's generation_config.json).",
+      "Repetition penalty; 1 for none (default: the model's generation_config.json).",
       valueName: "x"))
   var repetitionPenalty: Double?
-  @Option(help: ArgumentHelp("Sequences followed at a time (beam search).", valueName: "n"))
+  @Option(help: ArgumentHelp("Number of beams (beam search).", valueName: "n"))
   var beams = 1
-  @Option(help: "Seed of what is drawn.")
+  @Option(help: "Seed of the sampling.")
   var seed: UInt64 = 0
   @OptionGroup var running: RunOptions
   @OptionGroup var skipping: SkipOptions
@@ -80,7 +82,7 @@ struct Generate: ParsableCommand {
     case .table:
       let skipped = summary.skips.text.map { ", " + $0 } ?? ""
       for text in summary.examples { print("  \(text)") }
-      let state = summary.isNew ? "" : "; it was finished already"
+      let state = summary.isNew ? "" : "; it was already finished"
       print("\(summary.results) results\(skipped) -> \(summary.output)\(state)")
     }
     try skipping.check(summary.skips)

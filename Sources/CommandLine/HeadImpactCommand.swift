@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
-import Jobs
 import MessagePassing
+import RunSupport
 import Scoring
 
 @main
@@ -11,7 +11,7 @@ struct HeadImpactCommand: ParsableCommand {
     abstract: "Find which attention heads of a vision-language model look at the object being described.",
     discussion: """
       score, train, generate, ablate and experiment run under mpirun -np N, or alone as one rank. Progress goes to standard \
-      error, results to standard output or to files. Exit codes: 0 done, 1 the work failed, 2 done, but more samples were \
+      error, results to standard output or to files. Exit codes: 0 success, 1 failure, 2 success, but more samples were \
       skipped than --allow-skips allows, 64 wrong usage.
       """,
     version: JobDefaults.programVersion,

@@ -1,7 +1,8 @@
+import IO
 import ArgumentParser
 import Foundation
-import Jobs
 import Kernels
+import RunSupport
 
 /// What takes the place of a model folder's chat template.
 struct ChatTemplateOption: ParsableArguments {
@@ -18,20 +19,20 @@ struct ChatTemplateOption: ParsableArguments {
 struct ModelOptions: ParsableArguments {
   @Option(help: ArgumentHelp("A model folder as published on the Hugging Face Hub.", valueName: "dir"))
   var model: String
-  @Option(help: ArgumentHelp("A PEFT adapter to put on the model.", valueName: "dir"))
+  @Option(help: ArgumentHelp("A PEFT adapter to apply to the model.", valueName: "dir"))
   var adapter: String?
   @OptionGroup var chatTemplate: ChatTemplateOption
 }
 
 /// How a run computes that keeps a journal.
 struct RunOptions: ParsableArguments {
-  @Option(help: "The type of the operands of matrix products; all else is float32.")
+  @Option(help: "The type of matrix-product operands; everything else is float32.")
   var precision = Precision.bf16
-  @Option(help: ArgumentHelp("Threads of each rank (default: its part of the cores that it may use).", valueName: "n"))
+  @Option(help: ArgumentHelp("Threads per rank (default: its share of the cores available to it).", valueName: "n"))
   var threads: Int?
-  @Flag(help: "Go on from the journal of a run that was stopped.")
+  @Flag(help: "Continue from the journal of an interrupted run.")
   var resume = false
-  @Flag(help: "With --resume, go on with what is whole of a journal that is damaged.")
+  @Flag(help: "With --resume, keep the intact records of a damaged journal and redo the others.")
   var salvage = false
 }
 
@@ -39,7 +40,7 @@ struct RunOptions: ParsableArguments {
 struct SkipOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Share of the samples that may be skipped; with more, the exit code is 2 once the output is written.",
+      "Share of the samples that may be skipped; if more are, the output is written and the exit code is 2.",
       valueName: "share"))
   var allowSkips = SkipCounts.defaultAllowed
 
@@ -59,6 +60,6 @@ struct SkipOptions: ParsableArguments {
 struct PrintOptions: ParsableArguments {
   @Flag(help: "No progress, only warnings and the result.")
   var quiet = false
-  @Option(help: "How the result is printed.")
+  @Option(help: "The format of the printed result.")
   var format = OutputFormat.table
 }

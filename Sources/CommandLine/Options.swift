@@ -16,8 +16,3 @@ enum OutputFormat: String, CaseIterable, ExpressibleByArgument {
   case table
   case json
 }
-
-/// A path as a person types it.
-func fileURL(_ path: String) -> URL {
-  URL(fileURLWithPath: NSString(string: path).expandingTildeInPath)
-}

@@ -1,29 +1,30 @@
+import IO
 import ArgumentParser
 import Experiment
 import Foundation
 import HeadImpact
-import Jobs
 import Reporting
+import RunSupport
 
 struct Report: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Make a page with figures and tables of a scoring run, or of an experiment.",
+    abstract: "Create a page with figures and tables from a scoring run or an experiment.",
     discussion: """
       OUTPUT/index.html opens without a network. Beside it are the figures (figures/*.svg) and the numbers of every \
-      figure and table (data/*.csv). A report that is in OUTPUT already is replaced.
+      figure and table (data/*.csv). An existing report in OUTPUT is replaced.
       """)
 
   @Argument(help: "The HDF5 file of a scoring run, or an experiment's folder.")
   var input: String
-  @Option(help: ArgumentHelp("The folder to make.", valueName: "dir"))
+  @Option(help: ArgumentHelp("The output folder.", valueName: "dir"))
   var output: String
-  @Option(help: ArgumentHelp("The dataset that was scored, to show samples.", valueName: "file"))
+  @Option(help: ArgumentHelp("The scored dataset, to show samples.", valueName: "file"))
   var dataset: String?
   @Option(help: ArgumentHelp("The folder of its images.", valueName: "dir"))
   var images: String?
-  @Option(help: ArgumentHelp("How many of the best heads are marked and listed.", valueName: "k"))
+  @Option(help: ArgumentHelp("How many of the best heads to mark and list.", valueName: "k"))
   var topHeads = 12
-  @Option(help: "The measure that heads are ranked by.")
+  @Option(help: "The measure by which heads are ranked.")
   var measure = Measure.matched
   @Option(help: ArgumentHelp("The page's title (default: the file's).", valueName: "text"))
   var title: String?

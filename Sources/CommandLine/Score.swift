@@ -1,9 +1,10 @@
+import IO
 import ArgumentParser
 import Foundation
-import Jobs
-import HeadImpact
 import HDF5Store
+import HeadImpact
 import MessagePassing
+import RunSupport
 import Scoring
 
 struct Score: ParsableCommand {
@@ -13,13 +14,13 @@ struct Score: ParsableCommand {
       mpirun -np 4 headimpact score --model Qwen2-VL-2B-Instruct --dataset keyobjects.json --images val2017 \
       --output hi.h5
 
-      Finished samples are kept in OUTPUT.journal until the output is whole; after a kill, --resume goes on from there, \
-      on any number of ranks, to the same bits.
+      Finished samples are kept in OUTPUT.journal until the output is complete; after a kill, --resume continues from there, \
+      on any number of ranks, with bitwise identical results.
       """)
 
   @Option(help: ArgumentHelp("A model folder as published on the Hugging Face Hub.", valueName: "dir"))
   var model: String
-  @Option(help: ArgumentHelp("A PEFT adapter to put on the model before it is scored.", valueName: "dir"))
+  @Option(help: ArgumentHelp("A PEFT adapter to apply to the model before scoring.", valueName: "dir"))
   var adapter: String?
   @OptionGroup var chatTemplate: ChatTemplateOption
   @Option(
@@ -31,28 +32,29 @@ struct Score: ParsableCommand {
   @Option(help: ArgumentHelp("The HDF5 file to write.", valueName: "file"))
   var output: String
 
-  @Option(help: "What the model is asked about each image.")
+  @Option(help: "The prompt for each image.")
   var prompt = JobDefaults.prompt
   @Option(help: ArgumentHelp("Score only the first samples, by annotation id.", valueName: "n"))
   var limit: Int?
   @Option(
     help: ArgumentHelp(
-      "A visual token is the object's where more than this share of its cell is covered.", valueName: "share"))
+      "A visual token belongs to the object if the mask covers more than this share of its cell.", valueName: "share"))
   var coverage = 0.5
-  @Option(help: "Read the attention of each caption token's own row, or of the row that predicts it.")
+  @Option(help: "Read attention from each description token's own row, or from the row that predicts it.")
   var query = HeadImpactOptions.Query.token
-  @Option(help: "Leave rows of attention as they are, or make each sum to 1 over the visual tokens.")
+  @Option(help: "Use attention rows unchanged, or normalise each to sum to 1 over the visual tokens.")
   var normalize = HeadImpactOptions.Normalize.none
   @Option(help: "Which views' tokens count. No family known so far shows tiles: only all is taken.")
   var views = HeadImpactOptions.Views.all
   @Option(
-    help: ArgumentHelp("A visual token is a sink above this many times the median token's score.", valueName: "factor"))
+    help: ArgumentHelp(
+      "A visual token is a sink if its score exceeds this many times the median token's.", valueName: "factor"))
   var sinkFactor = 10.0
   @Option(help: ArgumentHelp("Resamples of the bootstrap over images.", valueName: "n"))
   var bootstrap = 1000
   @Option(help: "Seed of the bootstrap.")
   var seed: UInt64 = 0
-  @Flag(help: "Keep every sample's attention scores in the output.")
+  @Flag(help: "Save every sample's attention scores in the output.")
   var saveScores = false
   @OptionGroup var running: RunOptions
   @OptionGroup var skipping: SkipOptions

@@ -1,7 +1,8 @@
+import Figures
 import Foundation
-import HeadImpact
 import HDF5Store
-import Jobs
+import HeadImpact
+import RunSupport
 import Scoring
 
 /// What `score` prints: the heads that look at the object most, and where the file is.
@@ -30,13 +31,14 @@ struct ScoreTable {
     var rows = [["layer.head", "HI (matched)", "± s.e.", "chance", "sink share"]]
     rows += heads.map { row in
       [
-        "\(row.layer).\(row.head)", number(row.hi), row.stderr.map(number) ?? "–", number(row.chance),
-        number(row.sinkShare),
+        "\(row.layer).\(row.head)", NumberText.plain(row.hi), row.stderr.map { NumberText.plain($0) } ?? "–",
+        NumberText.plain(row.chance),
+        NumberText.plain(row.sinkShare),
       ]
     }
-    let layers = ranking.layers.prefix(3).map { "\($0.layer) (\(number($0.score)))" }.joined(separator: ", ")
+    let layers = ranking.layers.prefix(3).map { "\($0.layer) (\(NumberText.plain($0.score)))" }.joined(separator: ", ")
     let skipped = summary.skips.text.map { ", " + $0 } ?? ""
-    let state = summary.isNew ? "" : "; it was finished already"
+    let state = summary.isNew ? "" : "; it was already finished"
     return """
       \(aligned(rows))
 

@@ -1,3 +1,5 @@
+import Figures
+import IO
 import ArgumentParser
 import Foundation
 import HeadImpact
@@ -10,17 +12,17 @@ struct Select: ParsableCommand {
 
   @Argument(help: "The HDF5 file of a scoring run.")
   var file: String
-  @Option(help: "Take the layers of highest score, those of lowest, or layers drawn by --seed.")
+  @Option(help: "Choose the layers of highest score, those of lowest score, or layers drawn with --seed.")
   var strategy = Selection.Strategy.top
   @Option(help: ArgumentHelp("How many layers.", valueName: "k"))
   var layers = 3
-  @Option(help: "The measure whose HI decides.")
+  @Option(help: "The measure by which HI is ranked.")
   var measure = Measure.matched
-  @Option(help: ArgumentHelp("Name this many of the model's best heads too.", valueName: "k"))
+  @Option(help: ArgumentHelp("Also list this many of the model's best heads.", valueName: "k"))
   var heads = 0
   @Option(help: "Seed of --strategy random.")
   var seed: UInt64 = 0
-  @Option(help: "How the result is printed.")
+  @Option(help: "The format of the printed result.")
   var format = OutputFormat.json
 
   func run() throws {
@@ -34,13 +36,13 @@ struct Select: ParsableCommand {
     switch format {
     case .json: print(try selection.json())
     case .table:
-      let rows = zip(selection.layers, selection.scores).map { ["\($0)", number($1)] }
+      let rows = zip(selection.layers, selection.scores).map { ["\($0)", NumberText.plain($1)] }
       print(aligned([["layer", "HI (\(measure.rawValue))"]] + rows))
       guard !selection.heads.isEmpty else { return }
       let best = selection.heads.map { head in
         [
           "\(head.layer).\(head.head)",
-          number(contents.table.hi[contents.table.index(measure, layer: head.layer, head: head.head)]),
+          NumberText.plain(contents.table.hi[contents.table.index(measure, layer: head.layer, head: head.head)]),
         ]
       }
       print("\n" + aligned([["layer.head", "HI (\(measure.rawValue))"]] + best))

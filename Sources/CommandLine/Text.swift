@@ -1,8 +1,5 @@
 import Foundation
 
-/// A number of a table: four decimals.
-func number(_ value: Double) -> String { String(format: "%.4f", value) }
-
 /// Rows in columns, the first row as their heads.
 func aligned(_ rows: [[String]]) -> String {
   let widths = (rows.first ?? []).indices.map { column in rows.map { $0[column].count }.max() ?? 0 }

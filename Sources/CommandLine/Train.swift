@@ -1,10 +1,12 @@
+import Figures
+import IO
 import AdapterTraining
 import ArgumentParser
 import Foundation
-import Jobs
+import Kernels
 import LowRankAdaptation
 import MessagePassing
-import Kernels
+import RunSupport
 import Transformer
 
 struct Train: ParsableCommand {
@@ -14,8 +16,8 @@ struct Train: ParsableCommand {
       headimpact select hi.h5 --strategy top --layers 3 > top3.json
       mpirun -np 4 headimpact train --model DIR --dataset keyobjects.json --images DIR --selection top3.json --output adapter
 
-      OUTPUT gets adapter_config.json, adapter_model.safetensors and training.h5 (and best/ where there is a validation loss). \
-      Until it is whole, checkpoints are in OUTPUT.training; after a kill, --resume goes on from the last one, on any number \
+      OUTPUT gets adapter_config.json, adapter_model.safetensors and training.h5 (and best/ if there is a validation loss). \
+      Until it is complete, checkpoints are in OUTPUT.training; after a kill, --resume continues from the last one, on any number \
       of ranks.
       """)
 
@@ -31,12 +33,12 @@ struct Train: ParsableCommand {
   var annotations: String?
   @Option(help: ArgumentHelp("The folder of the dataset's images.", valueName: "dir"))
   var images: String
-  @Option(help: ArgumentHelp("The adapter folder to make.", valueName: "dir"))
+  @Option(help: ArgumentHelp("The adapter folder to write.", valueName: "dir"))
   var output: String
 
-  @Option(help: ArgumentHelp("The layers to adapt, as 14,15,16.", valueName: "list"))
+  @Option(help: ArgumentHelp("The layers to adapt, e.g. 14,15,16.", valueName: "list"))
   var layers: String?
-  @Option(help: ArgumentHelp("A file that select wrote, with the layers to adapt.", valueName: "file"))
+  @Option(help: ArgumentHelp("A file written by select, with the layers to adapt.", valueName: "file"))
   var selection: String?
   @Option(
     help: ArgumentHelp(
@@ -47,12 +49,14 @@ struct Train: ParsableCommand {
   var hi: String?
   @Option(help: ArgumentHelp("Modules to adapt (default: q_proj,k_proj,v_proj,o_proj).", valueName: "list"))
   var targets: String?
-  @Option(help: ArgumentHelp("Rank of the LoRA updates (default: 8).", valueName: "r"))
+  @Option(help: ArgumentHelp("LoRA rank (default: 8).", valueName: "r"))
   var loraRank: Int?
   @Option(
-    help: ArgumentHelp("Their alpha: an update is scaled by alpha / rank (default: twice the rank).", valueName: "x"))
+    help: ArgumentHelp("LoRA alpha: the delta is scaled by alpha / rank (default: twice the rank).", valueName: "x"))
   var loraAlpha: Double?
-  @Option(help: ArgumentHelp("Share of the updates' inputs left out at random while training.", valueName: "share"))
+  @Option(
+    help: ArgumentHelp(
+      "LoRA dropout: share of the delta's inputs dropped at random during training.", valueName: "share"))
   var dropout = 0.0
   @Option(
     name: .customLong("init"),
@@ -63,37 +67,38 @@ struct Train: ParsableCommand {
   var epochs: Int?
   @Option(help: ArgumentHelp("Optimiser steps, instead of --epochs.", valueName: "n"))
   var steps: Int?
-  @Option(help: ArgumentHelp("Examples of a step, of all ranks together.", valueName: "n"))
+  @Option(help: ArgumentHelp("Examples per step, over all ranks.", valueName: "n"))
   var batch = 8
   @Option(
     help: ArgumentHelp(
-      "Examples computed at a time: changes memory and speed, and results by rounding only.", valueName: "n"))
+      "Examples computed at a time: affects memory and speed, and results only by rounding.", valueName: "n"))
   var microBatch = 1
   @Option(help: ArgumentHelp("Learning rate.", valueName: "x"))
   var lr = 1e-4
-  @Option(help: "The learning rate after the warm-up.")
+  @Option(help: "Learning-rate schedule after the warm-up.")
   var schedule = LearningRateSchedule.Shape.constant
   @Option(help: ArgumentHelp("Steps over which the learning rate rises from zero.", valueName: "n"))
   var warmup = 0
-  @Option(help: ArgumentHelp("Norm that gradients are clipped to; 0 for no limit.", valueName: "x"))
+  @Option(help: ArgumentHelp("Maximum gradient norm (clipping); 0 for no limit.", valueName: "x"))
   var clip = 1.0
   @Option(help: ArgumentHelp("AdamW's decoupled weight decay.", valueName: "x"))
   var weightDecay = 0.0
   @Option(help: "Seed of the new adapter, the order, dropout and the validation share.")
   var seed: UInt64 = 0
-  @Option(help: "The order of examples: a new one each epoch, by the seed, or that of their ids.")
+  @Option(help: "The order of examples: reshuffled each epoch with the seed, or by id.")
   var shuffle = Shuffle.seeded
-  @Option(help: "What the model is asked about each image that has no question of its own.")
+  @Option(help: "The prompt for each image that has no question of its own.")
   var prompt = JobDefaults.prompt
-  @Option(help: "The type of the operands of matrix products; the adapter is float32.")
+  @Option(help: "The type of matrix-product operands; the adapter is float32.")
   var precision = Precision.bf16
   @Option(help: ArgumentHelp("Use only the first examples, by id.", valueName: "n"))
   var limit: Int?
 
   @Option(
-    help: ArgumentHelp("A dataset whose loss is measured on the way; the best adapter is kept.", valueName: "file"))
+    help: ArgumentHelp("A dataset whose loss is measured during training; the best adapter is kept.", valueName: "file")
+  )
   var validation: String?
-  @Option(help: ArgumentHelp("The answers of --validation, where it is a VQA v2 question file.", valueName: "file"))
+  @Option(help: ArgumentHelp("The answers of --validation, if it is a VQA v2 question file.", valueName: "file"))
   var validationAnnotations: String?
   @Option(help: ArgumentHelp("The images of --validation (default: --images).", valueName: "dir"))
   var validationImages: String?
@@ -101,31 +106,32 @@ struct Train: ParsableCommand {
   var validationShare = 0.0
   @Option(
     help: ArgumentHelp(
-      "Steps between two measurements of the validation loss (default: once an epoch).", valueName: "n"))
+      "Steps between measurements of the validation loss (default: once per epoch).", valueName: "n"))
   var validateEvery: Int?
 
-  @Option(help: ArgumentHelp("Steps between two checkpoints (default: none).", valueName: "n"))
+  @Option(help: ArgumentHelp("Steps between checkpoints (default: none).", valueName: "n"))
   var checkpointEvery: Int?
-  @Flag(help: "Go on from the last checkpoint of a run that was stopped.")
+  @Flag(help: "Continue from the last checkpoint of an interrupted run.")
   var resume = false
   @Option(
     help: ArgumentHelp(
-      "Memory of each rank for what lies below the lowest adapted layer, computed once: 2GiB, 500MB, 0.",
+      "Memory per rank for cached hidden states below the lowest adapted layer: 2GiB, 500MB, 0.",
       valueName: "size"))
   var cacheMemory = ByteCount(bytes: 2 << 30)
   @Option(
     help: ArgumentHelp(
-      "Folder of a file for what --cache-memory doesn't hold (default: the folder of --output).", valueName: "dir"))
+      "Folder of the temporary file for what exceeds --cache-memory (default: the folder of --output).",
+      valueName: "dir"))
   var cacheDir: String?
-  @Flag(name: .customLong("no-cache"), help: "Compute that anew every time: slower, with the same losses.")
+  @Flag(name: .customLong("no-cache"), help: "Recompute these hidden states every time: slower, with the same losses.")
   var noCache = false
 
-  @Option(help: ArgumentHelp("Threads of each rank (default: its part of the cores that it may use).", valueName: "n"))
+  @Option(help: ArgumentHelp("Threads per rank (default: its share of the cores available to it).", valueName: "n"))
   var threads: Int?
   @OptionGroup var skipping: SkipOptions
-  @Flag(help: "Stop at an example that can't be used, instead of skipping it.")
+  @Flag(help: "Stop at the first example that can't be used, instead of skipping it.")
   var strict = false
-  @Option(help: "Progress as text, or one JSON line a step.")
+  @Option(help: "Progress as text, or as one JSON line per step.")
   var logFormat = LogFormat.text
   @OptionGroup var printing: PrintOptions
 
@@ -133,7 +139,7 @@ struct Train: ParsableCommand {
     guard epochs == nil || steps == nil else { throw ValidationError("Give --epochs or --steps, not both.") }
     guard layers == nil || selection == nil else { throw ValidationError("Give --layers or --selection, not both.") }
     guard layers != nil || selection != nil || heads != nil || initialAdapter != nil else {
-      throw ValidationError("Say what to adapt: --layers, --selection, --heads or --init.")
+      throw ValidationError("Name what to adapt with --layers, --selection, --heads or --init.")
     }
   }
 
@@ -152,18 +158,20 @@ struct Train: ParsableCommand {
     var rows = [
       [
         "trained parameters",
-        "\(summary.trainedParameters.formatted()) (\(String(format: "%.4f", summary.trainedShare))%)",
+        "\(summary.trainedParameters.formatted()) (\(NumberText.plain(summary.trainedShare))%)",
       ],
       ["steps", "\(summary.steps)"],
-      ["loss, first and last step", "\(number(summary.firstLoss)) \(number(summary.lastLoss))"],
+      ["loss, first and last step", "\(NumberText.plain(summary.firstLoss)) \(NumberText.plain(summary.lastLoss))"],
     ]
     if let first = summary.firstValidationLoss, let best = summary.bestValidationLoss,
       let step = summary.bestValidationStep
     {
-      rows.append(["validation loss", "\(number(first)) before, \(number(best)) at best (step \(step))"])
+      rows.append([
+        "validation loss", "\(NumberText.plain(first)) before, \(NumberText.plain(best)) at best (step \(step))",
+      ])
     }
     if let skipped = summary.skips.text { rows.append(["examples", "\(summary.skips.samples), \(skipped)"]) }
-    return aligned(rows) + "\n\n-> \(summary.output)\(summary.isNew ? "" : "; it was finished already")"
+    return aligned(rows) + "\n\n-> \(summary.output)\(summary.isNew ? "" : "; it was already finished")"
   }
 
   private func trainConfiguration() throws -> TrainConfiguration {
@@ -215,7 +223,7 @@ struct Train: ParsableCommand {
     try list.split(separator: ",").map { name in
       guard let projection = Projection(rawValue: name.trimmingCharacters(in: .whitespaces)) else {
         let all = Projection.allCases.map(\.rawValue).joined(separator: ", ")
-        throw ValidationError("--targets: \"\(name)\" is none of \(all).")
+        throw ValidationError("--targets: \"\(name)\" is not one of \(all).")
       }
       return projection
     }

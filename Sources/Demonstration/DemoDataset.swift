@@ -1,3 +1,4 @@
+import IO
 import Foundation
 
 /// A number of the demonstration's scenes as a dataset in COCO's form.
@@ -59,14 +60,14 @@ public struct DemoDataset: Sendable {
   public func write(to folder: URL, encodePNG: (Int, Int, [UInt8]) throws -> [UInt8]) throws {
     try DemoFolder.write(to: folder) { fresh in
       let images = fresh.appendingPathComponent("images", isDirectory: true)
-      try FileManager.default.createDirectory(at: images, withIntermediateDirectories: true)
+      try FileSystem.makeFolder(images)
       var files = DemoDatasetFiles(split: split, wording: wording)
       for (index, seed) in seeds.enumerated() {
         let scene = Scene(seed: seed)
         let picture = scene.draw()
         let image = files.add(scene, picture, id: split.firstID + index)
         let png = try encodePNG(Scene.side, Scene.side, picture.pixels)
-        try Data(png).write(to: images.appendingPathComponent(image.file_name))
+        try WholeFolder.write(png, to: images.appendingPathComponent(image.file_name))
       }
       try files.write(to: fresh)
     }

@@ -1,3 +1,4 @@
+import IO
 import Foundation
 
 /// The JSON files of a demonstration dataset, as they grow scene by scene. Property names are the files' keys.
@@ -141,7 +142,7 @@ struct DemoDatasetFiles {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     func write(_ name: String, _ content: some Encodable) throws {
-      try encoder.encode(content).write(to: folder.appendingPathComponent(name))
+      try WholeFolder.write(encoder.encode(content), to: folder.appendingPathComponent(name))
     }
     try write(
       "keyobjects.json",

@@ -11,14 +11,14 @@ enum DemoFolder {
   static func write(to folder: URL, _ fill: (URL) throws -> Void) throws {
     try WholeFolder.write(to: folder, what: "the demonstration", refusal: { old, _ in try refusal(old) }) { fresh in
       try fill(fresh)
-      try Data("written by headimpact demo\n".utf8).write(to: fresh.appendingPathComponent(marker))
+      try WholeFolder.write(Data("written by headimpact demo\n".utf8), to: fresh.appendingPathComponent(marker))
     }
   }
 
   /// Why a folder that is there isn't replaced.
   private static func refusal(_ folder: URL) throws -> String? {
-    let inside = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+    let inside = try FileSystem.names(in: folder)
     if inside.isEmpty || inside.contains(marker) { return nil }
-    return "the folder holds files that the demonstration did not write; name another folder, or empty it"
+    return "the folder holds files that the demonstration did not write; choose another folder, or empty it"
   }
 }

@@ -1,3 +1,4 @@
+import IO
 import Foundation
 
 /// The bundled demonstration model: a small Qwen2-VL, in the layout of published models, that learned to describe a
@@ -38,7 +39,8 @@ public enum DemoModel {
     try DemoFolder.write(to: folder) { fresh in
       for file in files {
         // Not copyItem: that would keep a read-only installation's permissions.
-        try Data(contentsOf: source.appendingPathComponent(file)).write(to: fresh.appendingPathComponent(file))
+        try WholeFolder.write(
+          InputFile.read(source.appendingPathComponent(file)), to: fresh.appendingPathComponent(file))
       }
     }
   }

@@ -18,7 +18,7 @@ public struct CaptionEvaluator: Sendable {
     var seen: Set<Int64> = []
     for image in references.images {
       guard seen.insert(image.id).inserted, !image.texts.isEmpty else {
-        throw EvaluationError("\(references.name): image \(image.id) is there twice, or has no text to compare with")
+        throw EvaluationError("\(references.name): image \(image.id) occurs twice, or has no text to compare with")
       }
       let first = texts.last?.upperBound ?? 0
       texts.append(first..<first + image.texts.count)
@@ -40,7 +40,7 @@ public struct CaptionEvaluator: Sendable {
   public var warning: String? {
     imageIDs.count > 1
       ? nil
-      : "CIDEr is 0 for a set of one image: it weighs an n-gram by how few images have it, and here every one is in all "
+      : "CIDEr is 0 for a set of one image: it weighs an n-gram by how few images contain it, and here every n-gram is in all "
         + "images"
   }
 

@@ -11,7 +11,7 @@ public struct EvaluationRun: Sendable {
 
   public var subject: Subject
   public var results: URL
-  /// Other results on the same images, to compare with.
+  /// Other results for the same images, to compare with.
   public var baseline: URL?
   /// Whether images or questions without a result are left out, instead of being an error.
   public var isPartial = false
@@ -73,7 +73,7 @@ public struct EvaluationRun: Sendable {
         + [
           silent == 0
             ? nil
-            : "\(silent) of \(silent + questions.questions.count) questions have no annotation and are left out, as by VQA's "
+            : "\(silent) of \(silent + questions.questions.count) questions have no annotation and are left out, as in VQA's "
               + "own program", texts.warning, evaluator.warning,
         ])
     report.answers = evaluations.first

@@ -1,3 +1,4 @@
+import IO
 import Foundation
 
 /// Another program, which answers each line with a line.
@@ -6,7 +7,7 @@ final class LineProcess {
   private let input = Pipe()
   private let output = Pipe()
   /// Where the program's standard error goes: to a pipe that nobody reads it could not write much.
-  private let complaints: URL
+  private let complaints: OpenFile
   /// What errors call the program.
   private let name: String
   private var unread: [UInt8] = []
@@ -15,9 +16,8 @@ final class LineProcess {
   /// - Throws: `EvaluationError` where it can't be started.
   init(_ program: String, _ arguments: [String], name: String) throws {
     self.name = name
-    complaints = FileManager.default.temporaryDirectory.appendingPathComponent("headimpact-\(UUID().uuidString)")
-    guard FileManager.default.createFile(atPath: complaints.path, contents: nil) else {
-      throw EvaluationError("\(complaints.path): can't be written; the standard error of \(program) goes there")
+    do { complaints = try OpenFile(temporaryIn: FileManager.default.temporaryDirectory) } catch {
+      throw EvaluationError("\(error); the standard error of \(program) goes there")
     }
     // Writing to a program that has ended must be an error, not this program's end.
     signal(SIGPIPE, SIG_IGN)
@@ -25,13 +25,8 @@ final class LineProcess {
     process.arguments = [program] + arguments
     process.standardInput = input
     process.standardOutput = output
-    do {
-      process.standardError = try FileHandle(forWritingTo: complaints)
-      try process.run()
-    } catch {
-      remove(complaints)
-      throw EvaluationError("\(name) can't be started: \(error.localizedDescription)")
-    }
+    process.standardError = complaints.withDescriptor { FileHandle(fileDescriptor: $0, closeOnDealloc: false) }
+    do { try process.run() } catch { throw EvaluationError("\(name) can't be started: \(reason(of: error))") }
   }
 
   func say(_ line: String) throws {
@@ -55,10 +50,11 @@ final class LineProcess {
   private func failure() -> EvaluationError {
     end()
     var reason = ""
-    if let said = FileManager.default.contents(atPath: complaints.path) {
-      let lines = String(decoding: said, as: UTF8.self).split(separator: "\n").prefix(3)
+    do {
+      let said = String(decoding: try complaints.read(0..<min(complaints.size, 1 << 16)), as: UTF8.self)
+      let lines = said.split(separator: "\n").prefix(3)
       reason = lines.isEmpty ? "" : ": " + lines.joined(separator: " / ")
-    }
+    } catch { reason = "; what it said on its standard error can't be read: \(error)" }
     return EvaluationError("\(name) ended with code \(process.terminationStatus) before it had answered\(reason)")
   }
 
@@ -66,11 +62,4 @@ final class LineProcess {
     do { try input.fileHandleForWriting.close() } catch _ {}  // closed already, or its reader is gone: as wanted
     process.waitUntilExit()
   }
-
-  deinit { remove(complaints) }
-}
-
-/// Removes a temporary file; that it isn't there any more is no error.
-private func remove(_ file: URL) {
-  do { try FileManager.default.removeItem(at: file) } catch _ {}
 }

@@ -41,7 +41,7 @@ public struct MeteorJar: Sendable {
 
   private func number(_ line: String) throws -> Double {
     guard let value = Double(line), value.isFinite else {
-      throw EvaluationError("\(jar.path): said \"\(line.prefix(80))\", where METEOR 1.5 says a score")
+      throw EvaluationError("\(jar.path): said \"\(line.prefix(80))\", where METEOR 1.5 prints a score")
     }
     return value
   }

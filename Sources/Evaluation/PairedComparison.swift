@@ -12,7 +12,7 @@ public struct PairedComparison: Sendable, Equatable, Encodable {
     /// The 95% interval of the difference, from the paired bootstrap over images.
     public let lower: Double
     public let upper: Double
-    /// Whether the interval leaves out 0: if not, the difference can't be told from none.
+    /// Whether the interval leaves out 0: if not, the difference not significant.
     public let isDistinguishable: Bool
   }
 

@@ -30,13 +30,14 @@ struct PairedTexts {
       let foreign = result.entries.filter { !known.contains($0.id) && !silent.contains($0.id) && !odd.contains($0.id) }
       guard foreign.isEmpty else {
         throw EvaluationError(
-          "\(result.name): has \(foreign.count) results of no \(what) of \(name): \(Self.some(foreign.map(\.id)))")
+          "\(result.name): has \(foreign.count) results for \(what)s that are not in \(name): \(Self.some(foreign.map(\.id)))"
+        )
       }
       let useless = result.entries.filter { silent.contains($0.id) }
       guard useless.isEmpty || isPartial else {
         throw EvaluationError(
-          "\(result.name): has \(useless.count) results of \(what)s of \(name) that have nothing to compare with: "
-            + "\(Self.some(useless.map(\.id))); --partial scores the others alone")
+          "\(result.name): has \(useless.count) results for \(what)s of \(name) that have nothing to compare with: "
+            + "\(Self.some(useless.map(\.id))); --partial scores only the others")
       }
       return Dictionary(uniqueKeysWithValues: result.entries.map { ($0.id, $0.text) })
     }
@@ -45,7 +46,7 @@ struct PairedTexts {
       guard missing.isEmpty else {
         throw EvaluationError(
           "\(result.name): \(missing.count) of the \(ids.count) \(what)s of \(name) have no result: \(Self.some(missing)); "
-            + "--partial scores the others alone")
+            + "--partial scores only the others")
       }
     }
     let kept = ids.indices.filter { at in found.allSatisfy { $0[ids[at]] != nil } }

@@ -1,3 +1,5 @@
+import Figures
+import IO
 import Foundation
 import HDF5Store
 
@@ -28,7 +30,7 @@ public struct PerImageTable: Sendable, Equatable {
     }
     columns =
       [accuracy].compactMap { $0 }
-      + [("exact_match", "whether the answer is the one most people gave", "percent", evaluation.exactMatches)]
+      + [("exact_match", "whether the answer is the most frequent human answer", "percent", evaluation.exactMatches)]
   }
 
   public static func == (a: PerImageTable, b: PerImageTable) -> Bool {
@@ -39,7 +41,7 @@ public struct PerImageTable: Sendable, Equatable {
   /// Writes a CSV file (.csv) or an HDF5 file (.h5), under its name when it is whole; a file of that name is replaced.
   ///
   /// - Parameter source: the program, for the file's attributes.
-  /// - Throws: `EvaluationError` or `HDF5Error` naming the file.
+  /// - Throws: `EvaluationError`, `EnvironmentFault` or `HDF5Error` naming the file.
   public func write(to url: URL, source: String) throws {
     switch url.pathExtension.lowercased() {
     case "csv": try writeCSV(url)
@@ -50,16 +52,10 @@ public struct PerImageTable: Sendable, Equatable {
 
   private func writeCSV(_ url: URL) throws {
     let head = ["\(axis)_id"] + (imageIDs == nil ? [] : ["image_id"]) + columns.map(\.name)
-    var lines = [head.joined(separator: ",")]
-    for (row, id) in ids.enumerated() {
-      let idsOfRow = ["\(id)"] + (imageIDs.map { ["\($0[row])"] } ?? [])
-      lines.append((idsOfRow + columns.map { "\($0.values[row])" }).joined(separator: ","))
+    let rows = ids.enumerated().map { row, id in
+      ["\(id)"] + (imageIDs.map { ["\($0[row])"] } ?? []) + columns.map { CSV.field($0.values[row]) }
     }
-    do {
-      try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: url, options: .atomic)
-    } catch {
-      throw EvaluationError("\(url.path): can't be written: \(error.localizedDescription)")
-    }
+    try AtomicFile.write(Data(CSV.text([head] + rows).utf8), to: url)
   }
 
   private func writeHDF5(_ url: URL, _ source: String) throws {

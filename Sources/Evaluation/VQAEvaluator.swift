@@ -16,7 +16,7 @@ public struct VQAEvaluator: Sendable {
     var seen: Set<Int64> = []
     for question in questions.questions {
       guard seen.insert(question.id).inserted, !question.answers.isEmpty else {
-        throw EvaluationError("\(questions.name): question \(question.id) is there twice, or has no answers")
+        throw EvaluationError("\(questions.name): question \(question.id) occurs twice, or has no answers")
       }
     }
     guard !seen.isEmpty else { throw EvaluationError("\(questions.name): there is no question") }
@@ -29,9 +29,9 @@ public struct VQAEvaluator: Sendable {
     let few = questions.questions.count { $0.answers.count < Self.fewestAnswers }
     guard few > 0 else { return nil }
     return
-      "\(few) of \(questions.questions.count) questions have fewer than \(Self.fewestAnswers) answers: VQA's rule asks for "
-      + "three people beside each one left out, so it could never reach 100%, and is not applied; exact_match compares with "
-      + "the answer most people gave"
+      "\(few) of \(questions.questions.count) questions have fewer than \(Self.fewestAnswers) answers: VQA's rule needs "
+      + "three people besides the one left out, so it could never reach 100% and is not applied; exact_match compares with "
+      + "the most frequent answer"
   }
 
   /// - Parameter answers: one to each question, in their order.

@@ -1,4 +1,4 @@
-/// Which program's rule decides whether an answer is right.
+/// Which program's rule decides whether an answer is correct.
 public enum VQADialect: String, CaseIterable, Sendable, Encodable {
   /// VQA's own vqaEval.py.
   case official = "vqa-official"

@@ -1,3 +1,4 @@
+import IO
 import AdapterTraining
 import Foundation
 import Kernels

@@ -1,3 +1,4 @@
+import Figures
 import Scoring
 import Foundation
 
@@ -9,8 +10,8 @@ enum Conclusion {
     var paragraphs = tasks.map { paragraph(of: $0, layers: layers) }
     if let ablation { paragraphs.append(paragraph(of: ablation)) }
     paragraphs.append(
-      "Each arm was trained once, with one seed: the intervals tell what other test images might show, not what another "
-        + "training would.")
+      "Each arm was trained once, with one seed: the intervals show how results vary over test images, not over training "
+        + "runs.")
     return paragraphs.joined(separator: "\n\n")
   }
 
@@ -31,7 +32,7 @@ enum Conclusion {
     let rivals = others.filter { $0.baseline == "bottom" || $0.baseline.hasPrefix("random-") }
     for other in others {
       guard let difference = other.differences.first(where: { $0.metric == metric }) else { continue }
-      sentences.append("Against \(other.baseline) that is \(interval(difference))\(told(difference)).")
+      sentences.append("Compared with \(other.baseline) that is \(interval(difference))\(told(difference)).")
     }
     sentences.append(verdict(shift, rivals.compactMap { $0.differences.first { $0.metric == metric } }))
     return sentences.joined(separator: " ")
@@ -80,7 +81,7 @@ enum Conclusion {
     if rivals.allSatisfy({ top.upper < $0.lower }) {
       return text + ". So no: these heads matter less than others."
     }
-    return text + ". The intervals meet, so this does not show that Head Impact points to heads that matter more."
+    return text + ". The intervals overlap, so this does not show that Head Impact points to heads that matter more."
   }
 
   // MARK: - Words
@@ -90,9 +91,10 @@ enum Conclusion {
   }
 
   private static func told(_ difference: TaskOutcome.Difference) -> String {
-    difference.lower <= 0 && difference.upper >= 0 ? ", which can't be told from nothing" : ""
+    difference.lower <= 0 && difference.upper >= 0
+      ? ", which is not statistically significant (the 95% interval includes 0)" : ""
   }
 
-  private static func number(_ value: Double) -> String { String(format: "%.3f", value) }
-  private static func signed(_ value: Double) -> String { String(format: "%+.3f", value) }
+  private static func number(_ value: Double) -> String { NumberText.plain(value, decimals: 3) }
+  private static func signed(_ value: Double) -> String { NumberText.plainSigned(value, decimals: 3) }
 }

@@ -1,6 +1,8 @@
 import Foundation
-import Jobs
+import RunSupport
 import Safetensors
+import Jobs
+import IO
 
 /// Digests of an experiment's files of data: a step whose data changed is done anew, and no other.
 struct DataDigests: Codable, Sendable {
@@ -16,7 +18,7 @@ struct DataDigests: Codable, Sendable {
       + (configuration.ablate.map { [$0.source] } ?? [])
     for images in Set(sources.map(\.images)).sorted()
     where !FileManager.default.fileExists(atPath: fileURL(images).path) {
-      throw ExperimentError("\(images): is no folder of images")
+      throw ExperimentError("\(images): is not a folder of images")
     }
     let paths = sources.flatMap { [$0.dataset, $0.annotations] } + configuration.tasks.map(\.references)
     files = try Dictionary(

@@ -1,3 +1,4 @@
+import IO
 import Foundation
 import HeadImpact
 import LowRankAdaptation
@@ -9,9 +10,10 @@ extension ExperimentConfiguration {
   ///
   /// - Throws: `ExperimentError` naming the file, and in it line and key.
   public init(contentsOf url: URL, output: String? = nil) throws {
-    let text: String
-    do { text = try String(contentsOf: url, encoding: .utf8) } catch {
-      throw ExperimentError("\(url.path): can't be read: \(error.localizedDescription)")
+    let bytes: [UInt8]
+    do { bytes = try InputFile.read(url) } catch { throw ExperimentError("\(error)") }
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw ExperimentError("\(url.path): is not UTF-8 text; save it as UTF-8")
     }
     try self.init(yaml: text, file: url.path, output: output)
   }
@@ -65,9 +67,9 @@ extension ExperimentConfiguration {
       throw root.wrong("arms", "does not hold pretrained, which every other arm is compared with")
     }
     guard Set(arms).count == arms.count else { throw root.wrong("arms", "holds an arm twice") }
-    guard arms.count > 1 else { throw root.wrong("arms", "holds pretrained alone: name an arm to compare with it") }
+    guard arms.count > 1 else { throw root.wrong("arms", "holds only pretrained: name an arm to compare with it") }
     if let arm = scoreAfter.first(where: { !arms.contains($0) || $0 == .pretrained }) {
-      throw root.wrong("score_after", "holds \(arm.name), which is no trained arm of this experiment")
+      throw root.wrong("score_after", "holds \(arm.name), which is not a trained arm of this experiment")
     }
   }
 
@@ -141,7 +143,7 @@ extension ExperimentConfiguration.Score {
     options.sinkFactor = try map.number("sink_factor") ?? options.sinkFactor
     options.bootstrapResamples = try map.integer("bootstrap") ?? options.bootstrapResamples
     try map.finish()
-    do { try options.validate() } catch { throw root.wrong("score", "can't be: \(error)") }
+    do { try options.validate() } catch { throw root.wrong("score", "is not possible: \(error)") }
   }
 }
 
@@ -201,7 +203,7 @@ extension ExperimentConfiguration.Train {
         try names.map { name in
           guard let projection = Projection(rawValue: name) else {
             let all = Projection.allCases.map(\.rawValue).joined(separator: ", ")
-            throw map.wrong("targets", "holds \"\(name)\", which is none of \(all)")
+            throw map.wrong("targets", "holds \"\(name)\", which is not one of \(all)")
           }
           return projection
         }
@@ -241,6 +243,6 @@ extension ExperimentConfiguration.Ablate {
     heads = try map.integer("heads") ?? heads
     seeds = try map.integers("seeds") ?? seeds
     try map.finish()
-    if let seed = seeds.first(where: { $0 < 0 }) { throw map.wrong("seeds", "holds \(seed); seeds are from 0") }
+    if let seed = seeds.first(where: { $0 < 0 }) { throw map.wrong("seeds", "holds \(seed); seeds start at 0") }
   }
 }

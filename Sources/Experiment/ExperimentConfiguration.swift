@@ -1,7 +1,7 @@
 import HeadImpact
-import Jobs
-import LowRankAdaptation
 import Kernels
+import LowRankAdaptation
+import RunSupport
 import Transformer
 
 /// What an experiment's YAML file asks for, with every default filled in.

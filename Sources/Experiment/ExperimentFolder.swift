@@ -24,6 +24,3 @@ struct ExperimentFolder: Sendable {
   func metrics(_ task: TaskKind) -> URL { path("metrics", task.rawValue + ".json") }
   func headImpactAfter(_ task: TaskKind, _ arm: Arm) -> URL { path("hi-after", task.rawValue, arm.name + ".h5") }
 }
-
-/// A path as a person writes it in an experiment's file.
-func fileURL(_ path: String) -> URL { URL(fileURLWithPath: NSString(string: path).expandingTildeInPath) }

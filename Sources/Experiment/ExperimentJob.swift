@@ -1,16 +1,17 @@
-import Scoring
 import AdapterTraining
 import Demonstration
-import IO
 import Foundation
 import Generation
-import HeadImpact
 import HDF5Store
+import HeadImpact
+import IO
 import ImageInput
 import Jobs
 import Kernels
 import MessagePassing
+import RunSupport
 import Safetensors
+import Scoring
 import VisionLanguage
 
 /// The paper's protocol from one file: score, select, train every arm, generate, evaluate, ablate, report.
@@ -90,9 +91,9 @@ public struct ExperimentJob {
     let files = FileManager.default
     if !resumes, files.fileExists(atPath: folder.url.path) {
       throw ExperimentError(
-        "\(folder.url.path): exists already; go on in it with --resume, or choose another output")
+        "\(folder.url.path): already exists; continue it with --resume, or choose another output")
     }
-    try files.createDirectory(at: folder.steps, withIntermediateDirectories: true)
+    try FileSystem.makeFolder(folder.steps)
     try AtomicFile.write(Data(configuration.yaml().utf8), to: folder.configuration)
   }
 
@@ -115,7 +116,7 @@ public struct ExperimentJob {
 
   private func write(_ demonstration: ExperimentConfiguration.Demonstration) throws {
     let wording: SceneWording = demonstration.shifted ? .shifted : .taught
-    try FileManager.default.createDirectory(at: folder.demonstration, withIntermediateDirectories: true)
+    try FileSystem.makeFolder(folder.demonstration)
     try DemoModel.write(to: folder.demonstration.appendingPathComponent("model"))
     for (name, split, count, wording) in [
       ("taught", DemoDataset.Split.test, demonstration.testScenes, SceneWording.taught),
@@ -162,8 +163,8 @@ public struct ExperimentJob {
     try world.agree {
       guard let skips, skips.exceed(configuration.allowSkips) else { return }
       throw ExperimentError(
-        "\(step): of \(skips.samples) samples \(skips.text ?? ""), more than the share allow_skips: "
-          + "\(configuration.allowSkips) takes; mend the data, or raise allow_skips and go on with --resume")
+        "\(step): of \(skips.samples) samples \(skips.text ?? ""), more than allow_skips ("
+          + "\(configuration.allowSkips)) permits; fix the data, or raise allow_skips and continue with --resume")
     }
   }
 
@@ -202,7 +203,7 @@ public struct ExperimentJob {
       guard let twin = arms[..<at].first(where: { $0.arm.isRandom && $0.layers == arm.layers }) else { continue }
       throw ExperimentError(
         "the arms \(twin.arm.name) and \(arm.arm.name) draw the same layers (\(arm.layers.map(String.init).joined(separator: ", "))): "
-          + "give one of them another seed, and go on with --resume")
+          + "give one of them another seed, and continue with --resume")
     }
     return arms
   }

@@ -1,3 +1,4 @@
+import IO
 import Scoring
 import Foundation
 import HeadImpact
@@ -50,7 +51,7 @@ public struct ExperimentOutcome: Codable, Sendable {
   init(contentsOf url: URL) throws {
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
-    do { self = try decoder.decode(Self.self, from: Data(contentsOf: url)) } catch {
+    do { self = try decoder.decode(Self.self, from: Data(InputFile.read(url))) } catch {
       throw ExperimentError("\(url.path): is no outcome of an experiment: \(error)")
     }
   }

@@ -1,9 +1,10 @@
+import IO
 import AdapterTraining
 import Foundation
-import HeadImpact
 import HDF5Store
-import Jobs
+import HeadImpact
 import Reporting
+import RunSupport
 
 /// The report of an experiment: what its folder holds, as figures and tables.
 public struct ExperimentPage {
@@ -24,12 +25,12 @@ public struct ExperimentPage {
     folder = ExperimentFolder(url: url)
     guard FileManager.default.fileExists(atPath: folder.configuration.path) else {
       throw ExperimentError(
-        "\(url.path): is no experiment's folder: it has no experiment.yaml. A report is made of the HDF5 file of a scoring run, "
-          + "or of an experiment's folder")
+        "\(url.path): is not an experiment's folder: it has no experiment.yaml. A report is made from the HDF5 file of a scoring run, "
+          + "or from an experiment's folder")
     }
     guard FileManager.default.fileExists(atPath: folder.outcome.path) else {
       throw ExperimentError(
-        "\(url.path): its experiment isn't finished; go on with headimpact experiment \(folder.configuration.path) --resume"
+        "\(url.path): its experiment isn't finished; continue it with headimpact experiment \(folder.configuration.path) --resume"
       )
     }
     configuration = try ExperimentConfiguration(contentsOf: folder.configuration)

@@ -1,7 +1,8 @@
 import Foundation
-import Jobs
 import LowRankAdaptation
+import RunSupport
 import Safetensors
+import IO
 
 /// Everything that the results of one step depend on, by name.
 ///

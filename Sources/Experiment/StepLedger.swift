@@ -1,7 +1,7 @@
-import IO
 import Foundation
-import Jobs
+import IO
 import MessagePassing
+import RunSupport
 import Safetensors
 
 /// Which steps of an experiment are done, and what with: a finished step is not repeated, one whose inputs changed is.
@@ -64,19 +64,18 @@ final class StepLedger {
       try world.agree { if let known { try check(known) } }
       if let known {
         records.append(known)
-        say(name, "done before")
+        say(name, "already done")
       }
       return fingerprint
     }
     var record = Record(
       name: name, inputs: inputs.identity, fingerprint: fingerprint, outputs: nil, seconds: nil)
-    say(name, state == .begun ? "goes on" : "")
+    say(name, state == .begun ? "continues" : "")
     try world.agree {
       guard world.rank == 0 else { return }
       if state == .new { try moveAside(outputs, of: known, now: inputs) }
       for output in outputs {
-        try FileManager.default.createDirectory(
-          at: output.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try FileSystem.makeFolder(output.deletingLastPathComponent())
       }
       try write(record, to: file)
     }
@@ -95,7 +94,7 @@ final class StepLedger {
   private func say(_ name: String, _ state: String) {
     guard world.rank == 0, !isQuiet else { return }
     let text =
-      "[\(records.count + (state == "done before" ? 0 : 1))/\(total)] \(name)\(state.isEmpty ? "" : ": \(state)")\n"
+      "[\(records.count + (state == "already done" ? 0 : 1))/\(total)] \(name)\(state.isEmpty ? "" : ": \(state)")\n"
     FileHandle.standardError.write(Data(text.utf8))
   }
 
@@ -105,7 +104,7 @@ final class StepLedger {
 
   private func read(_ file: URL) throws -> Record? {
     guard FileManager.default.fileExists(atPath: file.path) else { return nil }
-    do { return try JSONDecoder().decode(Record.self, from: Data(contentsOf: file)) } catch {
+    do { return try JSONDecoder().decode(Record.self, from: Data(InputFile.read(file))) } catch {
       throw ExperimentError("\(file.path): is no record of a step: remove it, and the step is done anew")
     }
   }
@@ -113,8 +112,7 @@ final class StepLedger {
   private func write(_ record: Record, to file: URL) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    try FileManager.default.createDirectory(
-      at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try FileSystem.makeFolder(file.deletingLastPathComponent())
     try AtomicFile.write(encoder.encode(record), to: file)
   }
 
@@ -132,9 +130,9 @@ final class StepLedger {
         throw EnvironmentFault(path: path, operation: "renamed", code: errno)
       }
     }
-    let reasons = known?.inputs?.differences(from: now.identity) ?? ["an older version doesn't say what it was made of"]
+    let reasons = known?.inputs?.differences(from: now.identity) ?? ["an older version did not record its inputs"]
     note(
-      "  made anew: \(reasons.joined(separator: "; "))\n"
+      "  redone: \(reasons.joined(separator: "; "))\n"
         + there.map { "  kept: \($0).old-\(number)\n" }.joined())
   }
 
@@ -146,7 +144,7 @@ final class StepLedger {
       let url = folder.url.appendingPathComponent(path)
       guard try self.digest(of: url) != digest else { continue }
       throw ExperimentError(
-        "\(url.path): is not what the step \(record.name) made (another SHA-256): put that back, or move it away, and the step "
+        "\(url.path): is not what the step \(record.name) made (its SHA-256 differs): restore it, or move it away, and the step "
           + "is done again")
     }
   }
@@ -160,7 +158,7 @@ final class StepLedger {
   /// Of a file's bytes, or of the names and bytes of all files in a folder.
   private func digest(of url: URL) throws -> String {
     func sha256(_ file: URL) throws -> String {
-      try Data(contentsOf: file, options: .mappedIfSafe).withUnsafeBytes { try SHA256.hex(of: $0) }
+      try SHA256.hex(ofFile: file)
     }
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {

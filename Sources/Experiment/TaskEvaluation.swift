@@ -51,7 +51,7 @@ public struct TaskOutcome: Codable, Sendable, Equatable {
 
   /// - Throws: `ExperimentError` naming the file.
   init(contentsOf url: URL) throws {
-    do { self = try JSONDecoder().decode(Self.self, from: Data(contentsOf: url)) } catch {
+    do { self = try JSONDecoder().decode(Self.self, from: Data(InputFile.read(url))) } catch {
       throw ExperimentError("\(url.path): is no outcome of a task: \(error)")
     }
   }

@@ -31,11 +31,11 @@ final class YAMLMap {
   private init(_ node: Node, file: String, path: String) throws {
     (self.file, self.path, line) = (file, path, node.mark?.line)
     guard let mapping = node.mapping else {
-      throw Self.wrong(file, path, node, "is expected to hold keys and values")
+      throw Self.wrong(file, path, node, "must hold keys and values")
     }
     var nodes: [String: Node] = [:]
     for (key, value) in mapping {
-      guard let name = key.scalar?.string else { throw Self.wrong(file, path, key, "has a key that is no word") }
+      guard let name = key.scalar?.string else { throw Self.wrong(file, path, key, "has a key that is not a word") }
       guard nodes.updateValue(value, forKey: name) == nil else {
         throw Self.wrong(file, path, key, "has the key \"\(name)\" twice")
       }
@@ -59,7 +59,7 @@ final class YAMLMap {
   func finish() throws {
     let unknown = nodes.keys.filter { !asked.contains($0) }.sorted()
     guard let first = unknown.first else { return }
-    throw wrong(first, "is no key known here; the keys are \(asked.sorted().joined(separator: ", "))")
+    throw wrong(first, "is not a known key; the keys are \(asked.sorted().joined(separator: ", "))")
   }
 
   private func node(_ key: String) -> Node? {
@@ -74,7 +74,7 @@ final class YAMLMap {
 
   func string(_ key: String) throws -> String? {
     try node(key).map { node in
-      guard let scalar = node.scalar else { throw wrong(key, "is expected to be a word or a text") }
+      guard let scalar = node.scalar else { throw wrong(key, "must be a word or a text") }
       return scalar.string
     }
   }
@@ -82,7 +82,7 @@ final class YAMLMap {
   func integer(_ key: String, atLeast least: Int = 1) throws -> Int? {
     try node(key).map { node in
       guard let value = node.int, value >= least else {
-        throw wrong(key, "is expected to be a whole number from \(least)")
+        throw wrong(key, "must be a whole number of at least \(least)")
       }
       return value
     }
@@ -90,14 +90,14 @@ final class YAMLMap {
 
   func number(_ key: String) throws -> Double? {
     try node(key).map { node in
-      guard let value = node.float, value.isFinite else { throw wrong(key, "is expected to be a number") }
+      guard let value = node.float, value.isFinite else { throw wrong(key, "must be a number") }
       return value
     }
   }
 
   func flag(_ key: String) throws -> Bool? {
     try node(key).map { node in
-      guard let value = node.bool else { throw wrong(key, "is expected to be true or false") }
+      guard let value = node.bool else { throw wrong(key, "must be true or false") }
       return value
     }
   }
@@ -122,9 +122,9 @@ final class YAMLMap {
 
   private func list<Value>(_ key: String, _ read: (Node) -> Value?) throws -> [Value]? {
     try node(key).map { node in
-      guard let sequence = node.sequence else { throw wrong(key, "is expected to be a list") }
+      guard let sequence = node.sequence else { throw wrong(key, "must be a list") }
       return try sequence.map { item in
-        guard let value = read(item) else { throw wrong(key, "holds something of another kind than its list is for") }
+        guard let value = read(item) else { throw wrong(key, "holds a value of the wrong kind") }
         return value
       }
     }

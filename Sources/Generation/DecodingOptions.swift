@@ -1,4 +1,4 @@
-import Jobs
+import RunSupport
 
 /// How tokens are chosen.
 public struct DecodingOptions: Sendable, Equatable {
@@ -21,13 +21,13 @@ public struct DecodingOptions: Sendable, Equatable {
       throw JobError("--max-new-tokens is \(maxNewTokens); it must be in 1...65536")
     }
     guard temperature >= 0, temperature.isFinite else {
-      throw JobError("--temperature is \(temperature); it must be a number from 0 (the likeliest token)")
+      throw JobError("--temperature is \(temperature); it must be at least 0 (0: greedy decoding)")
     }
     guard topP > 0, topP <= 1 else { throw JobError("--top-p is \(topP); it must be above 0 and at most 1") }
     if let penalty = repetitionPenalty, !(1e-6...1e6).contains(penalty) {
       throw JobError("--repetition-penalty is \(penalty); it must be in 0.000001...1000000 (1: none)")
     }
     guard (1...64).contains(beams) else { throw JobError("--beams is \(beams); it must be in 1...64") }
-    guard beams == 1 || temperature == 0 else { throw JobError("--beams and --temperature don't go together") }
+    guard beams == 1 || temperature == 0 else { throw JobError("--beams and --temperature exclude each other") }
   }
 }

@@ -1,9 +1,10 @@
 import Foundation
 import Jobs
 import Kernels
+import RunSupport
 
 /// Everything that a generating run is asked for.
-public struct GenerateConfiguration: Sendable {
+public struct GenerateConfiguration: UnitJobConfiguration {
   /// A published model folder.
   public var model: URL
   /// A PEFT adapter of it.
@@ -38,13 +39,9 @@ public struct GenerateConfiguration: Sendable {
     self.output = output
   }
 
-  /// Where finished images are kept until the output is whole.
-  var journal: URL { output.appendingPathExtension("journal") }
-
   /// - Throws: `JobError` naming the option.
-  func validate() throws {
+  public func validate() throws {
     try decoding.validate()
-    try SkipCounts.validate(allowed: allowedSkips)
-    try JobInputs.validate(threads: threads, limit: limit)
+    try validateShared()
   }
 }

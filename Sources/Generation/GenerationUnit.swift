@@ -1,15 +1,20 @@
 import COCO
-import IO
 import Foundation
+import IO
 import ImageInput
 import Jobs
+import RunSupport
 import VisionLanguage
 
 /// One unit of work: an image with everything that is asked about it.
-struct GenerationUnit: Sendable {
+struct GenerationUnit: Sendable, WorkUnit {
   let imageID: Int64
   /// Ascending by id.
   let examples: [ImageTextExample]
+
+  var key: Int { Int(imageID) }
+  var sampleCount: Int { examples.count }
+  var fileNames: Set<String> { Set(examples.map(\.fileName)) }
 
   /// The units of a dataset in the order of their first examples. Of captions an image has one example, its first.
   static func units(of dataset: ImageTextDataset, limit: Int?) -> [GenerationUnit] {
@@ -29,36 +34,40 @@ struct GenerationUnit: Sendable {
 }
 
 extension GenerationUnit {
-  /// The units, the costliest first: the last to finish is then a short one.
-  static func order(
-    of units: [GenerationUnit], maxNewTokens: Int, dimensions: ModelDimensions,
-    layout: (_ width: Int, _ height: Int) throws -> VisualLayout
-  ) -> [Int] {
-    let costs = units.map { unit in
-      // A size that the family can't take is reported when its turn comes; one that isn't known counts as nothing.
-      let tokens = unit.examples[0].size.flatMap { try? layout($0.width, $0.height) }
-      let rows = (tokens?.visualTokens ?? 0) + unit.examples.count * (maxNewTokens + questionTokens)
-      return dimensions.multiplications(patches: tokens?.patches ?? 0, rows: rows)
-    }
-    return units.indices.sorted { (costs[$0], $1) > (costs[$1], $0) }
+  /// Multiplications of the unit, about.
+  func cost(
+    maxNewTokens: Int, dimensions: ModelDimensions, layout: (_ width: Int, _ height: Int) throws -> VisualLayout
+  ) -> Double {
+    // A size that the family can't take is reported when its turn comes; one that isn't known counts as nothing.
+    let tokens = examples[0].size.flatMap { try? layout($0.width, $0.height) }
+    let rows = (tokens?.visualTokens ?? 0) + examples.count * (maxNewTokens + Self.questionTokens)
+    return dimensions.multiplications(patches: tokens?.patches ?? 0, rows: rows)
   }
 
   /// About as many as a question and its template have: nobody needs them exactly before the tokenizer counts.
   private static let questionTokens = 24
 
-  /// The answers to everything that is asked. An image or a question that can't be used is a result too.
+  /// Everything that is asked about the image, in a form that the model takes.
+  struct Questions {
+    /// A picture each, with what is asked about it.
+    fileprivate(set) var asked: [(image: RGBImage, questions: [TextGenerator.Question])] = []
+    /// What can't be asked.
+    fileprivate(set) var skipped: [SkippedSample] = []
+
+    fileprivate mutating func skip(_ id: Int64, _ kind: SkipKind, _ fault: any ContentFault) {
+      skipped.append(SkippedSample(id: id, reason: SkipReason(kind, fault)))
+    }
+  }
+
+  /// Reads the image and the texts.
   ///
   /// - Parameter view: what is made of the image for one example; nil where all are asked about the image itself.
-  /// - Throws: what is no sample's own fault: what the machine refuses, a failed library call, what `poll` throws.
-  func answered(
-    by generator: TextGenerator, pictures: Pictures, prompt: String,
-    view: ((ImageTextExample, RGBImage) throws -> RGBImage)? = nil, poll: @escaping () throws -> Void
-  ) throws -> GenerationResult {
-    var outcomes: [Int64: GenerationResult.Outcome] = [:]
-    func skip(_ id: Int64, _ kind: SkipKind, _ fault: any ContentFault) {
-      outcomes[id] = GenerationResult.Outcome(id: id, text: nil, skip: SkipReason(kind, fault))
-    }
-    var asked: [(image: RGBImage, questions: [TextGenerator.Question])] = []
+  /// - Throws: what is no sample's own fault: what the machine refuses.
+  func questions(
+    for generator: TextGenerator, pictures: Pictures, prompt: String,
+    view: ((ImageTextExample, RGBImage) throws -> RGBImage)? = nil
+  ) throws -> Questions {
+    var result = Questions()
     let first = examples[0]
     do {
       let image = try pictures.reading(first.fileName) {
@@ -67,26 +76,48 @@ extension GenerationUnit {
       var whole: Int?
       if view == nil {
         whole = try generator.visualTokens(of: image)
-        asked = [(image, [])]
+        result.asked = [(image, [])]
       }
       for example in examples {
         do {
           let shown = try view?(example, image) ?? image
           let visualTokens = try whole ?? generator.visualTokens(of: shown)
           let question = try ask(example, by: generator, prompt: prompt, visualTokens: visualTokens)
-          if view == nil { asked[0].questions.append(question) } else { asked.append((shown, [question])) }
+          if view == nil {
+            result.asked[0].questions.append(question)
+          } else {
+            result.asked.append((shown, [question]))
+          }
         } catch let fault as TextFault {
-          skip(example.id, .text, fault.fault)
-        } catch let fault as any ContentFault { skip(example.id, .mask, fault) }
+          result.skip(example.id, .text, fault.fault)
+        } catch let fault as any ContentFault { result.skip(example.id, .mask, fault) }
       }
     } catch let fault as any ContentFault {
-      for example in examples { skip(example.id, .picture, fault) }
+      for example in examples { result.skip(example.id, .picture, fault) }
     }
-    for (image, questions) in asked {
+    return result
+  }
+
+  /// The answers to everything that is asked. An image or a question that can't be used is a result too.
+  ///
+  /// - Parameter view: as of `questions`.
+  /// - Throws: what is no sample's own fault: what the machine refuses, a failed library call, what `poll` throws.
+  func answered(
+    by generator: TextGenerator, pictures: Pictures, prompt: String,
+    view: ((ImageTextExample, RGBImage) throws -> RGBImage)? = nil, poll: @escaping () throws -> Void
+  ) throws -> GenerationResult {
+    var outcomes: [Int64: GenerationResult.Outcome] = [:]
+    let questions = try questions(for: generator, pictures: pictures, prompt: prompt, view: view)
+    for sample in questions.skipped {
+      outcomes[sample.id] = GenerationResult.Outcome(id: sample.id, text: nil, skip: sample.reason)
+    }
+    for (image, questions) in questions.asked {
       for (id, answer) in try answers(to: questions, about: image, by: generator, poll: poll) {
         switch answer {
         case .success(let text): outcomes[id] = GenerationResult.Outcome(id: id, text: text, skip: nil)
-        case .failure(let fault): skip(id, fault.isOfNumbers ? .notFinite : .picture, fault.fault)
+        case .failure(let fault):
+          let reason = SkipReason(fault.isOfNumbers ? .notFinite : .picture, fault.fault)
+          outcomes[id] = GenerationResult.Outcome(id: id, text: nil, skip: reason)
         }
       }
     }
@@ -126,7 +157,7 @@ extension GenerationUnit {
 }
 
 /// What became of one unit, as it travels to rank 0 and lies in the journal.
-struct GenerationResult: Codable, Equatable, Sendable {
+struct GenerationResult: Codable, Equatable, Sendable, WorkResult {
   struct Outcome: Codable, Equatable, Sendable {
     let id: Int64
     /// nil where it could not be answered.
@@ -138,15 +169,20 @@ struct GenerationResult: Codable, Equatable, Sendable {
   let imageID: Int64
   let outcomes: [Outcome]
 
+  var key: Int { Int(imageID) }
+  var sampleCount: Int { outcomes.count }
+
   /// What could not be answered.
-  var skipped: [Outcome] { outcomes.filter { $0.skip != nil } }
+  var skipped: [SkippedSample] {
+    outcomes.compactMap { outcome in outcome.skip.map { SkippedSample(id: outcome.id, reason: $0) } }
+  }
 
   func encode() throws -> [UInt8] { Array(try JSONEncoder().encode(self)) }
 
   /// - Throws: `JobError` where the bytes aren't a result.
   init(decoding bytes: [UInt8]) throws {
     do { self = try JSONDecoder().decode(Self.self, from: Data(bytes)) } catch {
-      throw JobError("a record holds no result of generating: \(error)")
+      throw JobError("a record does not hold a generated result: \(error)")
     }
   }
 

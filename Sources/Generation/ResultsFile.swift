@@ -1,6 +1,6 @@
 import COCO
 import Foundation
-import Jobs
+import RunSupport
 
 /// Generated texts in COCO's results format (captions) or VQA's (answers).
 enum ResultsFile {
@@ -20,7 +20,8 @@ enum ResultsFile {
   static func read(_ url: URL, kind: ImageTextDataset.Kind) throws -> [GeneratedTexts.Entry] {
     do { return try GeneratedTexts(contentsOf: url, kind: kind).entries } catch let error as COCOError {
       throw JobError(
-        "\(error); it is no list of \(kind.idKey) and \(kind.textKey), as this run makes it: choose another --output")
+        "\(error); it is not a list of \(kind.idKey) and \(kind.textKey), as this run writes it: choose another --output"
+      )
     }
   }
 }

@@ -180,6 +180,6 @@ final class TextGenerator {
 /// The model gives a sample no finite scores.
 struct NotFiniteScores: ContentFault, CustomStringConvertible, Equatable {
   var description: String {
-    "the model's scores of the next token are not finite numbers. Are the model's weights whole?"
+    "the model's scores of the next token are not finite numbers. Are the model's weights intact?"
   }
 }

@@ -72,7 +72,7 @@ extension HDF5File {
       var place = place
       if let attribute {
         guard !attribute.isEmpty, !attribute.utf8.contains(0) else {
-          throw place.error("\"\(attribute)\" is no name for an attribute")
+          throw place.error("\"\(attribute)\" is not a valid attribute name")
         }
         place = Place(file: path, object: "\(object)@\(attribute)", operation: operation)
       }

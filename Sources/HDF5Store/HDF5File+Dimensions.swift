@@ -38,7 +38,7 @@ extension HDF5File {
   }
 
   private func makeScale(_ name: String, label: String? = nil) throws {
-    try access(name, "make a dimension of", writing: true) { file, name, place in
+    try access(name, "make a dimension scale of", writing: true) { file, name, place in
       let last = name.split(separator: "/").last.map(String.init) ?? name
       try place.check(H5DSset_scale(try dataset(name, file, place), label ?? last))
     }
@@ -62,7 +62,7 @@ extension HDF5File {
         throw place.error("there is no dimension \(dimension) in its group or those above")
       }
       let scale = try dataset(found, file, place)
-      guard try place.check(H5DSis_scale(scale)) > 0 else { throw place.error("\(found) is no dimension") }
+      guard try place.check(H5DSis_scale(scale)) > 0 else { throw place.error("\(found) is not a dimension") }
       let length = try self.shape(scale, place)
       guard length == [shape[axis]] else {
         throw place.error(

@@ -3,14 +3,14 @@ internal import CHDF5
 extension HDF5File {
   /// The shape of a dataset; empty for a scalar.
   public func shape(of name: String) throws -> [Int] {
-    try access(name, "look at", writing: false) { file, name, place in
+    try access(name, "inspect", writing: false) { file, name, place in
       try shape(try dataset(name, file, place), place)
     }
   }
 
   /// What the elements of a dataset are.
   public func elementType(of name: String) throws -> HDF5ElementType {
-    try access(name, "look at", writing: false) { file, name, place in
+    try access(name, "inspect", writing: false) { file, name, place in
       try storedType(try dataset(name, file, place), place).elementType
     }
   }

@@ -87,7 +87,7 @@ extension HDF5File {
       guard let rows = shape.first else { throw place.error("a scalar has no rows") }
       let rowCount = shape.dropFirst().reduce(1, *)
       guard rowCount > 0, values.count % rowCount == 0 else {
-        throw place.error("\(values.count) values are no whole rows of shape \(shape.dropFirst())")
+        throw place.error("\(values.count) values are not whole rows of shape \(shape.dropFirst())")
       }
       let count = values.count / rowCount
       guard row >= 0, row <= rows, count <= rows - row else {
@@ -116,7 +116,9 @@ extension HDF5File {
     _ name: String, _ type: hid_t, _ elementType: HDF5ElementType, _ shape: [Int], _ storage: HDF5Storage,
     _ file: hid_t, _ place: Place
   ) throws -> hid_t {
-    guard name != "/", try !exists(name, file, place) else { throw place.error("there is an object of this name") }
+    guard name != "/", try !exists(name, file, place) else {
+      throw place.error("there is already an object of this name")
+    }
     let count = try elementCount(shape, place)
     try makeGroups(parent(of: name), file, place)
     let handle = try withSpace(shape, place) { space in

@@ -1,3 +1,4 @@
+import IO
 import Foundation
 internal import CHDF5
 
@@ -51,8 +52,7 @@ public final class HDF5File {
     try withLibrary {
       let place = Place(file: path, object: nil, operation: "create")
       if !replacing { try refuseExisting(place) }
-      let random = String(UInt32.random(in: 0...UInt32.max), radix: 16)
-      let aside = "\(path).partial-\(ProcessInfo.processInfo.processIdentifier)-\(random)"
+      let aside = TemporaryName.beside(URL(fileURLWithPath: path)).path
       let handle = try place.with(chdf5_new_access(), close: H5Pclose) { access in
         try place.with(chdf5_new_file_creation(), close: H5Pclose) { creation in
           try place.check(chdf5_create_file(aside, creation, access))
@@ -70,17 +70,17 @@ public final class HDF5File {
       do {
         try closeHandles(place)
         state = .closed
-        if let reason = synchronize(aside) { throw place.error(reason) }
-        if !replacing { try Self.refuseExisting(place) }
-        guard rename(aside, path) == 0 else { throw place.error(systemReason()) }
+        let temporary = URL(fileURLWithPath: aside)
+        do {
+          try synchronize(temporary)
+          if !replacing { try Self.refuseExisting(place) }
+          try putInPlace(temporary, at: URL(fileURLWithPath: path))
+        } catch let fault as EnvironmentFault { throw place.error(fault.reason) }
       } catch {
         state = .writing(aside: aside)
         discard()
         throw error
       }
-      // The new name is on disk when its folder is. The file is whole in any case; some file systems can't do this.
-      let folder = (path as NSString).deletingLastPathComponent
-      _ = synchronize(folder.isEmpty ? "." : folder)
     }
   }
 
@@ -101,7 +101,7 @@ public final class HDF5File {
   deinit { discard() }
 
   private static func refuseExisting(_ place: Place) throws {
-    guard !isTaken(place.file) else { throw place.error("a file of this name is there already") }
+    guard !isTaken(place.file) else { throw place.error("a file of this name already exists") }
   }
 
   // MARK: - Reading
@@ -166,7 +166,7 @@ public final class HDF5File {
       case .reading, .writing: break
       }
       guard !name.isEmpty, !name.utf8.contains(0), !parts.contains("."), !parts.contains("..") else {
-        throw place.error("\"\(name)\" is no name for an object")
+        throw place.error("\"\(name)\" is not a valid object name")
       }
       return try body(handle, canonical, place)
     }

@@ -8,10 +8,16 @@
 ///
 ///     var bootstrap = try Bootstrap(images: n, layers: L, heads: H, resamples: 1000, seed: 0)
 ///     for image in images { try bootstrap.add(samplesOfOneImage: …) }
-///     let confidence = try bootstrap.confidence(topLayers: 3)
+///     let intervals = try bootstrap.intervals(topLayers: 3)
+///
+/// Several of them, each with a range of the resamples and all images, give the replicates of one: no sum crosses from one
+/// resample to another, so the bits depend neither on the ranges nor on the threads.
 ///
 /// - Complexity: O(images * resamples * values) multiplications; memory for resamples * (images / 8 + values) Doubles.
-public struct Bootstrap: Sendable {
+public struct Bootstrap {
+  /// Runs `body(task)` for every task in `0..<tasks`, in any order, perhaps at the same time.
+  public typealias ParallelLoop = (_ tasks: Int, _ body: (_ task: Int) -> Void) -> Void
+
   /// How many resamples there may be.
   public static let resampleCounts = 1...100_000
 
@@ -19,7 +25,11 @@ public struct Bootstrap: Sendable {
   public let layers: Int
   /// Heads per layer.
   public let heads: Int
-  public let resamples: Int
+  /// Which of the resamples this one draws.
+  public let range: Range<Int>
+  private let parallel: ParallelLoop
+
+  private var resamples: Int { range.count }
 
   /// measure * layer * head.
   let valueCount: Int
@@ -37,34 +47,51 @@ public struct Bootstrap: Sendable {
   private static let imagesPerBlock = 64
   private var vectors: Int { (valueCount + 7) / 8 }
 
+  /// - Parameters:
+  ///   - range: which of the resamples to draw; all of them by default.
+  ///   - parallel: spreads the work over threads.
   /// - Throws: `HeadImpactError` where a number is out of range.
-  public init(images: Int, layers: Int, heads: Int, resamples: Int = 1000, seed: UInt64 = 0) throws {
+  public init(
+    images: Int, layers: Int, heads: Int, resamples: Int = 1000, range: Range<Int>? = nil, seed: UInt64 = 0,
+    parallel: @escaping ParallelLoop = { tasks, body in for task in 0..<tasks { body(task) } }
+  ) throws {
     guard images > 0, SampleImpact.sizes.contains(layers), SampleImpact.sizes.contains(heads) else {
       throw HeadImpactError("a bootstrap over \(images) images, \(layers) layers and \(heads) heads: nothing to draw")
     }
     guard Self.resampleCounts.contains(resamples) else {
       throw HeadImpactError("\(resamples) bootstrap resamples; must be in \(Self.resampleCounts)")
     }
+    let range = range ?? 0..<resamples
+    precondition(range.lowerBound >= 0 && range.upperBound <= resamples)
     self.images = images
     self.layers = layers
     self.heads = heads
-    self.resamples = resamples
+    self.range = range
+    self.parallel = parallel
     valueCount = Measure.allCases.count * layers * heads
-    sums = [SIMD8<Double>](repeating: SIMD8(), count: resamples * ((valueCount + 7) / 8))
-    sampleCounts = [Int](repeating: 0, count: resamples)
+    sums = [SIMD8<Double>](repeating: SIMD8(), count: range.count * ((valueCount + 7) / 8))
+    sampleCounts = [Int](repeating: 0, count: range.count)
     block = [SIMD8<Double>](repeating: SIMD8(), count: (valueCount + 7) / 8 * Self.imagesPerBlock)
-    draws = Self.draws(images: images, resamples: resamples, random: SplitMix64(seed: seed))
+    draws = Self.draws(images: images, resamples: range, random: SplitMix64(seed: seed), parallel: parallel)
   }
 
   /// How often each image is drawn, [image, resample]. A byte is enough: that one image is drawn 256 times has a chance under 1 in 10^500.
-  static func draws(images: Int, resamples: Int, random: SplitMix64) -> [UInt8] {
-    var draws = [UInt8](repeating: 0, count: images * resamples)
+  static func draws(
+    images: Int, resamples: Range<Int>, random: SplitMix64,
+    parallel: ParallelLoop = { tasks, body in for task in 0..<tasks { body(task) } }
+  ) -> [UInt8] {
+    var draws = [UInt8](repeating: 0, count: images * resamples.count)
     draws.withUnsafeMutableBufferPointer { draws in
-      for resample in 0..<resamples {
-        for draw in 0..<images {
-          let image = random.below(images, counter: UInt64(resample) &* UInt64(images) &+ UInt64(draw))
-          let at = image * resamples + resample
-          draws[at] = max(draws[at], draws[at] &+ 1)
+      // A cache line of resamples a task: no two tasks write to one line.
+      parallel((resamples.count + 63) / 64) { task in
+        let some = (64 * task..<min(64 * (task + 1), resamples.count))
+        for column in some {
+          let resample = resamples.lowerBound + column
+          for draw in 0..<images {
+            let image = random.below(images, counter: UInt64(resample) &* UInt64(images) &+ UInt64(draw))
+            let at = image * resamples.count + column
+            draws[at] = max(draws[at], draws[at] &+ 1)
+          }
         }
       }
     }
@@ -73,31 +100,17 @@ public struct Bootstrap: Sendable {
 
   /// Adds the next image, with all its samples.
   ///
-  /// - Throws: `HeadImpactError` where there is no sample, one is of another image or shape, or all images have been added.
-  public mutating func add(samplesOfOneImage samples: [SampleImpact]) throws {
-    guard let first = samples.first else {
-      throw HeadImpactError("an image without samples has no place in a bootstrap")
-    }
-    var sums = [Double](repeating: 0, count: valueCount)
-    for sample in samples.sorted(by: { $0.annotationID < $1.annotationID }) {
-      guard sample.imageID == first.imageID, sample.hi.count == valueCount else {
-        throw HeadImpactError(
-          "sample \(sample.annotationID) of image \(sample.imageID) has \(sample.hi.count) values; expected were "
-            + "\(valueCount), of image \(first.imageID)")
-      }
-      for i in sums.indices { sums[i] += sample.hi[i] }
-    }
-    try add(sums: sums, samples: samples.count)
-  }
+  /// - Throws: as `ImageSums.init(samples:)` and `add(_:)`.
+  public mutating func add(samplesOfOneImage samples: [SampleImpact]) throws { try add(ImageSums(samples: samples)) }
 
-  /// Adds the next image, by the sums of its samples' HI.
+  /// Adds the next image.
   ///
-  /// - Parameters:
-  ///   - sums: [measure, layer, head], summed over the image's samples.
-  ///   - samples: how many there are, at least 1.
   /// - Throws: `HeadImpactError` where the shape is another or all images have been added.
-  public mutating func add(sums imageSums: [Double], samples: Int) throws {
-    guard added < images else { throw HeadImpactError("the bootstrap was made for \(images) images; here is another") }
+  public mutating func add(_ image: ImageSums) throws {
+    let (imageSums, samples) = (image.sums, image.samples)
+    guard added < images else {
+      throw HeadImpactError("the bootstrap was set up for \(images) images; this is one more")
+    }
     guard imageSums.count == valueCount, samples > 0 else {
       throw HeadImpactError(
         "an image of \(samples) samples with \(imageSums.count) values; expected were \(valueCount) values")
@@ -115,7 +128,7 @@ public struct Bootstrap: Sendable {
   private mutating func addBlock() {
     let count = blockCount
     let perBlock = Self.imagesPerBlock
-    let vectors = vectors
+    let (vectors, resamples, parallel, draws) = (vectors, resamples, parallel, draws)
     let first = added - count
     var weights = [Double](repeating: 0, count: resamples * perBlock)
     for image in 0..<count {
@@ -126,7 +139,7 @@ public struct Bootstrap: Sendable {
     weights.withUnsafeBufferPointer { weights in
       block.withUnsafeBufferPointer { block in
         sums.withUnsafeMutableBufferPointer { sums in
-          for vector in 0..<vectors {
+          parallel(resamples > 0 ? vectors : 0) { vector in
             let values = UnsafeBufferPointer(rebasing: block[(vector * perBlock)..<((vector + 1) * perBlock)])
             // Two resamples at once, for each value read; a last odd one is done twice over.
             for pair in stride(from: 0, to: resamples, by: 2) {
@@ -148,21 +161,31 @@ public struct Bootstrap: Sendable {
     blockCount = 0
   }
 
-  /// The intervals, once every image has been added.
+  /// The replicates of the range's resamples, once every image has been added: HI of each.
   ///
-  /// - Parameter topLayers: k of `BootstrapIntervals.layerTopFrequency`; at least 1, taken as `layers` where greater.
+  /// - Shape: [resample, measure, layer, head]
   /// - Throws: `HeadImpactError` where images are missing.
-  public mutating func confidence(topLayers: Int) throws -> BootstrapIntervals {
-    guard added == images, topLayers > 0 else {
-      throw HeadImpactError("the bootstrap was made for \(images) images and got \(added) (top \(topLayers) layers)")
+  public mutating func replicates() throws -> [Double] {
+    guard added == images else {
+      throw HeadImpactError("the bootstrap was set up for \(images) images and got \(added)")
     }
     addBlock()
     let vectors = vectors
-    return BootstrapIntervals(
-      layers: layers, heads: heads, topLayers: min(topLayers, layers),
-      replicates: (0..<resamples).map { resample in
-        let samples = Double(sampleCounts[resample])
-        return (0..<valueCount).map { sums[resample * vectors + $0 / 8][$0 % 8] / samples }
-      })
+    var replicates: [Double] = []
+    replicates.reserveCapacity(resamples * valueCount)
+    for resample in 0..<resamples {
+      let samples = Double(sampleCounts[resample])
+      for value in 0..<valueCount { replicates.append(sums[resample * vectors + value / 8][value % 8] / samples) }
+    }
+    return replicates
+  }
+
+  /// The intervals, of a bootstrap of all resamples, once every image has been added.
+  ///
+  /// - Parameter topLayers: k of `BootstrapIntervals.layerTopFrequency`; at least 1, taken as `layers` where greater.
+  /// - Throws: `HeadImpactError` where images are missing.
+  public mutating func intervals(topLayers: Int) throws -> BootstrapIntervals {
+    try BootstrapIntervals(
+      layers: layers, heads: heads, topLayers: topLayers, replicates: replicates(), parallel: parallel)
   }
 }

@@ -16,41 +16,55 @@ public struct BootstrapIntervals: Sendable, Equatable {
   /// The share of resamples in which the layer is among the `topLayers` best. - Shape: [measure, layer]
   public let layerTopFrequency: [Double]
 
-  /// - Parameter replicates: HI of each resample; [resample] of [measure, layer, head].
-  init(layers: Int, heads: Int, topLayers: Int, replicates: [[Double]]) {
+  /// - Parameters:
+  ///   - topLayers: at least 1, taken as `layers` where greater.
+  ///   - replicates: HI of each resample. - Shape: [resample, measure, layer, head]
+  ///   - parallel: spreads the work over threads.
+  /// - Throws: `HeadImpactError` where the replicates aren't of that shape, or `topLayers` is below 1.
+  public init(
+    layers: Int, heads: Int, topLayers: Int, replicates: [Double],
+    parallel: Bootstrap.ParallelLoop = { tasks, body in for task in 0..<tasks { body(task) } }
+  ) throws {
+    let rows = Measure.allCases.count * layers
+    guard topLayers > 0, rows > 0, heads > 0, !replicates.isEmpty, replicates.count.isMultiple(of: rows * heads) else {
+      throw HeadImpactError("\(replicates.count) replicates of \(layers) layers, \(heads) heads, top \(topLayers)")
+    }
     self.layers = layers
     self.heads = heads
-    self.topLayers = topLayers
-    resamples = replicates.count
-    let measures = Measure.allCases.count
-    // [resample] of [measure, layer]
-    let layerScores = replicates.map { replicate in
-      (0..<(measures * layers)).map { row in
-        replicate[(row * heads)..<((row + 1) * heads)].reduce(0, +) / Double(heads)
+    self.topLayers = min(topLayers, layers)
+    resamples = replicates.count / (rows * heads)
+    // [resample, measure, layer]
+    let layerScores = (0..<resamples * rows).map { row in
+      replicates[row * heads..<(row + 1) * heads].reduce(0, +) / Double(heads)
+    }
+    interval = Self.bounds(replicates, of: rows * heads, parallel)
+    layerInterval = Self.bounds(layerScores, of: rows, parallel)
+    var timesOnTop = [Int](repeating: 0, count: rows)
+    for first in stride(from: 0, to: layerScores.count, by: layers) {
+      let measure = first / layers % Measure.allCases.count
+      for layer in highestFirst(Array(layerScores[first..<first + layers])).prefix(self.topLayers) {
+        timesOnTop[measure * layers + layer] += 1
       }
     }
-    interval = Self.bounds(replicates)
-    layerInterval = Self.bounds(layerScores)
-    var timesOnTop = [Int](repeating: 0, count: measures * layers)
-    for scores in layerScores {
-      for measure in 0..<measures {
-        let first = measure * layers
-        for layer in highestFirst(Array(scores[first..<(first + layers)])).prefix(topLayers) {
-          timesOnTop[first + layer] += 1
-        }
-      }
-    }
-    layerTopFrequency = timesOnTop.map { Double($0) / Double(replicates.count) }
+    layerTopFrequency = timesOnTop.map { Double($0) / Double(replicates.count / (rows * heads)) }
   }
 
-  /// - Parameter replicates: [resample] of [value]
+  /// - Parameter replicates: [resample, value]
   /// - Returns: [percentile, value]
-  private static func bounds(_ replicates: [[Double]]) -> [Double] {
-    let count = replicates.first?.count ?? 0
+  private static func bounds(
+    _ replicates: [Double], of count: Int, _ parallel: Bootstrap.ParallelLoop
+  ) -> [Double] {
     var bounds = [Double](repeating: 0, count: percentiles.count * count)
-    for value in 0..<count {
-      let sorted = replicates.map { $0[value] }.sorted()
-      for (i, percent) in percentiles.enumerated() { bounds[i * count + value] = percentile(percent, ofSorted: sorted) }
+    bounds.withUnsafeMutableBufferPointer { bounds in
+      // Values a task share cache lines of the replicates.
+      parallel((count + 63) / 64) { task in
+        for value in 64 * task..<min(64 * (task + 1), count) {
+          let sorted = stride(from: value, to: replicates.count, by: count).map { replicates[$0] }.sorted()
+          for (i, percent) in percentiles.enumerated() {
+            bounds[i * count + value] = percentile(percent, ofSorted: sorted)
+          }
+        }
+      }
     }
     return bounds
   }

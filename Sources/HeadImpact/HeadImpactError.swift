@@ -11,15 +11,15 @@ public struct HeadImpactError: Error, CustomStringConvertible, Equatable, Sendab
 public enum UnusableSample: ContentFault, CustomStringConvertible, Equatable, Sendable {
   /// The object's mask touches no visual token's cell.
   case maskTouchesNoVisualToken
-  /// The model's attention on it is no finite number. `head` is counted over all layers.
+  /// The model's attention on it is not finite. `head` is counted over all layers.
   case attentionNotFinite(head: Int, visualToken: Int, score: Float)
 
   public var description: String {
     switch self {
-    case .maskTouchesNoVisualToken: "the object's mask touches the cell of no visual token"
+    case .maskTouchesNoVisualToken: "the object's mask does not touch the cell of any visual token"
     case .attentionNotFinite(let head, let token, let score):
       "head \(head) (counted over all layers) gives visual token \(token) the attention score \(score): it must be finite. "
-        + "Are the model's weights whole?"
+        + "Are the model's weights intact?"
     }
   }
 }

@@ -39,7 +39,7 @@ public struct HeadImpactOptions: Sendable, Equatable, Codable {
   /// - Throws: `HeadImpactError` naming the first option out of range.
   public func validate() throws {
     guard coverage >= 0, coverage < 1 else {
-      throw HeadImpactError("coverage is \(coverage); it must be at least 0 and under 1")
+      throw HeadImpactError("coverage is \(coverage); it must be at least 0 and below 1")
     }
     guard views == .all else {
       throw HeadImpactError(

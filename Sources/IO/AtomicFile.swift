@@ -2,11 +2,15 @@ import Foundation
 
 /// A file that appears under its name in one step, whole and on the disk.
 ///
-/// It is written under a name of its own in the same folder, so that two runs never write to the same bytes, and renamed.
+/// It is written under a temporary name in the same folder, so that two runs never write to the same bytes, and renamed.
 /// `write` does both; files that belong together are first all prepared, then committed one after the other.
-public struct AtomicFile {
+public final class AtomicFile {
   public let url: URL
   private let aside: URL
+  private let file: OpenFile
+  private var end: UInt64 = 0
+  private var isFinished = false
+  private var isCommitted = false
 
   /// Writes the bytes to `url`, replacing a file of this name.
   ///
@@ -18,55 +22,57 @@ public struct AtomicFile {
   /// Writes the bytes beside `url`, and waits until the disk has them.
   ///
   /// - Throws: `EnvironmentFault` naming the file; nothing is left then.
-  public init(preparing bytes: some DataProtocol, for url: URL) throws {
-    self.url = url
-    let random = String(UInt32.random(in: 0...UInt32.max), radix: 16)
-    aside = url.deletingLastPathComponent()
-      .appendingPathComponent(".\(url.lastPathComponent).\(getpid())-\(random).partial")
-    let descriptor = open(aside.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else { throw EnvironmentFault(path: url.path, operation: "written", code: errno) }
-    var code: Int32 = 0
-    for region in bytes.regions where code == 0 { code = Self.write(region, to: descriptor) }
-    if code == 0, fsync(descriptor) != 0 { code = errno }
-    if close(descriptor) != 0, code == 0 { code = errno }
-    if code != 0 {
-      unlink(aside.path)
-      throw EnvironmentFault(path: url.path, operation: "written", code: code)
-    }
+  public convenience init(preparing bytes: some DataProtocol, for url: URL) throws {
+    try self.init(for: url)
+    for region in bytes.regions { try region.withUnsafeBytes { try append($0) } }
+    try finish()
   }
 
-  /// Gives the file its name.
+  /// Begins a file; what is appended to it appears at `url` by `commit()`. Letting go of it, too, removes what isn't committed.
+  ///
+  /// - Throws: `EnvironmentFault` naming the file.
+  public convenience init(for url: URL) throws {
+    try self.init(for: url, aside: TemporaryName.beside(url), flags: O_EXCL)
+  }
+
+  init(for url: URL, aside: URL, flags: Int32) throws {
+    self.url = url
+    self.aside = aside
+    file = try OpenFile(aside, flags: O_WRONLY | O_CREAT | flags, name: url)
+  }
+
+  deinit { discard() }
+
+  /// - Throws: `EnvironmentFault` naming the file.
+  public func append(_ bytes: UnsafeRawBufferPointer) throws {
+    try file.write(bytes, at: end)
+    end += UInt64(bytes.count)
+  }
+
+  /// Waits until the disk has everything that was appended; then there is only the name to be given.
+  private func finish() throws {
+    guard !isFinished else { return }
+    try file.flush()
+    try file.close()
+    isFinished = true
+  }
+
+  /// Gives the file its name, replacing one that is there.
   ///
   /// - Throws: `EnvironmentFault` naming the file; what was written is removed then.
   public func commit() throws {
-    guard rename(aside.path, url.path) == 0 else {
-      let code = errno
+    do {
+      try finish()
+      try putInPlace(aside, at: url)
+      isCommitted = true
+    } catch {
       discard()
-      throw EnvironmentFault(path: url.path, operation: "written", code: code)
+      throw error
     }
-    // The new name is on disk when its folder is. The file is whole in any case; some file systems can't do this.
-    let folder = open(url.deletingLastPathComponent().path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard folder >= 0 else { return }
-    fsync(folder)
-    close(folder)
   }
 
   /// Removes what was written, where it isn't committed.
-  public func discard() { unlink(aside.path) }
-
-  /// - Returns: 0, or the value of `errno`.
-  private static func write(_ region: some ContiguousBytes, to descriptor: Int32) -> Int32 {
-    region.withUnsafeBytes { buffer in
-      var done = 0
-      while done < buffer.count {
-        let count = buffer.baseAddress.map { Foundation.write(descriptor, $0 + done, buffer.count - done) } ?? 0
-        if count < 0 {
-          if errno == EINTR { continue }
-          return errno
-        }
-        done += count
-      }
-      return 0
-    }
+  public func discard() {
+    if !isCommitted { unlink(aside.path) }
   }
 }

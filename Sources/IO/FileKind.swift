@@ -63,7 +63,7 @@ public enum FileKind: Sendable, Equatable, CaseIterable {
     case .serverMessage:
       "holds a server's error message, not the file: download it again, logged in where that is needed"
     case .webPage: "is a web page or XML, not the file: download it from the address that gives the file itself"
-    case .byteOrderMark: "begins with a byte order mark: save it as UTF-8 without"
+    case .byteOrderMark: "begins with a byte order mark: save it as UTF-8 without one"
     case .utf16: "is UTF-16 or UTF-32: save it as UTF-8"
     case .gzip: "is compressed by gzip: unpack it (gunzip)"
     case .compressed: "is compressed (zstd, xz or bzip2): unpack it"

@@ -10,16 +10,7 @@ public enum FolderHint {
 
   /// The names in a folder, sorted; none where it can't be read.
   static func names(in folder: URL) -> [String] {
-    guard let listing = opendir(folder.path) else { return [] }
-    defer { closedir(listing) }
-    var names: [String] = []
-    while let entry = readdir(listing) {
-      let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      if name != ".", name != ".." { names.append(name) }
-    }
-    return names.sorted()
+    do { return try FileSystem.names(in: folder) } catch { return [] }
   }
 
   /// `models--x--y` of the Hugging Face cache.
@@ -49,9 +40,9 @@ public enum FolderHint {
     let dangling = names.compactMap { name -> String? in
       let url = folder.appendingPathComponent(name)
       guard let target = InputFile.linkTarget(of: url), access(url.path, F_OK) != 0 else { return nil }
-      return "\(name) is a link to \(target), which isn't there"
+      return "\(name) is a link to \(target), which does not exist"
     }
-    guard let first = dangling.first ?? partial.first.map({ "\($0) is half a file" }) else { return nil }
+    guard let first = dangling.first ?? partial.first.map({ "\($0) is a partial download" }) else { return nil }
     return "\(first): the download isn't finished; start it again"
   }
 
@@ -75,7 +66,7 @@ public enum FolderHint {
       return "\(name) holds weights of TensorFlow or Flax, which are not read: save them as safetensors"
     }
     if let name = first(".safetensors") {
-      return "\(name) is there, but no model.safetensors.index.json, which says what the shards are: download that too"
+      return "\(name) exists, but model.safetensors.index.json, which lists the shards, is missing: download it too"
     }
     return nil
   }

@@ -19,7 +19,10 @@ public struct EnvironmentFault: Error, CustomStringConvertible, Equatable, Senda
     self.code = code
   }
 
-  public var description: String { "\(path): can't be \(operation): \(String(cString: strerror(code)))" }
+  public var description: String { "\(path): \(reason)" }
+
+  /// What is wrong, without the name.
+  public var reason: String { "can't be \(operation): \(errnoText(code))" }
 }
 
 /// A file that is not there, in a folder that is and holds others.
@@ -32,7 +35,7 @@ public struct MissingFile: ContentFault, CustomStringConvertible, Equatable, Sen
   /// What is wrong, without the name.
   public var reason: String {
     guard let linkTarget else { return "there is no such file" }
-    return "is a link to \(linkTarget), which isn't there: was a download interrupted, or the link's target moved?"
+    return "is a link to \(linkTarget), which does not exist: was a download interrupted, or the link's target moved?"
   }
 
   public init(path: String, linkTarget: String? = nil) {

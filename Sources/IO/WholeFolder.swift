@@ -15,88 +15,68 @@ public enum WholeFolder {
   ) throws -> R {
     let files = FileManager.default
     let folder = folder.standardizedFileURL.resolvingSymlinksInPath()
-    let parent = folder.deletingLastPathComponent()
-    let aside = parent.appendingPathComponent(".\(folder.lastPathComponent).\(getpid()).partial", isDirectory: true)
+    let aside = TemporaryName.beside(folder)
     let result: R
     do {
-      // What a killed run of the same process number left.
-      if files.fileExists(atPath: aside.path) { try files.removeItem(at: aside) }
-      try files.createDirectory(at: aside, withIntermediateDirectories: true)
+      try FileSystem.makeFolder(aside)
       result = try fill(aside)
       var isFolder: ObjCBool = false
       if files.fileExists(atPath: folder.path, isDirectory: &isFolder) {
         guard isFolder.boolValue else {
-          throw FolderError("\(folder.path): a file is there; \(what) is written to a folder")
+          throw FolderError("\(folder.path): is a file; \(what) needs a folder")
         }
         if let reason = try refusal(folder, aside) { throw FolderError("\(folder.path): \(reason)") }
       }
-      try flush(aside)
-      try place(aside, at: folder, what: what)
+      try synchronize(aside)
+      try place(aside, at: folder)
     } catch {
       removeLeftover(aside)
-      // Only Foundation's errors don't say what was to be done.
-      guard (error as NSError).domain == NSCocoaErrorDomain else { throw error }
-      throw FolderError("\(folder.path): \(what) can't be written: \(reason(error))")
+      throw describe(error, of: aside, for: folder, what: what)
     }
-    do { try flush(parent) } catch {}  // some file systems can't flush folders; what is in this one is safe
     return result
   }
 
-  /// Writes a file and waits until the disk has it.
-  public static func write(_ data: Data, to url: URL) throws {
-    try Data().write(to: url)
-    let file = try FileHandle(forWritingTo: url)
-    do {
-      try file.write(contentsOf: data)
-      try file.synchronize()
-    } catch {
-      do { try file.close() } catch {}  // the first error says why
-      throw error
+  /// Writes a file of a folder that is being filled, and waits until the disk has it.
+  ///
+  /// - Throws: `EnvironmentFault` naming the file.
+  public static func write(_ bytes: some DataProtocol, to url: URL) throws {
+    let file = try OpenFile(url, flags: O_WRONLY | O_CREAT | O_TRUNC)
+    var end: UInt64 = 0
+    for region in bytes.regions {
+      try region.withUnsafeBytes { try file.write($0, at: end) }
+      end += UInt64(region.count)
     }
+    try file.flush()
     try file.close()
   }
 
   /// Puts `aside` under the name `folder`. Where one is there, there is a moment without either, but never half of one;
   /// whoever is killed in that moment leaves both whole beside it, under hidden names.
-  private static func place(_ aside: URL, at folder: URL, what: String) throws {
-    guard FileManager.default.fileExists(atPath: folder.path) else { return try move(aside, to: folder, what: what) }
-    let old = aside.deletingPathExtension().appendingPathExtension("old")
-    try move(folder, to: old, what: what)
+  private static func place(_ aside: URL, at folder: URL) throws {
+    guard FileManager.default.fileExists(atPath: folder.path) else { return try putInPlace(aside, at: folder) }
+    let old = TemporaryName.beside(folder, ending: "old")
+    try putInPlace(folder, at: old)
     do {
-      try move(aside, to: folder, what: what)
+      try putInPlace(aside, at: folder)
     } catch {
-      try move(old, to: folder, what: what)
+      try putInPlace(old, at: folder)
       throw error
     }
     removeLeftover(old)
   }
 
-  private static func move(_ from: URL, to: URL, what: String) throws {
-    guard rename(from.path, to.path) == 0 else {
-      throw FolderError("\(to.path): \(what) can't be put in place: \(String(cString: strerror(errno)))")
-    }
-  }
-
-  private static func flush(_ folder: URL) throws {
-    let descriptor = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard descriptor >= 0 else {
-      throw FolderError("\(folder.path): can't be opened: \(String(cString: strerror(errno)))")
-    }
-    // EINVAL: a file system that can't flush folders.
-    let failed = fsync(descriptor) != 0 && errno != EINVAL
-    let code = errno
-    close(descriptor)
-    if failed { throw FolderError("\(folder.path): can't be flushed: \(String(cString: strerror(code)))") }
-  }
-
   /// What stays is hidden and harmless, so a failure here is not the caller's concern.
   private static func removeLeftover(_ folder: URL) {
-    do { try FileManager.default.removeItem(at: folder) } catch {}
+    do { try FileSystem.remove(folder) } catch {}
   }
 
-  private static func reason(_ error: any Error) -> String {
-    let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? any Error
-    return (underlying ?? error).localizedDescription
+  /// What the system refused, by the folder's own name rather than its temporary one; any other error as it is.
+  private static func describe(_ error: any Error, of aside: URL, for folder: URL, what: String) -> any Error {
+    if let fault = error as? EnvironmentFault {
+      guard fault.path == folder.path || (fault.path + "/").hasPrefix(aside.path + "/") else { return error }
+      return FolderError("\(folder.path): \(what) \(fault.reason)")
+    }
+    return error
   }
 }
 

@@ -84,7 +84,7 @@ enum OtherFormat {
     let text = String(decoding: start.drop { [0x20, 0x09, 0x0a, 0x0d].contains($0) }, as: UTF8.self).lowercased()
     if text.hasPrefix("<svg") || text.hasPrefix("<?xml") && text.contains("<svg") { return "an SVG drawing" }
     if text.hasPrefix("<!doctype html") || text.hasPrefix("<html") {
-      return "an HTML page, perhaps a server's error message: download the picture anew"
+      return "an HTML page, perhaps a server's error message: download the picture again"
     }
     if text.hasPrefix("<?xml") || text.hasPrefix("<") { return "an XML document" }
     if text.hasPrefix("{") || text.hasPrefix("[") { return "JSON text, perhaps a server's error message" }

@@ -90,7 +90,7 @@ public struct PictureHeader: Sendable, Equatable {
     guard orientation.swapsSides, (storedWidth, storedHeight) == statedSize else { return difference }
     return difference
       + ", the size before turning: state the upright size and outlines, or, where the outlines are of the stored "
-      + "pixels, take the tag out of the file"
+      + "pixels, remove the tag from the file"
   }
 }
 

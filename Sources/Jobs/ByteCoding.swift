@@ -1,3 +1,5 @@
+import RunSupport
+
 /// Little-endian integers and counted bytes.
 public struct ByteWriter {
   public private(set) var bytes: [UInt8] = []
@@ -37,6 +39,6 @@ public struct ByteReader {
   }
 
   public func finish() throws {
-    guard at == all.count else { throw JobError("a result has \(all.count - at) bytes too many") }
+    guard at == all.count else { throw JobError("a result has \(all.count - at) extra bytes") }
   }
 }

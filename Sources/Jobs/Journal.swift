@@ -1,38 +1,44 @@
 import Foundation
+import RunSupport
 import Safetensors
+import IO
 
 /// Finished units of work, appended beside the output as they come, so that a kill loses a few seconds of work at most.
 ///
-/// The file is a magic number, the run's identity, then one record a unit; each is its length, 16 hexadecimal digits of
-/// its SHA-256, and its bytes. A record that a kill cut short is dropped when the journal is opened again; where more is
-/// damaged, what is whole behind it is found again by its digests (`JournalScan`).
+/// The file is a magic number, then the records of an `AppendLog`: the run's identity, and one a unit. A record that a kill cut
+/// short is dropped when the journal is opened again; where more is damaged, what is whole behind it is found again.
 public final class Journal {
   static let magic = Array("HIJOURNAL1\n".utf8)
-  static let digestBytes = 16
-  /// Of a record, before its bytes.
-  static let headBytes = 8 + UInt64(digestBytes)
+  /// No run's identity is longer, in bytes.
+  private static let longestIdentity = 1 << 24
   /// Time between two flushes to the disk.
   private static let flushInterval = 3.0
 
   public let url: URL
-  private let file: JournalBytes
-  private var end: UInt64 = 0
+  private let log: AppendLog
   private var lastFlush = Date()
   /// Where each unit's record lies, by the unit's key.
   public private(set) var records: [Int: Range<UInt64>] = [:]
   /// What the user should know of how it was found.
   public private(set) var notes: [String] = []
 
-  private init(_ file: JournalBytes) {
-    self.file = file
-    url = file.url
+  /// - Parameter name: what errors call it, where it takes another's place.
+  /// - Throws: `JobError` where it can't be opened, or another run is writing to it.
+  private init(_ url: URL, flags: Int32, name: URL? = nil) throws {
+    self.url = name ?? url
+    let file: OpenFile
+    do { file = try OpenFile(url, flags: O_RDWR | flags, name: name) } catch { throw JobError("\(error)") }
+    guard file.lock() else {
+      throw JobError("\(url.path): another run is writing to it; wait for it or choose another --output")
+    }
+    log = AppendLog(file)
   }
 
   /// A new journal for a run of this identity.
   ///
   /// - Throws: `JobError` where the file exists or can't be written.
   public static func create(at url: URL, identity: RunIdentity) throws -> Journal {
-    let journal = Journal(try JournalBytes(url, flags: O_RDWR | O_CREAT | O_EXCL))
+    let journal = try Journal(url, flags: O_CREAT | O_EXCL)
     try journal.begin(identity)
     return journal
   }
@@ -49,28 +55,23 @@ public final class Journal {
     visit: (Result) throws -> Void
   ) throws -> Journal {
     guard FileManager.default.fileExists(atPath: url.path) else { return try create(at: url, identity: identity) }
-    let journal = Journal(try JournalBytes(url, flags: O_RDWR))
-    let size = journal.file.size
-    guard let first = try journal.file.first(of: size) else {
+    let journal = try Journal(url, flags: 0)
+    let size = journal.log.file.size
+    guard let first = try journal.first(of: size) else {
       // The run ended while it wrote these first bytes: on a full disk, say.
-      try journal.file.truncate(to: 0)
       try journal.begin(identity)
-      journal.notes = ["\(url.path): nothing was in it yet; the run begins anew"]
+      journal.notes = ["\(url.path): is empty; the run starts from the beginning"]
       return journal
     }
-    let differences = try RunIdentity(decoding: first.bytes).differences(from: identity)
-    guard differences.isEmpty else {
-      throw JobError(
-        "\(url.path): the run to resume had other inputs:\(differences.map { "\n  " + $0 }.joined())\n"
-          + "Give the same ones, or remove the journal to start afresh")
-    }
-    let scan = try JournalScan(journal.file, from: first.end, size: size)
+    try RunIdentity(decoding: first.bytes).requireSame(as: identity, toResume: url, orRemove: "the journal")
+    let scan = try AppendLogScan(journal.log, from: first.end, size: size)
     try journal.checkDamage(scan, salvages: salvages)
     for record in scan.records {
-      let bytes = try journal.file.read(record)
+      let bytes = try journal.log.file.read(record)
       let (key, result): (Int, Result)
       do { (key, result) = try decode(bytes) } catch {
-        throw JobError("\(url.path): the record at byte \(record.lowerBound - headBytes) can't be used: \(error)")
+        throw JobError(
+          "\(url.path): the record at byte \(record.lowerBound - AppendLog.headBytes) can't be used: \(error)")
       }
       // A unit that is there twice was done once.
       guard journal.records[key] == nil else { continue }
@@ -79,8 +80,7 @@ public final class Journal {
     }
     if scan.isWhole(from: first.end) {
       // What a kill cut short would hide everything after it.
-      journal.end = scan.records.last?.upperBound ?? first.end
-      try journal.file.truncate(to: journal.end)
+      try journal.log.resume(at: scan.records.last?.upperBound ?? first.end)
       return journal
     }
     return try journal.rewritten(identity)
@@ -88,57 +88,80 @@ public final class Journal {
 
   /// Appends one unit's result, and flushes to the disk every few seconds.
   public func append(_ bytes: [UInt8], key: Int) throws {
-    records[key] = try append(bytes)
+    records[key] = try log.append(bytes)
     if abs(Date().timeIntervalSince(lastFlush)) > Self.flushInterval { try flush() }
   }
 
   /// One unit's result, read back.
   public func record(of key: Int) throws -> [UInt8] {
     guard let range = records[key] else { throw JobError("\(url.path): has no record of unit \(key)") }
-    return try file.read(range)
+    return try log.file.read(range)
   }
 
   public func flush() throws {
-    try file.flush()
+    try log.file.flush()
     lastFlush = Date()
   }
 
   /// Removes the file: everything in it is in the output.
-  public func remove() throws { try file.remove() }
+  public func remove() throws {
+    guard unlink(url.path) == 0 else { throw EnvironmentFault(path: url.path, operation: "removed", code: errno) }
+  }
+
+  // MARK: - Whose it is
+
+  /// The first record, which says whose journal it is; nil where the file ends before it does, and so holds nothing.
+  ///
+  /// - Throws: `JobError` where it is something else, or damaged.
+  private func first(of size: UInt64) throws -> (bytes: [UInt8], end: UInt64)? {
+    let magic = UInt64(Self.magic.count)
+    let head = try log.file.read(0..<min(magic, size))
+    guard head == Array(Self.magic.prefix(head.count)) else {
+      throw JobError("\(url.path): is no journal of a run of this program; remove it or choose another --output")
+    }
+    if size < magic + AppendLog.headBytes { return nil }
+    if let record = try log.record(at: magic, size: size) { return (try log.file.read(record), record.upperBound) }
+    // Cut short: but not where only its length was changed, and records follow.
+    if let length = try log.length(at: magic, size: size), length <= Self.longestIdentity,
+      length > size - magic - AppendLog.headBytes, try AppendLogScan(log, from: magic, size: size).records.isEmpty
+    {
+      return nil
+    }
+    throw JobError("\(url.path): what says which run it is of is damaged; remove it, or choose another --output")
+  }
 
   // MARK: - Damage
 
   /// - Throws: where more is lost than a kill explains, and isn't to be salvaged.
-  private func checkDamage(_ scan: JournalScan, salvages: Bool) throws {
+  private func checkDamage(_ scan: AppendLogScan, salvages: Bool) throws {
     guard scan.lostBytes > 0 else { return }
     let lost = "\(scan.lostBytes) bytes"
     if scan.hasOnlyLostItsEnd {
       notes.append(
-        "\(url.path): its last record was cut short by the end of the run (\(lost)); that unit is done again")
+        "\(url.path): its last record was cut off when the run ended (\(lost)); that unit is done again")
       return
     }
     let text =
       "\(url.path): is damaged from byte \(scan.firstDamage ?? 0) on: \(lost), at least \(scan.lostRecords) records, are lost; "
-      + "\(scan.records.count) records are whole"
+      + "\(scan.records.count) records are intact"
     guard salvages else {
       throw JobError(
-        text + ". Go on with them with --salvage (the others are done again), or remove the journal to start afresh")
+        text + ". Continue from these with --salvage (the others are done again), or remove the journal to start over")
     }
     notes.append(text + " and kept")
   }
 
   /// The same records in a new file in the place of this one.
   private func rewritten(_ identity: RunIdentity) throws -> Journal {
-    let aside = url.deletingLastPathComponent().appendingPathComponent(".\(url.lastPathComponent).\(getpid()).partial")
-    unlink(aside.path)
-    let fresh = Journal(try JournalBytes(aside, flags: O_RDWR | O_CREAT | O_EXCL, name: url))
+    let aside = TemporaryName.beside(url)
+    let fresh = try Journal(aside, flags: O_CREAT | O_EXCL, name: url)
     do {
       try fresh.begin(identity)
       for (key, record) in records.sorted(by: { $0.value.lowerBound < $1.value.lowerBound }) {
-        fresh.records[key] = try fresh.append(try file.read(record))
+        fresh.records[key] = try fresh.log.append(try log.file.read(record))
       }
       try fresh.flush()
-      guard rename(aside.path, url.path) == 0 else { throw fresh.file.failure("replace") }
+      try putInPlace(aside, at: url)
     } catch {
       unlink(aside.path)
       throw error
@@ -150,19 +173,8 @@ public final class Journal {
   // MARK: - Writing
 
   private func begin(_ identity: RunIdentity) throws {
-    try file.write(Self.magic, at: 0)
-    end = UInt64(Self.magic.count)
-    try append(identity.encode())
+    try log.begin(with: Self.magic)
+    try log.append(identity.encode())
     try flush()
-  }
-
-  @discardableResult
-  private func append(_ payload: [UInt8]) throws -> Range<UInt64> {
-    var writer = ByteWriter()
-    writer.integer(payload.count)
-    let first = end + Self.headBytes
-    try file.write(writer.bytes + JournalBytes.digest(payload) + payload, at: end)
-    end = first + UInt64(payload.count)
-    return first..<end
   }
 }

@@ -8,7 +8,7 @@ public struct OneDNNError: Error, CustomStringConvertible {
 
   public var description: String {
     status == dnnl_out_of_memory.rawValue
-      ? "oneDNN: \(call) has not enough memory" : "oneDNN: \(call) failed with status \(status)"
+      ? "oneDNN: \(call) ran out of memory" : "oneDNN: \(call) failed with status \(status)"
   }
 }
 

@@ -1,7 +1,7 @@
 import COCO
-import IO
 import Foundation
-import Jobs
+import IO
+import RunSupport
 import Safetensors
 import VisionLanguage
 
@@ -35,17 +35,14 @@ extension DatasetBuilder {
   func identity() throws -> RunIdentity {
     func sha256(_ file: URL?) throws -> String {
       guard let file else { return "none" }
-      let data: Data
-      do { data = try Data(contentsOf: file, options: .mappedIfSafe) } catch {
-        throw KeyObjectError("\(file.path): can't be read: \(error.localizedDescription)")
-      }
-      return try data.withUnsafeBytes { try SHA256.hex(of: $0) }
+      do { return try SHA256.hex(ofFile: file) } catch { throw KeyObjectError("\(error)") }
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     encoder.keyEncodingStrategy = .convertToSnakeCase
     let model = try configuration.model.map { try SafetensorsCheckpoint(folder: $0).headerDigest() }
     let describes = rules.describe == .model
+    let describing = describes ? configuration.describing : nil
     let files = try configuration.model.map {
       try ModelFiles(folder: $0, chatTemplate: configuration.chatTemplate, generates: describes).parts
     }
@@ -54,9 +51,8 @@ extension DatasetBuilder {
         ("program version", JobDefaults.programVersion), ("--instances (SHA-256)", try sha256(configuration.instances)),
         ("--captions (SHA-256)", try sha256(configuration.captions)), ("--model (SHA-256)", model ?? "none"),
         ("rules", String(decoding: try encoder.encode(rulesInfo), as: UTF8.self)),
-        ("--objects", describes ? configuration.view.rawValue : "none"),
-        ("--prompt", describes ? configuration.prompt : "none"),
-        ("--precision", describes ? configuration.precision.rawValue : "none"),
+        ("--objects", describing?.objects ?? "none"), ("--prompt", describing?.prompt ?? "none"),
+        ("--precision", describing?.precision ?? "none"),
       ] + (files ?? []))
   }
 
@@ -87,10 +83,10 @@ extension DatasetBuilder {
     do {
       if let run = try JSONDecoder().decode(File.self, from: Data(JobInputs.read(url))).info?.run { return run }
     } catch is DecodingError {
-      throw KeyObjectError("\(url.path): is no key-object dataset; choose another --output")
+      throw KeyObjectError("\(url.path): is not a key-object dataset; choose another --output")
     }
     throw KeyObjectError(
-      "\(url.path): is there already, and its info.run doesn't say which build it is of; choose another --output, or remove it"
+      "\(url.path): already exists, and its info.run does not identify its build; choose another --output, or remove it"
     )
   }
 

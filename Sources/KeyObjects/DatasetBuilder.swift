@@ -1,11 +1,9 @@
 import COCO
-import IO
 import Foundation
-import Generation
 import HeadImpact
-import Jobs
+import IO
 import Kernels
-import MessagePassing
+import RunSupport
 import VisionLanguage
 
 /// What a build of a key-object dataset takes.
@@ -19,21 +17,25 @@ public struct DatasetBuildConfiguration: Sendable {
   public var model: URL?
   /// Takes the place of the model folder's chat template.
   public var chatTemplate: URL?
-  /// Of a model that describes: what it is shown and asked.
-  public var view = ObjectView.crop
-  public var prompt = JobDefaults.prompt
-  public var precision = Precision.bf16
-  public var threads: Int?
+  /// Of a model that describes.
+  public var describing: Describing?
   /// Goes on where a model's describing was stopped.
   public var resumes = false
-  /// Goes on with what is whole of the describing's journal where that is damaged.
-  public var salvages = false
-  /// Share of the objects that a model may fail to describe.
-  public var allowedSkips = SkipCounts.defaultAllowed
   public var output: URL
   public var rules = KeyObjectRules()
   public var isStrict = false
   public var isQuiet = false
+
+  /// What a model that describes is shown and asked, as a person gives it: part of the build's identity.
+  public struct Describing: Sendable {
+    public var objects: String
+    public var prompt: String
+    public var precision: String
+
+    public init(objects: String, prompt: String, precision: String) {
+      (self.objects, self.prompt, self.precision) = (objects, prompt, precision)
+    }
+  }
 
   public init(instances: URL, images: URL, output: URL) {
     self.instances = instances
@@ -81,55 +83,59 @@ public struct DatasetBuilder {
 
   public init(_ configuration: DatasetBuildConfiguration) { self.configuration = configuration }
 
-  /// Runs the build on several ranks. Every rank calls it at the same time: rank 0 chooses and writes, and all share
-  /// what a model describes.
-  ///
-  /// - Returns: on rank 0 what was made; nil elsewhere.
-  /// - Throws: `COCOError`, `KeyObjectError`, `JobError` or what loading the model throws; nothing is written then.
-  public func run(on world: Communicator) throws -> Summary? {
-    let run: RunIdentity? = try world.agree {
-      guard world.rank == 0 else { return nil }
-      try checkOptions()
-      return try identity()
-    }
-    let finished: Summary? = try world.agree {
-      guard let run else { return nil }
-      return try self.finished(run)
-    }
-    if try world.broadcast(world.rank == 0 ? [Int32(finished == nil ? 0 : 1)] : nil)[0] == 1 { return finished }
-    let chosen: Chosen? = try world.agree {
-      guard let run else { return nil }
-      return try choose(run)
-    }
-    var described: (texts: [Int64: String], skips: SkipCounts?) = ([:], nil)
-    if rules.describe == .model { described = try describe(chosen, on: world) }
-    return try world.agree { () -> Summary? in
-      guard let chosen else { return nil }
-      return try finish(chosen, described.texts, described.skips)
-    }
-  }
-
   /// Runs a build that needs no model's descriptions.
   ///
-  /// - Throws: as `run(on:)`.
-  func run() throws -> Summary {
-    precondition(rules.describe != .model)
+  /// - Throws: as `begin()` and `finish(_:describedBy:)`.
+  public func run() throws -> Summary {
+    precondition(rules.describe != .model, "a model's descriptions go to finish(_:describedBy:)")
+    switch try begin() {
+    case .finished(let summary): return summary
+    case .chosen(let choice): return try finish(choice)
+    }
+  }
+
+  /// What a build begins with.
+  public enum Beginning: Sendable {
+    /// The outputs are there already, finished by the run to resume.
+    case finished(Summary)
+    case chosen(Choice)
+  }
+
+  /// The objects that were chosen, and what from.
+  public struct Choice: Sendable {
+    fileprivate let instances: KeyObjectDataset
+    fileprivate let selection: KeyObjectSelection
+    fileprivate let run: RunIdentity
+  }
+
+  /// What a model said of the objects in a draft.
+  public struct Descriptions: Sendable {
+    /// By annotation id.
+    public let texts: [Int64: String]
+    /// Objects that it could not describe.
+    public let skips: SkipCounts
+
+    public init(texts: [Int64: String], skips: SkipCounts) {
+      self.texts = texts
+      self.skips = skips
+    }
+  }
+
+  /// Checks the options and chooses the objects.
+  ///
+  /// - Throws: `COCOError`, `KeyObjectError`, `JobError` or what loading the model throws.
+  public func begin() throws -> Beginning {
     try checkOptions()
-    return try finish(choose(identity()), [:], nil)
+    let run = try identity()
+    if let summary = try finished(run) { return .finished(summary) }
+    return .chosen(try choose(run))
   }
 
-  /// What rank 0 chose, and what from.
-  private struct Chosen {
-    let instances: KeyObjectDataset
-    let selection: KeyObjectSelection
-    let run: RunIdentity
-  }
-
-  private func choose(_ run: RunIdentity) throws -> Chosen {
+  private func choose(_ run: RunIdentity) throws -> Choice {
     let instances = try KeyObjectDataset(renumbering: configuration.instances)
     guard !instances.annotations.isEmpty || instances.problems.isEmpty else {
       throw KeyObjectError(
-        "\(configuration.instances.path): has no annotation that can be used"
+        "\(configuration.instances.path): has no usable annotation"
           + instances.problems.warnings().map { "\n  " + $0 }.joined())
     }
     guard instances.annotations.contains(where: { $0.categoryID != nil }), !instances.categories.isEmpty else {
@@ -146,69 +152,52 @@ public struct DatasetBuilder {
     let selection = try select(instances, captions: readCaptions(of: instances))
     guard !selection.objects.isEmpty else {
       throw KeyObjectError(
-        "no object is left by the rules: "
+        "the rules leave no object: "
           + Self.counts(selection.leftOut).map { "\($0.objects) \($0.name)" }.joined(separator: ", "))
     }
-    return Chosen(instances: instances, selection: selection, run: run)
+    return Choice(instances: instances, selection: selection, run: run)
   }
 
-  private func finish(_ chosen: Chosen, _ descriptions: [Int64: String], _ skips: SkipCounts?) throws -> Summary {
-    let objects = chosen.selection.objects.map { object in
+  /// Writes the outputs.
+  ///
+  /// - Parameter descriptions: of a model, where the rules ask one; objects that it doesn't describe keep those they have.
+  /// - Throws: `KeyObjectError` or `EnvironmentFault`; nothing is written then.
+  public func finish(_ choice: Choice, describedBy descriptions: Descriptions? = nil) throws -> Summary {
+    let objects = choice.selection.objects.map { object in
       var object = object
-      if let text = descriptions[object.annotation.id], !text.isEmpty {
+      if let text = descriptions?.texts[object.annotation.id], !text.isEmpty {
         object.description = ObjectDescription(text: text, source: .model)
       }
       return object
     }
     let summary = Summary(
-      outputs: try write(objects, of: chosen.instances, run: chosen.run),
-      examined: chosen.instances.annotations.count + chosen.instances.problems.lostSamples,
-      leftOut: Self.counts(chosen.selection.leftOut), categories: Self.counts(objects.map(\.category)),
-      descriptions: Self.counts(objects.map(\.description.source.rawValue)), skips: skips, isNew: true)
+      outputs: try write(objects, of: choice.instances, run: choice.run),
+      examined: choice.instances.annotations.count + choice.instances.problems.lostSamples,
+      leftOut: Self.counts(choice.selection.leftOut), categories: Self.counts(objects.map(\.category)),
+      descriptions: Self.counts(objects.map(\.description.source.rawValue)), skips: descriptions?.skips, isNew: true)
     try removeWork()
     return summary
   }
 
   // MARK: - A model's descriptions
 
-  /// The objects as chosen, for the model to describe, and what it said: both are gone when the output is whole.
-  private var draft: URL { configuration.output.appendingPathExtension("draft") }
-  private var described: URL { configuration.output.appendingPathExtension("described") }
+  /// The objects as chosen, for a model to describe.
+  public var draft: URL { configuration.output.appendingPathExtension("draft") }
+  /// What it said, as a results file of `generate --objects`. Both are gone when the output is whole.
+  public var described: URL { configuration.output.appendingPathExtension("described") }
+
+  /// - Throws: `EnvironmentFault` where the draft can't be written.
+  public func writeDraft(_ choice: Choice) throws {
+    try AtomicFile.write(
+      choice.instances.json(of: choice.selection.objects.map(\.described), info: infoJSON(choice.run)), to: draft)
+  }
 
   /// Removes what is kept until the output is whole.
   func removeWork() throws {
     for file in [draft, described, RunFile.url(of: described)]
     where FileManager.default.fileExists(atPath: file.path) {
-      try FileManager.default.removeItem(at: file)
+      try FileSystem.remove(file)
     }
-  }
-
-  /// Lets the model describe each object by itself, as `generate --objects` does.
-  ///
-  /// - Returns: on rank 0 the texts by annotation id, and what could not be described.
-  private func describe(
-    _ chosen: Chosen?, on world: Communicator
-  ) throws -> (texts: [Int64: String], skips: SkipCounts?) {
-    try world.agree {
-      guard let chosen else { return }
-      try AtomicFile.write(
-        chosen.instances.json(of: chosen.selection.objects.map(\.described), info: infoJSON(chosen.run)), to: draft)
-    }
-    var c = GenerateConfiguration(
-      model: configuration.model ?? draft, dataset: draft, images: configuration.images, output: described)
-    c.chatTemplate = configuration.chatTemplate
-    c.objects = configuration.view
-    c.prompt = configuration.prompt
-    c.precision = configuration.precision
-    c.threads = configuration.threads
-    c.resumes = configuration.resumes
-    c.salvages = configuration.salvages
-    c.allowedSkips = configuration.allowedSkips
-    c.isStrict = configuration.isStrict
-    c.isQuiet = configuration.isQuiet
-    guard let summary = try GenerationJob(c, on: world).run() else { return ([:], nil) }
-    let texts = try GeneratedTexts(contentsOf: described, kind: .objects)
-    return (Dictionary(uniqueKeysWithValues: texts.entries.map { ($0.id, $0.text) }), summary.skips)
   }
 
   // MARK: - Choosing
@@ -221,11 +210,11 @@ public struct DatasetBuilder {
       )
     }
     if rules.describe == .model, configuration.model == nil {
-      throw KeyObjectError("--describe model needs --model: the folder of the model that describes")
+      throw KeyObjectError("--describe model needs --model: the folder of the describing model")
     }
     try JobInputs.checkFolder(of: configuration.output)
     if configuration.resumes { return }
-    try JobInputs.refuseExisting(configuration.outputs.map { ($0.url.path, "a file that this would make") })
+    try JobInputs.refuseExisting(configuration.outputs.map { ($0.url.path, "an output file") })
   }
 
   private func readCaptions(of instances: KeyObjectDataset) throws -> KeyObjectDataset? {
@@ -255,7 +244,7 @@ public struct DatasetBuilder {
     let parts = examiner.lostParts
     let faults = examiner.faults + (captions.map(Self.faults) ?? [])
     if configuration.isStrict { try refuse(instances, captions, parts, faults) }
-    let remarks = instances.problems.remarks("annotations have an id that is taken") {
+    let remarks = instances.problems.remarks("annotations have an id that is already in use") {
       $0.kind == .annotation && $0.cost == .nothing
     }
     for warning in remarks + instances.problems.warnings() + (captions?.problems.warnings() ?? []) {

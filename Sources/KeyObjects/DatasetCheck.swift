@@ -1,8 +1,8 @@
 import COCO
-import IO
 import Foundation
+import IO
 import ImageInput
-import Jobs
+import RunSupport
 
 /// Looks at everything that a key-object dataset says: files, sizes, masks, descriptions.
 public struct DatasetCheck {
@@ -78,7 +78,8 @@ public struct DatasetCheck {
       return Finding(kind: .record, subject: problem.subject, problem: "\(problem.place): \(problem.problem)\(cost)")
     }
     if problems.unlisted > 0 {
-      findings.append(Finding(kind: .record, subject: "the file", problem: "\(problems.unlisted) more records are odd"))
+      findings.append(
+        Finding(kind: .record, subject: "the file", problem: "\(problems.unlisted) more records have problems"))
     }
     return findings
   }
@@ -111,7 +112,7 @@ public struct DatasetCheck {
       let text = annotation.description ?? ""
       if text.allSatisfy(\.isWhitespace) {
         let fault = contents.fault(of: annotation, .description).map { "\($0)" }
-        find(.description, fault ?? (annotation.description == nil ? "there is none" : "it is empty"))
+        find(.description, fault ?? (annotation.description == nil ? "it is missing" : "it is empty"))
       } else if text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) {
         find(.description, "it has control characters: \(text.debugDescription)")
       }

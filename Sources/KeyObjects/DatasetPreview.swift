@@ -1,11 +1,11 @@
 import COCO
 import Figures
-import IO
 import Foundation
 import HeadImpact
+import IO
 import ImageInput
-import Jobs
 import Kernels
+import RunSupport
 import VisionLanguage
 
 /// Contact sheets of a key-object dataset: image, mask, mask as visual tokens, and the description.
@@ -56,7 +56,7 @@ public struct DatasetPreview {
         folder: folder, chatTemplate: chatTemplate,
         context: ComputeContext(precision: .f32, team: ThreadTeam(count: 1)))
     }
-    let taken = "the output folder exists already"
+    let taken = "the output folder already exists"
     return try WholeFolder.write(to: output, what: "the preview", refusal: { _, _ in taken }) { folder in
       try write(contents, vision, to: folder)
     }
@@ -72,7 +72,7 @@ public struct DatasetPreview {
     func finishPage() throws {
       guard !page.isEmpty else { return }
       sheets.append(String(format: "sheet-%03d.png", sheets.count + 1))
-      try Data(encodePNG(try sheet(of: page))).write(to: folder.appendingPathComponent(sheets[sheets.count - 1]))
+      try WholeFolder.write(encodePNG(sheet(of: page)), to: folder.appendingPathComponent(sheets[sheets.count - 1]))
       page = []
     }
     let panels = vision == nil ? 2 : 3
@@ -83,7 +83,7 @@ public struct DatasetPreview {
           width: Int(SampleStrip.width(panels: panels)), height: Int(SampleStrip.panelHeight))
         try sample.strip.draw(on: strip, x: 0, y: 0)
         let name = "\(sample.id).png"
-        try Data(encodePNG(strip.image())).write(to: folder.appendingPathComponent(name))
+        try WholeFolder.write(encodePNG(strip.image()), to: folder.appendingPathComponent(name))
         entries.append(PreviewPage.Entry(file: name, description: sample.description, detail: sample.detail))
         page.append(sample)
       } catch let error as any ContentFault {
@@ -101,7 +101,7 @@ public struct DatasetPreview {
       total: contents.annotations.count,
       model: model?.lastPathComponent, skipped: skipped
     ).html
-    try Data(html.utf8).write(to: folder.appendingPathComponent("index.html"))
+    try WholeFolder.write(Data(html.utf8), to: folder.appendingPathComponent("index.html"))
     return Summary(output: output.path, samples: entries.count, skipped: skipped)
   }
 
@@ -119,7 +119,7 @@ public struct DatasetPreview {
     }
     let category = annotation.categoryID.flatMap(contents.category)?.name ?? "no category"
     let share = Double(mask.area) / Double(mask.width * mask.height)
-    var detail = "\(category), \(annotation.id), \(String(format: "%.1f", share * 100))% of \(image.fileName)"
+    var detail = "\(category), \(annotation.id), \(NumberText.plain(share * 100, decimals: 1))% of \(image.fileName)"
     if let tokens { detail += ", \(tokens.mask.count) of \(tokens.cells.count) tokens" }
     return Sample(
       id: annotation.id, description: annotation.description ?? annotation.question ?? "(no description)",

@@ -22,7 +22,7 @@ public struct DatasetSplit: Sendable, Equatable {
       abs(shares.reduce(0, +) - 1) < 1e-9
     else {
       throw KeyObjectError(
-        "--split \(text): three shares that make 1 are expected, as 0.8,0.1,0.1 (train, validation, test)")
+        "--split \(text): three shares that add up to 1 are expected, e.g. 0.8,0.1,0.1 (train, validation, test)")
     }
     self.shares = shares
   }

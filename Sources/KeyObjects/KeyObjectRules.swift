@@ -28,7 +28,8 @@ public struct KeyObjectRules: Sendable, Equatable {
   /// - Throws: `KeyObjectError` naming the option and what it may be.
   public func validate() throws {
     guard minArea >= 0, minArea <= maxArea, maxArea <= 1 else {
-      throw KeyObjectError("--min-area \(minArea) and --max-area \(maxArea): shares from 0 to 1, the first no larger")
+      throw KeyObjectError(
+        "--min-area \(minArea) and --max-area \(maxArea): shares from 0 to 1, the first not larger than the second")
     }
     guard minTokens >= 1 else { throw KeyObjectError("--min-tokens \(minTokens): at least 1") }
     guard perImage >= 1 else { throw KeyObjectError("--per-image \(perImage): at least 1") }

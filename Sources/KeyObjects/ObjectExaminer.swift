@@ -1,9 +1,9 @@
 import COCO
-import IO
 import Foundation
 import HeadImpact
+import IO
 import ImageInput
-import Jobs
+import RunSupport
 import VisionLanguage
 
 /// Looks at pictures and outlines of objects, and keeps what is wrong with them.

@@ -15,38 +15,36 @@ struct SampleStrip {
   ///   - cells: of the model's visual tokens; `mask` which of them are the object's.
   init(_ photograph: RGBImage, mask: BinaryMask, tokens: (cells: [Cell], mask: TokenMask)?) {
     self.photograph = photograph
-    object = photograph.dimmed { x, y in mask.pixels[y * mask.width + x] == 1 }
+    let under = Photograph(photograph)
+    object = under.drawn { Self.colour(under, $0, isLit: mask[$0]) }
     self.tokens = tokens.map { tokens in
-      let chosen = zip(tokens.cells, tokens.mask.isObject).filter(\.1).map(\.0)
-      var lit = [Bool](repeating: false, count: photograph.width * photograph.height)
-      for cell in chosen {
-        for y in Self.pixels(cell.y0, cell.y1, photograph.height) {
-          for x in Self.pixels(cell.x0, cell.x1, photograph.width) { lit[y * photograph.width + x] = true }
-        }
-      }
+      let (width, height) = under.size
+      let boxes = tokens.cells.map { PixelBox($0, of: (width, height), in: (width, height)) }
+      let lit = BinaryMask(
+        width: width, height: height, boxes: zip(boxes, tokens.mask.isObject).filter(\.1).map(\.0))
       // The grid is drawn one pixel wide at the size that the panels are shown in.
-      let line = max(1, photograph.width / Int(Self.panelWidth))
-      var edges = [Bool](repeating: false, count: lit.count)
-      for cell in tokens.cells {
-        for y in Self.pixels(cell.y0, cell.y1, photograph.height) {
-          for x in Self.pixels(cell.x0, cell.x0 + Double(line), photograph.width) {
-            edges[y * photograph.width + x] = true
-          }
-        }
-        for y in Self.pixels(cell.y0, cell.y0 + Double(line), photograph.height) {
-          for x in Self.pixels(cell.x0, cell.x1, photograph.width) { edges[y * photograph.width + x] = true }
-        }
-      }
-      return photograph.dimmed(edges: { x, y in edges[y * photograph.width + x] }) { x, y in
-        lit[y * photograph.width + x]
+      let line = max(1, width / Int(Self.panelWidth))
+      let edges = BinaryMask(
+        width: width, height: height,
+        boxes: boxes.flatMap { box in
+          [
+            PixelBox(columns: box.columns.prefix(line), rows: box.rows),
+            PixelBox(columns: box.columns, rows: box.rows.prefix(line)),
+          ]
+        })
+      return under.drawn { pixel in
+        let colour = Self.colour(under, pixel, isLit: lit[pixel])
+        return edges[pixel] ? colour.veiled(by: Self.edge, 0.4) : colour
       }
     }
   }
 
-  /// The whole pixels whose middle lies between two bounds.
-  private static func pixels(_ from: Double, _ to: Double, _ limit: Int) -> Range<Int> {
-    let first = min(max(0, Int((from - 0.5).rounded(.up))), limit)
-    return first..<max(first, min(limit, Int((to - 0.5).rounded(.up))))
+  private static let amber = SIMD3(Colour(0xffa01e))
+  private static let edge = SIMD3(repeating: 150.0 / 255)
+
+  /// Dark and grey but where it is lit: there it shines through amber, which dark objects show on as well as light ones.
+  private static func colour(_ photograph: Photograph, _ pixel: Int, isLit: Bool) -> SIMD3<Double> {
+    isLit ? photograph.colour(pixel).veiled(by: amber, 0.45) : photograph.grey(pixel, dimmed: 0.3)
   }
 
   // MARK: - Drawing
@@ -67,26 +65,5 @@ struct SampleStrip {
       canvas.fill(frame, Colour(grey: 0.93))
       try canvas.draw(panel, in: frame.fitting(width: Double(panel.width), height: Double(panel.height)))
     }
-  }
-}
-
-extension RGBImage {
-  /// The picture dark and grey but where it is lit: there it shines through amber, which dark objects show on as well as
-  /// light ones. Edges are drawn over it.
-  fileprivate func dimmed(edges: (Int, Int) -> Bool = { _, _ in false }, lit: (Int, Int) -> Bool) -> RGBImage {
-    let amber = [255, 160, 30]
-    var result = pixels
-    for y in 0..<height {
-      for x in 0..<width {
-        let at = (y * width + x) * 3
-        let grey = (Int(pixels[at]) * 299 + Int(pixels[at + 1]) * 587 + Int(pixels[at + 2]) * 114) / 1000
-        let (isLit, isEdge) = (lit(x, y), edges(x, y))
-        for part in 0..<3 {
-          let value = isLit ? (Int(pixels[at + part]) * 55 + amber[part] * 45) / 100 : grey * 3 / 10
-          result[at + part] = UInt8(isEdge ? value * 6 / 10 + 60 : value)
-        }
-      }
-    }
-    return RGBImage(width: width, height: height, pixels: result)
   }
 }

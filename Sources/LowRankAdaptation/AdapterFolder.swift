@@ -14,12 +14,11 @@ enum AdapterFolder {
   }
 
   private static func foreignFiles(in old: URL, replacedBy fresh: URL) throws -> String? {
-    let files = FileManager.default
     // PEFT leaves a README.md that says nothing of its own.
-    let foreign = Set(try files.contentsOfDirectory(atPath: old.path))
-      .subtracting(try files.contentsOfDirectory(atPath: fresh.path)).subtracting(["README.md"])
+    let foreign = Set(try FileSystem.names(in: old))
+      .subtracting(try FileSystem.names(in: fresh)).subtracting(["README.md"])
     guard !foreign.isEmpty else { return nil }
     let names = foreign.sorted().prefix(5).joined(separator: ", ")
-    return "the folder holds what an adapter doesn't replace (\(names)); name another folder, or clear it"
+    return "the folder holds files that an adapter doesn't replace (\(names)); choose another folder, or clear it"
   }
 }

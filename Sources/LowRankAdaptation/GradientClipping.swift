@@ -15,7 +15,7 @@ public enum GradientClipping {
   ///
   /// - Parameter maximumNorm: above 0; infinity changes nothing.
   /// - Returns: the norm before.
-  /// - Throws: `LowRankAdaptationError` where the norm is no finite number: a step with it would spoil every weight.
+  /// - Throws: `LowRankAdaptationError` where the norm is not finite: a step with it would spoil every weight.
   @discardableResult
   public static func clip(
     _ gradient: UnsafeMutableBufferPointer<Float>, over free: [Range<Int>], maximumNorm: Double

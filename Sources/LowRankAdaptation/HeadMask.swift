@@ -82,7 +82,7 @@ public struct HeadMask: Sendable, Equatable {
       return columns + [update.b]
     case .gate, .up, .down:
       throw LowRankAdaptationError(
-        "\(update.target.module) is no part of an attention head; with heads chosen, targets can be q_proj, k_proj, "
+        "\(update.target.module) is not part of an attention head; with heads chosen, targets can be q_proj, k_proj, "
           + "v_proj and o_proj")
     }
   }

@@ -17,7 +17,7 @@ public struct LearningRateSchedule: Sendable, Equatable {
   /// - Throws: `LowRankAdaptationError` where a number is out of range.
   public init(shape: Shape = .constant, peak: Double, warmupSteps: Int = 0, totalSteps: Int) throws {
     guard peak.isFinite, peak > 0 else {
-      throw LowRankAdaptationError("the learning rate is \(peak); it must be a number above 0")
+      throw LowRankAdaptationError("the learning rate is \(peak); it must be above 0")
     }
     guard totalSteps >= 1 else {
       throw LowRankAdaptationError("there are \(totalSteps) steps to train; there must be at least 1")

@@ -70,7 +70,7 @@ public struct LoRAConfiguration: Sendable, Equatable {
     for layer in repeated(layers) { problems.append("layer \(layer) is named more than once") }
     for target in repeated(targets) { problems.append("target \(target.rawValue) is named more than once") }
     if loraRank < 1 { problems.append("the rank is \(loraRank); it must be at least 1") }
-    if !(loraAlpha.isFinite && loraAlpha > 0) { problems.append("alpha is \(loraAlpha); it must be a number above 0") }
+    if !(loraAlpha.isFinite && loraAlpha > 0) { problems.append("alpha is \(loraAlpha); it must be above 0") }
     if !(dropout >= 0 && dropout < 1) { problems.append("dropout is \(dropout); it must be at least 0 and below 1") }
     for layer in Set(layers).sorted() where decoderLayers.indices.contains(layer) {
       for target in Set(targets).sorted() {

@@ -90,7 +90,7 @@ struct ModuleValues {
 
   init() { entries = [] }
 
-  /// - Throws: `RegularExpression.Invalid` where a key is no regular expression.
+  /// - Throws: `RegularExpression.Invalid` where a key is not a regular expression.
   init(_ entries: [(key: String, value: Double)]) throws {
     // get_pattern_key: re.match(rf"(.*\.)?({key})$", name)
     self.entries = try entries.map { (try PythonPattern.start("(.*\\.)?(\($0.key))$"), $0.value) }

@@ -18,7 +18,7 @@ extension PEFTAdapter {
     _ adapter: LowRankAdapter, configuration: LoRAConfiguration, for model: any VisionLanguageModel, modelName: String,
     to folder: URL, alongside: (URL) throws -> Void = { _ in }
   ) throws {
-    precondition(adapter.parts.isEmpty, "what training can't change is never written")
+    precondition(adapter.parts.isEmpty, "parts that can't be trained are never written")
     guard !adapter.updates.isEmpty else {
       throw LowRankAdaptationError("\(folder.path): the adapter updates no layer; there is nothing to write")
     }

@@ -1,3 +1,4 @@
+import IO
 import Foundation
 import Safetensors
 import Transformer
@@ -89,7 +90,7 @@ public enum PEFTAdapter {
     guard FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder), isFolder.boolValue else {
       throw PEFTError(
         folder.path,
-        ["is no folder; an adapter is a folder with \(PEFTConfiguration.fileName) and \(PEFTTensors.fileName)"])
+        ["is not a folder; an adapter is a folder with \(PEFTConfiguration.fileName) and \(PEFTTensors.fileName)"])
     }
   }
 }

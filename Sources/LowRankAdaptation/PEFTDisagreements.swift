@@ -49,7 +49,7 @@ enum PEFTDisagreements {
     ] where (tensor != nil) != isSet {
       problems.add(
         "\(path): has \(isSet ? "no " : "")\(name), but `\(key)` of \(file) is \(isSet)"
-          + (isSet ? "" : ", so that PEFT passes over it"))
+          + (isSet ? "" : ", so PEFT skips it"))
     }
   }
 
@@ -88,7 +88,7 @@ enum PEFTDisagreements {
       // A module of the vision tower has been compared with the model's own.
       let isFound = !covered.isEmpty || tensors.modules.contains { covers($0, end: end) }
       if !isFound {
-        problems.add("\(key) names '\(printable(end))', which is no module that is known here, and has no tensors")
+        problems.add("\(key) names '\(printable(end))', which is not a known module, and has no tensors")
       }
     }
     for module in modules where configuration.saved.contains(module) {

@@ -75,7 +75,7 @@ struct PEFTTensors {
       let module = ModuleName(
         place.module, languageModelModule: languageModelModule, prefix: place.module == .head ? nil : place.prefix)
       if !seen.insert(place.module).inserted {
-        problems.add("\(place.module.path): is there under two names, with and without \(languageModelModule)")
+        problems.add("\(place.module.path): occurs under two names, with and without \(languageModelModule)")
       }
       if place.module != .head { prefix = place.prefix }
       modules.append(module.names[0])
@@ -183,7 +183,7 @@ struct PEFTTensors {
     }
     guard fits, let matrix = tensor.matrix(rows: max(1, tensor.shape.first ?? 1)) else { return false }
     if let bad = matrix.firstNotFinite() {
-      problems.add("\(tensor.name): element \(bad) is no finite number")
+      problems.add("\(tensor.name): element \(bad) is not finite")
       return false
     }
     return true

@@ -133,7 +133,7 @@ extension Communicator {
     guard bytes % stride == 0 else {
       throw MPIError(
         call: "receive",
-        reason: "the message of rank \(envelope.source) has \(bytes) bytes, no multiple of \(stride)", rank: rank)
+        reason: "the message of rank \(envelope.source) has \(bytes) bytes, not a multiple of \(stride)", rank: rank)
     }
   }
 

@@ -118,7 +118,7 @@ public struct SafetensorsCheckpoint: Sendable {
 
   /// The index's `weight_map`: tensor name to shard.
   private static func readIndex(_ url: URL) throws -> [String: String] {
-    let file = try MappedFile(contentsOf: url)
+    let file = try SafetensorsFile.map(url)
     if let kind = file.withBytes({ FileKind.recognise($0) }) { throw SafetensorsError(url.path, kind.complaint) }
     guard file.count <= SafetensorsFile.maximumHeaderByteCount else {
       throw SafetensorsError(
@@ -134,7 +134,7 @@ public struct SafetensorsCheckpoint: Sendable {
           let shard = try index.string("the shard of tensor '\(printable(tensor))'", &reader)
           guard staysInside(shard) else {
             throw index.error(
-              "the shard name '\(printable(shard))' is no path inside the model folder", at: reader.lastStart,
+              "the shard name '\(printable(shard))' is not a path inside the model folder", at: reader.lastStart,
               tensor: tensor)
           }
           entries[tensor] = shard
@@ -147,7 +147,6 @@ public struct SafetensorsCheckpoint: Sendable {
   }
 
   private static func staysInside(_ name: String) -> Bool {
-    !name.utf8.contains(0)
-      && name.split(separator: "/", omittingEmptySubsequences: false).allSatisfy { !["", ".", ".."].contains($0) }
+    !name.utf8.contains(0) && RelativePath.isPlain(name)
   }
 }

@@ -23,7 +23,7 @@ public struct SafetensorsFile: Sendable {
 
   /// - Throws: `SafetensorsError` naming the file, and the tensor and byte where there is one.
   public init(contentsOf url: URL) throws {
-    file = try MappedFile(contentsOf: url)
+    file = try Self.map(url)
     let path = url.path
     let fileByteCount = file.count
     if let complaint = Self.complaint(file) { throw SafetensorsError(path, complaint) }
@@ -40,7 +40,7 @@ public struct SafetensorsFile: Sendable {
     guard declared <= fileByteCount - 8 else {
       throw SafetensorsError(
         path, offset: 0,
-        "declares a header of \(declared) bytes, but only \(fileByteCount - 8) follow: the file is cut short; download it again"
+        "declares a header of \(declared) bytes, but only \(fileByteCount - 8) follow: the file is cut off; download it again"
       )
     }
     headerRange = 0..<8 + Int(declared)
@@ -55,6 +55,13 @@ public struct SafetensorsFile: Sendable {
         offset: headerRange.upperBound + entry.begin, byteCount: entry.end - entry.begin)
     }
     self.tensors = tensors
+  }
+
+  /// - Throws: `SafetensorsError` naming the file, where it can't be mapped.
+  static func map(_ url: URL) throws -> MappedFile {
+    do { return try MappedFile(contentsOf: url) } catch let error as UnusableFile {
+      throw SafetensorsError(error.path, error.reason)
+    }
   }
 
   /// What the file is, where it isn't a safetensors file: those have a brace behind the eight bytes of the header's length.
@@ -154,7 +161,7 @@ private struct Header {
       guard entry.end <= dataByteCount else {
         let whole = entries.map(\.end).max() ?? entry.end
         throw error(
-          "ends at byte \(entry.end) of the data, which has \(dataByteCount) of \(whole) bytes: the file is cut short, as by an "
+          "ends at byte \(entry.end) of the data, which has \(dataByteCount) of \(whole) bytes: the file is cut off, probably by an "
             + "interrupted download; download it again")
       }
       guard entry.begin >= end else {

@@ -1,3 +1,4 @@
+import IO
 import Foundation
 
 /// A tensor to be written.
@@ -28,7 +29,7 @@ public struct TensorData: Sendable {
 ///
 /// Tensors are laid out by falling element size, then name, which aligns every one of them.
 ///
-/// - Throws: `SafetensorsError` naming the file and the system's reason. Nothing is left behind then.
+/// - Throws: `EnvironmentFault` naming the file and the system's reason. Nothing is left behind then.
 public func writeSafetensors(_ tensors: [TensorData], metadata: [String: String] = [:], to url: URL) throws {
   let ordered = tensors.sorted {
     $0.dtype.byteCount != $1.dtype.byteCount
@@ -36,41 +37,10 @@ public func writeSafetensors(_ tensors: [TensorData], metadata: [String: String]
   }
   precondition(Set(ordered.map(\.name)).count == ordered.count, "two tensors of one name")
   let header = headerBytes(ordered, metadata)
-  let folder = url.deletingLastPathComponent()
-  let aside = folder.appendingPathComponent(".\(url.lastPathComponent).\(getpid()).partial")
-  let descriptor = open(aside.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-  guard descriptor >= 0 else { throw SafetensorsError(url.path, "can't be written: \(systemMessage(errno))") }
-  var isOpen = true
-  do {
-    try header.withUnsafeBytes { try writeAll($0, descriptor, url) }
-    for tensor in ordered { try tensor.bytes.withUnsafeBytes { try writeAll($0, descriptor, url) } }
-    guard fsync(descriptor) == 0 else { throw SafetensorsError(url.path, "can't be flushed: \(systemMessage(errno))") }
-    isOpen = false
-    guard close(descriptor) == 0 else { throw SafetensorsError(url.path, "can't be closed: \(systemMessage(errno))") }
-    guard rename(aside.path, url.path) == 0 else {
-      throw SafetensorsError(url.path, "can't be put in place: \(systemMessage(errno))")
-    }
-  } catch {
-    if isOpen { close(descriptor) }
-    unlink(aside.path)
-    throw error
-  }
-  // The rename itself reaches the disk with the folder. Some file systems can't flush folders; the data is safe.
-  let folderDescriptor = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-  if folderDescriptor >= 0 {
-    fsync(folderDescriptor)
-    close(folderDescriptor)
-  }
-}
-
-private func writeAll(_ bytes: UnsafeRawBufferPointer, _ descriptor: Int32, _ url: URL) throws {
-  var rest = bytes
-  while !rest.isEmpty {
-    let written = write(descriptor, rest.baseAddress, rest.count)
-    if written < 0, errno == EINTR { continue }
-    guard written > 0 else { throw SafetensorsError(url.path, "can't be written: \(systemMessage(errno))") }
-    rest = UnsafeRawBufferPointer(rebasing: rest[written...])
-  }
+  let file = try AtomicFile(for: url)
+  try header.withUnsafeBytes { try file.append($0) }
+  for tensor in ordered { try tensor.bytes.withUnsafeBytes { try file.append($0) } }
+  try file.commit()
 }
 
 private func headerBytes(_ tensors: [TensorData], _ metadata: [String: String]) -> [UInt8] {

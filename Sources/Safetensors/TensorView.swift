@@ -1,3 +1,5 @@
+import IO
+
 /// One tensor of a file, in place: nothing is read until its bytes are.
 public struct TensorView: Sendable {
   public let name: String

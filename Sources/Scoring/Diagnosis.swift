@@ -1,9 +1,9 @@
 import COCO
 import Foundation
 import HDF5Store
-import Jobs
 import Kernels
 import MessagePassing
+import RunSupport
 import Safetensors
 import VisionLanguage
 
@@ -37,7 +37,7 @@ public struct Diagnosis: Sendable, Encodable {
     note("ranks x threads", "\(ranks) x \(threads)")
     if ranks * threads > cores {
       problems.append(
-        "\(ranks) ranks of \(threads) threads are more than \(cores) cores that this process may use: give --threads "
+        "\(ranks) ranks of \(threads) threads are more than the \(cores) cores available to this process: use --threads "
           + "\(max(1, cores / ranks))")
     }
     if let advice = ProcessShare.bindingAdvice() { problems.append(advice) }
@@ -71,11 +71,11 @@ public struct Diagnosis: Sendable, Encodable {
     self.estimate = estimate
     note("dataset", "\(estimate.samples) samples of \(estimate.images) images")
     note("largest image", "\(estimate.largestVisualTokens) visual tokens")
-    note("memory per rank", "about \(gibibytes(estimate.privateBytesPerRank)) of its own")
+    note("memory per rank", "about \(gibibytes(estimate.privateBytesPerRank)) private")
     note("arithmetic", String(format: "%.1f TFLOP", estimate.teraOperations))
     note("time", "about \(ProgressReporter.duration(estimate.seconds)) on this machine")
     if estimate.unusableImages > 0 {
-      problems.append("\(estimate.unusableImages) images have a size that the model can't take")
+      problems.append("\(estimate.unusableImages) images have a size that the model doesn't support")
     }
     let needed = weights + ranks * estimate.privateBytesPerRank
     if let limit = share.addressSpace, weights + estimate.privateBytesPerRank > limit {

@@ -2,9 +2,10 @@ import Foundation
 import HeadImpact
 import Jobs
 import Kernels
+import RunSupport
 
 /// Everything that a scoring run is asked for.
-public struct ScoreConfiguration: Sendable {
+public struct ScoreConfiguration: UnitJobConfiguration {
   /// A published model folder.
   public var model: URL
   /// A PEFT adapter of it.
@@ -26,7 +27,7 @@ public struct ScoreConfiguration: Sendable {
   public var threads: Int?
   /// Keeps every sample's attention scores in the output.
   public var savesScores = false
-  /// Goes on from the journal of a run that was stopped.
+  /// Goes on from the journal of an interrupted run.
   public var resumes = false
   /// Goes on with what is whole of a journal that is damaged.
   public var salvages = false
@@ -43,13 +44,9 @@ public struct ScoreConfiguration: Sendable {
     self.output = output
   }
 
-  /// Where finished samples are kept until the output is whole.
-  public var journal: URL { output.appendingPathExtension("journal") }
-
   /// - Throws: `JobError` or `HeadImpactError` naming the option.
-  func validate() throws {
+  public func validate() throws {
     try options.validate()
-    try SkipCounts.validate(allowed: allowedSkips)
-    try JobInputs.validate(threads: threads, limit: limit)
+    try validateShared()
   }
 }

@@ -1,6 +1,6 @@
-import HeadImpact
 import HDF5Store
-import Jobs
+import HeadImpact
+import RunSupport
 import VisionLanguage
 
 extension ScoreIdentity {

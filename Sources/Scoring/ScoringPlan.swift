@@ -10,17 +10,12 @@ struct ScoringUnit: Sendable {
   let annotations: [Annotation]
 }
 
-/// The work of a scoring run and the order it is handed out in.
+/// The work of a scoring run.
 struct ScoringPlan: Sendable {
   /// Ascending by image id.
   let units: [ScoringUnit]
   /// Multiplications of each unit, in 10⁹.
   let costs: [Double]
-
-  /// Every unit, the costliest first: the last to finish is then a short one.
-  var order: [Int] {
-    units.indices.sorted { (costs[$0], units[$1].image.id) > (costs[$1], units[$0].image.id) }
-  }
 
   var samples: Int { units.reduce(0) { $0 + $1.annotations.count } }
 

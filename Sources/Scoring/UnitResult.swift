@@ -1,5 +1,6 @@
 import HeadImpact
 import Jobs
+import RunSupport
 
 /// What became of one sample.
 struct SampleOutcome: Equatable, Sendable {
@@ -56,14 +57,16 @@ struct UnitResult: Equatable, Sendable {
       case 0:
         let impact = try SampleImpact(decoding: reader.bytes())
         let scores = try reader.bytes()
-        guard scores.count % 4 == 0 else { throw JobError("a result's scores are cut") }
+        guard scores.count % 4 == 0 else { throw JobError("a result's scores are cut off") }
         let floats = scores.withUnsafeBytes { bytes in
           (0..<scores.count / 4).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
         }
         outcomes.append(SampleOutcome(annotationID: id, kind: .scored(impact, scores: floats)))
       case 1:
         let name = String(decoding: try reader.bytes(), as: UTF8.self)
-        guard let kind = SkipKind(rawValue: name) else { throw JobError("a result has \"\(name)\" for a kind of skip") }
+        guard let kind = SkipKind(rawValue: name) else {
+          throw JobError("a result has \"\(name)\" as its kind of skip")
+        }
         let text = String(decoding: try reader.bytes(), as: UTF8.self)
         outcomes.append(SampleOutcome(annotationID: id, kind: .skipped(SkipReason(kind, text))))
       case let kind: throw JobError("a result has outcome \(kind); known are 0 and 1")

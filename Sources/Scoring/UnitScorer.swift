@@ -1,10 +1,10 @@
 import COCO
-import IO
 import Foundation
 import HeadImpact
+import IO
 import ImageInput
-import Jobs
 import Kernels
+import RunSupport
 import VisionLanguage
 
 /// Scores one unit: this is where an image, its masks and its descriptions meet the model's attention.
@@ -12,16 +12,12 @@ struct UnitScorer {
   let model: any VisionLanguageModel
   let reader: AttentionScoreReader
   let dataset: KeyObjectDataset
-  let pictures: Pictures
   let configuration: ScoreConfiguration
   /// Counts the pictures that were turned.
   let turned = TurnedPictures()
 
-  init(
-    model: any VisionLanguageModel, dataset: KeyObjectDataset, pictures: Pictures, configuration: ScoreConfiguration
-  ) {
+  init(model: any VisionLanguageModel, dataset: KeyObjectDataset, configuration: ScoreConfiguration) {
     self.model = model
-    self.pictures = pictures
     reader = AttentionScoreReader(model)
     self.dataset = dataset
     self.configuration = configuration
@@ -36,7 +32,7 @@ struct UnitScorer {
 
   /// - Parameter poll: called after each layer.
   /// - Throws: what is no sample's own fault: what the machine refuses, a failed library call.
-  func score(_ unit: ScoringUnit, poll: @escaping () throws -> Void) throws -> UnitResult {
+  func score(_ unit: ScoringUnit, pictures: Pictures, poll: @escaping () throws -> Void) throws -> UnitResult {
     var outcomes: [Int64: SampleOutcome.Kind] = [:]
     var samples: [Sample] = []
     let image: RGBImage
@@ -124,7 +120,7 @@ struct UnitScorer {
     do {
       let sequence = try model.sequence(
         prompt: configuration.prompt, description: description, visualTokens: layout.visualTokens)
-      guard !sequence.caption.isEmpty else { throw SampleFault("its description has no token") }
+      guard !sequence.caption.isEmpty else { throw SampleFault("its description has no tokens") }
       return .success(Sample(annotation: annotation, mask: mask, sequence: sequence))
     } catch let fault as any ContentFault { return .failure(Skip(reason: SkipReason(.text, fault))) }
   }

@@ -74,7 +74,7 @@ struct BytePairModel: Sendable {
         continue
       }
       if ids.updateValue(id, forKey: member.key) != nil {
-        throw node.fault("the token \(member.key.quoted) is given twice")
+        throw node.fault("the token \(member.key.quoted) occurs twice")
       }
       if let other = tokens.updateValue(member.key, forKey: id) {
         throw node.fault("the tokens \(other.quoted) and \(member.key.quoted) have the same id \(id)")

@@ -57,7 +57,7 @@ struct JSONNode {
     let wanted = ByteString(name)
     let found = try members().filter { $0.key == wanted }
     guard let member = found.first else { return nil }
-    guard found.count == 1 else { throw child(member.value, name).fault("the key is given \(found.count) times") }
+    guard found.count == 1 else { throw child(member.value, name).fault("the key occurs \(found.count) times") }
     if case .null = member.value { return nil }
     return child(member.value, name)
   }

@@ -142,7 +142,7 @@ public final class RegularExpression: @unchecked Sendable {
       if result == PCRE2_ERROR_NOMATCH { return nil }
       guard result >= 0 else {
         throw MatchFailure(
-          problem: "matching a text of \(subject.count) bytes was given up: \(RegularExpression.message(result))")
+          problem: "matching a text of \(subject.count) bytes was abandoned: \(RegularExpression.message(result))")
       }
       return (vector[0], vector[1])
     }

@@ -44,7 +44,7 @@ struct TokenizerFolder {
       guard let tokenizer else {
         throw TokenizationError(
           file: folder.appendingPathComponent("tokenizer.json").path,
-          problem: "there is no such file, and with the tokenizer_class of tokenizer_config.json no other will do; "
+          problem: "there is no such file, and the tokenizer_class of tokenizer_config.json requires it; "
             + VocabularyFiles.advice)
       }
       normalizer = try Normalizer(try tokenizer.optional("normalizer"))
@@ -143,7 +143,7 @@ extension AddedTokenList {
         throw node.fault("the id \(id) is that of the token \(other.quoted) in the vocabulary")
       }
       guard ids.insert(id).inserted else { throw node.fault("the id \(id) is given to two added tokens") }
-      guard !contains(token.content) else { throw node.fault("the token \(token.content.quoted) is given twice") }
+      guard !contains(token.content) else { throw node.fault("the token \(token.content.quoted) occurs twice") }
       try add(token, id: id, at: node)
     }
   }

@@ -6,7 +6,7 @@ import JSON
 enum VocabularyFiles {
   /// How to get a tokenizer.json.
   static let advice =
-    "transformers makes a tokenizer.json: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)"
+    "create a tokenizer.json with transformers: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)"
 
   /// The two as the `model` of a tokenizer.json.
   ///
@@ -21,7 +21,7 @@ enum VocabularyFiles {
       throw TokenizationError(
         file: folder.appendingPathComponent("tokenizer.json").path,
         problem: "there is no such file, nor vocab.json with merges.txt"
-          + (found.isEmpty ? "" : "; there is \(found.joined(separator: ", ")), which is not enough: \(advice)"))
+          + (found.isEmpty ? "" : "; \(found.joined(separator: ", ")) is not enough: \(advice)"))
     }
     let vocab = try JSONNode.read(vocabulary)
     return JSONNode(

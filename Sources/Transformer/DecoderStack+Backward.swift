@@ -17,7 +17,7 @@ extension DecoderStack {
   ) throws {
     guard let adapter, let angles = tape.angles else { return }
     precondition(tape.layout.prefix == 0 && tape.layout.isContiguous)
-    precondition(adapter.parts.isEmpty, "no way back leads through what an adapter replaces")
+    precondition(adapter.parts.isEmpty, "there is no backward pass through parts that an adapter replaces")
     for index in tape.layers.reversed() {
       let way = BackwardPass(
         layer: index, tape: tape, angles: angles, cache: cache, adapter: adapter, gradients: gradients,

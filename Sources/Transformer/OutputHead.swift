@@ -61,7 +61,7 @@ public final class OutputHead {
     _ hidden: UnsafePointer<Float>, targets: [Int32], gradient: UnsafeMutablePointer<Float>?
   ) throws -> [Double] {
     let size = norm.count
-    precondition(gradient == nil || update.isEmpty, "no way back leads through what an adapter changes")
+    precondition(gradient == nil || update.isEmpty, "there is no backward pass through parts that an adapter changes")
     precondition(targets.allSatisfy { (0..<Int32(outputs)).contains($0) })
     var losses: [Double] = []
     for first in stride(from: 0, to: targets.count, by: Self.rowsAtATime) {

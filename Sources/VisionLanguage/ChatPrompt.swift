@@ -78,7 +78,7 @@ public struct ChatPrompt: Sendable {
     let scalars = Array(answer.unicodeScalars)
     let ending = frame[(start + marker.scalars.count)...]
     guard text.elementsEqual(frame[..<start] + scalars + ending) else {
-      throw fault("changes the answer \"\(answer)\", so its tokens can't be told from the template's")
+      throw fault("changes the answer \"\(answer)\", so its tokens can't be separated from the template's")
     }
     return RenderedChat(
       text: text.string, image: try image(in: Array(frame[..<start]), frame: answered, prompt: prompt),
@@ -195,7 +195,7 @@ private struct Frame: Sendable {
       throw wrong("must show the image, \(placeholder), once, and does \(images.count) times")
     }
     let prompts = scalars.places(of: prompt.scalars)
-    guard let first = prompts.first, let last = prompts.last else { throw wrong("does not show the prompt as it is") }
+    guard let first = prompts.first, let last = prompts.last else { throw wrong("does not show the prompt unchanged") }
     imageIsFirst = image < first
     imageIsLast = image > last
     guard let answer else {
@@ -204,7 +204,7 @@ private struct Frame: Sendable {
     }
     let answers = scalars.places(of: answer.scalars)
     guard answers.count == 1, let start = answers.first else {
-      throw wrong("must show the answer once, as it is, and does \(answers.count) times")
+      throw wrong("must show the answer once, unchanged, and does \(answers.count) times")
     }
     guard image < start, last < start else { throw wrong("shows the image or the prompt after the answer") }
     beginning = Array(scalars[..<start])

@@ -1,6 +1,5 @@
 import IO
 import Foundation
-import Safetensors
 
 /// The text of a model's chat template and where it comes from.
 struct ChatTemplateSource: Sendable, Equatable {
@@ -65,7 +64,7 @@ struct ChatTemplateSource: Sendable, Equatable {
       guard additional.isEmpty else {
         throw ConfigurationError(
           path: legacy.path, key: "",
-          reason: "and the folder additional_chat_templates exclude one another: transformers refuses both together. "
+          reason: "and the folder additional_chat_templates exclude each other: transformers refuses both together. "
             + "Give the template to use with --chat-template")
       }
       guard let source = try inJSON(legacy) else {
@@ -90,7 +89,7 @@ struct ChatTemplateSource: Sendable, Equatable {
     let url = folder.appendingPathComponent(additionalFolder)
     guard isThere(url) else { return [] }
     do {
-      return try FileManager.default.contentsOfDirectory(atPath: url.path).filter { $0.hasSuffix(".jinja") }
+      return try FileSystem.names(in: url).filter { $0.hasSuffix(".jinja") }
         .map { String($0.dropLast(".jinja".count)) }.sorted()
     } catch {
       throw ConfigurationError(path: url.path, key: "", reason: "can't be listed: is it a folder that may be read?")
@@ -146,12 +145,12 @@ struct ChatTemplateSource: Sendable, Equatable {
   /// Bytes as Python reads a text file: UTF-8, every end of line a line feed.
   private static func text(of url: URL) throws -> String {
     guard isThere(url) else {
-      throw ConfigurationError(path: url.path, key: "", reason: "is not there; it should be a chat template")
+      throw ConfigurationError(path: url.path, key: "", reason: "does not exist; it should be a chat template")
     }
     let bytes = try InputFile.read(url, upTo: largest + 1)
     guard bytes.count <= largest else {
       throw ConfigurationError(
-        path: url.path, key: "", reason: "is larger than \(largest) bytes, as no chat template is")
+        path: url.path, key: "", reason: "is larger than \(largest) bytes, too large for a chat template")
     }
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw ConfigurationError(path: url.path, key: "", reason: "is not UTF-8 text; a chat template is a Jinja file")

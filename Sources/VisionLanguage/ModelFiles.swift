@@ -1,6 +1,5 @@
 import IO
 import Foundation
-import Safetensors
 
 /// The small files of a model folder that decide numbers, as digests: a run's identity holds them, so that no run goes on
 /// with others.

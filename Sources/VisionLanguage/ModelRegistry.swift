@@ -25,7 +25,7 @@ public enum ModelRegistry {
       throw ConfigurationError(
         path: folder.path, key: "",
         reason: ModelFile.isThere(folder)
-          ? "is no folder; a model is a folder with config.json and safetensors, as on the Hugging Face Hub"
+          ? "is not a folder; a model is a folder with config.json and safetensors, as on the Hugging Face Hub"
           : "there is no such folder; a model is a local folder as on the Hugging Face Hub")
     }
     let file = try ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json"))
@@ -34,7 +34,7 @@ public enum ModelRegistry {
     }
     guard let load = loaders[modelType] else {
       throw file.wrong(
-        "model_type", "is \"\(modelType)\"; the families known here are \(modelTypes.joined(separator: ", "))")
+        "model_type", "is \"\(modelType)\"; the supported families are \(modelTypes.joined(separator: ", "))")
     }
     return try load(folder, chatTemplate, context)
   }

@@ -49,7 +49,7 @@ extension ChatPrompt {
     guard let first = try tokenizer.encode(String(text)).ids.first, !stopTokens.contains(first) else { return [] }
     let token = tokenizer.decode([Int(first)], skipSpecialTokens: false)
     return [
-      "the chat template puts \(token.debugDescription) after an answer, which is learnt as its end but is none of the tokens "
+      "the chat template puts \(token.debugDescription) after an answer, which training learns as its end, but which is not one of the tokens "
         + "that end what is generated (eos_token_id)"
     ]
   }

@@ -38,7 +38,8 @@ final class WeightLoader {
     self.written = written
     for tensor in checkpoint.tensors.values.sorted(by: { $0.name < $1.name }) {
       if let other = tensors.updateValue(tensor, forKey: name(tensor.name)) {
-        problems.append("\(tensor.name): is the same tensor as \(other.name), by an older name; one of the two must go")
+        problems.append(
+          "\(tensor.name): is the same tensor as \(other.name), under an older name; remove one of the two")
       }
     }
     unused = Set(tensors.keys)

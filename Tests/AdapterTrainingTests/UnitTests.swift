@@ -1,6 +1,6 @@
 import Foundation
-import Jobs
 import LowRankAdaptation
+import RunSupport
 import TestSupport
 import Testing
 

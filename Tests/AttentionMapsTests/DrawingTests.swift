@@ -20,7 +20,7 @@ struct DrawingTests {
   }
 
   private func bytes(_ share: Double) -> [UInt8] {
-    let colour = Overlay.colour(share, over: 128.0 / 255)
+    let colour = Overlay.colour(share, over: SIMD3(repeating: 128.0 / 255))
     return (0..<3).map { UInt8((colour[$0] * 255).rounded()) }
   }
 

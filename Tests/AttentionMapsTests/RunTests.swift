@@ -120,7 +120,7 @@ struct AttendingRuns {
         (picture("9999.jpg", to: output, "--head", "0.0", "--text", "a"), "9999.jpg"),
         (picture("../" + "keyobjects.json", to: output, "--head", "0.0", "--text", "a"), "it is JSON text"),
         (picture(to: output, "--head", "0.0", "--text", "a", "--adapter", "/nowhere"), "/nowhere"),
-        (picture(to: text, "--head", "0.0", "--text", "a"), "exists already"),
+        (picture(to: text, "--head", "0.0", "--text", "a"), "already exists"),
       ] {
         let run = try await run(arguments)
         #expect(run.exitCode == 1 && run.standardError.contains(words), "\(words): \(run.standardError)")

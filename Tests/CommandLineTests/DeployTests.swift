@@ -41,7 +41,7 @@ extension CommandLineSuite {
           }
           let run = try await submit()
           #expect(run.exitCode == 0, "\(attempt): \(run.standardError)")
-          #expect(run.standardOutput.contains("finished already") == (attempt == "finished"), "\(run.standardOutput)")
+          #expect(run.standardOutput.contains("already finished") == (attempt == "finished"), "\(run.standardOutput)")
           #expect(run.standardOutput.contains("layer"), "\(run.standardOutput)")
           #expect(FileManager.default.fileExists(atPath: output.path))
         }

@@ -36,7 +36,7 @@ extension CommandLineSuite {
       }
       let table = try await headimpact("doctor")
       #expect(table.exitCode == 0)
-      #expect(table.standardOutput.contains("Nothing is wrong."))
+      #expect(table.standardOutput.contains("No problems found."))
     }
 
     @Test("more threads than cores are wrong, and exit with 1")

@@ -134,7 +134,7 @@ struct DemoDatasetTests {
       let error = #expect(throws: FolderError.self) {
         try DemoDataset(count: 1).write(to: file, encodePNG: Self.stamp)
       }
-      #expect(error?.description.contains("demo: a file is there") == true)
+      #expect(error?.description.contains("demo: is a file") == true)
     }
   }
 

@@ -17,7 +17,7 @@ struct ComparisonTests {
     return try evaluator.evaluate(texts.enumerated().map { isRight($0) ? $1 : "one thing" })
   }
 
-  @Test("a result differs from itself by nothing, which can't be told from nothing")
+  @Test("a result compared with itself does not differ significantly")
   func same() throws {
     let evaluation = try captions { $0 % 2 == 0 }
     let comparison = try PairedComparison(evaluation, baseline: evaluation, resamples: 50)

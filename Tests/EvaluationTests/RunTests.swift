@@ -66,15 +66,15 @@ struct RunTests {
     arguments: [
       (
         references, #"[{"image_id":1,"caption":"x"},{"image_id":1,"caption":"y"}]"#,
-        "results.json: [1]: image_id 1 has a result"
+        "results.json: [1]: image_id 1 already has a result"
       ),
-      (references, #"[{"image_id":9,"caption":"x"}]"#, "1 results of no image of"),
+      (references, #"[{"image_id":9,"caption":"x"}]"#, "1 results for images that are not in"),
       (references, #"{"images":[]}"#, "a list of results is expected"),
       (references, #"[{"image_id":1}]"#, #"[0]: the key "caption" is missing"#),
       (references, #"[{"image_id":1,"caption":7}]"#, "[0].caption: a number"),
       (references, #"[{"question_id":1,"answer":"x"}]"#, #"the key "image_id" is missing"#),
       (references, "[", "results.json"), (references, "[]", "3 of the 3 images"),
-      (#"{"images":[{"id":1}],"annotations":[]}"#, "[]", "there is no image of which"),
+      (#"{"images":[{"id":1}],"annotations":[]}"#, "[]", "no image has a caption"),
       (#"{"images":[],"annotations":[]}"#, "[]", "there is no image"),
       (
         #"{"images":[{"id":1}],"annotations":[{"id":5,"image_id":1,"category_id":3,"bbox":[0,0,1,1]}]}"#, "[]",
@@ -160,7 +160,7 @@ struct RunTests {
     #expect(report.answers?.questionIDs == [50])
     #expect(report.warnings.first?.hasPrefix("1 of 2 questions have no annotation") == true)
     let both = #"[{"question_id":50,"answer":"x"},{"question_id":40,"answer":"y"}]"#
-    #expect(failure { try answers(both) }?.contains("1 results of questions") == true)
+    #expect(failure { try answers(both) }?.contains("1 results for questions") == true)
     #expect(try answers(both, isPartial: true).answers?.questionIDs == [50])
     #expect(
       failure { try answers(#"[{"question_id":9,"answer":"x"}]"#, isPartial: true) }?.contains("no question of") == true

@@ -35,6 +35,14 @@ struct ExperimentRuns {
     return run
   }
 
+  /// What an experiment leaves, among others.
+  private static let paths = [
+    "experiment.yaml", "experiment.json", "hi.h5", "selections/top.json",
+    "adapters/captions/top/adapter_config.json",
+    "results/captions/pretrained.json", "metrics/captions.json", "hi-after/captions/top.h5", "ablation.json",
+    "report/index.html", "report/figures/training-loss-captions.svg",
+  ]
+
   @Test(
     "one file makes a folder that explains itself; going on repeats only what changed, to the same adapters as train makes"
   )
@@ -44,12 +52,7 @@ struct ExperimentRuns {
       let first = try await run([file], ranks: 2)
       try #require(first.exitCode == 0, "\(first.standardError)")
       let output = scratch.file("out")
-      for path in [
-        "experiment.yaml", "experiment.json", "hi.h5", "selections/top.json",
-        "adapters/captions/top/adapter_config.json",
-        "results/captions/pretrained.json", "metrics/captions.json", "hi-after/captions/top.h5", "ablation.json",
-        "report/index.html", "report/figures/training-loss-captions.svg",
-      ] {
+      for path in Self.paths {
         #expect(FileManager.default.fileExists(atPath: output.appendingPathComponent(path).path), "\(path)")
       }
       #expect(first.standardOutput.contains("Captions: CIDEr of the pre-trained model is"))
@@ -60,13 +63,13 @@ struct ExperimentRuns {
       let again = try await run([file, "--resume"])
       #expect(again.exitCode == 0, "\(again.standardError)")
       let steps = again.standardError.split(separator: "\n").filter { $0.hasPrefix("[") }
-      #expect(!steps.isEmpty && steps.allSatisfy { $0.hasSuffix("done before") }, "\(steps)")
+      #expect(!steps.isEmpty && steps.allSatisfy { $0.hasSuffix("already done") }, "\(steps)")
 
       // Less memory for the cache, another number of threads: no number changes.
       let cheaper = try await run([try Self.file(scratch, cache: 1, more: "threads: 1"), "--resume"])
       #expect(cheaper.exitCode == 0, "\(cheaper.standardError)")
       let repeated = cheaper.standardError.split(separator: "\n").filter { $0.hasPrefix("[") }
-      #expect(!repeated.isEmpty && repeated.allSatisfy { $0.hasSuffix("done before") }, "\(repeated)")
+      #expect(!repeated.isEmpty && repeated.allSatisfy { $0.hasSuffix("already done") }, "\(repeated)")
 
       // An output that is another than its step made.
       let results = output.appendingPathComponent("results/captions/top.json")
@@ -87,7 +90,7 @@ struct ExperimentRuns {
         ("score", true), ("generate captions/pretrained", true), ("train captions/top", false),
         ("generate captions/random-0", false), ("evaluate captions", false), ("ablate", true),
       ] {
-        #expect(lines.contains { $0.hasSuffix("] \(step)" + (isDone ? ": done before" : "")) }, "\(step): \(lines)")
+        #expect(lines.contains { $0.hasSuffix("] \(step)" + (isDone ? ": already done" : "")) }, "\(step): \(lines)")
       }
       let after = try Data(contentsOf: top)
       #expect(after != before)
@@ -182,11 +185,11 @@ struct ExperimentRuns {
       try Data((text + "\nlayer: 3\n").utf8).write(to: URL(fileURLWithPath: file))
       let unknown = try await run([file], ranks: 2)
       #expect(unknown.exitCode == 1)
-      #expect(unknown.standardError.contains("layer is no key known here"), "\(unknown.standardError)")
+      #expect(unknown.standardError.contains("layer is not a known key"), "\(unknown.standardError)")
       #expect(try scratch.names == ["e.yaml"])
       let report = try await MPIRun.launch(
         "headimpact", ["report", scratch.url.path, "--output", scratch.file("r").path])
-      #expect(report.exitCode == 1 && report.standardError.contains("is no experiment's folder"))
+      #expect(report.exitCode == 1 && report.standardError.contains("is not an experiment's folder"))
     }
   }
 }

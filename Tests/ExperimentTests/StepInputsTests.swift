@@ -1,6 +1,6 @@
 import Foundation
 import HeadImpact
-import Jobs
+import RunSupport
 import Testing
 
 @testable import Experiment

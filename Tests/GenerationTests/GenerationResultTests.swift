@@ -1,4 +1,4 @@
-import Jobs
+import RunSupport
 import Testing
 
 @testable import Generation

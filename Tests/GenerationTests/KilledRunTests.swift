@@ -98,7 +98,7 @@ extension GeneratingRuns {
         let strict = try await demo.run("questions.json", to: output, ranks: 2, "--resume", "--beams", "8", "--strict")
         #expect(strict.exitCode == 1)
         #expect(
-          strict.standardError.contains("sample 2000 could not be used by the run to resume (--strict)"),
+          strict.standardError.contains("sample 2000 could not be used in the run being resumed (--strict)"),
           "\(strict.standardError)")
         let resumed = try await MPIRun.launch(
           "headimpact",
@@ -115,7 +115,7 @@ extension GeneratingRuns {
         #expect(again.exitCode == 0)
         #expect(
           again.standardOutput.contains("531 results, 9 skipped (9 picture)")
-            && again.standardOutput.contains("finished already"))
+            && again.standardOutput.contains("already finished"))
         let foreign = try await demo.run("questions.json", to: output, "--resume", "--beams", "8", "--limit", "2")
         #expect(foreign.exitCode == 1 && foreign.standardError.contains("--limit was none and now is 2"))
       }
@@ -149,7 +149,7 @@ extension GeneratingRuns {
             + #""annotations": [{"id": 1, "image_id": 1, "caption": "x"}]}"#)
         try await refused("bad.json", "leaves the images folder")
         try Data("precious".utf8).write(to: output)
-        try await refused("captions.json", "exists already", ranks: 2)
+        try await refused("captions.json", "already exists", ranks: 2)
         #expect(try Data(contentsOf: output) == Data("precious".utf8))
         try await refused("captions.json", "out.json.run", "--resume")
         try FileManager.default.removeItem(at: output)

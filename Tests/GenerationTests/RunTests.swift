@@ -69,10 +69,11 @@ struct GeneratingRuns {
         (["--beams", "2"], "--beams was 1 and now is 2"), (["--seed", "1"], "--seed was 0"),
         (["--limit", "1"], "--limit was none"),
       ] {
-        try await fail(resumed + more, ranks: ranks, saying: "\(output.path): is finished, with other inputs", words)
+        try await fail(
+          resumed + more, ranks: ranks, saying: "\(output.path): is finished, with different inputs", words)
       }
       let again = try await succeed(resumed, ranks: ranks)
-      #expect(again.standardOutput.contains("finished already"))
+      #expect(again.standardOutput.contains("already finished"))
       // Texts that a person changed, and those that nobody knows the run of.
       try (texts + Data("\n".utf8)).write(to: output)
       try await fail(resumed, ranks: ranks, saying: "out.json: is not the file")
@@ -115,7 +116,7 @@ struct GeneratingRuns {
       #expect(try JSONDecoder().decode([Caption].self, from: Data(contentsOf: output)).map(\.image_id) == [1, 3])
       let again = try await succeed(generate(demo, "captions.json", to: output, "--resume", "--allow-skips", "0.5"))
       #expect(again.standardOutput.contains("1 skipped (1 picture)"), "\(again.standardOutput)")
-      #expect(again.standardOutput.contains("finished already"))
+      #expect(again.standardOutput.contains("already finished"))
     }
   }
 
@@ -151,7 +152,7 @@ struct GeneratingRuns {
       (["--beams", "0"], "--beams is 0"), (["--temperature=-1"], "--temperature is"),
       (["--top-p", "0"], "--top-p is 0"),
       (["--max-new-tokens", "0"], "--max-new-tokens is 0"),
-      (["--beams", "2", "--temperature", "1"], "don't go together"),
+      (["--beams", "2", "--temperature", "1"], "exclude each other"),
       (["--adapter", "/nowhere"], "/nowhere"),
     ])
   func refusals(_ more: [String], _ words: String) async throws {

@@ -23,7 +23,7 @@ struct HeadImpactReaderTests {
       try bootstrap.add(samplesOfOneImage: [impact])
     }
     try HeadImpactFile.write(
-      to: url, table: sums.table(), confidence: bootstrap.confidence(topLayers: 3), samples: [10, 20],
+      to: url, table: sums.table(), intervals: bootstrap.intervals(topLayers: 3), samples: [10, 20],
       row: { HeadImpactFile.Row(impact: try #require(impacts[$0]), scores: [0, 1, 2, 3, 4, Float($0)]) },
       skipped: [HeadImpactFile.Skipped(id: 7, kind: "mask", reason: "größe: 0 ☕")],
       provenance: HeadImpactFile.Provenance(

@@ -99,7 +99,7 @@ struct RefusalTests {
         refuse("rows 199..<201 are not in 0..<200") { _ = try file.readRows(199..<201, of: "x", as: Double.self) }
         refuse("/: can't read") { _ = try file.read("/", as: Double.self) }
         refuse("the file is open for reading only") { try file.write([1.0], to: "y") }
-        refuse("is no name") { _ = try file.exists("a/../b") }
+        refuse("is not a valid object name") { _ = try file.exists("a/../b") }
         refuse("no such group") { _ = try file.children(of: "none") }
       }
     }
@@ -120,11 +120,11 @@ struct RefusalTests {
         }
         refuse("string 1 has a zero character") { try file.write(["a", "b\0c"], to: "zero") }
         try file.createDataset("rows", of: Float.self, shape: [4, 3])
-        refuse("/rows: can't create: there is an object of this name") {
+        refuse("/rows: can't create: there is already an object of this name") {
           try file.createDataset("/rows", of: Float.self, shape: [4, 3])
         }
         refuse("it holds float32, not float64") { try file.writeRows([1, 2, 3.0], to: "rows", from: 0) }
-        refuse("4 values are no whole rows") {
+        refuse("4 values are not whole rows") {
           try file.writeRows([Float](repeating: 0, count: 4), to: "rows", from: 0)
         }
         refuse("are not in 0..<4") { try file.writeRows([Float](repeating: 0, count: 6), to: "rows", from: 3) }
@@ -134,7 +134,7 @@ struct RefusalTests {
           try file.write([1, 2, 3.0], to: "long", dimensions: ["layer"])
         }
         refuse("there is no dimension head") { try file.write([1.0], to: "headless", dimensions: ["head"]) }
-        refuse("/rows is no dimension") { try file.write([1.0], to: "rowed", dimensions: ["rows"]) }
+        refuse("/rows is not a dimension") { try file.write([1.0], to: "rowed", dimensions: ["rows"]) }
       }
     }
   }
@@ -153,7 +153,7 @@ struct RefusalTests {
       }
       #expect(try scratch.names == [])
       try HDF5File.write(to: path) { try $0.write([1.0], to: "x") }
-      refuse("a.h5: can't create: a file of this name is there already") { try HDF5File.write(to: path) { _ in } }
+      refuse("a.h5: can't create: a file of this name already exists") { try HDF5File.write(to: path) { _ in } }
       #expect(throws: Interrupted.self) { try HDF5File.write(to: path, replacing: true) { _ in throw Interrupted() } }
       #expect(try HDF5File.read(from: path) { try $0.read("x", as: Double.self).values } == [1])
       try HDF5File.write(to: path, replacing: true) { try $0.write([2.0], to: "x") }

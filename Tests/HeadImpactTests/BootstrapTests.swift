@@ -1,3 +1,4 @@
+import Dispatch
 import Testing
 
 @testable import HeadImpact
@@ -12,42 +13,66 @@ struct BootstrapTests {
     let values = 6 * golden.layers * golden.heads
     for image in 0..<golden.images {
       try bootstrap.add(
-        sums: Array(golden.sums.values[(image * values)..<((image + 1) * values)]), samples: golden.samples[image])
+        ImageSums(
+          sums: Array(golden.sums.values[(image * values)..<((image + 1) * values)]), samples: golden.samples[image]))
     }
-    let confidence = try bootstrap.confidence(topLayers: golden.top)
-    #expect(greatestDifference(confidence.interval, golden.interval.values) < 1e-12)
-    #expect(greatestDifference(confidence.layerInterval, golden.layer_interval.values) < 1e-12)
-    #expect(confidence.layerTopFrequency == golden.layer_top_frequency.values)
+    let intervals = try bootstrap.intervals(topLayers: golden.top)
+    #expect(greatestDifference(intervals.interval, golden.interval.values) < 1e-12)
+    #expect(greatestDifference(intervals.layerInterval, golden.layer_interval.values) < 1e-12)
+    #expect(intervals.layerTopFrequency == golden.layer_top_frequency.values)
   }
 
   @Test("samples of one image are summed in the order of their ids, however they come")
   func orderWithinImage() throws {
-    func confidence(_ order: (([SampleImpact]) -> [SampleImpact])) throws -> BootstrapIntervals {
+    func intervals(_ order: (([SampleImpact]) -> [SampleImpact])) throws -> BootstrapIntervals {
       var bootstrap = try Bootstrap(images: 5, layers: 2, heads: 3, resamples: 20, seed: 3)
       for image in 0..<5 {
         try bootstrap.add(samplesOfOneImage: order((0..<4).map { try randomSample(image * 4 + $0, image: image) }))
       }
-      return try bootstrap.confidence(topLayers: 1)
+      return try bootstrap.intervals(topLayers: 1)
     }
-    let expected = try confidence { $0 }
-    #expect(try confidence { $0.reversed() } == expected)
+    let expected = try intervals { $0 }
+    #expect(try intervals { $0.reversed() } == expected)
+  }
+
+  @Test("ranges of the resamples, on threads, give the bits of one bootstrap on one", arguments: [1, 2, 3, 7, 100])
+  func ranges(parts: Int) throws {
+    func replicates(_ range: Range<Int>?, _ parallel: @escaping Bootstrap.ParallelLoop) throws -> [Double] {
+      var bootstrap = try Bootstrap(
+        images: 130, layers: 2, heads: 3, resamples: 75, range: range, seed: 9, parallel: parallel)
+      for image in 0..<130 {
+        try bootstrap.add(samplesOfOneImage: [randomSample(image, image: image)])
+      }
+      return try bootstrap.replicates()
+    }
+    let serial = try replicates(nil) { tasks, body in for task in 0..<tasks { body(task) } }
+    let parallel: Bootstrap.ParallelLoop = { tasks, body in
+      withoutActuallyEscaping(body) { body in
+        nonisolated(unsafe) let body = body
+        DispatchQueue.concurrentPerform(iterations: tasks) { body(tasks - 1 - $0) }
+      }
+    }
+    let pieces = try (0..<parts).flatMap { try replicates(75 * $0 / parts..<75 * ($0 + 1) / parts, parallel) }
+    #expect(pieces == serial)
+    let intervals = try BootstrapIntervals(layers: 2, heads: 3, topLayers: 2, replicates: pieces, parallel: parallel)
+    #expect(try intervals == BootstrapIntervals(layers: 2, heads: 3, topLayers: 2, replicates: serial))
   }
 
   @Test("images that are alike leave no doubt")
   func alike() throws {
     var bootstrap = try Bootstrap(images: 6, layers: 1, heads: 2, resamples: 30)
     for id in 0..<6 { try bootstrap.add(samplesOfOneImage: [sample(id, layers: 1, heads: 2) { 0.25 }]) }
-    let confidence = try bootstrap.confidence(topLayers: 5)
-    #expect(confidence.interval.allSatisfy { $0 == 0.25 })
-    #expect(confidence.layerTopFrequency.allSatisfy { $0 == 1 })
-    #expect(confidence.topLayers == 1)
+    let intervals = try bootstrap.intervals(topLayers: 5)
+    #expect(intervals.interval.allSatisfy { $0 == 0.25 })
+    #expect(intervals.layerTopFrequency.allSatisfy { $0 == 1 })
+    #expect(intervals.topLayers == 1)
   }
 
   @Test("too many images, too few, or of another shape are refused")
   func refused() throws {
     var bootstrap = try Bootstrap(images: 1, layers: 2, heads: 3, resamples: 3)
-    #expect(throws: HeadImpactError.self) { try bootstrap.confidence(topLayers: 1) }
-    #expect(throws: HeadImpactError.self) { try bootstrap.add(sums: [1], samples: 1) }
+    #expect(throws: HeadImpactError.self) { try bootstrap.intervals(topLayers: 1) }
+    #expect(throws: HeadImpactError.self) { try bootstrap.add(ImageSums(sums: [1], samples: 1)) }
     #expect(throws: HeadImpactError.self) { try bootstrap.add(samplesOfOneImage: []) }
     #expect(throws: HeadImpactError.self) {
       try bootstrap.add(samplesOfOneImage: [randomSample(1, image: 1), randomSample(2, image: 2)])

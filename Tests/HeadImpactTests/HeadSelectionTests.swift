@@ -59,13 +59,13 @@ struct RatioIntervalTests {
     let samples = (0..<23).map { 1 + random.below(4, counter: UInt64(100 + $0)) }
     var bootstrap = try Bootstrap(images: 23, layers: 1, heads: 1, resamples: 200, seed: 5)
     for (sum, count) in zip(sums, samples) {
-      try bootstrap.add(sums: [sum] + [Double](repeating: 0, count: 5), samples: count)
+      try bootstrap.add(ImageSums(sums: [sum] + [Double](repeating: 0, count: 5), samples: count))
     }
-    let confidence = try bootstrap.confidence(topLayers: 1)
+    let intervals = try bootstrap.intervals(topLayers: 1)
     let interval = try RatioInterval(
       numerators: sums, denominators: samples.map(Double.init), resamples: 200, seed: 5)
-    #expect(abs(interval.lower - confidence.interval[0]) < 1e-12)
-    #expect(abs(interval.upper - confidence.interval[6]) < 1e-12)
+    #expect(abs(interval.lower - intervals.interval[0]) < 1e-12)
+    #expect(abs(interval.upper - intervals.interval[6]) < 1e-12)
     #expect(interval.lower < interval.upper)
   }
 

@@ -1,4 +1,5 @@
 import Foundation
+import RunSupport
 import TestSupport
 import Testing
 
@@ -102,7 +103,7 @@ struct JournalTests {
           let error = #expect(throws: JobError.self, "byte \(at)") { try resume(url) }
           let text = error?.description ?? ""
           #expect(text.contains("--salvage") && text.contains("\(lengths[damaged]) bytes"), "\(text)")
-          #expect(text.contains("1 records, are lost; 2 records are whole"), "\(text)")
+          #expect(text.contains("1 records, are lost; 2 records are intact"), "\(text)")
           #expect(try Data(contentsOf: url) == other, "a refused journal stays as it is")
         }
         let (seen, notes) = try seenAndNotes(url, salvages: true)
@@ -208,7 +209,7 @@ struct JournalTests {
   }
 
   @Test(
-    "a file that is no journal is refused and stays", arguments: ["x", "precious", "HIJOURNAL2\n", "HIJOURNAL1\n{}"])
+    "a file that is not a journal is refused and stays", arguments: ["x", "precious", "HIJOURNAL2\n", "HIJOURNAL1\n{}"])
   func noJournal(text: String) throws {
     try ScratchFolder.with { scratch throws in
       let url = scratch.file("j")

@@ -85,7 +85,7 @@ struct ShowAndCheckTests {
     }
   }
 
-  @Test("nothing is wrong with a sound dataset")
+  @Test("a sound dataset has no problems")
   func sound() throws {
     try withScenes { _, file, images in
       let report = try DatasetCheck(dataset: file, images: images).run(isQuiet: true)

@@ -38,7 +38,7 @@ struct RefusalTests {
         "layers.1.self_attn.o_proj: has lora_A but no lora_B", "layers.3.self_attn.v_proj: has lora_B but no lora_A",
         "layers.1.self_attn.q_proj.lora_A.weight: has shape [2, 63]; the model takes [r, 64]",
         "layers.1.self_attn.v_proj.lora_B.weight: has shape [32, 2]; the model takes [32, 3]",
-        "layers.3.self_attn.o_proj.lora_B.weight: element 0 is no finite number",
+        "layers.3.self_attn.o_proj.lora_B.weight: element 0 is not finite",
         "visual.blocks.0.attn.q_proj: is of the vision tower, which is never adapted",
         "layers.9.self_attn.q_proj: the model has 4 decoder layers",
         "layers.01.self_attn.q_proj.lora_A.weight: is unknown",
@@ -59,7 +59,7 @@ struct RefusalTests {
           $0.named($0.name.replacingOccurrences(of: ".language_model", with: ""))
         }
       }
-      #expect(try copy.problems().contains { $0.contains("layers.1.self_attn.q_proj: is there under two names") })
+      #expect(try copy.problems().contains { $0.contains("layers.1.self_attn.q_proj: occurs under two names") })
     }
   }
 
@@ -112,7 +112,7 @@ struct RefusalTests {
       try FileManager.default.moveItem(at: copy.file("adapter_model.safetensors"), to: copy.file("adapter_model.bin"))
       #expect(try copy.problems().first?.contains("adapter_model.bin isn't read") == true)
       try FileManager.default.removeItem(at: copy.url)
-      #expect(try copy.problems().first?.contains("is no folder") == true)
+      #expect(try copy.problems().first?.contains("is not a folder") == true)
     }
   }
 
@@ -121,7 +121,7 @@ struct RefusalTests {
     try ScratchFolder.with { scratch in
       let copy = try AdapterCopy(in: scratch)
       try Data(#"{"r": 3, "r": 4}"#.utf8).write(to: copy.file("adapter_config.json"))
-      #expect(throws: SafetensorsError.self) { try copy.problems() }
+      #expect(try copy.problems() == ["adapter_config.json can't be used: r: the key is there twice"])
     }
   }
 }

@@ -155,15 +155,11 @@ struct ExperimentReportTests {
     #expect(ExperimentReport.ranges([5, 0, 1, 2, 2]) == "0–2, 5")
   }
 
-  /// For the browser test, which looks at every page in that folder.
-  @Test(
-    "the page is written for the browser test",
-    .enabled(if: reportPages != nil, "REPORT_PAGES names no folder for the browser test"))
+  /// For the browser test of tools/report, which looks at every page in that folder.
+  @Test("the page is written for the browser test")
   func forTheBrowser() throws {
-    let folder = URL(fileURLWithPath: try #require(reportPages)).appendingPathComponent("experiment")
+    let folder = Repository.root.appendingPathComponent(".cache/report-pages/experiment")
     try ExperimentReport.page(of: summary(), programVersion: "1").write(to: folder)
     #expect(FileManager.default.fileExists(atPath: folder.appendingPathComponent("index.html").path))
   }
 }
-
-private let reportPages = ProcessInfo.processInfo.environment["REPORT_PAGES"]

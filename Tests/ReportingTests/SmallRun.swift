@@ -2,7 +2,7 @@ import Foundation
 import HeadImpact
 import HDF5Store
 import ImageInput
-import Safetensors
+import IO
 import TestSupport
 import Testing
 
@@ -46,7 +46,7 @@ struct SmallRun {
       limit: nil, options: HeadImpactOptions(),
       savesScores: savesScores)
     try HeadImpactFile.write(
-      to: file, table: sums.table(), confidence: bootstrap.confidence(topLayers: 1), samples: Self.samples.map(\.id),
+      to: file, table: sums.table(), intervals: bootstrap.intervals(topLayers: 1), samples: Self.samples.map(\.id),
       row: { id in try #require(rows[id]) },
       skipped: skipped.map { HeadImpactFile.Skipped(id: $0.id, kind: "mask", reason: $0.reason) },
       provenance: HeadImpactFile.Provenance(

@@ -66,7 +66,7 @@ struct StatisticsTests {
   }
 }
 
-@Suite("How the best settle")
+@Suite("How the best layers and heads converge")
 struct TopKStabilityTests {
   @Test("the overlap of each number of samples with the final best is counted, layers by the sum of their heads")
   func overlap() {

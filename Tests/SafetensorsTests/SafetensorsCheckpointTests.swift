@@ -1,3 +1,4 @@
+import IO
 import Foundation
 import Safetensors
 import Testing
@@ -39,11 +40,11 @@ struct SafetensorsCheckpointTests {
         #"{"x":"d.safetensors","y":"a.safetensors","z":"c.safetensors"}"#,
         "'c.safetensors', 'd.safetensors', which are not in the folder"
       ),
-      (#"{"x":"../a.safetensors"}"#, "no path inside the model folder"),
-      (#"{"x":"/etc/passwd"}"#, "no path inside the model folder"),
-      (#"{"x":"s/../../a"}"#, "no path inside the model folder"),
-      (#"{"x":""}"#, "no path inside the model folder"),
-      (#"{"x":"a\u0000b"}"#, "no path inside the model folder"),
+      (#"{"x":"../a.safetensors"}"#, "not a path inside the model folder"),
+      (#"{"x":"/etc/passwd"}"#, "not a path inside the model folder"),
+      (#"{"x":"s/../../a"}"#, "not a path inside the model folder"),
+      (#"{"x":""}"#, "not a path inside the model folder"),
+      (#"{"x":"a\u0000b"}"#, "not a path inside the model folder"),
       (#"{"x":"a.safetensors","x":"b.safetensors"}"#, "has the key 'x' twice"),
       ("{}", "has no weight_map with entries"),
       ("[]", "weight_map must be a JSON object"),

@@ -1,9 +1,9 @@
-import Jobs
 import COCO
 import Foundation
 import HDF5Store
 import HeadImpact
 import Kernels
+import RunSupport
 import Scoring
 import TestSupport
 import Testing

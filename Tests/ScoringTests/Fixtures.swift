@@ -1,7 +1,7 @@
-import Jobs
 import Foundation
-import HeadImpact
 import HDF5Store
+import HeadImpact
+import RunSupport
 import VisionLanguage
 
 @testable import Scoring

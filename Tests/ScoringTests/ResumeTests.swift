@@ -1,5 +1,5 @@
-import Jobs
 import Foundation
+import RunSupport
 import TestSupport
 import Testing
 
@@ -176,7 +176,7 @@ extension ScoringRuns {
         try await succeed(TinyCase.nested.score(to: output))
         let before = try Data(contentsOf: output)
         let run = try await succeed(TinyCase.nested.score(to: output, "--resume"), ranks: ranks)
-        #expect(run.standardOutput.contains("it was finished already"))
+        #expect(run.standardOutput.contains("already finished"))
         #expect(try Data(contentsOf: output) == before)
         #expect(try scratch.names == ["hi.h5"])
       }
@@ -189,7 +189,7 @@ extension ScoringRuns {
         try await succeed(TinyCase.nested.score(to: output))
         try await fail(
           TinyCase.nested.score(to: output, "--resume", "--coverage", "0.25", "--limit", "2"), ranks: ranks,
-          saying: "\(output.path): is finished, with other inputs", "--coverage was 0.5 and now is 0.25",
+          saying: "\(output.path): is finished, with different inputs", "--coverage was 0.5 and now is 0.25",
           "--limit was none and now is 2")
         try await fail(
           TinyCase.nested.score(to: output, "--resume", model: TinyCase.all[2].model), ranks: ranks,

@@ -1,6 +1,7 @@
-import Jobs
 import COCO
 import Foundation
+import Jobs
+import RunSupport
 import Testing
 
 @testable import Scoring
@@ -34,7 +35,7 @@ struct ScoringPlanTests {
   func order() throws {
     let plan = try plan([30, 60, 30, 90, 30])
     #expect(plan.units.map(\.image.id) == [1, 2, 3, 4, 5])
-    #expect(plan.order.map { plan.units[$0].image.id } == [4, 2, 1, 3, 5])
+    #expect(costliestFirst(plan.costs).map { plan.units[$0].image.id } == [4, 2, 1, 3, 5])
     #expect(plan.samples == 10)
     #expect(plan.units.allSatisfy { $0.annotations.map(\.id) == $0.annotations.map(\.id).sorted() })
   }
@@ -51,6 +52,6 @@ struct ScoringPlanTests {
   func unusable() throws {
     let plan = try plan([13, 30])
     #expect(plan.units.count == 2)
-    #expect(plan.order.count == 2)
+    #expect(plan.costs.count == 2)
   }
 }

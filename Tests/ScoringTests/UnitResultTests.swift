@@ -1,4 +1,5 @@
 import Jobs
+import RunSupport
 import Testing
 
 @testable import Scoring

@@ -33,7 +33,7 @@ struct BrokenFileTests {
       ("[]", "an object was expected, not an array"),
       ("{}", "model: the key is missing"),
       (#"{"model": 3}"#, "model: an object was expected, not a number"),
-      (#"{"model": {}, "model": {}}"#, "model: the key is given 2 times"),
+      (#"{"model": {}, "model": {}}"#, "model: the key occurs 2 times"),
       (#"{"model": {"type": "WordPiece"}}"#, #"model.type: the model "WordPiece" is not supported"#),
       (#"{"model": {"type": "BPE"}}"#, "model.vocab: the key is missing"),
       (#"{"model": {"vocab": {"a": 0}}}"#, "model.merges: the key is missing"),
@@ -45,7 +45,7 @@ struct BrokenFileTests {
       (file(vocab: #"{"a": 0.5}"#), #"model.vocab["a"]: a token id"#),
       (file(vocab: #"{"a": "0"}"#), #"model.vocab["a"]: a token id"#),
       (file(vocab: #"{"a": 0, "b": 0}"#), #"the tokens "a" and "b" have the same id 0"#),
-      (file(vocab: #"{"a": 0, "a": 1}"#), #"the token "a" is given twice"#),
+      (file(vocab: #"{"a": 0, "a": 1}"#), #"the token "a" occurs twice"#),
       (file(merges: "{}"), "model.merges: an array was expected"),
       (file(merges: #"["a b", "a c"]"#), "model.merges[1]: the token \"ac\" is not in the vocabulary"),
       (file(merges: #"["b a"]"#), "model.merges[0]: the token \"ba\" is not in the vocabulary"),
@@ -98,7 +98,7 @@ struct BrokenFileTests {
       ),
       (
         file(rest: #", "added_tokens": [{"id": 3, "content": "x"}, {"id": 4, "content": "x"}]"#),
-        "added_tokens[1]: the token \"x\" is given twice"
+        "added_tokens[1]: the token \"x\" occurs twice"
       ),
     ])
   func refused(_ json: String, _ expected: String) throws {
@@ -135,7 +135,7 @@ struct BrokenFileTests {
     let start = ContinuousClock.now
     let error = try #require(throws: TokenizationError.self) { try tokenizer.encode(text) }
     #expect(error.key == "pre_tokenizer.pattern")
-    #expect(error.problem.contains("was given up"))
+    #expect(error.problem.contains("was abandoned"))
     #expect(ContinuousClock.now - start < .seconds(30))
   }
 }

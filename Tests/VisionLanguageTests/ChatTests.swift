@@ -87,7 +87,7 @@ struct ChatTests {
     #expect(text.hasSuffix("\n\nx"))
   }
 
-  @Test("an empty description has no token")
+  @Test("an empty description has no tokens")
   func empty() throws {
     let model = try loadModel(checkpoint("nested"))
     #expect(try model.sequence(prompt: "What?", description: "", visualTokens: 4).caption.isEmpty)

@@ -39,7 +39,7 @@ func pointToPointCase(_ arguments: [String]) throws {
           _ = try world.receive(Int32.self, tag: 7)
           throw CaseFailure("5 bytes were taken for Int32")
         } catch let error as MPIError {
-          try expect(error.reason, "the message of rank 0 has 5 bytes, no multiple of 4", "reason")
+          try expect(error.reason, "the message of rank 0 has 5 bytes, not a multiple of 4", "reason")
         }
       }
       do {

@@ -12,6 +12,7 @@ let cases: [String: ([String]) throws -> Void] = [
   "share": shareCase,
   "share-fails": shareFailsCase,
   "share-balance": shareBalanceCase,
+  "unit-job": unitJobCase,
   "full-disk": fullDiskCase,
   "exchange-fails": exchangeFailsCase,
 ]

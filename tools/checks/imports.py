@@ -1,4 +1,4 @@
-"""Each target declares what it imports, and imports what it declares.
+"""Each target declares what it imports, and imports what it declares; and some link no MPI.
 
     python3 tools/checks/imports.py
 
@@ -12,6 +12,9 @@ import re
 import subprocess
 import sys
 
+# Reports, previews and maps of attention are made where there is no MPI.
+WITHOUT_MPI = ["AttentionMaps", "Evaluation", "Figures", "HeadImpact", "IO", "KeyObjects", "Reporting", "RunSupport"]
+MPI = ["CMPI", "MessagePassing"]
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 IMPORT = re.compile(r"^\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:(?:public|package|internal|private|fileprivate)\s+)?import\s+(?:(?:struct|class|enum|func|protocol|typealias|let|var)\s+)?(\w+)", re.M)
 
@@ -26,6 +29,14 @@ def dependency_names(target):
 def folder(target):
     default = ("Tests/" if target["type"] == "test" else "Sources/") + target["name"]
     return ROOT / (target.get("path") or default)
+
+
+def way(targets, name, goals):
+    """A way from a target to a goal along dependencies; None where there is none."""
+    if name in goals:
+        return [name]
+    further = (way(targets, dependency, goals) for dependency in dependency_names(targets.get(name, {"dependencies": []})))
+    return next(([name, *rest] for rest in further if rest), None)
 
 
 def main():
@@ -51,6 +62,11 @@ def main():
         # Programs that tests launch are built with them, not imported.
         swift -= {module for module in swift if targets.get(module, {}).get("type") == "executable"}
         problems += [f"{name} declares {module} and doesn't import it" for module in sorted(swift - imported.keys())]
+    for name in WITHOUT_MPI:
+        if name not in targets:
+            problems.append(f"{name}, which must not depend on MPI, isn't a target: mend WITHOUT_MPI")
+        elif found := way(targets, name, MPI):
+            problems.append(f"{name} must not depend on MPI: {' -> '.join(found)}")
     print("\n".join(problems) or f"{len(targets)} targets declare what they import")
     return bool(problems)
 

@@ -113,7 +113,7 @@ def evaluate(fast, head, batches, texts_too):
     return {k: round(v, 4) for k, v in out.items()}
 
 
-def main():
+def options():
     p = argparse.ArgumentParser()
     p.add_argument("run")
     p.add_argument("--minutes", type=float, default=60)
@@ -125,7 +125,36 @@ def main():
     p.add_argument("--steps", type=int, default=1 << 60)
     p.add_argument("--every", type=int, default=200, help="steps between evaluations")
     p.add_argument("--seed", type=int, default=0)
-    a = p.parse_args()
+    return p.parse_args()
+
+
+def optimisers(model, head, lr):
+    """Muon for the matrices, of the vision tower and of the rest; AdamW for what is left."""
+    matrices = [(w, 3 if "qkv" in n else 1) for n, w in model.named_parameters()
+                if w.ndim == 2 and "embed_tokens" not in n]
+    chosen = {id(w) for w, _ in matrices}
+    vision_only = {id(w) for n, w in model.named_parameters() if "visual" in n}
+    muon = {True: Muon([m for m in matrices if id(m[0]) in vision_only]),
+            False: Muon([m for m in matrices if id(m[0]) not in vision_only])}
+    adam = torch.optim.AdamW([{"params": [w for w in model.parameters() if id(w) not in chosen]},
+                              {"params": list(head.parameters())}], lr=lr, betas=(0.9, 0.98), weight_decay=0.0)
+    return muon, adam
+
+
+def restored(kept, model, head, adam, muon):
+    """Goes on from a checkpoint where there is one; how far it is."""
+    if not kept.exists():
+        return {"step": 0, "seen": 0, "seconds": 0.0, "joint": -1}
+    c = torch.load(kept, weights_only=False)
+    model.load_state_dict(c["model"])
+    head.load_state_dict(c["head"])
+    adam.load_state_dict(c["adam"])
+    muon[True].momentum, muon[False].momentum = c["muon"]
+    return c["state"]
+
+
+def main():
+    a = options()
     torch.set_num_threads(a.threads)
     torch.manual_seed(a.seed)
     run = Path(a.run)
@@ -135,23 +164,9 @@ def main():
     model = demo.make_model(tokenizer)
     head = torch.nn.Linear(128, sum(AUX))
     fast = demo.Fast(model, tokenizer)
-    matrices = [(w, 3 if "qkv" in n else 1) for n, w in model.named_parameters()
-                if w.ndim == 2 and "embed_tokens" not in n]
-    chosen = {id(w) for w, _ in matrices}
-    vision_only = {id(w) for n, w in model.named_parameters() if "visual" in n}
-    muon = {True: Muon([m for m in matrices if id(m[0]) in vision_only]),
-            False: Muon([m for m in matrices if id(m[0]) not in vision_only])}
-    adam = torch.optim.AdamW([{"params": [w for w in model.parameters() if id(w) not in chosen]},
-                              {"params": list(head.parameters())}], lr=a.lr, betas=(0.9, 0.98), weight_decay=0.0)
-    state = {"step": 0, "seen": 0, "seconds": 0.0, "joint": -1}
+    muon, adam = optimisers(model, head, a.lr)
     kept = run / "checkpoint.pt"
-    if kept.exists():
-        c = torch.load(kept, weights_only=False)
-        model.load_state_dict(c["model"])
-        head.load_state_dict(c["head"])
-        adam.load_state_dict(c["adam"])
-        muon[True].momentum, muon[False].momentum = c["muon"]
-        state = c["state"]
+    state = restored(kept, model, head, adam, muon)
 
     def keep():
         torch.save({"model": model.state_dict(), "head": head.state_dict(), "adam": adam.state_dict(),
@@ -204,8 +219,7 @@ def main():
             log.write(json.dumps({"step": state["step"], "seen": state["seen"], "minutes": round(state["seconds"] / 60, 2),
                                   "s_step": round((time.time() - since) / count, 3),
                                   **{k: round(v, 4) for k, v in zip(names, mean)}}) + "\n")
-            sums.zero_()
-            count, since = 0, time.time()
+            sums, count, since = torch.zeros(7), 0, time.time()
             if not joint and (done > a.alone or mean[3] > 0.85):
                 state["joint"] = state["step"]
         if state["step"] % a.every == 0:

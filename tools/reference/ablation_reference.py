@@ -13,7 +13,7 @@ from lora_reference import summed_loss, supervised
 
 @contextmanager
 def without(model, heads):
-    """The model with these heads taken out. heads: (layer, head), from 0."""
+    """The model with these heads ablated. heads: (layer, head), from 0."""
     config = model.config.text_config
     size = config.hidden_size // config.num_attention_heads
     hooks = []

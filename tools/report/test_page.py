@@ -13,7 +13,7 @@ import made_up
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("HEADIMPACT", ROOT / ".build/release/headimpact"))
 # Where the Swift tests left pages that no verb makes from a results file.
-LEFT_PAGES = Path(os.environ.get("REPORT_PAGES", ROOT / ".cache/report-pages"))
+LEFT_PAGES = ROOT / ".cache/report-pages"
 FIGURES = ["hi-matched", "excess-matched", "trend-layers", "trend-heads", "agreement-heads", "agreement-layers", "hi-mean",
            "hi-otsu", "hi-soft", "hi-mass", "hi-pointing", "stability-matched", "sink-share", "categories-matched"]
 TABLES = ["top-heads", "layer-table", "measures-table", "samples-table", "provenance-table"]

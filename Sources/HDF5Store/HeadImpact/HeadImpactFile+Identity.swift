@@ -10,7 +10,7 @@ extension HeadImpactFile {
     try HDF5File.read(from: url.path) { file in
       func wrong(_ name: String) -> HeadImpactError {
         HeadImpactError(
-          "\(url.path): its attribute \(name) isn't one of a finished scoring run; choose another --output")
+          "\(url.path): its attribute \(name) isn't that of a finished scoring run; choose another --output")
       }
       func string(_ name: String) throws -> String {
         guard case .string(let value) = try file.attribute(name) else { throw wrong(name) }

@@ -60,12 +60,12 @@ public enum HeadImpactFile {
   ///   - skipped: samples that couldn't be used, ascending.
   ///   - replacing: whether a file of this name may be there, and is replaced.
   public static func write(
-    to url: URL, table: HeadImpactTable, confidence: BootstrapIntervals, samples: [Int], row: (Int) throws -> Row,
+    to url: URL, table: HeadImpactTable, intervals: BootstrapIntervals, samples: [Int], row: (Int) throws -> Row,
     skipped: [Skipped], provenance: Provenance, replacing: Bool
   ) throws {
     try HDF5File.write(to: url.path, replacing: replacing) { file in
       try writeDimensions(file, table, samples: samples)
-      try writeTables(file, table, confidence)
+      try writeTables(file, table, intervals)
       try writeSamples(file, table, samples: samples, row: row, savesScores: provenance.identity.savesScores)
       try file.createGroup("/skipped")
       try file.write(skipped.map { Int64($0.id) }, to: "/skipped/id")
@@ -74,7 +74,7 @@ public enum HeadImpactFile {
       try describe(file, "/skipped/kind", "what of each of them could not be used", units: "1")
       try file.write(skipped.map(\.reason), to: "/skipped/reason")
       try describe(file, "/skipped/reason", "why each of them could not be used", units: "1")
-      try writeAttributes(file, provenance, skipped: skipped.count, topLayers: confidence.topLayers)
+      try writeAttributes(file, provenance, skipped: skipped.count, topLayers: intervals.topLayers)
     }
   }
 
@@ -93,7 +93,7 @@ public enum HeadImpactFile {
     try describe(file, "bound", "percentile of the bootstrap distribution", units: "percent")
   }
 
-  private static func writeTables(_ file: HDF5File, _ table: HeadImpactTable, _ confidence: BootstrapIntervals) throws {
+  private static func writeTables(_ file: HDF5File, _ table: HeadImpactTable, _ intervals: BootstrapIntervals) throws {
     let shape = [table.measures.count, table.layers, table.heads]
     for (name, values, meaning) in [
       ("hi", table.hi, "Head Impact: agreement of the attention with the object's mask, mean over samples"),
@@ -108,15 +108,15 @@ public enum HeadImpactFile {
       table.sinkShare, to: "sink_share", shape: [table.layers, table.heads], dimensions: ["layer", "head"])
     try describe(file, "sink_share", "share of the visual attention that sink tokens take", units: "1")
     try file.write(
-      confidence.interval, to: "hi_interval", shape: [BootstrapIntervals.percentiles.count] + shape,
+      intervals.interval, to: "hi_interval", shape: [BootstrapIntervals.percentiles.count] + shape,
       dimensions: ["bound"] + cube)
     try describe(file, "hi_interval", "95% interval of hi, bootstrap over images", units: "1")
     try file.write(
-      confidence.layerTopFrequency, to: "layer_top_frequency", shape: [table.measures.count, table.layers],
+      intervals.layerTopFrequency, to: "layer_top_frequency", shape: [table.measures.count, table.layers],
       dimensions: ["measure", "layer"])
     try describe(
       file, "layer_top_frequency",
-      "share of the bootstrap resamples in which the layer is among the top \(confidence.topLayers)", units: "1")
+      "share of the bootstrap resamples in which the layer is among the top \(intervals.topLayers)", units: "1")
   }
 
   private static func writeSamples(

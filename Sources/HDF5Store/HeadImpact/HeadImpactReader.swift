@@ -48,7 +48,7 @@ public struct HeadImpactReader {
     }
     guard case .integer(let k)? = attributes.first(where: { $0.name == "top_layers" })?.value,
       (1...Int64(Int32.max)).contains(k)
-    else { throw HeadImpactError("\(file.path): its attribute top_layers is no positive whole number") }
+    else { throw HeadImpactError("\(file.path): its attribute top_layers is not a positive whole number") }
     topLayers = min(Int(k), table.layers)
     let shape = try file.shape(of: "sample_hi")
     guard shape == [table.samples, measures, table.layers, table.heads] else {

@@ -48,18 +48,18 @@ struct HeatMap {
       }
     }
     var parts: [Element] = [
-      label("\(rowTitle) ↓", x: 0, y: 12, style: "label"),
+      Element.label("\(rowTitle) ↓", x: 0, y: 12, style: "label"),
       // No seams between cells, whatever size the figure is shown in.
       Element("g", ["shape-rendering": "crispEdges"], cells),
     ]
     for tick in rowTicks.values {
       let y = top + (tick + 0.5) * cellHeight + 4
-      parts.append(label("\(Int(tick))", x: left - 7, y: y, anchor: "end"))
+      parts.append(Element.label("\(Int(tick))", x: left - 7, y: y, anchor: "end"))
     }
     for tick in columnTicks.values {
-      parts.append(label("\(Int(tick))", x: left + (tick + 0.5) * cellWidth, y: bottom + 16, anchor: "middle"))
+      parts.append(Element.label("\(Int(tick))", x: left + (tick + 0.5) * cellWidth, y: bottom + 16, anchor: "middle"))
     }
-    parts.append(label("\(columnTitle) →", x: left, y: bottom + 36, style: "label"))
+    parts.append(Element.label("\(columnTitle) →", x: left, y: bottom + 36, style: "label"))
     parts += marks(left: left, top: top, gap: gap)
     let bar = ColourBar(scale: scale, title: valueTitle, height: min(max(bottom - top, 120), 240))
     parts.append(
@@ -87,7 +87,7 @@ struct HeatMap {
       guard cellWidth >= 22, cellHeight >= 15,
         let lightness = scale.oklab(values[cell.row * columns + cell.column])?.lightness
       else { return rings }
-      var rank = label(
+      var rank = Element.label(
         "\(index + 1)", x: x + width / 2, y: y + height / 2 + 4, anchor: "middle",
         style: lightness > 0.6 ? "on-light" : "on-dark")
       rank.set("pointer-events", "none")
@@ -113,7 +113,7 @@ struct ColourBar {
   func elements(top: Double) -> [Element] {
     let steps = 60
     let axis = Axis(domain: scale.domain, pixels: (top + height, top), ticks: scale.ticks)
-    var parts = [label(title, x: 0, y: 12, style: "label")]
+    var parts = [Element.label(title, x: 0, y: 12, style: "label")]
     let step = height / Double(steps)
     for index in 0..<steps {
       let colour = scale.palette.colour(at: 1 - (Double(index) + 0.5) / Double(steps))
@@ -127,8 +127,8 @@ struct ColourBar {
           ]))
     }
     for tick in scale.ticks.values {
-      parts.append(line(Self.barWidth, axis(tick), Self.barWidth + 4, axis(tick), style: "axis"))
-      parts.append(label(scale.ticks.label(tick), x: Self.barWidth + 8, y: axis(tick) + 4))
+      parts.append(Element.line(Self.barWidth, axis(tick), Self.barWidth + 4, axis(tick), style: "axis"))
+      parts.append(Element.label(scale.ticks.label(tick), x: Self.barWidth + 8, y: axis(tick) + 4))
     }
     return parts
   }

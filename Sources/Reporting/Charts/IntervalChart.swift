@@ -59,38 +59,38 @@ struct IntervalChart {
           ]))
     }
     for tick in x.ticks.values {
-      parts.append(line(x(tick), top, x(tick), bottom, style: "grid"))
-      parts.append(label(x.ticks.label(tick), x: x(tick), y: bottom + 18, anchor: "middle"))
+      parts.append(Element.line(x(tick), top, x(tick), bottom, style: "grid"))
+      parts.append(Element.label(x.ticks.label(tick), x: x(tick), y: bottom + 18, anchor: "middle"))
     }
-    if let reference { parts.append(line(x(reference), top, x(reference), bottom, style: "axis")) }
+    if let reference { parts.append(Element.line(x(reference), top, x(reference), bottom, style: "axis")) }
     for (index, row) in rows.enumerated() {
       let y = top + 8 + (Double(index) + 0.5) * Self.rowHeight
-      parts.append(label(names[index], x: left - 12, y: y + 4, anchor: "end", style: "label-name"))
-      parts.append(label(texts[index], x: right + 14, y: y + 4))
+      parts.append(Element.label(names[index], x: left - 12, y: y + 4, anchor: "end", style: "label-name"))
+      parts.append(Element.label(texts[index], x: right + 14, y: y + 4))
       parts.append(mark(row, x, y: y, text: texts[index]))
       parts += row.others.map { other in
         Element("circle", ["cx": x(other.value), "cy": y, "r": 5, "class": "s\(other.style) curve"])
           .noted("\(row.name), \(other.name): \(text(other.value))")
       }
     }
-    parts.append(label(xTitle, x: (left + right) / 2, y: bottom + 38, anchor: "middle", style: "label"))
+    parts.append(Element.label(xTitle, x: (left + right) / 2, y: bottom + 38, anchor: "middle", style: "label"))
     return Drawing(width: width, height: bottom + Plot.footer, elements: parts)
   }
 
   private func text(_ row: Row) -> String {
     guard row.low.isFinite, row.high.isFinite else { return text(row.value) }
-    let (low, high) = (number(row.low, decimals: decimals), number(row.high, decimals: decimals))
+    let (low, high) = (NumberText.number(row.low, decimals: decimals), NumberText.number(row.high, decimals: decimals))
     return "\(text(row.value)) [\(low), \(high)]"
   }
 
   private func text(_ value: Double) -> String {
-    isSigned ? signed(value, decimals: decimals) : number(value, decimals: decimals)
+    isSigned ? NumberText.signed(value, decimals: decimals) : NumberText.number(value, decimals: decimals)
   }
 
   private func mark(_ row: Row, _ x: Axis, y: Double, text: String) -> Element {
     var parts: [Element] = []
     if row.low.isFinite, row.high.isFinite {
-      parts.append(line(x(row.low), y, x(row.high), y, style: "s\(row.style) curve"))
+      parts.append(Element.line(x(row.low), y, x(row.high), y, style: "s\(row.style) curve"))
     }
     if row.value.isFinite {
       parts.append(Element("circle", ["cx": x(row.value), "cy": y, "r": 4.5, "class": "f\(row.style)"]))

@@ -20,7 +20,7 @@ struct LineChart {
   var yDomain: ClosedRange<Double>?
   var isLogarithmic = false
   /// The label of a place on the horizontal axis, for notes.
-  var xName: (Double) -> String = { number($0, decimals: 0) }
+  var xName: (Double) -> String = { NumberText.number($0, decimals: 0) }
   var decimals = 3
   /// Series named in the legend; those that are drawn alike are named once.
   var legend: [(mark: Legend.Mark, text: String)]?
@@ -59,7 +59,7 @@ struct LineChart {
       return Axis(
         domain: lower...upper, pixels: pixels, ticks: Ticks(logarithmic: lower, upper), isLogarithmic: true)
     }
-    let room = textWidth(number(upper, decimals: 0), size: Theme.Size.tick) + 24
+    let room = textWidth(NumberText.number(upper, decimals: 0), size: Theme.Size.tick) + 24
     return Axis(
       domain: lower...upper, pixels: pixels,
       ticks: Ticks(lower, upper, about: max(2, min(8, Int((width - left) / room)))))
@@ -74,13 +74,14 @@ struct LineChart {
         Element(
           "path",
           [
-            "d": path(points.map { (x: plot.x($0.x), y: plot.y($0.y)) }), "class": "s\(series.style) curve" + faint,
+            "d": Element.pathData(points.map { (x: plot.x($0.x), y: plot.y($0.y)) }),
+            "class": "s\(series.style) curve" + faint,
             "stroke-dasharray": Theme.dashes[series.style % Theme.dashes.count],
           ]))
     }
     let shown = series.isDotted || points.count == 1
     for point in points {
-      let words = "\(series.name), \(xTitle) \(xName(point.x)): \(number(point.y, decimals: decimals))"
+      let words = "\(series.name), \(xTitle) \(xName(point.x)): \(NumberText.number(point.y, decimals: decimals))"
       parts.append(
         Element(
           "circle",

@@ -18,8 +18,8 @@ struct MatrixChart {
     var parts: [Element] = []
     for (index, name) in labels.enumerated() {
       let (x, y) = (left + (Double(index) + 0.5) * columnWidth, top + (Double(index) + 0.5) * Self.cell.height)
-      parts.append(label(name, x: x, y: 14, anchor: "middle"))
-      parts.append(label(name, x: left - 8, y: y + 4, anchor: "end"))
+      parts.append(Element.label(name, x: x, y: 14, anchor: "middle"))
+      parts.append(Element.label(name, x: left - 8, y: y + 4, anchor: "end"))
     }
     for row in labels.indices {
       for column in labels.indices {
@@ -34,8 +34,9 @@ struct MatrixChart {
               colour == nil ? "class" : "fill": colour?.colour.hex ?? "none",
             ]
           ).noted(note(row, column, value)))
-        var text = label(
-          number(value, decimals: decimals), x: x + columnWidth / 2, y: y + Self.cell.height / 2 + 4, anchor: "middle",
+        var text = Element.label(
+          NumberText.number(value, decimals: decimals), x: x + columnWidth / 2, y: y + Self.cell.height / 2 + 4,
+          anchor: "middle",
           style: colour.map { $0.lightness > 0.62 ? "on-light" : "on-dark" } ?? "muted")
         text.set("pointer-events", "none")
         parts.append(text)

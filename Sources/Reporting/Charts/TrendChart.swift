@@ -50,7 +50,7 @@ struct TrendChart {
     }
     parts.append(
       Element(
-        "path", ["d": path(points.map { (x: x(Double($0.index)), y: y($0.chance)) }), "class": "guide"]))
+        "path", ["d": Element.pathData(points.map { (x: x(Double($0.index)), y: y($0.chance)) }), "class": "guide"]))
     parts += points.map { marker($0, plot, radius: spacing < 9 ? 2.5 : 3.5) }
     return Drawing(
       width: width, height: height,
@@ -62,14 +62,17 @@ struct TrendChart {
     if !band.isEmpty {
       let upper = band.map { (x: plot.x(Double($0.0)), y: plot.y($0.1 + $0.2)) }
       let lower = band.map { (x: plot.x(Double($0.0)), y: plot.y($0.1 - $0.2)) }
-      parts.append(Element("path", ["d": path(upper + lower.reversed(), closed: true), "class": "f1 band"]))
+      parts.append(
+        Element("path", ["d": Element.pathData(upper + lower.reversed(), closed: true), "class": "f1 band"]))
     }
     let ends = [points.first, points.last].compactMap { $0 }.map {
       (x: plot.x(Double($0.index)), y: plot.y(fit($0.index)))
     }
     parts.append(
-      Element("path", ["d": path(ends), "class": "s1 curve", "stroke-dasharray": Theme.dashes[1]])
-        .noted("slope \(signed(fit.slope, decimals: 5)) ± \(number(fit.slopeStandardError, decimals: 5)) a \(xTitle)"))
+      Element("path", ["d": Element.pathData(ends), "class": "s1 curve", "stroke-dasharray": Theme.dashes[1]])
+        .noted(
+          "slope \(NumberText.signed(fit.slope, decimals: 5)) ± \(NumberText.number(fit.slopeStandardError, decimals: 5)) a \(xTitle)"
+        ))
     return parts
   }
 
@@ -78,12 +81,12 @@ struct TrendChart {
     var parts: [Element] = []
     if point.standardError.isFinite {
       parts.append(
-        line(
+        Element.line(
           x, plot.y(point.mean - point.standardError), x, plot.y(point.mean + point.standardError), style: "s0 thin"))
     }
     parts.append(Element("circle", ["cx": x, "cy": plot.y(point.mean), "r": radius, "class": "f0"]))
     return Element("g", [:], parts).noted(
-      "\(xTitle) \(point.index): \(number(point.mean, decimals: 4)) ± \(number(point.standardError, decimals: 4)), "
-        + "chance \(number(point.chance, decimals: 4))")
+      "\(xTitle) \(point.index): \(NumberText.number(point.mean, decimals: 4)) ± \(NumberText.number(point.standardError, decimals: 4)), "
+        + "chance \(NumberText.number(point.chance, decimals: 4))")
   }
 }

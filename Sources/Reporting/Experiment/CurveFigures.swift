@@ -1,3 +1,4 @@
+import Figures
 import HeadImpact
 
 extension ExperimentReport {
@@ -59,7 +60,7 @@ extension ExperimentReport {
     let figure = Figure(
       id: "hi-change", title: "Head Impact before and after training",
       caption:
-        "The mean HI (\(change.measure.rawValue)) of each layer’s heads over \(counted(change.before.samples, "sample")).",
+        "The mean HI (\(change.measure.rawValue)) of each layer’s heads over \(NumberText.counted(change.before.samples, "sample")).",
       drawing: LineChart(
         series: series, xTitle: "layer", yTitle: "mean HI (\(change.measure.rawValue))", decimals: 4,
         legend: [(.line(series: 4), "before")] + legend(summary, Set(change.after.map(\.arm)).sorted())

@@ -1,3 +1,5 @@
+import Figures
+
 /// The report of an experiment.
 public struct ExperimentReport {
   /// The page of an experiment.
@@ -38,7 +40,7 @@ public struct ExperimentReport {
       throw ReportError("arm \"\(arm.name)\" has a metric twice: \(arm.metrics.map(\.name))")
     }
     for name in summary.losses.map(\.arm) + (summary.headImpact?.after.map(\.arm) ?? []) where !names.contains(name) {
-      throw ReportError("\"\(name)\" is no arm of the experiment; its arms are \(names)")
+      throw ReportError("\"\(name)\" is not an arm of the experiment; its arms are \(names)")
     }
     if let change = summary.headImpact {
       for (arm, _, table) in change.after

@@ -1,3 +1,5 @@
+import Figures
+
 extension ExperimentReport {
   /// A figure a metric, the arms against the random ones, and the table of all shifts.
   static func shiftBlocks(_ summary: ExperimentSummary) -> [Block] {
@@ -37,15 +39,15 @@ extension ExperimentReport {
     let rows = shifts.map { arm, metric, shift in
       IntervalChart.Row(
         name: arm.name, value: shift, low: metric.low ?? .nan, high: metric.high ?? .nan,
-        style: summary.style(arm.name), more: ", value \(number(metric.value))")
+        style: summary.style(arm.name), more: ", value \(NumberText.number(metric.value))")
     }
-    let before = summary.arms(.pretrained).first?.metric(metric).map { " (\(number($0.value)))" } ?? ""
+    let before = summary.arms(.pretrained).first?.metric(metric).map { " (\(NumberText.number($0.value)))" } ?? ""
     let spread = band == nil ? "" : " The shaded range is that of the \(random.count) random arms."
     return Figure(
       id: id, title: "Shift of \(metric)",
       caption:
-        "\(metric) of each arm minus the pretrained model’s\(before), with the 95% interval where there is one; an interval "
-        + "that holds 0 fits no change.\(spread)",
+        "\(metric) of each arm minus the pretrained model’s\(before), with the 95% interval if there is one; an interval "
+        + "that includes 0 is not statistically significant.\(spread)",
       drawing: IntervalChart(
         rows: rows, xTitle: "shift of \(metric)", reference: 0, band: band, isSigned: true
       ).drawing(),
@@ -89,7 +91,7 @@ extension ExperimentReport {
       id: "random-spread", title: "The random arms’ spread",
       caption:
         "Shift in percent of the pretrained model’s value: the mean (dot) and the range (line) of the \(random.count) random "
-        + "arms, and the other arms (rings). An arm within the range did what a random choice may do as well. Metrics that are "
+        + "arms, and the other arms (rings). An arm within the range does no better than a random choice may. Metrics that are "
         + "0 before training have no percentage.",
       drawing: IntervalChart(
         rows: rows, xTitle: "shift in %", reference: 0, decimals: 1, isSigned: true,

@@ -1,3 +1,4 @@
+import Figures
 import HDF5Store
 import HeadImpact
 import ImageInput
@@ -48,7 +49,9 @@ extension HeadImpactReport {
       pictures.append(
         Pictures.Picture(
           files: files,
-          lines: [description, "HI \(number(hi)), \(category), annotation \(sample.id)"].filter { !$0.isEmpty }))
+          lines: [description, "HI \(NumberText.number(hi)), \(category), annotation \(sample.id)"].filter {
+            !$0.isEmpty
+          }))
       rows.append([
         .text(String(sample.id)), .text(found.fileName), .text(category), .text(description), .number(hi),
       ])
@@ -58,7 +61,7 @@ extension HeadImpactReport {
     return Pictures(
       id: "\(id)-samples", title: "The \(words) HI of head \(input.bestName)",
       caption:
-        "The object’s mask is outlined.\(attention) \(counted(places.count, "sample")) of \(input.table.samples), by "
+        "The object’s mask is outlined.\(attention) \(NumberText.counted(places.count, "sample")) of \(input.table.samples), by "
         + "“\(input.measure.rawValue)”.",
       pictures: pictures,
       data: DataTable(

@@ -1,3 +1,4 @@
+import Figures
 import Foundation
 import HeadImpact
 import HDF5Store
@@ -7,7 +8,7 @@ public struct HeadImpactReport {
   public struct Options: Sendable {
     /// Nil for the file's own.
     public var title: String?
-    /// The measure that heads are ranked by.
+    /// The measure by which heads are ranked.
     public var measure = Measure.matched
     /// How many of the best heads are marked, listed, and followed as samples are added.
     public var topHeads = 12
@@ -93,7 +94,7 @@ struct ReportInput {
   }
 
   /// "64 samples", for captions.
-  var samples: String { counted(table.samples, "sample") }
+  var samples: String { NumberText.counted(table.samples, "sample") }
   var images: Int { Set(reader.samples.map(\.imageID)).count }
 
   func value(_ values: [Double], _ head: Ranking.Head) -> Double {
@@ -102,16 +103,16 @@ struct ReportInput {
 
   var summary: [String] {
     let error = value(table.stderr, best)
-    let plusMinus = error.isFinite ? "\u{a0}±\u{a0}\(number(error))" : ""
-    let layers = listed(ranking.layers.prefix(reader.topLayers).map { "\($0.layer) (\(number($0.score)))" })
+    let plusMinus = error.isFinite ? "\u{a0}±\u{a0}\(NumberText.number(error))" : ""
+    let layers = listed(ranking.layers.prefix(reader.topLayers).map { "\($0.layer) (\(NumberText.number($0.score)))" })
     let skipped =
-      reader.skipped.isEmpty ? "" : "; \(counted(reader.skipped.count, "sample")) could not be used"
+      reader.skipped.isEmpty ? "" : "; \(NumberText.counted(reader.skipped.count, "sample")) could not be used"
     return [
       "Of all heads, \(bestName) (layer \(best.layer), head \(best.head)) agrees most with the object’s mask: "
-        + "HI \(number(best.score))\(plusMinus) by the measure “\(measure.rawValue)”, where chance gives "
-        + "\(number(value(table.chance, best))). The layers with the highest mean HI are \(layers).",
-      "\(samples) of \(counted(images, "image")), \(counted(table.layers, "layer")) of "
-        + "\(counted(table.heads, "head"))\(skipped).",
+        + "HI \(NumberText.number(best.score))\(plusMinus) by the measure “\(measure.rawValue)”, where chance gives "
+        + "\(NumberText.number(value(table.chance, best))). The layers with the highest mean HI are \(layers).",
+      "\(samples) of \(NumberText.counted(images, "image")), \(NumberText.counted(table.layers, "layer")) of "
+        + "\(NumberText.counted(table.heads, "head"))\(skipped).",
     ]
   }
 }

@@ -1,3 +1,4 @@
+import Figures
 import HeadImpact
 
 extension HeadImpactReport {
@@ -13,7 +14,7 @@ extension HeadImpactReport {
         .figure(headMap(input, input.measure)), .table(topHeads(input)),
         .paragraph(
           "IoU rises with the size of the object, so a head that ignores it scores too. Chance is what the same attention "
-            + "gets when the mask is moved to every other place of the picture. What remains above it is the head’s own."
+            + "gets when the mask is moved to every other position in the image. Only what exceeds chance is due to the head."
         ),
         .figure(excessMap(input)),
       ])
@@ -33,8 +34,9 @@ extension HeadImpactReport {
       smallestCell: isSmall ? 4 : 9
     ) { layer, head, value in
       let at = table.index(measure, layer: layer, head: head)
-      let error = table.stderr[at].isFinite ? " ± \(number(table.stderr[at], decimals: 4))" : ""
-      return "\(layer).\(head): \(number(value, decimals: 4))\(error), chance \(number(table.chance[at], decimals: 4))"
+      let error = table.stderr[at].isFinite ? " ± \(NumberText.number(table.stderr[at], decimals: 4))" : ""
+      return
+        "\(layer).\(head): \(NumberText.number(value, decimals: 4))\(error), chance \(NumberText.number(table.chance[at], decimals: 4))"
     }
     return Figure(
       id: "hi-\(measure.rawValue)", title: "HI of every head: \(measure.rawValue)",
@@ -49,11 +51,11 @@ extension HeadImpactReport {
     let map = HeatMap(
       rows: table.layers, columns: table.heads, values: values, scale: .diverging(values),
       valueTitle: "HI − chance", marked: input.topHeads.map { (row: $0.layer, column: $0.head) }
-    ) { layer, head, value in "\(layer).\(head): \(signed(value, decimals: 4)) over chance" }
+    ) { layer, head, value in "\(layer).\(head): \(NumberText.signed(value, decimals: 4)) over chance" }
     return Figure(
       id: "excess-\(input.measure.rawValue)", title: "HI above chance: \(input.measure.rawValue)",
       caption: "HI minus what chance gives, mean over \(input.samples). Blue heads look at the object more than "
-        + "at a mask put elsewhere, brown ones less. The \(counted(input.topHeads.count, "head")) of highest HI "
+        + "at a mask put elsewhere, brown ones less. The \(NumberText.counted(input.topHeads.count, "head")) of highest HI "
         + "\(input.topHeads.count == 1 ? "is" : "are") marked.",
       drawing: map.drawing(),
       data: DataTable(

@@ -1,3 +1,4 @@
+import Figures
 import HeadImpact
 
 extension HeadImpactReport {
@@ -36,8 +37,8 @@ extension HeadImpactReport {
     let fit = LinearRegression(x: points.map { Double($0.index) }, y: points.map(\.mean))
     let slope = fit.map {
       let error = $0.slopeStandardError
-      let plusMinus = error.isFinite ? " ± \(number(error, decimals: 5))" : ""
-      return " The line’s slope is \(signed($0.slope, decimals: 5))\(plusMinus) a \(thing)."
+      let plusMinus = error.isFinite ? " ± \(NumberText.number(error, decimals: 5))" : ""
+      return " The line’s slope is \(NumberText.signed($0.slope, decimals: 5))\(plusMinus) a \(thing)."
     }
     return Figure(
       id: id, title: title,

@@ -1,3 +1,4 @@
+import Figures
 import HeadImpact
 
 extension HeadImpactReport {
@@ -29,12 +30,13 @@ extension HeadImpactReport {
     let names = Measure.allCases.map(\.rawValue)
     let taus = rankings.flatMap { row in rankings.map { kendallTau(row, $0) } }
     let chart = MatrixChart(labels: names, values: taus, scale: .diverging(upTo: 1)) { row, column, value in
-      "\(names[row]) and \(names[column]): τ = \(number(value, decimals: 4))"
+      "\(names[row]) and \(names[column]): τ = \(NumberText.number(value, decimals: 4))"
     }
     return Figure(
       id: "agreement-\(thing)s", title: "Agreement on \(thing)s",
-      caption: "Kendall’s τ-b between the measures’ rankings of the \(counted(rankings[0].count, thing)) by HI over "
-        + "\(input.samples): 1 is the same order, 0 none in common, −1 the reverse.",
+      caption:
+        "Kendall’s τ-b between the measures’ rankings of the \(NumberText.counted(rankings[0].count, thing)) by HI over "
+        + "\(input.samples): 1 means the same order, 0 no agreement, −1 the reverse order.",
       drawing: chart.drawing(),
       data: DataTable(
         [.init("measure", "measure"), .init("other", "other"), .init("kendall_tau_b", "τ-b")],

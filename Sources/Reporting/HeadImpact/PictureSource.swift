@@ -1,7 +1,7 @@
 import COCO
 import Foundation
 import ImageInput
-import Safetensors
+import IO
 
 /// Where samples' pictures come from.
 public struct PictureSource: Sendable {
@@ -25,19 +25,15 @@ struct ReportedDataset {
   /// - Parameter digest: what the file says of the dataset; nil where it says nothing.
   /// - Throws: `COCOError`, or `ReportError` where it is another dataset.
   init(_ source: PictureSource, digest: String?, of file: String) throws {
-    let bytes: Data
-    do {
-      bytes = try Data(contentsOf: source.dataset)
-    } catch {
-      throw ReportError("\(source.dataset.path): can't be read: \(error.localizedDescription)")
-    }
+    let bytes: [UInt8]
+    do { bytes = try InputFile.read(source.dataset) } catch { throw ReportError("\(error)") }
     let actual = try bytes.withUnsafeBytes { try SHA256.hex(of: $0) }
     if let digest, digest != actual {
       throw ReportError(
         "\(source.dataset.path): isn't the dataset that \(file) was made from (SHA-256 \(actual.prefix(12))…, there "
           + "\(digest.prefix(12))…); give that one, or leave --dataset and --images out")
     }
-    contents = try KeyObjectDataset(json: bytes, name: source.dataset.path)
+    contents = try KeyObjectDataset(json: Data(bytes), name: source.dataset.path)
     images = source.images
     annotations = Dictionary(contents.annotations.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
   }
@@ -49,11 +45,10 @@ struct ReportedDataset {
     guard let annotation = annotations[Int64(id)], let record = contents.image(annotation.imageID) else {
       throw ReportError("\(contents.name): has no annotation \(id), which was scored")
     }
-    let parts = record.fileName.split(separator: "/", omittingEmptySubsequences: false)
-    guard !record.fileName.hasPrefix("/"), !parts.contains("..") else {
+    guard let file = RelativePath.url(record.fileName, in: images) else {
       throw ReportError("\(contents.name): file_name \"\(record.fileName)\" leaves the images folder")
     }
-    let picture = try decodePicture(contentsOf: images.appendingPathComponent(record.fileName))
+    let picture = try decodePicture(contentsOf: file)
     let size = record.size.map { ($0.width, $0.height) }
     if let problem = size.flatMap({ picture.header.problem(named: record.fileName, statedSize: $0) }) {
       throw ReportError(problem)

@@ -1,3 +1,4 @@
+import Figures
 import HDF5Store
 
 extension HeadImpactReport {
@@ -12,7 +13,7 @@ extension HeadImpactReport {
           : [
             .table(
               Table(
-                id: "skipped", caption: "\(counted(skipped.count, "sample")) could not be used.",
+                id: "skipped", caption: "\(NumberText.counted(skipped.count, "sample")) could not be used.",
                 data: DataTable(
                   [.init("sample", "annotation"), .init("reason", "reason")],
                   skipped.map { [.text(String($0.id)), .text($0.reason)] })))

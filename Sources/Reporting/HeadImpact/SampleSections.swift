@@ -1,3 +1,4 @@
+import Figures
 import HeadImpact
 import HDF5Store
 
@@ -10,25 +11,28 @@ extension HeadImpactReport {
     let settledHeads = TopKStability.settled(points) { $0.heads }
     func words(_ settled: Int?, _ what: String) -> String {
       guard let settled, settled < input.table.samples else { return "\(what) changed up to the last sample" }
-      return "\(what) stayed the same from \(counted(settled, "sample")) on"
+      return "\(what) stayed the same from \(NumberText.counted(settled, "sample")) on"
     }
     let chart = LineChart(
       series: [
         .init(
-          name: "best \(counted(layers, "layer"))", points: points.map { (Double($0.samples), $0.layers) }, style: 0),
-        .init(name: "best \(counted(heads, "head"))", points: points.map { (Double($0.samples), $0.heads) }, style: 1),
+          name: "best \(NumberText.counted(layers, "layer"))", points: points.map { (Double($0.samples), $0.layers) },
+          style: 0),
+        .init(
+          name: "best \(NumberText.counted(heads, "head"))", points: points.map { (Double($0.samples), $0.heads) },
+          style: 1),
       ],
-      xTitle: "samples", yTitle: "share of the final ones", yDomain: 0...1, isLogarithmic: input.table.samples > 80,
+      xTitle: "samples", yTitle: "share of the final best", yDomain: 0...1, isLogarithmic: input.table.samples > 80,
       decimals: 2, height: 280)
     return Section(
-      id: "stability", title: "Whether there are samples enough",
+      id: "stability", title: "Convergence with sample size",
       blocks: [
         .paragraph(
           "The samples are added one after the other, in the order of their ids. Where a curve reaches 1 early and stays "
             + "there, more samples would hardly change the choice."),
         .figure(
           Figure(
-            id: "stability-\(input.measure.rawValue)", title: "How the best settle",
+            id: "stability-\(input.measure.rawValue)", title: "How the best layers and heads converge",
             caption:
               "The share of the \(input.samples)' best layers and heads (\(input.measure.rawValue)) that are among the best "
               + "of the first n. \(words(settledLayers, "The layers")); \(words(settledHeads, "the heads")).",
@@ -45,13 +49,13 @@ extension HeadImpactReport {
     let map = HeatMap(
       rows: table.layers, columns: table.heads, values: table.sinkShare, scale: .sequential(table.sinkShare),
       valueTitle: "sink share"
-    ) { layer, head, value in "\(layer).\(head): \(number(value, decimals: 4))" }
+    ) { layer, head, value in "\(layer).\(head): \(NumberText.number(value, decimals: 4))" }
     let anySink = table.sinkShare.contains { $0 > 0 }
     return Section(
       id: "sinks", title: "Attention sinks",
       blocks: [
         .paragraph(
-          "A sink is a visual token that draws attention whatever the words say: one whose score, over all heads, is many "
+          "A sink is a visual token that attracts attention regardless of the text: its score, over all heads, is many "
             + "times the median token’s. A head may look away from the object only because it looks at sinks."
             + (anySink ? "" : " No visual token of these samples is one.")),
         .figure(
@@ -85,7 +89,7 @@ extension HeadImpactReport {
       return IntervalChart.Row(
         name: "\(input.categoryName(category.id)) (\(moments.count))", value: moments.mean,
         low: moments.mean - moments.standardError, high: moments.mean + moments.standardError,
-        more: ", " + counted(moments.count, "sample"))
+        more: ", " + NumberText.counted(moments.count, "sample"))
     }
     let fewer = drawn.count < categories.count ? " The \(most) most frequent of \(categories.count) categories." : ""
     return Section(
@@ -96,7 +100,7 @@ extension HeadImpactReport {
             id: "categories-\(input.measure.rawValue)", title: "HI of head \(input.bestName) by category",
             caption:
               "Mean over the category’s samples (their number in brackets, \(input.samples) in all) ± one standard error. "
-              + "The upright line is the mean over all.\(fewer)",
+              + "The vertical line is the mean over all.\(fewer)",
             drawing: IntervalChart(
               rows: rows, xTitle: "HI (\(input.measure.rawValue))", reference: input.best.score
             ).drawing(),
@@ -122,7 +126,7 @@ extension HeadImpactReport {
     } else {
       pictures = [
         .paragraph(
-          "With --dataset and --images this section shows the pictures that the best head does best and worst on.")
+          "With --dataset and --images this section shows the samples on which the best head does best and worst.")
       ]
     }
     return Section(id: "samples", title: "Samples", blocks: pictures + [.table(sampleTable(input))])

@@ -8,66 +8,34 @@ struct Thumbnail {
   /// The longer side. - Units: pixels.
   static let side = 360
 
-  private let image: RGBImage
-  /// - Shape: [height, width] of the small picture.
-  private let mask: [Bool]
+  private let under: Photograph
+  private let mask: BinaryMask
 
   init(_ picture: RGBImage, mask full: BinaryMask) throws {
-    let scale = Double(Self.side) / Double(max(picture.width, picture.height))
-    let width = max(1, Int((Double(picture.width) * scale).rounded()))
-    let height = max(1, Int((Double(picture.height) * scale).rounded()))
-    image = try resizeBicubic(picture, to: (width: width, height: height))
-    mask = (0..<(width * height)).map { index in
-      let x = (index % width * 2 + 1) * full.width / (2 * width)
-      let y = (index / width * 2 + 1) * full.height / (2 * height)
-      return full.pixels[y * full.width + x] != 0
-    }
+    under = try Photograph(picture, longestSide: Self.side)
+    mask = full.resized(width: under.size.width, height: under.size.height)
   }
 
   /// The picture with the object's outline.
-  func outlined() -> RGBImage { withOutline(image.pixels) }
+  func outlined() -> RGBImage { withOutline(under.colour) }
 
   /// The picture in grey under the attention's colours, with the object's outline.
   ///
   /// - Parameter scores: [rows, columns] of the grid.
   func overlaid(_ scores: [Float], on grid: ViewGrid) -> RGBImage {
     let peak = max(scores.max() ?? 0, .leastNormalMagnitude)
-    let colours = (0...255).map { Palette.sequential.colour(at: Double($0) / 255).bytes }
-    var pixels = image.pixels
-    for y in 0..<image.height {
-      let row = y * grid.rows / image.height
-      for x in 0..<image.width {
-        let score = scores[row * grid.cols + x * grid.cols / image.width] / peak
-        let colour = colours[Int((score * 255).rounded())]
-        let at = (y * image.width + x) * 3
-        let grey = (Int(pixels[at]) * 30 + Int(pixels[at + 1]) * 59 + Int(pixels[at + 2]) * 11) / 100
-        for channel in 0..<3 { pixels[at + channel] = UInt8((grey * 35 + Int(colour[channel]) * 65) / 100) }
-      }
+    let colours = scores.map { SIMD3(Palette.sequential.colour(at: Double($0 / peak))) }
+    let (width, height) = under.size
+    return withOutline { pixel in
+      let (row, column) = (pixel / width * grid.rows / height, pixel % width * grid.cols / width)
+      return under.grey(pixel).veiled(by: colours[row * grid.cols + column], 0.65)
     }
-    return withOutline(pixels)
   }
 
   /// A white line along the mask's inner edge, with a black one outside it: one of the two is seen on any picture.
-  private func withOutline(_ pixels: [UInt8]) -> RGBImage {
-    var pixels = pixels
-    let (width, height) = (image.width, image.height)
-    func isMask(_ x: Int, _ y: Int) -> Bool {
-      x >= 0 && y >= 0 && x < width && y < height && mask[y * width + x]
-    }
-    func touches(_ x: Int, _ y: Int, _ other: Bool, within reach: Int) -> Bool {
-      for dy in -reach...reach {
-        for dx in -reach...reach where isMask(x + dx, y + dy) == other { return true }
-      }
-      return false
-    }
-    for y in 0..<height {
-      for x in 0..<width {
-        let inside = mask[y * width + x]
-        guard touches(x, y, !inside, within: inside ? 2 : 1) else { continue }
-        for channel in 0..<3 { pixels[(y * width + x) * 3 + channel] = inside ? 255 : 0 }
-      }
-    }
-    return RGBImage(width: width, height: height, pixels: pixels)
+  private func withOutline(_ colour: (_ pixel: Int) -> SIMD3<Double>) -> RGBImage {
+    let (inside, outside) = (mask.innerEdge(2), mask.outerEdge(1))
+    return under.drawn { inside[$0] ? .one : outside[$0] ? .zero : colour($0) }
   }
 }
 

@@ -34,20 +34,11 @@ public struct Figure: Sendable {
     let captionTop = top + drawing.height + 26
     let height = captionTop + Double(max(0, lines.count - 1)) * Theme.Size.line + margin
     let content =
-      titles.enumerated().map { label($1, x: margin, y: margin + 14 + Double($0) * 21, style: "title") }
+      titles.enumerated().map { Element.label($1, x: margin, y: margin + 14 + Double($0) * 21, style: "title") }
       + [Element("g", ["transform": "translate(\(margin.attributeText) \(top.attributeText))"], drawing.elements)]
-      + lines.enumerated().map { label($1, x: margin, y: captionTop + Double($0) * Theme.Size.line) }
-    let whole = Element(
-      "svg",
-      [
-        "xmlns": "http://www.w3.org/2000/svg", "class": "fig", "width": width + 2 * margin, "height": height,
-        "viewBox": "0 0 \((width + 2 * margin).attributeText) \(height.attributeText)",
-      ],
-      [
-        .element(Element("title", text: title)), .element(Element("desc", text: caption)),
-        .element(Element("style", [:], [.verbatim(Theme.standaloneStyle)])),
-        .element(Element("rect", ["width": width + 2 * margin, "height": height, "class": "paper"])),
-      ] + content.map { .element($0) })
-    return #"<?xml version="1.0" encoding="UTF-8"?>"# + "\n" + whole.markup
+      + lines.enumerated().map { Element.label($1, x: margin, y: captionTop + Double($0) * Theme.Size.line) }
+    return Element.svgFile(
+      title: title, description: caption, style: Theme.standaloneStyle, class: "fig", width: width + 2 * margin,
+      height: height, content)
   }
 }

@@ -6,24 +6,13 @@ extension Page {
 
   /// The page: one file that needs nothing but the folder it is in.
   var html: String {
-    let head = Element(
-      "head", [:],
-      [
-        .element(Element("meta", ["charset": "utf-8"])),
-        .element(Element("meta", ["name": "generator", "content": Self.generator])),
-        .element(Element("meta", ["name": "viewport", "content": "width=device-width, initial-scale=1"])),
-        .element(Element("meta", ["name": "color-scheme", "content": "light dark"])),
-        .element(Element("title", text: title)),
-        .element(Element("style", [:], [.verbatim(PageStyle.sheet)])),
-      ])
-    let body = Element(
-      "body", [:],
+    Element.page(
+      title: title, style: PageStyle.sheet, metas: ["generator": Self.generator, "color-scheme": "light dark"],
       [
         Element("a", ["class": "skip", "href": "#content"], text: "Skip to the report"), header,
         Element("div", ["class": "columns"], [contents, main]), Element("footer", [:], [prose(footer)]),
         Element("script", [:], [.verbatim(PageScript.text)]),
       ])
-    return "<!doctype html>\n" + Element("html", ["lang": "en"], [head, body]).markup + "\n"
   }
 
   private var header: Element {
@@ -108,7 +97,8 @@ extension Table {
       "table", [:], [Element("thead", [:], [head]), Element("tbody", [:], rows)])
     let more =
       data.rows.count > mostRows
-      ? " The first \(grouped(mostRows)) of \(grouped(data.rows.count)) rows are shown; the file has them all." : ""
+      ? " The first \(NumberText.grouped(mostRows)) of \(NumberText.grouped(data.rows.count)) rows are shown; the file has them all."
+      : ""
     return Element(
       "figure", ["id": id, "class": "table"],
       [

@@ -1,3 +1,5 @@
+import Figures
+
 /// A report as a value: a title, what it says in short, and its sections.
 public struct Page: Sendable {
   public var title: String

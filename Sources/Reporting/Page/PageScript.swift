@@ -1,3 +1,5 @@
+import Figures
+
 /// The page's script: sorting, and notes that a finger gets too. Everything can be read without it.
 enum PageScript {
   static let text = #"""

@@ -1,3 +1,5 @@
+import Figures
+
 /// The page's style sheet.
 enum PageStyle {
   static var sheet: String {

@@ -20,26 +20,26 @@ extension Page {
     precondition(Set(files.map(\.path)).count == files.count, "two parts of the report have one name")
     try WholeFolder.write(to: folder, what: "the report", refusal: { old, _ in try Self.refusal(old) }) { aside in
       for name in Set(files.map { $0.path.prefix { $0 != "/" } }) {
-        try FileManager.default.createDirectory(
-          at: aside.appendingPathComponent(String(name)), withIntermediateDirectories: true)
+        try FileSystem.makeFolder(aside.appendingPathComponent(String(name)))
       }
-      for (path, bytes) in files { try WholeFolder.write(Data(bytes), to: aside.appendingPathComponent(path)) }
+      for (path, bytes) in files { try WholeFolder.write(bytes, to: aside.appendingPathComponent(path)) }
       try WholeFolder.write(Data(html.utf8), to: aside.appendingPathComponent("index.html"))
     }
   }
 
   /// Why a folder that is there isn't replaced.
   private static func refusal(_ folder: URL) throws -> String? {
-    let found = Set(try FileManager.default.contentsOfDirectory(atPath: folder.path))
+    let found = Set(try FileSystem.names(in: folder))
     if found.isEmpty { return nil }
     let advice = "choose another --output, or clear it"
     let page = folder.appendingPathComponent("index.html")
     let foreign = found.subtracting(names).sorted()
     guard foreign.isEmpty else {
-      return "the folder holds what is no part of a report (\(foreign.prefix(5).joined(separator: ", "))); \(advice)"
+      return
+        "the folder holds files that are not part of a report (\(foreign.prefix(5).joined(separator: ", "))); \(advice)"
     }
     guard found.contains("index.html"),
-      String(decoding: try Data(contentsOf: page).prefix(2000), as: UTF8.self)
+      String(decoding: try InputFile.read(page, upTo: 2000), as: UTF8.self)
         .contains("name=\"generator\" content=\"\(generator)")
     else { return "the folder holds a page that isn't one of this program's reports; \(advice)" }
     return nil

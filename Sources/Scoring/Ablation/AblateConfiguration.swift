@@ -2,10 +2,11 @@ import Foundation
 import HeadImpact
 import Jobs
 import Kernels
+import RunSupport
 import VisionLanguage
 
 /// Everything that an ablating run is asked for.
-public struct AblateConfiguration: Sendable {
+public struct AblateConfiguration: UnitJobConfiguration {
   /// A published model folder.
   public var model: URL
   /// A PEFT adapter of it.
@@ -48,17 +49,13 @@ public struct AblateConfiguration: Sendable {
     self.ablations = ablations
   }
 
-  /// Where finished images are kept until the output is whole.
-  var journal: URL { output.appendingPathExtension("journal") }
-
   /// - Throws: `JobError` naming the option.
-  func validate() throws {
-    try SkipCounts.validate(allowed: allowedSkips)
-    try JobInputs.validate(threads: threads, limit: limit)
+  public func validate() throws {
+    try validateShared()
     guard Bootstrap.resampleCounts.contains(bootstrapResamples) else {
       throw JobError("--bootstrap is \(bootstrapResamples); it must be in \(Bootstrap.resampleCounts)")
     }
-    guard !ablations.isEmpty else { throw JobError("no heads are named that could be taken out") }
+    guard !ablations.isEmpty else { throw JobError("no heads are named to ablate") }
     for (index, ablation) in ablations.enumerated() {
       guard !ablation.heads.isEmpty else { throw JobError("the ablation \"\(ablation.name)\" names no head") }
       guard Set(ablation.heads).count == ablation.heads.count else {

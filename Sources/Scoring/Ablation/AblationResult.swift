@@ -1,7 +1,7 @@
 import COCO
 import Foundation
 import HeadImpact
-import Jobs
+import RunSupport
 
 /// What taking heads out of a model does to the loss of a dataset's descriptions.
 ///
@@ -45,25 +45,16 @@ public struct AblationResult: Sendable, Equatable, Codable {
 
   /// - Parameters:
   ///   - units: ascending by image id: sums are added in this order.
-  ///   - lost: what the dataset's reader left out.
-  /// - Throws: `JobError` where no example could be used.
+  ///   - skipped: the examples that aren't part of it, ascending by id. At least one other is.
   init(
-    _ units: [UnitLosses], _ configuration: AblateConfiguration, run: RunIdentity, lost: [RecordProblem]
+    _ units: [UnitLosses], _ configuration: AblateConfiguration, run: RunIdentity, skipped: [SkippedSample]
   ) throws {
     func name(_ folder: URL) -> String { folder.standardizedFileURL.lastPathComponent }
     modelName = name(configuration.model)
     adapterName = configuration.adapter.map(name)
     self.run = run
-    let unusable = units.flatMap(\.skipped).map { Skipped(id: $0.id, kind: $0.skip?.kind, reason: $0.skip?.text ?? "") }
-    // The id -1 stands for none.
-    let unread = lost.map { Skipped(id: $0.id ?? -1, kind: .record, reason: "\($0.place): \($0.problem)") }
-    skipped = (unusable + unread).sorted { $0.id < $1.id }
-
+    self.skipped = skipped.map { Skipped(id: $0.id, kind: $0.reason.kind, reason: $0.reason.text) }
     let sums = units.compactMap { ImageSums($0, runs: 1 + configuration.ablations.count) }
-    guard !sums.isEmpty else {
-      let reasons = skipped.prefix(5).map { "\n  example \($0.id): \($0.reason)" }.joined()
-      throw JobError("no example could be used, so there is no loss:\(reasons)")
-    }
     images = sums.count
     samples = sums.reduce(0) { $0 + $1.samples }
     let tokens = sums.reduce(0) { $0 + $1.tokens }
@@ -99,7 +90,7 @@ public struct AblationResult: Sendable, Equatable, Codable {
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     let bytes = try JobInputs.read(url)
     do { self = try decoder.decode(Self.self, from: Data(bytes)) } catch {
-      throw JobError("\(url.path): is no result of `headimpact ablate`: \(error)")
+      throw JobError("\(url.path): is not a result of `headimpact ablate`: \(error)")
     }
   }
 }

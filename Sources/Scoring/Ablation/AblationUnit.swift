@@ -1,16 +1,21 @@
 import COCO
-import IO
 import Foundation
+import IO
 import ImageInput
 import Jobs
+import RunSupport
 import Transformer
 import VisionLanguage
 
 /// One unit of work: an image with all that is said of it.
-struct AblationUnit: Sendable {
+struct AblationUnit: Sendable, WorkUnit {
   let imageID: Int64
   /// Ascending by id.
   let examples: [ImageTextExample]
+
+  var key: Int { Int(imageID) }
+  var sampleCount: Int { examples.count }
+  var fileNames: Set<String> { Set(examples.map(\.fileName)) }
 
   /// Ascending by image id.
   static func units(of dataset: ImageTextDataset, limit: Int?) -> [AblationUnit] {
@@ -18,18 +23,44 @@ struct AblationUnit: Sendable {
       .map { AblationUnit(imageID: $0, examples: $1) }.sorted { $0.imageID < $1.imageID }
   }
 
-  /// The units, the costliest first: the last to finish is then a short one.
-  static func order(
-    of units: [AblationUnit], dimensions: ModelDimensions,
-    layout: (_ width: Int, _ height: Int) throws -> VisualLayout
-  ) -> [Int] {
-    let costs = units.map { unit in
-      // A size that the family can't take is reported when its turn comes; one that isn't known counts as nothing.
-      let tokens = unit.examples[0].size.flatMap { try? layout($0.width, $0.height) }
-      let texts = unit.examples.reduce(0) { $0 + (($1.prompt ?? "") + ($1.target ?? "")).utf8.count / 4 + 1 }
-      return dimensions.multiplications(patches: tokens?.patches ?? 0, rows: (tokens?.visualTokens ?? 0) + texts)
-    }
-    return units.indices.sorted { (costs[$0], $1) > (costs[$1], $0) }
+  /// Multiplications of the unit, about.
+  func cost(dimensions: ModelDimensions, layout: (_ width: Int, _ height: Int) throws -> VisualLayout) -> Double {
+    // A size that the family can't take is reported when its turn comes; one that isn't known counts as nothing.
+    let tokens = examples[0].size.flatMap { try? layout($0.width, $0.height) }
+    let texts = examples.reduce(0) { $0 + (($1.prompt ?? "") + ($1.target ?? "")).utf8.count / 4 + 1 }
+    return dimensions.multiplications(patches: tokens?.patches ?? 0, rows: (tokens?.visualTokens ?? 0) + texts)
+  }
+
+  /// What is said of the image, in a form that the model takes.
+  struct Texts {
+    /// nil where it can't be used; then all examples are skipped.
+    fileprivate(set) var image: RGBImage?
+    fileprivate(set) var usable: [(id: Int64, sequence: TokenSequence)] = []
+    fileprivate(set) var skipped: [SkippedSample] = []
+  }
+
+  /// Reads the image and the texts.
+  ///
+  /// - Throws: what is no example's own fault: what the machine refuses.
+  func texts(for model: any VisionLanguageModel, pictures: Pictures, prompt: String) throws -> Texts {
+    let first = examples[0]
+    var texts = Texts()
+    do {
+      let image = try pictures.reading(first.fileName) {
+        try JobInputs.image(first.fileName, in: pictures.folder, size: first.size.map { ($0.width, $0.height) })
+      }
+      let visualTokens = try model.visualLayout(width: image.width, height: image.height).visualTokens
+      for example in examples {
+        do {
+          texts.usable.append(
+            (example.id, try sequence(of: example, model: model, prompt: prompt, visualTokens: visualTokens)))
+        } catch let fault as any ContentFault {
+          texts.skipped.append(SkippedSample(id: example.id, reason: SkipReason(.text, fault)))
+        }
+      }
+      texts.image = image
+    } catch let fault as any ContentFault { texts.skipped = skipped(SkipReason(.picture, fault)) }
+    return texts
   }
 
   /// The losses of everything that is said of the image. What can't be used is a result too.
@@ -39,34 +70,35 @@ struct AblationUnit: Sendable {
     by reader: DescriptionLossReader, model: any VisionLanguageModel, ablations: [AblatedHeads], pictures: Pictures,
     prompt: String, poll: @escaping () throws -> Void
   ) throws -> UnitLosses {
-    let first = examples[0]
-    var usable: [(id: Int64, sequence: TokenSequence)] = []
+    let texts = try texts(for: model, pictures: pictures, prompt: prompt)
+    var skipped = texts.skipped
     var outcomes: [UnitLosses.Outcome] = []
-    do {
-      let image = try pictures.reading(first.fileName) {
-        try JobInputs.image(first.fileName, in: pictures.folder, size: first.size.map { ($0.width, $0.height) })
+    if let image = texts.image {
+      do {
+        let losses = try reader.read(
+          image: image, sequences: texts.usable.map(\.sequence), ablations: ablations, afterLayer: poll)
+        for (index, sample) in texts.usable.enumerated() {
+          let its = losses.map { $0[index] }
+          let problem = "its loss is no finite number: are the model's weights whole?"
+          if its.allSatisfy(\.isFinite) {
+            outcomes.append(
+              UnitLosses.Outcome(id: sample.id, tokens: sample.sequence.predictingRows.count, losses: its, skip: nil))
+          } else {
+            skipped.append(SkippedSample(id: sample.id, reason: SkipReason(.notFinite, problem)))
+          }
+        }
+      } catch let fault as any ContentFault {
+        // The model can't take the picture after all.
+        (outcomes, skipped) = ([], self.skipped(SkipReason(.picture, fault)))
       }
-      let visualTokens = try model.visualLayout(width: image.width, height: image.height).visualTokens
-      for example in examples {
-        do {
-          usable.append(
-            (example.id, try sequence(of: example, model: model, prompt: prompt, visualTokens: visualTokens)))
-        } catch let fault as any ContentFault { outcomes.append(.skipped(example.id, SkipReason(.text, fault))) }
-      }
-      let losses = try reader.read(
-        image: image, sequences: usable.map(\.sequence), ablations: ablations, afterLayer: poll)
-      for (index, sample) in usable.enumerated() {
-        let its = losses.map { $0[index] }
-        let problem = "its loss is no finite number: are the model's weights whole?"
-        outcomes.append(
-          its.allSatisfy(\.isFinite)
-            ? UnitLosses.Outcome(id: sample.id, tokens: sample.sequence.predictingRows.count, losses: its, skip: nil)
-            : .skipped(sample.id, SkipReason(.notFinite, problem)))
-      }
-    } catch let fault as any ContentFault {
-      outcomes = examples.map { .skipped($0.id, SkipReason(.picture, fault)) }
     }
+    outcomes += skipped.map { UnitLosses.Outcome(id: $0.id, tokens: 0, losses: nil, skip: $0.reason) }
     return UnitLosses(imageID: imageID, outcomes: outcomes.sorted { $0.id < $1.id })
+  }
+
+  /// All examples.
+  private func skipped(_ reason: SkipReason) -> [SkippedSample] {
+    examples.map { SkippedSample(id: $0.id, reason: reason) }
   }
 
   private func sequence(
@@ -76,13 +108,13 @@ struct AblationUnit: Sendable {
     guard !target.isEmpty else { throw SampleFault("it has no description or answer") }
     let sequence = try model.sequence(
       prompt: example.prompt ?? prompt, description: target, visualTokens: visualTokens)
-    guard !sequence.caption.isEmpty else { throw SampleFault("its text has no token") }
+    guard !sequence.caption.isEmpty else { throw SampleFault("its text has no tokens") }
     return sequence
   }
 }
 
 /// What became of one unit, as it travels to rank 0 and lies in the journal.
-struct UnitLosses: Codable, Equatable, Sendable {
+struct UnitLosses: Codable, Equatable, Sendable, WorkResult {
   struct Outcome: Codable, Equatable, Sendable {
     let id: Int64
     /// Supervised tokens.
@@ -91,27 +123,29 @@ struct UnitLosses: Codable, Equatable, Sendable {
     let losses: [Double]?
     /// nil where it can.
     let skip: SkipReason?
-
-    static func skipped(_ id: Int64, _ reason: SkipReason) -> Outcome {
-      Outcome(id: id, tokens: 0, losses: nil, skip: reason)
-    }
   }
 
   let imageID: Int64
   /// Ascending by id.
   let outcomes: [Outcome]
 
-  var skipped: [Outcome] { outcomes.filter { $0.losses == nil } }
+  var key: Int { Int(imageID) }
+  var sampleCount: Int { outcomes.count }
+
+  var skipped: [SkippedSample] {
+    outcomes.compactMap { outcome in outcome.skip.map { SkippedSample(id: outcome.id, reason: $0) } }
+  }
 
   func encode() throws -> [UInt8] { Array(try JSONEncoder().encode(self)) }
 
   /// - Throws: `JobError` where the bytes aren't a result of so many ablations.
   init(decoding bytes: [UInt8], ablations: Int) throws {
     do { self = try JSONDecoder().decode(Self.self, from: Data(bytes)) } catch {
-      throw JobError("a record holds no losses: \(error)")
+      throw JobError("a record does not hold losses: \(error)")
     }
     guard outcomes.allSatisfy({ $0.losses.map { $0.count == 1 + ablations } ?? true }) else {
-      throw JobError("a record of image \(imageID) has another number of losses than 1 + \(ablations) ablations")
+      throw JobError(
+        "a record of image \(imageID) has the wrong number of losses; expected are 1 + \(ablations) ablations")
     }
   }
 

@@ -112,7 +112,7 @@ struct Qwen2VLConfiguration: Sendable, Equatable {
       let method = try settings.string("quant_method").map { ": \($0)" } ?? ""
       throw file.wrong(
         key,
-        "is there\(method): quantised weights are not read; take the unquantised model, or save it from transformers in bfloat16"
+        "is present\(method): quantised weights are not read; take the unquantised model, or save it from transformers in bfloat16"
       )
     }
   }

@@ -2,12 +2,13 @@ import COCO
 import ChatTemplate
 import Experiment
 import Foundation
-import HeadImpact
 import HDF5Store
+import HeadImpact
 import ImageInput
 import Jobs
 import Kernels
 import LowRankAdaptation
+import RunSupport
 import Safetensors
 import Tokenization
 

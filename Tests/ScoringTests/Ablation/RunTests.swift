@@ -99,13 +99,13 @@ struct AblatingRuns {
       let arguments = ablate(to: output, "--head", "1.1", images: images)
       try await fail(arguments + ["--strict"], saying: "0003.jpg")
       try await fail(arguments, saying: "--resume")
-      try await fail(arguments + ["--resume", "--head", "0.0"], saying: "heads taken out was named: 1.1 and now is ")
+      try await fail(arguments + ["--resume", "--head", "0.0"], saying: "ablated heads was named: 1.1 and now is ")
       try await skipTooMany(arguments + ["--resume"], ranks: 2)
       let result = try Result(output)
       #expect(result.images == 3 && result.skipped.count + result.samples == 8 && !result.skipped.isEmpty)
       let again = try await succeed(arguments + ["--resume", "--allow-skips", "0.5"])
       #expect(again.standardOutput.contains("skipped (1 missing picture)"), "\(again.standardOutput)")
-      #expect(again.standardOutput.contains("finished already"))
+      #expect(again.standardOutput.contains("already finished"))
       try await fail(arguments + ["--resume", "--limit", "3"], ranks: 2, saying: "--limit was none and now is 3")
 
       try FileManager.default.copyItem(at: tiny.images.appendingPathComponent("0003.jpg"), to: image)
@@ -142,7 +142,7 @@ struct AblatingRuns {
     }
   }
 
-  @Test("a loss that is no finite number skips its example, and the run and every resume of it end by themselves")
+  @Test("a loss that is not finite skips its example, and the run and every resume of it end by themselves")
   func notFinite() async throws {
     try await ScratchFolder.with { scratch in
       let model = scratch.file("model")

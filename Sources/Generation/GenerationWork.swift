@@ -1,0 +1,123 @@
+import COCO
+import Foundation
+import IO
+import ImageInput
+import Jobs
+import MessagePassing
+import RunSupport
+
+/// What of a unit job is generating: an image is a unit, and its result the texts.
+struct GenerationWork: UnitJob {
+  static let words = UnitJobWords(
+    sample: "sample", noUnit: "has no image to describe", noResult: "no sample could be used, so there is no text")
+
+  let identity: RunIdentity
+  let remarks: [String]
+  let warnings: [String]
+  let refusal: String?
+  let units: [GenerationUnit]
+  let costs: [Double]
+
+  private let configuration: GenerateConfiguration
+  private let kind: ImageTextDataset.Kind
+  private let generator: TextGenerator
+  /// What the model is shown of an image for one example, where each object is asked about by itself.
+  private let view: ((ImageTextExample, RGBImage) throws -> RGBImage)?
+  /// How many samples the dataset's reader left out.
+  private let lostSamples: Int
+
+  init(_ c: GenerateConfiguration, _ opened: JobModel, _ files: TextDatasetFiles) throws {
+    let texts = try files.dataset()
+    let dataset = c.objects == nil ? texts : try texts.ofObjects(named: c.dataset.path)
+    let model = opened.model
+    identity = try Self.identity(c, opened, files)
+    remarks = opened.remarks(onAdapter: c.adapter) + model.remarks.generating
+    warnings = dataset.warnings
+    refusal = dataset.problems.refusal
+    units = GenerationUnit.units(of: dataset, limit: c.limit)
+    costs = units.map {
+      $0.cost(maxNewTokens: c.decoding.maxNewTokens, dimensions: model.dimensions, layout: model.visualLayout)
+    }
+    configuration = c
+    kind = dataset.kind
+    generator = TextGenerator(model, options: c.decoding)
+    view = try c.objects.map { try Self.view(of: $0, files) }
+    lostSamples = dataset.problems.lostSamples(
+      upTo: c.limit.flatMap { [units] _ in units.flatMap(\.examples).map(\.id).max() })
+  }
+
+  private static func identity(
+    _ c: GenerateConfiguration, _ opened: JobModel, _ files: TextDatasetFiles
+  ) throws -> RunIdentity {
+    let penalty = c.decoding.repetitionPenalty ?? opened.model.generation.repetitionPenalty
+    return RunIdentity(
+      opened.identityParts + [
+        ("dataset (SHA-256)", try JobInputs.digest(files.json)), ("--prompt", c.prompt),
+        ("--objects", c.objects?.rawValue ?? "none"), ("--precision", c.precision.rawValue),
+        ("--limit", c.limit.map(String.init) ?? "none"),
+        ("--max-new-tokens", "\(c.decoding.maxNewTokens)"), ("--temperature", "\(c.decoding.temperature)"),
+        ("--top-p", "\(c.decoding.topP)"), ("--beams", "\(c.decoding.beams)"),
+        ("--repetition-penalty", "\(penalty)"), ("--seed", "\(c.decoding.seed)"),
+      ])
+  }
+
+  private static func view(
+    of objects: ObjectView, _ files: TextDatasetFiles
+  ) throws -> (ImageTextExample, RGBImage) throws -> RGBImage {
+    let dataset = try KeyObjectDataset(json: files.json, name: files.url.path)
+    let annotations = Dictionary(dataset.annotations.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+    return { example, image in
+      guard let annotation = annotations[example.id] else { throw SampleFault("there is no annotation \(example.id)") }
+      return try objects.picture(
+        of: image, mask: try dataset.mask(for: annotation, height: image.height, width: image.width))
+    }
+  }
+
+  func faults(of unit: GenerationUnit, in pictures: Pictures) throws -> [SkippedSample] {
+    try unit.questions(for: generator, pictures: pictures, prompt: configuration.prompt, view: view).skipped
+  }
+
+  func compute(
+    _ unit: GenerationUnit, in pictures: Pictures, poll: @escaping () throws -> Void
+  ) throws -> GenerationResult {
+    try unit.answered(by: generator, pictures: pictures, prompt: configuration.prompt, view: view, poll: poll)
+  }
+
+  func decode(_ bytes: [UInt8]) throws -> GenerationResult { try GenerationResult(decoding: bytes) }
+
+  func finish(_ work: FinishedWork<GenerationResult>?, on world: Communicator) throws -> GenerationJob.Summary? {
+    try world.agree { try work.map { try write($0) } }
+  }
+
+  private func write(_ work: FinishedWork<GenerationResult>) throws -> GenerationJob.Summary {
+    var entries: [GeneratedTexts.Entry] = []
+    for unit in units {
+      for outcome in try work.result(of: unit.key).outcomes {
+        guard let text = outcome.text else { continue }
+        entries.append(GeneratedTexts.Entry(id: kind == .captions ? unit.imageID : outcome.id, text: text))
+      }
+    }
+    if kind != .captions { entries.sort { $0.id < $1.id } }
+    let skips = SkipCounts(
+      samples: entries.count + work.skipped.count + lostSamples, skipped: work.skipped.map(\.reason.kind),
+      records: lostSamples)
+    let bytes = try ResultsFile.bytes(of: entries, kind: kind)
+    // First what says which run the output is of: killed in between, the run has no output yet.
+    try RunFile(identity, output: bytes, skips: skips).write(beside: configuration.output)
+    try AtomicFile.write(bytes, to: configuration.output)
+    return summary(entries, skips, isNew: true)
+  }
+
+  func finishedSummary() throws -> GenerationJob.Summary {
+    let skips = try RunFile.check(configuration.output, isOf: identity)
+    return summary(try ResultsFile.read(configuration.output, kind: kind), skips, isNew: false)
+  }
+
+  private func summary(
+    _ entries: [GeneratedTexts.Entry], _ skips: SkipCounts, isNew: Bool
+  ) -> GenerationJob.Summary {
+    GenerationJob.Summary(
+      output: configuration.output.path, results: entries.count, skipped: skips.skipped, skips: skips,
+      examples: entries.prefix(3).map(\.text), isNew: isNew)
+  }
+}

@@ -1,0 +1,80 @@
+import Foundation
+
+/// Records appended to a file, so that a kill loses the last one at most.
+///
+/// A record is its length (64 bits, little-endian), 16 hexadecimal digits of its SHA-256, and its bytes. Where a record is
+/// damaged, those that are whole behind it are found again by their digests (`AppendLogScan`). What the file begins with, before the
+/// first record, is its owner's.
+public final class AppendLog {
+  static let digestBytes = 16
+  /// Of a record, before its bytes.
+  public static let headBytes = 8 + UInt64(digestBytes)
+
+  public let file: OpenFile
+  /// Where the next record goes.
+  public private(set) var end: UInt64 = 0
+
+  public init(_ file: OpenFile) { self.file = file }
+
+  /// Begins anew, with these bytes before the first record.
+  ///
+  /// - Throws: `EnvironmentFault` naming the file.
+  public func begin(with bytes: [UInt8]) throws {
+    try file.truncate(to: 0)
+    try bytes.withUnsafeBytes { try file.write($0, at: 0) }
+    end = UInt64(bytes.count)
+  }
+
+  /// Drops what is there from a byte on, and goes on there.
+  ///
+  /// - Throws: `EnvironmentFault` naming the file.
+  public func resume(at end: UInt64) throws {
+    try file.truncate(to: end)
+    self.end = end
+  }
+
+  /// - Returns: where the record's bytes lie.
+  /// - Throws: `EnvironmentFault` naming the file; the next record then takes this one's place.
+  @discardableResult
+  public func append(_ payload: [UInt8]) throws -> Range<UInt64> {
+    let length = withUnsafeBytes(of: Int64(payload.count).littleEndian) { Array($0) }
+    try (length + Self.digest(payload) + payload).withUnsafeBytes { try file.write($0, at: end) }
+    let first = end + Self.headBytes
+    end = first + UInt64(payload.count)
+    return first..<end
+  }
+
+  // MARK: - Reading
+
+  /// How long the record at a place says that it is, whatever else is there; nil where the file ends before.
+  ///
+  /// - Parameter size: of the file.
+  public func length(at start: UInt64, size: UInt64) throws -> Int? { try head(at: start, size: size)?.length }
+
+  /// Where the bytes of the record at a place lie; nil where none is there, or it is damaged.
+  public func record(at start: UInt64, size: UInt64) throws -> Range<UInt64>? {
+    guard let (_, digest) = try head(at: start, size: size), let payload = try payload(at: start, size: size) else {
+      return nil
+    }
+    return try Self.digest(file.read(payload)) == digest ? payload : nil
+  }
+
+  /// Where the bytes of the record at a place would lie, by its length; nil where the file ends before.
+  func payload(at start: UInt64, size: UInt64) throws -> Range<UInt64>? {
+    guard let (length, _) = try head(at: start, size: size), length >= 0,
+      UInt64(length) <= size - start - Self.headBytes
+    else { return nil }
+    return start + Self.headBytes..<start + Self.headBytes + UInt64(length)
+  }
+
+  private func head(at start: UInt64, size: UInt64) throws -> (length: Int, digest: [UInt8])? {
+    guard size >= Self.headBytes, start <= size - Self.headBytes else { return nil }
+    let bytes = try file.read(start..<start + Self.headBytes)
+    let length = bytes.withUnsafeBytes { Int64(littleEndian: $0.loadUnaligned(as: Int64.self)) }
+    return (Int(length), Array(bytes[8...]))
+  }
+
+  private static func digest(_ bytes: [UInt8]) throws -> [UInt8] {
+    try bytes.withUnsafeBytes { Array(try SHA256.hex(of: $0).utf8.prefix(digestBytes)) }
+  }
+}

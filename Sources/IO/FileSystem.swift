@@ -1,0 +1,46 @@
+import Foundation
+
+/// What is done to folders and to whole files by their names, with errors that name them.
+public enum FileSystem {
+  /// Makes a folder, and those on the way to it; one that is there stays.
+  ///
+  /// - Throws: `EnvironmentFault` naming the folder.
+  public static func makeFolder(_ url: URL) throws {
+    try naming(url, "made") { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) }
+  }
+
+  /// Removes a file, or a folder with all that is in it.
+  ///
+  /// - Throws: `EnvironmentFault` naming it.
+  public static func remove(_ url: URL) throws {
+    try naming(url, "removed") { try FileManager.default.removeItem(at: url) }
+  }
+
+  /// The names in a folder, sorted.
+  ///
+  /// - Throws: `EnvironmentFault` naming the folder.
+  public static func names(in folder: URL) throws -> [String] {
+    guard let listing = opendir(folder.path) else {
+      throw EnvironmentFault(path: folder.path, operation: "listed", code: errno)
+    }
+    defer { closedir(listing) }
+    var names: [String] = []
+    errno = 0
+    while let entry = readdir(listing) {
+      let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if name != ".", name != ".." { names.append(name) }
+      errno = 0
+    }
+    guard errno == 0 else { throw EnvironmentFault(path: folder.path, operation: "listed", code: errno) }
+    return names.sorted()
+  }
+
+  /// Puts the system's words in the place of Foundation's.
+  private static func naming(_ url: URL, _ operation: String, _ body: () throws -> Void) throws {
+    do { try body() } catch {
+      throw EnvironmentFault(path: url.path, operation: operation, code: posixCode(error as NSError) ?? EIO)
+    }
+  }
+}

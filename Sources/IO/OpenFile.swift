@@ -1,0 +1,162 @@
+import Foundation
+
+/// An open file, closed with the last reference to it.
+///
+/// Reads and writes say where in the file they go. Not for use by several threads at once.
+public final class OpenFile {
+  /// What errors call the file.
+  public let path: String
+  private var descriptor: Int32
+
+  /// - Parameters:
+  ///   - flags: of `open`; `O_CLOEXEC` is added.
+  ///   - name: what errors call the file, where it is written aside.
+  /// - Throws: `EnvironmentFault`.
+  public init(_ url: URL, flags: Int32, name: URL? = nil) throws {
+    path = (name ?? url).path
+    descriptor = open(url.path, flags | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { throw fault(flags & O_CREAT == 0 ? "opened" : "written") }
+  }
+
+  /// A file without a name: it is gone with the process, however that ends.
+  ///
+  /// - Throws: `EnvironmentFault` naming the folder.
+  public init(temporaryIn folder: URL) throws {
+    path = "a temporary file in \(folder.path)"
+    let url = TemporaryName.beside(folder.appendingPathComponent("headimpact"))
+    descriptor = open(url.path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else { throw fault("made") }
+    unlink(url.path)
+  }
+
+  deinit {
+    if descriptor >= 0 { Foundation.close(descriptor) }
+  }
+
+  /// Ends the use of the file.
+  ///
+  /// - Throws: `EnvironmentFault` where bytes may not have been written.
+  public func close() throws {
+    guard descriptor >= 0 else { return }
+    let last = descriptor
+    descriptor = -1
+    guard Foundation.close(last) == 0 else { throw fault("written") }
+  }
+
+  /// Takes the lock on the file for as long as it is open. A run that was killed may hold the lock a moment longer, and so may a
+  /// process between fork and exec.
+  ///
+  /// - Returns: false where another process holds the lock for over a second. A file system without locks (ENOLCK, ENOSYS)
+  ///   can't tell.
+  public func lock() -> Bool {
+    for _ in 0..<25 {
+      if flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK { return true }
+      usleep(50_000)
+    }
+    return false
+  }
+
+  /// - Units: bytes.
+  public var size: UInt64 { UInt64(max(0, lseek(descriptor, 0, SEEK_END))) }
+
+  /// Writes all bytes, from byte `start` of the file on.
+  ///
+  /// - Throws: `EnvironmentFault`; some of the bytes may be written then.
+  public func write(_ bytes: UnsafeRawBufferPointer, at start: UInt64) throws {
+    var done = 0
+    while let base = bytes.baseAddress, done < bytes.count {
+      let count = pwrite(descriptor, base + done, bytes.count - done, off_t(start) + off_t(done))
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else {
+        throw count < 0 ? fault("written") : EnvironmentFault(path: path, operation: "written", code: EIO)
+      }
+      done += count
+    }
+  }
+
+  /// The bytes in a range of the file.
+  ///
+  /// - Throws: `FileCutShort` where the file ends before; `EnvironmentFault`.
+  public func read(_ range: Range<UInt64>) throws -> [UInt8] {
+    try [UInt8](unsafeUninitializedCapacity: range.count) { buffer, done in
+      done = 0
+      while let base = buffer.baseAddress, done < range.count {
+        let count = pread(descriptor, base + done, range.count - done, off_t(range.lowerBound) + off_t(done))
+        if count < 0, errno == EINTR { continue }
+        guard count >= 0 else { throw fault("read") }
+        guard count > 0 else {
+          throw FileCutShort(path: path, end: range.lowerBound + UInt64(done), expected: range.upperBound)
+        }
+        done += count
+      }
+    }
+  }
+
+  /// Drops everything from byte `size` on.
+  ///
+  /// - Throws: `EnvironmentFault`.
+  public func truncate(to size: UInt64) throws {
+    guard ftruncate(descriptor, off_t(size)) == 0 else { throw fault("shortened") }
+  }
+
+  /// Waits until the disk has what was written.
+  ///
+  /// - Throws: `EnvironmentFault`.
+  public func flush() throws {
+    guard fsync(descriptor) == 0 else { throw fault("flushed to the disk") }
+  }
+
+  /// Lends the descriptor, for another program's output.
+  public func withDescriptor<R>(_ body: (Int32) throws -> R) rethrows -> R {
+    try withExtendedLifetime(self) { try body(descriptor) }
+  }
+
+  /// What the last failed system call says.
+  private func fault(_ operation: String) -> EnvironmentFault {
+    EnvironmentFault(path: path, operation: operation, code: errno)
+  }
+}
+
+/// A file that ends before bytes that were written to it: something else has shortened it, or its disk has lost them.
+public struct FileCutShort: Error, CustomStringConvertible, Equatable, Sendable {
+  public let path: String
+  /// Where the file ends.
+  ///
+  /// - Units: bytes.
+  public let end: UInt64
+  /// Where it should end at the least.
+  ///
+  /// - Units: bytes.
+  public let expected: UInt64
+
+  public var description: String { "\(path): ends at byte \(end); what was written there goes on to byte \(expected)" }
+
+  public init(path: String, end: UInt64, expected: UInt64) {
+    self.path = path
+    self.end = end
+    self.expected = expected
+  }
+}
+
+/// Waits until the disk has a file's bytes, or the names in a folder.
+///
+/// - Throws: `EnvironmentFault` naming it. A file system that can't flush folders (EINVAL) is none.
+public func synchronize(_ url: URL) throws {
+  let descriptor = open(url.path, O_RDONLY | O_CLOEXEC)
+  guard descriptor >= 0 else { throw EnvironmentFault(path: url.path, operation: "opened", code: errno) }
+  defer { close(descriptor) }
+  guard fsync(descriptor) == 0 || errno == EINVAL else {
+    throw EnvironmentFault(path: url.path, operation: "flushed to the disk", code: errno)
+  }
+}
+
+/// Gives what was written under a temporary name its own, in one step, in the place of a file or an empty folder of that name.
+///
+/// - Throws: `EnvironmentFault` naming `url`; nothing has changed then.
+public func putInPlace(_ temporary: URL, at url: URL) throws {
+  guard rename(temporary.path, url.path) == 0 else {
+    throw EnvironmentFault(path: url.path, operation: "put in place", code: errno)
+  }
+  // The new name is on disk when its folder is. What it names is whole in any case; some file systems can't flush folders.
+  do { try synchronize(url.deletingLastPathComponent()) } catch {}
+}

@@ -1,0 +1,40 @@
+import Foundation
+
+/// A path as a person types it, on the command line or in a file: `~` is the home folder.
+public func fileURL(_ path: String) -> URL {
+  URL(fileURLWithPath: NSString(string: path).expandingTildeInPath)
+}
+
+/// Paths that data names, and that may not leave the folder in which they are taken.
+public enum RelativePath {
+  /// Whether a path stays in its folder: it isn't absolute and never goes up.
+  public static func staysInside(_ path: String) -> Bool {
+    !path.hasPrefix("/") && !parts(path).contains("..")
+  }
+
+  /// Whether a path stays in its folder and is written in the only way: without empty parts and `.` too.
+  public static func isPlain(_ path: String) -> Bool {
+    parts(path).allSatisfy { !["", ".", ".."].contains($0) }
+  }
+
+  /// The file of this path in a folder; nil where the path leaves the folder.
+  public static func url(_ path: String, in folder: URL) -> URL? {
+    staysInside(path) ? folder.appendingPathComponent(path) : nil
+  }
+
+  private static func parts(_ path: String) -> [Substring] {
+    path.split(separator: "/", omittingEmptySubsequences: false)
+  }
+}
+
+/// Names of what is being written, in the folder where it will stand.
+public enum TemporaryName {
+  /// `.NAME.PROCESS-RANDOM.partial` beside NAME: hidden, and no other run's.
+  ///
+  /// - Parameter ending: in the place of `partial`.
+  public static func beside(_ url: URL, ending: String = "partial") -> URL {
+    let random = String(UInt32.random(in: 0...UInt32.max), radix: 16)
+    return url.deletingLastPathComponent().appendingPathComponent(
+      ".\(url.lastPathComponent).\(getpid())-\(random).\(ending)", isDirectory: url.hasDirectoryPath)
+  }
+}

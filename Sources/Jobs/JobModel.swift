@@ -1,0 +1,65 @@
+import Foundation
+import Kernels
+import LowRankAdaptation
+import RunSupport
+import Safetensors
+import VisionLanguage
+
+/// The model that a job runs, and what tells it from others.
+public struct JobModel {
+  public let model: any VisionLanguageModel
+  /// Of the headers of the checkpoint's files.
+  public let sha256: String
+  /// The small files of its folder that decide numbers.
+  public let files: ModelFiles
+  /// nil without an adapter.
+  public let adapterSHA256: String?
+
+  /// Reads the model.
+  ///
+  /// - Parameter generates: counts in what decides generated texts alone.
+  /// - Throws: what is wrong with the folder.
+  public init(_ configuration: some JobConfiguration, threads: Int, generates: Bool = false) throws {
+    try self.init(configuration, threads: threads, generates: generates, adapter: nil, allowsNoChange: true)
+  }
+
+  /// Reads the model, and puts its adapter on it.
+  ///
+  /// - Parameters:
+  ///   - generates: counts in what decides generated texts alone.
+  ///   - allowsNoChange: takes an adapter that changes nothing.
+  /// - Throws: what is wrong with the folders.
+  public init(
+    _ configuration: some UnitJobConfiguration, threads: Int, generates: Bool = false, allowsNoChange: Bool
+  ) throws {
+    try self.init(
+      configuration, threads: threads, generates: generates, adapter: configuration.adapter,
+      allowsNoChange: allowsNoChange)
+  }
+
+  private init(
+    _ c: some JobConfiguration, threads: Int, generates: Bool, adapter: URL?, allowsNoChange: Bool
+  ) throws {
+    let context = try ComputeContext(precision: c.precision, team: ThreadTeam(count: threads))
+    model = try ModelRegistry.load(folder: c.model, chatTemplate: c.chatTemplate, context: context)
+    if let adapter {
+      model.apply(try PEFTAdapter.load(folder: adapter, for: model, allowsNoChange: allowsNoChange))
+    }
+    sha256 = try SafetensorsCheckpoint(folder: c.model).headerDigest()
+    files = try ModelFiles(folder: c.model, chatTemplate: c.chatTemplate, generates: generates)
+    adapterSHA256 = try adapter.map(PEFTAdapter.digest)
+  }
+
+  /// What begins the identity of a run of the model.
+  public var identityParts: [(name: String, value: String)] {
+    files.parts + [
+      ("program version", JobDefaults.programVersion), ("model type", type(of: model).modelType),
+      ("model (SHA-256)", sha256), ("adapter (SHA-256)", adapterSHA256 ?? "none"),
+    ]
+  }
+
+  /// What the user should know of the model and of its chat template.
+  public func remarks(onAdapter adapter: URL?) -> [String] {
+    model.remarks.general + model.chat.remarks(onAdapter: adapter)
+  }
+}

@@ -1,0 +1,30 @@
+import COCO
+import Foundation
+import MessagePassing
+import RunSupport
+
+extension Communicator {
+  /// Writes sentences that the user should read even with `--quiet`, from rank 0 for all.
+  public func tell(_ remarks: [String]) {
+    if rank == 0 { Remarks.tell(remarks) }
+  }
+
+  /// Tells the user once, on rank 0, what of a dataset is left out before the run; a strict run stops instead.
+  ///
+  /// - Parameters:
+  ///   - warnings: a line each.
+  ///   - refusal: everything that can't be used; nil where there is nothing.
+  /// - Throws: `JobError` where the run is strict and something is left out. Every rank reads the same file, so all
+  ///   throw.
+  public func tell(_ warnings: [String], of dataset: URL, refusal: String?, isStrict: Bool) throws {
+    if isStrict, let refusal { throw JobError("\(dataset.path): \(refusal)") }
+    tell(warnings.map { "\(dataset.path): \($0)" })
+  }
+}
+
+extension SkippedSample {
+  /// A record that the dataset's reader left out.
+  public init(_ problem: RecordProblem) {
+    self.init(id: problem.id ?? -1, reason: SkipReason(.record, "\(problem.place): \(problem.problem)"))
+  }
+}

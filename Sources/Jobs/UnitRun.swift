@@ -1,0 +1,135 @@
+import Foundation
+import MessagePassing
+import RunSupport
+
+/// One run of a unit job over all ranks: the journal, the sharing of the work, and what is told on the way.
+final class UnitRun<Job: UnitJob> {
+  private let job: Job
+  private let configuration: any UnitJobConfiguration
+  private let world: Communicator
+  private let pictures: Pictures
+
+  // On rank 0 alone.
+  private var journal: Journal?
+  private var progress: ProgressReporter?
+  private var samples = 0
+  private var skipped: [SkippedSample] = []
+
+  /// Every rank makes one at the same time.
+  ///
+  /// - Throws: on every rank, where one of them has no such folder of images, or sees other files in it than rank 0.
+  init(_ job: Job, _ configuration: any UnitJobConfiguration, on world: Communicator) throws {
+    self.job = job
+    self.configuration = configuration
+    self.world = world
+    pictures = try Pictures(
+      job.units.reduce(into: []) { $0.formUnion($1.fileNames) }, in: configuration.images, on: world)
+  }
+
+  func run() throws -> Job.Summary? {
+    try world.agree { if world.rank == 0 { try begin() } }
+    let order = costliestFirst(job.costs).filter { journal?.records[job.units[$0].key] == nil }
+    if configuration.isStrict { try refuseFaults(of: order) }
+    let start = Date()
+    try compute(order)
+    let seconds = Date().timeIntervalSince(start)
+    progress?.finish()
+    let work = try world.agree { world.rank == 0 ? try finishedWork(seconds: seconds) : nil }
+    let summary = try job.finish(work, on: world)
+    try journal?.remove()
+    return summary
+  }
+
+  // MARK: - Before
+
+  /// Opens the journal, and tells what is done already.
+  private func begin() throws {
+    let journal = try openJournal()
+    let total = job.units.reduce(0) { $0 + $1.sampleCount }
+    let progress = ProgressReporter(
+      total: total, begun: samples, ranks: world.worldSize, isQuiet: configuration.isQuiet)
+    for note in journal.notes { progress.warn(note) }
+    if configuration.isStrict, let first = skipped.min(by: { $0.id < $1.id }) {
+      throw JobError(
+        "\(Job.words.sample) \(first.id) could not be used by the run to resume (--strict): \(first.reason.text)\n"
+          + "Resume without --strict, or mend it and remove \(configuration.journal.path) to start afresh")
+    }
+    if samples > 0 { progress.note("resuming: \(samples) of \(total) samples are done") }
+    (self.journal, self.progress) = (journal, progress)
+  }
+
+  private func openJournal() throws -> Journal {
+    guard configuration.resumes else {
+      return try Journal.create(at: configuration.journal, identity: job.identity)
+    }
+    return try Journal.resume(
+      at: configuration.journal, identity: job.identity, salvages: configuration.salvages,
+      decode: { bytes in
+        let result = try job.decode(bytes)
+        return (result.key, result)
+      }, visit: { try collect($0, isResumed: true) })
+  }
+
+  /// Looks at everything that a strict run would compute.
+  ///
+  /// - Parameter order: on rank 0 the places of the units.
+  /// - Throws: on every rank, where anything can't be used: all of it.
+  private func refuseFaults(of order: [Int]) throws {
+    let places = try world.broadcast(world.rank == 0 ? order.map(Int64.init) : nil)
+    let own = try world.agree {
+      try pictures.working {
+        try stride(from: world.rank, to: places.count, by: world.worldSize).flatMap {
+          try job.faults(of: job.units[Int(places[$0])], in: pictures)
+        }
+      }
+    }
+    let encoded = try world.allgather(Array(try JSONEncoder().encode(own)))
+    try world.agree {
+      let all = try encoded.flatMap { try JSONDecoder().decode([SkippedSample].self, from: Data($0)) }
+      try SkippedSample.refuse(all.sorted { $0.id < $1.id }, called: Job.words.sample)
+    }
+  }
+
+  // MARK: - The work
+
+  /// - Parameter order: on rank 0 the places of the units; elsewhere ignored.
+  private func compute(_ order: [Int]) throws {
+    let sharing = WorkSharing(world, order: order) { [self] _, _, bytes in
+      let result = try job.decode(bytes)
+      try journal?.append(bytes, key: result.key)
+      try collect(result, isResumed: false)
+      for sample in result.skipped { progress?.warn(sample.text(called: Job.words.sample)) }
+      progress?.advance(by: result.sampleCount)
+    }
+    while let place = try sharing.next() {
+      let result = try pictures.working { try job.compute(job.units[place], in: pictures, poll: sharing.poll) }
+      if configuration.isStrict, let sample = result.skipped.first {
+        throw JobError("\(Job.words.sample) \(sample.id) can't be used (--strict): \(sample.reason.text)")
+      }
+      try sharing.submit(result.encode(), for: place)
+    }
+    try sharing.finish()
+  }
+
+  private func collect(_ result: Job.Result, isResumed: Bool) throws {
+    samples += result.sampleCount
+    skipped += result.skipped
+    try job.collect(result, isResumed: isResumed)
+  }
+
+  // MARK: - After
+
+  /// - Throws: `JobError` where no sample could be used.
+  private func finishedWork(seconds: Double) throws -> FinishedWork<Job.Result>? {
+    guard let journal else { return nil }
+    try journal.flush()
+    let all = (skipped + job.lost).sorted { $0.id < $1.id }
+    guard samples > skipped.count else {
+      // Nothing in it is worth going on from, and it would bar the way of the next attempt.
+      try journal.remove()
+      let reasons = all.prefix(5).map { "\n  \(Job.words.sample) \($0.id): \($0.reason.text)" }.joined()
+      throw JobError("\(Job.words.noResult):\(reasons)")
+    }
+    return FinishedWork(journal, skipped: all, seconds: seconds, decode: job.decode)
+  }
+}

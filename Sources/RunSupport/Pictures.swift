@@ -1,0 +1,119 @@
+import Foundation
+import IO
+
+/// The pictures of a run's samples, as every rank saw them when it began.
+///
+/// A picture that is missing is a fault of the data only where all ranks miss it, and from the beginning: a folder that one
+/// node has not mounted, or that goes away in mid-run, must not look like samples that can't be used.
+public struct Pictures: Sendable {
+  public let folder: URL
+  /// Files of the dataset that are not there.
+  public let missing: Set<String>
+  /// Of this process, where there are several.
+  private let host: String?
+
+  /// Looks for up to so many files one by one; for more it lists their folders.
+  private static let lookedForSingly = 2000
+
+  /// - Parameter host: of this process, where there are several.
+  public init(in folder: URL, missing: Set<String>, host: String? = nil) {
+    (self.folder, self.missing, self.host) = (folder, missing, host)
+  }
+
+  /// Does what reads the samples of one picture.
+  ///
+  /// - Throws: what `body` throws; but for a fault of the content with the host's name.
+  public func reading<R>(_ fileName: String, _ body: () throws -> R) throws -> R {
+    do { return try body() } catch let fault as MissingFile {
+      guard !missing.contains(fileName) else { throw fault }
+      throw JobError(
+        "\(host.map { "host \($0): " } ?? "")\(fault.path): existed when the run began and is missing now. Nothing is recorded "
+          + "for it: continue with --resume when it is back")
+    }
+  }
+
+  /// Does a sample's work.
+  ///
+  /// - Throws: what `body` throws; but for a fault of the content with the host's name.
+  public func working<R>(_ body: () throws -> R) throws -> R { try Self.onHost(host, body) }
+
+  /// - Throws: what `body` throws; but for a fault of the content with the host's name.
+  public static func onHost<R>(_ host: String?, _ body: () throws -> R) throws -> R {
+    do { return try body() } catch let fault as any ContentFault { throw fault } catch {
+      guard let host else { throw error }
+      throw JobError("host \(host): \(error)")
+    }
+  }
+
+  /// Which of a dataset's pictures are not there, by name.
+  ///
+  /// - Throws: `EnvironmentFault` or `JobError` where that can't be told: there is no such folder, or it is empty.
+  public static func absent(_ names: Set<String>, in folder: URL) throws -> [String] {
+    try checkFolder(folder)
+    return try missing(names, in: folder)
+  }
+
+  /// - Throws: `EnvironmentFault` where the folder can't be listed, or `JobError` where it is empty, as one is where nothing
+  ///   is mounted.
+  private static func checkFolder(_ folder: URL) throws {
+    guard let listing = opendir(folder.path) else {
+      throw EnvironmentFault(path: folder.path, operation: "listed", code: errno)
+    }
+    defer { closedir(listing) }
+    // Itself and its parent are always there.
+    for _ in 0..<3 where readdir(listing) == nil {
+      throw JobError("\(folder.path): is empty; --images is the folder of the dataset's pictures. Is it mounted?")
+    }
+  }
+
+  /// The files that are not there, by name; those whose name leads out of the folder are not looked for.
+  ///
+  /// - Throws: `EnvironmentFault` where the system can't tell.
+  static func missing(_ names: Set<String>, in folder: URL) throws -> [String] {
+    let names = names.filter(RelativePath.staysInside)
+    var there: [String: Set<[UInt8]>] = [:]
+    return try names.sorted().filter { name in
+      let path = folder.appendingPathComponent(name).path
+      guard names.count > lookedForSingly else { return try !isThere(path) }
+      let parent = (path as NSString).deletingLastPathComponent
+      if there[parent] == nil {
+        there[parent] = try listing(parent)
+      }
+      // Bytes, as the system compares them: for Swift two spellings of ü are one.
+      return there[parent]?.contains(Array((path as NSString).lastPathComponent.utf8)) != true
+    }
+  }
+
+  private static func isThere(_ path: String) throws -> Bool {
+    if access(path, F_OK) == 0 { return true }
+    try requireAbsence(path, errno)
+    return false
+  }
+
+  /// The names of what is in a folder, but for links to nothing; none where there is no such folder.
+  private static func listing(_ path: String) throws -> Set<[UInt8]> {
+    guard let folder = opendir(path) else {
+      try requireAbsence(path, errno)
+      return []
+    }
+    defer { closedir(folder) }
+    var names: Set<[UInt8]> = []
+    errno = 0
+    while let entry = readdir(folder) {
+      let name = withUnsafeBytes(of: entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+      if try Int(entry.pointee.d_type) != Int(DT_LNK) || isThere(path + "/" + String(decoding: name, as: UTF8.self)) {
+        names.insert(name)
+      }
+      errno = 0
+    }
+    guard errno == 0 else { throw EnvironmentFault(path: path, operation: "listed", code: errno) }
+    return names
+  }
+
+  /// - Throws: where an error says something else than that nothing is there.
+  private static func requireAbsence(_ path: String, _ code: Int32) throws {
+    guard [ENOENT, ENOTDIR, ENAMETOOLONG].contains(code) else {
+      throw EnvironmentFault(path: path, operation: "found", code: code)
+    }
+  }
+}

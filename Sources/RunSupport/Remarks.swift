@@ -1,0 +1,16 @@
+import Foundation
+
+/// Sentences that the user should read even with `--quiet`.
+public enum Remarks {
+  /// Writes each on a line of standard error.
+  public static func tell(_ remarks: [String]) {
+    for remark in remarks { FileHandle.standardError.write(Data("headimpact: \(remark)\n".utf8)) }
+  }
+
+  /// Tells at the end of a run what it skipped.
+  ///
+  /// - Parameter allowed: the share of the samples that may be skipped.
+  public static func tell(_ skips: SkipCounts, allowed: Double) {
+    if let report = skips.report(allowed: allowed) { tell([report]) }
+  }
+}

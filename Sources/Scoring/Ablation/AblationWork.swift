@@ -1,0 +1,80 @@
+import COCO
+import Foundation
+import IO
+import Jobs
+import MessagePassing
+import RunSupport
+import Transformer
+import VisionLanguage
+
+/// What of a unit job is ablating: an image is a unit, and its result the losses of its texts.
+struct AblationWork: UnitJob {
+  static let words = UnitJobWords(
+    sample: "example", noUnit: "has no example to measure",
+    noResult: "no example could be used, so there is no loss")
+
+  let identity: RunIdentity
+  let remarks: [String]
+  let warnings: [String]
+  let refusal: String?
+  let lost: [SkippedSample]
+  let units: [AblationUnit]
+  let costs: [Double]
+
+  private let configuration: AblateConfiguration
+  private let model: any VisionLanguageModel
+  private let reader: DescriptionLossReader
+  private let ablations: [AblatedHeads]
+
+  /// - Throws: what is wrong with the dataset, and where the heads are not the model's.
+  init(_ c: AblateConfiguration, _ opened: JobModel, _ files: TextDatasetFiles) throws {
+    model = opened.model
+    try model.chat.requireEndOfTurn()
+    let dataset = try files.dataset()
+    try c.validateHeads(of: model, sha256: opened.sha256)
+    let heads = c.ablations.map { "\($0.name): \($0.heads.map(\.description).joined(separator: ","))" }
+    identity = RunIdentity(
+      opened.identityParts + (try files.digests()) + [
+        ("--prompt", c.prompt), ("--precision", c.precision.rawValue), ("--limit", c.limit.map(String.init) ?? "none"),
+        ("heads taken out", heads.joined(separator: "; ")), ("--bootstrap", "\(c.bootstrapResamples)"),
+        ("--seed", "\(c.seed)"),
+      ])
+    remarks = opened.remarks(onAdapter: c.adapter)
+    warnings = dataset.warnings
+    refusal = dataset.problems.refusal
+    units = AblationUnit.units(of: dataset, limit: c.limit)
+    let last = c.limit.flatMap { [units] _ in units.flatMap(\.examples).map(\.id).max() }
+    lost = dataset.problems.lost(upTo: last).map(SkippedSample.init)
+    costs = units.map { [model] in $0.cost(dimensions: model.dimensions, layout: model.visualLayout) }
+    configuration = c
+    reader = DescriptionLossReader(model)
+    ablations = c.ablations.map { AblatedHeads($0.heads.map { ($0.layer, $0.head) }) }
+  }
+
+  func faults(of unit: AblationUnit, in pictures: Pictures) throws -> [SkippedSample] {
+    try unit.texts(for: model, pictures: pictures, prompt: configuration.prompt).skipped
+  }
+
+  func compute(_ unit: AblationUnit, in pictures: Pictures, poll: @escaping () throws -> Void) throws -> UnitLosses {
+    try unit.measured(
+      by: reader, model: model, ablations: ablations, pictures: pictures, prompt: configuration.prompt, poll: poll)
+  }
+
+  func decode(_ bytes: [UInt8]) throws -> UnitLosses { try UnitLosses(decoding: bytes, ablations: ablations.count) }
+
+  func finish(_ work: FinishedWork<UnitLosses>?, on world: Communicator) throws -> AblationJob.Summary? {
+    try world.agree {
+      guard let work else { return nil }
+      let result = try AblationResult(
+        units.map { try work.result(of: $0.key) }, configuration, run: identity, skipped: work.skipped)
+      try AtomicFile.write(Data((try result.json() + "\n").utf8), to: configuration.output)
+      return AblationJob.Summary(result: result, output: configuration.output, isNew: true)
+    }
+  }
+
+  func finishedSummary() throws -> AblationJob.Summary {
+    let result = try AblationResult(contentsOf: configuration.output)
+    try result.run.requireSame(as: identity, finished: configuration.output)
+    return AblationJob.Summary(result: result, output: configuration.output, isNew: false)
+  }
+}

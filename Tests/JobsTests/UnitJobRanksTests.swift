@@ -1,0 +1,51 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Each launches `mpi-cases`; the job is in Tests/mpi-cases/UnitJobCase.swift.
+@Suite("Unit job on several ranks")
+struct UnitJobRanksTests {
+  private func run(_ folder: URL, _ more: String..., ranks: Int?) async throws -> MPIRun {
+    try await MPIRun.launch("mpi-cases", ["unit-job", folder.path] + more, ranks: ranks)
+  }
+
+  private func prepare(_ scratch: ScratchFolder) throws {
+    try FileManager.default.createDirectory(at: scratch.file("images"), withIntermediateDirectories: true)
+    try Data([1]).write(to: scratch.file("images/1.png"))
+  }
+
+  @Test("a run of which a rank fails goes on on others, to the bytes of one rank")
+  func resumed() async throws {
+    try await ScratchFolder.with { scratch in
+      try prepare(scratch)
+      let output = scratch.file("squares.txt")
+      #expect(try await run(scratch.url, "-1", ranks: nil).exitCode == 0)
+      let whole = try Data(contentsOf: output)
+      try FileManager.default.removeItem(at: output)
+
+      let failed = try await run(scratch.url, "5", ranks: 3)
+      #expect(failed.exitCode != 0)
+      #expect(failed.standardError.contains(/rank [12]: host [^ ]+: the node goes down/), "\(failed.standardError)")
+      #expect(try scratch.names == ["images", "squares.txt.journal"])
+      let resumed = try await run(scratch.url, "-1", ranks: 2)
+      #expect(resumed.exitCode == 0 && resumed.standardOutput == "made\n", "\(resumed.standardError)")
+      #expect(try Data(contentsOf: output) == whole)
+      #expect(try scratch.names == ["images", "squares.txt"])
+      #expect(try await run(scratch.url, "-1", ranks: 3).standardOutput == "was finished already\n")
+    }
+  }
+
+  @Test("a strict run names what all ranks found, once")
+  func strict() async throws {
+    try await ScratchFolder.with { scratch in
+      try prepare(scratch)
+      let run = try await run(scratch.url, "-1", "strict", ranks: 3)
+      #expect(run.exitCode != 0)
+      let text = run.standardError
+      #expect(text.components(separatedBy: "8 numbers can't be used (--strict):\n  number 7: ").count == 2, "\(text)")
+      for number in stride(from: 7, through: 56, by: 7) {
+        #expect(text.components(separatedBy: "number \(number): is a multiple of 7").count == 2, "\(text)")
+      }
+    }
+  }
+}

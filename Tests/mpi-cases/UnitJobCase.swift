@@ -1,0 +1,113 @@
+import Foundation
+import IO
+import Jobs
+import Kernels
+import MessagePassing
+import RunSupport
+
+/// Runs a unit job without a model. Arguments: its folder, after how many units a rank other than 0 fails (-1: it doesn't),
+/// and "strict" for a strict run.
+func unitJobCase(_ arguments: [String]) throws {
+  let configuration = SquaresConfiguration(
+    folder: URL(fileURLWithPath: arguments[0]), isStrict: arguments.count > 2 && arguments[2] == "strict")
+  try Communicator.withWorld { world in
+    let isFinished = try world.agreeIsFinished(configuration)
+    let job = Squares(configuration, failsAfter: world.rank == 0 ? -1 : Int(arguments[1]) ?? -1)
+    if let summary = try job.run(configuration, isFinished: isFinished, on: world) {
+      print(summary.isNew ? "made" : "was finished already")
+    }
+  }
+}
+
+private struct SquaresConfiguration: UnitJobConfiguration {
+  let folder: URL
+  let isStrict: Bool
+  var model: URL { folder }
+  var adapter: URL? { nil }
+  var chatTemplate: URL? { nil }
+  var dataset: URL { folder }
+  var images: URL { folder.appendingPathComponent("images") }
+  var output: URL { folder.appendingPathComponent("squares.txt") }
+  var precision: Precision { .f32 }
+  var limit: Int? { nil }
+  var threads: Int? { nil }
+  var resumes: Bool { true }
+  var salvages: Bool { false }
+  var allowedSkips: Double { 1 }
+  var isQuiet: Bool { true }
+  func validate() throws { try validateShared() }
+}
+
+/// The squares of 60 numbers, one of them a unit, and their sum over all ranks. There is none of every seventh.
+private final class Squares: UnitJob {
+  struct Unit: WorkUnit {
+    let key: Int
+    var sampleCount: Int { 1 }
+    var fileNames: Set<String> { [] }
+    var isUsable: Bool { key % 7 != 0 }
+  }
+
+  struct Result: WorkResult, Codable {
+    let key: Int
+    let square: Int
+    var sampleCount: Int { 1 }
+    var skipped: [SkippedSample] { square == 0 ? [Squares.skip(key)] : [] }
+    func encode() throws -> [UInt8] { Array(try JSONEncoder().encode(self)) }
+  }
+
+  struct Summary: UnitJobSummary {
+    let skips: SkipCounts
+    let isNew: Bool
+  }
+
+  static let words = UnitJobWords(sample: "number", noUnit: "has no number", noResult: "there is no square")
+
+  let identity = RunIdentity([("what", "squares")])
+  let units = (1...60).map { Unit(key: $0) }
+  let costs = [Double](repeating: 1, count: 60)
+  private let configuration: SquaresConfiguration
+  private let failsAfter: Int
+  private var computed = 0
+  private var sum: Int64 = 0
+
+  init(_ configuration: SquaresConfiguration, failsAfter: Int) {
+    self.configuration = configuration
+    self.failsAfter = failsAfter
+  }
+
+  private static func skip(_ key: Int) -> SkippedSample {
+    SkippedSample(id: Int64(key), reason: SkipReason(.text, "is a multiple of 7"))
+  }
+
+  func faults(of unit: Unit, in pictures: Pictures) throws -> [SkippedSample] {
+    unit.isUsable ? [] : [Self.skip(unit.key)]
+  }
+
+  func compute(_ unit: Unit, in pictures: Pictures, poll: @escaping () throws -> Void) throws -> Result {
+    if computed == failsAfter { throw CaseFailure("the node goes down") }
+    computed += 1
+    for _ in 0..<4 {
+      usleep(500)
+      try poll()
+    }
+    let square = unit.isUsable ? unit.key * unit.key : 0
+    sum += Int64(square)
+    return Result(key: unit.key, square: square)
+  }
+
+  func decode(_ bytes: [UInt8]) throws -> Result { try JSONDecoder().decode(Result.self, from: Data(bytes)) }
+
+  func collect(_ result: Result, isResumed: Bool) { if isResumed { sum += Int64(result.square) } }
+
+  func finish(_ work: FinishedWork<Result>?, on world: Communicator) throws -> Summary? {
+    let total = try world.reduce([sum], .sum, to: 0)
+    return try world.agree {
+      guard let work, let total else { return nil }
+      let lines = try units.map { "\(try work.result(of: $0.key).square)\n" } + ["sum \(total[0])\n"]
+      try AtomicFile.write(Array(lines.joined().utf8), to: configuration.output)
+      return Summary(skips: SkipCounts(samples: 60, skipped: work.skipped.map(\.reason.kind)), isNew: true)
+    }
+  }
+
+  func finishedSummary() throws -> Summary { Summary(skips: SkipCounts(samples: 60, skipped: []), isNew: false) }
+}
