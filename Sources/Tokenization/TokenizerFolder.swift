@@ -1,5 +1,6 @@
-import IO
 import Foundation
+import IO
+import JSON
 
 /// A model folder's tokenizer files, combined as transformers 5.23's AutoTokenizer does.
 ///
