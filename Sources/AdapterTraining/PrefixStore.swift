@@ -65,7 +65,8 @@ final class PrefixStore {
     } catch let error as EnvironmentFault {
       isFull = true
       return warn(
-        "\(error); samples beyond are computed anew in every epoch: give more --cache-memory, or another --cache-dir")
+        "\(error); samples beyond it are recomputed in every epoch: raise --cache-memory, or choose another --cache-dir"
+      )
     }
     let range = end..<end + UInt64(bytes.count)
     spilled[sample] = Place(range: range, digest: try bytes.withUnsafeBytes { try SHA256.hex(of: $0) })

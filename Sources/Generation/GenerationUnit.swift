@@ -173,14 +173,8 @@ struct GenerationResult: Codable, Equatable, Sendable, WorkResult {
     outcomes.compactMap { outcome in outcome.skip.map { SkippedSample(id: outcome.id, reason: $0) } }
   }
 
-  func encode() throws -> [UInt8] { Array(try JSONEncoder().encode(self)) }
-
   /// - Throws: `JobError` where the bytes aren't a result.
-  init(decoding bytes: [UInt8]) throws {
-    do { self = try JSONDecoder().decode(Self.self, from: Data(bytes)) } catch {
-      throw JobError("a record does not hold a generated result: \(error)")
-    }
-  }
+  init(decoding bytes: [UInt8]) throws { try self.init(json: bytes, called: "a generated result") }
 
   init(imageID: Int64, outcomes: [Outcome]) {
     self.imageID = imageID

@@ -1,10 +1,11 @@
-import IO
 import Foundation
+import IO
+import JSON
 
-/// A model folder's tokenizer files, put together as transformers 5.23's AutoTokenizer does.
+/// A model folder's tokenizer files, combined as transformers 5.23's AutoTokenizer does.
 ///
-/// With the class Qwen2Tokenizer the stages are the class's, and the files give vocabulary, merges and added tokens; with the class
-/// TokenizersBackend (and the older names for it) tokenizer.json is taken whole.
+/// With the class Qwen2Tokenizer the stages are the class's, and the files give vocabulary, merges and added tokens;
+/// with the class TokenizersBackend (and the older names for it) tokenizer.json is used as a whole.
 struct TokenizerFolder {
   let normalizer: Normalizer
   let preTokenizer: PreTokenizer
@@ -59,7 +60,7 @@ struct TokenizerFolder {
     surrounding = try postProcessor.surrounding + (tokenizer == nil ? Self.framing(config, special) : [])
   }
 
-  /// A tokenizer.json by itself.
+  /// A tokenizer.json alone.
   init(file url: URL) throws {
     let root = try JSONNode.read(url)
     file = root.file
@@ -110,7 +111,7 @@ struct TokenizerFolder {
     }
   }
 
-  /// `add_bos_token` and `add_eos_token`, which transformers heeds only where there is no tokenizer.json.
+  /// `add_bos_token` and `add_eos_token`, which transformers uses only if there is no tokenizer.json.
   private static func framing(_ config: JSONNode, _ special: SpecialTokens) throws -> [String] {
     try ["bos_token", "eos_token"].compactMap { name in
       guard try config.bool("add_\(name)", default: false) else { return nil }

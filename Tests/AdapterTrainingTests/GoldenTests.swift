@@ -75,7 +75,7 @@ struct AgreementTests {
 extension TrainingRuns {
   @Suite("Twenty steps")
   struct TwentySteps {
-    /// loss within 1e-4, gradient norm within 1e-3 relative; weights within 1e-3 relative L2 (training.md, "Agreement").
+    /// loss within 1e-4, gradient norm within 1e-3 relative; weights within 1e-3 relative L2 (docs/training.md, "Agreement").
     @Test("losses, norms and weights are PEFT's, on 1, 2 and 3 ranks", arguments: TrainingCase.all, [1, 2, 3])
     func agreement(_ golden: TrainingCase, ranks: Int) async throws {
       try await ScratchFolder.with { scratch in

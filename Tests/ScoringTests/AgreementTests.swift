@@ -10,7 +10,7 @@ import Testing
 import VisionLanguage
 
 extension ScoringRuns {
-  /// The Agreement table of head-impact.md, end to end.
+  /// The Agreement table of docs/measures.md, end to end.
   @Suite("Agreement with the reference")
   struct AgreementTests {
     @Test("in f32 every number is the reference's, within the tolerances of the specification", arguments: TinyCase.all)

@@ -8,7 +8,7 @@ import Testing
 @testable import VisionLanguage
 
 /// The parity ladder in float32: one rung a stage, each from the goldens of the stage before, so that the first rung
-/// that fails is the stage that is wrong. Bounds are what head-impact.md allows or, where it says nothing, five to
+/// that fails is the stage that is wrong. Bounds are those of docs/measures.md (Agreement) or, for other values, five to
 /// fifteen times what was measured.
 @Suite("Parity with transformers in float32")
 struct ParityTests {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Runs headimpact and the reference side by side on fresh random checkpoints, and holds them to the Agreement tables of
-head-impact.md and training.md.
+"""Runs headimpact and the reference side by side on fresh random checkpoints, and checks the limits of the Agreement sections
+of docs/measures.md and docs/training.md.
 
     .venv/bin/python tools/parity/run.py        (make parity)
 

@@ -1,4 +1,4 @@
-"""Training and generating, live: headimpact beside lora_reference.py, PEFT and transformers' generate (training.md)."""
+"""Training and generating, live: headimpact compared with lora_reference.py, PEFT and transformers' generate (docs/training.md, Agreement)."""
 import json
 import os
 import shutil

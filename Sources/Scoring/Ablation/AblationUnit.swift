@@ -79,7 +79,7 @@ struct AblationUnit: Sendable, WorkUnit {
           image: image, sequences: texts.usable.map(\.sequence), ablations: ablations, afterLayer: poll)
         for (index, sample) in texts.usable.enumerated() {
           let its = losses.map { $0[index] }
-          let problem = "its loss is no finite number: are the model's weights whole?"
+          let problem = "its loss is not finite: are the model's weights intact?"
           if its.allSatisfy(\.isFinite) {
             outcomes.append(
               UnitLosses.Outcome(id: sample.id, tokens: sample.sequence.predictingRows.count, losses: its, skip: nil))
@@ -135,13 +135,9 @@ struct UnitLosses: Codable, Equatable, Sendable, WorkResult {
     outcomes.compactMap { outcome in outcome.skip.map { SkippedSample(id: outcome.id, reason: $0) } }
   }
 
-  func encode() throws -> [UInt8] { Array(try JSONEncoder().encode(self)) }
-
   /// - Throws: `JobError` where the bytes aren't a result of so many ablations.
   init(decoding bytes: [UInt8], ablations: Int) throws {
-    do { self = try JSONDecoder().decode(Self.self, from: Data(bytes)) } catch {
-      throw JobError("a record does not hold losses: \(error)")
-    }
+    try self.init(json: bytes, called: "losses")
     guard outcomes.allSatisfy({ $0.losses.map { $0.count == 1 + ablations } ?? true }) else {
       throw JobError(
         "a record of image \(imageID) has the wrong number of losses; expected are 1 + \(ablations) ablations")

@@ -1,31 +1,3 @@
-/// UTF-8 bytes that compare as bytes.
-///
-/// Swift's `String.==` and its hash fold canonically equivalent strings ("é" composed and decomposed) into one; in a
-/// vocabulary those are two tokens.
-struct ByteString: Hashable, Sendable {
-  let bytes: [UInt8]
-
-  init(_ bytes: [UInt8]) { self.bytes = bytes }
-  init(_ bytes: ArraySlice<UInt8>) { self.bytes = Array(bytes) }
-  init(_ text: String) { bytes = Array(text.utf8) }
-
-  static func + (left: ByteString, right: ByteString) -> ByteString { ByteString(left.bytes + right.bytes) }
-
-  /// The text; bytes that aren't UTF-8 become U+FFFD.
-  var text: String { String(decoding: bytes, as: UTF8.self) }
-
-  /// For messages: quoted, and cut where it is long.
-  var quoted: String {
-    let text = self.text
-    return text.count > 60 ? "\"\(text.prefix(60))…\"" : "\"\(text)\""
-  }
-
-  func hash(into hasher: inout Hasher) {
-    // One call for the whole string: element by element is several times slower over a vocabulary.
-    bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
-  }
-}
-
 /// Length in bytes of the UTF-8 scalar that begins with this byte.
 func utf8Length(leading byte: UInt8) -> Int {
   byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4
