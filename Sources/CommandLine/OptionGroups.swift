@@ -4,7 +4,7 @@ import Foundation
 import Kernels
 import RunSupport
 
-/// What takes the place of a model folder's chat template.
+/// A replacement for the model folder's chat template.
 struct ChatTemplateOption: ParsableArguments {
   @Option(
     name: .customLong("chat-template"),
@@ -24,7 +24,7 @@ struct ModelOptions: ParsableArguments {
   @OptionGroup var chatTemplate: ChatTemplateOption
 }
 
-/// How a run computes that keeps a journal.
+/// Options of a run that keeps a journal.
 struct RunOptions: ParsableArguments {
   @Option(help: "The type of matrix-product operands; everything else is float32.")
   var precision = Precision.bf16
@@ -44,7 +44,7 @@ struct SkipOptions: ParsableArguments {
       valueName: "share"))
   var allowSkips = SkipCounts.defaultAllowed
 
-  /// - Throws: exit code 2 where more samples were skipped.
+  /// - Throws: exit code 2 if more samples were skipped.
   func check(_ skips: SkipCounts) throws {
     if skips.exceed(allowSkips) { throw ExitCode(2) }
   }
