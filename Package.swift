@@ -4,8 +4,10 @@ import PackageDescription
 let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 
 /// A module: a library target under `Sources/<name>`, with its tests under `Tests/<name>Tests`.
-func module(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil) -> Target {
-  .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+func module(
+  _ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil, settings: [SwiftSetting] = []
+) -> Target {
+  .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict + settings)
 }
 
 func tests(of name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
@@ -54,7 +56,10 @@ let package = Package(
       linkerSettings: [.linkedLibrary("gomp")]),
 
     module("IO", ["CCrypto"]),
-    module("Kernels", ["COneDNN", "CVectorMath"] + blas.map { .byName(name: $0.name) }),
+    // Lifetimes: what is lent for a call can't outlive it (`Operand`).
+    module(
+      "Kernels", ["COneDNN", "CVectorMath"] + blas.map { .byName(name: $0.name) },
+      settings: [.enableExperimentalFeature("Lifetimes")]),
     module("Safetensors", ["IO"]),
     module("Tokenization", ["CPCRE2", "IO"]),
     module("ChatTemplate"),

@@ -3,8 +3,8 @@ import IO
 import Scoring
 import ArgumentParser
 import Foundation
-import HeadImpact
 import HDF5Store
+import HeadImpact
 import MessagePassing
 import RunSupport
 
@@ -24,10 +24,7 @@ struct Ablate: ParsableCommand {
     help: ArgumentHelp(
       "A key-object dataset, COCO captions, or VQA v2 questions with --annotations.", valueName: "file"))
   var dataset: String
-  @Option(help: ArgumentHelp("The answers of a VQA v2 question file.", valueName: "file"))
-  var annotations: String?
-  @Option(help: ArgumentHelp("The folder of the dataset's images.", valueName: "dir"))
-  var images: String
+  @OptionGroup var source: AnswersAndImagesOptions
   @Option(help: ArgumentHelp("The JSON file to write.", valueName: "file"))
   var output: String
 
@@ -45,17 +42,12 @@ struct Ablate: ParsableCommand {
       "A head to ablate, e.g. 14.3; repeat the option to ablate several together.", valueName: "layer.head"))
   var named: [Selection.Head] = []
 
-  @Option(help: "The prompt for each image that has no question of its own.")
-  var prompt = JobDefaults.prompt
-  @Option(help: ArgumentHelp("Use only the first examples, by id.", valueName: "n"))
-  var limit: Int?
-  @Option(help: ArgumentHelp("Resamples of the bootstrap over images.", valueName: "n"))
-  var bootstrap = 1000
-  @Option(help: "Seed of the bootstrap.")
-  var seed: UInt64 = 0
+  @OptionGroup var asking: PromptOption
+  @OptionGroup var first: ExampleLimitOption
+  @OptionGroup var intervals: BootstrapOptions
   @OptionGroup var running: RunOptions
   @OptionGroup var skipping: SkipOptions
-  @Flag(help: "Stop at the first example that can't be used, instead of skipping it.")
+  @Flag(help: "If images or texts can't be used, list them all and stop, instead of skipping them.")
   var strict = false
   @OptionGroup var printing: PrintOptions
 
@@ -104,23 +96,17 @@ struct Ablate: ParsableCommand {
     }
     if !named.isEmpty { ablations.append(Ablation(name: "named", heads: named)) }
     var c = AblateConfiguration(
-      model: fileURL(loaded.model), dataset: fileURL(dataset), images: fileURL(images), output: fileURL(output),
+      model: loaded.folder.url, dataset: fileURL(dataset), images: source.images.url, output: fileURL(output),
       ablations: ablations)
     c.scoredModelSHA256 = scoredModelSHA256
     c.adapter = loaded.adapter.map(fileURL)
     c.chatTemplate = loaded.chatTemplate.url
-    c.annotations = annotations.map(fileURL)
-    c.prompt = prompt
-    c.precision = running.precision
-    c.limit = limit
-    c.bootstrapResamples = bootstrap
-    c.seed = seed
-    c.threads = running.threads
-    c.resumes = running.resume
-    c.salvages = running.salvage
-    c.allowedSkips = skipping.allowSkips
-    c.isStrict = strict
-    c.isQuiet = printing.quiet
+    c.annotations = source.answersURL
+    c.prompt = asking.prompt
+    c.limit = first.limit
+    c.bootstrapResamples = intervals.bootstrap
+    c.seed = intervals.seed
+    c.take(running, skipping, isStrict: strict, printing)
     return c
   }
 

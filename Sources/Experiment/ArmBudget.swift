@@ -21,9 +21,9 @@ struct ArmBudget: Sendable, Equatable {
   /// - Throws: what loading the model throws, or that an arm doesn't fit it.
   static func all(of arms: [ArmLayers], _ configuration: ExperimentConfiguration) throws -> [Arm: ArmBudget] {
     let folder = fileURL(configuration.model)
-    let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: 1))
+    let backend = try CPUBackend(precision: configuration.precision, team: ThreadTeam(count: 1))
     let model = try ModelRegistry.load(
-      folder: folder, chatTemplate: configuration.chatTemplate.map(fileURL), context: context)
+      folder: folder, chatTemplate: configuration.chatTemplate.map(fileURL), backend: backend)
     let parameters = try TrainingJob.modelParameters(folder)
     let train = configuration.train
     func trained(_ arm: ArmLayers, rank: Int) throws -> Int {

@@ -28,6 +28,15 @@ public struct HeadImpacts: Sendable, Equatable {
 /// - Complexity: O(heads * (V + shifts * runs)), runs being the horizontal runs in the mask (a few per row of an
 ///   object).
 public func headImpacts(
+  scores: Span<Float>, heads: Int, mask: TokenMask, views: [ViewGrid], sinkFactor: Double = 10
+) throws -> HeadImpacts {
+  try scores.withUnsafeBufferPointer {
+    try headImpacts(scores: $0, heads: heads, mask: mask, views: views, sinkFactor: sinkFactor)
+  }
+}
+
+/// As above, of scores wherever they lie.
+public func headImpacts(
   scores: UnsafeBufferPointer<Float>, heads: Int, mask: TokenMask, views: [ViewGrid], sinkFactor: Double = 10
 ) throws -> HeadImpacts {
   let count = mask.isObject.count

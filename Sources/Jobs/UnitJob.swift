@@ -24,6 +24,19 @@ public protocol WorkResult {
   func encode() throws -> [UInt8]
 }
 
+/// Results that are written as JSON.
+extension WorkResult where Self: Codable {
+  public func encode() throws -> [UInt8] { Array(try JSONEncoder().encode(self)) }
+
+  /// - Parameter name: what errors call such a result: "losses".
+  /// - Throws: `JobError` where the bytes are none.
+  public init(json bytes: [UInt8], called name: String) throws {
+    do { self = try JSONDecoder().decode(Self.self, from: Data(bytes)) } catch {
+      throw JobError("a record does not hold \(name): \(error)")
+    }
+  }
+}
+
 /// What a unit job's messages call its samples and its work.
 public struct UnitJobWords: Sendable {
   /// A sample: "annotation".

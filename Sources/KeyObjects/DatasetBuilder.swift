@@ -234,7 +234,7 @@ public struct DatasetBuilder {
     let model = try configuration.model.map { folder in
       try ModelRegistry.load(
         folder: folder, chatTemplate: configuration.chatTemplate,
-        context: ComputeContext(precision: .f32, team: ThreadTeam(count: 1)))
+        backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 1)))
     }
     let missing = Set(try Pictures.absent(Set(instances.images.map(\.fileName)), in: configuration.images))
     var examiner = ObjectExaminer(

@@ -65,7 +65,7 @@ struct ObjectExaminer: KeyObjectSelection.Examiner {
         return .usable
       }
       guard let model = examiner.model else { return usable() }
-      let visible = try examiner.cells[size] ?? model.visualLayout(width: size.width, height: size.height).cells
+      let visible = try examiner.cells[size] ?? model.visualLayout(width: size.width, height: size.height).visualCells
       examiner.cells[size] = visible
       let mask = try examiner.instances.mask(for: annotation, height: size.height, width: size.width)
       return try TokenMask(of: mask, cells: visible).count < examiner.minTokens ? .tooFewTokens : usable()

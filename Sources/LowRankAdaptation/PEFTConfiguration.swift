@@ -1,5 +1,7 @@
 import IO
 import Foundation
+import IO
+import JSON
 import Safetensors
 
 /// PEFT's adapter_config.json: what of it the numbers depend on.
@@ -53,54 +55,30 @@ struct PEFTConfiguration {
     }
   }
 
-  /// - Throws: `PEFTError` or `SafetensorsError` where the file isn't there or isn't a JSON object. What is wrong with
+  /// - Throws: `PEFTError` where the file isn't there or isn't a JSON object; `EnvironmentFault`. What is wrong with
   ///   its values is kept in `problems`.
   init(folder: URL) throws {
     let url = folder.appendingPathComponent(Self.fileName)
-    let data: Data
-    do { data = Data(try InputFile.read(url, upTo: Self.mostBytes + 1)) } catch let error as MissingFile {
-      throw PEFTError(folder.path, ["\(Self.fileName): \(error.reason); an adapter folder has this file"])
-    } catch {
-      throw PEFTError(folder.path, ["\(error)"])
-    }
-    guard data.count <= Self.mostBytes else {
-      throw PEFTError(folder.path, ["\(Self.fileName) is larger than \(Self.mostBytes) bytes, the most that are read"])
-    }
-    let parsed: Any
+    func problem(_ what: String) -> PEFTError { PEFTError(folder.path, ["\(Self.fileName) \(what)"]) }
+    let value: JSONValue
     do {
-      parsed = try JSONSerialization.jsonObject(with: data)
-    } catch {
-      throw PEFTError(folder.path, ["\(Self.fileName) isn't JSON: \(reason(of: error))"])
-    }
-    guard let values = parsed as? [String: Any] else {
-      throw PEFTError(folder.path, ["\(Self.fileName) holds something other than a JSON object"])
-    }
-    let keys = try Self.orderedKeys(of: data, url: url, values)
-    read(PEFTValues(values), keys)
-  }
-
-  /// The keys of the two patterns in the file's order, which decides where several match; Foundation forgets it.
-  private static func orderedKeys(of data: Data, url: URL, _ values: [String: Any]) throws -> [String: [String]] {
-    var keys: [String: [String]] = [:]
-    try data.withUnsafeBytes { bytes in
-      var scanner = JSONScanner(bytes, path: url.path, origin: 0)
-      try scanner.object("the configuration") { key, scanner in
-        guard ["rank_pattern", "alpha_pattern"].contains(key), values[key] is [String: Any] else {
-          return try scanner.skip("the value of '\(printable(key))'")
-        }
-        var list: [String] = []
-        try scanner.object(key) { pattern, scanner in
-          list.append(pattern)
-          try scanner.skip("the value of '\(printable(pattern))'")
-        }
-        keys[key] = list
+      let bytes = try InputFile.read(url, upTo: Self.mostBytes + 1)
+      guard bytes.count <= Self.mostBytes else {
+        throw problem("is larger than \(Self.mostBytes >> 20) MiB, the most that is read")
       }
-      try scanner.end()
+      value = try JSONValue.read(bytes, allowsRepeatedKeys: false)
+    } catch let error as JSONError {
+      throw problem(error.isSyntax ? "isn't JSON: \(error)" : "can't be used: \(error)")
+    } catch let error as MissingFile {
+      throw problem("can't be read: it \(error.reason); an adapter folder has this file")
+    } catch let error as FolderForFile {
+      throw problem("can't be read: it \(error.reason)")
     }
-    return keys
+    guard value.members != nil else { throw problem("holds something other than a JSON object") }
+    read(PEFTValues(value))
   }
 
-  private mutating func read(_ values: PEFTValues, _ keys: [String: [String]]) {
+  private mutating func read(_ values: PEFTValues) {
     var found = values.refusals()
     func noted<T>(_ value: @autoclosure () throws -> T) -> T? {
       do {
@@ -125,8 +103,8 @@ struct PEFTConfiguration {
     dropout = noted(try values.number("lora_dropout", default: 0)) ?? dropout
     if !(0..<1).contains(dropout) { found.add("`lora_dropout` is \(dropout); it must be at least 0 and below 1") }
     dividesByRoot = noted(try values.boolean("use_rslora")) ?? dividesByRoot
-    ranks = noted(try values.patterns("rank_pattern", keys["rank_pattern"] ?? [])) ?? ranks
-    alphas = noted(try values.patterns("alpha_pattern", keys["alpha_pattern"] ?? [])) ?? alphas
+    ranks = noted(try values.patterns("rank_pattern")) ?? ranks
+    alphas = noted(try values.patterns("alpha_pattern")) ?? alphas
     if let selector = noted(try values.selector("target_modules")) ?? nil { (targets, namesTargets) = (selector, true) }
     if let selector = noted(try values.selector("exclude_modules")) ?? nil { excluded = selector }
     if let only = noted(try values.layers()) ?? nil { layers = only }

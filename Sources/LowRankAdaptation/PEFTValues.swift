@@ -1,4 +1,4 @@
-import Foundation
+import JSON
 import Safetensors
 
 /// The values of an adapter_config.json, read key by key.
@@ -10,9 +10,10 @@ struct PEFTValues {
     init(_ key: String, _ reason: String) { problem = "\(PEFTConfiguration.fileName): `\(key)` \(reason)" }
   }
 
-  private let values: [String: Any]
+  /// An object.
+  private let values: JSONValue
 
-  init(_ values: [String: Any]) { self.values = values }
+  init(_ values: JSONValue) { self.values = values }
 
   /// What this program doesn't compute, and must not pass over in silence.
   func refusals() -> PEFTProblems {
@@ -20,22 +21,22 @@ struct PEFTValues {
     func refuse(_ key: String, _ reason: String, canBeMerged: Bool = false) {
       problems.add(Wrong(key, reason).problem, canBeMerged: canBeMerged)
     }
-    if (value("peft_type") as? String) != "LORA" {
+    if value("peft_type")?.string != "LORA" {
       refuse("peft_type", "is \(shown("peft_type")); adapters of the type LORA are read", canBeMerged: true)
     }
-    if isSet("bias"), !["none", "all", "lora_only"].contains(value("bias") as? String) {
+    if isSet("bias"), !["none", "all", "lora_only"].contains(value("bias")?.string) {
       refuse("bias", "is \(shown("bias")); it must be none, all or lora_only")
     }
     for (key, meaning) in PEFTFields.refused where isSet(key) {
       refuse(
         key, "is \(shown(key)): \(meaning) aren't applied here; it must be absent, null or false", canBeMerged: true)
     }
-    for key in values.keys.sorted() where !PEFTFields.isKnown(key) && isSet(key) {
+    for key in (values.members ?? []).map(\.key.text).sorted() where !PEFTFields.isKnown(key) && isSet(key) {
       refuse(
         printable(key),
         "is \(shown(key)), and not a field of PEFT 0.21; remove it from the file if no number depends on it")
     }
-    if let initial = value("init_lora_weights") as? String,
+    if let initial = value("init_lora_weights")?.string,
       PEFTFields.changingInitials.contains(where: { initial.lowercased().hasPrefix($0) })
     {
       refuse(
@@ -46,10 +47,10 @@ struct PEFTValues {
     return problems
   }
 
-  var trainsBiases: Bool { isSet("bias") && value("bias") as? String != "none" }
+  var trainsBiases: Bool { isSet("bias") && value("bias")?.string != "none" }
 
   func integer(_ key: String, from least: Int) throws -> Int {
-    guard let number = number(value(key)), let integer = Int(exactly: number), integer >= least else {
+    guard let integer = value(key)?.integer, integer >= least else {
       throw Wrong(key, "is \(shown(key)); it must be a whole number of at least \(least)")
     }
     return integer
@@ -57,7 +58,7 @@ struct PEFTValues {
 
   func number(_ key: String, default fallback: Double? = nil) throws -> Double {
     if value(key) == nil, let fallback { return fallback }
-    guard let number = number(value(key)), number.isFinite else {
+    guard let number = value(key)?.double else {
       throw Wrong(key, "is \(shown(key)); it must be a finite number")
     }
     return number
@@ -65,14 +66,14 @@ struct PEFTValues {
 
   func boolean(_ key: String) throws -> Bool {
     guard let value = value(key) else { return false }
-    guard let boolean = boolean(value) else { throw Wrong(key, "is \(shown(key)); it must be true or false") }
+    guard let boolean = value.bool else { throw Wrong(key, "is \(shown(key)); it must be true or false") }
     return boolean
   }
 
   /// A list of names; empty where there is none.
   func names(_ key: String) throws -> [String] {
     guard let value = value(key) else { return [] }
-    guard let names = value as? [String], !names.contains("") else {
+    guard let names = value.strings, !names.contains("") else {
       throw Wrong(key, "is \(shown(key)); it must be a list of module names")
     }
     guard names.count <= SavedModules.mostNames else {
@@ -90,17 +91,18 @@ struct PEFTValues {
     }
   }
 
-  /// - Parameter keys: of the object, in the file's order.
-  func patterns(_ key: String, _ keys: [String]) throws -> ModuleValues {
+  /// Numbers of modules, in the file's order, which decides where several patterns match.
+  func patterns(_ key: String) throws -> ModuleValues {
     guard let value = value(key) else { return ModuleValues() }
-    guard let object = value as? [String: Any] else {
+    guard let members = value.members else {
       throw Wrong(key, "must be an object of module names and numbers")
     }
-    guard keys.count <= ModuleValues.mostKeys else {
-      throw Wrong(key, "has \(keys.count) keys; at most \(ModuleValues.mostKeys) are read")
+    guard members.count <= ModuleValues.mostKeys else {
+      throw Wrong(key, "has \(members.count) keys; at most \(ModuleValues.mostKeys) are read")
     }
-    let entries = try keys.map { name in
-      guard let number = number(object[name]), number.isFinite else {
+    let entries = try members.map { member in
+      let name = member.key.text
+      guard let number = member.value.double else {
         throw Wrong(key, "has no finite number for '\(printable(name))'")
       }
       return (key: name, value: number)
@@ -114,8 +116,8 @@ struct PEFTValues {
 
   func selector(_ key: String) throws -> ModuleSelector? {
     guard let value = value(key) else { return nil }
-    if let names = value as? [String] { return names.isEmpty ? nil : .names(names) }
-    guard let text = value as? String else {
+    if let names = value.strings { return names.isEmpty ? nil : .names(names) }
+    guard let text = value.string else {
       throw Wrong(key, "must be a list of module names, or a regular expression")
     }
     if key == "target_modules" {
@@ -141,14 +143,14 @@ struct PEFTValues {
       }
       return nil
     }
-    let patterns = (self.value("layers_pattern") as? [String]) ?? (self.value("layers_pattern") as? String).map { [$0] }
+    let patterns = self.value("layers_pattern").flatMap { $0.strings ?? $0.string.map { [$0] } }
     if let patterns, !patterns.isEmpty, patterns != [""], !patterns.contains("layers") {
       throw Wrong("layers_pattern", "is \(shown("layers_pattern")); the list of decoder layers is named layers")
     }
-    let list = (value as? [Any]) ?? [value]
+    let list = value.elements ?? [value]
     return Set(
       try list.map { item in
-        guard let number = number(item), let layer = Int(exactly: number), layer >= 0 else {
+        guard let layer = item.integer, layer >= 0 else {
           throw Wrong(key, "is \(shown(key)); it must be layer numbers from 0")
         }
         return layer
@@ -159,30 +161,20 @@ struct PEFTValues {
 
   /// Whether a key says anything but no: not null, false, or empty.
   private func isSet(_ key: String) -> Bool {
-    guard let value = value(key) else { return false }
-    if let boolean = boolean(value) { return boolean }
-    if let list = value as? [Any] { return !list.isEmpty }
-    if let object = value as? [String: Any] { return !object.isEmpty }
-    return value as? String != ""
+    switch value(key) {
+    case nil: false
+    case .bool(let value): value
+    case .array(let elements): !elements.isEmpty
+    case .object(let members): !members.isEmpty
+    case .string(let text): !text.bytes.isEmpty
+    default: true
+    }
   }
 
-  private func value(_ key: String) -> Any? {
-    guard let value = values[key], !(value is NSNull) else { return nil }
+  private func value(_ key: String) -> JSONValue? {
+    guard let value = values[key], !value.isNull else { return nil }
     return value
   }
 
-  private func shown(_ key: String) -> String {
-    value(key).map { value in boolean(value).map(String.init) ?? printable("\(value)") } ?? "missing"
-  }
-
-  private func number(_ value: Any?) -> Double? {
-    guard let value, boolean(value) == nil else { return nil }
-    return (value as? NSNumber)?.doubleValue
-  }
-
-  private func boolean(_ value: Any) -> Bool? {
-    // A JSON number is never stored as a C char; true and false always are.
-    guard let number = value as? NSNumber, String(cString: number.objCType) == "c" else { return nil }
-    return number.boolValue
-  }
+  private func shown(_ key: String) -> String { value(key).map { printable("\($0)") } ?? "missing" }
 }

@@ -127,21 +127,21 @@ public struct SafetensorsCheckpoint: Sendable {
     }
     var map: [String: String]?
     try file.withBytes { bytes in
-      var scanner = JSONScanner(bytes, path: url.path, origin: 0)
-      try scanner.object("the index") { key, scanner in
-        guard key == "weight_map" else { return try scanner.skip("the value of '\(printable(key))'") }
+      let index = HeaderReader(path: url.path, origin: 0)
+      try index.read(bytes, "the index") { key, reader in
+        guard key == "weight_map" else { return try index.skip("the value of '\(printable(key))'", &reader) }
         var entries: [String: String] = [:]
-        try scanner.object("weight_map") { tensor, scanner in
-          let shard = try scanner.string("the shard of tensor '\(printable(tensor))'")
+        try index.object("weight_map", &reader) { tensor, reader in
+          let shard = try index.string("the shard of tensor '\(printable(tensor))'", &reader)
           guard staysInside(shard) else {
-            throw scanner.error(
-              "the shard name '\(printable(shard))' is not a path inside the model folder", tensor: tensor)
+            throw index.error(
+              "the shard name '\(printable(shard))' is not a path inside the model folder", at: reader.lastStart,
+              tensor: tensor)
           }
           entries[tensor] = shard
         }
         map = entries
       }
-      try scanner.end()
     }
     guard let map, !map.isEmpty else { throw SafetensorsError(url.path, "has no weight_map with entries") }
     return map

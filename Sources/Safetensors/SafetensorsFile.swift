@@ -1,4 +1,5 @@
 import IO
+import JSON
 import Foundation
 
 /// One safetensors file, mapped, its header read strictly: what the reference implementation in Rust refuses is
@@ -89,66 +90,55 @@ private struct Header {
   var metadata: [String: String] = [:]
 
   mutating func read(_ bytes: UnsafeRawBufferPointer) throws {
-    var scanner = JSONScanner(bytes, path: path, origin: 8)
-    try scanner.object("the header") { key, scanner in
+    let header = HeaderReader(path: path, origin: 8)
+    try header.read(bytes, "the header") { key, reader in
       if key == "__metadata__" {
-        try scanner.object("__metadata__") { key, scanner in
-          metadata[key] = try scanner.string("the metadata value of '\(printable(key))'")
+        try header.object("__metadata__", &reader) { key, reader in
+          metadata[key] = try header.string("the metadata value of '\(printable(key))'", &reader)
         }
       } else {
-        entries.append(try Self.entry(key, &scanner))
+        entries.append(try Self.entry(key, header, &reader))
       }
     }
-    try scanner.end()
   }
 
-  private static func entry(_ name: String, _ scanner: inout JSONScanner) throws -> Entry {
+  private static func entry(_ name: String, _ header: HeaderReader, _ reader: inout JSONReader) throws -> Entry {
     var dtype: SafetensorsDType?
     var shape: [Int]?
     var offsets: [Int]?
-    let place = 8 + scanner.position
-    try scanner.object("the entry of tensor '\(printable(name))'") { key, scanner in
+    let start = reader.position
+    func error(_ reason: String, at place: Int? = nil) -> SafetensorsError {
+      header.error(reason, at: place ?? start, tensor: name)
+    }
+    try header.object("the entry of tensor '\(printable(name))'", &reader) { key, reader in
       switch key {
       case "dtype":
-        let written = try scanner.string("dtype")
+        let written = try header.string("dtype", &reader)
         guard let known = SafetensorsDType(rawValue: written) else {
           let all = SafetensorsDType.allCases.map(\.rawValue).joined(separator: ", ")
-          throw scanner.error("unknown dtype '\(printable(written))'; known are \(all)", tensor: name)
+          throw error("unknown dtype '\(printable(written))'; known are \(all)", at: reader.lastStart)
         }
         dtype = known
-      case "shape": shape = try counts("shape", atMost: 64, name, &scanner)
-      case "data_offsets": offsets = try counts("data_offsets", atMost: 2, name, &scanner)
-      default: throw scanner.error("unknown key '\(printable(key))'", tensor: name)
+      case "shape": shape = try header.counts("shape", atMost: 64, tensor: name, &reader)
+      case "data_offsets": offsets = try header.counts("data_offsets", atMost: 2, tensor: name, &reader)
+      default: throw error("unknown key '\(printable(key))'", at: reader.keyPosition)
       }
     }
     guard let dtype, let shape, let offsets, offsets.count == 2 else {
-      throw scanner.error("needs dtype, shape and data_offsets (two numbers)", tensor: name)
+      throw error("needs dtype, shape and data_offsets (two numbers)")
     }
     guard offsets[0] <= offsets[1] else {
-      throw scanner.error("data_offsets \(offsets) end before they begin", tensor: name)
+      throw error("data_offsets \(offsets) end before they begin")
     }
     guard let byteCount = product(shape + [dtype.byteCount]) else {
-      throw scanner.error("shape \(shape) is larger than any memory", tensor: name)
+      throw error("shape \(shape) is larger than any memory")
     }
     guard byteCount == offsets[1] - offsets[0] else {
-      throw scanner.error(
+      throw error(
         "shape \(shape) of \(dtype.rawValue) is \(byteCount) bytes, but data_offsets \(offsets) hold "
-          + "\(offsets[1] - offsets[0])", tensor: name)
+          + "\(offsets[1] - offsets[0])")
     }
-    return Entry(name: name, dtype: dtype, shape: shape, begin: offsets[0], end: offsets[1], place: place)
-  }
-
-  private static func counts(
-    _ what: String, atMost limit: Int, _ name: String, _ scanner: inout JSONScanner
-  ) throws -> [Int] {
-    var values: [Int] = []
-    try scanner.array(what) { scanner in
-      guard values.count < limit else {
-        throw scanner.error("\(what) has more than \(limit) numbers", tensor: name)
-      }
-      values.append(try scanner.count("a number in \(what)"))
-    }
-    return values
+    return Entry(name: name, dtype: dtype, shape: shape, begin: offsets[0], end: offsets[1], place: 8 + start)
   }
 
   /// `nil` on overflow. Zeros count last, so that [huge, huge, 0] is empty and no overflow.

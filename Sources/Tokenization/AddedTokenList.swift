@@ -1,3 +1,5 @@
+import JSON
+
 /// Added tokens, in order, numbered as in the tokenizers library: one of the vocabulary keeps
 /// its id, others get ids after the vocabulary's end, whatever id the file gives.
 struct AddedTokenList {

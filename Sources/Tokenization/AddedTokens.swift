@@ -1,3 +1,5 @@
+import JSON
+
 /// A token that is found in the text as a whole, before any other stage.
 struct AddedToken: Sendable {
   let content: ByteString

@@ -1,3 +1,5 @@
+import JSON
+
 /// A text on its way through the stages, each byte of which knows the scalars of the original text it came from.
 ///
 /// The rules of alignment are those of the tokenizers library's `NormalizedString`, so that offsets agree.

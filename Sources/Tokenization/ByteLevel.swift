@@ -1,3 +1,5 @@
+import JSON
+
 /// The alphabet of byte-level BPE: every byte as a visible character, so that a vocabulary can be written as text.
 enum ByteLevelAlphabet {
   /// The character of each byte: itself where it is printable Latin-1, else the next free one from U+0100 on.

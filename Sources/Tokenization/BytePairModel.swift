@@ -1,3 +1,5 @@
+import JSON
+
 /// The third stage: `model` of tokenizer.json, byte pair encoding.
 struct BytePairModel: Sendable {
   private let vocabulary: [ByteString: Int32]

@@ -1,5 +1,6 @@
-import IO
 import Foundation
+import IO
+import JSON
 
 /// A value of a JSON file that knows its place, so that errors can name file and key.
 struct JSONNode {
@@ -14,14 +15,10 @@ struct JSONNode {
   /// - Throws: `TokenizationError` if the file is missing, isn't UTF-8 or isn't JSON; `EnvironmentFault`.
   static func read(_ url: URL) throws -> JSONNode {
     let file = url.path
-    func fault(_ problem: String) -> TokenizationError { TokenizationError(file: file, problem: problem) }
-    return try readBytes(url).withUnsafeBufferPointer { bytes in
-      guard String(validating: bytes, as: UTF8.self) != nil else { throw fault("the file is not UTF-8 text") }
-      do {
-        return JSONNode(value: try JSONReader.read(bytes), key: "", file: file)
-      } catch let error as JSONSyntaxError {
-        throw fault("not JSON at byte \(error.byteOffset): \(error.problem)")
-      }
+    do {
+      return JSONNode(value: try JSONValue.read(try readBytes(url)), key: "", file: file)
+    } catch let error as JSONError {
+      throw TokenizationError(file: file, key: error.path.isEmpty ? nil : error.path, problem: error.sentence)
     }
   }
 
@@ -44,7 +41,7 @@ struct JSONNode {
     switch value {
     case .null: "null"
     case .bool: "true or false"
-    case .integer, .number: "a number"
+    case .integer, .unsigned, .number: "a number"
     case .string: "a string"
     case .array: "an array"
     case .object: "an object"

@@ -1,3 +1,5 @@
+import JSON
+
 /// The first stage: `normalizer` of tokenizer.json.
 struct Normalizer: Sendable {
   /// Applied in order; none for `null`.

@@ -1,3 +1,5 @@
+import JSON
+
 /// The fourth stage: `post_processor` of tokenizer.json, as far as it moves offsets.
 ///
 /// Templates, which add special tokens, do nothing: texts are encoded without them, and the family adds its own.

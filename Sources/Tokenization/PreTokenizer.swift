@@ -1,3 +1,5 @@
+import JSON
+
 /// A text cut into pieces, in each of which the model looks for tokens.
 struct PreTokenizedText {
   var text: AlignedText

@@ -1,3 +1,5 @@
+import JSON
+
 /// The stages of transformers' Qwen2Tokenizer, which its class has and no file can change, but for `add_prefix_space`.
 struct Qwen2Stages {
   let normalizer = Normalizer(forms: [.nfc])

@@ -1,3 +1,5 @@
+import JSON
+
 /// The special tokens that tokenizer_config.json and special_tokens_map.json name, and the added tokens that they, and
 /// added_tokens.json, list: as `PreTrainedTokenizerBase._from_pretrained` of transformers 5.23 gathers them.
 struct SpecialTokens {

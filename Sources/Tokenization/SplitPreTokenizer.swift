@@ -1,3 +1,5 @@
+import JSON
+
 /// What becomes of the stretches that a pattern matches.
 enum SplitBehavior: String, CaseIterable {
   case isolated = "Isolated"

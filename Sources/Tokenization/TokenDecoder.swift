@@ -1,3 +1,5 @@
+import JSON
+
 /// From tokens to text: `decoder` of tokenizer.json.
 enum TokenDecoder: Sendable {
   /// Characters of the alphabet back to bytes, all tokens' together, so that a character may be spread over several.

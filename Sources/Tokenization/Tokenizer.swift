@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 
 /// A published tokenizer: byte-level BPE, as Qwen2's.
 ///

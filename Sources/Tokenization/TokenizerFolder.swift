@@ -1,5 +1,6 @@
-import IO
 import Foundation
+import IO
+import JSON
 
 /// A model folder's tokenizer files, combined as transformers 5.23's AutoTokenizer does.
 ///
@@ -46,6 +47,7 @@ struct TokenizerFolder {
           problem: "there is no such file, and the tokenizer_class of tokenizer_config.json requires it; "
             + VocabularyFiles.advice)
       }
+      try GPT2Stages.check(tokenizer, config: config)
       normalizer = try Normalizer(try tokenizer.optional("normalizer"))
       preTokenizer = try PreTokenizer(try tokenizer.optional("pre_tokenizer"))
       model = try BytePairModel(try tokenizer.required("model"))
@@ -87,7 +89,7 @@ struct TokenizerFolder {
     guard let node else { return .qwen2 }
     let name = try node.string().text
     if qwen2Classes.contains(name) { return .qwen2 }
-    if wholeClasses.contains(name) { return .whole }
+    if wholeClasses.contains(name) || GPT2Stages.isClass(name) { return .whole }
     let known = (qwen2Classes + wholeClasses).joined(separator: ", ")
     throw node.fault("the tokenizer class \"\(name)\" is not supported; those supported are \(known)")
   }

@@ -1,5 +1,6 @@
-import IO
 import Foundation
+import IO
+import JSON
 
 /// vocab.json and merges.txt, which tokenizers of old are kept in.
 enum VocabularyFiles {

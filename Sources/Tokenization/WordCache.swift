@@ -1,3 +1,4 @@
+import JSON
 import Synchronization
 
 /// Words already merged. Shared by all threads that use the tokenizer.

@@ -80,7 +80,10 @@ struct ConfigurationTests {
       (small + "train: {steps: 1, epochs: 1}\n", "give one"),
       (small + "train: {targets: [x_proj]}\n", "not one of q_proj"),
       (small + "ablate: {heads: 1}\n", "ablate has no dataset"), (small + "threads: 0\n", "threads"),
-      (small.replacing("k.json, images: i}", with: "k.json, images: i, views: tiles}"), "--views is tiles"),
+      (
+        small.replacing("k.json, images: i}", with: "k.json, images: i, views: tile}"),
+        "must be one of all, tiles, global"
+      ),
       (small + "allow_skips: 1.5\n", "allow_skips is 1.5"), (small + "allow_skips: many\n", "allow_skips"),
       (small + "train: {lr: .nan}\n", "train.lr must be a number"),
       ("output: o\nmodel: m\nscore: {dataset: k, images: i}\n", "tasks names nothing"),
