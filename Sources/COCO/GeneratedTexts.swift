@@ -70,7 +70,7 @@ public struct GeneratedTexts: Sendable, Equatable {
 }
 
 extension ImageTextDataset.Kind {
-  /// What a results file calls the id of what a text belongs to.
+  /// The key of the id in a results file.
   public var idKey: String {
     switch self {
     case .captions: "image_id"
@@ -79,7 +79,7 @@ extension ImageTextDataset.Kind {
     }
   }
 
-  /// What a results file calls the text.
+  /// The key of the text in a results file.
   public var textKey: String {
     switch self {
     case .captions: "caption"
