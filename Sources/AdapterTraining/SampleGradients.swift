@@ -28,7 +28,7 @@ final class SampleGradients {
   /// - Throws: `OneDNNError`, or an image error.
   func hiddenStates(of sample: TrainingSample, image: RGBImage, entering layer: Int? = nil) throws -> Tensor {
     let visual = try model.encode(image, taps: Taps())
-    let pass = try model.pack(
+    let pass = model.pack(
       [sample.sequence], layout: SequenceLayout(newPrefix: sample.rows), visual: visual, into: hidden)
     return try run(pass.hidden, 0..<(layer ?? lowestLayer), of: sample, additions: pass.additions)
   }

@@ -8,7 +8,7 @@ import RunSupport
 import Transformer
 import VisionLanguage
 
-/// The steps of a training run, the same on every rank (training.md).
+/// The steps of a training run, the same on every rank (docs/training.md).
 final class Trainer {
   private let configuration: TrainConfiguration
   private let world: Communicator

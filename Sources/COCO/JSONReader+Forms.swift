@@ -1,6 +1,6 @@
 /// Values in the forms in which people's files have them.
 extension JSONReader {
-  /// Reads an id: a whole number, or a string of its digits. Zeros in front don't count.
+  /// Reads an id: a whole number, or a string of its digits. Leading zeros are ignored.
   mutating func readID() throws -> Int64 {
     guard try peek() == .string else { return try readInteger() }
     let text = try readString()

@@ -56,7 +56,7 @@ struct JSONReader {
   /// Reads a value, or skips it where it isn't what `read` expects.
   ///
   /// - Returns: what was read, or what is wrong with it.
-  /// - Throws: `COCOError` where the value isn't JSON: what follows can't be read then.
+  /// - Throws: `COCOError` if the value isn't JSON: what follows can't be read then.
   mutating func attempt<Value>(
     _ read: (inout JSONReader) throws -> Value
   ) throws -> Result<Value, COCOError> {
@@ -178,7 +178,7 @@ struct JSONReader {
     try readNull() ? nil : try read(&self)
   }
 
-  /// - Throws: `COCOError` where the `key` of the object just read was missing.
+  /// - Throws: `COCOError` if the `key` of the object just read was missing.
   func required<Value>(_ value: Value?, _ key: String) throws -> Value {
     guard let value else { throw failure("the key \"\(key)\" is missing") }
     return value
@@ -343,7 +343,7 @@ struct JSONReader {
     return Double(String(decoding: token, as: UTF8.self)) ?? .nan
   }
 
-  /// - Returns: nil where an escape means nothing or the text is not UTF-8.
+  /// - Returns: nil if an escape means nothing or the text is not UTF-8.
   private static func text(_ content: ArraySlice<UInt8>) -> String? {
     content.contains(UInt8(ascii: "\\")) ? unescape(content) : String(validating: content, as: UTF8.self)
   }

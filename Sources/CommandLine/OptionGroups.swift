@@ -149,7 +149,7 @@ struct FormatOption: ParsableArguments {
   var format = OutputFormat.table
 }
 
-/// What a run tells.
+/// What a run prints.
 struct PrintOptions: ParsableArguments {
   @Flag(help: "No progress, only warnings and the result.")
   var quiet = false

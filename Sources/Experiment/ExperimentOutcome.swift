@@ -8,7 +8,7 @@ public struct ExperimentOutcome: Codable, Sendable {
   public struct TrainedArm: Codable, Sendable {
     public let name: String
     public let layers: [Int]
-    /// As [layer, head]; empty where whole layers are adapted.
+    /// As [layer, head]; empty if whole layers are adapted.
     public let heads: [[Int]]
     public let loraRank: Int
     public let trainedParameters: Int

@@ -151,7 +151,7 @@ final class TextGenerator {
     _ layout: SequenceLayout, _ sequences: [(tokens: TokenSequence, angles: [RotaryAngles])], visual: VisualFeatures,
     taps: Taps
   ) throws -> [Float] {
-    let pass = try model.pack(
+    let pass = model.pack(
       sequences.map(\.tokens), layout: layout, angles: sequences.map(\.angles), visual: visual, into: hidden)
     try model.decoder.forward(
       pass.hidden, layout: pass.layout, angles: pass.angles, cache: cache, additions: pass.additions, taps: taps)

@@ -17,7 +17,7 @@ public protocol JobConfiguration: Sendable {
   var limit: Int? { get }
   /// Threads of each rank; by default this rank's part of the node's cores.
   var threads: Int? { get set }
-  /// Goes on from what a run that was stopped left.
+  /// Goes on from the checkpoint of an interrupted run.
   var resumes: Bool { get set }
   /// Share of the samples that may be skipped.
   var allowedSkips: Double { get set }

@@ -105,7 +105,7 @@ public protocol UnitJob {
   /// - Returns: on rank 0 what to tell; nil elsewhere.
   func finish(_ work: FinishedWork<Result>?, on world: Communicator) throws -> Summary?
 
-  /// What an output says that is finished already. Called on rank 0.
+  /// What an output says that is already finished. Called on rank 0.
   ///
   /// - Throws: `JobError` where the output is of another run.
   func finishedSummary() throws -> Summary

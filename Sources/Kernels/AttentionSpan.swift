@@ -49,16 +49,16 @@ public struct AttentionSpan: Sendable, Equatable {
     places(seenBy: rows.lowerBound).lowerBound..<places(seenBy: rows.upperBound - 1).upperBound
   }
 
-  /// Places as rows of the keys: those of the shared ones, and those of the own ones.
-  func segments(of places: Range<Int>) -> [KeySegment] {
+  /// Places as rows of the keys: those of the shared ones, and those of the own ones. Either may be empty.
+  func segments(of places: Range<Int>) -> [2 of KeySegment] {
     let shared = places.clamped(to: 0..<sharedKeys)
     let own = places.clamped(to: sharedKeys..<keys)
+    let offset = ownKeys.lowerBound - sharedKeys
     return [
       KeySegment(rows: shared, column: 0),
       KeySegment(
-        rows: own.lowerBound - sharedKeys + ownKeys.lowerBound..<own.upperBound - sharedKeys + ownKeys.lowerBound,
-        column: own.lowerBound - places.lowerBound),
-    ].filter { !$0.rows.isEmpty }
+        rows: own.lowerBound + offset..<own.upperBound + offset, column: own.lowerBound - places.lowerBound),
+    ]
   }
 }
 

@@ -107,7 +107,8 @@ private struct AttentionProblem {
     let width = places.count
     let query = rows.lowerBound * shape.queryWidth + head * depth
 
-    for segment in segments {
+    for index in segments.indices where !segments[index].rows.isEmpty {
+      let segment = segments[index]
       try multiplySerially(
         queries + query, stride: shape.queryWidth,
         keys + segment.rows.lowerBound * shape.keyValueWidth + keyValueOffset, stride: shape.keyValueWidth,
@@ -128,12 +129,13 @@ private struct AttentionProblem {
       show(row, seen, first)
     }
     guard let values, let output else { return }
-    for (index, segment) in segments.enumerated() {
+    for index in segments.indices where !segments[index].rows.isEmpty {
+      let segment = segments[index]
       try multiplySerially(
         weights + segment.column, stride: width,
         values + segment.rows.lowerBound * shape.keyValueWidth + keyValueOffset, stride: shape.keyValueWidth,
         isTransposed: false, into: output + query, stride: shape.queryWidth, rows: rows.count, columns: depth,
-        depth: segment.rows.count, accumulate: index > 0)
+        depth: segment.rows.count, accumulate: segment.column > 0)
     }
   }
 }

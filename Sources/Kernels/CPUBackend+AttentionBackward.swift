@@ -103,7 +103,8 @@ private struct AttentionBackwardProblem {
     let query = rows.lowerBound * shape.queryWidth + head * depth
     let keyValueOffset = head / (shape.heads / shape.keyValueHeads) * depth
 
-    for segment in segments {
+    for index in segments.indices where !segments[index].rows.isEmpty {
+      let segment = segments[index]
       let key = segment.rows.lowerBound * shape.keyValueWidth + keyValueOffset
       try multiplySerially(
         queries + query, stride: shape.queryWidth, keys + key, stride: shape.keyValueWidth, isTransposed: true,
@@ -123,12 +124,13 @@ private struct AttentionBackwardProblem {
       clear(weights + line, of: places, but: seen)
       clear(gradients + line, of: places, but: seen)
     }
-    for (index, segment) in segments.enumerated() {
+    for index in segments.indices where !segments[index].rows.isEmpty {
+      let segment = segments[index]
       let key = segment.rows.lowerBound * shape.keyValueWidth + keyValueOffset
       try multiplySerially(
         gradients + segment.column, stride: width, keys + key, stride: shape.keyValueWidth, isTransposed: false,
         into: dQueries + query, stride: shape.queryWidth, rows: rows.count, columns: depth, depth: segment.rows.count,
-        accumulate: index > 0)
+        accumulate: segment.column > 0)
       try multiplySerially(
         gradients + segment.column, stride: width, isATransposed: true, queries + query, stride: shape.queryWidth,
         isTransposed: false, into: dKeys + segment.rows.lowerBound * depth, stride: depth, rows: segment.rows.count,

@@ -34,7 +34,7 @@ public final class CPUBackend: Backend {
   }
 
   public func withOperand<R>(_ x: Tensor, _ body: (borrowing Operand) throws -> R) rethrows -> R {
-    guard precision == .bf16 else { return try body(Operand(floats: x, narrow: nil)) }
+    guard precision == .bf16 else { return try body(Operand(x)) }
     return narrowProduct != nil ? try withNarrowOperand(x, body) : try withRoundedOperand(x, body)
   }
 
@@ -48,7 +48,7 @@ public final class CPUBackend: Backend {
       let start = range.lowerBound * columns
       headimpact_narrow_bf16(from + start, narrow + start, range.count * columns)
     }
-    return try body(Operand(floats: x, narrow: UnsafePointer(narrow)))
+    return try body(Operand(x, narrow: Span(_unsafeStart: UnsafePointer(narrow), count: x.count)))
   }
 
   private func withRoundedOperand<R>(_ x: Tensor, _ body: (borrowing Operand) throws -> R) rethrows -> R {
@@ -62,7 +62,7 @@ public final class CPUBackend: Backend {
       let start = range.lowerBound * columns
       headimpact_round_bf16(from + start, to + start, range.count * columns)
     }
-    return try body(Operand(floats: rounded, narrow: nil))
+    return try body(Operand(rounded))
   }
 
   public func apply(_ layer: Linear, to x: borrowing Operand, into output: Tensor, accumulate: Bool) throws {
@@ -70,9 +70,13 @@ public final class CPUBackend: Backend {
     guard x.rows > 0 else { return }
     let to = output.floatBase
     if let narrowProduct, let narrow = x.narrow {
-      try narrowProduct.multiply(
-        narrow, bfloat16(layer.weight), into: to, rows: x.rows, columns: layer.outputs, depth: x.columns,
-        accumulate: accumulate)
+      let (rows, depth) = (x.rows, x.columns)
+      try narrow.withUnsafeBufferPointer {
+        guard let narrow = $0.baseAddress else { return }
+        try narrowProduct.multiply(
+          narrow, bfloat16(layer.weight), into: to, rows: rows, columns: layer.outputs, depth: depth,
+          accumulate: accumulate)
+      }
     } else {
       try wideProduct.multiply(x.floats.floatBase, layer.weight, into: to, rows: x.rows, accumulate: accumulate)
     }
@@ -88,9 +92,13 @@ public final class CPUBackend: Backend {
     precondition(dy.columns == layer.outputs && output.rows == dy.rows && output.columns == layer.inputs)
     guard dy.rows > 0 else { return }
     if let narrowProduct, let narrow = dy.narrow {
-      try narrowProduct.multiply(
-        narrow, bfloat16(layer.weight), isTransposed: false, into: output.floatBase, rows: dy.rows,
-        columns: layer.inputs, depth: dy.columns, accumulate: accumulate)
+      let (rows, depth) = (dy.rows, dy.columns)
+      try narrow.withUnsafeBufferPointer {
+        guard let narrow = $0.baseAddress else { return }
+        try narrowProduct.multiply(
+          narrow, bfloat16(layer.weight), isTransposed: false, into: output.floatBase, rows: rows,
+          columns: layer.inputs, depth: depth, accumulate: accumulate)
+      }
     } else {
       try wideProduct.multiplyBackward(
         dy.floats.floatBase, layer.weight, into: output.floatBase, rows: dy.rows, accumulate: accumulate)

@@ -1,3 +1,5 @@
+import Foundation
+
 /// What loading asks of weights, wherever they lie in their file.
 extension Tensor {
   /// The first element that is infinite or no number.
@@ -15,6 +17,22 @@ extension Tensor {
         return ours.indices.first { ours[$0] != theirs[$0] }
       }
       return difference == nil
+    }
+  }
+
+  /// Whether all numbers are the same. It reads both, as far as they agree.
+  public func hasEqualElements(to other: Tensor) -> Bool {
+    guard rows == other.rows, columns == other.columns else { return false }
+    guard elementType != other.elementType else {
+      return memcmp(base, other.base, rows * columns * elementType.byteCount) == 0
+    }
+    return withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * columns) { buffer in
+      guard let row = buffer.baseAddress else { return true }
+      return (0..<rows).allSatisfy { index in
+        copyRow(index, into: row)
+        other.copyRow(index, into: row + columns)
+        return memcmp(row, row + columns, columns * 4) == 0
+      }
     }
   }
 

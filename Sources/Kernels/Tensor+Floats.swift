@@ -4,7 +4,7 @@ extension Tensor {
   /// One row, widened to float32: a token's embedding, for one.
   ///
   /// - Shape: output [columns].
-  public func copyRow(_ row: Int, into output: UnsafeMutablePointer<Float>) {
+  func copyRow(_ row: Int, into output: UnsafeMutablePointer<Float>) {
     copyRow(row, from: 0, count: columns, into: output)
   }
 

@@ -51,7 +51,10 @@ public struct AdamW: Sendable {
     let stepSize = Float(-(learningRate / (1 - power(beta1, step))))
     let correction = Float((1 - power(beta2, step)).squareRoot())
     let epsilon = Float(epsilon)
-    var (first, second) = (firstMoments.mutableSpan, secondMoments.mutableSpan)
+    // Taken out while they are written, so that nothing is copied.
+    var (first, second): ([Float], [Float]) = ([], [])
+    swap(&first, &firstMoments)
+    swap(&second, &secondMoments)
     for range in free {
       for place in range {
         let g = gradient[place]
@@ -63,6 +66,8 @@ public struct AdamW: Sendable {
         parameters[place] = parameters[place] * decay + stepSize * mean / denominator
       }
     }
+    swap(&first, &firstMoments)
+    swap(&second, &secondMoments)
   }
 
   /// By squaring: the C library's `pow` may end in another bit on another processor.

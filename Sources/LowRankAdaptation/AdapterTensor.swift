@@ -22,22 +22,10 @@ extension TensorView {
       if isAligned {
         return Tensor(owner: file, base: base, elementType: elementType, rows: rows, columns: count / rows)
       }
-      let copy = AlignedBytes(bytes)
-      return Tensor(owner: copy, base: copy.base, elementType: elementType, rows: rows, columns: count / rows)
+      return Tensor(copying: bytes.bytes, elementType: elementType, rows: rows, columns: count / rows)
     }
   }
 
   /// Its numbers, widened to float32; empty where it has none.
   func floats() -> [Float] { matrix(rows: 1)?.floats() ?? [] }
-}
-
-/// `@unchecked Sendable` invariant: nobody writes the bytes after `init`.
-private final class AlignedBytes: @unchecked Sendable {
-  private let storage: AlignedBuffer<UInt8>
-  var base: UnsafeRawPointer { UnsafeRawPointer(storage.base) }
-
-  init(_ bytes: UnsafeRawBufferPointer) {
-    storage = AlignedBuffer(count: bytes.count)
-    UnsafeMutableRawBufferPointer(start: storage.base, count: bytes.count).copyMemory(from: bytes)
-  }
 }

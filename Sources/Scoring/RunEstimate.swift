@@ -73,18 +73,18 @@ public enum MatrixProductRate {
   ///
   /// - Parameter model: whose decoder layers the products have the shape of; nil for those of a model of 2 billion
   ///   parameters.
-  public static func measure(_ context: ComputeContext, model: ModelDimensions? = nil) throws -> Double {
+  public static func measure(_ backend: any Backend, model: ModelDimensions? = nil) throws -> Double {
     let (columns, depth) = (model?.intermediateSize ?? 4096, model?.hiddenSize ?? 1536)
     let weights = BlankWeights(rows: columns, columns: depth)
     let layer = Linear(weight: weights.matrix)
-    let x = [Float](repeating: 0.5, count: rows * depth)
-    var y = [Float](repeating: 0, count: rows * columns)
-    return try context.withOperand(x, rows: rows, columns: depth) { operand in
-      try context.apply(layer, to: operand, into: &y)
+    let x = backend.tensor([Float](repeating: 0.5, count: rows * depth), rows: rows)
+    let y = backend.tensor(rows: rows, columns: columns)
+    return try backend.withOperand(x) { operand in
+      try backend.apply(layer, to: operand, into: y, accumulate: false)
       let start = Date()
       var products = 0
       while products < 3 || Date().timeIntervalSince(start) < 1 {
-        try context.apply(layer, to: operand, into: &y)
+        try backend.apply(layer, to: operand, into: y, accumulate: false)
         products += 1
       }
       return Double(2 * rows * columns * depth * products) / Date().timeIntervalSince(start)

@@ -81,7 +81,7 @@ struct UnitScorer {
             sequence: sample.sequence.ids.count, visual: sample.sequence.visual.count,
             caption: sample.sequence.caption.count, mask: sample.mask.count),
           layers: layers, heads: heads, impacts: impacts)
-        outcomes[sample.annotation.id] = .scored(impact, scores: configuration.savesScores ? Array(scores) : [])
+        outcomes[sample.annotation.id] = .scored(impact, scores: configuration.savesScores ? scores.withUnsafeBufferPointer(Array.init) : [])
         try poll()
       }
     } catch let fault as any ContentFault {

@@ -159,7 +159,7 @@ struct JSONReader {
     throw fault("the file ends in the middle of a string")
   }
 
-  /// What stands after a backslash.
+  /// The characters after a backslash.
   private mutating func escape() throws -> Unicode.Scalar {
     guard position < bytes.count else { throw fault("the file ends in the middle of a string") }
     let letter = bytes[position]

@@ -239,7 +239,8 @@ extension DecoderStack {
     let layout = pass.tape.layout
     try backend.attendBackward(
       dOutput, queries: pass.record.queries.tensor(rows: rows, columns: shape.queryWidth),
-      keys: pass.cache.keys(layer: pass.index).rows(0..<all), values: pass.cache.values(layer: pass.index).rows(0..<all),
+      keys: pass.cache.keys(layer: pass.index).rows(0..<all),
+      values: pass.cache.values(layer: pass.index).rows(0..<all),
       dQueries: dQueries, dKeys: dKeys, dValues: dValues,
       spans: pass.outputs == nil ? layout.spans(for: attention) : layout.outputSpans(for: attention), shape: shape)
     if let table = attention.rotary {

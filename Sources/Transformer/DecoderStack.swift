@@ -20,7 +20,7 @@ public final class DecoderStack {
   }
 
   /// A layer as passes run it: with what the adapter replaces.
-  func adapted(_ index: Int) -> TransformerLayer { adapter?.parts.layers[index] ?? layers[index] }
+  private func adapted(_ index: Int) -> TransformerLayer { adapter?.parts.layers[index] ?? layers[index] }
 
   /// Room in `cache` for the keys and values of `rows` rows.
   public func reserve(_ cache: KeyValueCache, rows: Int) {
@@ -69,7 +69,7 @@ public final class DecoderStack {
   }
 
   /// What all layers of one pass share.
-  struct Pass {
+  private struct Pass {
     let layout: SequenceLayout
     let angles: [RotaryAngles]
     let cache: KeyValueCache

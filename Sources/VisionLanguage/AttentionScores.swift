@@ -137,7 +137,7 @@ public final class AttentionScoreReader {
             AttentionSums.Row(query: $0.query, row: ($0.block * layers + layer) * heads, divisor: $0.divisor)
           })
       })
-    let pass = try model.pack(sequences, layout: layout, visual: visual, into: hidden)
+    let pass = model.pack(sequences, layout: layout, visual: visual, into: hidden)
     try model.decoder.forward(
       pass.hidden, layout: pass.layout, angles: pass.angles, cache: cache, additions: pass.additions, taps: taps,
       stopsAtLastWeights: true)

@@ -74,7 +74,7 @@ public final class DescriptionLossReader {
       newPrefix: prefix, segments: sequences.map { $0.predictingRows.upperBound - prefix },
       outputRowsAtEnd: sequences.map(\.predictingRows.count))
     decoder.reserve(cache, rows: layout.keys)
-    let pass = try model.pack(sequences, layout: layout, visual: visual, into: hidden)
+    let pass = model.pack(sequences, layout: layout, visual: visual, into: hidden)
     func run(_ stream: Tensor, _ layers: Range<Int>) throws {
       try decoder.forward(
         stream, layout: pass.layout, angles: pass.angles, cache: cache, layers: layers, additions: pass.additions,

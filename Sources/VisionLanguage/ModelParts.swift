@@ -6,6 +6,8 @@ import Transformer
 
 /// What a model folder says of texts: tokenizer, chat template, how answers end.
 struct TextParts {
+  /// `model_type` of config.json.
+  let modelType: String
   let prompts: PromptTokenizer
   let generation: GenerationDefaults
 
@@ -21,6 +23,7 @@ struct TextParts {
     folder: URL, chatTemplate: URL?, config: ConfigurationFile, placeholder: String,
     imageToken: (key: String, id: Int), vocabularySize: Int, classDefaults: [String: [String: String]], family: String
   ) throws {
+    modelType = try config.string("model_type") ?? ""
     let tokenizer = try Tokenizer(contentsOf: folder)
     guard tokenizer.id(of: placeholder) == imageToken.id else {
       throw config.wrong(
@@ -50,6 +53,7 @@ struct TextParts {
 
 /// What all loaded models have, whatever their family.
 public struct ModelParts {
+  let modelType: String
   let backend: any Backend
   let checkpoint: SafetensorsCheckpoint
   let tokenEmbedding: TokenEmbedding
@@ -68,6 +72,7 @@ public struct ModelParts {
     _ texts: TextParts, _ checkpoint: SafetensorsCheckpoint, _ configuration: DecoderConfiguration,
     _ weights: DecoderWeights, vision: ModelDimensions.Vision, remarks: [String], backend: any Backend
   ) throws {
+    modelType = texts.modelType
     self.backend = backend
     self.checkpoint = checkpoint
     tokenEmbedding = TokenEmbedding(weights.embeddings, backend: backend)

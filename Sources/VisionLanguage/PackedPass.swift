@@ -20,11 +20,10 @@ extension VisionLanguageModel {
   ///   - angles: of each sequence, where they are known; else they are worked out.
   ///   - visual: of the image that all are about.
   ///   - hidden: holds the pass's stream.
-  /// - Throws: where the visual features do not fit.
   public func pack(
     _ sequences: [TokenSequence], layout: SequenceLayout, angles known: [[RotaryAngles]]? = nil,
     visual: VisualFeatures, into hidden: ScratchTensor
-  ) throws -> PackedPass {
+  ) -> PackedPass {
     let prefix = layout.prefix
     let stream = hidden.reserving(rows: layout.rows, columns: decoder.hiddenSize, on: backend)
     func angles(_ index: Int) -> [RotaryAngles] { known?[index] ?? self.angles(sequences[index]) }
@@ -35,8 +34,7 @@ extension VisionLanguageModel {
     }
     var (rotary, row): ([RotaryAngles], Int) = ([], 0)
     for (index, positions) in pieces {
-      embed(
-        sequences[index], rows: positions, visual: visual, into: stream.rows(row..<row + positions.count))
+      embed(sequences[index], rows: positions, visual: visual, into: stream.rows(row..<row + positions.count))
       let own = angles(index).rows(positions)
       if rotary.isEmpty { rotary = own } else { rotary.append(own) }
       row += positions.count
@@ -79,13 +77,22 @@ extension VisionLanguageModel {
   ///
   /// - Parameter first: a sequence's first row that matters.
   public func sharedPrefix(of sequences: [TokenSequence], before first: (TokenSequence) -> Int) -> Int {
-    var shared = sequences.reduce(Int.max) { shared, sequence in
-      min(shared, first(sequence), zip(sequence.ids, sequences[0].ids).prefix { $0 == $1 }.count)
-    }
+    var shared = sequences.sharedPrefix(before: first)
     let blocks = sequences.flatMap(bidirectionalBlocks)
     while let cut = blocks.first(where: { $0.lowerBound < shared && shared < $0.upperBound }) {
       shared = cut.lowerBound
     }
     return shared
+  }
+}
+
+extension [TokenSequence] {
+  /// How many rows all sequences have in common, up to the first row that matters in one of them.
+  ///
+  /// - Parameter first: a sequence's first row that matters.
+  public func sharedPrefix(before first: (TokenSequence) -> Int) -> Int {
+    reduce(Int.max) { shared, sequence in
+      Swift.min(shared, first(sequence), zip(sequence.ids, self[0].ids).prefix { $0 == $1 }.count)
+    }
   }
 }

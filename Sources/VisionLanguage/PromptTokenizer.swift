@@ -13,8 +13,12 @@ struct PromptTokenizer: Sendable {
   /// About how many tokens a chat has beside the image, the prompt and the answer.
   let templateTokens: Int
 
-  /// - Throws: `TokenizationError`.
+  /// - Throws: `ConfigurationError` where the placeholder is not one token wherever it stands; `TokenizationError`.
   init(_ tokenizer: Tokenizer, chat: ChatPrompt, placeholder: String, imageToken: Int, vocabularySize: Int) throws {
+    guard try tokenizer.encode(placeholder + placeholder).ids == [Int32(imageToken), Int32(imageToken)] else {
+      throw ConfigurationError(
+        path: "tokenizer.json", key: "added_tokens", reason: "doesn't keep \(placeholder) as one token")
+    }
     self.tokenizer = tokenizer
     self.chat = chat
     self.placeholder = placeholder
@@ -39,17 +43,38 @@ struct PromptTokenizer: Sendable {
   }
 
   /// The image's text is put in its place before anything is tokenised: the tokens of markers round it may join it.
+  ///
+  /// An image token is one token wherever it stands, so of a run of them the tokenizer is given the first: the others are as many
+  /// of the same.
   private func sequence(of chat: RenderedChat, _ layout: VisualLayout) throws -> TokenSequence {
-    let chat = chat.replacingImage(with: layout.text)
+    let (text, runs) = Self.shortening(layout.text, runsOf: placeholder)
+    let chat = chat.replacingImage(with: text)
     let tokens = try encode(chat)
-    // A prompt may hold the same text.
-    let image = tokens.ids.indices.filter {
-      tokens.ids[$0] == imageToken && tokens.offsets[$0].overlaps(chat.image)
+    var ids: [Int32] = []
+    ids.reserveCapacity(tokens.ids.count + layout.imageTokens)
+    var (image, caption): ([Int], [Int]) = ([], [])
+    var captionSpans: [Range<Int>] = []
+    var run = 0
+    for (id, span) in zip(tokens.ids, tokens.offsets) {
+      // A prompt may hold the same text.
+      let isImage = id == imageToken && span.overlaps(chat.image)
+      let count = isImage && run < runs.count ? runs[run] : 1
+      if isImage {
+        image += ids.count..<ids.count + count
+        run += 1
+      }
+      if span.lowerBound < chat.description.upperBound, span.upperBound > chat.description.lowerBound {
+        caption.append(ids.count)
+        let covered = span.clamped(to: chat.description)
+        captionSpans.append(
+          covered.lowerBound - chat.description.lowerBound..<covered.upperBound - chat.description.lowerBound)
+      }
+      ids += repeatElement(id, count: count)
     }
-    guard image.count == layout.imageTokens else {
+    guard run == runs.count, image.count == layout.imageTokens else {
       throw ConfigurationError(
         path: "tokenizer.json", key: "added_tokens",
-        reason: "doesn't keep \(placeholder) as one token: an image of \(layout.imageTokens) tokens has \(image.count)")
+        reason: "makes \(image.count) image tokens of an image that has \(layout.imageTokens)")
     }
     // A tokenizer may know more tokens than the checkpoint has rows of embeddings.
     if let id = tokens.ids.first(where: { !(0..<Int32(vocabularySize)).contains($0) }) {
@@ -57,19 +82,34 @@ struct PromptTokenizer: Sendable {
         path: "tokenizer.json", key: "vocab",
         reason: "gives the token \(id), but config.json's vocab_size is \(vocabularySize)")
     }
-    let description = chat.description
-    let caption = tokens.offsets.indices.filter { index in
-      let span = tokens.offsets[index]
-      return span.lowerBound < description.upperBound && span.upperBound > description.lowerBound
-    }
     return TokenSequence(
-      ids: tokens.ids, image: TokenRanges(positions: image),
+      ids: ids, image: TokenRanges(positions: image),
       visual: TokenRanges(positions: zip(image, layout.cells).lazy.filter { $1 != nil }.map(\.0)),
-      positions: layout.positions, caption: caption,
-      captionSpans: caption.map { index in
-        let span = tokens.offsets[index].clamped(to: description)
-        return span.lowerBound - description.lowerBound..<span.upperBound - description.lowerBound
-      })
+      positions: layout.positions, caption: caption, captionSpans: captionSpans)
+  }
+
+  /// A text with one `part` for each run of them, and how long the runs are.
+  static func shortening(_ text: String, runsOf part: String) -> (text: String, runs: [Int]) {
+    let (bytes, part) = (Array(text.utf8), Array(part.utf8))
+    var short: [UInt8] = []
+    var runs: [Int] = []
+    var (at, endOfRun) = (0, -1)
+    while at < bytes.count {
+      guard bytes[at] == part[0], bytes[at...].starts(with: part) else {
+        short.append(bytes[at])
+        at += 1
+        continue
+      }
+      if at == endOfRun {
+        runs[runs.count - 1] += 1
+      } else {
+        short += part
+        runs.append(1)
+      }
+      at += part.count
+      endOfRun = at
+    }
+    return (String(decoding: short, as: UTF8.self), runs)
   }
 
   /// Tokens and their places in the whole text, of texts that may be tokenised apart.

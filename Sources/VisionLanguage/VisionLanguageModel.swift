@@ -1,3 +1,4 @@
+import Foundation
 import ImageInput
 import Kernels
 import Safetensors
@@ -18,12 +19,19 @@ public struct VisualFeatures {
 
 /// A family of vision-language models, loaded: everything that differs between families, around the one decoder.
 public protocol VisionLanguageModel: AnyObject {
-  /// `model_type` of its config.json.
-  static var modelType: String { get }
+  /// `model_type` in config.json, one or more names.
+  static var modelTypes: [String] { get }
   /// The language model's place among the published modules: its layers are `model.<this>.layers.<i>`.
   static var languageModelModule: String { get }
   /// Words of module names that only the vision tower and the connector have.
   static var visionModules: Set<String> { get }
+
+  /// Loads a folder as published or saved by transformers: config.json, model.safetensors or its shards, the tokenizer's and the
+  /// image processor's files, the chat template. Weights stay in their mapped file.
+  ///
+  /// - Parameter chatTemplate: takes the place of the folder's own.
+  /// - Throws: an error that names the file and what is wrong in it.
+  init(folder: URL, chatTemplate: URL?, backend: any Backend) throws
 
   /// What all families have.
   var parts: ModelParts { get }
@@ -46,6 +54,8 @@ public protocol VisionLanguageModel: AnyObject {
 extension VisionLanguageModel {
   public func bidirectionalBlocks(_ sequence: TokenSequence) -> [Range<Int>] { [] }
 
+  /// `model_type` of its config.json.
+  public var modelType: String { parts.modelType }
   public var backend: any Backend { parts.backend }
   /// The published files that the model was read from.
   public var checkpoint: SafetensorsCheckpoint { parts.checkpoint }

@@ -107,10 +107,9 @@ extension HeadImpactOptions.Views {
 
   /// - Throws: `HeadImpactError` where no image has such views for this model.
   public func check(_ model: any VisionLanguageModel) throws {
-    let name = type(of: model).modelType
     guard self == .all || model.processor.viewKinds == Set(VisualLayout.View.Kind.allCases) else {
       throw HeadImpactError(
-        "--views is \(rawValue); it must be all: \(name) shows the model a picture once, not as tiles and a global view"
+        "--views is \(rawValue); it must be all: \(model.modelType) shows the model a picture once, not as tiles and a global view"
       )
     }
   }

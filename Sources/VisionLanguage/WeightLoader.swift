@@ -127,22 +127,6 @@ final class WeightLoader {
 }
 
 extension Tensor {
-  /// Whether all numbers are the same. It reads both, as far as they agree.
-  func hasEqualElements(to other: Tensor) -> Bool {
-    guard rows == other.rows, columns == other.columns else { return false }
-    guard elementType != other.elementType else {
-      return memcmp(base, other.base, rows * columns * elementType.byteCount) == 0
-    }
-    return withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * columns) { buffer in
-      guard let row = buffer.baseAddress else { return true }
-      return (0..<rows).allSatisfy { index in
-        copyRow(index, into: row)
-        other.copyRow(index, into: row + columns)
-        return memcmp(row, row + columns, columns * 4) == 0
-      }
-    }
-  }
-
   /// Stands in for a tensor that couldn't be taken until `finish` throws; nothing reads it.
   fileprivate static func empty(rows: Int, columns: Int) -> Tensor {
     Tensor(owner: NoOwner.shared, base: NoOwner.shared.base, elementType: .bf16, rows: rows, columns: columns)

@@ -71,7 +71,7 @@ struct ConfigurationTests {
       (small + "modle: x\n", "e.yaml:8: modle is not a known key"),
       (small + "train: {lrr: 1}\n", "train.lrr is no key"),
       (small + "score: {}\n", "keys to be unique"),
-      (small + "seed: -1\n", "seed must be a whole number of at least 0"),
+      (small + "seed: -1\n", "seed must be"),
       (small + "precision: f16\n", "must be one of f32, bf16"), (small + "select: {layers: two}\n", "select.layers"),
       (small + "arms: [top, bottom]\n", "does not hold pretrained"),
       (small + "arms: [pretrained]\n", "only pretrained"),

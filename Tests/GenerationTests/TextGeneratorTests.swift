@@ -15,8 +15,8 @@ struct TextGeneratorTests {
   private let prompts = ["What is it?", "What is it made of, and where?", "Describe it.", "What is it?"]
 
   init() throws {
-    let context = try ComputeContext(precision: .f32, team: ThreadTeam(count: 1))
-    model = try ModelRegistry.load(folder: TinyCase.nested.model, context: context)
+    let backend = try CPUBackend(precision: .f32, team: ThreadTeam(count: 1))
+    model = try ModelRegistry.load(folder: TinyCase.nested.model, backend: backend)
     image = try decodeImage(contentsOf: TinyCase.nested.images.appendingPathComponent("0003.jpg"))
   }
 

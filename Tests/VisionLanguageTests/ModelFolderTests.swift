@@ -15,7 +15,7 @@ struct ModelFolderTests {
   func registry(_ folder: String) throws {
     let model = try ModelRegistry.load(
       folder: checkpoint(folder), backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 1)))
-    #expect(type(of: model).modelType == "qwen2_vl")
+    #expect(model.modelType == "qwen2_vl")
     #expect(ModelRegistry.modelTypes.contains("qwen2_vl"))
   }
 

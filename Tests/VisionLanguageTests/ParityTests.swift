@@ -8,7 +8,7 @@ import Testing
 @testable import VisionLanguage
 
 /// The parity ladder in float32: one rung a stage, each from the goldens of the stage before, so that the first rung
-/// that fails is the stage that is wrong. Bounds are what head-impact.md allows or, where it says nothing, five to
+/// that fails is the stage that is wrong. Bounds are those of docs/measures.md (Agreement) or, for other values, five to
 /// fifteen times what was measured.
 @Suite("Parity with transformers in float32")
 struct ParityTests {
@@ -143,7 +143,7 @@ struct BFloat16ParityTests {
   private static let visionBound = 0.01
   private static let bound = 0.03
   /// With the instructions for it, where this processor has them, and without.
-  private static let paths = ComputeContext.hasBFloat16Instructions ? [true, false] : [false]
+  private static let paths = CPUBackend.hasBFloat16Instructions ? [true, false] : [false]
 
   @Test("the vision tower", arguments: try GoldenSample.all(), Self.paths)
   func vision(_ sample: GoldenSample, useBFloat16Instructions: Bool) throws {

@@ -90,6 +90,9 @@ struct ExpansionTests {
       let sequence = try model.sequence(
         prompt: "What is <|image_pad|>?", description: "a dog\n", layout: .row(of: count))
       #expect(sequence.ids == Array(spliced))
+      // The whole text gives the same.
+      let whole = chat.replacingImage(with: VisualLayout.row(of: count).text)
+      #expect(try model.parts.prompts.tokenizer.encode(whole.text).ids == sequence.ids)
       #expect(sequence.image == TokenRanges(image..<image + count) && sequence.visual == sequence.image)
     }
   }
@@ -116,6 +119,17 @@ struct ExpansionTests {
     let layout = VisualLayout(
       views: [], cells: [nil, nil], text: Qwen2VLImageProcessor.placeholder, patches: 8, positions: .sequential)
     #expect(throws: ConfigurationError.self) { try model.question(prompt: "What?", layout: layout) }
+  }
+
+  @Test("of a run of image tokens the tokenizer sees one")
+  func shortening() {
+    func short(_ text: String) -> (String, [Int]) {
+      let result = PromptTokenizer.shortening(text, runsOf: "<i>")
+      return (result.text, result.runs)
+    }
+    #expect(short("") == ("", []) && short("é<i") == ("é<i", []))
+    #expect(short("<i><i><i>") == ("<i>", [3]))
+    #expect(short("<r><i><i>\n<i><<i><i>\n") == ("<r><i>\n<i><<i>\n", [2, 1, 2]))
   }
 
   @Test("what is put in the image's place moves all that stands behind it")

@@ -2,7 +2,7 @@ import Figures
 import HeadImpact
 
 extension HeadImpactReport {
-  /// What the other measures say, and how much the six agree.
+  /// The other measures, and the agreement of the six.
   static func measureSection(_ input: ReportInput) -> Section {
     let others = Measure.allCases.filter { $0 != input.measure }
     return Section(

@@ -111,7 +111,8 @@ struct Qwen2VLImageProcessor: ImageProcessor, Equatable {
   ///
   /// - Throws: `ImageError` where the image can't be processed.
   func callAsFunction(_ image: RGBImage) throws -> PatchBatch {
-    let resized = try resizeBicubic(image, to: resizedSize(width: image.width, height: image.height))
+    let resized = try resize(
+      image, to: resizedSize(width: image.width, height: image.height), filter: .bicubic)
     let grid = PatchGrid(rows: resized.height / patchSize, columns: resized.width / patchSize)
     let cutter = PatchCutter(patchSize: patchSize, frames: temporalPatchSize, tables: normalization.tables())
     return PatchBatch(

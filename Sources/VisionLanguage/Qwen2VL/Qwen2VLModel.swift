@@ -6,7 +6,7 @@ import Transformer
 
 /// Qwen2-VL (Wang et al. 2024, arXiv 2409.12191): any resolution, one view, visual tokens of 2 × 2 patches.
 public final class Qwen2VLModel: VisionLanguageModel {
-  public static let modelType = "qwen2_vl"
+  public static let modelTypes = ["qwen2_vl"]
   public static let languageModelModule = "language_model"
   public static let visionModules: Set<String> = ["visual", "merger"]
 
@@ -23,12 +23,7 @@ public final class Qwen2VLModel: VisionLanguageModel {
     return ["": tokens, "Qwen2Tokenizer": tokens, "Qwen2TokenizerFast": tokens]
   }()
 
-  /// Loads a folder as published or saved by transformers: config.json, model.safetensors or its shards, the tokenizer's and the
-  /// image processor's files, the chat template. Weights stay in their mapped file.
-  ///
-  /// - Parameter chatTemplate: takes the place of the folder's own.
-  /// - Throws: an error that names the file and what is wrong in it.
-  public init(folder: URL, chatTemplate: URL? = nil, backend: any Backend) throws {
+  public init(folder: URL, chatTemplate: URL?, backend: any Backend) throws {
     let file = try ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json"))
     configuration = try Qwen2VLConfiguration(file)
     let texts = try TextParts(

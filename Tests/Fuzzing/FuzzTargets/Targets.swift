@@ -69,6 +69,19 @@ let fuzzTargets: [String: @Sendable () throws -> FuzzTarget] = [
       _ = try ProcessorInFolder($0) { try Qwen2VLImageProcessor($0) }
     }
   },
+  "smolvlm-config": {
+    try inFolder(replacing: "config.json") {
+      _ = try SmolVLMConfiguration(ConfigurationFile(contentsOf: $0.appendingPathComponent("config.json")))
+    }
+  },
+  "smolvlm-preprocessor": {
+    try inFolder(replacing: "preprocessor_config.json") { folder in
+      let model = try SmolVLMConfiguration(
+        ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json")))
+      let read = try ProcessorInFolder(folder) { try SmolVLMImageProcessor($0, for: model) }
+      _ = try read.processor.layout(width: 3, height: 200)
+    }
+  },
   "adapter-config": {
     let model = try demonstrationModel()
     return try inFolder(replacing: "adapter_config.json") {

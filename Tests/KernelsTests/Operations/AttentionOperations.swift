@@ -163,13 +163,17 @@ extension Operation {
       return Operation(
         name: "attention weights: \(name), \(kind)", tolerance: 2e-6,
         run: { backend in
-          let sums = backend.tensor(rows: blocks * heads, columns: columns)
-          backend.zero(sums)
-          try backend.attend(
-            queries: backend.tensor(q, rows: attention.queries), keys: backend.tensor(k, rows: attention.keys),
-            values: nil, into: nil, spans: attention.spans, shape: attention.shape,
-            adding: AttentionSums(sums: sums, keys: ranges, normalises: normalises, rows: rows))
-          return backend.read(sums)
+          let keys = backend.tensor(k, rows: attention.keys)
+          // Without values only the weights are computed, and they are the same.
+          return try [nil, backend.unwritten(rows: attention.queries, columns: attention.shape.queryWidth)].flatMap {
+            let sums = backend.tensor(rows: blocks * heads, columns: columns)
+            backend.zero(sums)
+            try backend.attend(
+              queries: backend.tensor(q, rows: attention.queries), keys: keys, values: $0 == nil ? nil : keys,
+              into: $0, spans: attention.spans, shape: attention.shape,
+              adding: AttentionSums(sums: sums, keys: ranges, normalises: normalises, rows: rows))
+            return backend.read(sums)
+          }
         },
         expected: {
           var sums = [Double](repeating: 0, count: blocks * heads * columns)
@@ -187,7 +191,7 @@ extension Operation {
               }
             }
           }
-          return sums
+          return sums + sums
         })
     }
   }

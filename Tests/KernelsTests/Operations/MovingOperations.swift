@@ -1,8 +1,29 @@
 import Kernels
 
 extension Operation {
+  static let moving = rowsMoved + embeddings
+
+  /// Rows of embedding tables, at any byte of their file.
+  private static let embeddings: [Operation] = ElementType.allCases.flatMap { elementType in
+    [0, 1].map { shift in
+      let owned = OwnedWeights(numbers(50 * 21, 7), rows: 50, columns: 21, as: elementType, shift: shift)
+      let tokens = [49, 0, 3, 3, 17]
+      return Operation(
+        name: "gather from \(elementType), \(shift) bytes off", tolerance: 0,
+        run: { backend in
+          let y = backend.unwritten(rows: tokens.count, columns: 21)
+          backend.gather(owned.weight, tokens, into: y)
+          return backend.read(y)
+        },
+        expected: {
+          let all = cut(owned.weight.floats().doubles, columns: 21)
+          return tokens.flatMap { all[$0] }
+        })
+    }
+  }
+
   /// Moving rows, and adding them.
-  static let moving: [Operation] = {
+  private static let rowsMoved: [Operation] = {
     let (rowCount, columns) = (37, 19)
     let x = numbers(rowCount * columns, 1)
     let y = numbers(rowCount * columns, 2)
