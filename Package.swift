@@ -76,7 +76,7 @@ let package = Package(
     module(
       "LowRankAdaptation",
       ["HeadImpact", "IO", "Kernels", "Safetensors", "Tokenization", "Transformer", "VisionLanguage"]),
-    module("RunSupport", ["IO", "ImageInput", "Safetensors"]),
+    module("RunSupport", ["IO", "ImageInput"]),
     module(
       "Jobs",
       ["COCO", "IO", "Kernels", "LowRankAdaptation", "MessagePassing", "RunSupport", "Safetensors", "VisionLanguage"]),
