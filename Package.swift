@@ -54,7 +54,9 @@ let package = Package(
       linkerSettings: [.linkedLibrary("gomp")]),
 
     // simdjson is C++.
-    .target(name: "CSimdJSON", cxxSettings: [.unsafeFlags(["-O3"])], linkerSettings: [.linkedLibrary("simdjson")]),
+    .target(
+      name: "CSimdJSON", cxxSettings: [.unsafeFlags(["-O3"]), .define("NDEBUG", .when(configuration: .release))],
+      linkerSettings: [.linkedLibrary("simdjson")]),
 
     module("IO", ["CCrypto"]),
     module("JSON", ["CSimdJSON"]),
@@ -64,7 +66,7 @@ let package = Package(
     module("ChatTemplate"),
     module("ImageInput", ["CImageCodecs", "CPNG", "CTurboJPEG", "IO"]),
     module("Figures", ["CCairo", "COCO", "HeadImpact", "ImageInput"]),
-    module("COCO", ["IO"]),
+    module("COCO", ["IO", "JSON"]),
     module("HeadImpact", ["COCO", "IO"]),
     module("MessagePassing", ["CMPI"]),
     module("HDF5Store", ["CHDF5", "HeadImpact", "IO"]),
@@ -145,7 +147,7 @@ let package = Package(
     tests(of: "Safetensors", ["IO"]),
     tests(of: "Tokenization", exclude: ["Goldens"]),
     tests(of: "ImageInput", ["IO"]),
-    tests(of: "COCO"),
+    tests(of: "COCO", ["JSON"]),
     tests(of: "MessagePassing"),
     tests(of: "HDF5Store", ["HeadImpact"]),
     tests(of: "Transformer", ["Kernels"]),
