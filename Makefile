@@ -1,4 +1,4 @@
-# HeadImpact: `make` lists what there is to do.
+# HeadImpact: `make` lists the targets.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -11,24 +11,24 @@ PROGRAM := $(RELEASE)/headimpact
 DEMO ?= .cache/demo
 RANKS ?= 2
 
-# What apt installs. `make deps` skips what dpkg already has.
+# Debian packages. `make deps` skips installed ones.
 PACKAGES := libopenmpi-dev openmpi-bin libhdf5-dev libdnnl-dev libturbojpeg0-dev libpng-dev \
             libwebp-dev libtiff-dev libgif-dev libpcre2-dev libsimdjson-dev libssl-dev libcairo2-dev fonts-dejavu-core \
             pkg-config \
             $(if $(filter x86_64,$(shell uname -m)),,libopenblas-serial-dev)
 PYTHON_PACKAGES := python3 python3-venv
-# The tests look at the report in a real browser.
+# The tests open the report in a real browser.
 BROWSER_PACKAGES := chromium
 
-# Other flags, or another environment, make SwiftPM compile everything anew: all that tests use these.
+# Other flags or another environment make SwiftPM recompile everything: all test targets use these.
 TEST_FLAGS := -c release -Xswiftc -enable-testing --explicit-target-dependency-import-check error
-# TESTABLE=1 builds the program with the tests' flags: after `make test` that compiles nothing anew.
+# TESTABLE=1 builds the program with the tests' flags: after `make test`, that recompiles nothing.
 BUILD_FLAGS := $(if $(TESTABLE),$(TEST_FLAGS),-c release)
-# Open MPI won't start as root, nor on fewer slots than ranks, unless it is told to.
+# By default, Open MPI refuses to run as root, and to start more ranks than slots.
 MPIRUN := mpirun --oversubscribe $(if $(filter 0,$(shell id -u)),--allow-run-as-root)
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
-# Modules that read files from elsewhere or work on raw memory: their tests run once more under the sanitizers.
+# Modules that read untrusted files or use raw memory: their tests also run under the sanitizers.
 SANITIZED := IO,JSON,Kernels,Transformer,Safetensors,Tokenization,ChatTemplate,COCO,ImageInput
 # AddressSanitizer for Swift and C, UndefinedBehaviorSanitizer for C (Swift checks its own arithmetic).
 # The check of C++ virtual tables needs a run-time library that Swift doesn't link.
@@ -37,12 +37,12 @@ ADDRESS_FLAGS := --sanitize address -Xcc -fsanitize=undefined -Xcc -fno-sanitize
 .PHONY: help deps system-deps python-deps browser-deps swift build test test-python test-environments sanitize fuzz parity parity-templates demo bench bench-training bench-captions bench-coco learn help-texts format lint install uninstall \
         clean distclean goldens goldens-cache demo-model
 
-help: ## This list
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-deps: system-deps python-deps browser-deps swift ## Install whatever of Debian's packages and the Python tools is missing
+deps: system-deps python-deps browser-deps swift ## Install missing Debian packages and Python tools
 
-# $(call apt,PACKAGES) installs those that dpkg doesn't have.
+# $(call apt,PACKAGES) installs those that are missing.
 define apt
 missing=$$(for package in $(1); do \
     dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || echo $$package; done); \
@@ -72,30 +72,30 @@ swift:
 	    echo "Swift $$version is too old: HeadImpact needs 6.2 or later, from https://www.swift.org/install/linux" >&2; \
 	    exit 1; fi
 
-# No -march: oneDNN and the kernels choose by the processor they run on, so a build suits every node.
-build: system-deps swift ## The program, optimised: .build/release/headimpact
+# No -march: oneDNN and the kernels select instructions at run time, so one build serves every node.
+build: system-deps swift ## Build the program: .build/release/headimpact
 	swift build $(BUILD_FLAGS) --product headimpact
 
-goldens-cache: python-deps ## The real Qwen2 tokenizer, rebuilt from its published ranks, for the tokenizer tests
+goldens-cache: python-deps ## Rebuild the real Qwen2 tokenizer from its published ranks, for the tokenizer tests
 	@[ ! -f tools/goldens/tokenizer/make.py ] || $(PYTHON) tools/goldens/tokenizer/make.py --cache .cache/qwen2-tokenizer
 
-test: deps goldens-cache ## All tests (installs what is missing first)
+test: deps goldens-cache ## Run all tests (installs missing packages first)
 	swift build $(TEST_FLAGS) --build-tests
 	swift test $(TEST_FLAGS) --skip-build
 	@$(MAKE) --no-print-directory test-python
 
-# The Python side of the tests: the comparison behind `make parity` must itself tell right from wrong; the report in a
+# The Python side of the tests: the comparison behind `make parity` must itself detect errors; the report in a
 # browser; docs/analysis.py; the links of the docs.
 test-python: python-deps
 	$(PYTHON) -m unittest discover -s tools/parity -p 'test_*.py'
 	$(PYTHON) -m unittest discover -s tools/report -p 'test_*.py'
 	$(PYTHON) -m unittest discover -s tools/docs -p 'test_*.py'
 
-test-environments: deps build ## The program with fewer threads, memory, descriptors or room than it would like
+test-environments: deps build ## Test the program with few threads, little memory, few file descriptors, and a full or read-only disk
 	$(PYTHON) -m unittest discover -s tools/environment -p 'test_*.py'
 
-# Debug builds: what only they check is checked too (guards round scratch memory, Swift's exclusivity).
-sanitize: deps goldens-cache ## Tests of kernels and readers in a debug build under the sanitizers
+# Debug builds, which have additional checks (guards around scratch memory, Swift's exclusivity).
+sanitize: deps goldens-cache ## Test kernels and file readers in a debug build under the sanitizers
 	export HEADIMPACT_TESTS=$(SANITIZED) ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1; \
 	swift build --build-tests --scratch-path .build-sanitize $(ADDRESS_FLAGS) && \
 	swift test --skip-build --scratch-path .build-sanitize $(ADDRESS_FLAGS)
@@ -103,22 +103,22 @@ sanitize: deps goldens-cache ## Tests of kernels and readers in a debug build un
 	swift build --build-tests --scratch-path .build-threads --sanitize thread && \
 	swift test --skip-build --scratch-path .build-threads --sanitize thread
 
-fuzz: deps build ## Every reader of files under libFuzzer, a minute each (FUZZ_OPTIONS="--seconds 600 --targets image")
+fuzz: deps build ## Fuzz every file reader with libFuzzer, one minute each (FUZZ_OPTIONS="--seconds 600 --targets image")
 	HEADIMPACT_FUZZ=1 swift build -c release --scratch-path .build-fuzz --product fuzz -Xswiftc -enable-testing \
 	    -Xswiftc -sanitize=fuzzer,address -Xcc -fsanitize=fuzzer-no-link,address,undefined -Xcxx -fno-sanitize=vptr
 	$(PYTHON) tools/fuzz/run.py $(FUZZ_OPTIONS)
 
-parity: deps build ## headimpact against the Python reference on fresh random models and photographs
+parity: deps build ## Compare headimpact with the Python reference on fresh random models and photographs
 	$(PYTHON) tools/parity/run.py $(PARITY_OPTIONS)
 	@$(MAKE) --no-print-directory parity-templates
 
-# Random templates, and those of the goldens over many conversations.
-parity-templates: python-deps swift ## 10,000 random chat templates and the published ones against jinja2, as transformers configures it
+# Random templates, and those of the goldens on many conversations.
+parity-templates: python-deps swift ## Compare 10,000 random chat templates and the published ones with jinja2, as configured by transformers
 	swift build $(BUILD_FLAGS) --product chat-template-cases
 	$(PYTHON) tools/parity/chat_templates.py --program $(RELEASE)/chat-template-cases $(PARITY_TEMPLATE_OPTIONS)
 	$(PYTHON) tools/parity/chat_templates.py --program $(RELEASE)/chat-template-cases --templates tools/goldens/chat-templates/templates
 
-demo: deps build ## Set up, then score the bundled demonstration model on two ranks
+demo: deps build ## Install, build, and score the bundled demonstration model on two ranks
 	$(PROGRAM) demo --output $(DEMO)
 	rm -f $(DEMO)/hi.h5 $(DEMO)/hi.h5.*
 	$(MPIRUN) -np $(RANKS) $(PROGRAM) score --model $(DEMO)/model --dataset $(DEMO)/dataset/keyobjects.json \
@@ -129,30 +129,30 @@ demo: deps build ## Set up, then score the bundled demonstration model on two ra
 	@echo "The Head Impact of every layer and head is in $(DEMO)/hi.h5 (h5py, xarray, HDFView, h5dump)."
 	@echo "Figures and tables: open $(DEMO)/report/index.html in a browser."
 
-bench: deps build ## Speed and memory beside transformers, on a full-size random Qwen2-VL-2B (4.4 GB on disk, half an hour)
+bench: deps build ## Compare speed and memory with transformers, on a full-size random Qwen2-VL-2B (4.4 GB on disk, half an hour)
 	$(PYTHON) Benchmarks/run.py $(BENCH_OPTIONS)
 	$(PYTHON) Benchmarks/training.py $(BENCH_TRAINING_OPTIONS)
 
-bench-training: deps build ## … of training only, beside PEFT
+bench-training: deps build ## … of training only, with PEFT
 	$(PYTHON) Benchmarks/training.py $(BENCH_TRAINING_OPTIONS)
 
-bench-captions: deps build ## … of evaluate on 40,000 images, beside pycocoevalcap (BENCH_CAPTIONS_OPTIONS="--pycocoevalcap DIR") where Java is
+bench-captions: deps build ## … of evaluate on 40,000 images, with pycocoevalcap (BENCH_CAPTIONS_OPTIONS="--pycocoevalcap DIR") if Java is installed
 	$(PYTHON) Benchmarks/captions.py $(BENCH_CAPTIONS_OPTIONS)
 
-bench-coco: deps build ## … of dataset build, on files of train2017's size
+bench-coco: deps build ## Measure dataset build on files of train2017's size
 	$(PYTHON) Benchmarks/coco.py
 
-learn: deps build ## Train the demonstration model's best layers on another form of its descriptions (minutes), and count what is right
+learn: deps build ## Train the demonstration model's best layers on another form of its descriptions (minutes), and count the correct ones
 	$(PYTHON) Benchmarks/shifted.py
 
-goldens: python-deps ## Make the golden values of the tests anew
+goldens: python-deps ## Regenerate the golden values of the tests
 	@for make in tools/goldens/*/make.py; do echo $$make; $(PYTHON) $$make; done
 
-demo-model: python-deps ## Train the bundled demonstration model anew (hours on a CPU)
+demo-model: python-deps ## Retrain the bundled demonstration model (hours on a CPU)
 	$(PYTHON) tools/demo-model/train.py $(DEMO_MODEL_OPTIONS)
 
-# The tests compare what --help says with files; this writes them anew, for git to show what changed.
-help-texts: deps ## Write the help texts that the tests compare with (Tests/CommandLineTests/Help) anew
+# The tests compare --help with files; this rewrites them, and git shows what changed.
+help-texts: deps ## Rewrite the help texts for the tests (Tests/CommandLineTests/Help)
 	swift build $(TEST_FLAGS) --build-tests
 	rm -f Tests/CommandLineTests/Help/*.txt
 	WRITE_HELP_TEXTS=1 swift test $(TEST_FLAGS) --skip-build --filter HelpTests
@@ -161,7 +161,7 @@ help-texts: deps ## Write the help texts that the tests compare with (Tests/Comm
 format: swift ## Format the Swift sources
 	swift format --in-place --parallel --recursive Package.swift Sources Tests
 
-lint: swift python-deps ## Complain about Swift sources that are not formatted, and imports that are not declared
+lint: swift python-deps ## Check formatting, file and function lengths, and undeclared imports
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests
 	python3 tools/checks/imports.py
 	python3 tools/checks/sizes.py
@@ -178,14 +178,14 @@ install: build ## Install the program, its resources and shell completions under
 	$(PROGRAM) --generate-completion-script zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_headimpact
 	$(PROGRAM) --generate-completion-script fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/headimpact.fish
 
-uninstall: ## Take away what install put under PREFIX
+uninstall: ## Remove what install put under PREFIX
 	rm -rf $(DESTDIR)$(PREFIX)/lib/headimpact $(DESTDIR)$(PREFIX)/bin/headimpact \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/headimpact \
 	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_headimpact \
 	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/headimpact.fish
 
-clean: ## Remove what was built
+clean: ## Remove build products
 	rm -rf .build .build-*
 
-distclean: clean ## … and the virtual environment and everything cached
+distclean: clean ## Remove build products, the virtual environment and all caches
 	rm -rf $(VENV) .cache

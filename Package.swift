@@ -4,8 +4,10 @@ import PackageDescription
 let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 
 /// A module: a library target under `Sources/<name>`, with its tests under `Tests/<name>Tests`.
-func module(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil) -> Target {
-  .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+func module(
+  _ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil, settings: [SwiftSetting] = []
+) -> Target {
+  .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict + settings)
 }
 
 func tests(of name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
@@ -14,7 +16,7 @@ func tests(of name: String, _ dependencies: [Target.Dependency] = [], exclude: [
     swiftSettings: strict)
 }
 
-// On x86-64 oneDNN multiplies in float32 too. OpenBLAS starts threads when it is loaded, and ends the process where it can't.
+// On x86-64 oneDNN multiplies in float32 too. OpenBLAS starts threads when it is loaded, and ends the process if it can't.
 #if arch(x86_64)
   let blas: [Target] = []
 #else
@@ -33,7 +35,7 @@ let package = Package(
     .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
   ],
   targets: blas + [
-    // C libraries: module maps, and functions that return what is a macro in C.
+    // C libraries: module maps, and functions that wrap C macros.
     .systemLibrary(name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
     .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
@@ -45,7 +47,7 @@ let package = Package(
     .systemLibrary(name: "CGIF", pkgConfig: "libgif", providers: [.apt(["libgif-dev"])]),
     .systemLibrary(name: "CCairo", pkgConfig: "cairo", providers: [.apt(["libcairo2-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
-    // libpng reports errors by longjmp, which must not cross Swift; libtiff has functions of variable arguments.
+    // libpng reports errors by longjmp, which must not cross Swift; libtiff has variadic functions.
     .target(
       name: "CImageCodecs", dependencies: ["CPNG", "CWebP", "CTIFF", "CGIF"], linkerSettings: [.linkedLibrary("z")]),
     // Swift can't compile one function for several processors; C can.
@@ -60,7 +62,10 @@ let package = Package(
 
     module("IO", ["CCrypto"]),
     module("JSON", ["CSimdJSON"]),
-    module("Kernels", ["COneDNN", "CVectorMath"] + blas.map { .byName(name: $0.name) }),
+    // Lifetimes: what is lent for a call can't outlive it (`Operand`).
+    module(
+      "Kernels", ["COneDNN", "CVectorMath"] + blas.map { .byName(name: $0.name) },
+      settings: [.enableExperimentalFeature("Lifetimes")]),
     module("Safetensors", ["IO", "JSON"]),
     module("Tokenization", ["CPCRE2", "IO", "JSON"]),
     module("ChatTemplate"),
@@ -142,11 +147,11 @@ let package = Package(
       name: "chat-template-cases", dependencies: ["ChatTemplate", "TestSupport"], path: "Tests/chat-template-cases",
       swiftSettings: strict),
     tests(of: "IO"),
-    tests(of: "JSON", exclude: ["Goldens"]),
     tests(of: "Kernels", ["CVectorMath"]),
     tests(of: "Safetensors", ["IO"]),
-    tests(of: "Tokenization", exclude: ["Goldens"]),
+    tests(of: "Tokenization", ["JSON"], exclude: ["Goldens"]),
     tests(of: "ImageInput", ["IO"]),
+    tests(of: "JSON", exclude: ["Goldens"]),
     tests(of: "COCO", ["JSON"]),
     tests(of: "MessagePassing"),
     tests(of: "HDF5Store", ["HeadImpact"]),
@@ -189,11 +194,10 @@ let package = Package(
       name: "CommandLineTests", dependencies: ["HDF5Store", "TestSupport", "headimpact"], exclude: ["Help"],
       swiftSettings: strict),
   ],
-  swiftLanguageModes: [.v6],
-  cxxLanguageStandard: .cxx17
+  swiftLanguageModes: [.v6]
 )
 
-// HEADIMPACT_TESTS=Kernels,COCO builds the tests of these modules alone, and what they depend on: `make sanitize` does.
+// HEADIMPACT_TESTS=Kernels,COCO builds only the tests of these modules and their dependencies (`make sanitize`).
 if let modules = Context.environment["HEADIMPACT_TESTS"] {
   var needed = Set<String>()
   func need(_ name: String) {
@@ -205,7 +209,7 @@ if let modules = Context.environment["HEADIMPACT_TESTS"] {
   package.targets.removeAll { !needed.contains($0.name) }
 }
 
-// HEADIMPACT_FUZZ=1 adds the fuzzer, which links libFuzzer: `make fuzz` does.
+// HEADIMPACT_FUZZ=1 adds the fuzzer, which links libFuzzer (`make fuzz`).
 if Context.environment["HEADIMPACT_FUZZ"] != nil {
   package.targets += [
     .target(

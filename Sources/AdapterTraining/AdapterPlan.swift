@@ -44,7 +44,7 @@ struct AdapterPlan {
         targets: configuration.targets ?? TrainConfiguration.defaultTargets, layers: named, loraRank: rank,
         loraAlpha: configuration.loraAlpha ?? Double(2 * rank), dropout: configuration.dropout, seed: configuration.seed
       )
-      adapter = try lora.makeAdapter(for: layers)
+      adapter = try lora.makeAdapter(for: model)
     }
     if heads.isEmpty {
       free = adapter.freeParameters

@@ -48,10 +48,9 @@ struct ExamplePreparer {
     let target = (example.target ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
     guard !target.isEmpty else { throw SampleFault("it has no description or answer to learn") }
     let layout = try model.visualLayout(width: width, height: height)
-    let sequence = try model.sequence(
-      prompt: example.prompt ?? prompt, description: target, visualTokens: layout.visualTokens)
+    let sequence = try model.sequence(prompt: example.prompt ?? prompt, description: target, layout: layout)
     guard !sequence.caption.isEmpty else { throw SampleFault("its text has no tokens") }
-    return TrainingSample(example: example, sequence: sequence, grid: layout.grid)
+    return TrainingSample(example: example, sequence: sequence)
   }
 
   /// The sizes of all pictures, by their headers.

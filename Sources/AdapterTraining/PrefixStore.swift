@@ -1,7 +1,6 @@
 import Foundation
 import Jobs
 import IO
-import Kernels
 import RunSupport
 import Safetensors
 
@@ -36,29 +35,6 @@ final class PrefixStore {
     self.warn = warn
   }
 
-  /// As the store keeps them: what a pass without the store must use too.
-  ///
-  /// - Shape: hidden [T, C], flat.
-  static func encode(_ hidden: [Float], _ precision: Precision) -> [UInt8] {
-    switch precision {
-    case .f32: hidden.withUnsafeBytes { Array($0) }
-    case .bf16: hidden.map(bfloat16).withUnsafeBytes { Array($0) }
-    }
-  }
-
-  /// The way back.
-  static func decode(_ bytes: [UInt8], _ precision: Precision) -> [Float] {
-    bytes.withUnsafeBytes { bytes in
-      switch precision {
-      case .f32: (0..<bytes.count / 4).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
-      case .bf16:
-        (0..<bytes.count / 2).map {
-          Float(bitPattern: UInt32(bytes.loadUnaligned(fromByteOffset: 2 * $0, as: UInt16.self)) << 16)
-        }
-      }
-    }
-  }
-
   /// One sample's, encoded; nil where it isn't kept.
   ///
   /// - Throws: `JobError` where the file gives something else than was written; `FileCutShort` or `EnvironmentFault`.
@@ -89,16 +65,11 @@ final class PrefixStore {
     } catch let error as EnvironmentFault {
       isFull = true
       return warn(
-        "\(error); samples beyond are computed anew in every epoch: give more --cache-memory, or another --cache-dir")
+        "\(error); samples beyond it are recomputed in every epoch: raise --cache-memory, or choose another --cache-dir"
+      )
     }
     let range = end..<end + UInt64(bytes.count)
     spilled[sample] = Place(range: range, digest: try bytes.withUnsafeBytes { try SHA256.hex(of: $0) })
     end = range.upperBound
-  }
-
-  private static func bfloat16(_ x: Float) -> UInt16 {
-    let bits = x.bitPattern
-    guard bits & 0x7fff_ffff <= 0x7f80_0000 else { return UInt16(bits >> 16) | 0x40 }
-    return UInt16((bits &+ 0x7fff &+ ((bits >> 16) & 1)) >> 16)
   }
 }

@@ -7,7 +7,7 @@ import RunSupport
 ///
 /// They are kept in float32, so that a run that goes on from them makes the same adapter, bit for bit, as one by itself.
 public final class SharedPrefixes {
-  static let precision = Precision.f32
+  static let elementType = ElementType.f32
 
   let layer: Int
   let store: PrefixStore

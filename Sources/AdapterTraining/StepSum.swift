@@ -43,12 +43,11 @@ struct StepSum {
 
   /// Adds the gradients of some samples.
   ///
+  /// - Shape: gradient [1, count].
   /// - Returns: whether all were finite and below `gradientLimit`; those that are not are left out.
-  mutating func add(gradient: UnsafePointer<Float>) -> Bool {
-    words.withUnsafeMutableBufferPointer { words in
-      guard let base = words.baseAddress, count > 0 else { return true }
-      return addExactly(gradient, limit: gradientLimit, high: base, low: base + count, count: count)
-    }
+  mutating func add(gradient: Tensor, on backend: any Backend) -> Bool {
+    precondition(gradient.count == count)
+    return backend.addExactly(gradient, limit: gradientLimit, to: &words)
   }
 
   /// Adds one sample's loss.

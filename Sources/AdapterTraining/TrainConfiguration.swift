@@ -101,7 +101,7 @@ public struct TrainConfiguration: JobConfiguration {
     output.deletingLastPathComponent().appendingPathComponent(output.lastPathComponent + ".training")
   }
 
-  public var work: (url: URL, what: String) { (workFolder, "what a run that was stopped left") }
+  public var work: (url: URL, what: String) { (workFolder, "the checkpoint of an interrupted run") }
 
   /// - Throws: `JobError` naming the option and what would be right.
   public func validate() throws {

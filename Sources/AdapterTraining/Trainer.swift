@@ -1,13 +1,14 @@
 import Foundation
 import ImageInput
 import Jobs
+import Kernels
 import LowRankAdaptation
 import MessagePassing
 import RunSupport
 import Transformer
 import VisionLanguage
 
-/// The steps of a training run, the same on every rank (training.md).
+/// The steps of a training run, the same on every rank (docs/training.md).
 final class Trainer {
   private let configuration: TrainConfiguration
   private let world: Communicator
@@ -25,7 +26,8 @@ final class Trainer {
   private let order: SampleOrder
   private var exchange = PrefixExchange()
   private var sum: StepSum
-  private var passGradient: [Float]
+  /// - Shape: [1, adapter's count]
+  private let passGradient: Tensor
 
   private(set) var state: TrainingState
 
@@ -58,7 +60,7 @@ final class Trainer {
       folder: configuration.cacheFolder ?? configuration.output.deletingLastPathComponent())
     order = configuration.shuffles ? .shuffled(seed: configuration.seed) : .none
     sum = StepSum(count: adapter.count, passes: configuration.batch, ranks: world.worldSize)
-    passGradient = [Float](repeating: 0, count: adapter.count)
+    passGradient = model.backend.tensor(rows: 1, columns: adapter.count)
   }
 
   /// Trains to the end.
@@ -131,20 +133,17 @@ final class Trainer {
     var gradient = sum.meanGradient()
     let norm: Double
     do {
-      norm = try gradient.withUnsafeMutableBufferPointer {
-        try GradientClipping.clip($0, over: free, maximumNorm: configuration.clip > 0 ? configuration.clip : .infinity)
-      }
+      norm = try GradientClipping.clip(
+        &gradient, over: free, maximumNorm: configuration.clip > 0 ? configuration.clip : .infinity)
     } catch {
       throw StepFailure(cause: error)
     }
     let rate = schedule.rate(step: index)
-    let before = Array(adapter.parameters)
+    let before = adapter.values
     let optimiser = state.optimiser
-    gradient.withUnsafeBufferPointer {
-      state.optimiser.update(adapter.parameters, gradient: $0, over: free, learningRate: rate)
-    }
-    guard adapter.parameters.allSatisfy(\.isFinite) else {
-      _ = adapter.parameters.update(fromContentsOf: before)
+    state.optimiser.update(adapter, gradient: gradient, over: free, learningRate: rate)
+    guard adapter.isFinite else {
+      adapter.values = before
       state.optimiser = optimiser
       throw StepFailure(
         cause: JobError("step \(index + 1): the adapter's parameters are no longer finite; a lower --lr may help"))
@@ -162,18 +161,13 @@ final class Trainer {
     for first in stride(from: 0, to: indices.count, by: configuration.microBatch) {
       let pass = Array(indices[first..<min(first + configuration.microBatch, indices.count)])
       let inputs = try pass.map { index in
-        (
-          sample: samples[index],
-          prefix: PrefixStore.decode(try received[index] ?? prefix(of: index, samples), configuration.precision)
-        )
+        (sample: samples[index], prefix: try received[index] ?? prefix(of: index, samples))
       }
-      for index in passGradient.indices { passGradient[index] = 0 }
+      model.backend.zero(passGradient)
       let keys = pass.map { dropoutKey(step: step, sample: $0) }
-      let losses = try passGradient.withUnsafeMutableBufferPointer { buffer in
-        try gradients.losses(
-          inputs, dropout: configuration.dropout > 0 ? (Float(configuration.dropout), keys) : nil,
-          gradients: buffer.baseAddress)
-      }
+      let losses = try gradients.losses(
+        inputs, as: prefixType, dropout: configuration.dropout > 0 ? (Float(configuration.dropout), keys) : nil,
+        gradients: passGradient)
       for (input, loss) in zip(inputs, losses) {
         guard sum.add(loss: loss, tokens: input.sample.supervisedTokens) else {
           throw JobError(
@@ -181,7 +175,7 @@ final class Trainer {
               + "a lower --lr may help, or a --warmup")
         }
       }
-      guard sum.add(gradient: passGradient) else {
+      guard sum.add(gradient: passGradient, on: model.backend) else {
         let ids = inputs.map { "\($0.sample.example.id)" }.joined(separator: ", ")
         throw JobError(
           "step \(step + 1): the gradient of sample \(ids) is not finite, or not below \(sum.gradientLimit): a lower --lr "
@@ -204,7 +198,7 @@ final class Trainer {
       try JobInputs.image(
         sample.example.fileName, in: folder, size: sample.example.size.map { ($0.width, $0.height) })
     }
-    let bytes = PrefixStore.encode(states, configuration.precision)
+    let bytes = model.backend.bytes(of: states, as: prefixType)
     if configuration.caches { try store.keep(bytes, of: key) }
     return bytes
   }
@@ -212,19 +206,24 @@ final class Trainer {
   /// The hidden states that enter the lowest adapted layer: from what several runs share, where they do, else from the image.
   private func hiddenStates(
     of sample: TrainingSample, key: Int, image: () throws -> RGBImage
-  ) throws -> [Float] {
+  ) throws -> Tensor {
     guard let shared, shared.layer <= gradients.lowestLayer else {
       return try gradients.hiddenStates(of: sample, image: image())
     }
-    let below: [Float]
+    let below: [UInt8]
     if let bytes = try shared.store.bytes(of: key) {
-      below = PrefixStore.decode(bytes, SharedPrefixes.precision)
+      below = bytes
     } else {
-      below = try gradients.hiddenStates(of: sample, image: image(), entering: shared.layer)
-      try shared.store.keep(PrefixStore.encode(below, SharedPrefixes.precision), of: key)
+      below = model.backend.bytes(
+        of: try gradients.hiddenStates(of: sample, image: image(), entering: shared.layer),
+        as: SharedPrefixes.elementType)
+      try shared.store.keep(below, of: key)
     }
     return try gradients.hiddenStates(of: sample, from: below, entering: shared.layer)
   }
+
+  /// What frozen prefixes are kept in, and so what a pass without the store uses too.
+  private var prefixType: ElementType { configuration.precision.elementType }
 
   // MARK: - Validation
 
@@ -236,10 +235,9 @@ final class Trainer {
     try world.agree {
       for first in stride(from: 0, to: mine.count, by: configuration.microBatch) {
         let inputs = try mine[first..<min(first + configuration.microBatch, mine.count)].map { index in
-          let bytes = try prefix(of: index, validation, key: samples.count + index)
-          return (sample: validation[index], prefix: PrefixStore.decode(bytes, configuration.precision))
+          (sample: validation[index], prefix: try prefix(of: index, validation, key: samples.count + index))
         }
-        for (input, loss) in zip(inputs, try gradients.losses(inputs, gradients: nil)) {
+        for (input, loss) in zip(inputs, try gradients.losses(inputs, as: prefixType, gradients: nil)) {
           guard sum.add(loss: loss, tokens: input.sample.supervisedTokens) else {
             throw JobError("validation at step \(state.step): the loss of sample \(input.sample.example.id) is \(loss)")
           }
@@ -251,7 +249,7 @@ final class Trainer {
       step: state.step, loss: sum.loss / Double(max(1, sum.tokens)), tokens: sum.tokens)
     state.history.validations.append(record)
     let isBest = state.history.best == record
-    if isBest { state.best = Array(adapter.parameters) }
+    if isBest { state.best = adapter.values }
     log?.show(record, isBest: isBest)
   }
 }
@@ -259,6 +257,18 @@ final class Trainer {
 extension LowRankAdapter {
   /// 32 bits of all numbers (FNV-1a): ranks compare them.
   var checksum: UInt32 {
-    parameters.reduce(into: 2_166_136_261 as UInt32) { $0 = ($0 ^ $1.bitPattern) &* 16_777_619 }
+    withParameters { numbers in
+      var hash: UInt32 = 2_166_136_261
+      for place in 0..<numbers.count { hash = (hash ^ numbers[place].bitPattern) &* 16_777_619 }
+      return hash
+    }
+  }
+
+  /// Whether all numbers are.
+  var isFinite: Bool {
+    withParameters { numbers in
+      for place in 0..<numbers.count where !numbers[place].isFinite { return false }
+      return true
+    }
   }
 }

@@ -111,7 +111,7 @@ public struct TrainingJob {
     try trainer.run { state in
       try world.agree {
         guard world.rank == 0 else { return }
-        try checkpoints.save(state, parameters: Array(adapter.parameters), identity: run) { folder, alongside in
+        try checkpoints.save(state, parameters: adapter.values, identity: run) { folder, alongside in
           try PEFTAdapter.write(
             adapter, configuration: plan.lora, for: model, modelName: modelName, to: folder, alongside: alongside)
         }
@@ -184,7 +184,7 @@ public struct TrainingJob {
         throw JobError("\(checkpoints.folder.path): the checkpoint belongs to another adapter")
       }
     }
-    _ = adapter.parameters.update(fromContentsOf: parameters)
+    adapter.values = parameters
     state.history = try JSONDecoder().decode(TrainingHistory.self, from: Data(history))
     state.step = state.history.steps.count
     state.optimiser = AdamW(
@@ -230,9 +230,9 @@ public struct TrainingJob {
     ]
     try write(configuration.output) { folder in
       if let best = state.best {
-        let last = Array(plan.adapter.parameters)
-        _ = plan.adapter.parameters.update(fromContentsOf: best)
-        defer { _ = plan.adapter.parameters.update(fromContentsOf: last) }
+        let last = plan.adapter.values
+        plan.adapter.values = best
+        defer { plan.adapter.values = last }
         try write(folder.appendingPathComponent("best"))
       }
       try TrainingFile.write(

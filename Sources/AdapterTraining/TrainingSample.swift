@@ -6,7 +6,6 @@ struct TrainingSample: Sendable {
   let example: ImageTextExample
   /// Up to the last row that training needs; the token that it predicts follows.
   let sequence: TokenSequence
-  let grid: VisualGrid
 
   /// Rows of a pass over it: what follows the last predicting row is seen by none of them.
   var rows: Int { sequence.predictingRows.upperBound }

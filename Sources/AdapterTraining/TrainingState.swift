@@ -51,7 +51,7 @@ struct CheckpointFolder {
     guard let begun = try file.metadata["identity"].map({ try RunIdentity(decoding: Array($0.utf8)) }),
       let step = file.metadata["step"].flatMap({ Int($0) }),
       let decay = file.metadata["weight_decay"].flatMap(Double.init)
-    else { throw JobError("\(place.path): is no checkpoint of a training run") }
+    else { throw JobError("\(place.path): is not a checkpoint of a training run") }
     try begun.requireSame(as: identity, toResume: place, orRemove: folder.path)
     func floats(_ name: String) throws -> [Float] {
       guard let tensor = file.tensors[name], tensor.dtype == .f32 else {

@@ -39,9 +39,9 @@ public struct AttendJob {
     let c = configuration
     try c.validate()
     let subject = try Subject(c.subject)
-    let context = try ComputeContext(
+    let backend = try CPUBackend(
       precision: c.precision, team: ThreadTeam(count: c.threads ?? JobDefaults.threads(localRanks: 1)))
-    let model = try ModelRegistry.load(folder: c.model, chatTemplate: c.chatTemplate, context: context)
+    let model = try ModelRegistry.load(folder: c.model, chatTemplate: c.chatTemplate, backend: backend)
     Remarks.tell(model.remarks.general + model.chat.remarks(onAdapter: c.adapter))
     if let scored = c.scoredModelSHA256 {
       let sha256 = try SafetensorsCheckpoint(folder: c.model).headerDigest()

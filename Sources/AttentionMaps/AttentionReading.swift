@@ -30,12 +30,13 @@ struct AttentionReading {
   init(_ subject: Subject, by model: any VisionLanguageModel, _ configuration: AttendConfiguration) throws {
     let perLayer = model.numAttentionHeads
     try configuration.heads.check(layers: model.decoder.layers.count, heads: perLayer)
-    let layout = try model.visualLayout(width: subject.image.width, height: subject.image.height)
-    let sequence = try model.sequence(
-      prompt: configuration.prompt, description: subject.text, visualTokens: layout.visualTokens)
-    guard !sequence.caption.isEmpty else { throw JobError("the text \"\(subject.text)\" has no tokens") }
     let options = configuration.options
-    let mask = try subject.mask.map { try TokenMask(of: $0, cells: layout.cells, threshold: options.coverage) }
+    try options.views.check(model)
+    let layout = try model.visualLayout(width: subject.image.width, height: subject.image.height)
+      .selecting(options.views)
+    let sequence = try model.sequence(prompt: configuration.prompt, description: subject.text, layout: layout)
+    guard !sequence.caption.isEmpty else { throw JobError("the text \"\(subject.text)\" has no tokens") }
+    let mask = try subject.mask.map { try TokenMask(of: $0, cells: layout.visualCells, threshold: options.coverage) }
     let rows = try AttentionScoreReader(model).readRows(
       image: subject.image, sequence: sequence, query: options.query, normalize: options.normalize)
 
@@ -50,12 +51,12 @@ struct AttentionReading {
     let averages = configuration.heads.map { mean($0, over: Array(sequence.caption.indices)) }
     let impacts = try mask.map { mask in
       try averages.flatMap { $0 }.withUnsafeBufferPointer {
-        try headImpacts(scores: $0, heads: averages.count, mask: mask, views: layout.views)
+        try headImpacts(scores: $0, heads: averages.count, mask: mask, views: layout.grids)
       }
     }
     self.words = words
     self.mask = mask
-    cells = layout.cells
+    cells = layout.visualCells
     heads = zip(configuration.heads, averages).enumerated().map { index, read in
       let at = Measure.matched.index * averages.count + index
       return Head(

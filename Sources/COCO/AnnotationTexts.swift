@@ -24,7 +24,7 @@ struct AnnotationTexts {
   private(set) var problems = RecordProblems()
 
   /// - Parameter needsIDs: whether an annotation must have an id, and one of its own.
-  /// - Throws: `COCOError` without the file's name, where the whole can't be read as a COCO file.
+  /// - Throws: `COCOError` without the file's name, if the file can't be read as a COCO file.
   init(_ json: [UInt8], needsIDs: Bool) throws {
     var seen: Set<String> = []
     var images: Set<Int64> = []

@@ -7,7 +7,7 @@ public struct AnsweredQuestions: Sendable, Equatable {
   public struct Question: Sendable, Equatable {
     public let id: Int64
     public let imageID: Int64
-    /// VQA v2's question_type ("what color is the") and answer_type ("yes/no", "number", "other"); nil where there is
+    /// VQA v2's question_type ("what color is the") and answer_type ("yes/no", "number", "other"); nil if there is
     /// none.
     public let questionType: String?
     public let answerType: String?
@@ -27,7 +27,7 @@ public struct AnsweredQuestions: Sendable, Equatable {
   public let name: String
   /// Those that have answers, in the order of the file.
   public let questions: [Question]
-  /// The ids of the questions that the annotation file says nothing of: VQA's own program leaves them out too.
+  /// The ids of the questions without an annotation: VQA's own program leaves them out too.
   public let unannotated: [Int64]
   /// The ids of the questions that can't be used, as a record of theirs is broken.
   public let unreadable: [Int64]
@@ -42,7 +42,7 @@ public struct AnsweredQuestions: Sendable, Equatable {
   }
 
   /// - Parameter annotations: the answers of a VQA v2 question file; nil for a dataset that has both.
-  /// - Throws: `COCOError` naming file and place, where a whole file can't be used; what `InputFile.read` throws.
+  /// - Throws: `COCOError` naming file and place, if a whole file can't be used; what `InputFile.read` throws.
   public init(questions: URL, annotations: URL?) throws {
     try self.init(
       json: try InputFile.read(questions), name: questions.path,
@@ -52,7 +52,7 @@ public struct AnsweredQuestions: Sendable, Equatable {
   /// - Parameters:
   ///   - json: the questions, and `name` what errors call their file.
   ///   - annotations: the answers of a VQA v2 question file; nil for a dataset that has both.
-  /// - Throws: `COCOError` naming file and place, where a whole file can't be used, or no question has answers.
+  /// - Throws: `COCOError` naming file and place, if a whole file can't be used, or no question has answers.
   public init(json: [UInt8], name: String, annotations: (json: [UInt8], name: String)? = nil) throws {
     self.name = name
     if let annotations {

@@ -2,7 +2,7 @@ import IO
 
 /// What is wrong with a COCO file or one of its masks, and where.
 public struct COCOError: ContentFault, CustomStringConvertible, Equatable, Sendable {
-  /// The file as the user named it; nil where a value did not come from a file.
+  /// The file as the user named it; nil if a value did not come from a file.
   public let file: String?
   /// The place inside the file, such as `annotations[3].segmentation`; empty for the whole.
   public let jsonPath: String

@@ -1,7 +1,7 @@
 import IO
 import Foundation
 
-/// What people said of each image: the captions of a COCO captions file, or the descriptions of a key-object dataset,
+/// The human texts of each image: the captions of a COCO captions file, or the descriptions of a key-object dataset,
 /// of which an image may have several.
 public struct CaptionReferences: Sendable, Equatable {
   public struct Image: Sendable, Equatable {
@@ -19,9 +19,9 @@ public struct CaptionReferences: Sendable, Equatable {
   public let name: String
   /// Those that have a text, in the order of the file.
   public let images: [Image]
-  /// The ids of the images of which nothing is said.
+  /// The ids of the images without a text.
   public let silent: [Int64]
-  /// The ids of the images of which nothing is said that can be read.
+  /// The ids of the images without a readable text.
   public let unreadable: [Int64]
   /// What is wrong with the file's records: those that can't be used are left out.
   public let problems: RecordProblems
@@ -33,12 +33,12 @@ public struct CaptionReferences: Sendable, Equatable {
     problems = RecordProblems()
   }
 
-  /// - Throws: `COCOError` naming file and place, where the whole can't be used; what `InputFile.read` throws.
+  /// - Throws: `COCOError` naming file and place, if the file can't be used; what `InputFile.read` throws.
   public init(contentsOf url: URL) throws {
     try self.init(json: try InputFile.read(url), name: url.path)
   }
 
-  /// - Throws: `COCOError` naming file and place, where the whole can't be used, or no image has a text.
+  /// - Throws: `COCOError` naming file and place, if the file can't be used, or no image has a text.
   public init(json: [UInt8], name: String) throws {
     self.name = name
     var file = try COCOError.inFile(name) { try AnnotationTexts(json, needsIDs: false) }

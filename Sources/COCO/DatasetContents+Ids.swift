@@ -7,9 +7,9 @@ protocol ListedRecord {
 
 /// The records of a list whose id an earlier one has.
 struct RepeatedIDs {
-  /// The records of each id that stands for different things, as indices.
+  /// The records of each id that several different records share, as indices.
   private(set) var ambiguous: [Int64: [Int]] = [:]
-  /// The records that say again what the first of their id says, as indices.
+  /// The records that repeat the first one of their id, as indices.
   private(set) var repeats: [(at: Int, first: Int)] = []
 
   var isEmpty: Bool { ambiguous.isEmpty && repeats.isEmpty }
@@ -33,8 +33,8 @@ struct RepeatedIDs {
 }
 
 extension DatasetContents {
-  /// Makes ids unique, and leaves out annotations of no image. Where different records have one id, nothing says
-  /// which of them is meant: none is used. A record that is there twice is used once.
+  /// Makes ids unique, and leaves out annotations of no image. If different records share an id, it is ambiguous
+  /// which of them is meant: none is used. A record that occurs twice is used once.
   mutating func resolveIDs() {
     let (bytes, needsPictures) = (bytes, needs.pictures)
     let all = images
@@ -112,7 +112,7 @@ extension DatasetContents {
 }
 
 extension Annotation {
-  /// Whether two records of a file, whose text is `bytes`, differ in nothing but their place.
+  /// Whether two records of a file, whose text is `bytes`, differ only in their place.
   fileprivate func saysTheSame(as other: Annotation, in bytes: [UInt8]) -> Bool {
     var moved = other
     moved.position = position

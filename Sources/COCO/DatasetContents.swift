@@ -4,7 +4,7 @@ import JSON
 struct DatasetNeeds: Sendable {
   /// Whether images must name their pictures.
   var pictures = true
-  /// Whether an annotation whose id is taken gets a new one, instead of both being left out.
+  /// Whether an annotation whose id is already in use gets a new one, instead of both being left out.
   var newIDs = false
 }
 
@@ -22,7 +22,7 @@ struct DatasetContents {
   let bytes: [UInt8]
   let needs: DatasetNeeds
 
-  /// - Throws: `COCOError` without the file's name, where the whole can't be read as a COCO file.
+  /// - Throws: `COCOError` without the file's name, if the file can't be read as a COCO file.
   init(_ bytes: [UInt8], needs: DatasetNeeds) throws {
     self.bytes = bytes
     self.needs = needs

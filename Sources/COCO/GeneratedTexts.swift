@@ -4,7 +4,7 @@ import JSON
 
 /// Generated texts, as `generate` writes them: captions in COCO's results format, answers in VQA's.
 ///
-/// One odd record refuses the file, as in coco-caption and VQA's own program: who leaves out a result that a model
+/// One malformed record refuses the file, as in coco-caption and VQA's own program: leaving out a result that a model
 /// gave would score another model.
 public struct GeneratedTexts: Sendable, Equatable {
   /// One caption of an image, one answer to a question, or one description of an object.

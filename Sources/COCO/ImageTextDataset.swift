@@ -7,11 +7,11 @@ public struct ImageTextExample: Sendable, Equatable {
   public let imageID: Int64
   /// Below the folder of images.
   public let fileName: String
-  /// What the file says of the image's size, in pixels; nil where it says nothing.
+  /// The image's size stated by the file, in pixels; nil if it states none.
   public let size: ImageSize?
-  /// The question; nil where every image is asked the same.
+  /// The question; nil if every image is asked the same.
   public let prompt: String?
-  /// Nil where the file has no answer.
+  /// Nil if the file has no answer.
   public let target: String?
 
   public init(id: Int64, imageID: Int64, fileName: String, size: ImageSize?, prompt: String?, target: String?) {
@@ -31,7 +31,7 @@ public struct ImageTextDataset: Sendable {
     case captions
     /// Every example has a question of its own.
     case questions
-    /// Every object is described by itself.
+    /// Every object is described alone.
     case objects
   }
 
@@ -40,7 +40,7 @@ public struct ImageTextDataset: Sendable {
   public let examples: [ImageTextExample]
   /// What is wrong with the file's records: those that can't be used are left out.
   public let problems: RecordProblems
-  /// Questions of a VQA v2 file that its annotation file says nothing of; they are no examples.
+  /// Questions of a VQA v2 file without an annotation; they are not examples.
   public let unannotated: Int
 
   /// A key-object dataset (with descriptions, or with questions and answers), a COCO captions file, or a VQA v2
@@ -50,7 +50,7 @@ public struct ImageTextDataset: Sendable {
   ///   - json: the file's bytes, and `name` what errors call it.
   ///   - annotations: the answers of a VQA v2 question file.
   ///   - images: lists the files in the folder of images; asked for a question file, which doesn't name them.
-  /// - Throws: `COCOError` naming file and place, where the whole can't be read as one of these.
+  /// - Throws: `COCOError` naming file and place, if the file can't be read as one of these.
   public init(
     json: [UInt8], name: String, annotations: (json: [UInt8], name: String)? = nil, images: () throws -> [String]
   ) throws {
@@ -70,7 +70,7 @@ public struct ImageTextDataset: Sendable {
     }
     let dataset = try KeyObjectDataset(json: json, name: name)
     var problems = dataset.problems
-    // Most annotations say which of the two a file is; the others are odd.
+    // The majority of the annotations decides which of the two a file is; the others are malformed.
     let asked = dataset.annotations.count { $0.question != nil }
     let isAsked = asked > 0 && 2 * asked >= dataset.annotations.count
     kind = isAsked ? .questions : .captions
@@ -108,7 +108,7 @@ public struct ImageTextDataset: Sendable {
 
   /// The same examples, each about its own object.
   ///
-  /// - Throws: `COCOError` where they are questions.
+  /// - Throws: `COCOError` if they are questions.
   public func ofObjects(named name: String) throws -> ImageTextDataset {
     guard kind != .questions else { throw COCOError(file: name, problem: "holds questions, not objects to describe") }
     return ImageTextDataset(kind: .objects, examples: examples, problems: problems, unannotated: unannotated)

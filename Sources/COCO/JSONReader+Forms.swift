@@ -70,7 +70,7 @@ extension JSONReader {
     throw fault("\(lastText.prefix(40)) is not a whole number of 64 bits")
   }
 
-  /// Reads an id: a whole number, or a string of its digits. Zeros in front don't count.
+  /// Reads an id: a whole number, or a string of its digits. Leading zeros are ignored.
   mutating func readID() throws -> Int64 {
     guard peek() == .string else { return try readInteger() }
     let text = try readString()

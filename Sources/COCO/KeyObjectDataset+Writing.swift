@@ -1,13 +1,13 @@
 import Foundation
 
 extension KeyObjectDataset {
-  /// An annotation of this file with what is said of it in a new one.
+  /// An annotation of this file with its description in a new one.
   public struct DescribedAnnotation: Sendable {
     public let annotation: Annotation
     public let description: String
     /// More of what the annotation holds, each value as JSON.
     public let remarks: [(key: String, json: String)]
-    /// Whether the outline is one that pycocotools reads alike, and is written as it is.
+    /// Whether pycocotools reads the outline in the same way; then it is written unchanged.
     public let hasPlainOutline: Bool
 
     public init(
@@ -21,13 +21,13 @@ extension KeyObjectDataset {
     }
   }
 
-  /// A key-object dataset of some of this file's annotations, their images and all categories (formats.md, "Key-object
+  /// A key-object dataset of some of this file's annotations, their images and all categories (docs/formats.md, "Key-object
   /// dataset"). Records of images, categories' names and outlines are as in this file.
   ///
   /// - Parameters:
   ///   - chosen: of this file.
   ///   - info: a JSON object.
-  /// - Throws: `COCOError` where an annotation has no outline.
+  /// - Throws: `COCOError` if an annotation has no outline.
   public func json(of chosen: [DescribedAnnotation], info: String) throws -> Data {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .withoutEscapingSlashes

@@ -5,13 +5,13 @@ import Foundation
 ///
 /// A record that can't be used is left out, and `problems` says which and why: one without an id, one whose id
 /// another has, an annotation of no image. A value that isn't what it should be is treated as if it were absent, and
-/// matters to those alone who need it (`fault(of:_:)`). Masks stay as they are in the file until they are asked for:
+/// matters to those alone who need it (`fault(of:_:)`). Masks stay encoded as in the file until they are needed:
 /// most of such a file is outlines, and a job needs few at a time.
 public struct KeyObjectDataset: Sendable {
   /// The file as the user named it: every error begins with it.
   public let name: String
   public let images: [ImageRecord]
-  /// Empty where the file has none.
+  /// Empty if the file has none.
   public let categories: [Category]
   /// In the order of the file.
   public let annotations: [Annotation]
@@ -23,17 +23,17 @@ public struct KeyObjectDataset: Sendable {
   private let imageIndex: [Int64: Int]
   private let categoryIndex: [Int64: Int]
 
-  /// - Throws: `COCOError` naming the file, where it isn't a COCO file; what `InputFile.read` throws.
+  /// - Throws: `COCOError` naming the file, if it isn't a COCO file; what `InputFile.read` throws.
   public init(contentsOf url: URL) throws {
     try self.init(json: try InputFile.read(url), name: url.path)
   }
 
   /// - Parameter name: what errors call the file.
-  /// - Throws: `COCOError` naming the file, where it isn't a COCO file.
+  /// - Throws: `COCOError` naming the file, if it isn't a COCO file.
   public init(json: Data, name: String) throws { try self.init(json: [UInt8](json), name: name) }
 
   /// - Parameter name: what errors call the file.
-  /// - Throws: `COCOError` naming the file, where it isn't a COCO file.
+  /// - Throws: `COCOError` naming the file, if it isn't a COCO file.
   public init(json: [UInt8], name: String) throws { try self.init(json: json, name: name, needs: DatasetNeeds()) }
 
   /// A COCO file of which only the annotations' texts are needed: images may lack the names of their pictures.
@@ -43,8 +43,8 @@ public struct KeyObjectDataset: Sendable {
     try self.init(json: try InputFile.read(url), name: url.path, needs: DatasetNeeds(pictures: false))
   }
 
-  /// A COCO instances file to make another of: an annotation whose id is taken gets a new one, instead of both being
-  /// left out.
+  /// A COCO instances file, input of a build: an annotation whose id is already in use gets a new one, instead of both
+  /// being left out.
   ///
   /// - Throws: as `init(contentsOf:)`.
   public init(renumbering url: URL) throws {
@@ -66,16 +66,16 @@ public struct KeyObjectDataset: Sendable {
     Dictionary(zip(ids, ids.indices), uniquingKeysWith: { first, _ in first })
   }
 
-  /// The image with this id; nil where there is none.
+  /// The image with this id; nil if there is none.
   public func image(_ id: Int64) -> ImageRecord? { imageIndex[id].map { images[$0] } }
 
-  /// The category with this id; nil where there is none.
+  /// The category with this id; nil if there is none.
   public func category(_ id: Int64) -> Category? { categoryIndex[id].map { categories[$0] } }
 
   /// The annotations, ascending by id: the order of samples everywhere.
   public func annotationsByID() -> [Annotation] { annotations.sorted { $0.id < $1.id } }
 
-  /// What is wrong with a value of an annotation, with the file and the place in it; nil where it is sound or absent.
+  /// What is wrong with a value of an annotation, with the file and the place in it; nil if it is sound or absent.
   /// To be asked by whoever needs a value that isn't there.
   public func fault(of annotation: Annotation, _ key: AnnotationKey) -> COCOError? {
     guard annotation.faulty & key.key.bit != 0 else { return nil }
@@ -85,7 +85,7 @@ public struct KeyObjectDataset: Sendable {
   }
 }
 
-/// The keys of an annotation that need not be there, and are treated as absent where they aren't what they should be.
+/// The keys of an annotation that need not be there, and are treated as absent if they aren't what they should be.
 public enum AnnotationKey: String, Sendable {
   case categoryID = "category_id"
   case isCrowd = "iscrowd"
@@ -128,7 +128,7 @@ public struct ImageRecord: Sendable, Equatable, ListedRecord {
   public internal(set) var id: Int64
   /// The name of its file, below the folder of images.
   public let fileName: String
-  /// What the file says of its size; nil where it says nothing, or nothing that can be. The picture itself knows it.
+  /// The size stated by the file; nil if it is missing or impossible. The image itself determines it.
   public let size: ImageSize?
 
   /// Where its record is in the file.
@@ -147,18 +147,18 @@ public struct Category: Sendable, Equatable, ListedRecord {
   let position: Int
 }
 
-/// An annotation of a COCO file: one object, and what is said of it.
+/// An annotation of a COCO file: one object, and its description.
 public struct Annotation: Sendable, Equatable, ListedRecord {
   public internal(set) var id: Int64
   public let imageID: Int64
   public let categoryID: Int64?
-  /// Whether it marks a crowd, that is several objects at once; false where the file doesn't say.
+  /// Whether it marks a crowd, that is several objects at once; false if the file doesn't say.
   public let isCrowd: Bool
   /// The area the file states. - Units: pixels.
   public let area: Double?
   /// What the object is, in words; nil in a plain COCO file.
   public let description: String?
-  /// What is said of the whole image, in a COCO captions file.
+  /// The caption of the image, in a COCO captions file.
   public let caption: String?
   /// The question of a question-answering dataset, and the answers people gave.
   public let question: String?

@@ -49,7 +49,7 @@ enum PolygonRasterizer {
 
   /// Counts the steps round one more outline of an annotation.
   ///
-  /// - Throws: `COCOError` where they are too many; `steps` is unchanged then.
+  /// - Throws: `COCOError` if they are too many; `steps` is unchanged then.
   static func count(_ outline: FineOutline, in steps: inout Int) throws {
     guard outline.steps <= maximumSteps - steps else {
       throw COCOError(
@@ -86,7 +86,7 @@ enum PolygonRasterizer {
     return boundaries
   }
 
-  /// Every point of the fine grid on the way, both ends included.
+  /// Every point of the fine grid between two points, both ends included.
   @inline(__always)
   private static func walk(from start: Point, to end: Point, visit: (Point) -> Void) {
     let (dx, dy) = (abs(end.x - start.x), abs(end.y - start.y))
@@ -106,7 +106,7 @@ enum PolygonRasterizer {
     }
   }
 
-  /// The position at which a step passes the middle line of a column of pixels; nil where it passes none.
+  /// The position at which a step passes the middle line of a column of pixels; nil if it passes none.
   private static func boundary(from previous: Point, to point: Point, height: Int, width: Int) -> Int? {
     let x = (Double(point.x < previous.x ? point.x : point.x - 1) + 0.5) / scale - 0.5
     guard x.rounded(.down) == x, x >= 0, x <= Double(width - 1) else { return nil }
@@ -120,7 +120,7 @@ extension BinaryMask {
   ///
   /// - Parameter polygons: one list of x0, y0, x1, y1, … for each part; in pixels.
   /// - Throws: `COCOError` for an impossible size, no polygon, a polygon of fewer than 6 coordinates, and coordinates
-  ///   that are no number or beyond any image.
+  ///   that are not numbers or lie outside any image.
   public init(polygons: [[Double]], height: Int, width: Int) throws {
     try Self.checkSize(height: height, width: width)
     guard !polygons.isEmpty else { throw COCOError(problem: "there is no polygon in the list") }

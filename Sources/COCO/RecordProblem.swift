@@ -26,7 +26,7 @@ public struct RecordProblem: Sendable, Equatable, CustomStringConvertible {
   public let kind: Kind
   /// The record's place in its list.
   let position: Int
-  /// Its id; nil where it has none that can be read.
+  /// Its id; nil if it has none that can be read.
   public let id: Int64?
   /// The place inside the file: `annotations[3].bbox`.
   public let place: String
@@ -75,7 +75,7 @@ public struct RecordProblems: Sendable {
     return named.map { "left out: \($0)" } + (rest > 0 ? ["… and \(rest) more records are left out"] : [])
   }
 
-  /// How many objects lose a part of their outline, with the first; nil where none does.
+  /// How many objects lose a part of their outline, with the first; nil if none does.
   ///
   /// - Parameter objects: how many there are.
   public func lostParts(of objects: Int) -> String? {
@@ -85,7 +85,7 @@ public struct RecordProblems: Sendable {
       "\(losing) of \(objects) objects have parts of their outline that can't be drawn and are left out; the first: \(first)"
   }
 
-  /// What is odd and costs no sample: how many, and the first few; empty where there is nothing.
+  /// Problems that cost no sample: how many, and the first few; empty if there are none.
   ///
   /// - Parameter what: what they are, after their number: "annotations get other ids".
   public func remarks(_ what: String, where isMeant: (RecordProblem) -> Bool) -> [String] {
@@ -93,7 +93,7 @@ public struct RecordProblems: Sendable {
     return meant.isEmpty ? [] : ["\(meant.count) \(what); the first: \(meant[0])"]
   }
 
-  /// What a strict run says of records and parts of outlines that are left out: all of them; nil where there are none.
+  /// The message of a strict run: all records and parts of outlines that are left out; nil if there are none.
   public var refusal: String? {
     let faults = listed.filter { $0.isLostSample || $0.cost == .part }
     let more = lostSamples - lost.count
@@ -102,7 +102,7 @@ public struct RecordProblems: Sendable {
       + faults.map { "\n  \($0)" }.joined() + (more > 0 ? "\n  … and \(more) more" : "")
   }
 
-  /// The problem at this place of a record, or below it; nil where none is listed.
+  /// The problem at this place of a record, or below it; nil if none is listed.
   func problem(_ kind: RecordProblem.Kind, at position: Int, place: String) -> RecordProblem? {
     // `listed` is sorted: by halves to the record's first problem.
     var (low, high) = (0, listed.count)
@@ -158,7 +158,7 @@ struct RecordValues {
   /// The next value, which is the key's.
   ///
   /// - Returns: nil for `null`, and where the value can't be read as what it should be: `faults` says so then.
-  /// - Throws: `COCOError` where it isn't JSON.
+  /// - Throws: `COCOError` if it isn't JSON.
   mutating func read<Value>(
     _ key: RecordKey, _ reader: inout JSONReader, _ read: (inout JSONReader) throws -> Value
   ) throws -> Value? {

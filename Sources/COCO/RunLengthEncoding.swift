@@ -11,7 +11,7 @@ public struct RunLengthEncoding: Sendable, Equatable {
   /// Reads lengths of runs. Where they end early, after a run of 1, the rest is 0: some writers leave that last run
   /// out.
   ///
-  /// - Throws: `COCOError` where the size is impossible, or where the counts are not a division of `height * width`
+  /// - Throws: `COCOError` if the size is impossible, or if the counts are not a division of `height * width`
   ///   pixels.
   public init(height: Int, width: Int, counts: [Int]) throws {
     try BinaryMask.checkSize(height: height, width: width)
@@ -122,7 +122,7 @@ public struct RunLengthEncoding: Sendable, Equatable {
       let (first, last) = (run.lowerBound / height, (run.upperBound - 1) / height)
       left = min(left, first)
       right = max(right, last)
-      // A run that goes on in the next column has been at the bottom of one and at the top of the other.
+      // A run that continues in the next column has been at the bottom of one and at the top of the other.
       top = min(top, first == last ? run.lowerBound % height : 0)
       bottom = max(bottom, first == last ? (run.upperBound - 1) % height : height - 1)
     }

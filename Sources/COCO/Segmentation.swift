@@ -10,7 +10,7 @@ public struct Outline: Sendable {
 
   /// The parts, the place of each for errors, and where it is in the file.
   private(set) var parts: [(part: Part, path: String, json: Range<Int>)] = []
-  /// Whether pycocotools makes the same mask of it as it stands in the file.
+  /// Whether pycocotools makes the same mask from the file's own encoding.
   private(set) var isPlain = true
   /// What is wrong with the parts that are left out, with the place of each in the file.
   public private(set) var lost: [COCOError] = []
@@ -21,7 +21,7 @@ public struct Outline: Sendable {
 
   /// The parts that fit an image of this size, or an image whose size isn't known.
   ///
-  /// - Throws: `COCOError` where none does.
+  /// - Throws: `COCOError` if none does.
   func fitting(_ size: ImageSize?) throws -> Outline {
     var fitting = Outline(place)
     fitting.lost = lost
@@ -48,7 +48,7 @@ public struct Outline: Sendable {
     return try fitting.withParts()
   }
 
-  /// - Throws: `COCOError` where no part is left: what is wrong with the first, or that there is none.
+  /// - Throws: `COCOError` if no part is left: what is wrong with the first, or that there is none.
   private func withParts() throws -> Outline {
     if parts.isEmpty { throw lost.first ?? COCOError(jsonPath: place, problem: "there is no polygon in the list") }
     return self
@@ -178,7 +178,7 @@ extension KeyObjectDataset {
 
   /// Sees whether a mask can be made of the annotation's outline, without making it.
   ///
-  /// - Returns: the parts of it that are left out, and whether the outline is one that pycocotools reads alike.
+  /// - Returns: the parts of it that are left out, and whether pycocotools reads the outline in the same way.
   /// - Throws: as `mask(for:)`; not where the file doesn't say the image's size.
   @discardableResult
   public func checkOutline(of annotation: Annotation) throws -> (lost: [RecordProblem], isPlain: Bool) {
@@ -191,9 +191,9 @@ extension KeyObjectDataset {
     }
   }
 
-  /// The annotation's outline as pycocotools reads it: as it is in the file, or what of it can be drawn.
+  /// The annotation's outline as pycocotools reads it: unchanged, or the parts of it that can be drawn.
   ///
-  /// - Throws: `COCOError` where that is nothing.
+  /// - Throws: `COCOError` if that is nothing.
   func writtenOutline(of annotation: Annotation) throws -> [UInt8] {
     let stated = image(annotation.imageID)?.size
     let outline = try outline(of: annotation).fitting(stated)

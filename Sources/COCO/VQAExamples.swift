@@ -3,7 +3,7 @@
 struct VQAExamples {
   private(set) var examples: [ImageTextExample] = []
   private(set) var problems = RecordProblems()
-  /// Questions that the annotation file, where there is one, says nothing of.
+  /// Questions without an annotation, if there is an annotation file.
   private(set) var unannotated = 0
 
   /// Where there are annotations, the examples are the questions that have one, as VQA's own program takes them.

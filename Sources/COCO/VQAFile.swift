@@ -30,7 +30,7 @@ enum VQAFile {
   struct Question: ListedRecord {
     var id: Int64
     let image: ImageName
-    /// Empty where nobody needs it and it can't be read.
+    /// Empty if nobody needs it and it can't be read.
     let text: String
     let position: Int
   }
@@ -40,7 +40,7 @@ enum VQAFile {
     var id: Int64
     let questionType: String?
     let answerType: String?
-    /// What most people answered, where the file says so.
+    /// The most frequent human answer, where the file says so.
     let mostFrequent: String?
     /// What each person answered.
     let answers: [String]
@@ -55,7 +55,7 @@ enum VQAFile {
       problems.add(RecordProblem(kind, at: position, id: id, error, cost: .record))
     }
 
-    /// Where two records are of one question, nothing says which is meant: none is used.
+    /// If two records are for one question, it is ambiguous which one is meant: none is used.
     fileprivate mutating func leaveOutRepeated(_ kind: RecordProblem.Kind, list: String) {
       let found = RepeatedIDs(records) { _, _ in false }
       var dropped: Set<Int> = []
@@ -78,7 +78,7 @@ enum VQAFile {
   /// In the order of the file; no id is there twice.
   ///
   /// - Parameter needsText: whether a question whose text can't be read is left out.
-  /// - Throws: `COCOError` without the file's name, where the whole can't be read as a question file.
+  /// - Throws: `COCOError` without the file's name, if the file can't be read as a question file.
   static func questions(_ json: [UInt8], needsText: Bool) throws -> Records<Question> {
     var found = Records<Question>()
     try list("questions", of: json) { reader, position in
@@ -119,7 +119,7 @@ enum VQAFile {
 
   /// In the order of the file; no question has two.
   ///
-  /// - Throws: `COCOError` without the file's name, where the whole can't be read as an annotation file.
+  /// - Throws: `COCOError` without the file's name, if the file can't be read as an annotation file.
   static func annotations(_ json: [UInt8]) throws -> Records<Annotation> {
     var found = Records<Annotation>()
     try list("annotations", of: json) { reader, position in
@@ -179,7 +179,7 @@ enum VQAFile {
   ///
   /// - Parameters:
   ///   - element: reads an object of the list, at this place of it.
-  ///   - odd: is told of each value that is no object.
+  ///   - odd: called for each value that is not an object.
   private static func list(
     _ name: StaticString, of json: [UInt8], _ element: (inout JSONReader, Int) throws -> Void,
     odd: (Int, COCOError) -> Void

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <time.h>
 
 // oneDNN takes its number of threads from libgomp, thread by thread.
 extern void omp_set_num_threads(int);
@@ -14,10 +15,18 @@ extern int omp_get_num_places(void);
 extern int omp_get_place_num_procs(int);
 extern void omp_get_place_proc_ids(int, int *);
 
-// Looks for the next loop, or the end of this one, before a thread sleeps: some tens of microseconds, about what waking it
-// costs. The loops of a forward pass follow each other faster.
-enum { looks = 1500 };
 enum { stack_bytes = 4 << 20, most_processors = 1 << 16 };
+
+// A waiting thread sleeps on a condition variable. It spins first, for at most `longest_spin_ns`, only while its last waits were
+// that short (adaptive spinning): on a quiet machine the loops of a forward pass follow each other within microseconds, and
+// waking an idle processor takes longer than a small loop. On a busy machine waits are as long as a time slice, and a thread
+// that spun would take the processor from the one that it waits for.
+enum { longest_spin_ns = 30000, most_credit = 8, wasted_spin = 4 };
+
+typedef struct {
+  // The thread spins while this is above 0. A short wait adds 1, a long one takes 1, or `wasted_spin` if it was spun through.
+  int credit;
+} spin_credit;
 
 static inline void pause_a_moment(void) {
 #if defined(__x86_64__)
@@ -27,10 +36,40 @@ static inline void pause_a_moment(void) {
 #endif
 }
 
+static int64_t nanoseconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+// Spins until `value` is 0 (or is not).
+static bool spin(atomic_uint *value, bool awaits_zero, int64_t since) {
+  while (true) {
+    for (int i = 0; i < 32; i++) {
+      if ((atomic_load_explicit(value, memory_order_relaxed) == 0) == awaits_zero) return true;
+      pause_a_moment();
+    }
+    if (nanoseconds() - since > longest_spin_ns) return false;
+  }
+}
+
+// `other`: the processor that the awaited thread last ran on. On this one's own it can't run while this one spins.
+static bool should_spin(const spin_credit *spins, int other) { return spins->credit > 0 && sched_getcpu() != other; }
+
+static void learn(spin_credit *spins, bool spun, int64_t waited) {
+  if (waited <= longest_spin_ns) {
+    if (spins->credit < most_credit) spins->credit++;
+  } else {
+    spins->credit -= spun ? wasted_spin : 1;
+    if (spins->credit < 0) spins->credit = 0;
+  }
+}
+
 typedef struct {
   headimpact_team *team;
   unsigned number;
   pthread_t thread;
+  spin_credit spins;
 } team_thread;
 
 struct headimpact_team {
@@ -43,6 +82,11 @@ struct headimpact_team {
   void *context;
   // Threads that may still join the loop, and those that are in it. Looked at without the lock too.
   atomic_uint seats, active;
+  // When the last loop began and when its last thread left it; where its caller and its last thread ran. The caller's
+  // waits for that thread.
+  int64_t began, left;
+  atomic_int caller_processor, thread_processor;
+  spin_credit spins;
   bool ends;
   // Started threads, besides the caller's; `wanted` until the first loop has tried to start them.
   unsigned wanted, started;
@@ -64,14 +108,20 @@ static void *work(void *argument) {
   pthread_mutex_lock(&team->lock);
   while (true) {
     if (!team->ends && team->seats == 0) {
-      pthread_mutex_unlock(&team->lock);
-      for (int i = 0; i < looks && atomic_load_explicit(&team->seats, memory_order_relaxed) == 0; i++) pause_a_moment();
-      pthread_mutex_lock(&team->lock);
+      int64_t since = nanoseconds();
+      bool spun = should_spin(&self->spins, team->caller_processor);
+      if (spun) {
+        pthread_mutex_unlock(&team->lock);
+        spin(&team->seats, false, since);
+        pthread_mutex_lock(&team->lock);
+      }
+      while (!team->ends && team->seats == 0) pthread_cond_wait(&team->work, &team->lock);
+      learn(&self->spins, spun, team->began - since);
     }
-    while (!team->ends && team->seats == 0) pthread_cond_wait(&team->work, &team->lock);
     if (team->ends) break;
     team->seats--;
     team->active++;
+    team->thread_processor = sched_getcpu();
     void (*body)(void *, int) = team->body;
     void *context = team->context;
     pthread_mutex_unlock(&team->lock);
@@ -79,7 +129,10 @@ static void *work(void *argument) {
     pthread_mutex_lock(&team->lock);
     // A body that returns leaves no task behind: nobody need join any more.
     team->seats = 0;
-    if (--team->active == 0) pthread_cond_signal(&team->done);
+    if (--team->active == 0) {
+      team->left = nanoseconds();
+      pthread_cond_signal(&team->done);
+    }
   }
   pthread_mutex_unlock(&team->lock);
   return NULL;
@@ -115,6 +168,8 @@ headimpact_team *headimpact_team_create(unsigned threads) {
   pthread_cond_init(&team->work, NULL);
   pthread_cond_init(&team->done, NULL);
   team->wanted = wanted;
+  team->spins.credit = most_credit;
+  for (unsigned i = 0; i < wanted; i++) team->threads[i].spins.credit = most_credit;
   return team;
 }
 
@@ -156,6 +211,8 @@ void headimpact_team_run(
     team->body = body;
     team->context = context;
     team->seats = seats;
+    team->began = nanoseconds();
+    team->caller_processor = sched_getcpu();
     pthread_mutex_unlock(&team->lock);
     for (unsigned i = 0; i < seats; i++) pthread_cond_signal(&team->work);
   }
@@ -165,11 +222,16 @@ void headimpact_team_run(
     // Whoever has not woken up by now is not waited for.
     team->seats = 0;
     if (team->active > 0) {
-      pthread_mutex_unlock(&team->lock);
-      for (int i = 0; i < looks && atomic_load_explicit(&team->active, memory_order_relaxed) > 0; i++) pause_a_moment();
-      pthread_mutex_lock(&team->lock);
+      int64_t since = nanoseconds();
+      bool spun = should_spin(&team->spins, team->thread_processor);
+      if (spun) {
+        pthread_mutex_unlock(&team->lock);
+        spin(&team->active, true, since);
+        pthread_mutex_lock(&team->lock);
+      }
+      while (team->active > 0) pthread_cond_wait(&team->done, &team->lock);
+      learn(&team->spins, spun, team->left - since);
     }
-    while (team->active > 0) pthread_cond_wait(&team->done, &team->lock);
     pthread_mutex_unlock(&team->lock);
   }
   pthread_mutex_unlock(&team->busy);

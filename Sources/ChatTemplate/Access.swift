@@ -1,6 +1,6 @@
 // Attributes, elements, slices, and iteration.
 extension Renderer {
-  /// `value.name`: the attribute, else the element of that name; nil where there is neither.
+  /// `value.name`: the attribute, else the element of that name; nil if there is neither.
   func attribute(_ name: String, of value: Value) throws -> Value? {
     if case .undefined(let hint) = value { throw undefined(hint) }
     if case .dictionary(let mapping) = value {
@@ -10,7 +10,7 @@ extension Renderer {
     return try ownAttribute(name, of: value)
   }
 
-  /// `value[index]`: the element, else the attribute where the index is a string; nil where there is neither.
+  /// `value[index]`: the element, else the attribute where the index is a string; nil if there is neither.
   func element(_ index: Value, of value: Value) throws -> Value? {
     switch value {
     case .undefined(let hint): throw undefined(hint)
@@ -35,7 +35,7 @@ extension Renderer {
     return try ownAttribute(name, of: value)
   }
 
-  /// A place in a sequence, negative ones from the end; nil where there is no such place.
+  /// A place in a sequence, negative ones from the end; nil if there is no such place.
   private func place(_ index: Value, count: Int) -> Int? {
     guard let number = index.index else { return nil }
     let place = number < 0 ? number + count : number
@@ -210,7 +210,7 @@ extension Renderer {
     throw Failure("a \(value.typeName) has no elements to go through")
   }
 
-  /// How many elements there are, where that is known before they are gone through.
+  /// The number of elements, if it is known before iterating.
   func knownCount(of value: Value) throws -> Int? {
     switch value {
     case .undefined: 0

@@ -61,9 +61,9 @@ public struct ChatTemplateError: Error, CustomStringConvertible, Sendable {
 
 /// What one rendering may use; beyond it, `render` throws.
 public struct TemplateLimits: Sendable {
-  /// UTF-8 bytes of the rendered text, and of any one string on the way (16 MiB).
+  /// UTF-8 bytes of the rendered text, and of any intermediate string (16 MiB).
   public var outputBytes = 16 << 20
-  /// About the bytes of all strings, lists, dictionaries and calls made on the way (256 MiB).
+  /// The approximate bytes of all strings, lists, dictionaries and calls created while rendering (256 MiB).
   public var madeBytes = 256 << 20
   /// Expressions and statements evaluated, elements visited (20 million).
   public var steps = 20_000_000

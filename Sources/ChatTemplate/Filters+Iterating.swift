@@ -20,7 +20,7 @@ extension Renderer {
     }
   }
 
-  /// A generator that goes through a value when it is gone through itself; a value that is false has no elements.
+  /// A generator that iterates over a value when it is iterated itself; a value that is false has no elements.
   private func lazily(
     _ source: Value, _ prepare: @escaping () throws -> (Value) throws -> Value?
   ) throws -> Value {
@@ -132,7 +132,7 @@ extension Renderer {
     }
   }
 
-  /// `float(value)`; nil where Python raises a ValueError or TypeError.
+  /// `float(value)`; nil if Python raises a ValueError or TypeError.
   private func double(_ value: Value) throws -> Double? {
     if case .undefined(let hint) = value { throw undefined(hint) }
     if let number = Self.double(value) { return number }
@@ -212,7 +212,7 @@ extension Renderer {
 
 /// `int(str)` and `float(str)`.
 enum PythonNumber {
-  /// Nil where the text is no integer of this base. Throws for one that is too large.
+  /// Nil if the text is not an integer of this base. Throws for one that is too large.
   static func integer(_ text: String, base: Int) throws -> Int? {
     guard base == 0 || (2...36).contains(base) else { return nil }
     var digits = withASCIIDigits(PythonText.stripped(text))

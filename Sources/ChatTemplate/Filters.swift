@@ -200,7 +200,7 @@ extension Renderer {
 
   // MARK: Attributes of elements
 
-  /// The steps of `attribute='a.b.0'`; nil where the attribute is None.
+  /// The steps of `attribute='a.b.0'`; nil if the attribute is None.
   func attributePath(_ attribute: Value) throws -> [Value]? {
     if case .none = attribute { return nil }
     return attribute.text.map { attributePath(text: $0) } ?? [attribute]

@@ -117,7 +117,7 @@ struct Lexer {
     return nil
   }
 
-  /// '-' or '+' directly behind a tag's start, passed over.
+  /// '-' or '+' directly behind a tag's start, skipped.
   private func signAt(_ index: inout Int) -> Unicode.Scalar? {
     guard index < source.count, source[index] == "-" || source[index] == "+" else { return nil }
     index += 1
@@ -297,7 +297,7 @@ struct Lexer {
     position = end
   }
 
-  /// Behind a run of digits with single underscores between them; nil where there is no digit.
+  /// Behind a run of digits with single underscores between them; nil if there is no digit.
   private func digitsEnd(from start: Int, _ accepts: (Unicode.Scalar) -> Bool = { $0.isDigit }) -> Int? {
     guard start < source.count, accepts(source[start]) else { return nil }
     var end = start + 1

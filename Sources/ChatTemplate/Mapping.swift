@@ -11,7 +11,7 @@ enum Key: Hashable {
   /// What is the same only as itself.
   case object(ObjectIdentifier, Value)
 
-  /// Nil where Python has no hash of the value.
+  /// Nil if Python has no hash of the value.
   init?(hashable value: Value) {
     switch value {
     case .none: self = .none

@@ -304,7 +304,7 @@ extension Renderer {
     return .boolean(false)
   }
 
-  /// The text from `start` to `end`, and how many characters are before it; nil where `start` lies behind the text.
+  /// The text from `start` to `end`, and how many characters are before it; nil if `start` lies behind the text.
   private func section(_ text: String, _ parameters: Parameters, _ first: Int) throws -> (String?, Int) {
     var bounds: [Int?] = [nil, nil]
     for offset in 0..<2 {

@@ -56,7 +56,7 @@ struct Names {
     }
   }
 
-  /// Throws for a call of what can't be there, once the whole template is read.
+  /// Throws for a call of something that can't exist, once the whole template is read.
   func check() throws {
     for (name, line) in loaded where !stored.contains(name) {
       throw TemplateFault(line: line, problem: "the function '\(name)' is not supported here")

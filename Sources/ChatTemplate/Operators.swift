@@ -64,7 +64,7 @@ extension Renderer {
 
   enum Order { case less, same, greater, none }
 
-  /// The order of two numbers (booleans are numbers); nil where one is none.
+  /// The order of two numbers (booleans are numbers); nil if one is none.
   private func order(_ left: Value, _ right: Value) throws -> Order? {
     switch (left, right) {
     case (.float(let a), .float(let b)): return Self.order(a, b)
@@ -291,7 +291,7 @@ extension Renderer {
 
   // MARK: Strings and lists
 
-  /// The sum of two strings or two lists; nil where it has none.
+  /// The sum of two strings or two lists; nil if it has none.
   private func joined(_ left: Value, _ right: Value) throws -> Value? {
     switch (left, right) {
     case (.string(let a), .string(let b)):

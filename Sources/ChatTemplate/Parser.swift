@@ -229,7 +229,7 @@ struct Parser {
     return .call(macro, call)
   }
 
-  /// transformers' own block; it marks what the assistant says, and prints its body.
+  /// transformers' own block; it marks the assistant's text, and prints its body.
   private mutating func generation(line: Int) throws -> Statement {
     let body = try functionBody(until: "endgeneration")
     return .generation(Macro(name: nil, line: line, parameters: [], defaults: [], body: body))

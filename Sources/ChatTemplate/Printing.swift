@@ -151,7 +151,7 @@ private func writeQuoted(_ text: String, to result: inout String) {
   result.unicodeScalars.append(quote)
 }
 
-/// A string as it stands quoted in an error.
+/// A string, quoted for an error.
 func quoted(_ text: String) -> String {
   var result = ""
   writeQuoted(text, to: &result)

@@ -213,7 +213,7 @@ enum PythonText {
   }
 }
 
-/// Where a part first is in a text, in bytes; nil where it is not. (In UTF-8 a whole character is never found within
+/// Where a part first is in a text, in bytes; nil if it is not. (In UTF-8 a whole character is never found within
 /// another.)
 func find(_ part: String, in text: String, from start: Int = 0) -> Int? {
   var (text, part) = (text, part)

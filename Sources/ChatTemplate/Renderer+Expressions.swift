@@ -264,7 +264,7 @@ struct Parameters {
     return value
   }
 
-  /// An integer (or boolean), or what stands for it where nothing is given.
+  /// An integer (or boolean), or the default if none is given.
   func integer(_ index: Int, default standard: Int) throws -> Int {
     guard let value = values[index] else { return standard }
     guard let number = value.index else {

@@ -258,7 +258,7 @@ final class Renderer {
   private func run(_ loop: Loop, _ frame: Frame) throws -> Flow {
     let iterable = try evaluate(loop.iterable, frame)
     line = loop.line
-    // jinja2's `else` runs where no iteration came to its end, be it that `continue` or `break` left them all.
+    // jinja2's `else` runs if no iteration reached its end, even if `continue` or `break` left them all.
     var completed = false
     if loop.loopPlace == nil, loop.condition == nil, case .list(let items) = iterable {
       for value in items.values {

@@ -72,7 +72,7 @@ enum Comparison: String {
   case isIn = "in", isNotIn = "not in"
 }
 
-/// A name where it is read or set. The resolver says where its value is.
+/// A name that is read or set. The resolver determines where its value is stored.
 final class Variable {
   let name: String
   let line: Int
@@ -103,7 +103,7 @@ struct Arguments {
   }
 }
 
-/// What can stand left of an assignment.
+/// The left side of an assignment.
 indirect enum Target {
   case variable(Variable)
   case attribute(Variable, String)
@@ -135,7 +135,7 @@ indirect enum Statement {
   case loop(Loop)
   case macro(Macro, name: Variable)
   case call(Macro, Expression)
-  /// transformers' block around what the assistant says: a function of its own, called at once.
+  /// transformers' block around the assistant's text: a separate function, called at once.
   case generation(Macro)
   case filterBlock(Expression, Body)
   case with([(target: Target, value: Expression)], Body)

@@ -1,6 +1,6 @@
 /// What a template can be given: JSON's values, and "not there".
 public indirect enum TemplateValue: Sendable {
-  /// Not defined: prints as nothing, `is defined` is false. A dictionary that lacks the key says the same.
+  /// Not defined: prints as nothing, `is defined` is false. A missing key of a dictionary means the same.
   case undefined
   /// Python's None, JSON's null.
   case none
@@ -24,7 +24,7 @@ public struct TemplateDictionary: Sendable {
     for (name, value) in pairs { self[name] = value }
   }
 
-  /// The value of a name, nil where there is none. Setting nil takes the name away.
+  /// The value of a name, nil if there is none. Setting nil takes the name away.
   public subscript(name: String) -> TemplateValue? {
     get { position(of: name).map { pairs[$0].value } }
     set {

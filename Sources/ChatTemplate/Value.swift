@@ -1,7 +1,7 @@
 /// A value while a template is rendered. Lists and dictionaries can't be changed (transformers' sandbox forbids it);
 /// namespaces can.
 enum Value {
-  /// The hint says what was not there, for errors; nil is a variable that was never set.
+  /// The hint names what was missing, for errors; nil is a variable that was never set.
   case undefined(Hint?)
   case none
   case boolean(Bool)
@@ -100,7 +100,7 @@ struct IntegerRange {
   var start, end, step: Int
   var count: Int
 
-  /// Nil where the numbers are too large.
+  /// Nil if the numbers are too large.
   init?(start: Int, end: Int, step: Int) {
     (self.start, self.end, self.step) = (start, end, step)
     let (distance, overflows) = end.subtractingReportingOverflow(start)
@@ -110,7 +110,7 @@ struct IntegerRange {
 
   subscript(index: Int) -> Int { start + index * step }
 
-  /// From one place to another; nil where the numbers are too large.
+  /// From one place to another; nil if the numbers are too large.
   func part(from first: Int, to last: Int, step: Int) -> IntegerRange? {
     func number(_ place: Int) -> Int? {
       let (distance, tooFar) = self.step.multipliedReportingOverflow(by: place)

@@ -3,20 +3,20 @@ import IO
 import Scoring
 import ArgumentParser
 import Foundation
-import HeadImpact
 import HDF5Store
+import HeadImpact
 import MessagePassing
 import RunSupport
 
 struct Ablate: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Take heads out of a model and measure what becomes of its descriptions' loss: do the heads matter?",
+    abstract: "Ablate attention heads and measure how the loss of the descriptions changes.",
     discussion: """
       mpirun -np 4 headimpact ablate --model DIR --dataset keyobjects.json --images DIR --hi hi.h5 --heads 12 \
       --random-seeds 0,1,2 --output ablation.json
 
-      The best heads of hi.h5, the worst, and as many drawn at random are each taken out together. Finished images are kept \
-      in OUTPUT.journal until the output is whole; after a kill, --resume goes on from there, on any number of ranks.
+      Ablates (zeroes) the best heads of hi.h5, the worst ones, and as many drawn at random, one group at a time. Finished images are kept \
+      in OUTPUT.journal until the output is complete; after a kill, --resume continues from there, on any number of ranks.
       """)
 
   @OptionGroup var loaded: ModelOptions
@@ -24,43 +24,35 @@ struct Ablate: ParsableCommand {
     help: ArgumentHelp(
       "A key-object dataset, COCO captions, or VQA v2 questions with --annotations.", valueName: "file"))
   var dataset: String
-  @Option(help: ArgumentHelp("The answers of a VQA v2 question file.", valueName: "file"))
-  var annotations: String?
-  @Option(help: ArgumentHelp("The folder of the dataset's images.", valueName: "dir"))
-  var images: String
+  @OptionGroup var source: AnswersAndImagesOptions
   @Option(help: ArgumentHelp("The JSON file to write.", valueName: "file"))
   var output: String
 
-  @Option(help: ArgumentHelp("The HDF5 file of a scoring run, by which heads are chosen.", valueName: "file"))
+  @Option(help: ArgumentHelp("The HDF5 file of a scoring run, from which heads are chosen.", valueName: "file"))
   var hi: String?
-  @Option(help: ArgumentHelp("How many heads are taken out at a time.", valueName: "k"))
+  @Option(help: ArgumentHelp("How many heads to ablate at a time.", valueName: "k"))
   var heads = 10
-  @Option(help: "The measure whose HI decides.")
+  @Option(help: "The measure by which HI is ranked.")
   var measure = Measure.matched
-  @Option(help: ArgumentHelp("Seeds of the random choices, as 0,1,2.", valueName: "list"))
+  @Option(help: ArgumentHelp("Seeds of the random choices, e.g. 0,1,2.", valueName: "list"))
   var randomSeeds = "0,1,2"
   @Option(
     name: .customLong("head"),
     help: ArgumentHelp(
-      "A head to take out, as 14.3; give it again to take out several together.", valueName: "layer.head"))
+      "A head to ablate, e.g. 14.3; repeat the option to ablate several together.", valueName: "layer.head"))
   var named: [Selection.Head] = []
 
-  @Option(help: "What the model is asked about each image that has no question of its own.")
-  var prompt = JobDefaults.prompt
-  @Option(help: ArgumentHelp("Use only the first examples, by id.", valueName: "n"))
-  var limit: Int?
-  @Option(help: ArgumentHelp("Resamples of the bootstrap over images.", valueName: "n"))
-  var bootstrap = 1000
-  @Option(help: "Seed of the bootstrap.")
-  var seed: UInt64 = 0
+  @OptionGroup var asking: PromptOption
+  @OptionGroup var first: ExampleLimitOption
+  @OptionGroup var intervals: BootstrapOptions
   @OptionGroup var running: RunOptions
   @OptionGroup var skipping: SkipOptions
-  @Flag(help: "Stop at the first example that can't be used, instead of skipping it.")
+  @Flag(help: "If images or texts can't be used, list them all and stop, instead of skipping them.")
   var strict = false
   @OptionGroup var printing: PrintOptions
 
   func validate() throws {
-    guard hi != nil || !named.isEmpty else { throw ValidationError("Say which heads: --hi or --head.") }
+    guard hi != nil || !named.isEmpty else { throw ValidationError("Name the heads with --hi or --head.") }
   }
 
   func run() throws {
@@ -84,7 +76,7 @@ struct Ablate: ParsableCommand {
         + ["\(NumberText.plainSigned(row.lower)) \(NumberText.plainSigned(row.upper))"]
     }
     let skipped = result.skips.text.map { ", " + $0 } ?? ""
-    let state = summary.isNew ? "" : "; it was finished already"
+    let state = summary.isNew ? "" : "; it was already finished"
     return """
       \(aligned(rows))
 
@@ -104,30 +96,24 @@ struct Ablate: ParsableCommand {
     }
     if !named.isEmpty { ablations.append(Ablation(name: "named", heads: named)) }
     var c = AblateConfiguration(
-      model: fileURL(loaded.model), dataset: fileURL(dataset), images: fileURL(images), output: fileURL(output),
+      model: loaded.folder.url, dataset: fileURL(dataset), images: source.images.url, output: fileURL(output),
       ablations: ablations)
     c.scoredModelSHA256 = scoredModelSHA256
     c.adapter = loaded.adapter.map(fileURL)
     c.chatTemplate = loaded.chatTemplate.url
-    c.annotations = annotations.map(fileURL)
-    c.prompt = prompt
-    c.precision = running.precision
-    c.limit = limit
-    c.bootstrapResamples = bootstrap
-    c.seed = seed
-    c.threads = running.threads
-    c.resumes = running.resume
-    c.salvages = running.salvage
-    c.allowedSkips = skipping.allowSkips
-    c.isStrict = strict
-    c.isQuiet = printing.quiet
+    c.annotations = source.answersURL
+    c.prompt = asking.prompt
+    c.limit = first.limit
+    c.bootstrapResamples = intervals.bootstrap
+    c.seed = intervals.seed
+    c.take(running, skipping, isStrict: strict, printing)
     return c
   }
 
   private func seeds(_ list: String) throws -> [UInt64] {
     try list.split(separator: ",").map { part in
       guard let seed = UInt64(part.trimmingCharacters(in: .whitespaces)) else {
-        throw ValidationError("--random-seeds: \"\(part)\" is no whole number from 0; give them as 0,1,2.")
+        throw ValidationError("--random-seeds: \"\(part)\" is not a whole number from 0; write e.g. 0,1,2.")
       }
       return seed
     }

@@ -40,25 +40,18 @@ struct Attend: ParsableCommand {
   var top = 4
   @Option(help: "The measure by which heads are ranked.")
   var measure = Measure.matched
-  @Option(help: ArgumentHelp("The output folder.", valueName: "dir"))
-  var output: String
+  @OptionGroup var folder: OutputFolderOption
 
   @Option(help: "The prompt.")
   var prompt = JobDefaults.prompt
-  @Option(help: "The type of matrix-product operands; everything else is float32.")
-  var precision = Precision.bf16
-  @Option(
-    help: ArgumentHelp(
-      "A visual token belongs to the object if the mask covers more than this share of its cell.", valueName: "share"))
-  var coverage = 0.5
+  @OptionGroup var operands: PrecisionOption
+  @OptionGroup var cells: CoverageOption
   @Option(help: "Read attention from each token's own row, or from the row that predicts it.")
   var query = HeadImpactOptions.Query.token
-  @Option(help: "Use attention rows unchanged, or normalise each to sum to 1 over the visual tokens.")
-  var normalize = HeadImpactOptions.Normalize.none
+  @OptionGroup var rows: NormalizeOption
   @Option(help: ArgumentHelp("Number of threads (default: the machine's cores).", valueName: "n"))
   var threads: Int?
-  @Option(help: "The format of the printed result.")
-  var format = OutputFormat.table
+  @OptionGroup var result: FormatOption
 
   func validate() throws {
     guard !head.isEmpty || hi != nil else { throw ValidationError("Name the heads with --head or --hi.") }
@@ -67,7 +60,7 @@ struct Attend: ParsableCommand {
 
   func run() throws {
     let summary = try AttendJob(try attendConfiguration()).run()
-    switch format {
+    switch result.format {
     case .table: print(Self.text(summary))
     case .json: print(try Self.json(summary))
     }
@@ -131,15 +124,15 @@ struct Attend: ParsableCommand {
         .filter { !head.contains($0) }
     }
     var c = AttendConfiguration(
-      model: fileURL(loaded.model), subject: try subject(), heads: heads, output: fileURL(output))
+      model: loaded.folder.url, subject: try subject(), heads: heads, output: folder.url)
     c.scoredModelSHA256 = scoredModelSHA256
     c.adapter = loaded.adapter.map(fileURL)
     c.chatTemplate = loaded.chatTemplate.url
     c.prompt = prompt
-    c.precision = precision
-    c.options.coverage = coverage
+    c.precision = operands.precision
+    c.options.coverage = cells.coverage
     c.options.query = query
-    c.options.normalize = normalize
+    c.options.normalize = rows.normalize
     c.threads = threads
     return c
   }

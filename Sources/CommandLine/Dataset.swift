@@ -64,12 +64,10 @@ struct DatasetBuild: ParsableCommand {
   var prompt = JobDefaults.prompt
   @Option(help: "The type of that model's matrix-product operands.")
   var precision = Precision.bf16
-  @Option(help: ArgumentHelp("Threads per rank (default: its share of the cores available to it).", valueName: "n"))
-  var threads: Int?
+  @OptionGroup var threads: ThreadsOption
   @Flag(help: "Continue an interrupted run with --describe model.")
   var resume = false
-  @Flag(help: "With --resume, keep the intact records of a damaged journal and redo the others.")
-  var salvage = false
+  @OptionGroup var salvage: SalvageOption
   @OptionGroup var skipping: SkipOptions
   @Option(
     help: ArgumentHelp(
@@ -134,12 +132,9 @@ struct DatasetBuild: ParsableCommand {
     c.objects = objects
     c.prompt = prompt
     c.precision = precision
-    c.threads = threads
     c.resumes = resume
-    c.salvages = salvage
-    c.allowedSkips = skipping.allowSkips
-    c.isStrict = strict
-    c.isQuiet = printing.quiet
+    c.salvages = salvage.salvage
+    c.take(threads: threads, skipping, isStrict: strict, printing)
     return c
   }
 }
@@ -150,26 +145,21 @@ struct DatasetPreviewCommand: ParsableCommand {
     abstract: "Show samples: the image, the object, and the visual tokens it covers.",
     discussion: "OUTPUT gets index.html, contact sheets (sheet-001.png, …) and one image per sample.")
 
-  @Option(help: ArgumentHelp("A key-object dataset.", valueName: "file"))
-  var dataset: String
-  @Option(help: ArgumentHelp("The folder of its images.", valueName: "dir"))
-  var images: String
+  @OptionGroup var samples: KeyObjectDatasetOptions
   @Option(help: ArgumentHelp("A model folder; determines the visual tokens.", valueName: "dir"))
   var model: String?
   @OptionGroup var chatTemplate: ChatTemplateOption
-  @Option(help: ArgumentHelp("The output folder.", valueName: "dir"))
-  var output: String
+  @OptionGroup var folder: OutputFolderOption
   @Option(help: ArgumentHelp("Show only the first samples, by annotation id.", valueName: "n"))
   var limit = 64
-  @Option(help: "The format of the printed result.")
-  var format = OutputFormat.table
+  @OptionGroup var result: FormatOption
 
   func run() throws {
     let summary = try DatasetPreview(
-      dataset: fileURL(dataset), images: fileURL(images), model: model.map(fileURL),
-      chatTemplate: chatTemplate.url, output: fileURL(output), limit: limit
+      dataset: samples.datasetURL, images: samples.imagesURL, model: model.map(fileURL),
+      chatTemplate: chatTemplate.url, output: folder.url, limit: limit
     ).run()
-    switch format {
+    switch result.format {
     case .json: print(try jsonText(summary))
     case .table:
       for reason in summary.skipped { print("not shown: \(reason)") }
@@ -184,18 +174,14 @@ struct DatasetCheckCommand: ParsableCommand {
     abstract: "Check every record, file, size, mask and description, and list the problems.",
     discussion: "The exit code is 1 if there is any.")
 
-  @Option(help: ArgumentHelp("A key-object dataset.", valueName: "file"))
-  var dataset: String
-  @Option(help: ArgumentHelp("The folder of its images.", valueName: "dir"))
-  var images: String
+  @OptionGroup var samples: KeyObjectDatasetOptions
   @Flag(help: "No progress, only the result.")
   var quiet = false
-  @Option(help: "The format of the printed result.")
-  var format = OutputFormat.table
+  @OptionGroup var result: FormatOption
 
   func run() throws {
-    let report = try DatasetCheck(dataset: fileURL(dataset), images: fileURL(images)).run(isQuiet: quiet)
-    switch format {
+    let report = try DatasetCheck(dataset: samples.datasetURL, images: samples.imagesURL).run(isQuiet: quiet)
+    switch result.format {
     case .json: print(try jsonText(report))
     case .table:
       if !report.findings.isEmpty {

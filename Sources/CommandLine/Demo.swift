@@ -12,8 +12,7 @@ struct Demo: ParsableCommand {
       and VQA questions with annotations.
       """)
 
-  @Option(help: ArgumentHelp("The output folder.", valueName: "dir"))
-  var output: String
+  @OptionGroup var made: OutputFolderOption
   @Option(help: ArgumentHelp("Number of scenes.", valueName: "n"))
   var scenes = 64
   @Option(help: "Which scenes: those for training adapters, or the held-out ones.")
@@ -22,7 +21,7 @@ struct Demo: ParsableCommand {
   var wording = SceneWording.taught
 
   func run() throws {
-    let folder = fileURL(output)
+    let folder = made.url
     try DemoModel.write(to: folder.appendingPathComponent("model"))
     try DemoDataset(split: split, count: scenes, wording: wording).write(to: folder.appendingPathComponent("dataset")) {
       width, height, pixels in

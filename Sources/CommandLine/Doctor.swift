@@ -27,8 +27,7 @@ struct Doctor: ParsableCommand {
     help: ArgumentHelp(
       "Threads per rank (default: the cores available to this process, divided by the ranks).", valueName: "n"))
   var threads: Int?
-  @Option(help: "The format of the printed result.")
-  var format = OutputFormat.table
+  @OptionGroup var result: FormatOption
 
   func validate() throws {
     guard dataset == nil || model != nil else { throw ValidationError("--dataset needs --model.") }
@@ -41,7 +40,7 @@ struct Doctor: ParsableCommand {
       model: model.map(fileURL), chatTemplate: chatTemplate.url, dataset: dataset.map(fileURL), ranks: ranks,
       threads: threads, precision: precision,
       prompt: prompt, limit: limit)
-    switch format {
+    switch result.format {
     case .json: print(try jsonText(diagnosis))
     case .table:
       print(

@@ -41,8 +41,7 @@ struct Evaluate: ParsableCommand {
   var seed: UInt64 = 0
   @Option(help: ArgumentHelp("Write each image's (question's) scores to a .csv or .h5 file.", valueName: "file"))
   var perImage: String?
-  @Option(help: "The format of the printed result.")
-  var format = OutputFormat.table
+  @OptionGroup var result: FormatOption
 
   func validate() throws {
     guard (references == nil) != (questions == nil) else {
@@ -75,6 +74,6 @@ struct Evaluate: ParsableCommand {
       try report.perImage?.write(to: fileURL(perImage), source: "headimpact \(JobDefaults.programVersion)")
     }
     for warning in report.warnings { FileHandle.standardError.write(Data("warning: \(warning)\n".utf8)) }
-    print(format == .json ? try jsonText(report) : EvaluationTable(report).text)
+    print(result.format == .json ? try jsonText(report) : EvaluationTable(report).text)
   }
 }

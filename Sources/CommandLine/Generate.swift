@@ -20,12 +20,10 @@ struct Generate: ParsableCommand {
   @OptionGroup var loaded: ModelOptions
   @Option(help: ArgumentHelp("A key-object dataset, COCO captions, or VQA v2 questions.", valueName: "file"))
   var dataset: String
-  @Option(help: ArgumentHelp("The folder of the dataset's images.", valueName: "dir"))
-  var images: String
+  @OptionGroup var images: ImagesOption
   @Option(help: ArgumentHelp("The JSON file to write.", valueName: "file"))
   var output: String
-  @Option(help: "The prompt for each image that has no question of its own.")
-  var prompt = JobDefaults.prompt
+  @OptionGroup var asking: PromptOption
   @Option(
     help: ArgumentHelp("Use only the first images (of a question file: the first questions), by id.", valueName: "n"))
   var limit: Int?
@@ -49,18 +47,17 @@ struct Generate: ParsableCommand {
   var seed: UInt64 = 0
   @OptionGroup var running: RunOptions
   @OptionGroup var skipping: SkipOptions
-  @Flag(help: "Stop at the first image that can't be used, instead of skipping it.")
+  @Flag(help: "If images or texts can't be used, list them all and stop, instead of skipping them.")
   var strict = false
   @OptionGroup var printing: PrintOptions
 
   func run() throws {
     var c = GenerateConfiguration(
-      model: fileURL(loaded.model), dataset: fileURL(dataset), images: fileURL(images), output: fileURL(output))
+      model: loaded.folder.url, dataset: fileURL(dataset), images: images.url, output: fileURL(output))
     c.adapter = loaded.adapter.map(fileURL)
     c.chatTemplate = loaded.chatTemplate.url
     c.objects = objects
-    c.prompt = prompt
-    c.precision = running.precision
+    c.prompt = asking.prompt
     c.limit = limit
     c.decoding.maxNewTokens = maxNewTokens
     c.decoding.temperature = temperature
@@ -68,12 +65,7 @@ struct Generate: ParsableCommand {
     c.decoding.repetitionPenalty = repetitionPenalty
     c.decoding.beams = beams
     c.decoding.seed = seed
-    c.threads = running.threads
-    c.resumes = running.resume
-    c.salvages = running.salvage
-    c.allowedSkips = skipping.allowSkips
-    c.isStrict = strict
-    c.isQuiet = printing.quiet
+    c.take(running, skipping, isStrict: strict, printing)
     let configuration = c
     let summary = try Communicator.withWorld { try GenerationJob(configuration, on: $0).run() }
     guard let summary else { return }

@@ -1,6 +1,8 @@
 import IO
 import ArgumentParser
 import Foundation
+import HeadImpact
+import Jobs
 import Kernels
 import RunSupport
 
@@ -15,25 +17,111 @@ struct ChatTemplateOption: ParsableArguments {
   var url: URL? { file.map(fileURL) }
 }
 
-/// The model that a verb runs.
-struct ModelOptions: ParsableArguments {
+/// The model that a command runs.
+struct ModelOption: ParsableArguments {
   @Option(help: ArgumentHelp("A model folder as published on the Hugging Face Hub.", valueName: "dir"))
   var model: String
+
+  var url: URL { fileURL(model) }
+}
+
+/// The same with an adapter.
+struct ModelOptions: ParsableArguments {
+  @OptionGroup var folder: ModelOption
   @Option(help: ArgumentHelp("A PEFT adapter to apply to the model.", valueName: "dir"))
   var adapter: String?
   @OptionGroup var chatTemplate: ChatTemplateOption
 }
 
-/// How a run computes that keeps a journal.
-struct RunOptions: ParsableArguments {
+/// Where the images of a dataset lie.
+struct ImagesOption: ParsableArguments {
+  @Option(help: ArgumentHelp("The folder of the dataset's images.", valueName: "dir"))
+  var images: String
+
+  var url: URL { fileURL(images) }
+}
+
+/// The same, and the answers of a dataset of questions.
+struct AnswersAndImagesOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("The answers of a VQA v2 question file.", valueName: "file"))
+  var annotations: String?
+  @OptionGroup var images: ImagesOption
+
+  var answersURL: URL? { annotations.map(fileURL) }
+}
+
+/// A key-object dataset and its images, for commands that run no model over them.
+struct KeyObjectDatasetOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("A key-object dataset.", valueName: "file"))
+  var dataset: String
+  @Option(help: ArgumentHelp("The folder of its images.", valueName: "dir"))
+  var images: String
+
+  var datasetURL: URL { fileURL(dataset) }
+  var imagesURL: URL { fileURL(images) }
+}
+
+/// What a model is asked about images that come without questions.
+struct PromptOption: ParsableArguments {
+  @Option(help: "The prompt for each image that has no question of its own.")
+  var prompt = JobDefaults.prompt
+}
+
+struct ExampleLimitOption: ParsableArguments {
+  @Option(help: ArgumentHelp("Use only the first examples, by id.", valueName: "n"))
+  var limit: Int?
+}
+
+struct PrecisionOption: ParsableArguments {
   @Option(help: "The type of matrix-product operands; everything else is float32.")
   var precision = Precision.bf16
+}
+
+struct ThreadsOption: ParsableArguments {
   @Option(help: ArgumentHelp("Threads per rank (default: its share of the cores available to it).", valueName: "n"))
   var threads: Int?
-  @Flag(help: "Continue from the journal of an interrupted run.")
-  var resume = false
+}
+
+struct SalvageOption: ParsableArguments {
   @Flag(help: "With --resume, keep the intact records of a damaged journal and redo the others.")
   var salvage = false
+}
+
+/// How a run computes that keeps a journal.
+struct RunOptions: ParsableArguments {
+  @OptionGroup var operands: PrecisionOption
+  @OptionGroup var threads: ThreadsOption
+  @Flag(help: "Continue from the journal of an interrupted run.")
+  var resume = false
+  @OptionGroup var salvage: SalvageOption
+}
+
+struct CoverageOption: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "A visual token belongs to the object if the mask covers more than this share of its cell.", valueName: "share"))
+  var coverage = 0.5
+}
+
+struct NormalizeOption: ParsableArguments {
+  @Option(help: "Use attention rows unchanged, or normalise each to sum to 1 over the visual tokens.")
+  var normalize = HeadImpactOptions.Normalize.none
+}
+
+/// The bootstrap over images that a run ends with.
+struct BootstrapOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Resamples of the bootstrap over images.", valueName: "n"))
+  var bootstrap = 1000
+  @Option(help: "Seed of the bootstrap.")
+  var seed: UInt64 = 0
+}
+
+/// The folder that a command makes.
+struct OutputFolderOption: ParsableArguments {
+  @Option(help: ArgumentHelp("The output folder.", valueName: "dir"))
+  var output: String
+
+  var url: URL { fileURL(output) }
 }
 
 /// How many samples a run may skip.
@@ -56,10 +144,36 @@ struct SkipOptions: ParsableArguments {
   }
 }
 
-/// What a run tells.
+struct FormatOption: ParsableArguments {
+  @Option(help: "The format of the printed result.")
+  var format = OutputFormat.table
+}
+
+/// What a run prints.
 struct PrintOptions: ParsableArguments {
   @Flag(help: "No progress, only warnings and the result.")
   var quiet = false
-  @Option(help: "The format of the printed result.")
-  var format = OutputFormat.table
+  @OptionGroup var result: FormatOption
+
+  var format: OutputFormat { result.format }
+}
+
+extension JobConfiguration {
+  /// Takes what every command that runs a job is asked for.
+  mutating func take(threads: ThreadsOption, _ skipping: SkipOptions, isStrict: Bool, _ printing: PrintOptions) {
+    self.threads = threads.threads
+    allowedSkips = skipping.allowSkips
+    self.isStrict = isStrict
+    isQuiet = printing.quiet
+  }
+}
+
+extension UnitJobConfiguration {
+  /// Takes what every command that runs a job of units is asked for.
+  mutating func take(_ running: RunOptions, _ skipping: SkipOptions, isStrict: Bool, _ printing: PrintOptions) {
+    take(threads: running.threads, skipping, isStrict: isStrict, printing)
+    precision = running.operands.precision
+    resumes = running.resume
+    salvages = running.salvage.salvage
+  }
 }

@@ -16,8 +16,7 @@ struct Report: ParsableCommand {
 
   @Argument(help: "The HDF5 file of a scoring run, or an experiment's folder.")
   var input: String
-  @Option(help: ArgumentHelp("The output folder.", valueName: "dir"))
-  var output: String
+  @OptionGroup var made: OutputFolderOption
   @Option(help: ArgumentHelp("The scored dataset, to show samples.", valueName: "file"))
   var dataset: String?
   @Option(help: ArgumentHelp("The folder of its images.", valueName: "dir"))
@@ -44,7 +43,7 @@ struct Report: ParsableCommand {
     if let dataset, let images {
       options.source = PictureSource(dataset: fileURL(dataset), images: fileURL(images))
     }
-    let folder = fileURL(output)
+    let folder = made.url
     let source = fileURL(input)
     let page =
       source.hasDirectoryPath

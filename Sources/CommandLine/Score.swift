@@ -18,8 +18,7 @@ struct Score: ParsableCommand {
       on any number of ranks, with bitwise identical results.
       """)
 
-  @Option(help: ArgumentHelp("A model folder as published on the Hugging Face Hub.", valueName: "dir"))
-  var model: String
+  @OptionGroup var model: ModelOption
   @Option(help: ArgumentHelp("A PEFT adapter to apply to the model before scoring.", valueName: "dir"))
   var adapter: String?
   @OptionGroup var chatTemplate: ChatTemplateOption
@@ -27,8 +26,7 @@ struct Score: ParsableCommand {
     help: ArgumentHelp("A key-object dataset: COCO's schema, with a description in each annotation.", valueName: "file")
   )
   var dataset: String
-  @Option(help: ArgumentHelp("The folder of the dataset's images.", valueName: "dir"))
-  var images: String
+  @OptionGroup var images: ImagesOption
   @Option(help: ArgumentHelp("The HDF5 file to write.", valueName: "file"))
   var output: String
 
@@ -36,24 +34,17 @@ struct Score: ParsableCommand {
   var prompt = JobDefaults.prompt
   @Option(help: ArgumentHelp("Score only the first samples, by annotation id.", valueName: "n"))
   var limit: Int?
-  @Option(
-    help: ArgumentHelp(
-      "A visual token belongs to the object if the mask covers more than this share of its cell.", valueName: "share"))
-  var coverage = 0.5
+  @OptionGroup var cells: CoverageOption
   @Option(help: "Read attention from each description token's own row, or from the row that predicts it.")
   var query = HeadImpactOptions.Query.token
-  @Option(help: "Use attention rows unchanged, or normalise each to sum to 1 over the visual tokens.")
-  var normalize = HeadImpactOptions.Normalize.none
-  @Option(help: "Which views' tokens count. No family known so far shows tiles: only all is taken.")
+  @OptionGroup var rows: NormalizeOption
+  @Option(help: "Which views' tokens count, where a family shows an image as tiles and as a whole.")
   var views = HeadImpactOptions.Views.all
   @Option(
     help: ArgumentHelp(
       "A visual token is a sink if its score exceeds this many times the median token's.", valueName: "factor"))
   var sinkFactor = 10.0
-  @Option(help: ArgumentHelp("Resamples of the bootstrap over images.", valueName: "n"))
-  var bootstrap = 1000
-  @Option(help: "Seed of the bootstrap.")
-  var seed: UInt64 = 0
+  @OptionGroup var intervals: BootstrapOptions
   @Flag(help: "Save every sample's attention scores in the output.")
   var saveScores = false
   @OptionGroup var running: RunOptions
@@ -80,26 +71,20 @@ struct Score: ParsableCommand {
 
   private var scoreConfiguration: ScoreConfiguration {
     var configuration = ScoreConfiguration(
-      model: fileURL(model), dataset: fileURL(dataset), images: fileURL(images), output: fileURL(output))
+      model: model.url, dataset: fileURL(dataset), images: images.url, output: fileURL(output))
     configuration.adapter = adapter.map(fileURL)
     configuration.chatTemplate = chatTemplate.url
     configuration.prompt = prompt
-    configuration.precision = running.precision
     configuration.limit = limit
-    configuration.options.coverage = coverage
+    configuration.options.coverage = cells.coverage
     configuration.options.query = query
-    configuration.options.normalize = normalize
+    configuration.options.normalize = rows.normalize
     configuration.options.views = views
     configuration.options.sinkFactor = sinkFactor
-    configuration.options.bootstrapResamples = bootstrap
-    configuration.options.seed = seed
-    configuration.threads = running.threads
+    configuration.options.bootstrapResamples = intervals.bootstrap
+    configuration.options.seed = intervals.seed
     configuration.savesScores = saveScores
-    configuration.resumes = running.resume
-    configuration.salvages = running.salvage
-    configuration.allowedSkips = skipping.allowSkips
-    configuration.isStrict = strict
-    configuration.isQuiet = printing.quiet
+    configuration.take(running, skipping, isStrict: strict, printing)
     return configuration
   }
 }

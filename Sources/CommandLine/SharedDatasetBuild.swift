@@ -7,7 +7,7 @@ import MessagePassing
 /// A build of a key-object dataset on several ranks: rank 0 chooses and writes, and all share what a model describes.
 struct SharedDatasetBuild {
   private let builder: DatasetBuilder
-  /// The run that describes the objects of the builder's draft; nil where no model does.
+  /// The run that describes the objects of the builder's draft; nil if no model does.
   private let describer: GenerateConfiguration?
 
   init(_ builder: DatasetBuilder, describer: GenerateConfiguration?) {

@@ -21,18 +21,14 @@ struct Train: ParsableCommand {
       of ranks.
       """)
 
-  @Option(help: ArgumentHelp("A model folder as published on the Hugging Face Hub.", valueName: "dir"))
-  var model: String
+  @OptionGroup var model: ModelOption
   @OptionGroup var chatTemplate: ChatTemplateOption
   @Option(
     help: ArgumentHelp(
       "What to train on: a key-object dataset, COCO captions, or VQA v2 questions with --annotations.",
       valueName: "file"))
   var dataset: String
-  @Option(help: ArgumentHelp("The answers of a VQA v2 question file.", valueName: "file"))
-  var annotations: String?
-  @Option(help: ArgumentHelp("The folder of the dataset's images.", valueName: "dir"))
-  var images: String
+  @OptionGroup var source: AnswersAndImagesOptions
   @Option(help: ArgumentHelp("The adapter folder to write.", valueName: "dir"))
   var output: String
 
@@ -87,12 +83,10 @@ struct Train: ParsableCommand {
   var seed: UInt64 = 0
   @Option(help: "The order of examples: reshuffled each epoch with the seed, or by id.")
   var shuffle = Shuffle.seeded
-  @Option(help: "The prompt for each image that has no question of its own.")
-  var prompt = JobDefaults.prompt
+  @OptionGroup var asking: PromptOption
   @Option(help: "The type of matrix-product operands; the adapter is float32.")
   var precision = Precision.bf16
-  @Option(help: ArgumentHelp("Use only the first examples, by id.", valueName: "n"))
-  var limit: Int?
+  @OptionGroup var first: ExampleLimitOption
 
   @Option(
     help: ArgumentHelp("A dataset whose loss is measured during training; the best adapter is kept.", valueName: "file")
@@ -126,10 +120,9 @@ struct Train: ParsableCommand {
   @Flag(name: .customLong("no-cache"), help: "Recompute these hidden states every time: slower, with the same losses.")
   var noCache = false
 
-  @Option(help: ArgumentHelp("Threads per rank (default: its share of the cores available to it).", valueName: "n"))
-  var threads: Int?
+  @OptionGroup var threads: ThreadsOption
   @OptionGroup var skipping: SkipOptions
-  @Flag(help: "Stop at the first example that can't be used, instead of skipping it.")
+  @Flag(help: "If images or texts can't be used, list them all and stop, instead of skipping them.")
   var strict = false
   @Option(help: "Progress as text, or as one JSON line per step.")
   var logFormat = LogFormat.text
@@ -176,12 +169,12 @@ struct Train: ParsableCommand {
 
   private func trainConfiguration() throws -> TrainConfiguration {
     var c = TrainConfiguration(
-      model: fileURL(model), dataset: fileURL(dataset), images: fileURL(images), output: fileURL(output))
+      model: model.url, dataset: fileURL(dataset), images: source.images.url, output: fileURL(output))
     c.chatTemplate = chatTemplate.url
-    c.annotations = annotations.map(fileURL)
-    c.prompt = prompt
+    c.annotations = source.answersURL
+    c.prompt = asking.prompt
     c.precision = precision
-    c.limit = limit
+    c.limit = first.limit
     let target = try AdapterTargetSpec(layers: layers, selection: selection, heads: heads, hi: hi)
     c.layers = target.layers
     c.heads = target.heads
@@ -211,10 +204,7 @@ struct Train: ParsableCommand {
     c.caches = !noCache
     c.cacheMemory = cacheMemory.bytes
     c.cacheFolder = cacheDir.map(fileURL)
-    c.threads = threads
-    c.allowedSkips = skipping.allowSkips
-    c.isStrict = strict
-    c.isQuiet = printing.quiet
+    c.take(threads: threads, skipping, isStrict: strict, printing)
     c.logsJSON = logFormat == .json
     return c
   }

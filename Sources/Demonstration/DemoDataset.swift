@@ -21,7 +21,7 @@ public struct DemoDataset: Sendable {
       }
     }
 
-    /// The split's first image id: ids of the splits are apart, so that their files may be put together.
+    /// The split's first image id: the splits have disjoint ids, so that their files can be combined.
     var firstID: Int {
       switch self {
       case .train: 1_000_001
@@ -30,7 +30,7 @@ public struct DemoDataset: Sendable {
     }
   }
 
-  /// The most scenes that a split's image ids have room for.
+  /// The largest number of scenes of a split, limited by its image ids.
   public static let mostScenes = 1_000_000
 
   public let split: Split
@@ -38,7 +38,7 @@ public struct DemoDataset: Sendable {
   public let count: Int
   public let wording: SceneWording
 
-  /// - Throws: `DemonstrationError` where `count` is not 1 to `mostScenes`.
+  /// - Throws: `DemonstrationError` if `count` is not 1 to `mostScenes`.
   public init(split: Split = .test, count: Int = 64, wording: SceneWording = .taught) throws {
     guard (1...Self.mostScenes).contains(count) else {
       throw DemonstrationError("a demonstration dataset has 1 to \(Self.mostScenes) scenes, not \(count)")

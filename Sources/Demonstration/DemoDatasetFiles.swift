@@ -106,7 +106,7 @@ struct DemoDatasetFiles {
     self.wording = wording
   }
 
-  /// Adds a scene under an image id, and says what its picture is called.
+  /// Adds a scene under an image id, and returns the name of its image file.
   mutating func add(_ scene: Scene, _ picture: ScenePicture, id: Int) -> Image {
     let digits = String(id)
     let image = Image(id: id, file_name: String(repeating: "0", count: max(0, 12 - digits.count)) + digits + ".png")

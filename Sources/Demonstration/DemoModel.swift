@@ -11,7 +11,7 @@ public enum DemoModel {
   ]
 
   /// Where the bundled model is.
-  /// - Throws: `DemonstrationError` where the program was installed without its resources.
+  /// - Throws: `DemonstrationError` if the program was installed without its resources.
   public static func bundledFolder() throws -> URL {
     // SwiftPM's own `Bundle.module` traps where the resources are missing.
     let resources = "headimpact_Demonstration.resources"
@@ -33,7 +33,7 @@ public enum DemoModel {
   }
 
   /// Writes the model to a folder that does not exist yet, is empty, or is one that this wrote before.
-  /// - Throws: `DemonstrationError` where there is no model, `FolderError` naming the folder, which is then as it was.
+  /// - Throws: `DemonstrationError` if there is no model, `FolderError` naming the folder, which is then as it was.
   public static func write(to folder: URL) throws {
     let source = try bundledFolder()
     try DemoFolder.write(to: folder) { fresh in

@@ -1,4 +1,4 @@
-/// Why there is no such demonstration.
+/// An error of the demonstration.
 public struct DemonstrationError: Error, CustomStringConvertible, Equatable {
   /// What is wrong, and what would be right.
   public let description: String

@@ -25,8 +25,9 @@ public struct SceneThing: Sendable, Equatable {
 
 /// A scene of the demonstration: one to five things on a textured ground, none over another, all from one seed.
 ///
-/// The first thing is the key object. It is the largest, by two fifths more area than the next or more; its size and its
-/// place are never near the border of two words. `tools/demo-model/scenes.py` makes the same scenes, pixel by pixel.
+/// The first thing is the key object. It is the largest, by two fifths more area than the next or more; its size and
+/// its place are never near the border of two words. `tools/demo-model/scenes.py` makes the same scenes, pixel by
+/// pixel.
 public struct Scene: Sendable {
   /// Side of every scene's picture, in pixels.
   public static let side = 224
@@ -60,7 +61,7 @@ public struct Scene: Sendable {
       {
         other.side -= 1
       }
-      // Where there is no room after some tries, the scene does without.
+      // If no free place is found after some tries, the object is left out.
       for _ in 0..<16 {
         other.x = generator.below(Self.side - other.side + 1)
         other.y = generator.below(Self.side - other.side + 1)

@@ -9,7 +9,7 @@ public struct ScenePicture: Sendable {
 }
 
 extension Scene {
-  /// The scene's picture, and exactly which pixels are whose.
+  /// The scene's image, and the exact pixels of each object.
   public func draw() -> ScenePicture {
     let side = Self.side
     var pixels = drawGround()

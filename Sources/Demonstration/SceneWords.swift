@@ -74,7 +74,7 @@ public enum SceneTexture: String, CaseIterable, Sendable {
 public enum SceneSize: String, CaseIterable, Sendable {
   case small, medium, large
 
-  /// The sides that its bounding square may have, in pixels: far enough apart to be told.
+  /// The possible sides of its bounding square, in pixels: far enough apart to be distinguished.
   var sides: ClosedRange<Int> {
     switch self {
     case .small: 52...60

@@ -67,7 +67,7 @@ final class AnchoredPattern: @unchecked Sendable {
 
   deinit { pcre2_code_free_8(code) }
 
-  /// The match that begins at `start`; nil where there is none.
+  /// The match that begins at `start`; nil if there is none.
   ///
   /// - Parameter text: valid UTF-8.
   func match(_ text: UnsafeBufferPointer<UInt8>, at start: Int, _ scratch: Scratch) -> Match? {

@@ -21,8 +21,8 @@ public struct CaptionEvaluation: Sendable, Equatable {
   public let imageIDs: [Int64]
   /// How many texts the captions were compared with.
   public let references: Int
-  /// One score of the whole set by metric. BLEU is that of the summed counts, METEOR the jar's own; the others are means over
-  /// images.
+  /// One score of the whole set by metric. BLEU is that of the summed counts, METEOR the jar's own; the others are
+  /// means over images.
   public private(set) var scores: [CaptionMetric: Double] = [:]
   /// A score of each image by metric. - Shape: [image]
   public private(set) var perImage: [CaptionMetric: [Double]] = [:]
@@ -40,7 +40,7 @@ public struct CaptionEvaluation: Sendable, Equatable {
     for (i, metric) in CaptionMetric.bleus.enumerated() { scores[metric] = total[i] }
   }
 
-  /// Adds what the METEOR jar says.
+  /// Adds the METEOR jar's scores.
   mutating func addMeteor(_ corpus: Double, perImage values: [Double]) {
     precondition(values.count == imageIDs.count)
     scores[.meteor] = corpus

@@ -12,7 +12,7 @@ public struct CaptionEvaluator: Sendable {
   private let counts: NGramCounts
   private let cider: CIDErD
 
-  /// - Throws: `EvaluationError` where there is no image, one is there twice, or has no reference.
+  /// - Throws: `EvaluationError` if there is no image, one occurs twice, or one has no reference.
   public init(_ references: CaptionReferences) throws {
     var texts: [Range<Int>] = []
     var seen: Set<Int64> = []
@@ -36,7 +36,7 @@ public struct CaptionEvaluator: Sendable {
     self.table = table
   }
 
-  /// Why CIDEr says nothing here; nil where it does.
+  /// Why CIDEr is not meaningful here; nil if it is.
   public var warning: String? {
     imageIDs.count > 1
       ? nil
@@ -46,8 +46,8 @@ public struct CaptionEvaluator: Sendable {
 
   /// - Parameters:
   ///   - captions: one of each image, in the order of `imageIDs`; may be empty.
-  ///   - meteor: what METEOR is computed with; without it there is none.
-  /// - Throws: `EvaluationError` where there are more captions or fewer, or the jar fails.
+  ///   - meteor: computes METEOR; without it METEOR is absent.
+  /// - Throws: `EvaluationError` if there are more captions or fewer, or the jar fails.
   public func evaluate(_ captions: [String], meteor: MeteorJar? = nil) throws -> CaptionEvaluation {
     guard captions.count == imageIDs.count else {
       throw EvaluationError("\(captions.count) captions of \(imageIDs.count) images: there must be one of each")

@@ -13,7 +13,7 @@ final class LineProcess {
   private var unread: [UInt8] = []
 
   /// - Parameter program: looked for on the PATH where it is only a name.
-  /// - Throws: `EvaluationError` where it can't be started.
+  /// - Throws: `EvaluationError` if it can't be started.
   init(_ program: String, _ arguments: [String], name: String) throws {
     self.name = name
     do { complaints = try OpenFile(temporaryIn: FileManager.default.temporaryDirectory) } catch {
@@ -46,7 +46,7 @@ final class LineProcess {
     }
   }
 
-  /// What to say of a program that has ended too early.
+  /// The error for a program that has ended too early.
   private func failure() -> EvaluationError {
     end()
     var reason = ""

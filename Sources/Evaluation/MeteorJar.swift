@@ -1,7 +1,7 @@
 import Foundation
 
-/// METEOR 1.5, the published Java program, which the user points at: nothing of it is here. It is spoken to line by line
-/// (`- - -stdio -l en -norm`), as coco-caption does.
+/// METEOR 1.5, the published Java program, which the user points at: nothing of it is here. It is spoken to line by
+/// line (`- - -stdio -l en -norm`), as coco-caption does.
 public struct MeteorJar: Sendable {
   public let jar: URL
   private let java: String
@@ -18,7 +18,7 @@ public struct MeteorJar: Sendable {
   }
 
   /// - Parameter images: tokens of the candidate, and of each reference, joined by spaces.
-  /// - Throws: `EvaluationError` where the jar isn't there, can't be run, or doesn't answer as METEOR does.
+  /// - Throws: `EvaluationError` if the jar isn't there, can't be run, or doesn't answer as METEOR does.
   func scores(_ images: [(candidate: String, references: [String])]) throws -> Scores {
     guard FileManager.default.fileExists(atPath: jar.path) else {
       throw EvaluationError("\(jar.path): there is no such file; --meteor-jar takes the meteor-1.5.jar of METEOR")

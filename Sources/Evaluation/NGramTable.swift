@@ -24,7 +24,7 @@ struct NGramTable: Sendable {
   /// How many n-grams there are, numbered from 0.
   var count: Int { knownCount + own.count }
 
-  /// A table for more n-grams, which leaves this one as it is, and costs no copy of it.
+  /// A table for more n-grams, which does not change or copy this one.
   func extended() -> NGramTable { NGramTable(extending: self) }
 
   /// - Parameters:
@@ -83,7 +83,7 @@ private struct NGramSlots: Sendable {
 
 /// How often each n-gram occurs in each of many texts.
 struct NGramCounts: Sendable {
-  /// The distinct n-grams of a text, of each order by itself, ascending by number.
+  /// The distinct n-grams of a text, of each order separately, ascending by number.
   private(set) var numbers: [Int32] = []
   /// How often each occurs in its text.
   private(set) var counts: [Int32] = []

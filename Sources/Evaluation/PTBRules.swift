@@ -1,5 +1,5 @@
 /// A kind of token. The rules are what Stanford CoreNLP 3.4.1's PTBTokenizer does, as its answers to some hundred thousand
-/// strings show it; no line of it is Stanford's (docs/evaluation.md tells how it was checked).
+/// strings show it; no line of it is Stanford's (docs/evaluation.md explains how it was validated).
 struct PTBRule: Sendable {
   let pattern: AnchoredPattern
   /// How the token is written.
@@ -50,7 +50,7 @@ enum PTBRules {
 
   // MARK: Characters
 
-  /// The scanner's alphabet ends with the basic plane: what lies above it is no token.
+  /// The scanner's alphabet ends with the basic plane: what lies above it is not a token.
   private static let basic = #"(?![\x{10000}-\x{10ffff}])"#
   private static let letter = #"(?:\#(basic)\p{L})"#
   private static let digit = #"(?:\#(basic)\p{Nd})"#

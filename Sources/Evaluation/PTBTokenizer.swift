@@ -1,5 +1,5 @@
-/// Cuts captions into words as coco-caption does: Stanford CoreNLP 3.4.1's PTBTokenizer with `-preserveLines -lowerCase`, then
-/// without punctuation.
+/// Cuts captions into words as coco-caption does: Stanford CoreNLP 3.4.1's PTBTokenizer with `-preserveLines
+/// -lowerCase`, then without punctuation.
 ///
 /// Words are numbers, the same for the same word as long as one tokenizer lives.
 struct PTBTokenizer: Sendable {
@@ -20,8 +20,8 @@ struct PTBTokenizer: Sendable {
 
   /// Appends a caption's tokens.
   ///
-  /// - Parameter next: the caption that coco-caption hands to the tokenizer after this one. Its first word decides whether
-  ///   "plan b." ends in "b" or in "b.".
+  /// - Parameter next: the caption that coco-caption hands to the tokenizer after this one. Its first word decides
+  ///   whether "plan b." ends in "b" or in "b.".
   mutating func append(_ caption: String, before next: String?, to tokens: inout [Int32]) {
     var text = Array(caption.utf8)
     // A line end would be one to the tokenizer too. coco-caption makes spaces of \n; after others it takes the rest of
@@ -82,7 +82,7 @@ struct PTBTokenizer: Sendable {
     return tokens
   }
 
-  /// Appends the token that begins at a position, if one does, and passes over it.
+  /// Appends the token that begins at a position, if one does, and skips it.
   private mutating func scan(
     _ text: UnsafeBufferPointer<UInt8>, _ start: Int, _ end: Int, _ scratch: AnchoredPattern.Scratch,
     _ tokens: inout [Int32]

@@ -14,10 +14,10 @@ protocol Resampled {
   func metrics(ofSums sums: [Double], units: Int) -> [Double]
 }
 
-/// Draws images anew, with replacement, the same for both results, many times over.
+/// Resamples images with replacement, the same for both results, many times over.
 ///
-/// Draw j of resample r, of n images, is number r * n + j of `SplitMix64(seed)`, brought to 0..<n: as `Bootstrap`'s of Head
-/// Impact.
+/// Draw j of resample r, of n images, is number r * n + j of `SplitMix64(seed)`, brought to 0..<n: as `Bootstrap`'s of
+/// Head Impact.
 struct PairedBootstrap {
   let resamples: Int
   let seed: UInt64

@@ -24,10 +24,11 @@ public struct PairedComparison: Sendable, Equatable, Encodable {
   public let seed: UInt64
   public let differences: [Difference]
 
-  /// Compares the captions of two systems. BLEU is computed anew from the counts of each resample. CIDEr's document frequencies
-  /// stay those of the whole set. METEOR, whose corpus score only its jar can compute, is compared by the mean over images.
+  /// Compares the captions of two systems. BLEU is recomputed from the counts of each resample. CIDEr's document
+  /// frequencies stay those of the whole set. METEOR, whose corpus score only its jar can compute, is compared by the
+  /// mean over images.
   ///
-  /// - Throws: `EvaluationError` where the images differ, there is one only, or `resamples` is out of range.
+  /// - Throws: `EvaluationError` if the images differ, there is one only, or `resamples` is out of range.
   public init(
     _ results: CaptionEvaluation, baseline: CaptionEvaluation, resamples: Int = 1000, seed: UInt64 = 0
   ) throws {
@@ -36,8 +37,8 @@ public struct PairedComparison: Sendable, Equatable, Encodable {
 
   /// Compares the answers of two systems, by the means over the questions of the images drawn.
   ///
-  /// - Throws: `EvaluationError` where the questions or the dialect differ, there is one image only, or `resamples` is out of
-  ///   range.
+  /// - Throws: `EvaluationError` if the questions or the dialect differ, there is one image only, or `resamples` is out
+  ///   of range.
   public init(_ results: VQAEvaluation, baseline: VQAEvaluation, resamples: Int = 1000, seed: UInt64 = 0) throws {
     guard results.questionIDs == baseline.questionIDs, results.dialect == baseline.dialect else {
       throw EvaluationError("two results can only be compared on the same questions, by the same rule")

@@ -18,7 +18,7 @@ struct PairedTexts {
   ///     partial evaluation leaves it out.
   ///   - what: "image" or "question".
   ///   - isPartial: whether those without a text are left out.
-  /// - Throws: `EvaluationError` where a result is of none of them, or one has no result.
+  /// - Throws: `EvaluationError` if a result is of none of them, or one has no result.
   init(
     _ ids: [Int64], others: [Int64] = [], unreadable: [Int64] = [], of name: String, _ results: [GeneratedTexts],
     what: String, isPartial: Bool

@@ -8,7 +8,7 @@ public struct PerImageTable: Sendable, Equatable {
   /// `image` or `question`: what a row is of.
   let axis: String
   let ids: [Int64]
-  /// The image of each question; nil where rows are images.
+  /// The image of each question; nil if rows are images.
   let imageIDs: [Int64]?
   let columns: [(name: String, meaning: String, units: String, values: [Double])]
 
@@ -38,7 +38,8 @@ public struct PerImageTable: Sendable, Equatable {
       && a.columns.map(\.values) == b.columns.map(\.values)
   }
 
-  /// Writes a CSV file (.csv) or an HDF5 file (.h5), under its name when it is whole; a file of that name is replaced.
+  /// Writes a CSV file (.csv) or an HDF5 file (.h5), under its name when it is complete; a file of that name is
+  /// replaced.
   ///
   /// - Parameter source: the program, for the file's attributes.
   /// - Throws: `EvaluationError`, `EnvironmentFault` or `HDF5Error` naming the file.

@@ -1,5 +1,5 @@
-/// ROUGE-L (Lin, 2004) as coco-caption computes it: beta 1.2, and the best precision and best recall of all references, be they
-/// of one reference or of two.
+/// ROUGE-L (Lin, 2004) as coco-caption computes it: beta 1.2, and the best precision and best recall of all references,
+/// which may be those of one reference or of two.
 enum RougeL {
   private static let beta = 1.2
 

@@ -1,13 +1,13 @@
 import COCO
 
-/// How good the answers to many questions are: a pure value, made by `VQAEvaluator`. Accuracies are in percent, as VQA's
-/// own program prints them.
+/// How good the answers to many questions are: a pure value, made by `VQAEvaluator`. Accuracies are in percent, as
+/// VQA's own program prints them.
 public struct VQAEvaluation: Sendable, Equatable {
   /// The questions that have one type in common.
   public struct Group: Sendable, Equatable, Encodable {
     public let name: String
     public let questions: Int
-    /// Nil where the rule can't be applied.
+    /// Nil if the rule can't be applied.
     public let accuracy: Double?
     public let exactMatch: Double
   }
@@ -17,16 +17,16 @@ public struct VQAEvaluation: Sendable, Equatable {
   public let questionIDs: [Int64]
   /// The image of each question. - Shape: [question]
   public let imageIDs: [Int64]
-  /// The mean over questions; nil where a question has too few answers for the rule.
+  /// The mean over questions; nil if a question has too few answers for the rule.
   public let accuracy: Double?
   /// The mean over questions.
   public let exactMatch: Double
-  /// By VQA v2's question_type and answer_type, in the order of their names; empty where the file has none.
+  /// By VQA v2's question_type and answer_type, in the order of their names; empty if the file has none.
   public let questionTypes: [Group]
   public let answerTypes: [Group]
   /// How many questions have fewer answers than `VQAEvaluator.fewestAnswers`.
   public let questionsWithFewAnswers: Int
-  /// Accuracy of each question; nil where a question has too few answers. - Shape: [question]
+  /// Accuracy of each question; nil if a question has too few answers. - Shape: [question]
   public let accuracies: [Double]?
   /// 100 where the answer is the one most people gave, both normalised; else 0. - Shape: [question]
   public let exactMatches: [Double]

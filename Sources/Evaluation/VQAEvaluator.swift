@@ -2,8 +2,8 @@ import COCO
 
 /// Scores answers by VQA's rule (Antol et al., 2015): an answer is as right as people agree on it.
 ///
-/// Leave out each person in turn: the answer is right by min(1, n / 3), n of the others having given it; the accuracy is the
-/// mean of that.
+/// Leave out each person in turn: the answer is right by min(1, n / 3), n of the others having given it; the accuracy
+/// is the mean of that.
 public struct VQAEvaluator: Sendable {
   /// With fewer, no answer could reach 100%: three of the others must agree.
   public static let fewestAnswers = 4
@@ -11,7 +11,7 @@ public struct VQAEvaluator: Sendable {
   public let questions: AnsweredQuestions
   public let dialect: VQADialect
 
-  /// - Throws: `EvaluationError` where there is no question, one is there twice, or has no answer.
+  /// - Throws: `EvaluationError` if there is no question, one occurs twice, or one has no answer.
   public init(_ questions: AnsweredQuestions, dialect: VQADialect = .official) throws {
     var seen: Set<Int64> = []
     for question in questions.questions {
@@ -24,7 +24,7 @@ public struct VQAEvaluator: Sendable {
     self.dialect = dialect
   }
 
-  /// Why there is no accuracy; nil where there is.
+  /// Why there is no accuracy; nil if there is.
   public var warning: String? {
     let few = questions.questions.count { $0.answers.count < Self.fewestAnswers }
     guard few > 0 else { return nil }
@@ -35,7 +35,7 @@ public struct VQAEvaluator: Sendable {
   }
 
   /// - Parameter answers: one to each question, in their order.
-  /// - Throws: `EvaluationError` where there are more or fewer.
+  /// - Throws: `EvaluationError` if there are more or fewer.
   public func evaluate(_ answers: [String]) throws -> VQAEvaluation {
     guard answers.count == questions.questions.count else {
       throw EvaluationError(
@@ -48,7 +48,7 @@ public struct VQAEvaluator: Sendable {
       let candidate = normalization.candidate(answer)
       let normalizedPeople = people.map { normalization.normalized($0) }
       let normalizedCandidate = normalization.normalized(candidate)
-      // Where all gave the same answer, nothing is normalised: "The cat." is wrong where all ten said "cat".
+      // If all people gave the same answer, nothing is normalised: "The cat." is wrong where all ten said "cat".
       accuracies.append(
         Set(people).count > 1
           ? Self.accuracy(normalizedCandidate, normalizedPeople) : Self.accuracy(candidate, people))

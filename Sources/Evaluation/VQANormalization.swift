@@ -6,8 +6,8 @@ public enum VQADialect: String, CaseIterable, Sendable, Encodable {
   case lmmsEval = "lmms-eval"
 }
 
-/// How answers are made alike before they are compared: vqaEval.py's processPunctuation and processDigitArticle with all their
-/// habits (github.com/GT-Vision-Lab/VQA, commit a013f00), and the EvalAI answer processor of lmms-eval.
+/// How answers are normalised before they are compared: vqaEval.py's processPunctuation and processDigitArticle with
+/// all their habits (github.com/GT-Vision-Lab/VQA, commit a013f00), and the EvalAI answer processor of lmms-eval.
 ///
 /// Answers are lists of scalars: to Swift's `String` an é of one scalar is an é of two, to Python it isn't.
 struct VQANormalization: Sendable {
@@ -43,7 +43,7 @@ struct VQANormalization: Sendable {
     }
   }
 
-  /// Punctuation, full stops, capitals, number words, articles and contractions made alike.
+  /// Normalises punctuation, full stops, capitals, number words, articles and contractions.
   mutating func normalized(_ answer: Answer) -> Answer {
     if let result = known[answer] { return result }
     let plain = Self.lowered(Self.withoutFullStops(withoutPunctuation(answer)))
@@ -84,8 +84,8 @@ struct VQANormalization: Sendable {
     }
   }
 
-  /// Full stops go, unless a digit follows; but no more than 32: vqaEval.py hands `re.UNICODE`, which is 32, to `re.sub` as
-  /// the number of replacements.
+  /// Full stops go, unless a digit follows; but no more than 32: vqaEval.py hands `re.UNICODE`, which is 32, to
+  /// `re.sub` as the number of replacements.
   private static func withoutFullStops(_ answer: Answer) -> Answer {
     var removals = 0
     return answer.indices.compactMap { i in

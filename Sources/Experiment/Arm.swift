@@ -2,7 +2,7 @@ import HeadImpact
 
 /// One of the ways to adapt a model that an experiment compares.
 public enum Arm: Sendable, Equatable, Hashable {
-  /// The model as it is.
+  /// The unmodified model.
   case pretrained
   /// The layers of highest Head Impact.
   case top
@@ -48,7 +48,7 @@ struct ArmLayers: Sendable, Equatable {
   let arm: Arm
   /// Ascending; empty for `pretrained`.
   let layers: [Int]
-  /// Of `topHeads`; else empty, and whole layers are meant.
+  /// Of `topHeads`; otherwise empty: whole layers are adapted.
   let heads: [Selection.Head]
 
   init(_ arm: Arm, layers: [Int], heads: [Selection.Head]) {
@@ -57,7 +57,7 @@ struct ArmLayers: Sendable, Equatable {
 
   /// - Parameters:
   ///   - layers: how many a selecting arm adapts; `heads` how many `topHeads` does.
-  /// - Throws: `HeadImpactError` where the model has fewer.
+  /// - Throws: `HeadImpactError` if the model has fewer.
   init(_ arm: Arm, table: HeadImpactTable, measure: Measure, layers: Int, heads: Int) throws {
     self.arm = arm
     func chosen(_ strategy: Selection.Strategy, seed: UInt64 = 0) throws -> [Int] {

@@ -4,7 +4,7 @@ import Foundation
 import Kernels
 import VisionLanguage
 
-/// How many numbers an arm trains: as near those of the arm `top` as a whole rank comes.
+/// How many parameters an arm trains: as close to the arm `top` as whole LoRA ranks allow.
 struct ArmBudget: Sendable, Equatable {
   /// Steps between two checkpoints: what a kill costs at most.
   private static let checkpointEvery = 50
@@ -15,15 +15,15 @@ struct ArmBudget: Sendable, Equatable {
   /// Of the model without an adapter.
   let modelParameters: Int
 
-  /// The budget of every arm that trains. The number of trained parameters grows in proportion to the rank, so an arm of more
-  /// layers has a lower rank; alpha over rank is the same in all.
+  /// The budget of every arm that trains. The number of trained parameters grows in proportion to the rank, so an arm
+  /// of more layers has a lower rank; alpha over rank is the same in all.
   ///
   /// - Throws: what loading the model throws, or that an arm doesn't fit it.
   static func all(of arms: [ArmLayers], _ configuration: ExperimentConfiguration) throws -> [Arm: ArmBudget] {
     let folder = fileURL(configuration.model)
-    let context = try ComputeContext(precision: configuration.precision, team: ThreadTeam(count: 1))
+    let backend = try CPUBackend(precision: configuration.precision, team: ThreadTeam(count: 1))
     let model = try ModelRegistry.load(
-      folder: folder, chatTemplate: configuration.chatTemplate.map(fileURL), context: context)
+      folder: folder, chatTemplate: configuration.chatTemplate.map(fileURL), backend: backend)
     let parameters = try TrainingJob.modelParameters(folder)
     let train = configuration.train
     func trained(_ arm: ArmLayers, rank: Int) throws -> Int {

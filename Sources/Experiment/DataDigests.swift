@@ -4,14 +4,14 @@ import Safetensors
 import Jobs
 import IO
 
-/// Digests of an experiment's files of data: a step whose data changed is done anew, and no other.
+/// Digests of an experiment's data files: only steps whose data changed are done again.
 struct DataDigests: Codable, Sendable {
   /// By path.
   private let files: [String: String]
-  /// The fingerprint of the step that made the demonstration; empty where there is none.
+  /// The fingerprint of the step that made the demonstration; empty if there is none.
   private let demonstration: String
 
-  /// - Throws: `JobError` where a file can't be read, `ExperimentError` where a folder of images is missing.
+  /// - Throws: `JobError` if a file can't be read, `ExperimentError` where a folder of images is missing.
   init(of configuration: ExperimentConfiguration, demonstration: String) throws {
     let sources =
       [configuration.score.source] + configuration.tasks.flatMap { [$0.train, $0.test] }

@@ -3,7 +3,7 @@ import Yams
 extension ExperimentConfiguration {
   /// The configuration as a file that asks for the same, every default in its place.
   ///
-  /// - Throws: where it can't be put in YAML.
+  /// - Throws: if it can't be written as YAML.
   public func yaml() throws -> String {
     try Yams.serialize(
       node: map([

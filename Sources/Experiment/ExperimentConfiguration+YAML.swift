@@ -158,7 +158,7 @@ extension ExperimentConfiguration.Select {
 }
 
 extension ExperimentConfiguration.TaskData {
-  /// - Returns: nil where the file names tasks, and this isn't among them.
+  /// - Returns: nil if the file names tasks, and this isn't among them.
   fileprivate init?(
     _ kind: Kind, in tasks: YAMLMap?, of root: YAMLMap,
     default defaults: (train: ExperimentConfiguration.Source, test: ExperimentConfiguration.Source)?
@@ -234,7 +234,7 @@ extension ExperimentConfiguration.Evaluate {
 }
 
 extension ExperimentConfiguration.Ablate {
-  /// - Returns: nil where the file doesn't ask for it.
+  /// - Returns: nil if the file doesn't ask for it.
   fileprivate init?(
     _ map: YAMLMap?, of root: YAMLMap, default defaults: ExperimentConfiguration.Source?
   ) throws {

@@ -98,7 +98,7 @@ public struct ExperimentConfiguration: Sendable, Equatable {
   public struct Generate: Sendable, Equatable {
     public var maxNewTokens = 64
     public var beams = 1
-    /// nil for what the model's generation_config.json says.
+    /// nil for the value of the model's generation_config.json.
     public var repetitionPenalty: Double?
   }
 

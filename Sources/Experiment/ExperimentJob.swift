@@ -16,7 +16,7 @@ import VisionLanguage
 
 /// The paper's protocol from one file: score, select, train every arm, generate, evaluate, ablate, report.
 ///
-/// Each step is the job of its verb, run with the options that the file gives. All that is made lies in one folder, which
+/// Each step runs the job of one command with the file's options. All outputs are in one folder, which
 /// explains itself; `StepLedger` knows what is done.
 public struct ExperimentJob {
   private let configuration: ExperimentConfiguration
@@ -27,8 +27,8 @@ public struct ExperimentJob {
   private let folder: ExperimentFolder
 
   /// - Parameters:
-  ///   - resumes: goes on in a folder that an earlier run left.
-  ///   - salvages: goes on with what is whole of a step's journal that is damaged.
+  ///   - resumes: continues in a folder that an earlier run left.
+  ///   - salvages: continues with the intact records of a step's damaged journal.
   public init(
     _ configuration: ExperimentConfiguration, resumes: Bool, salvages: Bool = false, isQuiet: Bool,
     on world: Communicator
@@ -44,7 +44,7 @@ public struct ExperimentJob {
   /// Runs the experiment. Every rank calls it at the same time.
   ///
   /// - Returns: on rank 0 what was found; nil elsewhere.
-  /// - Throws: what is wrong with the inputs or went wrong on the way; finished steps stay done.
+  /// - Throws: errors of the inputs or of a step; finished steps stay done.
   public func run() throws -> ExperimentOutcome? {
     try world.agree { if world.rank == 0 { try openFolder() } }
     let book = StepLedger(folder: folder, total: steps, isQuiet: isQuiet, on: world)
@@ -79,7 +79,7 @@ public struct ExperimentJob {
 
   typealias TaskKind = ExperimentConfiguration.TaskData.Kind
 
-  /// Steps of the book.
+  /// Steps of the ledger.
   private var steps: Int {
     let trained = configuration.arms.count - 1
     let perTask = trained + configuration.arms.count + 1 + configuration.scoreAfter.count

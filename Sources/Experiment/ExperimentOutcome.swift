@@ -8,7 +8,7 @@ public struct ExperimentOutcome: Codable, Sendable {
   public struct TrainedArm: Codable, Sendable {
     public let name: String
     public let layers: [Int]
-    /// As [layer, head]; empty where whole layers are adapted.
+    /// As [layer, head]; empty if whole layers are adapted.
     public let heads: [[Int]]
     public let loraRank: Int
     public let trainedParameters: Int
@@ -52,7 +52,7 @@ public struct ExperimentOutcome: Codable, Sendable {
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     do { self = try decoder.decode(Self.self, from: Data(InputFile.read(url))) } catch {
-      throw ExperimentError("\(url.path): is no outcome of an experiment: \(error)")
+      throw ExperimentError("\(url.path): is not an outcome of an experiment: \(error)")
     }
   }
 

@@ -20,7 +20,7 @@ public struct ExperimentPage {
 
   /// The page of a finished experiment's folder.
   ///
-  /// - Throws: `ExperimentError` where the folder isn't one, or its experiment isn't finished.
+  /// - Throws: `ExperimentError` if the folder isn't one, or its experiment isn't finished.
   public init(folder url: URL) throws {
     folder = ExperimentFolder(url: url)
     guard FileManager.default.fileExists(atPath: folder.configuration.path) else {

@@ -6,12 +6,12 @@ import IO
 
 /// Everything that the results of one step depend on, by name.
 ///
-/// The names and the way values are written are part of the format of `steps/`: they are given here, one by one, and don't
+/// The names and the notation of values are part of the format of `steps/`: they are given here, one by one, and don't
 /// follow what Swift calls a field. What changes no number (threads, caches, what is printed) is not among them.
 struct StepInputs: Sendable {
   let identity: RunIdentity
 
-  /// - Parameter parts: what the step depends on besides itself and the program.
+  /// - Parameter parts: what the step depends on, except itself and the program.
   init(step: String, _ parts: Parts) {
     identity = RunIdentity([("step", step), ("program_version", JobDefaults.programVersion)] + parts)
   }
@@ -85,7 +85,7 @@ extension ExperimentConfiguration {
       step: step, [("model", model), ("select", selected)] + parts(of: source, data: data) + common + options)
   }
 
-  /// - Parameter adapter: the fingerprint of its step; nil for the model as it is.
+  /// - Parameter adapter: the fingerprint of its step; nil for the unmodified model.
   func generateInputs(step: String, _ source: Source, model: String, data: String, adapter: String?) -> StepInputs {
     StepInputs(
       step: step,
@@ -96,8 +96,8 @@ extension ExperimentConfiguration {
         ])
   }
 
-  /// - Parameter results: the fingerprints of the arms' results, in their order; `references` the digests of what they are
-  ///   compared with.
+  /// - Parameter results: the fingerprints of the arms' results, in their order; `references` the digests of what they
+  ///   are compared with.
   func evaluateInputs(step: String, results: [String], references: [String]) -> StepInputs {
     StepInputs(
       step: step,
@@ -123,7 +123,7 @@ extension ExperimentConfiguration {
     [("data", data), ("images", place(source.images)), ("limit", source.limit.map(String.init) ?? "none")]
   }
 
-  /// A path that doesn't depend on where the program is started, nor, inside the experiment's folder, on where that lies.
+  /// A path that depends neither on the working directory nor, inside the experiment's folder, on where that folder is.
   private func place(_ path: String) -> String {
     let own = fileURL(output).standardizedFileURL.path + "/"
     let full = fileURL(path).standardizedFileURL.path

@@ -4,10 +4,11 @@ import MessagePassing
 import RunSupport
 import Safetensors
 
-/// Which steps of an experiment are done, and what with: a finished step is not repeated, one whose inputs changed is.
+/// Which steps of an experiment are done, and with which inputs: a finished step is repeated only if its inputs
+/// changed.
 ///
-/// Each step has a record in the folder `steps`: what it depends on, by name and as one digest, which holds the digests of the
-/// steps before it; the digests of what it made; and how long it took.
+/// Each step has a record in the folder `steps`: what it depends on, by name and as one digest, which holds the digests
+/// of the steps before it; the digests of what it made; and how long it took.
 final class StepLedger {
   /// What became of a step.
   struct Record: Codable, Sendable {
@@ -46,8 +47,8 @@ final class StepLedger {
   ///
   /// - Parameters:
   ///   - inputs: all that the results depend on: options, digests of files, fingerprints of the steps that came before.
-  ///   - outputs: what the step makes; moved aside first where it was made of other inputs.
-  ///   - body: told whether it goes on from where an earlier attempt stopped.
+  ///   - outputs: what the step makes; renamed first if it was made from other inputs.
+  ///   - body: receives whether it continues an earlier attempt.
   /// - Returns: the step's fingerprint, for the steps that depend on it.
   /// - Throws: what `body` throws, and `ExperimentError` where a finished output is no longer what the step made.
   @discardableResult
@@ -105,7 +106,7 @@ final class StepLedger {
   private func read(_ file: URL) throws -> Record? {
     guard FileManager.default.fileExists(atPath: file.path) else { return nil }
     do { return try JSONDecoder().decode(Record.self, from: Data(InputFile.read(file))) } catch {
-      throw ExperimentError("\(file.path): is no record of a step: remove it, and the step is done anew")
+      throw ExperimentError("\(file.path): is not a record of a step: remove it, and the step is done again")
     }
   }
 
@@ -138,7 +139,7 @@ final class StepLedger {
 
   // MARK: - What was made
 
-  /// - Throws: `ExperimentError` where an output is another than the step made.
+  /// - Throws: `ExperimentError` if an output is another than the step made.
   private func check(_ record: Record) throws {
     for (path, digest) in (record.outputs ?? [:]).sorted(by: { $0.key < $1.key }) {
       let url = folder.url.appendingPathComponent(path)

@@ -52,7 +52,7 @@ public struct TaskOutcome: Codable, Sendable, Equatable {
   /// - Throws: `ExperimentError` naming the file.
   init(contentsOf url: URL) throws {
     do { self = try JSONDecoder().decode(Self.self, from: Data(InputFile.read(url))) } catch {
-      throw ExperimentError("\(url.path): is no outcome of a task: \(error)")
+      throw ExperimentError("\(url.path): is not an outcome of a task: \(error)")
     }
   }
 

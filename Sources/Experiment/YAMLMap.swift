@@ -18,7 +18,7 @@ final class YAMLMap {
 
   /// The file's outermost mapping.
   ///
-  /// - Throws: `ExperimentError` where the text is no YAML, or no mapping.
+  /// - Throws: `ExperimentError` if the text is no YAML, or no mapping.
   convenience init(_ text: String, file: String) throws {
     let node: Node?
     do { node = try Yams.compose(yaml: text) } catch {

@@ -107,7 +107,7 @@ struct AnswerContext {
   }
 
   let question: TokenSequence
-  let angles: RotaryAngles
+  let angles: [RotaryAngles]
   private(set) var search: AnswerSearch
   /// None where the answer is found.
   private(set) var hypotheses: [Hypothesis]
@@ -115,7 +115,7 @@ struct AnswerContext {
   private let rows: Int
   private let slots: [Int]
 
-  init(_ question: TokenSequence, angles: RotaryAngles, search: AnswerSearch, rows: Int, slots: [Int]) {
+  init(_ question: TokenSequence, angles: [RotaryAngles], search: AnswerSearch, rows: Int, slots: [Int]) {
     self.question = question
     self.angles = angles
     self.search = search

@@ -39,13 +39,9 @@ extension GenerationUnit {
     maxNewTokens: Int, dimensions: ModelDimensions, layout: (_ width: Int, _ height: Int) throws -> VisualLayout
   ) -> Double {
     // A size that the family can't take is reported when its turn comes; one that isn't known counts as nothing.
-    let tokens = examples[0].size.flatMap { try? layout($0.width, $0.height) }
-    let rows = (tokens?.visualTokens ?? 0) + examples.count * (maxNewTokens + Self.questionTokens)
-    return dimensions.multiplications(patches: tokens?.patches ?? 0, rows: rows)
+    let load = examples[0].size.flatMap { try? layout($0.width, $0.height) }?.load
+    return dimensions.multiplications(load, textRows: examples.count * (maxNewTokens + dimensions.templateTokens))
   }
-
-  /// About as many as a question and its template have: nobody needs them exactly before the tokenizer counts.
-  private static let questionTokens = 24
 
   /// Everything that is asked about the image, in a form that the model takes.
   struct Questions {
@@ -73,16 +69,16 @@ extension GenerationUnit {
       let image = try pictures.reading(first.fileName) {
         try JobInputs.image(first.fileName, in: pictures.folder, size: first.size.map { ($0.width, $0.height) })
       }
-      var whole: Int?
+      var whole: VisualLayout?
       if view == nil {
-        whole = try generator.visualTokens(of: image)
+        whole = try generator.layout(of: image)
         result.asked = [(image, [])]
       }
       for example in examples {
         do {
           let shown = try view?(example, image) ?? image
-          let visualTokens = try whole ?? generator.visualTokens(of: shown)
-          let question = try ask(example, by: generator, prompt: prompt, visualTokens: visualTokens)
+          let layout = try whole ?? generator.layout(of: shown)
+          let question = try ask(example, by: generator, prompt: prompt, layout: layout)
           if view == nil {
             result.asked[0].questions.append(question)
           } else {
@@ -128,10 +124,10 @@ extension GenerationUnit {
   private struct TextFault: Error { let fault: any ContentFault }
 
   private func ask(
-    _ example: ImageTextExample, by generator: TextGenerator, prompt: String, visualTokens: Int
+    _ example: ImageTextExample, by generator: TextGenerator, prompt: String, layout: VisualLayout
   ) throws -> TextGenerator.Question {
     do {
-      return try generator.question(example.prompt ?? prompt, id: example.id, visualTokens: visualTokens)
+      return try generator.question(example.prompt ?? prompt, id: example.id, layout: layout)
     } catch let fault as any ContentFault { throw TextFault(fault: fault) }
   }
 
@@ -177,14 +173,8 @@ struct GenerationResult: Codable, Equatable, Sendable, WorkResult {
     outcomes.compactMap { outcome in outcome.skip.map { SkippedSample(id: outcome.id, reason: $0) } }
   }
 
-  func encode() throws -> [UInt8] { Array(try JSONEncoder().encode(self)) }
-
   /// - Throws: `JobError` where the bytes aren't a result.
-  init(decoding bytes: [UInt8]) throws {
-    do { self = try JSONDecoder().decode(Self.self, from: Data(bytes)) } catch {
-      throw JobError("a record does not hold a generated result: \(error)")
-    }
-  }
+  init(decoding bytes: [UInt8]) throws { try self.init(json: bytes, called: "a generated result") }
 
   init(imageID: Int64, outcomes: [Outcome]) {
     self.imageID = imageID

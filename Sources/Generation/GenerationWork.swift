@@ -41,7 +41,7 @@ struct GenerationWork: UnitJob {
     configuration = c
     kind = dataset.kind
     generator = TextGenerator(model, options: c.decoding)
-    view = try c.objects.map { try Self.view(of: $0, files) }
+    view = try c.objects.map { try Self.view(of: $0, files, leastSide: model.processor.leastSide) }
     lostSamples = dataset.problems.lostSamples(
       upTo: c.limit.flatMap { [units] _ in units.flatMap(\.examples).map(\.id).max() })
   }
@@ -62,14 +62,15 @@ struct GenerationWork: UnitJob {
   }
 
   private static func view(
-    of objects: ObjectView, _ files: TextDatasetFiles
+    of objects: ObjectView, _ files: TextDatasetFiles, leastSide: Int
   ) throws -> (ImageTextExample, RGBImage) throws -> RGBImage {
     let dataset = try KeyObjectDataset(json: files.json, name: files.url.path)
     let annotations = Dictionary(dataset.annotations.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
     return { example, image in
       guard let annotation = annotations[example.id] else { throw SampleFault("there is no annotation \(example.id)") }
       return try objects.picture(
-        of: image, mask: try dataset.mask(for: annotation, height: image.height, width: image.width))
+        of: image, mask: try dataset.mask(for: annotation, height: image.height, width: image.width),
+        leastSide: leastSide)
     }
   }
 

@@ -10,12 +10,11 @@ public enum ObjectView: String, CaseIterable, Sendable {
 
   /// The margin on each side, as a share of the rectangle's.
   private static let margin = 0.1
-  /// No side is shorter, in pixels, where the picture has as many: families refuse slivers.
-  private static let leastSide = 56
   private static let grey: UInt8 = 128
 
+  /// - Parameter leastSide: no side of a crop is shorter, in pixels, where the picture has as many: families refuse slivers.
   /// - Throws: `COCOError` where the mask covers nothing.
-  func picture(of image: RGBImage, mask: BinaryMask) throws -> RGBImage {
+  func picture(of image: RGBImage, mask: BinaryMask, leastSide: Int) throws -> RGBImage {
     let rows = (0..<mask.height).filter { y in (0..<mask.width).contains { mask.pixels[y * mask.width + $0] == 1 } }
     let columns = (0..<mask.width).filter { x in (0..<mask.height).contains { mask.pixels[$0 * mask.width + x] == 1 } }
     guard let top = rows.first, let bottom = rows.last, let left = columns.first, let right = columns.last else {
@@ -24,7 +23,7 @@ public enum ObjectView: String, CaseIterable, Sendable {
     switch self {
     case .crop:
       return image.cropped(
-        x: Self.span(left...right, of: image.width), y: Self.span(top...bottom, of: image.height))
+        x: Self.span(left...right, of: image.width, leastSide), y: Self.span(top...bottom, of: image.height, leastSide))
     case .masked:
       var pixels = image.pixels
       for (at, covered) in mask.pixels.enumerated() where covered == 0 {
@@ -35,7 +34,7 @@ public enum ObjectView: String, CaseIterable, Sendable {
   }
 
   /// A side of the crop, inside the picture.
-  private static func span(_ object: ClosedRange<Int>, of side: Int) -> Range<Int> {
+  private static func span(_ object: ClosedRange<Int>, of side: Int, _ leastSide: Int) -> Range<Int> {
     let missing = max(0, leastSide - object.count)
     let more = max(Int((margin * Double(object.count)).rounded()), (missing + 1) / 2)
     let first = max(0, object.lowerBound - more)

@@ -28,21 +28,22 @@ final class TextGenerator {
   private let model: any VisionLanguageModel
   private let options: DecodingOptions
   private let repetitionPenalty: Double
-  private let cache = KeyValueCache()
-  private var hidden = AlignedBuffer<Float>()
+  private let cache: KeyValueCache
+  private let hidden = ScratchTensor()
 
   init(_ model: any VisionLanguageModel, options: DecodingOptions) {
     self.model = model
+    cache = KeyValueCache(on: model.backend)
     self.options = options
     repetitionPenalty = options.repetitionPenalty ?? model.generation.repetitionPenalty
   }
 
-  func visualTokens(of image: RGBImage) throws -> Int {
-    try model.visualLayout(width: image.width, height: image.height).visualTokens
+  func layout(of image: RGBImage) throws -> VisualLayout {
+    try model.visualLayout(width: image.width, height: image.height)
   }
 
-  func question(_ prompt: String, id: Int64, visualTokens: Int) throws -> Question {
-    Question(id: id, tokens: try model.question(prompt: prompt, visualTokens: visualTokens))
+  func question(_ prompt: String, id: Int64, layout: VisualLayout) throws -> Question {
+    Question(id: id, tokens: try model.question(prompt: prompt, layout: layout))
   }
 
   /// - Parameter poll: called after each layer of the vision tower and the decoder; a thrown error ends the work.
@@ -51,10 +52,10 @@ final class TextGenerator {
     to requests: [Question], about image: RGBImage, poll: @escaping () throws -> Void = {}
   ) throws -> [Answer] {
     guard !requests.isEmpty else { return [] }
-    let taps = Taps(hiddenState: { _, _ in try poll() })
+    let taps = Taps(afterLayer: { _, _ in try poll() })
     let visual = try model.encode(image, taps: taps)
     // Each question has at least one row of its own.
-    let prefix = requests.map(\.tokens).sharedPrefix { $0.ids.count - 1 }
+    let prefix = model.sharedPrefix(of: requests.map(\.tokens)) { $0.ids.count - 1 }
     let size = max(1, min(Self.hypothesesAtATime, Self.answerRows / options.maxNewTokens) / options.beams)
     let groups = stride(from: 0, to: requests.count, by: size).map { requests[$0..<min($0 + size, requests.count)] }
     let plans = groups.map { CachePlan(prefix: prefix, questions: $0.map(\.tokens), options) }
@@ -75,8 +76,8 @@ final class TextGenerator {
   func answers(
     image: RGBImage, prompts: [(id: Int64, text: String)], poll: @escaping () throws -> Void = {}
   ) throws -> [Answer] {
-    let tokens = try visualTokens(of: image)
-    let questions = try prompts.map { try question($0.text, id: $0.id, visualTokens: tokens) }
+    let layout = try layout(of: image)
+    let questions = try prompts.map { try question($0.text, id: $0.id, layout: layout) }
     return try answers(to: questions, about: image, poll: poll)
   }
 
@@ -85,7 +86,7 @@ final class TextGenerator {
   ) throws -> [[Int32]] {
     var answers = requests.enumerated().map { index, request in
       AnswerContext(
-        request.tokens, angles: angles(of: request.tokens, visual),
+        request.tokens, angles: angles(of: request.tokens),
         search: AnswerSearch(
           options, stopTokens: model.stopTokens, example: request.id,
           penalty: RepetitionPenalty(repetitionPenalty, question: request.tokens.ids)),
@@ -106,8 +107,8 @@ final class TextGenerator {
   }
 
   /// The angles of a question and of any answer to it: those of an answer's rows don't depend on its tokens.
-  private func angles(of question: TokenSequence, _ visual: VisualFeatures) -> RotaryAngles {
-    model.angles(question.appending([Int32](repeating: 0, count: options.maxNewTokens)), grid: visual.grid)
+  private func angles(of question: TokenSequence) -> [RotaryAngles] {
+    model.angles(question.appending([Int32](repeating: 0, count: options.maxNewTokens)))
   }
 
   /// Computes the questions' rows, and puts each question's own ones where its first hypothesis has its place.
@@ -117,9 +118,7 @@ final class TextGenerator {
     let layout = SequenceLayout(
       cachedPrefix: cachedPrefix, newPrefix: plan.prefix - cachedPrefix, segments: plan.ownRows,
       outputRowsAtEnd: plan.ownRows.map { _ in 1 })
-    var rows = [(answers[0], cachedPrefix..<plan.prefix)]
-    rows += answers.map { ($0, plan.prefix..<$0.question.ids.count) }
-    let logits = try run(layout, rows.map { ($0.question, $0.angles, $1) }, visual: visual, taps: taps)
+    let logits = try run(layout, answers.map { ($0.question, $0.angles) }, visual: visual, taps: taps)
     var start = plan.prefix
     for (answer, own) in zip(answers, plan.ownRows) {
       cache.copy(rows: own, from: start, to: answer.hypotheses[0].slot)
@@ -133,37 +132,31 @@ final class TextGenerator {
     _ answers: [AnswerContext], prefix: Int, visual: VisualFeatures, taps: Taps
   ) throws -> [Float] {
     var slots: [CacheSlot] = []
-    var rows: [(TokenSequence, RotaryAngles, Range<Int>)] = []
+    var sequences: [(TokenSequence, [RotaryAngles])] = []
     for answer in answers {
       for hypothesis in answer.hypotheses {
         let sequence = answer.question.appending(hypothesis.tokens)
-        let row = sequence.ids.count - 1
-        slots.append(CacheSlot(start: hypothesis.slot, cachedRows: row - prefix))
-        rows.append((sequence, answer.angles, row..<row + 1))
+        slots.append(CacheSlot(start: hypothesis.slot, cachedRows: sequence.ids.count - 1 - prefix))
+        sequences.append((sequence, answer.angles))
       }
     }
     let layout = SequenceLayout(cachedPrefix: prefix, segments: slots.map { _ in 1 }, slots: slots)
-    return try run(layout, rows, visual: visual, taps: taps)
+    return try run(layout, sequences, visual: visual, taps: taps)
   }
 
   /// One pass of the decoder.
   ///
   /// - Returns: the scores of the next token behind each row whose output matters, [rows, vocabulary].
   private func run(
-    _ layout: SequenceLayout, _ rows: [(sequence: TokenSequence, angles: RotaryAngles, range: Range<Int>)],
-    visual: VisualFeatures, taps: Taps
+    _ layout: SequenceLayout, _ sequences: [(tokens: TokenSequence, angles: [RotaryAngles])], visual: VisualFeatures,
+    taps: Taps
   ) throws -> [Float] {
-    let hiddenSize = model.decoder.hiddenSize
-    hidden.reserve(layout.rows * hiddenSize)
-    var angles = rows[0].angles.rows(0..<0)
-    var row = 0
-    for (sequence, itsAngles, range) in rows {
-      model.embed(sequence, rows: range, visual: visual, into: hidden.base + row * hiddenSize)
-      angles.append(itsAngles.rows(range))
-      row += range.count
-    }
-    try model.decoder.forward(hidden.base, layout: layout, angles: angles, cache: cache, taps: taps)
-    let logits = try model.outputHead.logits(hidden.base, rows: layout.outputs?.count ?? layout.rows)
+    let pass = model.pack(
+      sequences.map(\.tokens), layout: layout, angles: sequences.map(\.angles), visual: visual, into: hidden)
+    try model.decoder.forward(
+      pass.hidden, layout: pass.layout, angles: pass.angles, cache: cache, additions: pass.additions, taps: taps)
+    let outputs = pass.hidden.rows(0..<(layout.outputs?.count ?? layout.rows))
+    let logits = model.backend.read(try model.outputHead.logits(outputs))
     guard logits.allSatisfy(\.isFinite) else {
       throw NotFiniteScores()
     }

@@ -32,7 +32,7 @@ extension HDF5File {
     }
   }
 
-  /// An attribute of a group or dataset, of the file itself by default; nil where there is none of this name.
+  /// An attribute of a group or dataset, of the file itself by default; nil if there is none of this name.
   ///
   /// - Throws: `HDF5Error` where it is neither text nor number, or has several axes.
   public func attribute(_ name: String, of object: String = "/") throws -> HDF5Attribute? {

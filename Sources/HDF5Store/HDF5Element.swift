@@ -3,7 +3,7 @@ internal import CHDF5
 /// What the elements of a dataset are.
 public enum HDF5ElementType: Sendable, Equatable, CustomStringConvertible {
   case float32, float64, int32, int64, uint8, string
-  /// A type this module doesn't read as it is.
+  /// A type that this module doesn't read directly.
   case other(String)
 
   public var description: String {

@@ -17,7 +17,7 @@ extension HDF5File {
   /// Makes a dimension that has a length but no coordinates.
   public func defineDimension(_ name: String, length: Int) throws {
     try createDataset(name, of: Float.self, shape: [length])
-    // netCDF's own words, by which readers know that this dataset is no variable.
+    // netCDF's own words, by which readers know that this dataset is not a variable.
     let number = String(length)
     let padded = String(repeating: " ", count: max(0, 10 - number.count)) + number
     try makeScale(name, label: "This is a netCDF dimension but not a netCDF variable.\(padded)")

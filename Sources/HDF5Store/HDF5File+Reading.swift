@@ -18,8 +18,8 @@ extension HDF5File {
   /// Reads a whole dataset of numbers.
   ///
   /// - Parameter shape: what the shape must be, nil in the place of any length; nil for any shape.
-  /// - Throws: `HDF5Error` where there is no such dataset, where `T` can't hold every value of its type, where the shape is
-  ///   another, and where the file is damaged.
+  /// - Throws: `HDF5Error` if there is no such dataset, where `T` can't hold every value of its type, where the shape
+  ///   is another, and where the file is damaged.
   public func read<T: HDF5Element>(_ name: String, as type: T.Type, shape expected: [Int?]? = nil) throws -> HDF5Array<
     T
   > {

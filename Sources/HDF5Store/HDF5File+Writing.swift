@@ -2,12 +2,12 @@ internal import CHDF5
 
 /// How a dataset is laid out in the file.
 public struct HDF5Storage: Sendable {
-  /// Deflate's level, 1 (fast) to 9 (small), after shuffling bytes; nil stores values as they are.
+  /// Deflate's level, 1 (fast) to 9 (small), after shuffling bytes; nil stores values uncompressed.
   public var compression: Int?
-  /// - Shape: of the blocks that are stored and compressed each by itself; nil chooses about 256 KiB.
+  /// - Shape: of the blocks that are stored and compressed separately; nil chooses about 256 KiB.
   public var chunk: [Int]?
 
-  /// Values as they are, in one piece.
+  /// Values uncompressed, in one piece.
   public static let contiguous = HDF5Storage(compression: nil, chunk: nil)
   /// Compressed in chunks.
   public static func compressed(level: Int = 4, chunk: [Int]? = nil) -> HDF5Storage {
@@ -16,7 +16,7 @@ public struct HDF5Storage: Sendable {
 }
 
 extension HDF5File {
-  /// Makes a dataset of numbers to be filled by `writeRows`; 0 where nothing is written.
+  /// Makes a dataset of numbers to be filled by `writeRows`; 0 if nothing is written.
   ///
   /// - Parameters:
   ///   - dimensions: the name of each axis, which `defineDimension` has made in this group or one above, of the same

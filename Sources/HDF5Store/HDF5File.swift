@@ -2,9 +2,9 @@ import IO
 import Foundation
 internal import CHDF5
 
-/// An HDF5 file: one being written aside until it is whole, or one being read.
+/// An HDF5 file: one being written under a temporary name until it is complete, or one being read.
 ///
-/// Names of groups and datasets are paths, such as `/skipped/id`; groups on the way are made as needed. After an error in
+/// Names of groups and datasets are paths, such as `/skipped/id`; missing groups of a path are created. After an error in
 /// writing, a dataset may be there in part: the file is fit for `discard()` only. Not for use by several threads at once.
 public final class HDF5File {
   /// The file's path: for one being written, the name it will have.
@@ -88,7 +88,7 @@ public final class HDF5File {
   public func discard() {
     withLibrary {
       guard case .writing(let aside) = state else { return }
-      // First, so that closing needs no room on a full disk. Nobody misses what a failed close loses here.
+      // First, so that closing needs no space on a full disk. What a failed close loses here is not needed.
       unlink(aside)
       for dataset in datasets { _ = H5Dclose(dataset.handle) }
       datasets = []
@@ -106,12 +106,12 @@ public final class HDF5File {
 
   // MARK: - Reading
 
-  /// Opens a file, lends it to `body` and closes it.
+  /// Opens a file, passes it to `body` and closes it.
   public static func read<R>(from path: String, _ body: (HDF5File) throws -> R) throws -> R {
     let file = try open(path)
     let result: R
     do { result = try body(file) } catch {
-      // The first failure is the one to tell.
+      // The first failure is the one to report.
       do { try file.close() } catch _ {}
       throw error
     }
@@ -192,7 +192,7 @@ public final class HDF5File {
     try Place(file: path, object: oldest.name, operation: "close").check(H5Dclose(oldest.handle))
   }
 
-  /// Whether an object has this canonical name. Each link on the way must be asked for.
+  /// Whether an object has this canonical name. Each link of the path must be checked.
   func exists(_ name: String, _ file: hid_t, _ place: Place) throws -> Bool {
     var parent = ""
     for part in name.split(separator: "/") {

@@ -34,7 +34,8 @@ struct Place {
     return code
   }
 
-  /// Opens a handle, lends it to `body`, closes it. A failed close is an error; after a failure of `body`, that one is.
+  /// Opens a handle, passes it to `body`, closes it. A failed close is an error; after a failure of `body`, that one
+  /// is.
   func with<R>(_ handle: hid_t, close: (hid_t) -> herr_t, _ body: (hid_t) throws -> R) throws -> R {
     let handle = try check(handle)
     let result: R

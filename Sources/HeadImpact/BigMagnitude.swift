@@ -26,7 +26,7 @@ struct BigMagnitude: Equatable {
     return BigMagnitude(product)
   }
 
-  /// a - b, or 0 where b is the greater.
+  /// a - b, or 0 if b is the greater.
   static func - (a: BigMagnitude, b: BigMagnitude) -> BigMagnitude {
     var difference: [UInt32] = []
     var borrow: Int64 = 0

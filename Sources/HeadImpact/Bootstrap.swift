@@ -1,4 +1,4 @@
-/// How sure Head Impact is: the dataset's images drawn anew, with replacement, many times over.
+/// The uncertainty of Head Impact: the dataset's images are resampled with replacement many times.
 ///
 /// Images are drawn, not samples: the samples of one image are not independent. A resample's HI is its sum over samples
 /// by its number of samples. Draw j of resample r, of n images, is number r * n + j of `SplitMix64(seed)`, brought to
@@ -10,8 +10,8 @@
 ///     for image in images { try bootstrap.add(samplesOfOneImage: …) }
 ///     let intervals = try bootstrap.intervals(topLayers: 3)
 ///
-/// Several of them, each with a range of the resamples and all images, give the replicates of one: no sum crosses from one
-/// resample to another, so the bits depend neither on the ranges nor on the threads.
+/// Several of them, each with a range of the resamples and all images, give the replicates of one: no sum crosses from
+/// one resample to another, so the bits depend neither on the ranges nor on the threads.
 ///
 /// - Complexity: O(images * resamples * values) multiplications; memory for resamples * (images / 8 + values) Doubles.
 public struct Bootstrap {
@@ -50,7 +50,7 @@ public struct Bootstrap {
   /// - Parameters:
   ///   - range: which of the resamples to draw; all of them by default.
   ///   - parallel: spreads the work over threads.
-  /// - Throws: `HeadImpactError` where a number is out of range.
+  /// - Throws: `HeadImpactError` if a number is out of range.
   public init(
     images: Int, layers: Int, heads: Int, resamples: Int = 1000, range: Range<Int>? = nil, seed: UInt64 = 0,
     parallel: @escaping ParallelLoop = { tasks, body in for task in 0..<tasks { body(task) } }
@@ -75,7 +75,8 @@ public struct Bootstrap {
     draws = Self.draws(images: images, resamples: range, random: SplitMix64(seed: seed), parallel: parallel)
   }
 
-  /// How often each image is drawn, [image, resample]. A byte is enough: that one image is drawn 256 times has a chance under 1 in 10^500.
+  /// How often each image is drawn, [image, resample]. A byte is enough: that one image is drawn 256 times has a chance
+  /// under 1 in 10^500.
   static func draws(
     images: Int, resamples: Range<Int>, random: SplitMix64,
     parallel: ParallelLoop = { tasks, body in for task in 0..<tasks { body(task) } }
@@ -105,7 +106,7 @@ public struct Bootstrap {
 
   /// Adds the next image.
   ///
-  /// - Throws: `HeadImpactError` where the shape is another or all images have been added.
+  /// - Throws: `HeadImpactError` if the shape is another or all images have been added.
   public mutating func add(_ image: ImageSums) throws {
     let (imageSums, samples) = (image.sums, image.samples)
     guard added < images else {
@@ -141,7 +142,7 @@ public struct Bootstrap {
         sums.withUnsafeMutableBufferPointer { sums in
           parallel(resamples > 0 ? vectors : 0) { vector in
             let values = UnsafeBufferPointer(rebasing: block[(vector * perBlock)..<((vector + 1) * perBlock)])
-            // Two resamples at once, for each value read; a last odd one is done twice over.
+            // Two resamples at once, for each value read; if their number is odd, the last one is done twice.
             for pair in stride(from: 0, to: resamples, by: 2) {
               let other = min(pair + 1, resamples - 1)
               var a = sums[pair * vectors + vector]
@@ -164,7 +165,7 @@ public struct Bootstrap {
   /// The replicates of the range's resamples, once every image has been added: HI of each.
   ///
   /// - Shape: [resample, measure, layer, head]
-  /// - Throws: `HeadImpactError` where images are missing.
+  /// - Throws: `HeadImpactError` if images are missing.
   public mutating func replicates() throws -> [Double] {
     guard added == images else {
       throw HeadImpactError("the bootstrap was set up for \(images) images and got \(added)")
@@ -183,7 +184,7 @@ public struct Bootstrap {
   /// The intervals, of a bootstrap of all resamples, once every image has been added.
   ///
   /// - Parameter topLayers: k of `BootstrapIntervals.layerTopFrequency`; at least 1, taken as `layers` where greater.
-  /// - Throws: `HeadImpactError` where images are missing.
+  /// - Throws: `HeadImpactError` if images are missing.
   public mutating func intervals(topLayers: Int) throws -> BootstrapIntervals {
     try BootstrapIntervals(
       layers: layers, heads: heads, topLayers: topLayers, replicates: replicates(), parallel: parallel)

@@ -1,4 +1,4 @@
-/// What the bootstrap says of each head and layer.
+/// The bootstrap's results for each head and layer.
 public struct BootstrapIntervals: Sendable, Equatable {
   /// In percent: the bounds of a 95% interval.
   public static let percentiles = [2.5, 97.5]
@@ -20,7 +20,7 @@ public struct BootstrapIntervals: Sendable, Equatable {
   ///   - topLayers: at least 1, taken as `layers` where greater.
   ///   - replicates: HI of each resample. - Shape: [resample, measure, layer, head]
   ///   - parallel: spreads the work over threads.
-  /// - Throws: `HeadImpactError` where the replicates aren't of that shape, or `topLayers` is below 1.
+  /// - Throws: `HeadImpactError` if the replicates aren't of that shape, or `topLayers` is below 1.
   public init(
     layers: Int, heads: Int, topLayers: Int, replicates: [Double],
     parallel: Bootstrap.ParallelLoop = { tasks, body in for task in 0..<tasks { body(task) } }

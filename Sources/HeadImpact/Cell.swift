@@ -1,4 +1,4 @@
-/// The rectangle of the ORIGINAL image that one visual token stands for.
+/// The rectangle of the ORIGINAL image that one visual token represents.
 ///
 /// - Units: pixels, fractional; x to the right, y down, from the image's upper left corner; [x0, x1) by [y0, y1).
 public struct Cell: Sendable, Equatable {
@@ -15,7 +15,8 @@ public struct Cell: Sendable, Equatable {
   }
 }
 
-/// The grid of cells of one view of the image (the whole, a tile, a thumbnail): `rows * cols` visual tokens, row-major.
+/// The grid of cells of one view of the image (the whole image, a tile, a thumbnail): `rows * cols` visual tokens,
+/// row-major.
 public struct ViewGrid: Sendable, Equatable, Codable {
   public var rows: Int
   public var cols: Int

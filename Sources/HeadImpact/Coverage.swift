@@ -7,7 +7,7 @@ extension Cell {
   /// a grid of cells costs one visit per pixel of the image, however fine it is.
   ///
   /// A cell covered to exactly the threshold must not be decided by rounding (half an image meets a whole row of such
-  /// cells): sums of weights are exact as they are, and their products are taken with twice a Double's precision.
+  /// cells): sums of weights are already exact, and their products are computed with twice a Double's precision.
   public func coverage(by mask: BinaryMask) -> Double {
     guard let rows = Overlap(from: y0, to: y1, units: mask.height),
       let cols = Overlap(from: x0, to: x1, units: mask.width)
@@ -37,7 +37,7 @@ private struct Overlap {
   let to: Double
   let units: Range<Int>
 
-  /// Nil where the two don't meet. NaN bounds meet nothing.
+  /// Nil if the two don't meet. NaN bounds meet nothing.
   init?(from: Double, to: Double, units n: Int) {
     guard from < to else { return nil }
     let first = max(from, 0).rounded(.down)

@@ -1,9 +1,9 @@
-/// A sum of floating-point numbers without rounding error, so that the order of addition and the division of the numbers
-/// over ranks never change a bit.
+/// A sum of floating-point numbers without rounding error, so that the order of addition and the division of the
+/// numbers over ranks never change a bit.
 ///
-/// Each number becomes a fixed-point number of `fractionBits` binary places, cut into four 32-bit digits, and every digit
-/// is summed by itself in an Int64. So sums can be added limb by limb (MPI_SUM), and nothing overflows in `capacity`
-/// additions. A number's bits below 2^-106 are rounded off before it is added.
+/// Each number becomes a fixed-point number of `fractionBits` binary places, cut into four 32-bit digits, and every
+/// digit is summed separately in an Int64. So sums can be added limb by limb (MPI_SUM), and nothing overflows in
+/// `capacity` additions. A number's bits below 2^-106 are rounded off before it is added.
 public struct ExactSum: Sendable, Equatable {
   /// Twice the 53 bits of a Double: the square of any x in [0.5, 1] is exact.
   public static let fractionBits = 106

@@ -24,8 +24,18 @@ public struct HeadImpacts: Sendable, Equatable {
 ///   - mask: [V]; the visual tokens that the object covers.
 ///   - views: the grids that the visual tokens form, in order; together V cells.
 ///   - sinkFactor: `HeadImpactOptions.sinkFactor`.
-/// - Throws: `HeadImpactError` where shapes disagree, or a score is negative or not finite.
-/// - Complexity: O(heads * (V + shifts * runs)), runs being the horizontal runs in the mask (a few per row of an object).
+/// - Throws: `HeadImpactError` if shapes disagree, or a score is negative or not finite.
+/// - Complexity: O(heads * (V + shifts * runs)), runs being the horizontal runs in the mask (a few per row of an
+///   object).
+public func headImpacts(
+  scores: Span<Float>, heads: Int, mask: TokenMask, views: [ViewGrid], sinkFactor: Double = 10
+) throws -> HeadImpacts {
+  try scores.withUnsafeBufferPointer {
+    try headImpacts(scores: $0, heads: heads, mask: mask, views: views, sinkFactor: sinkFactor)
+  }
+}
+
+/// As above, of scores wherever they lie.
 public func headImpacts(
   scores: UnsafeBufferPointer<Float>, heads: Int, mask: TokenMask, views: [ViewGrid], sinkFactor: Double = 10
 ) throws -> HeadImpacts {

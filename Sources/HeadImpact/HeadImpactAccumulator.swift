@@ -18,7 +18,7 @@ public struct HeadImpactAccumulator: Sendable, Equatable {
     sums = [ExactSum](repeating: ExactSum(), count: (4 * Measure.allCases.count + 1) * layers * heads)
   }
 
-  /// - Throws: `HeadImpactError` where the sample's shape is another.
+  /// - Throws: `HeadImpactError` if the sample's shape is another.
   public mutating func add(_ sample: SampleImpact) throws {
     guard sample.layers == layers, sample.heads == heads else {
       throw HeadImpactError(
@@ -40,7 +40,7 @@ public struct HeadImpactAccumulator: Sendable, Equatable {
   }
 
   /// Adds the samples of another.
-  /// - Throws: `HeadImpactError` where its shape is another.
+  /// - Throws: `HeadImpactError` if its shape is another.
   public mutating func merge(_ other: HeadImpactAccumulator) throws {
     guard other.layers == layers, other.heads == heads else {
       throw HeadImpactError(
@@ -60,7 +60,7 @@ public struct HeadImpactAccumulator: Sendable, Equatable {
   }
 
   /// - Parameter limbs: `limbs` of an accumulator of the same shape, or the sum of several.
-  /// - Throws: `HeadImpactError` where there are more or fewer, or the number of samples is impossible.
+  /// - Throws: `HeadImpactError` if there are more or fewer, or the number of samples is impossible.
   public init(layers: Int, heads: Int, limbs: [Int64]) throws {
     self.init(layers: layers, heads: heads)
     let count = 1 + ExactSum.limbCount * sums.count
@@ -78,7 +78,7 @@ public struct HeadImpactAccumulator: Sendable, Equatable {
   }
 
   /// The means over all samples, and their standard errors.
-  /// - Throws: `HeadImpactError` where there is no sample.
+  /// - Throws: `HeadImpactError` if there is no sample.
   public func table() throws -> HeadImpactTable {
     guard samples > 0 else { throw HeadImpactError("no sample was scored, so there is no Head Impact") }
     let n = Measure.allCases.count * layers * heads
@@ -91,7 +91,8 @@ public struct HeadImpactAccumulator: Sendable, Equatable {
 
   /// The sample standard deviation (n - 1) over the square root of n; NaN for one sample.
   ///
-  /// n * squares - sum * sum is taken in whole numbers: values that differ in their last bits only cancel nothing away.
+  /// n * squares - sum * sum is computed in integers: there is no cancellation between values that differ only in their
+  /// last bits.
   private func standardError(sum: ExactSum, squares: ExactSum) -> Double {
     guard samples > 1 else { return .nan }
     let n = BigMagnitude(UInt64(samples))

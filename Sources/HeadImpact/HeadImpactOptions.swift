@@ -41,11 +41,6 @@ public struct HeadImpactOptions: Sendable, Equatable, Codable {
     guard coverage >= 0, coverage < 1 else {
       throw HeadImpactError("coverage is \(coverage); it must be at least 0 and below 1")
     }
-    guard views == .all else {
-      throw HeadImpactError(
-        "--views is \(views.rawValue); it must be all: the families known so far show a picture once, not as tiles and a "
-          + "global view")
-    }
     guard sinkFactor > 0, sinkFactor.isFinite else {
       throw HeadImpactError("sink factor is \(sinkFactor); it must be finite and greater than 0")
     }

@@ -15,7 +15,7 @@ public struct HeadImpactTable: Sendable, Equatable {
   /// - Shape: [layer, head]
   public let sinkShare: [Double]
 
-  /// - Throws: `HeadImpactError` where a table's size isn't what layers and heads make.
+  /// - Throws: `HeadImpactError` if a table's size isn't what layers and heads make.
   public init(
     layers: Int, heads: Int, samples: Int, hi: [Double], stderr: [Double], chance: [Double], nosink: [Double],
     sinkShare: [Double]

@@ -5,7 +5,7 @@ extension Selection {
   ///   - count: 1...all heads
   ///   - seed: of the strategy `random`, which draws as it does layers; else unused.
   /// - Returns: `top` the best first, `bottom` the lowest first, `random` in ascending order.
-  /// - Throws: `HeadImpactError` where the count is out of range or a head's HI is not finite.
+  /// - Throws: `HeadImpactError` if the count is out of range or a head's HI is not finite.
   public static func heads(
     of table: HeadImpactTable, strategy: Strategy, measure: Measure = .matched, count: Int, seed: UInt64 = 0
   ) throws -> [Head] {
@@ -29,7 +29,7 @@ extension Selection {
 }
 
 extension [Selection.Head] {
-  /// - Throws: `HeadImpactError` where one is none of a model with so many layers and heads a layer.
+  /// - Throws: `HeadImpactError` if one does not exist in a model with so many layers and heads per layer.
   public func check(layers: Int, heads: Int) throws {
     for head in self where !(0..<layers).contains(head.layer) || !(0..<heads).contains(head.head) {
       throw HeadImpactError(

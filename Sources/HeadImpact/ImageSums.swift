@@ -12,7 +12,7 @@ public struct ImageSums: Sendable, Equatable {
 
   /// The sums, in the order of the samples' ids.
   ///
-  /// - Throws: `HeadImpactError` where there is no sample, or one is of another image or shape than the others.
+  /// - Throws: `HeadImpactError` if there is no sample, or one is of another image or shape than the others.
   public init(samples: [SampleImpact]) throws {
     guard let first = samples.first else {
       throw HeadImpactError("a bootstrap image needs at least one sample")

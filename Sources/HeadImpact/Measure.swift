@@ -39,7 +39,7 @@ public enum Measure: String, CaseIterable, Sendable, Codable {
 }
 
 extension Measure {
-  /// This measure's place in every table whose first axis is the measure.
+  /// This measure's index in every table whose first axis is the measure.
   public var index: Int {
     switch self {
     case .matched: 0

@@ -1,4 +1,5 @@
-/// How sure a ratio of two sums over images is, such as a mean over tokens: the bootstrap of `Bootstrap`, with the same draws.
+/// How sure a ratio of two sums over images is, such as a mean over tokens: the bootstrap of `Bootstrap`, with the same
+/// draws.
 ///
 /// A difference of two runs over the same images is such a ratio too, its numerators being the differences: then the
 /// interval is a paired one.
@@ -10,7 +11,7 @@ public struct RatioInterval: Sendable, Equatable {
   /// - Parameters:
   ///   - numerators: one an image, in the order that the same bits are wanted for (ascending id).
   ///   - denominators: of the same images, above zero.
-  /// - Throws: `HeadImpactError` where a number is out of range.
+  /// - Throws: `HeadImpactError` if a number is out of range.
   public init(numerators: [Double], denominators: [Double], resamples: Int = 1000, seed: UInt64 = 0) throws {
     let images = numerators.count
     guard images > 0, denominators.count == images, denominators.allSatisfy({ $0 > 0 }) else {

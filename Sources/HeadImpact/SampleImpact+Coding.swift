@@ -27,7 +27,7 @@ extension SampleImpact {
     return bytes
   }
 
-  /// - Throws: `HeadImpactError` where the bytes aren't exactly one encoded sample of this version.
+  /// - Throws: `HeadImpactError` if the bytes aren't exactly one encoded sample of this version.
   public init(decoding bytes: [UInt8]) throws {
     guard bytes.count >= Self.headerBytes else {
       throw HeadImpactError("an encoded sample of \(bytes.count) bytes; its header alone has \(Self.headerBytes)")

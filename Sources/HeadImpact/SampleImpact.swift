@@ -1,4 +1,4 @@
-/// The Head Impact of one sample (one annotation), with what the output says of it.
+/// The Head Impact of one sample (one annotation), with its data in the output.
 public struct SampleImpact: Sendable, Equatable {
   /// How many tokens of each kind a sample has.
   public struct TokenCounts: Sendable, Equatable {
@@ -29,7 +29,7 @@ public struct SampleImpact: Sendable, Equatable {
   /// - Shape: [layers, heads]
   public let sinkShare: [Double]
 
-  /// - Throws: `HeadImpactError` where a shape disagrees or a value is not in [0, 1] (but for rounding).
+  /// - Throws: `HeadImpactError` if a shape disagrees or a value is not in [0, 1] (but for rounding).
   public init(
     annotationID: Int, imageID: Int, categoryID: Int, tokens: TokenCounts, layers: Int, heads: Int,
     hi: [Double], chance: [Double], nosink: [Double], sinkShare: [Double]
@@ -53,7 +53,7 @@ public struct SampleImpact: Sendable, Equatable {
       guard values.count == count else {
         throw wrong("\(name) has \(values.count) values; \(layers) layers of \(heads) heads make \(count)")
       }
-      // Rounding may put a share a little outside.
+      // Rounding may move a share slightly outside.
       if let at = values.firstIndex(where: { !($0 >= -1e-9 && $0 <= 1 + 1e-9) }) {
         throw wrong("\(name)[\(at)] is \(values[at]); must be in [0, 1]")
       }

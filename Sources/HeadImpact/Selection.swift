@@ -30,7 +30,7 @@ public struct Selection: Sendable, Equatable {
   public let layers: [Int]
   /// The score of each: the mean HI of its heads. - Shape: as `layers`
   public let scores: [Double]
-  /// The heads of highest HI in the whole model, the best first; empty where none were asked for.
+  /// The heads of highest HI in the whole model, the best first; empty if none were asked for.
   public let heads: [Head]
   /// Of the strategy `random`.
   public let seed: UInt64?
@@ -45,7 +45,7 @@ public struct Selection: Sendable, Equatable {
   ///   - count: 1...table.layers
   ///   - topHeads: how many of the best heads to name as well; 0...all of them.
   ///   - seed: of the strategy `random`, which draws as Fisher and Yates do with `SplitMix64(seed)`; else unused.
-  /// - Throws: `HeadImpactError` where a count is out of range.
+  /// - Throws: `HeadImpactError` if a count is out of range.
   public init(
     from table: HeadImpactTable, strategy: Strategy, measure: Measure = .matched, layers count: Int,
     topHeads: Int = 0, seed: UInt64 = 0

@@ -1,5 +1,5 @@
-/// Visual tokens that draw attention whatever the caption says: their score, averaged over all layers and heads, is more
-/// than `factor` times that of the median visual token.
+/// Visual tokens that attract attention regardless of the text: their score, averaged over all layers and heads, is
+/// more than `factor` times that of the median visual token.
 ///
 /// - Parameters:
 ///   - scores: [heads, V]
@@ -21,7 +21,7 @@ public func sinks(scores: UnsafeBufferPointer<Float>, heads: Int, factor: Double
   return mean.map { $0 > factor * median }
 }
 
-/// The share of a head's attention on the visual tokens that the sinks take; 0 where there is no attention at all.
+/// The share of a head's attention on the visual tokens that the sinks take; 0 if there is no attention at all.
 /// - Parameter attention: [V]
 func sinkShare(_ attention: UnsafeBufferPointer<Float>, _ isSink: [Bool]) -> Double {
   var taken = 0.0

@@ -8,7 +8,7 @@ public struct TokenMask: Sendable, Equatable {
   public let count: Int
 
   /// The tokens whose cell is covered to more than `threshold`; if none is, those covered most.
-  /// - Throws: `UnusableSample.maskTouchesNoVisualToken` where no cell is touched at all.
+  /// - Throws: `UnusableSample.maskTouchesNoVisualToken` if no cell is touched at all.
   public init(of mask: BinaryMask, cells: [Cell], threshold: Double = 0.5) throws {
     let coverage = cells.map { $0.coverage(by: mask) }
     let chosen = coverage.map { $0 > threshold }
@@ -21,7 +21,7 @@ public struct TokenMask: Sendable, Equatable {
   }
 
   /// - Parameter isObject: [V], one value per visual token.
-  /// - Throws: `UnusableSample.maskTouchesNoVisualToken` where no value is true.
+  /// - Throws: `UnusableSample.maskTouchesNoVisualToken` if no value is true.
   public init(_ isObject: [Bool]) throws {
     self.isObject = isObject
     count = isObject.count { $0 }

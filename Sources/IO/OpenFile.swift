@@ -129,7 +129,7 @@ public struct FileCutShort: Error, CustomStringConvertible, Equatable, Sendable 
   /// - Units: bytes.
   public let expected: UInt64
 
-  public var description: String { "\(path): ends at byte \(end); what was written there goes on to byte \(expected)" }
+  public var description: String { "\(path): ends at byte \(end); what was written there extends to byte \(expected)" }
 
   public init(path: String, end: UInt64, expected: UInt64) {
     self.path = path
@@ -155,7 +155,7 @@ public func synchronize(_ url: URL) throws {
 /// - Throws: `EnvironmentFault` naming `url`; nothing has changed then.
 public func putInPlace(_ temporary: URL, at url: URL) throws {
   guard rename(temporary.path, url.path) == 0 else {
-    throw EnvironmentFault(path: url.path, operation: "put in place", code: errno)
+    throw EnvironmentFault(path: url.path, operation: "renamed to its final name", code: errno)
   }
   // The new name is on disk when its folder is. What it names is whole in any case; some file systems can't flush folders.
   do { try synchronize(url.deletingLastPathComponent()) } catch {}

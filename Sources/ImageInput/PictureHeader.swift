@@ -110,7 +110,7 @@ struct HeaderEndsEarly: Error, CustomStringConvertible {
 }
 
 /// Refuses a size that no picture may have, before anything is allocated for it.
-func checkImageSize(width: Int, height: Int) throws {
+public func checkImageSize(width: Int, height: Int) throws {
   guard width > 0, height > 0 else {
     throw ImageError(problem: "a picture of \(width) x \(height) pixels: both sides must be at least 1")
   }

@@ -12,18 +12,18 @@ public protocol JobConfiguration: Sendable {
   /// The folder that the dataset's file names are relative to.
   var images: URL { get }
   var output: URL { get }
-  var precision: Precision { get }
+  var precision: Precision { get set }
   /// Takes the first samples only, by id.
   var limit: Int? { get }
   /// Threads of each rank; by default this rank's part of the node's cores.
-  var threads: Int? { get }
-  /// Goes on from what a run that was stopped left.
-  var resumes: Bool { get }
+  var threads: Int? { get set }
+  /// Goes on from the checkpoint of an interrupted run.
+  var resumes: Bool { get set }
   /// Share of the samples that may be skipped.
-  var allowedSkips: Double { get }
+  var allowedSkips: Double { get set }
   /// Makes samples that can't be used fatal.
-  var isStrict: Bool { get }
-  var isQuiet: Bool { get }
+  var isStrict: Bool { get set }
+  var isQuiet: Bool { get set }
   /// What a run keeps beside its output until that is whole, and its name in errors.
   var work: (url: URL, what: String) { get }
 
@@ -46,11 +46,11 @@ public protocol UnitJobConfiguration: JobConfiguration {
   /// A PEFT adapter of the model.
   var adapter: URL? { get }
   /// Goes on with what is whole of a journal that is damaged.
-  var salvages: Bool { get }
+  var salvages: Bool { get set }
 }
 
 extension UnitJobConfiguration {
   /// Where finished units are kept until the output is whole.
   public var journal: URL { output.appendingPathExtension("journal") }
-  public var work: (url: URL, what: String) { (journal, "the journal of a run that was stopped") }
+  public var work: (url: URL, what: String) { (journal, "the journal of an interrupted run") }
 }

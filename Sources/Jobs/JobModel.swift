@@ -8,6 +8,8 @@ import VisionLanguage
 /// The model that a job runs, and what tells it from others.
 public struct JobModel {
   public let model: any VisionLanguageModel
+  /// The threads that its arithmetic runs on.
+  public let team: ThreadTeam
   /// Of the headers of the checkpoint's files.
   public let sha256: String
   /// The small files of its folder that decide numbers.
@@ -40,8 +42,9 @@ public struct JobModel {
   private init(
     _ c: some JobConfiguration, threads: Int, generates: Bool, adapter: URL?, allowsNoChange: Bool
   ) throws {
-    let context = try ComputeContext(precision: c.precision, team: ThreadTeam(count: threads))
-    model = try ModelRegistry.load(folder: c.model, chatTemplate: c.chatTemplate, context: context)
+    team = ThreadTeam(count: threads)
+    let backend = try CPUBackend(precision: c.precision, team: team)
+    model = try ModelRegistry.load(folder: c.model, chatTemplate: c.chatTemplate, backend: backend)
     if let adapter {
       model.apply(try PEFTAdapter.load(folder: adapter, for: model, allowsNoChange: allowsNoChange))
     }
@@ -53,7 +56,7 @@ public struct JobModel {
   /// What begins the identity of a run of the model.
   public var identityParts: [(name: String, value: String)] {
     files.parts + [
-      ("program version", JobDefaults.programVersion), ("model type", type(of: model).modelType),
+      ("program version", JobDefaults.programVersion), ("model type", model.modelType),
       ("model (SHA-256)", sha256), ("adapter (SHA-256)", adapterSHA256 ?? "none"),
     ]
   }

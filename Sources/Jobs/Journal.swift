@@ -117,7 +117,7 @@ public final class Journal {
     let magic = UInt64(Self.magic.count)
     let head = try log.file.read(0..<min(magic, size))
     guard head == Array(Self.magic.prefix(head.count)) else {
-      throw JobError("\(url.path): is no journal of a run of this program; remove it or choose another --output")
+      throw JobError("\(url.path): is not a journal of this program; remove it or choose another --output")
     }
     if size < magic + AppendLog.headBytes { return nil }
     if let record = try log.record(at: magic, size: size) { return (try log.file.read(record), record.upperBound) }
@@ -127,7 +127,7 @@ public final class Journal {
     {
       return nil
     }
-    throw JobError("\(url.path): what says which run it is of is damaged; remove it, or choose another --output")
+    throw JobError("\(url.path): its run identity is damaged; remove it, or choose another --output")
   }
 
   // MARK: - Damage

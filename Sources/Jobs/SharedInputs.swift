@@ -54,7 +54,7 @@ extension Pictures {
       throw JobError(
         "host \(world.processorName): \(folder.path): "
           + (own.contains(name)
-            ? "\(name) is not there, and rank 0 has it" : "\(name) is there, and rank 0 doesn't have it")
+            ? "\(name) is missing, but rank 0 has it" : "\(name) exists, but rank 0 doesn't have it")
           + ". Every host must have the same images folder (\(missing.symmetricDifference(own).count) files differ)")
     }
     self.init(in: folder, missing: missing, host: host)

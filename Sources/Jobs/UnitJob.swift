@@ -24,6 +24,19 @@ public protocol WorkResult {
   func encode() throws -> [UInt8]
 }
 
+/// Results that are written as JSON.
+extension WorkResult where Self: Codable {
+  public func encode() throws -> [UInt8] { Array(try JSONEncoder().encode(self)) }
+
+  /// - Parameter name: what errors call such a result: "losses".
+  /// - Throws: `JobError` where the bytes are none.
+  public init(json bytes: [UInt8], called name: String) throws {
+    do { self = try JSONDecoder().decode(Self.self, from: Data(bytes)) } catch {
+      throw JobError("a record does not hold \(name): \(error)")
+    }
+  }
+}
+
 /// What a unit job's messages call its samples and its work.
 public struct UnitJobWords: Sendable {
   /// A sample: "annotation".
@@ -92,7 +105,7 @@ public protocol UnitJob {
   /// - Returns: on rank 0 what to tell; nil elsewhere.
   func finish(_ work: FinishedWork<Result>?, on world: Communicator) throws -> Summary?
 
-  /// What an output says that is finished already. Called on rank 0.
+  /// What an output says that is already finished. Called on rank 0.
   ///
   /// - Throws: `JobError` where the output is of another run.
   func finishedSummary() throws -> Summary

@@ -51,8 +51,8 @@ final class UnitRun<Job: UnitJob> {
     for note in journal.notes { progress.warn(note) }
     if configuration.isStrict, let first = skipped.min(by: { $0.id < $1.id }) {
       throw JobError(
-        "\(Job.words.sample) \(first.id) could not be used by the run to resume (--strict): \(first.reason.text)\n"
-          + "Resume without --strict, or mend it and remove \(configuration.journal.path) to start afresh")
+        "\(Job.words.sample) \(first.id) could not be used in the run being resumed (--strict): \(first.reason.text)\n"
+          + "Resume without --strict, or fix it and remove \(configuration.journal.path) to start over")
     }
     if samples > 0 { progress.note("resuming: \(samples) of \(total) samples are done") }
     (self.journal, self.progress) = (journal, progress)

@@ -4,7 +4,7 @@ import Foundation
 ///
 /// Debug builds put a guard on both sides and check it when the buffer is freed or grown, so that a kernel that
 /// writes out of bounds is caught near the place.
-public struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable {
+struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable {
   private static var alignment: Int { 64 }
   private static var guardByte: UInt8 { 0xA5 }
   #if DEBUG
@@ -15,12 +15,12 @@ public struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable {
 
   private var allocation: UnsafeMutableRawPointer
   /// The first element.
-  public private(set) var base: UnsafeMutablePointer<Element>
+  private(set) var base: UnsafeMutablePointer<Element>
   /// The number of elements there is room for.
-  public private(set) var count: Int
+  private(set) var count: Int
 
   /// An uninitialised buffer with room for `count` elements.
-  public init(count: Int = 0) {
+  init(count: Int = 0) {
     (allocation, base) = Self.allocate(count)
     self.count = count
   }
@@ -31,7 +31,7 @@ public struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable {
   }
 
   /// Makes room for at least `count` elements. What the buffer held is lost when it grows.
-  public mutating func reserve(_ count: Int) {
+  mutating func reserve(_ count: Int) {
     guard count > self.count else { return }
     Self.checkGuards(allocation, self.count)
     free(allocation)
@@ -40,7 +40,7 @@ public struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable {
   }
 
   /// As `reserve`, and gives the first element.
-  public mutating func reserving(_ count: Int) -> UnsafeMutablePointer<Element> {
+  mutating func reserving(_ count: Int) -> UnsafeMutablePointer<Element> {
     reserve(count)
     return base
   }

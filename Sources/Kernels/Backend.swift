@@ -42,6 +42,8 @@ public protocol Backend: AnyObject {
   func add(_ x: Tensor, to y: Tensor)
   /// x *= factor.
   func scale(_ x: Tensor, by factor: Float)
+  /// output[i] += scaling · (B A)ᵀ[indices[i]]: a low-rank update of an embedding. - Shape: A [rank, vocabulary], B [C, rank].
+  func addLowRankRows(_ factors: LowRankFactors, of indices: [Int], to output: Tensor)
   /// output[i] = Σ_k weights[i · taps + k] · x[indices[i · taps + k]]: bilinear interpolation of rows with 4 taps, averages with n.
   func mixRows(_ x: Tensor, indices: [Int], weights: [Float], taps: Int, into output: Tensor)
 
@@ -62,7 +64,7 @@ public protocol Backend: AnyObject {
   /// out = x with a share of its elements 0 and the others scaled up by as much; which ones depends on the row's key, the salt
   /// and the column alone. out may be x.
   func dropout(_ x: Tensor, rate: Float, rowKeys: [UInt64], salt: UInt64, into output: Tensor)
-  /// out (+)= x · scale + bias, column by column: DoRA's magnitudes, layer scale.
+  /// output (+)= x · scale + bias, column by column: DoRA's magnitudes, layer scale. output may be x.
   func scaleColumns(_ x: Tensor, by scale: Tensor, bias: Tensor?, into output: Tensor, accumulate: Bool)
   /// ‖W + scaling · B A‖ of each row. - Shape: [out].
   func rowNorms(_ weight: Tensor, _ factors: LowRankFactors) throws -> [Float]
@@ -115,12 +117,27 @@ public protocol Backend: AnyObject {
 
   /// The loss of each row, -log softmax(logits)[target]; the logits become its gradient.
   func crossEntropy(_ logits: Tensor, targets: ArraySlice<Int32>) -> [Double]
+
+  // MARK: What adapters and training need
+
+  /// The numbers as they are kept in memory or a file, in little-endian order.
+  ///
+  /// - Parameter elementType: f32, or bf16 (rounded to nearest, ties to even).
+  func bytes(of x: Tensor, as elementType: ElementType) -> [UInt8]
+  /// The numbers that `bytes` gave.
+  func fill(_ x: Tensor, from bytes: [UInt8], as elementType: ElementType)
+  /// Adds x to sums in fixed point, 2^-72 apart, whose high halves are the first x.count words and whose low halves the next
+  /// ones. Sums of integers are exact, whatever their order.
+  ///
+  /// - Parameter limit: 2^30 / k where up to k numbers are added to one: then no sum overflows.
+  /// - Returns: whether all of x were finite and below the limit; those that are not are left out.
+  func addExactly(_ x: Tensor, limit: Float, to words: inout [Int64]) -> Bool
 }
 
 /// Where `attend` adds up the attention weights of observed rows: what attention scores are made of.
 ///
 /// Row r of queries, of head h, adds its weights over `keys`, divided by `divisor` (and first by their own sum over `keys`,
-/// where it normalises), to row `row + h` of `sums`.
+/// where it normalises), to row `row + h` of `sums`. Queries that add to the same row belong to one span.
 public struct AttentionSums {
   public struct Row: Sendable {
     /// The query's row.
@@ -138,10 +155,10 @@ public struct AttentionSums {
 
   /// - Shape: [rows of sums, V], V keys in all of `keys`. Float32; the caller zeroes it.
   public let sums: Tensor
-  /// Ranges of keys, in the order of the keys that a span sees: the shared ones first. Every observed query sees them.
+  /// Ranges of places (`AttentionSpan`): the shared keys first. A key that a query doesn't see adds 0.
   public let keys: [Range<Int>]
   public let normalises: Bool
-  /// Ascending by query. Observed queries that aren't named add nothing.
+  /// No query twice. Observed queries that aren't named add nothing.
   public let rows: [Row]
 
   public init(sums: Tensor, keys: [Range<Int>], normalises: Bool, rows: [Row]) {

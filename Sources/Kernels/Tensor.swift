@@ -18,12 +18,15 @@ public enum Device: Sendable, Equatable {
 /// is not written, and what is written belongs to the one thread that its backend is used by.
 public struct Tensor: @unchecked Sendable {
   private let owner: any AnyObject & Sendable
-  public let base: UnsafeRawPointer
+  /// The first byte. For the kernels alone: who holds a pointer doesn't hold the memory.
+  let base: UnsafeRawPointer
   public let elementType: ElementType
   public let device = Device.cpu
   public let rows: Int
   public let columns: Int
 
+  /// The door for mapped files: weights stay where they lie.
+  ///
   /// - Parameter owner: what keeps the memory at `base` alive.
   public init(
     owner: any AnyObject & Sendable, base: UnsafeRawPointer, elementType: ElementType, rows: Int, columns: Int
@@ -44,9 +47,20 @@ public struct Tensor: @unchecked Sendable {
     values.withUnsafeBytes { if let from = $0.baseAddress { bytes.copyMemory(from: from, byteCount: $0.count) } }
   }
 
+  /// A copy of numbers of any element type, at an address that suits them.
+  ///
+  /// - Parameter bytes: [rows, columns], row-major.
+  public init(copying bytes: RawSpan, elementType: ElementType, rows: Int, columns: Int) {
+    precondition(bytes.byteCount == rows * columns * elementType.byteCount)
+    let memory = HostMemory(byteCount: bytes.byteCount)
+    bytes.withUnsafeBytes { UnsafeMutableRawBufferPointer(start: memory.base, count: $0.count).copyMemory(from: $0) }
+    self.init(
+      owner: memory, base: UnsafeRawPointer(memory.base), elementType: elementType, rows: rows, columns: columns)
+  }
+
   /// An uninitialised float32 tensor in the memory of this process. Backends make those that they compute with.
   init(rows: Int, columns: Int) {
-    let memory = HostMemory(count: rows * columns)
+    let memory = HostMemory(byteCount: 4 * rows * columns)
     self.init(
       owner: memory, base: UnsafeRawPointer(memory.base), elementType: .f32, rows: rows, columns: columns)
   }
@@ -86,10 +100,10 @@ public struct Tensor: @unchecked Sendable {
 ///
 /// `@unchecked Sendable` invariant: the pointer never changes; see `Tensor` for who writes what it points to.
 private final class HostMemory: @unchecked Sendable {
-  private let storage: AlignedBuffer<Float>
-  var base: UnsafeMutablePointer<Float> { storage.base }
+  private let storage: AlignedBuffer<UInt8>
+  var base: UnsafeMutableRawPointer { UnsafeMutableRawPointer(storage.base) }
 
-  init(count: Int) { storage = AlignedBuffer(count: count) }
+  init(byteCount: Int) { storage = AlignedBuffer(count: byteCount) }
 }
 
 /// A tensor that is made anew only where it must grow: the scratch of a pass, reused by every layer.
@@ -101,6 +115,8 @@ public final class ScratchTensor {
   /// A tensor of this shape, its contents undefined. Those that it gave before may share its memory.
   public func reserving(rows: Int, columns: Int, on backend: any Backend) -> Tensor {
     if let storage, storage.count >= rows * columns { return storage.reshaped(rows: rows, columns: columns) }
+    // The old memory goes first, so that both are never held.
+    storage = nil
     let fresh = backend.tensor(rows: rows, columns: columns)
     storage = fresh
     return fresh

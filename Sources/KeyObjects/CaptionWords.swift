@@ -43,7 +43,7 @@ struct CaptionWords: Sendable {
 
   static let articles: Set<String> = ["a", "an", "the"]
 
-  /// What may stand in an article's place before a singular.
+  /// Words that may replace an article before a singular.
   static let determiners: Set<String> = [
     "a", "an", "the", "one", "another", "this", "that", "his", "her", "its", "their", "my", "your", "our", "each",
     "every",

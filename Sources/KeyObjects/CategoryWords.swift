@@ -1,11 +1,11 @@
 /// What captions call the objects of COCO's 80 categories.
 ///
-/// Words of one group may stand for each other; words of different groups tell objects of one category apart ("man",
-/// "woman"). A phrase that holds such a word but means something else stands under no category ("coffee table").
+/// Words of one group are interchangeable; words of different groups distinguish objects of one category ("man",
+/// "woman"). A phrase that contains such a word but means something else has no category ("coffee table").
 struct CategoryWords: Sendable {
   /// A phrase of the table as it occurs in a caption.
   struct Entry: Sendable {
-    /// Several where the word alone can't tell ("bike").
+    /// Several if the word is ambiguous ("bike").
     let categories: Set<String>
     /// The group within the category; nil for the group of the category's own name, which goes with all others.
     let sense: Int?

@@ -6,7 +6,7 @@ import Safetensors
 import VisionLanguage
 
 extension DatasetBuilder {
-  /// Writes all parts aside, then gives each its name.
+  /// Writes all parts to temporary files, then renames each.
   func write(
     _ objects: [KeyObjectSelection.KeyObject], of instances: KeyObjectDataset, run: RunIdentity
   ) throws -> [Summary.Output] {
@@ -56,9 +56,9 @@ extension DatasetBuilder {
       ] + (files ?? []))
   }
 
-  /// What a finished build made; nil where there is none to go on from.
+  /// What a finished build made; nil if there is none to continue from.
   ///
-  /// - Throws: where an output is there that is of another build, or of one that can't be told.
+  /// - Throws: if an existing output is of another build, or of an unknown one.
   func finished(_ run: RunIdentity) throws -> Summary? {
     guard configuration.resumes else { return nil }
     let there = configuration.outputs.map(\.url).filter { FileManager.default.fileExists(atPath: $0.path) }
@@ -74,7 +74,7 @@ extension DatasetBuilder {
       outputs: outputs, examined: 0, leftOut: [], categories: [], descriptions: [], skips: nil, isNew: false)
   }
 
-  /// The run that an output says it is of.
+  /// The run that an output is of, according to its `info.run`.
   private func origin(of url: URL) throws -> RunIdentity {
     struct File: Decodable {
       struct Info: Decodable { let run: RunIdentity? }

@@ -13,13 +13,13 @@ public struct DatasetBuildConfiguration: Sendable {
   /// A COCO captions file of the same images.
   public var captions: URL?
   public var images: URL
-  /// Says which visual tokens an object covers, and describes it where the rules say so.
+  /// Determines which visual tokens an object covers, and describes it if the rules ask for it.
   public var model: URL?
   /// Takes the place of the model folder's chat template.
   public var chatTemplate: URL?
   /// Of a model that describes.
   public var describing: Describing?
-  /// Goes on where a model's describing was stopped.
+  /// Continues an interrupted describing job.
   public var resumes = false
   public var output: URL
   public var rules = KeyObjectRules()
@@ -75,9 +75,9 @@ public struct DatasetBuilder {
     /// The most frequent first.
     public let categories: [Count]
     public let descriptions: [Count]
-    /// Objects that a model could not describe; nil where none was asked to.
+    /// Objects that a model could not describe; nil if none was asked to.
     public let skips: SkipCounts?
-    /// False where the outputs were there already, finished by the run to resume.
+    /// False if the outputs were there already, finished by the run to resume.
     public let isNew: Bool
   }
 
@@ -183,16 +183,16 @@ public struct DatasetBuilder {
 
   /// The objects as chosen, for a model to describe.
   public var draft: URL { configuration.output.appendingPathExtension("draft") }
-  /// What it said, as a results file of `generate --objects`. Both are gone when the output is whole.
+  /// Its descriptions, as a results file of `generate --objects`. Both are removed when the output is complete.
   public var described: URL { configuration.output.appendingPathExtension("described") }
 
-  /// - Throws: `EnvironmentFault` where the draft can't be written.
+  /// - Throws: `EnvironmentFault` if the draft can't be written.
   public func writeDraft(_ choice: Choice) throws {
     try AtomicFile.write(
       choice.instances.json(of: choice.selection.objects.map(\.described), info: infoJSON(choice.run)), to: draft)
   }
 
-  /// Removes what is kept until the output is whole.
+  /// Removes the files of the unfinished run.
   func removeWork() throws {
     for file in [draft, described, RunFile.url(of: described)]
     where FileManager.default.fileExists(atPath: file.path) {
@@ -234,7 +234,7 @@ public struct DatasetBuilder {
     let model = try configuration.model.map { folder in
       try ModelRegistry.load(
         folder: folder, chatTemplate: configuration.chatTemplate,
-        context: ComputeContext(precision: .f32, team: ThreadTeam(count: 1)))
+        backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 1)))
     }
     let missing = Set(try Pictures.absent(Set(instances.images.map(\.fileName)), in: configuration.images))
     var examiner = ObjectExaminer(
@@ -265,7 +265,7 @@ public struct DatasetBuilder {
     }
   }
 
-  /// - Throws: `KeyObjectError` that names everything that is left out; nothing where there is nothing.
+  /// - Throws: `KeyObjectError` that names everything that is left out; nothing if there is nothing.
   private func refuse(
     _ instances: KeyObjectDataset, _ captions: KeyObjectDataset?, _ parts: RecordProblems, _ faults: [String]
   ) throws {

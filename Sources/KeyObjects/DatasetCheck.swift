@@ -4,7 +4,7 @@ import IO
 import ImageInput
 import RunSupport
 
-/// Looks at everything that a key-object dataset says: files, sizes, masks, descriptions.
+/// Checks everything in a key-object dataset: files, sizes, masks, descriptions.
 public struct DatasetCheck {
   /// Something that is wrong.
   public struct Finding: Sendable, Encodable, Equatable {
@@ -27,7 +27,7 @@ public struct DatasetCheck {
   public struct Report: Sendable, Encodable {
     public let images: Int
     public let annotations: Int
-    /// Pictures that were turned upright, as their files' orientation says.
+    /// Images that were turned upright according to their EXIF orientation.
     public let turned: Int
     public let findings: [Finding]
   }
@@ -41,7 +41,7 @@ public struct DatasetCheck {
     self.images = images
   }
 
-  /// - Throws: `COCOError` where the file can't be read as a dataset at all; `EnvironmentFault` where the folder of the
+  /// - Throws: `COCOError` if the file can't be read as a dataset at all; `EnvironmentFault` where the folder of the
   ///   images can't.
   public func run(isQuiet: Bool = false) throws -> Report {
     let contents = try KeyObjectDataset(contentsOf: dataset)
@@ -59,8 +59,8 @@ public struct DatasetCheck {
       images: contents.images.count, annotations: contents.annotations.count, turned: turned.count, findings: findings)
   }
 
-  /// What the file says of an image's size, or else its picture; nil where that is broken, which is a finding of its
-  /// own.
+  /// The size of an image according to the dataset, or else to the image; nil if that is corrupt, which is a finding of
+  /// its own.
   private func size(of image: ImageRecord) throws -> ImageSize? {
     if let size = image.size { return size }
     do {
@@ -69,7 +69,7 @@ public struct DatasetCheck {
     } catch is any ContentFault { return nil }
   }
 
-  /// What is wrong with records, but for what `check(_:of:)` finds out by itself.
+  /// Problems of records, except those that `check(_:of:)` finds itself.
   private static func records(_ problems: RecordProblems) -> [Finding] {
     let passed = [AnnotationKey.segmentation, .description, .question, .answers].map { ".\($0.rawValue)" }
     var findings = problems.listed.compactMap { problem -> Finding? in
@@ -89,7 +89,7 @@ public struct DatasetCheck {
     let subject = "image \(image.id)"
     let header: PictureHeader
     do {
-      // The whole picture: a file that ends too early has a sound header.
+      // Decodes the whole image: a file that is cut off has a valid header.
       header = try decodePicture(contentsOf: JobInputs.imageURL(image.fileName, in: images)).header
     } catch let error as any ContentFault {
       return [Finding(kind: .file, subject: subject, problem: "\(error)")]

@@ -25,7 +25,7 @@ public struct DatasetPreview {
   }
 
   /// - Parameters:
-  ///   - model: says what the visual tokens are.
+  ///   - model: determines the visual tokens.
   ///   - chatTemplate: takes the place of the model folder's own, which plays no part in the pictures.
   ///   - output: a folder that isn't there yet.
   ///   - limit: samples to show, the first by annotation id.
@@ -45,7 +45,8 @@ public struct DatasetPreview {
     let strip: SampleStrip
   }
 
-  /// - Throws: what is wrong with the inputs, or that no sample can be shown; the folder appears whole or not at all.
+  /// - Throws: what is wrong with the inputs, or that no sample can be shown; the folder appears as a whole or not at
+  ///   all.
   public func run() throws -> Summary {
     guard limit >= 1 else { throw KeyObjectError("--limit \(limit): at least 1") }
     try JobInputs.checkFolder(of: output)
@@ -54,7 +55,7 @@ public struct DatasetPreview {
     let vision = try model.map { folder in
       try ModelRegistry.load(
         folder: folder, chatTemplate: chatTemplate,
-        context: ComputeContext(precision: .f32, team: ThreadTeam(count: 1)))
+        backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 1)))
     }
     let taken = "the output folder already exists"
     return try WholeFolder.write(to: output, what: "the preview", refusal: { _, _ in taken }) { folder in
@@ -114,7 +115,7 @@ public struct DatasetPreview {
     let photograph = try JobInputs.image(image.fileName, in: images, size: image.size.map { ($0.width, $0.height) })
     let mask = try contents.mask(for: annotation, height: photograph.height, width: photograph.width)
     let tokens = try vision.map { model in
-      let cells = try model.visualLayout(width: photograph.width, height: photograph.height).cells
+      let cells = try model.visualLayout(width: photograph.width, height: photograph.height).visualCells
       return (cells: cells, mask: try TokenMask(of: mask, cells: cells))
     }
     let category = annotation.categoryID.flatMap(contents.category)?.name ?? "no category"

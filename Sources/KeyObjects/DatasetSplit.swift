@@ -1,8 +1,8 @@
 import Foundation
 import HeadImpact
 
-/// Divides images among training, validation and test by a hash of their ids: whatever is divided, and in whatever order, an
-/// image falls to the same part, and no two parts share one.
+/// Divides images among training, validation and test by a hash of their ids: whatever is divided, and in whatever
+/// order, an image falls to the same part, and no two parts share one.
 public struct DatasetSplit: Sendable, Equatable {
   public enum Part: String, Sendable, CaseIterable {
     case train
@@ -14,7 +14,7 @@ public struct DatasetSplit: Sendable, Equatable {
   public let shares: [Double]
 
   /// - Parameter text: "0.8,0.1,0.1".
-  /// - Throws: `KeyObjectError` where these aren't three shares that make 1.
+  /// - Throws: `KeyObjectError` if these aren't three shares that make 1.
   public init(_ text: String) throws {
     let parts = text.split(separator: ",", omittingEmptySubsequences: false).map { Double($0) }
     let shares = parts.compactMap { $0 }

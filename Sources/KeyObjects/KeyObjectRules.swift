@@ -10,7 +10,7 @@ public struct KeyObjectRules: Sendable, Equatable {
   /// Bounds of the object's area over the image's.
   public var minArea = 0.05
   public var maxArea = 0.6
-  /// Visual tokens that the object must cover, where a model says which they are.
+  /// Visual tokens that the object must cover, if there is a model to determine them.
   public var minTokens = 2
   /// Objects of one image.
   public var perImage = 1

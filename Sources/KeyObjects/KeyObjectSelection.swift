@@ -3,7 +3,7 @@ import HeadImpact
 
 /// The key objects of an instances file, chosen by rules and described: what is decided from the files alone.
 struct KeyObjectSelection {
-  /// An object, its image, and what is said of it.
+  /// An object, its image, and its description.
   struct KeyObject: Sendable {
     let annotation: Annotation
     let image: ImageRecord
@@ -36,14 +36,14 @@ struct KeyObjectSelection {
   /// What is asked of pictures and outlines, one at a time. What is wrong with one costs that object; everything else
   /// is thrown.
   protocol Examiner {
-    /// The size of an image of which the file doesn't say it; nil where its picture can't be used.
+    /// The size of an image for which the file states none; nil if the image can't be used.
     mutating func size(of image: ImageRecord) throws -> ImageSize?
-    /// The area and the box of an object of which the file doesn't say one of them; nil where its outline can't be
+    /// The area and the box of an object for which the file lacks one of them; nil if its outline can't be
     /// drawn.
     mutating func measures(of annotation: Annotation, _ size: ImageSize) throws -> Measures?
     /// Asked for the objects that every other rule takes, best first.
     mutating func usability(of annotation: Annotation, in image: ImageRecord, _ size: ImageSize) throws -> Usability
-    /// Told of an object whose record has a fault that matters here.
+    /// Called for an object whose record has a fault that matters here.
     mutating func note(_ annotation: Annotation, _ fault: COCOError)
   }
 
@@ -58,7 +58,7 @@ struct KeyObjectSelection {
   private(set) var leftOut: [Rule: Int] = [:]
 
   /// - Parameters:
-  ///   - captions: of the same images; nil where there are none.
+  ///   - captions: of the same images; nil if there are none.
   /// - Throws: what `examiner` throws.
   init(
     _ instances: KeyObjectDataset, captions: KeyObjectDataset?, rules: KeyObjectRules, examiner: inout some Examiner
@@ -125,7 +125,7 @@ struct KeyObjectSelection {
     let annotation: Annotation
     let category: String
     let area: Double
-    /// nil where no rule asks for it.
+    /// nil if no rule asks for it.
     let box: BoundingBox?
   }
 

@@ -11,8 +11,8 @@ struct NounPhrase: Sendable, Equatable {
 
   /// The phrases of a caption that name an object of some category, in the caption's order.
   ///
-  /// The phrase runs from its article over adjectives and nouns to the category's word, which must end it: what follows is a
-  /// preposition, a verb, a mark. Where it can't be told how far a phrase goes, it is left out.
+  /// The phrase runs from its article over adjectives and nouns to the category's word, which must end it: what follows
+  /// is a preposition, a verb, a punctuation mark. A phrase with an unclear end is left out.
   static func all(in caption: String, words table: CategoryWords = .coco) -> [NounPhrase] {
     let words = CaptionWords(caption)
     var phrases: [NounPhrase] = []
@@ -52,7 +52,7 @@ struct NounPhrase: Sendable, Equatable {
     guard let before = Modifiers(before: range.lowerBound, words), !before.range.contains(lastNoun) else { return nil }
     // "carrots broccoli": a list without its commas.
     if words.lower[before.range].contains(where: { table[$0]?.isPlural == true }) { return nil }
-    // "orange" and the like are objects only where an article says so.
+    // "orange" and similar words are objects only after an article.
     let isBare = before.determiner == nil
     if isBare && !entry.isPlural && needsDeterminer.contains(entry.singular) { return nil }
     let isPlural = before.isQuantity || entry.isPlural && entry.singular != words.lower[range].joined(separator: " ")
@@ -75,7 +75,7 @@ struct NounPhrase: Sendable, Equatable {
     "remote", "pug", "pitcher", "ram", "cycle", "grizzly", "plant", "mandarin", "disc", "board", "adult",
   ]
 
-  /// " in a white shirt", where a caption says next what a person wears; else nothing.
+  /// " in a white shirt", if the caption continues with what a person wears; otherwise empty.
   private static func clothing(from start: Int, _ words: CaptionWords) -> String {
     guard start + 1 < words.lower.count, ["in", "wearing"].contains(words.lower[start]) else { return "" }
     let hasArticle = CaptionWords.articles.contains(words.lower[start + 1])
@@ -112,14 +112,14 @@ struct NounPhrase: Sendable, Equatable {
 private struct Modifiers {
   /// The words between the article and the noun, without the article.
   let range: Range<Int>
-  /// nil where there is none.
+  /// nil if there is none.
   let determiner: String?
   let isQuantity: Bool
 
   /// More words than this before a noun are no longer its own.
   private static let most = 3
 
-  /// - Returns: nil where it can't be told how the phrase begins.
+  /// - Returns: nil if the beginning of the phrase is unclear.
   init?(before noun: Int, _ words: CaptionWords) {
     var start = noun
     while start > 0 {
@@ -128,7 +128,7 @@ private struct Modifiers {
         || CaptionWords.isPossessive(word)
       {
         let first = words.lower[start..<noun].first
-        // "a couple of", "the other": what is left is no adjective of the noun.
+        // "a couple of", "the other": what is left is not an adjective of the noun.
         if let first, CaptionWords.quantities.contains(first) { return nil }
         (range, determiner) = (start..<noun, word)
         isQuantity = CaptionWords.quantities.contains(word) && word != "some"
@@ -150,7 +150,7 @@ private struct Modifiers {
     }
     // "to load passengers": a verb, not what passengers are like.
     if start > 0, start < noun, words.lower[start - 1] == "to" { start += 1 }
-    // Nothing says that these words are adjectives of the noun, but that a phrase begins here.
+    // These words need not be adjectives of the noun: it is only known that a phrase begins here.
     (range, determiner, isQuantity) = (start..<noun, nil, false)
   }
 }

@@ -1,6 +1,6 @@
 import COCO
 
-/// What is said of a key object, and where it comes from.
+/// The description of a key object, and where it comes from.
 public struct ObjectDescription: Sendable, Equatable {
   public enum Source: String, Sendable, CaseIterable, Codable {
     /// A noun phrase of one of the image's captions.
@@ -25,7 +25,7 @@ public struct ObjectDescription: Sendable, Equatable {
   init(category: String) { self.init(text: CategoryWords.indefinite(category), source: .category) }
 }
 
-/// What an image's captions say of the objects in it.
+/// The phrases of an image's captions for the objects in it.
 struct CaptionMentions: Sendable {
   private struct Mention {
     let phrase: NounPhrase
@@ -48,10 +48,11 @@ struct CaptionMentions: Sendable {
   /// Whether a caption speaks of an object of this category.
   func mention(_ category: String) -> Bool { mentions.contains { isAbout(category, $0.phrase) } }
 
-  /// The phrase for an object of this category; nil where the captions have none that must be about it.
+  /// The phrase for an object of this category; nil if the captions have none that must be about it.
   ///
-  /// The word that most captions use wins, then the longer phrase, then the earlier caption. Where the image has several
-  /// such objects and the captions tell them apart ("a man and a woman"), none can be said to be about this one.
+  /// The word that most captions use wins, then the longer phrase, then the earlier caption. Where the image has
+  /// several such objects and the captions distinguish them ("a man and a woman"), no phrase can be assigned to this
+  /// one.
   func description(of category: String) -> ObjectDescription? {
     let about = mentions.filter { isAbout(category, $0.phrase) }
     if present[category, default: 0] > 1, Set(about.compactMap(\.phrase.sense)).count > 1 { return nil }

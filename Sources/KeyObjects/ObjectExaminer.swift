@@ -12,7 +12,7 @@ struct ObjectExaminer: KeyObjectSelection.Examiner {
   let images: URL
   /// The names of pictures that are not in `images`.
   let missing: Set<String>
-  /// Says which visual tokens an object covers; nil where nobody asks.
+  /// Says which visual tokens an object covers; nil if nobody asks.
   let model: (any VisionLanguageModel)?
   let minTokens: Int
 
@@ -20,7 +20,7 @@ struct ObjectExaminer: KeyObjectSelection.Examiner {
   private(set) var faults: [String] = []
   /// The parts of outlines of usable objects that can't be drawn.
   private(set) var lostParts = RecordProblems()
-  /// The usable objects whose outlines must be written in another way than the file has them.
+  /// The usable objects whose outlines must be written differently than in the file.
   private(set) var oddOutlines: Set<Int64> = []
   private var cells: [ImageSize: [Cell]] = [:]
 
@@ -65,7 +65,7 @@ struct ObjectExaminer: KeyObjectSelection.Examiner {
         return .usable
       }
       guard let model = examiner.model else { return usable() }
-      let visible = try examiner.cells[size] ?? model.visualLayout(width: size.width, height: size.height).cells
+      let visible = try examiner.cells[size] ?? model.visualLayout(width: size.width, height: size.height).visualCells
       examiner.cells[size] = visible
       let mask = try examiner.instances.mask(for: annotation, height: size.height, width: size.width)
       return try TokenMask(of: mask, cells: visible).count < examiner.minTokens ? .tooFewTokens : usable()
@@ -76,14 +76,14 @@ struct ObjectExaminer: KeyObjectSelection.Examiner {
     faults.append("annotation \(annotation.id): \(fault)")
   }
 
-  /// - Throws: where the name leaves the folder, or there is no such file.
+  /// - Throws: if the name leaves the folder, or there is no such file.
   private func url(of image: ImageRecord) throws -> URL {
     let url = try JobInputs.imageURL(image.fileName, in: images)
     if missing.contains(image.fileName) { throw MissingFile(path: url.path) }
     return url
   }
 
-  /// - Throws: what is no fault of the content, which costs the object alone.
+  /// - Throws: errors of the environment; an error in the content only costs the object.
   private mutating func noting<R>(_ subject: String, _ body: (inout Self) throws -> R) throws -> R? {
     do {
       return try body(&self)

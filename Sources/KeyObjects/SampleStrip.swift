@@ -3,12 +3,12 @@ import Figures
 import HeadImpact
 import ImageInput
 
-/// A sample as the paper's figures 1 and 2 show it: the photograph, the object in it, and the visual tokens that stand for
+/// A sample as the paper's figures 1 and 2 show it: the photograph, the object in it, and the visual tokens that represent
 /// the object.
 struct SampleStrip {
   let photograph: RGBImage
   let object: RGBImage
-  /// nil where no model says what its tokens are.
+  /// nil if there is no model to determine its tokens.
   let tokens: RGBImage?
 
   /// - Parameters:
@@ -42,7 +42,7 @@ struct SampleStrip {
   private static let amber = SIMD3(Colour(0xffa01e))
   private static let edge = SIMD3(repeating: 150.0 / 255)
 
-  /// Dark and grey but where it is lit: there it shines through amber, which dark objects show on as well as light ones.
+  /// Dark and grey except where it is highlighted: there it shows through amber, on which dark and light objects are visible.
   private static func colour(_ photograph: Photograph, _ pixel: Int, isLit: Bool) -> SIMD3<Double> {
     isLit ? photograph.colour(pixel).veiled(by: amber, 0.45) : photograph.grey(pixel, dimmed: 0.3)
   }

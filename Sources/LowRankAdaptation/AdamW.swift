@@ -28,10 +28,18 @@ public struct AdamW: Sendable {
     secondMoments = [Float](repeating: 0, count: count)
   }
 
-  /// One step over the free parameters; the others aren't touched.
+  /// One step over an adapter's free parameters; the others aren't touched.
   public mutating func update(
-    _ parameters: UnsafeMutableBufferPointer<Float>, gradient: UnsafeBufferPointer<Float>, over free: [Range<Int>],
-    learningRate: Double
+    _ adapter: LowRankAdapter, gradient: [Float], over free: [Range<Int>], learningRate: Double
+  ) {
+    adapter.withParameters { update(&$0, gradient: gradient, over: free, learningRate: learningRate) }
+  }
+
+  /// One step over the free parameters; the others aren't touched.
+  ///
+  /// - Shape: parameters and gradient as long as the flat buffer.
+  mutating func update(
+    _ parameters: inout MutableSpan<Float>, gradient: [Float], over free: [Range<Int>], learningRate: Double
   ) {
     precondition(parameters.count == firstMoments.count && parameters.count == secondMoments.count)
     precondition(gradient.count == parameters.count)
@@ -43,21 +51,23 @@ public struct AdamW: Sendable {
     let stepSize = Float(-(learningRate / (1 - power(beta1, step))))
     let correction = Float((1 - power(beta2, step)).squareRoot())
     let epsilon = Float(epsilon)
-    firstMoments.withUnsafeMutableBufferPointer { first in
-      secondMoments.withUnsafeMutableBufferPointer { second in
-        for range in free {
-          for place in range {
-            let g = gradient[place]
-            let mean = first[place] + take1 * (g - first[place])
-            let square = second[place] * keep + take2 * g * g
-            first[place] = mean
-            second[place] = square
-            let denominator = square.squareRoot() / correction + epsilon
-            parameters[place] = parameters[place] * decay + stepSize * mean / denominator
-          }
-        }
+    // Taken out while they are written, so that nothing is copied.
+    var (first, second): ([Float], [Float]) = ([], [])
+    swap(&first, &firstMoments)
+    swap(&second, &secondMoments)
+    for range in free {
+      for place in range {
+        let g = gradient[place]
+        let mean = first[place] + take1 * (g - first[place])
+        let square = second[place] * keep + take2 * g * g
+        first[place] = mean
+        second[place] = square
+        let denominator = square.squareRoot() / correction + epsilon
+        parameters[place] = parameters[place] * decay + stepSize * mean / denominator
       }
     }
+    swap(&first, &firstMoments)
+    swap(&second, &secondMoments)
   }
 
   /// By squaring: the C library's `pow` may end in another bit on another processor.

@@ -22,54 +22,10 @@ extension TensorView {
       if isAligned {
         return Tensor(owner: file, base: base, elementType: elementType, rows: rows, columns: count / rows)
       }
-      let copy = AlignedBytes(bytes)
-      return Tensor(owner: copy, base: copy.base, elementType: elementType, rows: rows, columns: count / rows)
+      return Tensor(copying: bytes.bytes, elementType: elementType, rows: rows, columns: count / rows)
     }
   }
 
   /// Its numbers, widened to float32; empty where it has none.
   func floats() -> [Float] { matrix(rows: 1)?.floats() ?? [] }
-}
-
-/// `@unchecked Sendable` invariant: nobody writes the bytes after `init`.
-private final class AlignedBytes: @unchecked Sendable {
-  private let storage: AlignedBuffer<UInt8>
-  var base: UnsafeRawPointer { UnsafeRawPointer(storage.base) }
-
-  init(_ bytes: UnsafeRawBufferPointer) {
-    storage = AlignedBuffer(count: bytes.count)
-    UnsafeMutableRawBufferPointer(start: storage.base, count: bytes.count).copyMemory(from: bytes)
-  }
-}
-
-extension Tensor {
-  /// The first element that is infinite or no number.
-  func firstNotFinite() -> Int? {
-    firstRow { row, place in place.firstIndex { !$0.isFinite }.map { row * columns + $0 } }
-  }
-
-  /// Whether both hold the same numbers, whatever type they are stored in.
-  func holdsSame(as other: Tensor) -> Bool {
-    guard rows == other.rows, columns == other.columns else { return false }
-    return withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, columns)) { theirs in
-      guard let theirs = theirs.baseAddress else { return false }
-      let difference = firstRow { row, ours in
-        other.copyRow(row, into: theirs)
-        return ours.indices.first { ours[$0] != theirs[$0] }
-      }
-      return difference == nil
-    }
-  }
-
-  /// What `body` finds in the first row where it finds anything.
-  private func firstRow(_ body: (Int, UnsafeBufferPointer<Float>) -> Int?) -> Int? {
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, columns)) { scratch in
-      guard let base = scratch.baseAddress else { return nil }
-      for row in 0..<rows {
-        copyRow(row, into: base)
-        if let found = body(row, UnsafeBufferPointer(start: base, count: columns)) { return found }
-      }
-      return nil
-    }
-  }
 }

@@ -3,7 +3,7 @@ import Transformer
 /// Clipping by the global norm, as torch's `clip_grad_norm_`.
 public enum GradientClipping {
   /// The L2 norm over the free parameters, in float64 and in the order of the buffer.
-  public static func norm(of gradient: UnsafeBufferPointer<Float>, over free: [Range<Int>]) -> Double {
+  public static func norm(of gradient: [Float], over free: [Range<Int>]) -> Double {
     var squares = 0.0
     for range in free {
       for place in range { squares += Double(gradient[place]) * Double(gradient[place]) }
@@ -18,10 +18,10 @@ public enum GradientClipping {
   /// - Throws: `LowRankAdaptationError` where the norm is not finite: a step with it would spoil every weight.
   @discardableResult
   public static func clip(
-    _ gradient: UnsafeMutableBufferPointer<Float>, over free: [Range<Int>], maximumNorm: Double
+    _ gradient: inout [Float], over free: [Range<Int>], maximumNorm: Double
   ) throws -> Double {
     precondition(maximumNorm > 0)
-    let norm = norm(of: UnsafeBufferPointer(gradient), over: free)
+    let norm = norm(of: gradient, over: free)
     guard norm.isFinite else {
       throw LowRankAdaptationError(
         "the gradient's norm is \(norm): training has diverged; a lower learning rate or a longer warm-up may help")

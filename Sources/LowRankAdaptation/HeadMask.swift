@@ -19,7 +19,7 @@ public struct HeadMask: Sendable, Equatable {
 
   /// - Throws: `LowRankAdaptationError` where a head doesn't exist, or the adapter updates the MLP or a layer without
   ///   a chosen head.
-  public init(heads: [Selection.Head], adapter: LowRankAdapter, layers: [DecoderLayer]) throws {
+  public init(heads: [Selection.Head], adapter: LowRankAdapter, layers: [TransformerLayer]) throws {
     guard !heads.isEmpty else { throw LowRankAdaptationError("no head is chosen; a mask needs at least one") }
     var chosen: [Int: Set<Int>] = [:]
     for head in heads {
@@ -51,15 +51,18 @@ public struct HeadMask: Sendable, Equatable {
     total = adapter.count
   }
 
-  /// Sets everything that isn't free to zero: an adapter's numbers, or a gradient of the same layout.
-  public func apply(to adapter: LowRankAdapter) { apply(to: adapter.parameters) }
-
-  public func apply(to parameters: UnsafeMutableBufferPointer<Float>) {
-    precondition(parameters.count == total)
-    var place = 0
-    for range in freeParameters + [total..<total] {
-      parameters[place..<range.lowerBound].update(repeating: 0)
-      place = range.upperBound
+  /// Sets every number of an adapter that isn't free to zero.
+  public func apply(to adapter: LowRankAdapter) {
+    precondition(adapter.count == total)
+    adapter.withParameters { parameters in
+      var place = 0
+      for range in freeParameters + [total..<total] {
+        while place < range.lowerBound {
+          parameters[place] = 0
+          place += 1
+        }
+        place = range.upperBound
+      }
     }
   }
 

@@ -1,3 +1,4 @@
+import Kernels
 import Foundation
 import HeadImpact
 import Transformer
@@ -29,26 +30,28 @@ public struct LoRAConfiguration: Sendable, Equatable {
     self.seed = seed
   }
 
-  /// A fresh adapter of a model; see `makeAdapter(for layers:)`.
+  /// A fresh adapter of a model; see `makeAdapter(for:on:)`.
   public func makeAdapter(for model: any VisionLanguageModel) throws -> LowRankAdapter {
-    try makeAdapter(for: model.decoder.layers)
+    try makeAdapter(for: model.decoder.layers, on: model.backend)
   }
 
   /// A fresh adapter, which changes nothing yet: A uniform in ±1 / √in (Kaiming uniform with a = √5, as PEFT draws it),
   /// B zero. Each number of A depends on the seed, its linear layer and its place alone.
   ///
   /// - Throws: `LowRankAdaptationError` with everything that is wrong.
-  public func makeAdapter(for decoderLayers: [DecoderLayer]) throws -> LowRankAdapter {
+  public func makeAdapter(for decoderLayers: [TransformerLayer], on backend: any Backend) throws -> LowRankAdapter {
     let problems = problems(for: decoderLayers)
     guard problems.isEmpty else { throw LowRankAdaptationError(problems.joined(separator: "; ")) }
     let scaling = Float(loraAlpha / Double(loraRank))
     let modules = layers.flatMap { layer in targets.map { LoRATarget(layer: layer, projection: $0) } }
-    let adapter = LowRankAdapter(modules.map { ($0, loraRank, scaling) }, for: decoderLayers)
-    for update in adapter.updates { draw(update, into: adapter.parameters) }
+    let adapter = LowRankAdapter(modules.map { ($0, loraRank, scaling) }, for: decoderLayers, on: backend)
+    adapter.withParameters { parameters in
+      for update in adapter.updates { draw(update, into: &parameters) }
+    }
     return adapter
   }
 
-  private func draw(_ update: LoRADelta, into parameters: UnsafeMutableBufferPointer<Float>) {
+  private func draw(_ update: LoRADelta, into parameters: inout MutableSpan<Float>) {
     // Another stream than the sample order's, which may have the same seed.
     let seeds = SplitMix64(seed: seed ^ 0x4c6f_5241_2041_0000)
     let random = SplitMix64(seed: seeds[UInt64(update.target.number)])
@@ -60,7 +63,7 @@ public struct LoRAConfiguration: Sendable, Equatable {
     }
   }
 
-  private func problems(for decoderLayers: [DecoderLayer]) -> [String] {
+  private func problems(for decoderLayers: [TransformerLayer]) -> [String] {
     var problems: [String] = []
     if layers.isEmpty { problems.append("no layer is chosen; an adapter needs at least one") }
     if targets.isEmpty { problems.append("no target is chosen; an adapter needs at least one of \(Projection.names)") }
@@ -74,7 +77,10 @@ public struct LoRAConfiguration: Sendable, Equatable {
     if !(dropout >= 0 && dropout < 1) { problems.append("dropout is \(dropout); it must be at least 0 and below 1") }
     for layer in Set(layers).sorted() where decoderLayers.indices.contains(layer) {
       for target in Set(targets).sorted() {
-        let linear = decoderLayers[layer][target]
+        guard let linear = decoderLayers[layer][target] else {
+          problems.append("layers.\(layer) has no \(target.module)")
+          continue
+        }
         guard loraRank > min(linear.inputs, linear.outputs) else { continue }
         problems.append(
           "the rank \(loraRank) is larger than a dimension of layers.\(layer).\(target.module), which is "

@@ -22,10 +22,11 @@ extension PEFTAdapter {
     guard !adapter.updates.isEmpty else {
       throw LowRankAdaptationError("\(folder.path): the adapter updates no layer; there is nothing to write")
     }
-    if let place = adapter.parameters.firstIndex(where: { !$0.isFinite }) {
+    let numbers = adapter.values
+    if let place = numbers.firstIndex(where: { !$0.isFinite }) {
       let target = adapter.updates.first { $0.b.upperBound > place }?.target.module ?? ""
       throw LowRankAdaptationError(
-        "\(folder.path): \(target) holds \(adapter.parameters[place]), which is never written")
+        "\(folder.path): \(target) holds \(numbers[place]), which is never written")
     }
     let module = type(of: model).languageModelModule
     let text = try JSONSerialization.data(
@@ -36,10 +37,10 @@ extension PEFTAdapter {
       return [
         TensorData(
           name: "\(name).lora_A.weight", shape: [update.rank, update.inputs],
-          values: Array(adapter.parameters[update.a])),
+          values: Array(numbers[update.a])),
         TensorData(
           name: "\(name).lora_B.weight", shape: [update.outputs, update.rank],
-          values: Array(adapter.parameters[update.b])),
+          values: Array(numbers[update.b])),
       ]
     }
     try AdapterFolder.write(to: folder) { aside in

@@ -58,7 +58,7 @@ enum PEFTDisagreements {
     _ pair: PEFTTensors.Pair, _ tensors: PEFTTensors, _ model: any VisionLanguageModel, _ problems: inout PEFTProblems
   ) {
     guard case .linear(let target) = pair.module.module,
-      model.decoder.layers[target.layer][target.projection].bias != nil,
+      model.decoder.layers[target.layer][target.projection]?.bias != nil,
       !tensors.wholes.contains(where: {
         $0.module.module == pair.module.module && $0.role == .base && $0.kind == .bias
       })
@@ -93,7 +93,7 @@ enum PEFTDisagreements {
     }
     for module in modules where configuration.saved.contains(module) {
       var kinds = [TensorName.Kind.weight]
-      if case .linear(let target) = module.module, model.decoder.layers[target.layer][target.projection].bias != nil {
+      if case .linear(let target) = module.module, model.decoder.layers[target.layer][target.projection]?.bias != nil {
         kinds.append(.bias)
       }
       for kind in kinds
@@ -114,7 +114,7 @@ enum PEFTDisagreements {
     _ tensors: PEFTTensors, _ model: any VisionLanguageModel, _ problems: inout PEFTProblems
   ) {
     let ends: Set<AdaptedModule> = [.embedding, .head]
-    guard model.outputHead.weight.weight.base == model.tokenEmbedding.weight.base,
+    guard model.outputHead.weight.weight.isSame(as: model.tokenEmbedding.weight),
       !tensors.updated.isDisjoint(with: ends) || tensors.wholes.contains(where: { ends.contains($0.module.module) })
     else { return }
     problems.add(

@@ -27,7 +27,7 @@ struct PEFTParts {
       guard case .linear(let target) = pair.module.module else { continue }
       updates.append((target, pair.rank, try configuration.scaling(of: pair.module, rank: pair.rank)))
     }
-    adapter = LowRankAdapter(updates, for: model.decoder.layers)
+    adapter = LowRankAdapter(updates, for: model.decoder.layers, on: model.backend)
     takeWholes()
     for pair in tensors.pairs { try take(pair) }
     if !adapter.parts.isEmpty { changes = true }
@@ -46,34 +46,40 @@ struct PEFTParts {
     switch module {
     case .linear(let target):
       guard let update = adapter[target] else { return }
-      for (place, value) in zip(update.a, a) { adapter.parameters[place] = value }
-      for (place, value) in zip(update.b, b) { adapter.parameters[place] = value }
-      guard let magnitude else { return }
-      let weight = (adapter.parts.layers[target.layer] ?? model.decoder.layers[target.layer])[target.projection].weight
-      let norms = try model.context.rowNorms(weight, adapter.factors(update))
+      let factors = adapter.factors(update)
+      model.backend.write(a, to: factors.a)
+      model.backend.write(b, to: factors.b)
+      guard let magnitude, let weight = layer(target.layer)[target.projection]?.weight else { return }
+      let norms = try model.backend.rowNorms(weight, factors)
       if let scale = scale(magnitude, norms, module) { adapter.parts.outputScales[target] = scale }
     case .head:
       beyond.append("lm_head")
-      let update = LowRankUpdate(a: a, b: b, rank: pair.rank, scaling: scaling)
+      let update = factors(a, b, rank: pair.rank, scaling: scaling)
       adapter.parts.head.lowRank = update
       guard let magnitude else { return }
       let weight = adapter.parts.head.weight ?? model.outputHead.weight.weight
-      adapter.parts.head.scale = scale(magnitude, try model.context.rowNorms(weight, update.factors), module)
+      adapter.parts.head.scale = scale(magnitude, try model.backend.rowNorms(weight, update), module)
     case .embedding:
       beyond.append("embed_tokens")
-      let update = LowRankUpdate(a: a, b: b, rank: pair.rank, scaling: scaling)
+      let update = factors(a, b, rank: pair.rank, scaling: scaling)
       adapter.parts.embedding.lowRank = update
       guard let magnitude else { return }
       let weight = adapter.parts.embedding.weight ?? model.tokenEmbedding.weight
-      adapter.parts.embedding.scale = scale(magnitude, try model.context.columnNorms(weight, update.factors), module)
+      adapter.parts.embedding.scale = scale(magnitude, try model.backend.columnNorms(weight, update), module)
     case .inputNorm, .postAttentionNorm, .finalNorm: return
     }
   }
 
-  /// DoRA's m / ‖W + scaling · B A‖.
-  private mutating func scale(_ magnitude: [Float], _ norms: [Float], _ module: AdaptedModule) -> [Float]? {
+  /// A low-rank update with numbers of its own.
+  private func factors(_ a: [Float], _ b: [Float], rank: Int, scaling: Float) -> LowRankFactors {
+    LowRankFactors(
+      a: model.backend.tensor(a, rows: rank), b: model.backend.tensor(b, rows: b.count / rank), scaling: scaling)
+  }
+
+  /// DoRA's m / ‖W + scaling · B A‖. - Shape: [1, out]
+  private mutating func scale(_ magnitude: [Float], _ norms: [Float], _ module: AdaptedModule) -> Tensor? {
     let scale = zip(magnitude, norms).map { $0 / $1 }
-    guard let bad = scale.firstIndex(where: { !$0.isFinite }) else { return scale }
+    guard let bad = scale.firstIndex(where: { !$0.isFinite }) else { return model.backend.tensor(scale, rows: 1) }
     problems.add(
       "\(module.path): output \(bad) has the magnitude \(magnitude[bad]) and a weight of norm \(norms[bad]), whose ratio is "
         + "no finite number")
@@ -150,14 +156,14 @@ struct PEFTParts {
     switch module {
     case .linear(let target):
       if whole.kind == .bias { return setBias(of: module, values.floats()) }
-      var layer = adapter.parts.layers[target.layer] ?? model.decoder.layers[target.layer]
-      layer[target.projection] = Linear(weight: values, bias: layer[target.projection].bias)
-      adapter.parts.layers[target.layer] = layer
+      replace(target, by: Linear(weight: values, bias: layer(target.layer)[target.projection]?.bias))
     case .inputNorm(let index):
-      adapter.parts.layers[index, default: model.decoder.layers[index]].inputNorm = values.floats()
+      adapter.parts.layers[index, default: model.decoder.layers[index]].inputNorm = norm(
+        values, for: model.decoder.layers[index].inputNorm)
     case .postAttentionNorm(let index):
-      adapter.parts.layers[index, default: model.decoder.layers[index]].postAttentionNorm = values.floats()
-    case .finalNorm: adapter.parts.head.norm = values.floats()
+      adapter.parts.layers[index, default: model.decoder.layers[index]].postAttentionNorm = norm(
+        values, for: model.decoder.layers[index].postAttentionNorm)
+    case .finalNorm: adapter.parts.head.norm = norm(values, for: model.outputHead.norm)
     case .embedding:
       adapter.parts.embedding.weight = values
       if isTied, !isOwn, !hasOwnWeight(.head) { adapter.parts.head.weight = values }
@@ -168,7 +174,20 @@ struct PEFTParts {
   }
 
   /// Whether the output head is the embedding's matrix.
-  private var isTied: Bool { model.outputHead.weight.weight.base == model.tokenEmbedding.weight.base }
+  private var isTied: Bool { model.outputHead.weight.weight.isSame(as: model.tokenEmbedding.weight) }
+
+  /// A layer as the adapter has it so far.
+  private func layer(_ index: Int) -> TransformerLayer { adapter.parts.layers[index] ?? model.decoder.layers[index] }
+
+  private mutating func replace(_ target: LoRATarget, by linear: Linear) {
+    adapter.parts.layers[target.layer, default: model.decoder.layers[target.layer]].replace(
+      target.projection, by: linear)
+  }
+
+  /// A norm with another weight.
+  private func norm(_ weight: Tensor, for own: Norm) -> Norm {
+    Norm(own.kind, weight: model.backend.tensor(weight.floats(), rows: 1), bias: own.bias, eps: own.eps)
+  }
 
   /// Whether PEFT gives a module a copy of its weight, so that it is tied to none.
   private func hasOwnWeight(_ module: AdaptedModule) -> Bool {
@@ -181,10 +200,12 @@ struct PEFTParts {
     let module = whole.module.module
     if whole.kind == .bias { return modelBias(of: module).map { $0 == values.floats() } ?? false }
     switch module {
-    case .linear(let target): return values.holdsSame(as: model.decoder.layers[target.layer][target.projection].weight)
-    case .inputNorm(let layer): return values.floats() == model.decoder.layers[layer].inputNorm
-    case .postAttentionNorm(let layer): return values.floats() == model.decoder.layers[layer].postAttentionNorm
-    case .finalNorm: return values.floats() == model.outputHead.norm
+    case .linear(let target):
+      return model.decoder.layers[target.layer][target.projection].map { values.holdsSame(as: $0.weight) } ?? false
+    case .inputNorm(let layer): return values.floats() == model.decoder.layers[layer].inputNorm.weight.floats()
+    case .postAttentionNorm(let layer):
+      return values.floats() == model.decoder.layers[layer].postAttentionNorm.weight.floats()
+    case .finalNorm: return values.floats() == model.outputHead.norm.weight.floats()
     case .embedding: return values.holdsSame(as: model.tokenEmbedding.weight)
     case .head: return values.holdsSame(as: model.outputHead.weight.weight)
     }
@@ -194,21 +215,20 @@ struct PEFTParts {
 
   private func modelBias(of module: AdaptedModule) -> [Float]? {
     guard case .linear(let target) = module else { return nil }
-    return model.decoder.layers[target.layer][target.projection].bias
+    return model.decoder.layers[target.layer][target.projection]?.bias?.floats()
   }
 
   private func bias(of module: AdaptedModule) -> [Float]? {
     guard case .linear(let target) = module else { return nil }
-    return (adapter.parts.layers[target.layer] ?? model.decoder.layers[target.layer])[target.projection].bias
+    return layer(target.layer)[target.projection]?.bias?.floats()
   }
 
   private mutating func setBias(of module: AdaptedModule, _ bias: [Float]) {
     switch module {
     case .linear(let target):
-      var layer = adapter.parts.layers[target.layer] ?? model.decoder.layers[target.layer]
-      layer[target.projection] = Linear(weight: layer[target.projection].weight, bias: bias)
-      adapter.parts.layers[target.layer] = layer
-    case .head: adapter.parts.head.bias = bias
+      guard let weight = layer(target.layer)[target.projection]?.weight else { return }
+      replace(target, by: Linear(weight: weight, bias: model.backend.tensor(bias, rows: 1)))
+    case .head: adapter.parts.head.bias = model.backend.tensor(bias, rows: 1)
     case .inputNorm, .postAttentionNorm, .finalNorm, .embedding: return
     }
   }

@@ -55,7 +55,9 @@ struct PEFTTensors {
     var places: [Place: Int] = [:]
     var vision: [String] = []
     for (name, tensor) in file.tensors.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }) {
-      switch TensorName(name, languageModelModule: languageModelModule) {
+      switch TensorName(
+        name, languageModelModule: languageModelModule, visionModules: type(of: model).visionModules)
+      {
       case .part(let module, let prefix, let part):
         let place = Place(module: module, prefix: prefix)
         if places[place] == nil {
@@ -200,7 +202,7 @@ struct ModelShapes {
     let outputs: Int
   }
 
-  let layers: [DecoderLayer]
+  let layers: [TransformerLayer]
   private let embedding: Tensor
   private let head: Linear
 
@@ -212,7 +214,7 @@ struct ModelShapes {
   subscript(module: AdaptedModule) -> Shape? {
     if let layer = module.layer, !layers.indices.contains(layer) { return nil }
     switch module {
-    case .linear(let target): return linear(layers[target.layer][target.projection])
+    case .linear(let target): return layers[target.layer][target.projection].map(linear)
     case .head: return linear(head)
     case .embedding:
       return Shape(

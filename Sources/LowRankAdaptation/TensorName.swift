@@ -34,17 +34,13 @@ enum TensorName {
 
   static let base = "base_model.model."
 
-  /// Words that no module of a language model has.
-  private static let visionWords: Set<String> = [
-    "visual", "vision_tower", "vision_model", "vision_encoder", "merger", "connector", "multi_modal_projector",
-    "mm_projector", "image_newline",
-  ]
-
-  init(_ name: String, languageModelModule: String) {
+  /// - Parameters:
+  ///   - languageModelModule: the family's, and so are `visionModules`, words that only its vision tower's modules have.
+  init(_ name: String, languageModelModule: String, visionModules: Set<String>) {
     self = Self.unknown
     guard name.hasPrefix(Self.base) else { return }
     let path = name.dropFirst(Self.base.count)
-    if path.split(separator: ".").contains(where: { Self.visionWords.contains(String($0)) }) {
+    if path.split(separator: ".").contains(where: { visionModules.contains(String($0)) }) {
       self = Self.vision(String(path))
       return
     }

@@ -2,10 +2,10 @@ internal import CMPI
 
 /// Some rank failed at a step that all ranks took, and every rank knows it.
 public struct AgreedFailure: Error, CustomStringConvertible {
-  /// What each failing rank said, in the order of ranks.
+  /// The message of each failing rank, in the order of ranks.
   public let failures: [(rank: Int, message: String)]
 
-  /// Ranks that say the same are named together: "ranks 0, 1: no such file".
+  /// Ranks with the same message are named together: "ranks 0, 1: no such file".
   public var description: String {
     var messages: [String] = []
     var ranks: [String: [Int]] = [:]
@@ -21,7 +21,7 @@ public struct AgreedFailure: Error, CustomStringConvertible {
 }
 
 extension Communicator {
-  /// Runs `body` on every rank and goes on only where it succeeded on all, so that a file missing on one node can't
+  /// Runs `body` on every rank and continues only if it succeeded on all, so that a file missing on one node can't
   /// leave the others waiting in the next collective.
   ///
   /// - Throws: on every rank the same `AgreedFailure`; where this process runs alone, the error of `body` itself.
@@ -29,7 +29,7 @@ extension Communicator {
     guard channels != nil, worldSize > 1 else { return try body() }
     let outcome = Result(catching: body)
     var message: [UInt8] = []
-    // The leading byte tells an error without a text from success.
+    // The leading byte distinguishes an error without a text from success.
     if case .failure(let error) = outcome { message = [1] + Array("\(error)".utf8) }
     if try quietMaximum(message.isEmpty ? 0 : 1) == 0 { return try outcome.get() }
     let messages = try allgather(message)
@@ -39,7 +39,8 @@ extension Communicator {
       })
   }
 
-  /// The largest of the ranks' values. Waits without holding a core, since ranks come from long work at different times.
+  /// The largest of the ranks' values. Waits without holding a core, since ranks come from long work at different
+  /// times.
   private func quietMaximum(_ value: Int64) throws -> Int64 {
     guard let channels else { return value }
     // Outlives the call that starts the reduction, as MPI needs it to.

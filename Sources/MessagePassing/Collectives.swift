@@ -33,9 +33,9 @@ extension Communicator {
 
   private func broadcast<T: MessageElement>(_ values: inout [T], from root: Int, _ channels: Channels) throws {
     try values.withUnsafeMutableBytes { bytes in
-      for piece in Chunks.ranges(count: bytes.count, limit: pieceBytes) {
+      for chunk in Chunks.ranges(count: bytes.count, limit: chunkBytes) {
         let code = cmpi_bcast(
-          bytes.baseAddress?.advanced(by: piece.lowerBound), Int32(piece.count), Int32(root), channels.messages)
+          bytes.baseAddress?.advanced(by: chunk.lowerBound), Int32(chunk.count), Int32(root), channels.messages)
         try check(code, "MPI_Bcast", rank: rank)
       }
     }
@@ -65,10 +65,10 @@ extension Communicator {
     throws
   {
     guard let channels else { return }
-    let limit = Chunks.elements(stride: MemoryLayout<T>.stride, limit: pieceBytes)
-    for piece in Chunks.ranges(count: values.count, limit: limit) {
+    let limit = Chunks.elements(stride: MemoryLayout<T>.stride, limit: chunkBytes)
+    for chunk in Chunks.ranges(count: values.count, limit: limit) {
       let code = cmpi_allreduce_in_place(
-        values.baseAddress?.advanced(by: piece.lowerBound), Int32(piece.count), T.messageType.code, operation.code,
+        values.baseAddress?.advanced(by: chunk.lowerBound), Int32(chunk.count), T.messageType.code, operation.code,
         channels.messages)
       try check(code, "MPI_Allreduce", rank: rank)
     }
@@ -80,11 +80,11 @@ extension Communicator {
   public func reduce<T: MessageElement>(_ values: [T], _ operation: ReduceOperation, to root: Int = 0) throws -> [T]? {
     guard let channels else { return values }
     var result = values
-    let limit = Chunks.elements(stride: MemoryLayout<T>.stride, limit: pieceBytes)
+    let limit = Chunks.elements(stride: MemoryLayout<T>.stride, limit: chunkBytes)
     try result.withUnsafeMutableBufferPointer { values in
-      for piece in Chunks.ranges(count: values.count, limit: limit) {
+      for chunk in Chunks.ranges(count: values.count, limit: limit) {
         let code = cmpi_reduce_in_place(
-          values.baseAddress?.advanced(by: piece.lowerBound), Int32(piece.count), T.messageType.code, operation.code,
+          values.baseAddress?.advanced(by: chunk.lowerBound), Int32(chunk.count), T.messageType.code, operation.code,
           Int32(root), rank == root ? 1 : 0, channels.messages)
         try check(code, "MPI_Reduce", rank: rank)
       }

@@ -19,8 +19,8 @@ public final class Communicator {
 
   /// What MPI is reached through; nil when this process runs alone, without MPI.
   let channels: Channels?
-  /// The largest piece of a message, in bytes; the same on every rank.
-  let pieceBytes: Int
+  /// The largest chunk of a message, in bytes; the same on every rank.
+  let chunkBytes: Int
 
   /// Two copies of the world, so that messages of this module never meet those of its users.
   struct Channels {
@@ -30,7 +30,7 @@ public final class Communicator {
 
   private init(
     rank: Int, worldSize: Int, localRank: Int, localSize: Int, processorName: String, channels: Channels?,
-    pieceBytes: Int
+    chunkBytes: Int
   ) {
     self.rank = rank
     self.worldSize = worldSize
@@ -38,32 +38,33 @@ public final class Communicator {
     self.localSize = localSize
     self.processorName = processorName
     self.channels = channels
-    self.pieceBytes = pieceBytes
+    self.chunkBytes = chunkBytes
   }
 
   /// Runs `body` as one rank of the world, the only way to a communicator.
   ///
-  /// Where no launcher started the process (see `LaunchEnvironment`) `body` runs as rank 0 of 1 without MPI, and what it
-  /// throws is thrown on. Under a launcher, an error that leaves `body` doesn't return: the rank and the error are printed
-  /// on standard error and `MPI_Abort` ends every rank with exit code 1. MPI is never finalised after a failure, which
-  /// could wait for the others for ever. An error that all ranks agreed on (`AgreedFailure`) is printed once.
+  /// Where no launcher started the process (see `LaunchEnvironment`) `body` runs as rank 0 of 1 without MPI, and what
+  /// it throws is thrown on. Under a launcher, an error that leaves `body` doesn't return: the rank and the error are
+  /// printed on standard error and `MPI_Abort` ends every rank with exit code 1. MPI is never finalised after a
+  /// failure, which could wait for the others for ever. An error that all ranks agreed on (`AgreedFailure`) is printed
+  /// once.
   ///
   /// Call it once, from the main thread.
-  /// - Parameter pieceBytes: messages longer than this travel in pieces; the same on every rank.
+  /// - Parameter chunkBytes: messages longer than this travel in chunks; the same on every rank.
   public static func withWorld<R>(
-    environment: [String: String] = ProcessInfo.processInfo.environment, pieceBytes: Int? = nil,
+    environment: [String: String] = ProcessInfo.processInfo.environment, chunkBytes: Int? = nil,
     _ body: (Communicator) throws -> R
   ) throws -> R {
     let launch = try LaunchEnvironment(environment)
-    let pieceBytes = pieceBytes ?? Chunks.standardBytes
-    precondition(pieceBytes > 0 && pieceBytes <= Int(Int32.max))
+    let chunkBytes = chunkBytes ?? Chunks.standardBytes
+    precondition(chunkBytes > 0 && chunkBytes <= Int(Int32.max))
     guard launch.usesMPI else {
       try launch.check(worldSize: 1)
-      return try body(alone(pieceBytes: pieceBytes))
+      return try body(alone(chunkBytes: chunkBytes))
     }
     var rank: Int?
     do {
-      let world = try start(pieceBytes: pieceBytes, rank: &rank)
+      let world = try start(chunkBytes: chunkBytes, rank: &rank)
       try launch.check(worldSize: world.worldSize)
       let result = try body(world)
       try world.finalize()
@@ -73,13 +74,13 @@ public final class Communicator {
     }
   }
 
-  private static func alone(pieceBytes: Int) -> Communicator {
+  private static func alone(chunkBytes: Int) -> Communicator {
     Communicator(
       rank: 0, worldSize: 1, localRank: 0, localSize: 1, processorName: ProcessInfo.processInfo.hostName, channels: nil,
-      pieceBytes: pieceBytes)
+      chunkBytes: chunkBytes)
   }
 
-  private static func start(pieceBytes: Int, rank: inout Int?) throws -> Communicator {
+  private static func start(chunkBytes: Int, rank: inout Int?) throws -> Communicator {
     var initialized: Int32 = 0
     try check(cmpi_initialized(&initialized), "MPI_Initialized", rank: nil)
     guard initialized == 0 else {
@@ -116,7 +117,7 @@ public final class Communicator {
     try check(cmpi_processor_name(&name, &length), "MPI_Get_processor_name", rank: rank)
     return Communicator(
       rank: number, worldSize: Int(worldSize), localRank: Int(localRank), localSize: Int(localSize),
-      processorName: string(name, length), channels: channels, pieceBytes: pieceBytes)
+      processorName: string(name, length), channels: channels, chunkBytes: chunkBytes)
   }
 
   private func finalize() throws {
@@ -131,7 +132,8 @@ public final class Communicator {
   /// Ends every rank.
   private static func abandon(_ error: any Error, rank: Int?) -> Never {
     if error is AgreedFailure {
-      // Every rank is here with the same error. Rank 0 speaks and ends all; were it gone, the others still end.
+      // Every rank arrives here with the same error. Rank 0 prints it and aborts all ranks; if it is gone, the others
+      // still end.
       if let rank, rank > 0 { sleep(10) }
       say("\(error)\n")
     } else if let rank {

@@ -11,8 +11,8 @@ extension Communicator {
     return version.split(whereSeparator: { $0 == "," || $0 == "\n" }).first.map(String.init) ?? version
   }
 
-  /// The rank that the launcher gave this process, before MPI starts: for what only one rank should say. 0 where
-  /// no launcher says.
+  /// The rank that the launcher gave this process, before MPI starts: for messages that only one rank should print. 0
+  /// if no launcher sets it.
   public static func launchedRank(environment: [String: String] = ProcessInfo.processInfo.environment) -> Int {
     ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK"].lazy
       .compactMap { environment[$0].flatMap { Int($0) } }.first ?? 0

@@ -1,4 +1,4 @@
-/// What the environment says about who started this process.
+/// How this process was started, according to its environment.
 ///
 /// Started alone, a program has no use for MPI, whose initialisation takes a noticeable time and may wait for networks
 /// that aren't there. So MPI is initialised only where a launcher left its mark:
@@ -21,10 +21,10 @@ struct LaunchEnvironment {
 
   /// Whether to initialise MPI.
   let usesMPI: Bool
-  /// How many processes the launcher says it started, and the variable that says so; nil where none does.
+  /// How many processes the launcher says it started, and the variable that says so; nil if none does.
   let declaredSize: (count: Int, variable: String)?
 
-  /// - Throws: `MPIError` where `HEADIMPACT_MPI` is neither `always` nor `never`.
+  /// - Throws: `MPIError` if `HEADIMPACT_MPI` is neither `always` nor `never`.
   init(_ environment: [String: String]) throws {
     switch environment[Self.override] {
     case nil, "": usesMPI = Self.marks.contains { environment[$0] != nil }

@@ -2,7 +2,7 @@ internal import CMPI
 
 /// A number that travels between ranks. All ranks are taken to have the same byte order.
 public protocol MessageElement: BitwiseCopyable {
-  /// The number that stands for this type in the C shim.
+  /// The number of this type in the C shim.
   static var messageType: MessageType { get }
 }
 

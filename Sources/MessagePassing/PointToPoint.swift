@@ -14,7 +14,7 @@ public struct Envelope: Sendable {
   /// The rank that sent it.
   public let source: Int
   public let tag: Int
-  /// The length of the first piece.
+  /// The length of the first chunk.
   let bytes: Int
 }
 
@@ -30,7 +30,7 @@ extension Communicator {
   public func isend<T: MessageElement>(_ values: [T], to destination: Int, tag: Int) throws -> SendRequest {
     let channel = try peer(destination, tag)
     return try values.withUnsafeBytes {
-      try SendRequest($0, to: destination, tag: tag, over: channel, rank: rank, pieceBytes: pieceBytes)
+      try SendRequest($0, to: destination, tag: tag, over: channel, rank: rank, chunkBytes: chunkBytes)
     }
   }
 
@@ -50,7 +50,7 @@ extension Communicator {
 
   /// Receives a message, from `source` or from any rank.
   ///
-  /// - Throws: `MPIError` where the message isn't a whole number of `T`.
+  /// - Throws: `MPIError` if the message isn't a whole number of `T`.
   public func receive<T: MessageElement>(_ type: T.Type, from source: Int? = nil, tag: Int) throws
     -> (values: [T], source: Int)
   {
@@ -62,10 +62,10 @@ extension Communicator {
   // What the above and this module's own services share.
 
   func send(_ bytes: UnsafeRawBufferPointer, to destination: Int, tag: Int, over channel: cmpi_comm) throws {
-    for piece in Chunks.messageRanges(bytes: bytes.count, limit: pieceBytes) {
-      let start = bytes.baseAddress?.advanced(by: piece.lowerBound)
+    for chunk in Chunks.messageRanges(bytes: bytes.count, limit: chunkBytes) {
+      let start = bytes.baseAddress?.advanced(by: chunk.lowerBound)
       try check(
-        cmpi_send(start, Int32(piece.count), Int32(destination), Int32(tag), channel), "MPI_Send", rank: rank)
+        cmpi_send(start, Int32(chunk.count), Int32(destination), Int32(tag), channel), "MPI_Send", rank: rank)
     }
   }
 
@@ -94,30 +94,30 @@ extension Communicator {
 
   func receive<T: MessageElement>(_ type: T.Type, _ first: Envelope, over channel: cmpi_comm) throws -> [T] {
     let stride = MemoryLayout<T>.stride
-    var pieces: [[UInt8]] = []
+    var chunks: [[UInt8]] = []
     var envelope = first
     while true {
-      if pieces.isEmpty, envelope.bytes < pieceBytes {
-        // The usual case: one piece, received where it stays.
+      if chunks.isEmpty, envelope.bytes < chunkBytes {
+        // The usual case: one chunk, received where it stays.
         try checkWhole(envelope.bytes, stride, envelope)
         var values = try buffer(type, count: envelope.bytes / stride, "MPI_Recv")
         try values.withUnsafeMutableBytes { try receive($0, envelope, over: channel) }
         return values
       }
-      var piece = try buffer(UInt8.self, count: envelope.bytes, "MPI_Recv")
-      try piece.withUnsafeMutableBytes { try receive($0, envelope, over: channel) }
-      pieces.append(piece)
-      guard piece.count == pieceBytes else { break }
+      var chunk = try buffer(UInt8.self, count: envelope.bytes, "MPI_Recv")
+      try chunk.withUnsafeMutableBytes { try receive($0, envelope, over: channel) }
+      chunks.append(chunk)
+      guard chunk.count == chunkBytes else { break }
       envelope = try probe(from: first.source, tag: first.tag, over: channel)
     }
-    let total = pieces.reduce(0) { $0 + $1.count }
+    let total = chunks.reduce(0) { $0 + $1.count }
     try checkWhole(total, stride, first)
     var values = try buffer(type, count: total / stride, "MPI_Recv")
     values.withUnsafeMutableBytes { bytes in
       var start = 0
-      for piece in pieces {
-        bytes[start..<start + piece.count].copyBytes(from: piece)
-        start += piece.count
+      for chunk in chunks {
+        bytes[start..<start + chunk.count].copyBytes(from: chunk)
+        start += chunk.count
       }
     }
     return values

@@ -10,7 +10,7 @@ public final class SendRequest {
   private var left = false
 
   init(
-    _ bytes: UnsafeRawBufferPointer, to destination: Int, tag: Int, over channel: cmpi_comm, rank: Int, pieceBytes: Int
+    _ bytes: UnsafeRawBufferPointer, to destination: Int, tag: Int, over channel: cmpi_comm, rank: Int, chunkBytes: Int
   )
     throws
   {
@@ -18,11 +18,11 @@ public final class SendRequest {
     byteCount = bytes.count
     memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 16)
     memory.copyMemory(from: bytes)
-    for piece in Chunks.messageRanges(bytes: bytes.count, limit: pieceBytes) {
+    for chunk in Chunks.messageRanges(bytes: bytes.count, limit: chunkBytes) {
       var request = cmpi_no_request()
-      let start = memory.baseAddress?.advanced(by: piece.lowerBound)
+      let start = memory.baseAddress?.advanced(by: chunk.lowerBound)
       try check(
-        cmpi_isend(start, Int32(piece.count), Int32(destination), Int32(tag), channel, &request), "MPI_Isend",
+        cmpi_isend(start, Int32(chunk.count), Int32(destination), Int32(tag), channel, &request), "MPI_Isend",
         rank: rank)
       requests.append(request)
     }

@@ -133,12 +133,12 @@ final class WorkCoordinator {
     guard let channel = communicator.channels?.service else { return }
     let request = try values.withUnsafeBytes {
       try SendRequest(
-        $0, to: worker, tag: tag, over: channel, rank: communicator.rank, pieceBytes: communicator.pieceBytes)
+        $0, to: worker, tag: tag, over: channel, rank: communicator.rank, chunkBytes: communicator.chunkBytes)
     }
     if try !request.isComplete() { sends.append(request) }
   }
 
-  /// Once something failed nothing goes on, even where a caller took the first error for a bad sample.
+  /// After a failure nothing continues, even if a caller mistook the first error for a bad sample.
   private func guarding<R>(_ body: () throws -> R) throws -> R {
     if let failure { throw failure }
     do { return try body() } catch {

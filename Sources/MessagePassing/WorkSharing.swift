@@ -31,9 +31,9 @@ public final class WorkSharing {
       : .worker(WorkWorker(communicator))
   }
 
-  /// Serves the other ranks where this is rank 0; elsewhere, lets results on their way leave, which rank 0 may be waiting
-  /// for. To be called often from within a computation, on every rank: it costs under a microsecond where there is nothing
-  /// to do.
+  /// Serves the other ranks where this is rank 0; elsewhere, lets results on their way leave, which rank 0 may be
+  /// waiting for. To be called often from within a computation, on every rank: it costs under a microsecond if there is
+  /// nothing to do.
   public func poll() throws {
     switch role {
     case .coordinator(let coordinator): try coordinator.poll()
@@ -57,7 +57,8 @@ public final class WorkSharing {
     }
   }
 
-  /// Returns when the results of all units have been taken by `onResult`. Every rank calls it, after `next` returned nil.
+  /// Returns when the results of all units have been taken by `onResult`. Every rank calls it, after `next` returned
+  /// nil.
   public func finish() throws {
     switch role {
     case .coordinator(let coordinator): try coordinator.finish()
@@ -66,7 +67,7 @@ public final class WorkSharing {
   }
 }
 
-/// What a worker tells rank 0.
+/// A worker's message to rank 0.
 enum WorkRequest: UInt8 {
   /// It computes, and would like its next unit in advance.
   case ahead
@@ -76,7 +77,7 @@ enum WorkRequest: UInt8 {
   case idleSinceAsked
 }
 
-/// Ranks that disagree about who does what: a mistake of this program, found out.
+/// Ranks disagree about who does what: a bug of this program.
 public struct WorkSharingError: Error, CustomStringConvertible {
   public let description: String
 }

@@ -82,7 +82,7 @@ final class WorkWorker {
     guard let channel = communicator.channels?.service else { return }
     let request = try bytes.withUnsafeBytes {
       try SendRequest(
-        $0, to: 0, tag: tag, over: channel, rank: communicator.rank, pieceBytes: communicator.pieceBytes)
+        $0, to: 0, tag: tag, over: channel, rank: communicator.rank, chunkBytes: communicator.chunkBytes)
     }
     if try !request.isComplete() { results.append(request) }
   }

@@ -46,14 +46,14 @@ public struct RunIdentity: Codable, Equatable, Sendable {
 
   /// - Parameters:
   ///   - record: where it was read.
-  ///   - name: what is to be removed to start afresh.
+  ///   - name: what is to be removed to start over.
   /// - Throws: `JobError` where the run that left the record is another than the one asked for, naming what differs.
   public func requireSame(as asked: RunIdentity, toResume record: URL, orRemove name: String) throws {
     let differences = differences(from: asked)
     guard differences.isEmpty else {
       throw JobError(
-        "\(record.path): the run to resume had other inputs:\(differences.map { "\n  " + $0 }.joined())\n"
-          + "Give the same ones, or remove \(name) to start afresh")
+        "\(record.path): the run to resume had different inputs:\(differences.map { "\n  " + $0 }.joined())\n"
+          + "Give the same ones, or remove \(name) to start over")
     }
   }
 

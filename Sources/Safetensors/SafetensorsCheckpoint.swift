@@ -4,7 +4,7 @@ import Foundation
 /// The weights of a model folder as published: `model.safetensors`, or `model.safetensors.index.json` and the shards
 /// that it names.
 ///
-/// As in transformers, the index says which files there are; the tensors are those that the files hold.
+/// As in transformers, the index determines which files are read, and the files determine which tensors exist.
 public struct SafetensorsCheckpoint: Sendable {
   public let folder: URL
   /// Every tensor of every weight file.
@@ -19,8 +19,9 @@ public struct SafetensorsCheckpoint: Sendable {
   private static let singleName = "model.safetensors"
   private static let indexName = "model.safetensors.index.json"
 
-  /// - Throws: `SafetensorsError` where a file is missing, half there or malformed, a shard's name leaves the folder, or two
-  ///   shards hold one tensor. Where the folder has other weights, or none, the error says what there is and what to do.
+  /// - Throws: `SafetensorsError` if a file is missing, half there or malformed, a shard's name leaves the folder, or
+  ///   two shards hold one tensor. If the folder has other weights, or none, the error says what it found and what to
+  ///   do.
   public init(folder: URL) throws {
     self.folder = folder
     let index = folder.appendingPathComponent(Self.indexName)
@@ -42,7 +43,7 @@ public struct SafetensorsCheckpoint: Sendable {
     }
   }
 
-  /// - Throws: `SafetensorsError` where there is no such tensor.
+  /// - Throws: `SafetensorsError` if there is no such tensor.
   public func tensor(named name: String) throws -> TensorView {
     guard let tensor = tensors[name] else { throw SafetensorsError(folder.path, tensor: name, "is missing") }
     return tensor
@@ -110,7 +111,7 @@ public struct SafetensorsCheckpoint: Sendable {
       ? [] : ["\(index.path) doesn't agree with its shards, whose tensors are used: \(parts.joined(separator: "; "))"]
   }
 
-  /// Some of the names, and how many there are besides.
+  /// Some of the names, and the number of the others.
   private static func listing(_ names: [String]) -> String {
     let shown = names.prefix(4).map { "'\(printable($0))'" }.joined(separator: ", ")
     return names.count > 4 ? "\(shown) and \(names.count - 4) more" : shown

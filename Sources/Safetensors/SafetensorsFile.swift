@@ -3,7 +3,7 @@ import JSON
 import Foundation
 
 /// One safetensors file, mapped, its header read strictly: what the reference implementation in Rust refuses is
-/// refused here, and duplicate keys besides.
+/// refused here, and so are duplicate keys.
 ///
 /// Layout: a little-endian u64 `n`, `n` bytes of JSON, the tensors' bytes without gaps. Each JSON entry but
 /// `__metadata__` is `{"dtype": "BF16", "shape": [2, 3], "data_offsets": [begin, end]}`, counted from the end of the header.
@@ -21,7 +21,7 @@ public struct SafetensorsFile: Sendable {
   /// - Units: bytes from the start of the file.
   public let headerRange: Range<Int>
 
-  /// - Throws: `SafetensorsError` naming the file, and the tensor and byte where there is one.
+  /// - Throws: `SafetensorsError` naming the file, and the tensor and byte if there is one.
   public init(contentsOf url: URL) throws {
     file = try Self.map(url)
     let path = url.path
@@ -57,7 +57,7 @@ public struct SafetensorsFile: Sendable {
     self.tensors = tensors
   }
 
-  /// - Throws: `SafetensorsError` naming the file, where it can't be mapped.
+  /// - Throws: `SafetensorsError` naming the file, if it can't be mapped.
   static func map(_ url: URL) throws -> MappedFile {
     do { return try MappedFile(contentsOf: url) } catch let error as UnusableFile {
       throw SafetensorsError(error.path, error.reason)
@@ -81,7 +81,7 @@ private struct Header {
     let shape: [Int]
     let begin: Int
     let end: Int
-    /// Where the entry stands in the file, for errors.
+    /// The entry's place in the file, for errors.
     let place: Int
   }
 

@@ -9,7 +9,7 @@ public struct TensorData: Sendable {
   /// Little-endian, row-major.
   public let bytes: [UInt8]
 
-  /// - Parameter bytes: as many as `shape` and `dtype` say.
+  /// - Parameter bytes: of the size given by `shape` and `dtype`.
   public init(name: String, dtype: SafetensorsDType, shape: [Int], bytes: [UInt8]) {
     precondition(bytes.count == shape.reduce(dtype.byteCount, *))
     self.name = name
@@ -24,8 +24,8 @@ public struct TensorData: Sendable {
   }
 }
 
-/// Writes a safetensors file in one step: aside first, flushed to the disk, then renamed, so that a reader sees the
-/// old file or the new one and never a part.
+/// Writes a safetensors file in one step: to a temporary file, flushed to the disk, then renamed, so that a reader sees
+/// the old file or the new one and never a part.
 ///
 /// Tensors are laid out by falling element size, then name, which aligns every one of them.
 ///

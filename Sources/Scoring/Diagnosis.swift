@@ -43,22 +43,25 @@ public struct Diagnosis: Sendable, Encodable {
     if let advice = ProcessShare.bindingAdvice() { problems.append(advice) }
     noteMemory(share)
 
-    let context = try ComputeContext(precision: precision, team: ThreadTeam(count: min(cores, ranks * threads)))
-    if context.team.available < context.team.count {
+    let team = ThreadTeam(count: min(cores, ranks * threads))
+    let backend = try CPUBackend(precision: precision, team: team)
+    if team.available < team.count {
       problems.append(
-        "only \(context.team.available) of \(context.team.count) threads can be started: see ulimit -u, and the cgroup's "
+        "only \(team.available) of \(team.count) threads can be started: see ulimit -u, and the cgroup's "
           + "pids.max")
     }
-    let rate = try MatrixProductRate.measure(context)
+    let loaded = try model.map {
+      (folder: $0, model: try ModelRegistry.load(folder: $0, chatTemplate: chatTemplate, backend: backend))
+    }
+    let rate = try MatrixProductRate.measure(backend, model: loaded?.model.dimensions)
     note(
       "matrix products",
-      String(format: "%.0f GFLOP/s in %@ on %d threads", rate / 1e9, precision.rawValue, context.team.count))
-    guard let model else { return }
-    let loaded = try ModelRegistry.load(folder: model, chatTemplate: chatTemplate, context: context)
+      String(format: "%.0f GFLOP/s in %@ on %d threads", rate / 1e9, precision.rawValue, team.count))
+    guard let (model, loaded) = loaded else { return }
     Remarks.tell(loaded.remarks.general)
     let weights = try SafetensorsCheckpoint(folder: model).files.reduce(0) { $0 + $1.file.count }
     note(
-      "model", "\(type(of: loaded).modelType), \(loaded.dimensions.layers) layers x \(loaded.dimensions.heads) heads")
+      "model", "\(loaded.modelType), \(loaded.dimensions.layers) layers x \(loaded.dimensions.heads) heads")
     note("chat template", "\(loaded.chat.source), SHA-256 \(loaded.chat.sha256.prefix(12))…")
     note("weights", "\(gibibytes(weights)), shared by all ranks of a node")
     guard let dataset else { return }
@@ -90,8 +93,8 @@ public struct Diagnosis: Sendable, Encodable {
   }
 
   private static var bfloat16: String {
-    if ComputeContext.hasFastBFloat16 { return "yes" }
-    return ComputeContext.hasBFloat16Instructions
+    if CPUBackend.hasFastBFloat16 { return "yes" }
+    return CPUBackend.hasBFloat16Instructions
       ? "yes, but slower than float32: bf16 operands are multiplied in float32"
       : "no: bf16 operands are multiplied in float32"
   }

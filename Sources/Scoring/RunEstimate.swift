@@ -31,18 +31,18 @@ public struct RunEstimate: Sendable, Equatable, Codable {
       dataset, limit: limit, prompt: prompt, dimensions: model.dimensions, layout: model.visualLayout)
     samples = plan.samples
     images = plan.units.count
-    unusableImages = plan.costs.count { $0 == 0 }
     teraOperations = 2 * plan.costs.reduce(0, +) / 1e3
     seconds = teraOperations * 1e12 / rate
-    // Sizes that the family can't take are counted in `unusableImages`.
-    let layouts = Set(plan.units.compactMap(\.image.size)).compactMap {
-      try? model.visualLayout(width: $0.width, height: $0.height)
-    }
-    largestVisualTokens = layouts.map(\.visualTokens).max() ?? 0
-    let patches = layouts.map(\.patches).max() ?? 0
+    let sizes = plan.units.compactMap(\.image.size)
+    var layouts: [ImageSize: VisualLayout] = [:]
+    for size in Set(sizes) { layouts[size] = try? model.visualLayout(width: size.width, height: size.height) }
+    unusableImages = sizes.count { layouts[$0] == nil }
+    largestVisualTokens = layouts.values.map(\.visualTokens).max() ?? 0
+    let patches = layouts.values.map(\.patches).max() ?? 0
+    let imageTokens = layouts.values.map(\.imageTokens).max() ?? 0
     sharedBytes = weightBytes
     privateBytesPerRank = Self.privateBytes(
-      model.dimensions, patches: patches, rows: largestVisualTokens + 512, visualTokens: largestVisualTokens)
+      model.dimensions, patches: patches, rows: imageTokens + 512, visualTokens: largestVisualTokens)
   }
 
   /// The scratch of a forward pass: what `EncoderStack`, `DecoderStack` and the score reader reserve, and a hundred megabytes
@@ -50,13 +50,15 @@ public struct RunEstimate: Sendable, Equatable, Codable {
   private static func privateBytes(
     _ dimensions: ModelDimensions, patches: Int, rows: Int, visualTokens: Int
   ) -> Int {
-    let vision = patches * (7 * dimensions.visionWidth + 1176) + min(patches, 2048) * dimensions.visionIntermediateSize
+    let vision =
+      patches * (7 * dimensions.vision.width + dimensions.vision.patchWidth) + min(patches, 2048)
+      * dimensions.vision.intermediateSize
     let cache = 2 * dimensions.layers * rows * dimensions.keyValueWidth
     let decoder = rows * 4 * dimensions.hiddenSize + 2 * min(rows, 2048) * dimensions.intermediateSize
     let scores = 4 * dimensions.layers * dimensions.heads * visualTokens
     // Of matrix products, rounded to bf16.
     let operand = max(
-      patches * 1176, min(patches, 2048) * dimensions.visionIntermediateSize,
+      patches * dimensions.vision.patchWidth, min(patches, 2048) * dimensions.vision.intermediateSize,
       min(rows, 2048) * dimensions.intermediateSize)
     return 4 * (vision + cache + decoder + scores + operand) + 100 << 20
   }
@@ -64,19 +66,25 @@ public struct RunEstimate: Sendable, Equatable, Codable {
 
 /// Measures what the estimate of time rests on.
 public enum MatrixProductRate {
-  /// Operations a second of this process's matrix products, at the shape of a decoder's layer, over about a second.
-  public static func measure(_ context: ComputeContext) throws -> Double {
-    let (rows, columns, depth) = (448, 4096, 1536)
+  /// Rows of the products: about those of a photograph and its prompt.
+  private static let rows = 448
+
+  /// Operations a second of this process's matrix products, over about a second.
+  ///
+  /// - Parameter model: whose decoder layers the products have the shape of; nil for those of a model of 2 billion
+  ///   parameters.
+  public static func measure(_ backend: any Backend, model: ModelDimensions? = nil) throws -> Double {
+    let (columns, depth) = (model?.intermediateSize ?? 4096, model?.hiddenSize ?? 1536)
     let weights = BlankWeights(rows: columns, columns: depth)
     let layer = Linear(weight: weights.matrix)
-    let x = [Float](repeating: 0.5, count: rows * depth)
-    var y = [Float](repeating: 0, count: rows * columns)
-    return try context.withOperand(x, rows: rows, columns: depth) { operand in
-      try context.apply(layer, to: operand, into: &y)
+    let x = backend.tensor([Float](repeating: 0.5, count: rows * depth), rows: rows)
+    let y = backend.tensor(rows: rows, columns: columns)
+    return try backend.withOperand(x) { operand in
+      try backend.apply(layer, to: operand, into: y, accumulate: false)
       let start = Date()
       var products = 0
       while products < 3 || Date().timeIntervalSince(start) < 1 {
-        try context.apply(layer, to: operand, into: &y)
+        try backend.apply(layer, to: operand, into: y, accumulate: false)
         products += 1
       }
       return Double(2 * rows * columns * depth * products) / Date().timeIntervalSince(start)

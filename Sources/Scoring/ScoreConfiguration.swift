@@ -12,7 +12,7 @@ public struct ScoreConfiguration: UnitJobConfiguration {
   public var adapter: URL?
   /// Takes the place of the model folder's chat template.
   public var chatTemplate: URL?
-  /// A key-object dataset (formats.md).
+  /// A key-object dataset (docs/formats.md).
   public var dataset: URL
   /// The folder that the dataset's file names are relative to.
   public var images: URL

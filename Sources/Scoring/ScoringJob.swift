@@ -42,7 +42,7 @@ public struct ScoringJob {
       let opened = try JobModel(configuration, threads: threads, allowsNoChange: true)
       return try ScoringWork(configuration, opened, json: json)
     }
-    if !isFinished, configuration.precision == .bf16, !ComputeContext.hasBFloat16Instructions, !configuration.isQuiet {
+    if !isFinished, configuration.precision == .bf16, !CPUBackend.hasBFloat16Instructions, !configuration.isQuiet {
       world.tell(["this processor has no bf16 instructions: --precision bf16 works, at the speed of f32"])
     }
     return try work.run(configuration, isFinished: isFinished, on: world)

@@ -29,24 +29,20 @@ struct ScoringPlan: Sendable {
     units = dataset.images.sorted { $0.id < $1.id }.compactMap { image in
       groups[image.id].map { ScoringUnit(image: image, annotations: $0) }
     }
-    var known: [ImageSize: (visual: Int, patches: Int)] = [:]
+    var known: [ImageSize: VisualLayout.Load?] = [:]
     costs = units.map { unit in
-      var tokens = (visual: 0, patches: 0)
+      var load: VisualLayout.Load?
       if let size = unit.image.size {
         // A size that the family can't take is reported when its turn comes; one that isn't known counts as nothing.
-        tokens =
-          known[size]
-          ?? (try? layout(size.width, size.height)).map { ($0.visualTokens, $0.patches) } ?? (0, 0)
-        known[size] = tokens
+        load = known[size] ?? (try? layout(size.width, size.height))?.load
+        known[size] = load
       }
-      let rows = unit.annotations.reduce(tokens.visual + Self.templateTokens + Self.tokens(prompt)) {
+      let textRows = unit.annotations.reduce(dimensions.templateTokens + Self.tokens(prompt)) {
         $0 + Self.tokens($1.description ?? "")
       }
-      return dimensions.multiplications(patches: tokens.patches, rows: rows) / 1e9
+      return dimensions.multiplications(load, textRows: textRows) / 1e9
     }
   }
-
-  private static let templateTokens = 24
 
   /// About as many as a text has: nobody needs them exactly before the tokenizer counts.
   private static func tokens(_ text: String) -> Int { text.utf8.count / 4 + 1 }

@@ -3,6 +3,7 @@ import Foundation
 import HDF5Store
 import HeadImpact
 import Jobs
+import Kernels
 import MessagePassing
 import RunSupport
 import VisionLanguage
@@ -21,6 +22,7 @@ final class ScoringWork: UnitJob {
   private let dataset: KeyObjectDataset
   private let plan: ScoringPlan
   private let scorer: UnitScorer
+  private let team: ThreadTeam
   /// Of the samples that this rank computed; on rank 0 of those in the journal too.
   private var sums: HeadImpactAccumulator
   /// On rank 0: in which image's record each scored sample is.
@@ -28,15 +30,17 @@ final class ScoringWork: UnitJob {
 
   init(_ c: ScoreConfiguration, _ opened: JobModel, json: [UInt8]) throws {
     let model = opened.model
+    try c.options.views.check(model)
     configuration = c
     dataset = try KeyObjectDataset(json: Data(json), name: c.dataset.path)
     scoreIdentity = ScoreIdentity(
-      programVersion: JobDefaults.programVersion, modelType: type(of: model).modelType, modelSHA256: opened.sha256,
+      programVersion: JobDefaults.programVersion, modelType: model.modelType, modelSHA256: opened.sha256,
       adapterSHA256: opened.adapterSHA256, modelFiles: opened.files, datasetSHA256: try JobInputs.digest(json),
       configuration: c)
     remarks = opened.remarks(onAdapter: c.adapter)
     plan = ScoringPlan(
       dataset, limit: c.limit, prompt: c.prompt, dimensions: model.dimensions, layout: model.visualLayout)
+    team = opened.team
     scorer = UnitScorer(model: model, dataset: dataset, configuration: c)
     sums = HeadImpactAccumulator(layers: model.decoder.layers.count, heads: model.numAttentionHeads)
   }
@@ -97,7 +101,7 @@ final class ScoringWork: UnitJob {
     let images = Int(try world.broadcast(world.rank == 0 ? [Int64(ids.count)] : nil)[0])
     return try world.bootstrap(
       images: images, layers: sums.layers, heads: sums.heads, topLayers: Self.topLayers,
-      options: configuration.options, team: scorer.model.context.team
+      options: configuration.options, team: team
     ) { index in
       guard let work else { throw JobError("only rank 0 has the results") }
       return try ImageSums(samples: work.result(of: ids[index]).impacts)

@@ -44,6 +44,7 @@ struct UnitScorer {
           turned: turned)
       }
       layout = try model.visualLayout(width: image.width, height: image.height)
+        .selecting(configuration.options.views)
     } catch let fault as any ContentFault {
       return result(of: unit, [:], otherwise: SkipReason(.picture, fault))
     }
@@ -65,7 +66,7 @@ struct UnitScorer {
         let impacts: HeadImpacts
         do {
           impacts = try headImpacts(
-            scores: scores, heads: layers * heads, mask: sample.mask, views: layout.views,
+            scores: scores, heads: layers * heads, mask: sample.mask, views: layout.grids,
             sinkFactor: configuration.options.sinkFactor)
         } catch let fault as any ContentFault {
           outcomes[sample.annotation.id] = .skipped(SkipReason(.notFinite, fault))
@@ -80,7 +81,7 @@ struct UnitScorer {
             sequence: sample.sequence.ids.count, visual: sample.sequence.visual.count,
             caption: sample.sequence.caption.count, mask: sample.mask.count),
           layers: layers, heads: heads, impacts: impacts)
-        outcomes[sample.annotation.id] = .scored(impact, scores: configuration.savesScores ? Array(scores) : [])
+        outcomes[sample.annotation.id] = .scored(impact, scores: configuration.savesScores ? scores.withUnsafeBufferPointer(Array.init) : [])
         try poll()
       }
     } catch let fault as any ContentFault {
@@ -114,12 +115,12 @@ struct UnitScorer {
     let mask: TokenMask
     do {
       mask = try TokenMask(
-        of: dataset.mask(for: annotation, height: image.height, width: image.width), cells: layout.cells,
+        of: dataset.mask(for: annotation, height: image.height, width: image.width), cells: layout.visualCells,
         threshold: configuration.options.coverage)
     } catch let fault as any ContentFault { return .failure(Skip(reason: SkipReason(.mask, fault))) }
     do {
       let sequence = try model.sequence(
-        prompt: configuration.prompt, description: description, visualTokens: layout.visualTokens)
+        prompt: configuration.prompt, description: description, layout: layout)
       guard !sequence.caption.isEmpty else { throw SampleFault("its description has no tokens") }
       return .success(Sample(annotation: annotation, mask: mask, sequence: sequence))
     } catch let fault as any ContentFault { return .failure(Skip(reason: SkipReason(.text, fault))) }

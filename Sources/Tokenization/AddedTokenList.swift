@@ -1,7 +1,7 @@
 import JSON
 
-/// Added tokens as they are taken in, one by one, and numbered as the tokenizers library numbers them: one of the vocabulary keeps
-/// its id, others go on from the vocabulary's end, whatever id the file gives.
+/// Added tokens, in order, numbered as in the tokenizers library: one of the vocabulary keeps
+/// its id, others get ids after the vocabulary's end, whatever id the file gives.
 struct AddedTokenList {
   /// `isWrittenNormalized`: whether the token has ever been one that is looked for in normalised text.
   private(set) var tokens: [(id: Int32, token: AddedToken, isWrittenNormalized: Bool)] = []
@@ -18,9 +18,9 @@ struct AddedTokenList {
   /// Takes a token in; one that is known takes the new one's properties, and stays special where it was.
   ///
   /// - Parameters:
-  ///   - id: what the file says that it is.
-  ///   - node: where it stands, for errors.
-  /// - Throws: `TokenizationError` where the file's id isn't the library's, or the id is another token's.
+  ///   - id: according to the file.
+  ///   - node: its place in the file, for errors.
+  /// - Throws: `TokenizationError` if the file's id isn't the library's, or the id is another token's.
   mutating func add(_ token: AddedToken, id: Int32?, at node: JSONNode) throws {
     if let place = places[token.content] {
       try check(tokens[place].id, against: id, token, node)

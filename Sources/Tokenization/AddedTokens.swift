@@ -1,6 +1,6 @@
 import JSON
 
-/// A token that is found in the text before any other stage, whole.
+/// A token that is found in the text as a whole, before any other stage.
 struct AddedToken: Sendable {
   let content: ByteString
   /// Only where no letter, digit or mark touches it.

@@ -72,7 +72,7 @@ struct ByteLevelPreTokenizer: Sendable {
     text.text = result
   }
 
-  /// The blank before a piece stands for the piece's first character.
+  /// The blank before a piece maps to the piece's first character.
   private func addSpaces(to text: inout PreTokenizedText) {
     var result = AlignedText()
     let source = text.text

@@ -5,7 +5,7 @@ struct BytePairModel: Sendable {
   private let vocabulary: [ByteString: Int32]
   private let tokens: [Int32: ByteString]
   private let merges: PairTable
-  /// Tokens of one character of one or two bytes, by its number; -1 where there is none.
+  /// Tokens of one character of one or two bytes, by its number; -1 if there is none.
   private let shortCharacters: [Int32]
   private let unknown: Int32?
   private let fusesUnknown: Bool
@@ -14,11 +14,12 @@ struct BytePairModel: Sendable {
   private let ignoresMerges: Bool
   private let cache = WordCache()
 
-  /// - Parameter isPlain: takes nothing but vocabulary and merges, as transformers' classes with stages of their own do.
+  /// - Parameter isPlain: takes nothing but vocabulary and merges, as transformers' classes with stages of their own
+  ///   do.
   /// - Throws: `TokenizationError` for another model, an option that isn't supported, ids that are negative, huge or
   ///   given twice, or merges of what isn't in the vocabulary.
   init(_ node: JSONNode, isPlain: Bool = false) throws {
-    // Files of old have no type; then merges tell a BPE model.
+    // Old files have no type; then merges identify a BPE model.
     if let type = try node.optional("type")?.string().text, type != "BPE" {
       throw node.unsupported("model", type, supported: ["BPE"])
     }

@@ -1,6 +1,6 @@
 import CPCRE2
 
-/// Members of Oniguruma's character classes, in PCRE2's language, to stand between brackets.
+/// Members of Oniguruma's character classes, in PCRE2's language, for use between brackets.
 enum CharacterClass {
   /// Oniguruma's `\d`.
   static let digits = members(ofProperty: "Nd")

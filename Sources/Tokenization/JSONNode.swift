@@ -2,7 +2,7 @@ import Foundation
 import IO
 import JSON
 
-/// A value of a JSON file that knows where it stands, so that what is wrong with it can be said with file and key.
+/// A value of a JSON file that knows its place, so that errors can name file and key.
 struct JSONNode {
   let value: JSONValue
   /// As `model.merges[12]`; empty for the whole file.
@@ -12,7 +12,7 @@ struct JSONNode {
   /// Larger than any tokenizer published; a lying or endless file stops here.
   static let maximumFileSize = 1 << 29
 
-  /// - Throws: `TokenizationError` where the file is missing, isn't UTF-8 or isn't JSON; `EnvironmentFault`.
+  /// - Throws: `TokenizationError` if the file is missing, isn't UTF-8 or isn't JSON; `EnvironmentFault`.
   static func read(_ url: URL) throws -> JSONNode {
     let file = url.path
     do {
@@ -22,7 +22,7 @@ struct JSONNode {
     }
   }
 
-  /// - Throws: `TokenizationError` where the file is missing, too large or something else than text; `EnvironmentFault`.
+  /// - Throws: `TokenizationError` if the file is missing, too large or something else than text; `EnvironmentFault`.
   static func readBytes(_ url: URL) throws -> [UInt8] {
     do {
       return try ModelFile.text(url, upTo: maximumFileSize)
@@ -52,7 +52,7 @@ struct JSONNode {
     JSONNode(value: value, key: key.isEmpty ? name : "\(key).\(name)", file: file)
   }
 
-  /// The member of that name; nil where it is missing or null.
+  /// The member of that name; nil if it is missing or null.
   func optional(_ name: String) throws -> JSONNode? {
     let wanted = ByteString(name)
     let found = try members().filter { $0.key == wanted }
@@ -62,7 +62,7 @@ struct JSONNode {
     return child(member.value, name)
   }
 
-  /// Whether there is a member of that name, be it null.
+  /// Whether there is a member of that name, even null.
   func has(_ name: String) throws -> Bool {
     let wanted = ByteString(name)
     return try members().contains { $0.key == wanted }

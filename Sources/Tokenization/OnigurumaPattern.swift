@@ -1,6 +1,6 @@
 /// Rewrites a pattern of tokenizer.json, which is written for Oniguruma, into PCRE2's language.
 ///
-/// Both read the common language alike. What differs: `\s` (PCRE2 adds U+180E), `\w`, `\h`, `\u`, `(?m)`, `\p{Han}`,
+/// Both read the common language in the same way. What differs: `\s` (PCRE2 adds U+180E), `\w`, `\h`, `\u`, `(?m)`, `\p{Han}`,
 /// and the version of Unicode: the tokenizers library carries Oniguruma's 16.0, a system's PCRE2 may be older, so
 /// classes are filled up to 16.0. Where Oniguruma gives a meaning PCRE2 can't be made to share, the pattern is refused.
 /// One difference stays: under `(?i)` Oniguruma also folds one character to several ("ss" matches "ß"), PCRE2 doesn't.

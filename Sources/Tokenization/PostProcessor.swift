@@ -2,11 +2,11 @@ import JSON
 
 /// The fourth stage: `post_processor` of tokenizer.json, as far as it moves offsets.
 ///
-/// What adds special tokens (templates) does nothing: texts are encoded as they are, and the family says what stands round them.
+/// Templates, which add special tokens, do nothing: texts are encoded without them, and the family adds its own.
 struct PostProcessor: Sendable {
   /// One entry for each trimming: whether the first token keeps one leading blank, which was added to it.
   private let trims: [Bool]
-  /// The special tokens that it would put round a text.
+  /// The special tokens that it would add around a text.
   let surrounding: [String]
 
   init(_ node: JSONNode?) throws {

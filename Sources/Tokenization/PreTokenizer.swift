@@ -36,7 +36,7 @@ indirect enum PreTokenizer: Sendable {
     }
   }
 
-  /// - Throws: `TokenizationError` where matching was given up.
+  /// - Throws: `TokenizationError` if matching was given up.
   func apply(to text: inout PreTokenizedText) throws {
     switch self {
     case .split(let stage): try stage.apply(to: &text)

@@ -15,7 +15,7 @@ struct SpecialTokens {
       }
     }
 
-    /// Properties that are said, or the library's for a special token.
+    /// Properties from the file, or the library's for a special token.
     var token: AddedToken {
       switch self {
       case .text(let content): AddedToken(content, isSpecial: true)
@@ -36,7 +36,7 @@ struct SpecialTokens {
   private(set) var added: [(id: Int32, token: AddedToken, node: JSONNode)] = []
 
   private var values: [(name: String, token: Placed?)] = []
-  /// Nil where the files have no such list; then the older key's tokens take its place.
+  /// Nil if the files have no such list; then the older key's tokens take its place.
   private var extra: [Placed]?
   private var additional: [Placed]?
   private var explicit: [(name: String, token: Placed)] = []
@@ -44,7 +44,7 @@ struct SpecialTokens {
   /// - Parameters:
   ///   - config: tokenizer_config.json.
   ///   - tokenizer: tokenizer.json.
-  ///   - defaults: what the tokenizer's class takes where nothing is said.
+  ///   - defaults: the defaults of the tokenizer's class.
   /// - Throws: `TokenizationError` naming file and key.
   init(
     config: JSONNode, map: JSONNode?, addedTokens: JSONNode?, tokenizer: JSONNode?, defaults: [String: String]
@@ -181,7 +181,7 @@ struct SpecialTokens {
     return try specialValue(node)
   }
 
-  /// A text, or an object that says that it is an added token.
+  /// A string, or an object marked as an added token.
   private static func value(_ node: JSONNode) throws -> Placed {
     switch node.value {
     case .string(let text) where !text.bytes.isEmpty: return (.text(text), node)
@@ -191,7 +191,7 @@ struct SpecialTokens {
     }
   }
 
-  /// A text, or an object, which is special whatever it says.
+  /// A string, or an object, which is always special.
   private static func specialValue(_ node: JSONNode) throws -> Placed {
     guard case .object = node.value else { return try value(node) }
     var token = try AddedToken(node)

@@ -34,7 +34,7 @@ enum SplitBehavior: String, CaseIterable {
     }
   }
 
-  /// Joins each span to the one visited before it where `joins` says so.
+  /// Joins each span to the one visited before it if `joins` returns true.
   private func joined(
     _ spans: [(range: Range<Int>, isMatch: Bool)], where joins: (_ isMatch: Bool, _ wasMatch: Bool) -> Bool
   ) -> [Range<Int>] {

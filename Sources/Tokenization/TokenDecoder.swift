@@ -1,6 +1,6 @@
 import JSON
 
-/// The way back: `decoder` of tokenizer.json.
+/// From tokens to text: `decoder` of tokenizer.json.
 enum TokenDecoder: Sendable {
   /// Characters of the alphabet back to bytes, all tokens' together, so that a character may be spread over several.
   case byteLevel
@@ -34,7 +34,7 @@ enum TokenDecoder: Sendable {
     }
   }
 
-  /// Nil where a character isn't of the alphabet, as in an added token: it stands for itself.
+  /// Nil if a character isn't of the alphabet, as in an added token: it represents itself.
   private static func bytes(of token: ByteString) -> [UInt8]? {
     var bytes: [UInt8] = []
     var index = 0

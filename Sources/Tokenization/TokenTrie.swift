@@ -1,4 +1,4 @@
-/// Finds which of many strings stand in a text: leftmost first, of those the longest.
+/// Finds which of many strings occur in a text: leftmost first, of those the longest.
 struct TokenTrie: Sendable {
   private struct Edge: Hashable {
     let node: Int32
@@ -12,7 +12,7 @@ struct TokenTrie: Sendable {
 
   var isEmpty: Bool { edges.isEmpty }
 
-  /// The string found stands for `value`; of equal strings the first inserted counts.
+  /// `value` is returned when the string is found; of equal strings the first inserted counts.
   mutating func insert(_ string: [UInt8], _ value: Int) {
     guard let first = string.first else { return }
     beginnings[Int(first)] = true

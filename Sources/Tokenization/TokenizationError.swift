@@ -4,7 +4,7 @@ import IO
 public struct TokenizationError: ContentFault, CustomStringConvertible, Equatable {
   /// Path of the file at fault (of the tokenizer's file where a text is).
   public let file: String
-  /// The place in the file, as `model.merges[12]`; nil where the whole file is meant.
+  /// The place in the file, as `model.merges[12]`; nil if the whole file is meant.
   public let key: String?
   /// What is wrong, and what would be right.
   public let problem: String

@@ -4,8 +4,8 @@ import JSON
 /// A published tokenizer: byte-level BPE, as Qwen2's.
 ///
 /// Agrees with transformers 5.23's AutoTokenizer of the same folder, or with the tokenizers library (0.23) on the same
-/// tokenizer.json, in ids and offsets when no special tokens are added (`add_special_tokens=False`). Truncation and padding in the
-/// file are ignored.
+/// tokenizer.json, in ids and offsets when no special tokens are added (`add_special_tokens=False`). Truncation and
+/// padding in the file are ignored.
 ///
 /// May be used from several threads at once.
 public struct Tokenizer: Sendable {
@@ -17,15 +17,15 @@ public struct Tokenizer: Sendable {
   private let postProcessor: PostProcessor
   private let decoder: TokenDecoder
 
-  /// What transformers would put round a text, and `encode` doesn't: the family says what stands there.
+  /// The tokens that transformers would add around a text, and `encode` doesn't: the family adds its own.
   public let surroundingTokens: [String]
   /// What the user should know of the files.
   public let remarks: [String]
 
   /// Reads a tokenizer.
   ///
-  /// - Parameter url: the checkpoint's folder, with tokenizer.json or vocab.json and merges.txt, and tokenizer_config.json; or a
-  ///   tokenizer.json by itself.
+  /// - Parameter url: the checkpoint's folder, with tokenizer.json or vocab.json and merges.txt, and
+  ///   tokenizer_config.json; or a tokenizer.json alone.
   /// - Throws: `TokenizationError` naming file and JSON key, where something is missing, broken or not supported.
   public init(contentsOf url: URL) throws {
     var isFolder: ObjCBool = false
@@ -42,9 +42,9 @@ public struct Tokenizer: Sendable {
     remarks = parts.remarks
   }
 
-  /// A text's tokens. Added tokens in it, special ones too, are found; none is put round it.
+  /// A text's tokens. Added tokens in it, special ones too, are found; none is added around it.
   ///
-  /// - Throws: `TokenizationError` where the pre-tokenizer's pattern takes too many steps on this text, or the text has
+  /// - Throws: `TokenizationError` if the pre-tokenizer's pattern takes too many steps on this text, or the text has
   ///   2³¹ bytes or more.
   public func encode(_ text: String) throws -> Encoding {
     guard text.utf8.count < Int(Int32.max) else {
@@ -84,7 +84,7 @@ public struct Tokenizer: Sendable {
     return Encoding(ids: ids, offsets: offsets)
   }
 
-  /// The text of tokens. Ids that stand for no token are passed over; bytes that aren't UTF-8 become U+FFFD.
+  /// The text of tokens. Ids without a token are skipped; bytes that aren't UTF-8 become U+FFFD.
   public func decode(_ ids: [Int], skipSpecialTokens: Bool) -> String {
     decoder.decode(
       ids.compactMap { id in
@@ -96,13 +96,13 @@ public struct Tokenizer: Sendable {
       })
   }
 
-  /// The id of a token as it stands in the file: bytes as byte-level characters, `Ġ` for a blank; nil where there is none.
+  /// The id of a token as written in the file: bytes as byte-level characters, `Ġ` for a blank; nil if there is none.
   public func id(of token: String) -> Int? {
     let token = ByteString(token)
     return (addedTokens.id(of: token) ?? model.id(of: token)).map(Int.init)
   }
 
-  /// The token of an id, as it stands in the file; nil where there is none.
+  /// The token of an id, as written in the file; nil if there is none.
   public func token(of id: Int) -> String? {
     guard let id = Int32(exactly: id) else { return nil }
     return (addedTokens.token(of: id)?.text ?? model.token(of: id))?.text

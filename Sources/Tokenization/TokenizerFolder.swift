@@ -2,10 +2,10 @@ import Foundation
 import IO
 import JSON
 
-/// A model folder's tokenizer files, put together as transformers 5.23's AutoTokenizer does.
+/// A model folder's tokenizer files, combined as transformers 5.23's AutoTokenizer does.
 ///
-/// With the class Qwen2Tokenizer the stages are the class's, and the files give vocabulary, merges and added tokens; with the class
-/// TokenizersBackend (and the older names for it) tokenizer.json is taken whole.
+/// With the class Qwen2Tokenizer the stages are the class's, and the files give vocabulary, merges and added tokens;
+/// with the class TokenizersBackend (and the older names for it) tokenizer.json is used as a whole.
 struct TokenizerFolder {
   let normalizer: Normalizer
   let preTokenizer: PreTokenizer
@@ -47,6 +47,7 @@ struct TokenizerFolder {
           problem: "there is no such file, and the tokenizer_class of tokenizer_config.json requires it; "
             + VocabularyFiles.advice)
       }
+      try GPT2Stages.check(tokenizer, config: config)
       normalizer = try Normalizer(try tokenizer.optional("normalizer"))
       preTokenizer = try PreTokenizer(try tokenizer.optional("pre_tokenizer"))
       model = try BytePairModel(try tokenizer.required("model"))
@@ -59,7 +60,7 @@ struct TokenizerFolder {
     surrounding = try postProcessor.surrounding + (tokenizer == nil ? Self.framing(config, special) : [])
   }
 
-  /// A tokenizer.json by itself.
+  /// A tokenizer.json alone.
   init(file url: URL) throws {
     let root = try JSONNode.read(url)
     file = root.file
@@ -88,7 +89,7 @@ struct TokenizerFolder {
     guard let node else { return .qwen2 }
     let name = try node.string().text
     if qwen2Classes.contains(name) { return .qwen2 }
-    if wholeClasses.contains(name) { return .whole }
+    if wholeClasses.contains(name) || GPT2Stages.isClass(name) { return .whole }
     let known = (qwen2Classes + wholeClasses).joined(separator: ", ")
     throw node.fault("the tokenizer class \"\(name)\" is not supported; those supported are \(known)")
   }
@@ -110,7 +111,7 @@ struct TokenizerFolder {
     }
   }
 
-  /// `add_bos_token` and `add_eos_token`, which transformers heeds only where there is no tokenizer.json.
+  /// `add_bos_token` and `add_eos_token`, which transformers uses only if there is no tokenizer.json.
   private static func framing(_ config: JSONNode, _ special: SpecialTokens) throws -> [String] {
     try ["bos_token", "eos_token"].compactMap { name in
       guard try config.bool("add_\(name)", default: false) else { return nil }

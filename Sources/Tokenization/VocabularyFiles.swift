@@ -10,7 +10,7 @@ enum VocabularyFiles {
 
   /// The two as the `model` of a tokenizer.json.
   ///
-  /// - Throws: `TokenizationError` where one is missing or malformed, saying what the folder has instead.
+  /// - Throws: `TokenizationError` if one is missing or malformed, saying what the folder has instead.
   static func read(_ folder: URL) throws -> JSONNode {
     let (vocabulary, merges) = (
       folder.appendingPathComponent("vocab.json"), folder.appendingPathComponent("merges.txt")
@@ -31,7 +31,7 @@ enum VocabularyFiles {
       ]), key: "", file: vocabulary.path)
   }
 
-  /// A merge a line, without the line that says the version.
+  /// One merge per line, without the version line.
   private static func readMerges(_ url: URL) throws -> [JSONValue] {
     let bytes = try JSONNode.readBytes(url)
     guard String(validating: bytes, as: UTF8.self) != nil else {

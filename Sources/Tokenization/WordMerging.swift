@@ -33,7 +33,7 @@ extension PairTable {
     }
   }
 
-  /// In n log n steps, so that a "word" of 100 kB is no trouble.
+  /// In n log n steps, so that a "word" of 100 kB is not a problem.
   private func mergeLong(_ word: [WordSymbol]) -> [WordSymbol] {
     var symbols = word
     let count = symbols.count

@@ -15,26 +15,35 @@ public final class ActivationTape {
     }
   }
 
-  /// One layer's activations.
+  /// One layer's activations. What a layer has no part for stays empty.
   final class Record {
     /// The residual stream before the layer. - Shape: [T, C]
-    var input = AlignedBuffer<Float>()
+    let input = ScratchTensor()
     /// The residual stream after the attention, of the rows whose output matters. - Shape: [N, C]
-    var postAttention = AlignedBuffer<Float>()
+    let postAttention = ScratchTensor()
+    /// Before their norm. - Shape: [N, H · D]
+    let rawQueries = ScratchTensor()
+    /// Before their norm. - Shape: [T, K · D]
+    let rawKeys = ScratchTensor()
     /// After the rotary embedding. - Shape: [N, H · D]
-    var queries = AlignedBuffer<Float>()
+    let queries = ScratchTensor()
     /// The attention's output before its projection. - Shape: [N, H · D]
-    var attentionOutput = AlignedBuffer<Float>()
+    let attentionOutput = ScratchTensor()
+    /// What the attention gives before the norm behind it. - Shape: [N, C]
+    let attentionBranch = ScratchTensor()
     /// Before the activation. - Shape: [N, F]
-    var gate = AlignedBuffer<Float>()
-    var up = AlignedBuffer<Float>()
+    let gate = ScratchTensor()
+    /// Without a gate, before the activation. - Shape: [N, F]
+    let up = ScratchTensor()
+    /// What the MLP gives before the norm behind it. - Shape: [N, C]
+    let feedForwardBranch = ScratchTensor()
   }
 
   private var records: [Int: Record] = [:]
   /// The layers of the pass that was recorded.
   var layers = 0..<0
   var layout = SequenceLayout(newPrefix: 0)
-  var angles: RotaryAngles?
+  var angles: [RotaryAngles]?
   public var dropout: Dropout?
 
   /// An empty tape; a pass makes the room it needs, and the next one uses it again.

@@ -14,13 +14,18 @@ public struct Attention {
   public var keyNorm: Norm?
   /// Which of a pass's angle tables turns queries and keys; nil for none (learned positions).
   public let rotary: Int?
-  /// A query sees this many keys at most, up to its own (sliding window); nil for all.
+  /// Of a decoder: a query sees this many keys at most, up to its own (sliding window); nil for all.
   public let window: Int?
+  /// Whether the window holds between positions too that see one another both ways (Gemma 3; not PaliGemma 2).
+  public let windowHoldsBothWays: Bool
+  /// Of an encoder: which of a pass's divisions into blocks (tiles, windows) the rows see.
+  public let blocks: Int
 
   public init(
     query: Linear, key: Linear, value: Linear, output: Linear, shape: AttentionShape, queryNorm: Norm? = nil,
-    keyNorm: Norm? = nil, rotary: Int? = 0, window: Int? = nil
+    keyNorm: Norm? = nil, rotary: Int? = 0, window: Int? = nil, windowHoldsBothWays: Bool = false, blocks: Int = 0
   ) {
+    precondition(window ?? 1 >= 1)
     precondition(query.outputs == shape.queryWidth && output.inputs == shape.queryWidth)
     precondition(key.outputs == shape.keyValueWidth && value.outputs == shape.keyValueWidth)
     self.query = query
@@ -32,5 +37,7 @@ public struct Attention {
     self.keyNorm = keyNorm
     self.rotary = rotary
     self.window = window
+    self.windowHoldsBothWays = windowHoldsBothWays
+    self.blocks = blocks
   }
 }

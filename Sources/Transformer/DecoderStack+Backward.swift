@@ -5,46 +5,50 @@ import Kernels
 extension DecoderStack {
   /// Adds to `gradients` those of the adapter's numbers, from the gradient of what the recorded pass left in the stream.
   ///
-  /// - Shape: gradient [outputs that matter, C], with room for [layout.rows, C]; its contents are used up. gradients as
-  ///   `LowRankAdapter.parameters`.
+  /// - Shape: gradient [outputs that matter, C]; its contents are used up. gradients as `LowRankAdapter.parameters`.
   /// - Parameters:
   ///   - tape: of a pass without a cached prefix, whose keys and values are still in `cache`. It is used up.
   ///   - afterLayer: called after each layer; a thrown error ends the pass.
   /// - Throws: `OneDNNError`, and what `afterLayer` throws.
   public func backward(
-    _ gradient: UnsafeMutablePointer<Float>, tape: ActivationTape, cache: KeyValueCache,
-    into gradients: UnsafeMutablePointer<Float>, afterLayer: () throws -> Void = {}
+    _ gradient: Tensor, tape: ActivationTape, cache: KeyValueCache, into gradients: Tensor,
+    afterLayer: () throws -> Void = {}
   ) throws {
     guard let adapter, let angles = tape.angles else { return }
     precondition(tape.layout.prefix == 0 && tape.layout.isContiguous)
     precondition(adapter.parts.isEmpty, "there is no backward pass through parts that an adapter replaces")
+    precondition(gradients.count == adapter.count)
+    var gradient = gradient
     for index in tape.layers.reversed() {
-      let way = BackwardPass(
-        layer: index, tape: tape, angles: angles, cache: cache, adapter: adapter, gradients: gradients,
-        outputs: index == layers.count - 1 ? tape.layout.outputs : nil, isLowest: index == tape.layers.lowerBound)
-      try feedForwardBackward(gradient, way)
-      try attendBackward(gradient, way)
+      let pass = BackwardPass(
+        index: index, layer: layers[index], tape: tape, angles: angles, cache: cache, adapter: adapter,
+        gradients: gradients, outputs: index == layers.count - 1 ? tape.layout.outputs : nil,
+        isLowest: index == tape.layers.lowerBound)
+      precondition(gradient.rows == pass.rows)
+      try feedForwardBackward(gradient, pass)
+      gradient = try attendBackward(gradient, pass)
       try afterLayer()
     }
   }
 
   /// What the steps back through one layer share.
   private struct BackwardPass {
-    let layer: Int
+    let index: Int
+    let layer: TransformerLayer
     let tape: ActivationTape
-    let angles: RotaryAngles
+    let angles: [RotaryAngles]
     let cache: KeyValueCache
     let adapter: LowRankAdapter
-    let gradients: UnsafeMutablePointer<Float>
+    let gradients: Tensor
     let outputs: [Int]?
     /// Below this layer nobody needs a gradient.
     let isLowest: Bool
 
-    var record: ActivationTape.Record { tape.record(of: layer) }
+    var record: ActivationTape.Record { tape.record(of: index) }
     var rows: Int { outputs?.count ?? tape.layout.rows }
 
     func update(_ projection: Projection) -> LoRADelta? {
-      adapter[LoRATarget(layer: layer, projection: projection)]
+      adapter[LoRATarget(layer: index, projection: projection)]
     }
   }
 
@@ -54,145 +58,204 @@ extension DecoderStack {
   ///   - x: the layer's input. - Shape: [dy.rows, in]
   ///   - dx: nil where nobody needs it.
   private func projectBackward(
-    _ projection: Projection, _ way: BackwardPass, x: UnsafePointer<Float>, dy: borrowing Operand,
-    into dx: UnsafeMutablePointer<Float>?,
+    _ projection: Projection, _ pass: BackwardPass, x: Tensor, dy: borrowing Operand, into dx: Tensor?,
     accumulate: Bool = false, rows: Range<Int>, outputs: [Int]?
   ) throws {
-    let linear = layers[way.layer][projection]
-    if let dx { try context.applyBackward(linear, to: dy, into: dx, accumulate: accumulate) }
-    guard let update = way.update(projection) else { return }
-    let dropout = way.tape.dropout.flatMap { $0.rate > 0 ? $0 : nil }
+    guard let linear = pass.layer[projection] else { return }
+    if let dx { try backend.applyBackward(linear, to: dy, into: dx, accumulate: accumulate) }
+    guard let update = pass.update(projection) else { return }
+    let dropout = pass.tape.dropout.flatMap { $0.rate > 0 ? $0 : nil }
     let input = adapterInput(x, update, dropout: dropout, rows: rows, outputs: outputs)
     var target = dx
     if dropout != nil, dx != nil {
       // What reaches x through the update went through the dropout.
-      workspace.dropoutGradient.reserve(rows.count * update.inputs)
-      target = workspace.dropoutGradient.base
-      target?.update(repeating: 0, count: rows.count * update.inputs)
+      let through = workspace.dropoutGradient.reserving(rows: rows.count, columns: update.inputs, on: backend)
+      backend.zero(through)
+      target = through
     }
-    try dy.withFloats {
-      try context.lowRankBackward(
-        way.adapter.factors(update), x: input, dy: $0, dA: way.gradients + update.a.lowerBound,
-        dB: way.gradients + update.b.lowerBound, dx: target, rows: rows.count, scratch: &workspace.adaptation.lowRank)
-    }
+    try backend.lowRankBackward(
+      pass.adapter.factors(update), x: input, dy: dy.floats, dA: update.a(of: pass.gradients),
+      dB: update.b(of: pass.gradients), dx: target)
     if let dropout, let dx, let target {
-      context.dropout(
-        target, rate: dropout.rate, rowKeys: rows.map { dropout.rowKeys[outputs?[$0] ?? $0] }, salt: update.target.salt,
-        into: target, columns: update.inputs)
-      context.add(target, to: dx, count: rows.count * update.inputs)
+      backend.dropout(
+        target, rate: dropout.rate, rowKeys: rows.map { dropout.rowKeys[outputs?[$0] ?? $0] },
+        salt: update.target.salt, into: target)
+      backend.add(target, to: dx)
     }
   }
+
+  /// From the gradient of the stream behind a branch to that of the branch itself: back through layer scale and the norm
+  /// behind it.
+  private func branchBackward(_ gradient: Tensor, norm: Norm?, scale: Tensor?, branch: () -> Tensor) -> Tensor {
+    var gradient = gradient
+    if let scale {
+      let scaled = workspace.branch.reserving(rows: gradient.rows, columns: hiddenSize, on: backend)
+      backend.scaleColumns(gradient, by: scale, bias: nil, into: scaled, accumulate: false)
+      gradient = scaled
+    }
+    if let norm { gradient = normBackward(gradient, x: branch(), norm, into: workspace.normedBranch) }
+    return gradient
+  }
+
+  /// The gradient of a norm's input, in `scratch`.
+  private func normBackward(_ dy: Tensor, x: Tensor, _ norm: Norm, into scratch: ScratchTensor) -> Tensor {
+    let dx = scratch.reserving(rows: dy.rows, columns: dy.columns, on: backend)
+    backend.zero(dx)
+    backend.normalizeBackward(dy, x: x, norm, groups: norm.groups(of: x), into: dx)
+    return dx
+  }
+
+  // MARK: The MLP
 
   /// gradient: from that of the layer's output to that of the stream between attention and MLP.
-  private func feedForwardBackward(_ gradient: UnsafeMutablePointer<Float>, _ way: BackwardPass) throws {
-    let layer = layers[way.layer]
-    let width = layer.gate.outputs
-    let record = way.record
-    let step = min(way.rows, mlpRows)
-    let inner = workspace.gate.reserving(step * width)
-    let dInner = workspace.up.reserving(step * width)
-    let normed = workspace.normed.reserving(step * hiddenSize)
-    let dNormed = workspace.gradient.reserving(step * hiddenSize)
-    for first in stride(from: 0, to: way.rows, by: step) {
-      let count = min(step, way.rows - first)
-      let rows = first..<first + count
-      let stream = gradient + first * hiddenSize
-      let gate = record.gate.base + first * width
-      let up = record.up.base + first * width
-      let postAttention = record.postAttention.base + first * hiddenSize
-      if way.update(.down) != nil { context.siluMultiply(gate, up, into: inner, rows: count, columns: width) }
-      try context.withOperand(stream, rows: count, columns: hiddenSize) {
-        try projectBackward(.down, way, x: inner, dy: $0, into: dInner, rows: rows, outputs: way.outputs)
+  private func feedForwardBackward(_ gradient: Tensor, _ pass: BackwardPass) throws {
+    let layer = pass.layer
+    let mlp = layer.feedForward
+    let record = pass.record
+    let step = min(pass.rows, mlpRows)
+    for first in stride(from: 0, to: pass.rows, by: step) {
+      let rows = first..<min(first + step, pass.rows)
+      let stream = gradient.rows(rows)
+      func recorded(_ kept: ScratchTensor, _ columns: Int) -> Tensor {
+        kept.tensor(rows: pass.rows, columns: columns).rows(rows)
       }
-      context.siluMultiplyBackward(dInner, gate: gate, up: up, rows: count, columns: width)
-      context.rmsNorm(postAttention, weight: layer.postAttentionNorm, eps: normEps, into: normed, rows: count)
-      try context.withOperand(gate, rows: count, columns: width) {
-        try projectBackward(.gate, way, x: normed, dy: $0, into: dNormed, rows: rows, outputs: way.outputs)
+      func scratch(_ tensor: ScratchTensor, _ columns: Int) -> Tensor {
+        tensor.reserving(rows: rows.count, columns: columns, on: backend)
       }
-      try context.withOperand(up, rows: count, columns: width) {
-        try projectBackward(
-          .up, way, x: normed, dy: $0, into: dNormed, accumulate: true, rows: rows, outputs: way.outputs)
+      let width = mlp.up.outputs
+      let gate = mlp.gate.map { _ in recorded(record.gate, width) }
+      let up = recorded(record.up, width)
+      let inner = scratch(workspace.gate, width)
+      let dInner = scratch(workspace.up, width)
+      if pass.update(.down) != nil { activateAgain(mlp.activation, gate: gate, up: up, into: inner) }
+      let dBranch = branchBackward(stream, norm: layer.feedForwardOutputNorm, scale: layer.feedForwardScale) {
+        recorded(record.feedForwardBranch, hiddenSize)
       }
-      context.rmsNormBackward(
-        dNormed, x: postAttention, weight: layer.postAttentionNorm, eps: normEps, into: stream, rows: count)
-    }
-  }
-
-  /// gradient: from that of the stream between attention and MLP to that of the layer's input.
-  private func attendBackward(_ gradient: UnsafeMutablePointer<Float>, _ way: BackwardPass) throws {
-    let layer = layers[way.layer]
-    let shape = layer.attention.shape
-    let record = way.record
-    let (rows, all) = (way.rows, way.tape.layout.rows)
-    let dAttentionOutput = workspace.attentionOutput.reserving(rows * shape.queryWidth)
-    try context.withOperand(record.attentionOutput.base, rows: rows, columns: shape.queryWidth) { attentionOutput in
-      try context.withOperand(gradient, rows: rows, columns: hiddenSize) { dy in
-        // The update was applied to what the operand held.
-        try attentionOutput.withFloats {
-          try projectBackward(.output, way, x: $0, dy: dy, into: dAttentionOutput, rows: 0..<rows, outputs: way.outputs)
+      try backend.withOperand(dBranch) {
+        try projectBackward(.down, pass, x: inner, dy: $0, into: dInner, rows: rows, outputs: pass.outputs)
+      }
+      if let gate {
+        backend.activateBackward(mlp.activation, dInner, gate: gate, up: up)
+      } else {
+        backend.activateBackward(mlp.activation, dInner, x: up)
+      }
+      let postAttention = recorded(record.postAttention, hiddenSize)
+      let normed = scratch(workspace.normed, hiddenSize)
+      let dNormed = scratch(workspace.gradient, hiddenSize)
+      backend.normalize(postAttention, layer.feedForwardNorm, groups: 1, into: normed)
+      if let gate {
+        try backend.withOperand(gate) {
+          try projectBackward(.gate, pass, x: normed, dy: $0, into: dNormed, rows: rows, outputs: pass.outputs)
         }
       }
-    }
-    clearAblated(dAttentionOutput, layer: way.layer, rows: rows)
-    let adaptsInputs = [Projection.query, .key, .value].contains { way.update($0) != nil }
-    guard !way.isLowest || adaptsInputs else { return }
-
-    let dQueries = workspace.queries.reserving(rows * shape.queryWidth)
-    let dKeys = workspace.keys.reserving(all * shape.keyValueWidth)
-    let dValues = workspace.values.reserving(all * shape.keyValueWidth)
-    try context.attendBackward(
-      dAttentionOutput, queries: record.queries.base, keys: way.cache.keys(layer: way.layer),
-      values: way.cache.values(layer: way.layer), dQueries: dQueries, dKeys: dKeys, dValues: dValues, keyRows: all,
-      spans: way.outputs == nil ? way.tape.layout.spans : way.tape.layout.outputSpans, shape: shape,
-      scratch: &workspace.attention)
-    context.rotateBackward(
-      dQueries, by: way.outputs.map(way.angles.rows) ?? way.angles, rows: rows, heads: shape.heads)
-    context.rotateBackward(dKeys, by: way.angles, rows: all, heads: shape.keyValueHeads)
-
-    let normed = workspace.normed.reserving(all * hiddenSize)
-    context.rmsNorm(record.input.base, weight: layer.inputNorm, eps: normEps, into: normed, rows: all)
-    let dNormed = way.isLowest ? nil : workspace.gradient.reserving(all * hiddenSize)
-    try context.withOperand(dKeys, rows: all, columns: shape.keyValueWidth) {
-      try projectBackward(.key, way, x: normed, dy: $0, into: dNormed, rows: 0..<all, outputs: nil)
-    }
-    try context.withOperand(dValues, rows: all, columns: shape.keyValueWidth) {
-      try projectBackward(.value, way, x: normed, dy: $0, into: dNormed, accumulate: true, rows: 0..<all, outputs: nil)
-    }
-    if let outputs = way.outputs {
-      for (row, source) in outputs.enumerated() where row != source {
-        (normed + row * hiddenSize).update(from: normed + source * hiddenSize, count: hiddenSize)
-      }
-      let some = dNormed.map { _ in workspace.someGradient.reserving(rows * hiddenSize) }
-      try context.withOperand(dQueries, rows: rows, columns: shape.queryWidth) {
-        try projectBackward(.query, way, x: normed, dy: $0, into: some, rows: 0..<rows, outputs: outputs)
-      }
-      guard let dNormed, let some else { return }
-      for (row, target) in outputs.enumerated() {
-        context.add(some + row * hiddenSize, to: dNormed + target * hiddenSize, count: hiddenSize)
-      }
-      spread(gradient, to: outputs, rows: all)
-    } else {
-      try context.withOperand(dQueries, rows: rows, columns: shape.queryWidth) {
+      try backend.withOperand(up) {
         try projectBackward(
-          .query, way, x: normed, dy: $0, into: dNormed, accumulate: true, rows: 0..<rows, outputs: nil)
+          .up, pass, x: normed, dy: $0, into: dNormed, accumulate: gate != nil, rows: rows, outputs: pass.outputs)
       }
+      backend.normalizeBackward(dNormed, x: postAttention, layer.feedForwardNorm, groups: 1, into: stream)
     }
-    guard let dNormed else { return }
-    context.rmsNormBackward(
-      dNormed, x: record.input.base, weight: layer.inputNorm, eps: normEps, into: gradient, rows: all)
   }
 
-  /// The first rows to the places of `outputs`, the others 0.
-  private func spread(_ gradient: UnsafeMutablePointer<Float>, to outputs: [Int], rows: Int) {
-    var next = outputs.count - 1
-    for row in stride(from: rows - 1, through: 0, by: -1) {
-      let target = gradient + row * hiddenSize
-      if next >= 0, outputs[next] == row {
-        if next != row { target.update(from: gradient + next * hiddenSize, count: hiddenSize) }
-        next -= 1
-      } else {
-        target.update(repeating: 0, count: hiddenSize)
+  /// The MLP's inner activations from what the tape kept of them.
+  private func activateAgain(_ activation: Activation, gate: Tensor?, up: Tensor, into inner: Tensor) {
+    if let gate {
+      backend.activate(activation, gate: gate, up: up, into: inner)
+    } else {
+      backend.copy(up, to: inner)
+      backend.activate(activation, inner)
+    }
+  }
+
+  // MARK: Attention
+
+  /// From the gradient of the stream between attention and MLP to that of the layer's input.
+  ///
+  /// - Returns: [layout.rows, C]; what it holds is undefined below the lowest layer.
+  private func attendBackward(_ gradient: Tensor, _ pass: BackwardPass) throws -> Tensor {
+    let layer = pass.layer
+    let shape = layer.attention.shape
+    let record = pass.record
+    let (rows, all) = (pass.rows, pass.tape.layout.rows)
+    let dOutput = workspace.attentionOutput.reserving(rows: rows, columns: shape.queryWidth, on: backend)
+    let dBranch = branchBackward(gradient, norm: layer.attentionOutputNorm, scale: layer.attentionScale) {
+      record.attentionBranch.tensor(rows: rows, columns: hiddenSize)
+    }
+    try backend.withOperand(record.attentionOutput.tensor(rows: rows, columns: shape.queryWidth)) { output in
+      try backend.withOperand(dBranch) { dy in
+        // The update was applied to what the operand held.
+        try projectBackward(
+          .output, pass, x: output.floats, dy: dy, into: dOutput, rows: 0..<rows, outputs: pass.outputs)
       }
     }
+    clearAblated(dOutput, layer: pass.index)
+    let adaptsInputs = [Projection.query, .key, .value].contains { pass.update($0) != nil }
+    guard !pass.isLowest || adaptsInputs else { return gradient }
+
+    let inputs = try inputGradients(dOutput, pass)
+    let input = record.input.tensor(rows: all, columns: hiddenSize)
+    let normed = workspace.normed.reserving(rows: all, columns: hiddenSize, on: backend)
+    backend.normalize(input, layer.inputNorm, groups: 1, into: normed)
+    let dNormed = pass.isLowest ? nil : workspace.gradient.reserving(rows: all, columns: hiddenSize, on: backend)
+    try backend.withOperand(inputs.keys) {
+      try projectBackward(.key, pass, x: normed, dy: $0, into: dNormed, rows: 0..<all, outputs: nil)
+    }
+    try backend.withOperand(inputs.values) {
+      try projectBackward(.value, pass, x: normed, dy: $0, into: dNormed, accumulate: true, rows: 0..<all, outputs: nil)
+    }
+    guard let outputs = pass.outputs else {
+      try backend.withOperand(inputs.queries) {
+        try projectBackward(
+          .query, pass, x: normed, dy: $0, into: dNormed, accumulate: true, rows: 0..<rows, outputs: nil)
+      }
+      if let dNormed { backend.normalizeBackward(dNormed, x: input, layer.inputNorm, groups: 1, into: gradient) }
+      return gradient
+    }
+    let some = normed.rows(0..<rows)
+    backend.gather(normed, outputs, into: some)
+    let dSome = dNormed.map { _ in workspace.someGradient.reserving(rows: rows, columns: hiddenSize, on: backend) }
+    try backend.withOperand(inputs.queries) {
+      try projectBackward(.query, pass, x: some, dy: $0, into: dSome, rows: 0..<rows, outputs: outputs)
+    }
+    guard let dNormed, let dSome else { return gradient }
+    backend.scatter(dSome, to: outputs, of: dNormed, accumulate: true)
+    // The rows in question go to their places, the others have no gradient yet.
+    let whole = workspace.streamGradient.reserving(rows: all, columns: hiddenSize, on: backend)
+    backend.zero(whole)
+    backend.scatter(gradient, to: outputs, of: whole, accumulate: false)
+    backend.normalizeBackward(dNormed, x: input, layer.inputNorm, groups: 1, into: whole)
+    return whole
+  }
+
+  /// The gradients of what the projections of queries, keys and values gave.
+  private func inputGradients(
+    _ dOutput: Tensor, _ pass: BackwardPass
+  ) throws -> (queries: Tensor, keys: Tensor, values: Tensor) {
+    let attention = pass.layer.attention
+    let shape = attention.shape
+    let (rows, all) = (pass.rows, pass.tape.layout.rows)
+    var dQueries = workspace.queries.reserving(rows: rows, columns: shape.queryWidth, on: backend)
+    var dKeys = workspace.keys.reserving(rows: all, columns: shape.keyValueWidth, on: backend)
+    let dValues = workspace.values.reserving(rows: all, columns: shape.keyValueWidth, on: backend)
+    let layout = pass.tape.layout
+    try backend.attendBackward(
+      dOutput, queries: pass.record.queries.tensor(rows: rows, columns: shape.queryWidth),
+      keys: pass.cache.keys(layer: pass.index).rows(0..<all),
+      values: pass.cache.values(layer: pass.index).rows(0..<all),
+      dQueries: dQueries, dKeys: dKeys, dValues: dValues,
+      spans: pass.outputs == nil ? layout.spans(for: attention) : layout.outputSpans(for: attention), shape: shape)
+    if let table = attention.rotary {
+      let angles = pass.angles[table]
+      backend.rotateBackward(dQueries, by: pass.outputs.map(angles.rows) ?? angles, heads: shape.heads)
+      backend.rotateBackward(dKeys, by: angles, heads: shape.keyValueHeads)
+    }
+    if let norm = attention.queryNorm {
+      let raw = pass.record.rawQueries.tensor(rows: rows, columns: shape.queryWidth)
+      dQueries = normBackward(dQueries, x: raw, norm, into: workspace.queryNormGradient)
+    }
+    if let norm = attention.keyNorm {
+      let raw = pass.record.rawKeys.tensor(rows: all, columns: shape.keyValueWidth)
+      dKeys = normBackward(dKeys, x: raw, norm, into: workspace.keyNormGradient)
+    }
+    return (dQueries, dKeys, dValues)
   }
 }

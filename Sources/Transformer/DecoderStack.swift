@@ -1,49 +1,26 @@
 import Kernels
 
-/// The one decoder layer: x += attention(rmsNorm(x)); x += down(silu(gate(n)) · up(n)), n = rmsNorm(x).
-public struct DecoderLayer {
-  public var inputNorm: [Float]
-  public var attention: Attention
-  public var postAttentionNorm: [Float]
-  public var gate: Linear
-  public var up: Linear
-  public var down: Linear
-
-  public init(
-    inputNorm: [Float], attention: Attention, postAttentionNorm: [Float], gate: Linear, up: Linear, down: Linear
-  ) {
-    self.inputNorm = inputNorm
-    self.attention = attention
-    self.postAttentionNorm = postAttentionNorm
-    self.gate = gate
-    self.up = up
-    self.down = down
-  }
-}
-
-/// The language model's stack of decoder layers.
+/// The language model's stack of layers.
 public final class DecoderStack {
-  public let layers: [DecoderLayer]
+  public let layers: [TransformerLayer]
   public let hiddenSize: Int
-  public let normEps: Float
-  /// What every pass changes of the layers; nil for the model as it is.
+  /// What every pass changes of the layers; nil for the unmodified model.
   public var adapter: LowRankAdapter?
   /// Heads whose output every pass leaves out, and through which no gradient flows back.
   public var ablatedHeads = AblatedHeads.none
-  let context: ComputeContext
+  let backend: any Backend
   let workspace = Workspace()
   /// Rows of the MLP that are computed at a time.
   var mlpRows = Workspace.mlpRows
 
-  public init(layers: [DecoderLayer], hiddenSize: Int, normEps: Float, context: ComputeContext) {
+  public init(layers: [TransformerLayer], hiddenSize: Int, backend: any Backend) {
     self.layers = layers
     self.hiddenSize = hiddenSize
-    self.normEps = normEps
-    self.context = context
+    self.backend = backend
   }
 
   /// A layer as passes run it: with what the adapter replaces.
-  private func adapted(_ index: Int) -> DecoderLayer { adapter?.parts.layers[index] ?? layers[index] }
+  private func adapted(_ index: Int) -> TransformerLayer { adapter?.parts.layers[index] ?? layers[index] }
 
   /// Room in `cache` for the keys and values of `rows` rows.
   public func reserve(_ cache: KeyValueCache, rows: Int) {
@@ -55,64 +32,67 @@ public final class DecoderStack {
   /// - Shape: hidden [layout.rows, C]; angles of the same rows. Where the layout says that only some outputs matter, these
   ///   are the first rows of what the last layer of the decoder leaves, [layout.outputs.count, C].
   /// - Parameters:
+  ///   - angles: tables, of which `Attention.rotary` picks a layer's.
   ///   - range: the layers to run; all by default.
+  ///   - additions: what is added to the stream behind layers.
   ///   - tape: records what the way back needs.
-  ///   - stopsAtLastWeights: ends once the attention weights of the last layer have been shown: its values,
+  ///   - stopsAtLastWeights: ends once the attention weights of the last layer have been added up: its values,
   ///     its MLP and the queries that nobody observes are never computed, and `hidden` stays its input.
   /// - Throws: `OneDNNError`, and what a tap throws.
   public func forward(
-    _ hidden: UnsafeMutablePointer<Float>, layout: SequenceLayout, angles: RotaryAngles, cache: KeyValueCache,
-    layers range: Range<Int>? = nil, taps: Taps = Taps(), tape: ActivationTape? = nil, stopsAtLastWeights: Bool = false
+    _ hidden: Tensor, layout: SequenceLayout, angles: [RotaryAngles], cache: KeyValueCache,
+    layers range: Range<Int>? = nil, additions: [StreamAddition] = [], taps: Taps = Taps(),
+    tape: ActivationTape? = nil, stopsAtLastWeights: Bool = false
   ) throws {
-    precondition(angles.rows == layout.rows)
+    precondition(hidden.rows == layout.rows && hidden.columns == hiddenSize)
+    precondition(angles.allSatisfy { $0.rows == layout.rows })
     precondition(
       layers.allSatisfy {
         cache.hasRoom(layers: layers.count, rows: layout.keys, width: $0.attention.shape.keyValueWidth)
       })
     let range = range ?? 0..<layers.count
     if let tape { (tape.layers, tape.layout, tape.angles) = (range, layout, angles) }
-    let pass = Pass(layout: layout, angles: angles, cache: cache, taps: taps, tape: tape)
+    let pass = Pass(layout: layout, angles: angles, cache: cache, additions: additions, taps: taps, tape: tape)
     for index in range {
       let isLast = index == layers.count - 1
       if stopsAtLastWeights && isLast {
-        try showWeights(hidden, layer: index, pass)
+        try addWeights(hidden, layer: index, pass)
         return
       }
       let outputs = isLast ? pass.outputs : nil
+      let stream = hidden.rows(0..<(outputs?.count ?? layout.rows))
       try attend(hidden, layer: index, pass, outputs: outputs)
-      let rows = outputs?.count ?? layout.rows
-      try feedForward(hidden, layer: index, rows: rows, pass, outputs: outputs)
-      try taps.hiddenState?(index, ActivationView(base: hidden, rows: rows, columns: hiddenSize))
+      try feedForward(stream, layer: index, pass, outputs: outputs)
+      add(pass, behind: index, to: stream, outputs: outputs)
+      try taps.afterLayer?(index, stream)
     }
   }
 
   /// What all layers of one pass share.
   private struct Pass {
     let layout: SequenceLayout
-    let angles: RotaryAngles
+    let angles: [RotaryAngles]
     let cache: KeyValueCache
+    let additions: [StreamAddition]
     let taps: Taps
     let tape: ActivationTape?
     // What follows from the layout, once for all layers.
-    let spans: [AttentionSpan]
     let outputs: [Int]?
-    let isContiguous: Bool
+    /// The rows of the cache that keys and values go to; nil where they go there one behind the other.
+    let cacheRows: [Int]?
 
     init(
-      layout: SequenceLayout, angles: RotaryAngles, cache: KeyValueCache, taps: Taps, tape: ActivationTape?
+      layout: SequenceLayout, angles: [RotaryAngles], cache: KeyValueCache, additions: [StreamAddition], taps: Taps,
+      tape: ActivationTape?
     ) {
       self.layout = layout
       self.angles = angles
       self.cache = cache
+      self.additions = additions
       self.taps = taps
       self.tape = tape
-      spans = layout.spans
       outputs = layout.outputs
-      isContiguous = layout.isContiguous
-    }
-
-    func tap(of layer: Int) -> AttentionWeightsTap? {
-      taps.attentionWeights.map { show in { span, head, row, weights in show(layer, span, head, row, weights) } }
+      cacheRows = layout.isContiguous ? nil : layout.cacheRows
     }
   }
 
@@ -120,21 +100,19 @@ public final class DecoderStack {
   ///
   /// - Parameter rows: of the pass, where the operand holds some of them only: what dropout depends on.
   private func project(
-    _ projection: Projection, of layer: Int, _ operand: borrowing Operand, into output: UnsafeMutablePointer<Float>,
+    _ projection: Projection, of layer: Int, _ operand: borrowing Operand, into output: Tensor,
     accumulate: Bool = false, _ pass: Pass, rows: Range<Int>? = nil, outputs: [Int]? = nil
   ) throws {
-    let linear = adapted(layer)[projection]
+    guard let linear = adapted(layer)[projection] else { return }
     let target = LoRATarget(layer: layer, projection: projection)
     guard let adapter, let update = adapter[target] else {
-      return try context.apply(linear, to: operand, into: output, accumulate: accumulate)
+      return try backend.apply(linear, to: operand, into: output, accumulate: accumulate)
     }
-    let count = operand.rows
-    try operand.withFloats {
-      let x = adapterInput($0, update, dropout: pass.tape?.dropout, rows: rows ?? 0..<count, outputs: outputs)
-      try context.apply(
-        linear, adapter.factors(update), scale: adapter.parts.outputScales[target], to: operand, input: x, into: output,
-        accumulate: accumulate, scratch: &workspace.adaptation)
-    }
+    let x = adapterInput(
+      operand.floats, update, dropout: pass.tape?.dropout, rows: rows ?? 0..<operand.rows, outputs: outputs)
+    try backend.apply(
+      linear, adapter.factors(update), scale: adapter.parts.outputScales[target], to: operand, input: x, into: output,
+      accumulate: accumulate, scratch: workspace.scaled)
   }
 
   /// What an update is applied to: the layer's own input, or what dropout leaves of it.
@@ -142,176 +120,213 @@ public final class DecoderStack {
   /// - Parameters:
   ///   - rows: of the rows computed; `outputs` their places in the pass, where these are not all.
   func adapterInput(
-    _ x: UnsafePointer<Float>, _ update: LoRADelta, dropout: ActivationTape.Dropout?, rows: Range<Int>,
-    outputs: [Int]?
-  ) -> UnsafePointer<Float> {
+    _ x: Tensor, _ update: LoRADelta, dropout: ActivationTape.Dropout?, rows: Range<Int>, outputs: [Int]?
+  ) -> Tensor {
     guard let dropout, dropout.rate > 0 else { return x }
-    workspace.dropped.reserve(rows.count * update.inputs)
-    context.dropout(
+    let dropped = workspace.dropped.reserving(rows: rows.count, columns: update.inputs, on: backend)
+    backend.dropout(
       x, rate: dropout.rate, rowKeys: rows.map { dropout.rowKeys[outputs?[$0] ?? $0] }, salt: update.target.salt,
-      into: workspace.dropped.base, columns: update.inputs)
-    return UnsafePointer(workspace.dropped.base)
+      into: dropped)
+    return dropped
   }
 
-  /// Norm, and the keys of all rows, rotated and in the cache. The norm's output is left in the workspace, and lent.
-  private func normaliseAndKey(
-    _ hidden: UnsafeMutablePointer<Float>, layer index: Int, _ pass: Pass, then: (borrowing Operand) throws -> Void
+  // MARK: Attention
+
+  /// Norm, and the keys of all rows, rotated and in the cache. The norm's output is lent, and left in the workspace.
+  private func normalizeAndKey(
+    _ hidden: Tensor, layer index: Int, _ pass: Pass, then: (borrowing Operand) throws -> Void
   ) throws {
     let layer = adapted(index)
-    let rows = pass.layout.rows
-    workspace.normed.reserve(rows * hiddenSize)
-    context.rmsNorm(hidden, weight: layer.inputNorm, eps: normEps, into: workspace.normed.base, rows: rows)
-    try context.withOperand(workspace.normed.base, rows: rows, columns: hiddenSize) { operand in
-      let start = pass.isContiguous ? pass.cache.keys(layer: index, row: pass.layout.cachedPrefix) : nil
-      try toCache(index, pass, straight: start, pass.cache.keys(layer: index)) { keys in
-        try project(.key, of: index, operand, into: keys, pass)
-        context.rotate(keys, by: pass.angles, rows: rows, heads: layer.attention.shape.keyValueHeads)
+    let normed = normed(rows: hidden.rows)
+    backend.normalize(hidden, layer.inputNorm, groups: 1, into: normed)
+    try backend.withOperand(normed) { operand in
+      try toCache(pass.cache.keys(layer: index), pass) { keys in
+        // The way back needs the norm's input.
+        let raw = rawInput(of: keys, norm: layer.attention.keyNorm, pass.tape?.record(of: index).rawKeys)
+        try project(.key, of: index, operand, into: raw, pass)
+        backend.normalize(raw, layer.attention.keyNorm, into: keys)
+        if let table = layer.attention.rotary {
+          backend.rotate(keys, by: pass.angles[table], firstRow: 0, heads: layer.attention.shape.keyValueHeads)
+        }
       }
       try then(operand)
     }
   }
 
-  /// Computes keys or values where they lie in the cache, or aside and then row by row into it.
-  private func toCache(
-    _ index: Int, _ pass: Pass, straight: UnsafeMutablePointer<Float>?, _ base: UnsafeMutablePointer<Float>,
-    _ compute: (UnsafeMutablePointer<Float>) throws -> Void
-  ) throws {
-    if let straight { return try compute(straight) }
-    let width = layers[index].attention.shape.keyValueWidth
-    workspace.keys.reserve(pass.layout.rows * width)
-    try compute(workspace.keys.base)
-    for (row, target) in pass.layout.cacheRows.enumerated() {
-      (base + target * width).update(from: workspace.keys.base + row * width, count: width)
-    }
+  private func normed(rows: Int) -> Tensor { workspace.normed.reserving(rows: rows, columns: hiddenSize, on: backend) }
+
+  /// Where a projection goes whose norm gives `output`: there too, or where a tape keeps it.
+  private func rawInput(of output: Tensor, norm: Norm?, _ kept: ScratchTensor?) -> Tensor {
+    guard norm != nil, let kept else { return output }
+    return kept.reserving(rows: output.rows, columns: output.columns, on: backend)
   }
 
-  private func attend(
-    _ hidden: UnsafeMutablePointer<Float>, layer index: Int, _ pass: Pass, outputs: [Int]?
-  ) throws {
-    let layout = pass.layout
-    let shape = layers[index].attention.shape
+  /// Computes keys or values where they lie in the cache, or aside and then row by row into it.
+  private func toCache(_ target: Tensor, _ pass: Pass, _ compute: (Tensor) throws -> Void) throws {
+    guard let cacheRows = pass.cacheRows else {
+      return try compute(target.rows(pass.layout.cachedPrefix..<pass.layout.cachedPrefix + pass.layout.rows))
+    }
+    let aside = workspace.keys.reserving(rows: pass.layout.rows, columns: target.columns, on: backend)
+    try compute(aside)
+    backend.scatter(aside, to: cacheRows, of: target, accumulate: false)
+  }
+
+  private func attend(_ hidden: Tensor, layer index: Int, _ pass: Pass, outputs: [Int]?) throws {
+    let layer = adapted(index)
+    let attention = layer.attention
+    let shape = attention.shape
     let record = pass.tape?.record(of: index)
     if let record {
-      record.input.reserve(layout.rows * hiddenSize)
-      record.input.base.update(from: hidden, count: layout.rows * hiddenSize)
+      backend.copy(hidden, to: record.input.reserving(rows: hidden.rows, columns: hiddenSize, on: backend))
     }
-    let rows = outputs?.count ?? layout.rows
-    let queries =
-      record.map { $0.queries.reserving(rows * shape.queryWidth) }
-      ?? workspace.queries.reserving(rows * shape.queryWidth)
-    let attentionOutput =
-      record.map { $0.attentionOutput.reserving(rows * shape.queryWidth) }
-      ?? workspace.attentionOutput.reserving(rows * shape.queryWidth)
-    try normaliseAndKey(hidden, layer: index, pass) { operand in
-      let start = pass.isContiguous ? pass.cache.values(layer: index, row: layout.cachedPrefix) : nil
-      try toCache(index, pass, straight: start, pass.cache.values(layer: index)) {
-        try project(.value, of: index, operand, into: $0, pass)
-      }
-      if outputs == nil { try project(.query, of: index, operand, into: queries, pass) }
+    let rows = outputs?.count ?? hidden.rows
+    let queries = (record?.queries ?? workspace.queries).reserving(rows: rows, columns: shape.queryWidth, on: backend)
+    let rawQueries = rawInput(of: queries, norm: attention.queryNorm, record?.rawQueries)
+    let output = (record?.attentionOutput ?? workspace.attentionOutput)
+      .reserving(rows: rows, columns: shape.queryWidth, on: backend)
+    try normalizeAndKey(hidden, layer: index, pass) { operand in
+      try toCache(pass.cache.values(layer: index), pass) { try project(.value, of: index, operand, into: $0, pass) }
+      if outputs == nil { try project(.query, of: index, operand, into: rawQueries, pass) }
     }
+    let stream = hidden.rows(0..<rows)
     if let outputs {
       // The rows in question come first, in the stream and in its norm.
-      for (row, source) in outputs.enumerated() where row != source {
-        for stream in [hidden, workspace.normed.base] {
-          (stream + row * hiddenSize).update(from: stream + source * hiddenSize, count: hiddenSize)
-        }
-      }
-      try context.withOperand(workspace.normed.base, rows: rows, columns: hiddenSize) {
-        try project(.query, of: index, $0, into: queries, pass, outputs: outputs)
+      let normed = normed(rows: hidden.rows)
+      backend.gather(hidden, outputs, into: stream)
+      backend.gather(normed, outputs, into: normed.rows(0..<rows))
+      try backend.withOperand(normed.rows(0..<rows)) {
+        try project(.query, of: index, $0, into: rawQueries, pass, outputs: outputs)
       }
     }
-    context.rotate(queries, by: outputs.map(pass.angles.rows) ?? pass.angles, rows: rows, heads: shape.heads)
-    try context.attend(
-      queries: queries, keys: pass.cache.keys(layer: index), values: pass.cache.values(layer: index),
-      into: attentionOutput,
-      spans: outputs == nil ? pass.spans : layout.outputSpans, shape: shape, scratch: &workspace.attention,
-      tap: pass.tap(of: index))
-    clearAblated(attentionOutput, layer: index, rows: rows)
-    try context.withOperand(attentionOutput, rows: rows, columns: shape.queryWidth) {
-      try project(.output, of: index, $0, into: hidden, accumulate: true, pass, outputs: outputs)
+    backend.normalize(rawQueries, attention.queryNorm, into: queries)
+    if let table = attention.rotary {
+      let angles = pass.angles[table]
+      backend.rotate(queries, by: outputs.map(angles.rows) ?? angles, firstRow: 0, heads: shape.heads)
+    }
+    try backend.attend(
+      queries: queries, keys: pass.cache.keys(layer: index), values: pass.cache.values(layer: index), into: output,
+      spans: outputs == nil ? pass.layout.spans(for: attention) : pass.layout.outputSpans(for: attention),
+      shape: shape, adding: pass.taps.attentionSums?(index))
+    clearAblated(output, layer: index)
+    try addBranch(
+      to: stream, norm: layer.attentionOutputNorm, scale: layer.attentionScale,
+      kept: record?.attentionBranch.reserving(rows: rows, columns: hiddenSize, on: backend)
+    ) { target, accumulate in
+      try backend.withOperand(output) {
+        try project(.output, of: index, $0, into: target, accumulate: accumulate, pass, outputs: outputs)
+      }
     }
   }
 
-  /// Zeroes what ablated heads have attentionOutput, or its gradient.
+  /// Zeroes the attention output of ablated heads, or its gradient.
   ///
   /// - Shape: attentionOutput [rows, H · D].
-  func clearAblated(_ attentionOutput: UnsafeMutablePointer<Float>, layer index: Int, rows: Int) {
+  func clearAblated(_ attentionOutput: Tensor, layer index: Int) {
     let shape = layers[index].attention.shape
     for head in ablatedHeads[index] {
       precondition(head < shape.heads)
-      for row in 0..<rows {
-        (attentionOutput + row * shape.queryWidth + head * shape.headDim).update(repeating: 0, count: shape.headDim)
-      }
+      backend.zero(columns: head * shape.headDim..<(head + 1) * shape.headDim, of: attentionOutput)
     }
   }
 
-  /// The attention weights of the last layer, for a pass that ends there: the prefix's queries matter only for what they
-  /// mix, and no value does.
-  private func showWeights(_ hidden: UnsafeMutablePointer<Float>, layer index: Int, _ pass: Pass) throws {
-    let shape = layers[index].attention.shape
+  /// Adds up the attention weights of the last layer, for a pass that ends there: the prefix's queries matter only for what
+  /// their attention gives, and no value does.
+  private func addWeights(_ hidden: Tensor, layer index: Int, _ pass: Pass) throws {
+    let attention = adapted(index).attention
+    let shape = attention.shape
     let rows = pass.layout.rows
     let first = pass.layout.newPrefix
-    let queries = workspace.queries.reserving(rows * shape.queryWidth)
-    try normaliseAndKey(hidden, layer: index, pass) { operand in
-      try operand.withRows(from: first) {
-        try project(.query, of: index, $0, into: queries + first * shape.queryWidth, pass, rows: first..<rows)
-      }
+    let queries = workspace.queries.reserving(rows: rows, columns: shape.queryWidth, on: backend)
+    let own = queries.rows(first..<rows)
+    try normalizeAndKey(hidden, layer: index, pass) { operand in
+      try operand.withRows(from: first) { try project(.query, of: index, $0, into: own, pass, rows: first..<rows) }
     }
-    context.rotate(
-      queries + first * shape.queryWidth, by: pass.angles, from: first, rows: rows - first, heads: shape.heads)
-    try context.attend(
-      queries: queries, keys: pass.cache.keys(layer: index), values: nil, into: nil, spans: pass.spans,
-      shape: shape, scratch: &workspace.attention, tap: pass.tap(of: index))
+    backend.normalize(own, attention.queryNorm, into: own)
+    if let table = attention.rotary {
+      backend.rotate(own, by: pass.angles[table], firstRow: first, heads: shape.heads)
+    }
+    try backend.attend(
+      queries: queries, keys: pass.cache.keys(layer: index), values: nil, into: nil,
+      spans: pass.layout.spans(for: attention), shape: shape, adding: pass.taps.attentionSums?(index))
   }
 
-  private func feedForward(
-    _ hidden: UnsafeMutablePointer<Float>, layer index: Int, rows: Int, _ pass: Pass, outputs: [Int]?
-  ) throws {
+  // MARK: The MLP and the stream
+
+  private func feedForward(_ hidden: Tensor, layer index: Int, _ pass: Pass, outputs: [Int]?) throws {
     let layer = adapted(index)
-    let width = layer.gate.outputs
+    let mlp = layer.feedForward
+    let width = mlp.up.outputs
+    let rows = hidden.rows
     let step = min(rows, mlpRows)
     let record = pass.tape?.record(of: index)
     if let record {
-      record.postAttention.reserve(rows * hiddenSize)
-      record.postAttention.base.update(from: hidden, count: rows * hiddenSize)
-      record.gate.reserve(rows * width)
-      record.up.reserve(rows * width)
+      backend.copy(hidden, to: record.postAttention.reserving(rows: rows, columns: hiddenSize, on: backend))
     }
-    workspace.normed.reserve(step * hiddenSize)
-    let inner = workspace.gate.reserving(step * width)
     for first in stride(from: 0, to: rows, by: step) {
-      let count = min(step, rows - first)
-      let chunk = first..<first + count
-      let stream = hidden + first * hiddenSize
-      let gate = record.map { $0.gate.base + first * width } ?? inner
-      let up = record.map { $0.up.base + first * width } ?? workspace.up.reserving(step * width)
-      let normed = workspace.normed.base
-      context.rmsNorm(stream, weight: layer.postAttentionNorm, eps: normEps, into: normed, rows: count)
-      try context.withOperand(normed, rows: count, columns: hiddenSize) { operand in
-        try project(.gate, of: index, operand, into: gate, pass, rows: chunk, outputs: outputs)
-        try project(.up, of: index, operand, into: up, pass, rows: chunk, outputs: outputs)
+      let chunk = first..<min(first + step, rows)
+      let stream = hidden.rows(chunk)
+      func room(_ kept: ScratchTensor?, _ scratch: ScratchTensor) -> Tensor {
+        kept?.reserving(rows: rows, columns: width, on: backend).rows(chunk)
+          ?? scratch.reserving(rows: chunk.count, columns: width, on: backend)
       }
-      context.siluMultiply(gate, up, into: inner, rows: count, columns: width)
-      try context.withOperand(inner, rows: count, columns: width) {
-        try project(.down, of: index, $0, into: stream, accumulate: true, pass, rows: chunk, outputs: outputs)
+      let inner = workspace.gate.reserving(rows: chunk.count, columns: width, on: backend)
+      let normed = normed(rows: chunk.count)
+      backend.normalize(stream, layer.feedForwardNorm, groups: 1, into: normed)
+      try backend.withOperand(normed) { operand in
+        if mlp.gate != nil {
+          let (gate, up) = (record == nil ? inner : room(record?.gate, workspace.gate), room(record?.up, workspace.up))
+          try project(.gate, of: index, operand, into: gate, pass, rows: chunk, outputs: outputs)
+          try project(.up, of: index, operand, into: up, pass, rows: chunk, outputs: outputs)
+          backend.activate(mlp.activation, gate: gate, up: up, into: inner)
+        } else {
+          let up = record == nil ? inner : room(record?.up, workspace.up)
+          try project(.up, of: index, operand, into: up, pass, rows: chunk, outputs: outputs)
+          if record != nil { backend.copy(up, to: inner) }
+          backend.activate(mlp.activation, inner)
+        }
+      }
+      try addBranch(
+        to: stream, norm: layer.feedForwardOutputNorm, scale: layer.feedForwardScale,
+        kept: record?.feedForwardBranch.reserving(rows: rows, columns: hiddenSize, on: backend).rows(chunk)
+      ) { target, accumulate in
+        try backend.withOperand(inner) {
+          try project(
+            .down, of: index, $0, into: target, accumulate: accumulate, pass, rows: chunk, outputs: outputs)
+        }
       }
     }
   }
-}
 
-extension LowRankAdapter {
-  /// An update's numbers, for the kernels; valid as long as the adapter.
-  public func factors(_ update: LoRADelta) -> LowRankFactors {
-    let base = UnsafePointer(base)
-    return LowRankFactors(
-      a: base + update.a.lowerBound, b: base + update.b.lowerBound, rank: update.rank, inputs: update.inputs,
-      outputs: update.outputs, scaling: update.scaling)
+  /// stream += scale · norm(branch), the branch being what `compute` writes.
+  ///
+  /// - Parameter kept: takes the branch for the way back.
+  private func addBranch(
+    to stream: Tensor, norm: Norm?, scale: Tensor?, kept: @autoclosure () -> Tensor?,
+    _ compute: (_ target: Tensor, _ accumulate: Bool) throws -> Void
+  ) throws {
+    guard norm != nil || scale != nil else { return try compute(stream, true) }
+    func room(_ scratch: ScratchTensor) -> Tensor {
+      scratch.reserving(rows: stream.rows, columns: hiddenSize, on: backend)
+    }
+    let branch = kept() ?? room(workspace.branch)
+    try compute(branch, false)
+    backend.add(branch, norm: norm, scale: scale, to: stream, normed: room(workspace.normedBranch))
   }
-}
 
-extension LoRATarget {
-  /// Tells the dropout of one linear layer from that of another.
-  var salt: UInt64 {
-    (UInt64(layer) &* 16 &+ UInt64(Projection.allCases.firstIndex(of: projection) ?? 0) &+ 1) &* 0xD1B5_4A32_D192_ED03
+  /// What is added to the stream behind a layer.
+  private func add(_ pass: Pass, behind index: Int, to stream: Tensor, outputs: [Int]?) {
+    for addition in pass.additions where addition.afterLayer == index {
+      var (chosen, rows) = addition.rows(in: pass.layout)
+      var values = addition.values.rows(chosen)
+      if let outputs {
+        // Of a layer that computes some rows only.
+        let places = Dictionary(uniqueKeysWithValues: outputs.enumerated().map { ($1, $0) })
+        let kept = rows.indices.filter { places[rows[$0]] != nil }
+        let some = workspace.added.reserving(rows: kept.count, columns: hiddenSize, on: backend)
+        backend.gather(values, kept, into: some)
+        (values, rows) = (some, kept.compactMap { places[rows[$0]] })
+      }
+      backend.scatter(values, to: rows, of: stream, accumulate: true)
+    }
   }
 }

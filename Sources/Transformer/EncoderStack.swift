@@ -1,106 +1,141 @@
 import Kernels
 
-/// The weight and bias of a layer norm.
-public struct LayerNorm: Sendable {
-  public let weight: [Float]
-  public let bias: [Float]
-  public let eps: Float
-
-  public init(weight: [Float], bias: [Float], eps: Float) {
-    precondition(weight.count == bias.count)
-    self.weight = weight
-    self.bias = bias
-    self.eps = eps
-  }
-}
-
-/// The one encoder layer: x += attention(norm1(x)); x += fc2(act(fc1(norm2(x)))).
-public struct EncoderLayer {
-  public let norm1: LayerNorm
-  public let attention: Attention
-  public let norm2: LayerNorm
-  public let fc1: Linear
-  public let fc2: Linear
-  public let activation: Activation
-
-  public init(
-    norm1: LayerNorm, attention: Attention, norm2: LayerNorm, fc1: Linear, fc2: Linear, activation: Activation
-  ) {
-    self.norm1 = norm1
-    self.attention = attention
-    self.norm2 = norm2
-    self.fc1 = fc1
-    self.fc2 = fc2
-    self.activation = activation
-  }
-}
-
-/// The vision tower's stack of encoder layers, where every row sees every row.
+/// The vision tower's stack of layers, where rows see all rows of their block.
 public final class EncoderStack {
-  public let layers: [EncoderLayer]
+  public let layers: [TransformerLayer]
   public let hiddenSize: Int
-  private let context: ComputeContext
+  private let backend: any Backend
   private let workspace = Workspace()
   /// Rows of the MLP that are computed at a time.
   var mlpRows = Workspace.mlpRows
 
-  public init(layers: [EncoderLayer], hiddenSize: Int, context: ComputeContext) {
+  public init(layers: [TransformerLayer], hiddenSize: Int, backend: any Backend) {
     self.layers = layers
     self.hiddenSize = hiddenSize
-    self.context = context
+    self.backend = backend
   }
 
   /// Runs the layers over the residual stream, in place.
   ///
   /// - Shape: hidden [rows, C]; angles of the same rows.
+  /// - Parameters:
+  ///   - angles: tables, of which `Attention.rotary` picks a layer's.
+  ///   - blocks: divisions of the rows into consecutive blocks that see themselves only (a tile each, windows), of which
+  ///     `Attention.blocks` picks a layer's. nil: every row sees every row.
   /// - Throws: `OneDNNError`, and what a tap throws.
   public func forward(
-    _ hidden: UnsafeMutablePointer<Float>, rows: Int, angles: RotaryAngles, taps: Taps = Taps()
+    _ hidden: Tensor, angles: [RotaryAngles] = [], blocks: [[Range<Int>]]? = nil, taps: Taps = Taps()
   ) throws {
-    let span = AttentionSpan(queries: 0..<rows, sharedKeys: rows)
+    precondition(hidden.columns == hiddenSize && angles.allSatisfy { $0.rows == hidden.rows })
+    precondition(
+      (blocks ?? []).allSatisfy { $0.reduce(0) { $1.lowerBound == $0 ? $1.upperBound : -1 } == hidden.rows })
     for (index, layer) in layers.enumerated() {
-      let shape = layer.attention.shape
-      workspace.normed.reserve(rows * hiddenSize)
-      workspace.queries.reserve(rows * shape.queryWidth)
-      workspace.keys.reserve(rows * shape.keyValueWidth)
-      workspace.values.reserve(rows * shape.keyValueWidth)
-      workspace.attentionOutput.reserve(rows * shape.queryWidth)
-      normalise(hidden, layer.norm1, rows: rows)
-      try context.withOperand(workspace.normed.base, rows: rows, columns: hiddenSize) { normed in
-        try context.apply(layer.attention.query, to: normed, into: workspace.queries.base)
-        try context.apply(layer.attention.key, to: normed, into: workspace.keys.base)
-        try context.apply(layer.attention.value, to: normed, into: workspace.values.base)
+      try attend(hidden, layer, angles: angles, blocks: blocks?[layer.attention.blocks] ?? [0..<hidden.rows])
+      try feedForward(hidden, layer)
+      try taps.afterLayer?(index, hidden)
+    }
+  }
+
+  private func attend(
+    _ hidden: Tensor, _ layer: TransformerLayer, angles: [RotaryAngles], blocks: [Range<Int>]
+  ) throws {
+    let attention = layer.attention
+    let shape = attention.shape
+    let rows = hidden.rows
+    let normed = workspace.normed.reserving(rows: rows, columns: hiddenSize, on: backend)
+    let queries = workspace.queries.reserving(rows: rows, columns: shape.queryWidth, on: backend)
+    let keys = workspace.keys.reserving(rows: rows, columns: shape.keyValueWidth, on: backend)
+    let values = workspace.values.reserving(rows: rows, columns: shape.keyValueWidth, on: backend)
+    let output = workspace.attentionOutput.reserving(rows: rows, columns: shape.queryWidth, on: backend)
+    backend.normalize(hidden, layer.inputNorm, groups: 1, into: normed)
+    try backend.withOperand(normed) { normed in
+      try backend.apply(attention.query, to: normed, into: queries, accumulate: false)
+      try backend.apply(attention.key, to: normed, into: keys, accumulate: false)
+      try backend.apply(attention.value, to: normed, into: values, accumulate: false)
+    }
+    backend.normalize(queries, attention.queryNorm, into: queries)
+    backend.normalize(keys, attention.keyNorm, into: keys)
+    if let table = attention.rotary {
+      backend.rotate(queries, by: angles[table], firstRow: 0, heads: shape.heads)
+      backend.rotate(keys, by: angles[table], firstRow: 0, heads: shape.keyValueHeads)
+    }
+    try backend.attend(
+      queries: queries, keys: keys, values: values, into: output,
+      spans: blocks.map { AttentionSpan(queries: $0, sharedKeys: 0, ownKeys: $0, isCausal: false) }, shape: shape,
+      adding: nil)
+    try addBranch(to: hidden, norm: layer.attentionOutputNorm, scale: layer.attentionScale) { target, accumulate in
+      try backend.withOperand(output) {
+        try backend.apply(attention.output, to: $0, into: target, accumulate: accumulate)
       }
-      context.rotate(workspace.queries.base, by: angles, rows: rows, heads: shape.heads)
-      context.rotate(workspace.keys.base, by: angles, rows: rows, heads: shape.keyValueHeads)
-      try context.attend(
-        queries: workspace.queries.base, keys: workspace.keys.base, values: workspace.values.base,
-        into: workspace.attentionOutput.base, spans: [span], shape: shape, scratch: &workspace.attention)
-      try context.apply(
-        layer.attention.output, to: workspace.attentionOutput.base, rows: rows, into: hidden, accumulate: true)
-      try feedForward(hidden, layer: layer, rows: rows)
-      try taps.hiddenState?(index, ActivationView(base: hidden, rows: rows, columns: hiddenSize))
     }
   }
 
-  /// The norm's output is left in the workspace.
-  private func normalise(_ hidden: UnsafeMutablePointer<Float>, _ norm: LayerNorm, rows: Int) {
-    context.layerNorm(
-      hidden, weight: norm.weight, bias: norm.bias, eps: norm.eps, into: workspace.normed.base, rows: rows)
-  }
-
-  private func feedForward(_ hidden: UnsafeMutablePointer<Float>, layer: EncoderLayer, rows: Int) throws {
-    let width = layer.fc1.outputs
+  private func feedForward(_ hidden: Tensor, _ layer: TransformerLayer) throws {
+    let mlp = layer.feedForward
+    let rows = hidden.rows
     let step = min(rows, mlpRows)
-    workspace.gate.reserve(step * width)
-    let inner = workspace.gate.base
     for first in stride(from: 0, to: rows, by: step) {
-      let count = min(step, rows - first)
-      let stream = hidden + first * hiddenSize
-      normalise(stream, layer.norm2, rows: count)
-      try context.apply(layer.fc1, to: workspace.normed.base, rows: count, into: inner)
-      context.activate(layer.activation, inner, rows: count, columns: width)
-      try context.apply(layer.fc2, to: inner, rows: count, into: stream, accumulate: true)
+      let stream = hidden.rows(first..<min(first + step, rows))
+      let normed = workspace.normed.reserving(rows: stream.rows, columns: hiddenSize, on: backend)
+      let inner = workspace.gate.reserving(rows: stream.rows, columns: mlp.up.outputs, on: backend)
+      backend.normalize(stream, layer.feedForwardNorm, groups: 1, into: normed)
+      try backend.withOperand(normed) { normed in
+        if let gate = mlp.gate {
+          let up = workspace.up.reserving(rows: stream.rows, columns: mlp.up.outputs, on: backend)
+          try backend.apply(gate, to: normed, into: inner, accumulate: false)
+          try backend.apply(mlp.up, to: normed, into: up, accumulate: false)
+          backend.activate(mlp.activation, gate: inner, up: up, into: inner)
+        } else {
+          try backend.apply(mlp.up, to: normed, into: inner, accumulate: false)
+          backend.activate(mlp.activation, inner)
+        }
+      }
+      try addBranch(to: stream, norm: layer.feedForwardOutputNorm, scale: layer.feedForwardScale) {
+        target, accumulate in
+        try backend.withOperand(inner) { try backend.apply(mlp.down, to: $0, into: target, accumulate: accumulate) }
+      }
     }
+  }
+
+  /// stream += scale · norm(branch), the branch being what `compute` writes.
+  private func addBranch(
+    to stream: Tensor, norm: Norm?, scale: Tensor?, _ compute: (_ target: Tensor, _ accumulate: Bool) throws -> Void
+  ) throws {
+    guard norm != nil || scale != nil else { return try compute(stream, true) }
+    let branch = workspace.branch.reserving(rows: stream.rows, columns: stream.columns, on: backend)
+    try compute(branch, false)
+    backend.add(branch, norm: norm, scale: scale, to: stream, normed: branch)
+  }
+}
+
+extension Backend {
+  /// Norms over heads or, where the norm's weight is as wide as x, over all channels; nothing without a norm.
+  func normalize(_ x: Tensor, _ norm: Norm?, into output: Tensor) {
+    guard let norm else { return }
+    normalize(x, norm, groups: norm.groups(of: x), into: output)
+  }
+
+  /// stream += scale · norm(branch).
+  ///
+  /// - Parameter normed: takes the norm's output; may be branch.
+  func add(_ branch: Tensor, norm: Norm?, scale: Tensor?, to stream: Tensor, normed: Tensor) {
+    var branch = branch
+    if let norm {
+      normalize(branch, norm, groups: 1, into: normed)
+      branch = normed
+    }
+    if let scale {
+      scaleColumns(branch, by: scale, bias: nil, into: stream, accumulate: true)
+    } else {
+      add(branch, to: stream)
+    }
+  }
+}
+
+extension Norm {
+  /// How many equal parts of a row of x the norm is over, each by itself.
+  func groups(of x: Tensor) -> Int {
+    precondition(x.columns.isMultiple(of: weight.columns))
+    return x.columns / weight.columns
   }
 }

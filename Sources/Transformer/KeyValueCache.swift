@@ -4,17 +4,18 @@ import Kernels
 ///
 /// - Shape: per layer keys and values [capacity, keyValueHeads · D].
 public final class KeyValueCache {
-  private var storage: AlignedBuffer<Float>
+  private let backend: any Backend
+  private let storage = ScratchTensor()
   private var layers = 0
   private var capacity = 0
   private var width = 0
 
   /// An empty cache; `reserve` gives it room.
-  public init() { storage = AlignedBuffer() }
+  public init(on backend: any Backend) { self.backend = backend }
 
   /// Room for `rows` rows in each layer. What the cache held is lost.
   public func reserve(layers: Int, rows: Int, width: Int) {
-    storage.reserve(2 * layers * rows * width)
+    _ = storage.reserving(rows: 2 * layers * rows, columns: width, on: backend)
     (self.layers, capacity, self.width) = (layers, rows, width)
   }
 
@@ -23,18 +24,22 @@ public final class KeyValueCache {
     layers <= self.layers && rows <= capacity && width == self.width
   }
 
-  func keys(layer: Int, row: Int = 0) -> UnsafeMutablePointer<Float> { at(2 * layer, row) }
-  func values(layer: Int, row: Int = 0) -> UnsafeMutablePointer<Float> { at(2 * layer + 1, row) }
+  /// - Shape: [capacity, width].
+  func keys(layer: Int) -> Tensor { block(2 * layer) }
+  /// - Shape: [capacity, width].
+  func values(layer: Int) -> Tensor { block(2 * layer + 1) }
 
   /// Copies rows of every layer to other ones; the two may not overlap.
   public func copy(rows: Int, from source: Int, to target: Int) {
-    precondition(source + rows <= capacity && target + rows <= capacity)
     guard source != target else { return }
-    for block in 0..<2 * layers { at(block, target).update(from: at(block, source), count: rows * width) }
+    for index in 0..<2 * layers {
+      let block = block(index)
+      backend.copy(block.rows(source..<source + rows), to: block.rows(target..<target + rows))
+    }
   }
 
-  private func at(_ block: Int, _ row: Int) -> UnsafeMutablePointer<Float> {
-    precondition(block < 2 * layers && row <= capacity)
-    return storage.base + (block * capacity + row) * width
+  private func block(_ index: Int) -> Tensor {
+    precondition(index < 2 * layers)
+    return storage.tensor(rows: 2 * layers * capacity, columns: width).rows(index * capacity..<(index + 1) * capacity)
   }
 }

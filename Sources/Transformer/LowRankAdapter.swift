@@ -16,17 +16,25 @@ public final class LowRankAdapter {
   public let count: Int
   /// Empty for a plain adapter.
   public var parts = AdapterParts()
-  private let storage: AlignedBuffer<Float>
+  /// The flat buffer.
+  ///
+  /// - Shape: [1, count].
+  public let parameters: Tensor
+  private let backend: any Backend
   private let index: [LoRATarget: Int]
 
   /// An adapter of zeros, which changes nothing.
   ///
-  /// - Parameter shapes: of each update; no target twice, ranks of at least 1.
-  public init(_ shapes: [(target: LoRATarget, rank: Int, scaling: Float)], for layers: [DecoderLayer]) {
+  /// - Parameter shapes: of each update; no target twice, ranks of at least 1, and only linear layers that are there.
+  public init(
+    _ shapes: [(target: LoRATarget, rank: Int, scaling: Float)], for layers: [TransformerLayer], on backend: any Backend
+  ) {
     var updates: [LoRADelta] = []
     var at = 0
     for shape in shapes.sorted(by: { $0.target < $1.target }) {
-      let linear = layers[shape.target.layer][shape.target.projection]
+      guard let linear = layers[shape.target.layer][shape.target.projection] else {
+        preconditionFailure("layer \(shape.target.layer) has no \(shape.target.projection.rawValue)")
+      }
       precondition(shape.rank >= 1)
       let a = at..<at + shape.rank * linear.inputs
       let b = a.upperBound..<a.upperBound + linear.outputs * shape.rank
@@ -34,26 +42,36 @@ public final class LowRankAdapter {
       updates.append(
         LoRADelta(
           target: shape.target, rank: shape.rank, inputs: linear.inputs, outputs: linear.outputs,
-          scaling: shape.scaling,
-          a: a, b: b))
+          scaling: shape.scaling, a: a, b: b))
     }
     self.updates = updates
+    self.backend = backend
     count = at
-    storage = AlignedBuffer(count: at)
-    storage.base.initialize(repeating: 0, count: at)
+    parameters = backend.tensor(rows: 1, columns: at)
+    backend.zero(parameters)
     index = Dictionary(uniqueKeysWithValues: updates.enumerated().map { ($1.target, $0) })
   }
 
-  /// The flat buffer; valid as long as the adapter.
-  public var parameters: UnsafeMutableBufferPointer<Float> {
-    UnsafeMutableBufferPointer(start: storage.base, count: count)
+  /// A copy of the flat buffer.
+  ///
+  /// - Shape: [count].
+  public var values: [Float] {
+    get { backend.read(parameters) }
+    set { backend.write(newValue, to: parameters) }
   }
 
-  /// The first of the flat buffer's numbers.
-  var base: UnsafeMutablePointer<Float> { storage.base }
+  /// Lends the flat buffer where it lies.
+  public func withParameters<R>(_ body: (inout MutableSpan<Float>) throws -> R) rethrows -> R {
+    try backend.withFloats(of: parameters, body)
+  }
 
   /// The update of a linear layer; nil where it has none.
   public subscript(target: LoRATarget) -> LoRADelta? { index[target].map { updates[$0] } }
+
+  /// An update's numbers as the backend takes them.
+  public func factors(_ update: LoRADelta) -> LowRankFactors {
+    LowRankFactors(a: update.a(of: parameters), b: update.b(of: parameters), scaling: update.scaling)
+  }
 
   /// The lowest layer that has an update; nil where there is none at all.
   public var lowestLayer: Int? { updates.first?.target.layer }
@@ -86,4 +104,21 @@ public struct LoRADelta: Sendable {
   public let a: Range<Int>
   /// B, row after row.
   public let b: Range<Int>
+
+  /// A's part of a flat buffer: of the parameters, or of a gradient.
+  ///
+  /// - Shape: buffer [1, adapter's count]; the result [rank, in].
+  func a(of buffer: Tensor) -> Tensor { buffer.part(a, rows: rank, columns: inputs) }
+
+  /// B's part of a flat buffer.
+  ///
+  /// - Shape: buffer [1, adapter's count]; the result [out, rank].
+  func b(of buffer: Tensor) -> Tensor { buffer.part(b, rows: outputs, columns: rank) }
+}
+
+extension LoRATarget {
+  /// Tells the dropout of one linear layer from that of another.
+  var salt: UInt64 {
+    (UInt64(layer) &* 16 &+ UInt64(Projection.allCases.firstIndex(of: projection) ?? 0) &+ 1) &* 0xD1B5_4A32_D192_ED03
+  }
 }

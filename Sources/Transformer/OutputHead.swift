@@ -4,30 +4,33 @@ import Kernels
 public final class OutputHead {
   /// What an adapter makes of the head: y = scale · (W n + Δ n) + b, n being the norm's output.
   public struct Update {
-    /// In the place of the final norm's.
-    public var norm: [Float]?
+    /// In the place of the final norm.
+    public var norm: Norm?
     /// In the place of W.
     public var weight: Tensor?
-    public var bias: [Float]?
-    public var lowRank: LowRankUpdate?
-    /// DoRA's, one an output.
-    public var scale: [Float]?
+    /// - Shape: [1, vocabulary]
+    public var bias: Tensor?
+    public var lowRank: LowRankFactors?
+    /// DoRA's, one an output. - Shape: [1, vocabulary]
+    public var scale: Tensor?
 
     public init() {}
 
     public var isEmpty: Bool { norm == nil && weight == nil && bias == nil && lowRank == nil && scale == nil }
   }
 
-  public let norm: [Float]
+  public let norm: Norm
   public let weight: Linear
-  /// An adapter's; empty for the model as it is.
+  /// Scores y become cap · tanh(y / cap) (Gemma 2); nil for none.
+  public let softcap: Float?
+  /// An adapter's; empty for the unmodified model.
   public var update = Update()
-  private let eps: Float
-  private let context: ComputeContext
-  private var normed = AlignedBuffer<Float>()
-  private var scores = AlignedBuffer<Float>()
-  private var adaptation = AdaptationScratch()
-  private var gradient = AlignedBuffer<Float>()
+  private let backend: any Backend
+  private let normScratch = ScratchTensor()
+  private let scores = ScratchTensor()
+  private let scaled = ScratchTensor()
+  private let capped = ScratchTensor()
+  private let gradient = ScratchTensor()
 
   /// Rows at a time: a vocabulary of 150,000 takes 40 MB for them.
   private static let rowsAtATime = 64
@@ -35,21 +38,28 @@ public final class OutputHead {
   /// The vocabulary's size.
   public var outputs: Int { weight.outputs }
 
-  public init(norm: [Float], weight: Tensor, eps: Float, context: ComputeContext) {
-    precondition(weight.columns == norm.count)
+  public init(norm: Norm, weight: Tensor, softcap: Float? = nil, backend: any Backend) {
+    precondition(weight.columns == norm.weight.columns)
     self.norm = norm
     self.weight = Linear(weight: weight)
-    self.eps = eps
-    self.context = context
+    self.softcap = softcap
+    self.backend = backend
   }
 
   /// The score of each token of the vocabulary, before the softmax.
   ///
-  /// - Shape: hidden [rows, C], the result [rows, vocabulary].
+  /// - Shape: hidden [rows, C], the result [rows, vocabulary], valid until the next call.
   /// - Throws: `OneDNNError`.
-  public func logits(_ hidden: UnsafePointer<Float>, rows: Int) throws -> [Float] {
-    let logits = try score(hidden, rows: rows)
-    return Array(UnsafeBufferPointer(start: logits, count: rows * outputs))
+  public func logits(_ hidden: Tensor) throws -> Tensor {
+    backend.normalize(hidden, update.norm ?? norm, groups: 1, into: normed(rows: hidden.rows))
+    let logits = scores.reserving(rows: hidden.rows, columns: outputs, on: backend)
+    let linear = update.isEmpty ? weight : Linear(weight: update.weight ?? weight.weight, bias: update.bias)
+    try backend.withOperand(normed(rows: hidden.rows)) { operand in
+      try backend.apply(
+        linear, update.lowRank, scale: update.scale, to: operand, input: operand.floats, into: logits, scratch: scaled)
+    }
+    if let softcap { backend.softcap(logits, softcap) }
+    return logits
   }
 
   /// The loss of each row, -log P(target), and the gradient of their sum.
@@ -57,42 +67,37 @@ public final class OutputHead {
   /// - Shape: hidden, gradient [targets.count, C]; gradient may be nil where only the loss is wanted, or be hidden itself.
   /// - Returns: the losses, [targets.count].
   /// - Throws: `OneDNNError`.
-  public func crossEntropy(
-    _ hidden: UnsafePointer<Float>, targets: [Int32], gradient: UnsafeMutablePointer<Float>?
-  ) throws -> [Double] {
-    let size = norm.count
+  public func crossEntropy(_ hidden: Tensor, targets: [Int32], gradient: Tensor?) throws -> [Double] {
     precondition(gradient == nil || update.isEmpty, "there is no backward pass through parts that an adapter changes")
-    precondition(targets.allSatisfy { (0..<Int32(outputs)).contains($0) })
+    precondition(hidden.rows == targets.count && targets.allSatisfy { (0..<Int32(outputs)).contains($0) })
     var losses: [Double] = []
     for first in stride(from: 0, to: targets.count, by: Self.rowsAtATime) {
-      let rows = min(Self.rowsAtATime, targets.count - first)
-      let stream = hidden + first * size
-      let logits = try score(stream, rows: rows)
-      losses += context.crossEntropy(logits, vocabulary: outputs, targets: targets[first..<first + rows])
+      let rows = first..<min(first + Self.rowsAtATime, targets.count)
+      let stream = hidden.rows(rows)
+      let logits = try logits(stream)
+      let y = gradient == nil ? nil : keptForSoftcap(logits)
+      losses += backend.crossEntropy(logits, targets: targets[rows])
       guard let gradient else { continue }
-      let dNormed = normed.base
-      try context.applyBackward(weight, to: logits, rows: rows, into: dNormed)
-      let result = self.gradient.reserving(rows * size)
-      result.update(repeating: 0, count: rows * size)
-      context.rmsNormBackward(dNormed, x: stream, weight: norm, eps: eps, into: result, rows: rows)
-      (gradient + first * size).update(from: result, count: rows * size)
+      if let softcap, let y { backend.softcapBackward(logits, y: y, softcap) }
+      let dNormed = normed(rows: rows.count)
+      try backend.withOperand(logits) { try backend.applyBackward(weight, to: $0, into: dNormed, accumulate: false) }
+      let result = self.gradient.reserving(rows: rows.count, columns: hidden.columns, on: backend)
+      backend.zero(result)
+      backend.normalizeBackward(dNormed, x: stream, norm, groups: 1, into: result)
+      backend.copy(result, to: gradient.rows(rows))
     }
     return losses
   }
 
-  private func score(_ hidden: UnsafePointer<Float>, rows: Int) throws -> UnsafeMutablePointer<Float> {
-    let size = norm.count
-    normed.reserve(rows * size)
-    scores.reserve(rows * outputs)
-    context.rmsNorm(hidden, weight: update.norm ?? norm, eps: eps, into: normed.base, rows: rows)
-    let linear = update.isEmpty ? weight : Linear(weight: update.weight ?? weight.weight, bias: update.bias)
-    try context.withOperand(normed.base, rows: rows, columns: size) { operand in
-      try operand.withFloats {
-        try context.apply(
-          linear, update.lowRank?.factors, scale: update.scale, to: operand, input: $0, into: scores.base,
-          scratch: &adaptation)
-      }
-    }
-    return scores.base
+  private func normed(rows: Int) -> Tensor {
+    normScratch.reserving(rows: rows, columns: norm.weight.columns, on: backend)
+  }
+
+  /// A copy of the capped scores, whose own place the gradient takes.
+  private func keptForSoftcap(_ logits: Tensor) -> Tensor? {
+    guard softcap != nil else { return nil }
+    let kept = capped.reserving(rows: logits.rows, columns: logits.columns, on: backend)
+    backend.copy(logits, to: kept)
+    return kept
   }
 }

@@ -39,29 +39,30 @@ public enum Projection: String, CaseIterable, Sendable, Codable, Comparable {
   }
 }
 
-extension DecoderLayer {
-  public subscript(projection: Projection) -> Linear {
-    get {
-      switch projection {
-      case .query: attention.query
-      case .key: attention.key
-      case .value: attention.value
-      case .output: attention.output
-      case .gate: gate
-      case .up: up
-      case .down: down
-      }
+extension TransformerLayer {
+  /// A linear layer by its name; nil for the gate of a plain MLP.
+  public subscript(projection: Projection) -> Linear? {
+    switch projection {
+    case .query: attention.query
+    case .key: attention.key
+    case .value: attention.value
+    case .output: attention.output
+    case .gate: feedForward.gate
+    case .up: feedForward.up
+    case .down: feedForward.down
     }
-    set {
-      switch projection {
-      case .query: attention.query = newValue
-      case .key: attention.key = newValue
-      case .value: attention.value = newValue
-      case .output: attention.output = newValue
-      case .gate: gate = newValue
-      case .up: up = newValue
-      case .down: down = newValue
-      }
+  }
+
+  /// Puts another linear layer of the same shape in the place of one.
+  public mutating func replace(_ projection: Projection, by linear: Linear) {
+    switch projection {
+    case .query: attention.query = linear
+    case .key: attention.key = linear
+    case .value: attention.value = linear
+    case .output: attention.output = linear
+    case .gate: feedForward.gate = linear
+    case .up: feedForward.up = linear
+    case .down: feedForward.down = linear
     }
   }
 }

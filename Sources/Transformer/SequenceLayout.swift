@@ -18,6 +18,9 @@ public struct SequenceLayout: Sendable, Equatable {
   /// How many of the last rows of each segment (without segments, of the prefix) have an output that matters: the last
   /// layer computes no other. nil where all matter.
   public let outputRowsAtEnd: [Int]?
+  /// Positions of the prefix, and of each segment, that see one another both ways.
+  private(set) var prefixBlocks: [Range<Int>] = []
+  private(set) var segmentBlocks: [[Range<Int>]] = []
 
   /// A pass whose segments have no earlier rows: they follow one another in the cache, behind the prefix.
   public init(cachedPrefix: Int = 0, newPrefix: Int, segments: [Int] = [], outputRowsAtEnd: [Int]? = nil) {
@@ -79,30 +82,100 @@ public struct SequenceLayout: Sendable, Equatable {
     }
   }
 
-  /// Who sees whom. Span 0 is the new prefix (perhaps empty), span s + 1 the segment s, which is observed.
-  var spans: [AttentionSpan] {
-    spans(prefixTail: newPrefix, tails: segments)
+  /// The same pass, where some consecutive positions see one another both ways: an image, or a whole prompt.
+  ///
+  /// A position counts from its sequence's start, the prefix's rows included. No block may reach from what earlier passes
+  /// have computed, or from the prefix, into what follows.
+  ///
+  /// - Parameters:
+  ///   - prefix: the blocks of the prefix, ascending.
+  ///   - segments: those of each segment, ascending.
+  public func withBlocks(prefix: [Range<Int>], segments: [[Range<Int>]]) -> SequenceLayout {
+    precondition(segments.count == self.segments.count)
+    precondition(prefix.allSatisfy { $0.upperBound <= cachedPrefix || inside(cachedPrefix..<self.prefix, $0) })
+    for (index, blocks) in segments.enumerated() {
+      let first = self.prefix + slots[index].cachedRows
+      precondition(blocks.allSatisfy { $0.upperBound <= first || inside(first..<first + self.segments[index], $0) })
+    }
+    var layout = self
+    (layout.prefixBlocks, layout.segmentBlocks) = (prefix, segments)
+    return layout
+  }
+
+  private func inside(_ outer: Range<Int>, _ inner: Range<Int>) -> Bool {
+    outer.lowerBound <= inner.lowerBound && inner.upperBound <= outer.upperBound
+  }
+
+  /// Who sees whom: of the new prefix (perhaps no rows), then of each segment, which is observed.
+  func spans(for attention: Attention) -> [AttentionSpan] {
+    spans(prefixTail: newPrefix, tails: segments, attention)
   }
 
   /// The same for the queries of the outputs alone, in their order.
-  var outputSpans: [AttentionSpan] {
-    guard let outputRowsAtEnd else { return spans }
+  func outputSpans(for attention: Attention) -> [AttentionSpan] {
+    guard let outputRowsAtEnd else { return spans(for: attention) }
     return segments.isEmpty
-      ? spans(prefixTail: outputRowsAtEnd[0], tails: []) : spans(prefixTail: 0, tails: outputRowsAtEnd)
+      ? spans(prefixTail: outputRowsAtEnd[0], tails: [], attention)
+      : spans(prefixTail: 0, tails: outputRowsAtEnd, attention)
   }
 
-  private func spans(prefixTail: Int, tails: [Int]) -> [AttentionSpan] {
-    var spans = [AttentionSpan(queries: 0..<prefixTail, sharedKeys: 0, ownKeys: prefixTail == 0 ? 0..<0 : 0..<prefix)]
+  private func spans(prefixTail: Int, tails: [Int], _ attention: Attention) -> [AttentionSpan] {
+    var spans = Part(
+      rows: 0..<prefixTail, firstPosition: prefix - prefixTail, sharedKeys: 0,
+      ownKeys: prefixTail == 0 ? 0..<0 : 0..<prefix, blocks: prefixBlocks, isObserved: false
+    ).spans(for: attention)
     var row = prefixTail
     for (index, tail) in tails.enumerated() {
       let slot = slots[index]
-      spans.append(
-        AttentionSpan(
-          queries: row..<row + tail, sharedKeys: prefix,
-          ownKeys: slot.start..<slot.start + slot.cachedRows + segments[index], isObserved: true))
+      let rows = slot.cachedRows + segments[index]
+      spans += Part(
+        rows: row..<row + tail, firstPosition: prefix + rows - tail, sharedKeys: prefix,
+        ownKeys: slot.start..<slot.start + rows, blocks: segmentBlocks.isEmpty ? [] : segmentBlocks[index],
+        isObserved: true
+      ).spans(for: attention)
       row += tail
     }
     return spans
+  }
+
+  /// Consecutive queries of the prefix or of a segment.
+  private struct Part {
+    let rows: Range<Int>
+    /// Of the first query, in its sequence.
+    let firstPosition: Int
+    let sharedKeys: Int
+    /// Up to that of the last query.
+    let ownKeys: Range<Int>
+    let blocks: [Range<Int>]
+    let isObserved: Bool
+
+    /// One causal span, or where blocks see themselves both ways, several: up to a block, the block, and so on.
+    func spans(for attention: Attention) -> [AttentionSpan] {
+      let end = firstPosition + rows.count
+      var spans: [AttentionSpan] = []
+      var place = firstPosition
+      for block in blocks where block.upperBound > firstPosition && block.lowerBound < end {
+        if place < block.lowerBound { spans.append(span(place..<block.lowerBound, isCausal: true, attention)) }
+        place = max(place, block.lowerBound)
+        spans.append(span(place..<block.upperBound, isCausal: false, attention))
+        place = block.upperBound
+      }
+      if place < end || spans.isEmpty { spans.append(span(place..<end, isCausal: true, attention)) }
+      return spans
+    }
+
+    private func span(_ positions: Range<Int>, isCausal: Bool, _ attention: Attention) -> AttentionSpan {
+      let end = firstPosition + rows.count
+      let first = rows.lowerBound + positions.lowerBound - firstPosition
+      let own = ownKeys.lowerBound..<ownKeys.upperBound - (end - positions.upperBound)
+      // A window that holds all keys changes nothing.
+      let window = attention.window.flatMap { keys in
+        keys < sharedKeys + own.count && (isCausal || attention.windowHoldsBothWays) ? keys : nil
+      }
+      return AttentionSpan(
+        queries: first..<first + positions.count, sharedKeys: sharedKeys, ownKeys: own, isCausal: isCausal,
+        window: window, isObserved: isObserved)
+    }
   }
 }
 

@@ -7,9 +7,9 @@ public final class TokenEmbedding {
     /// In the place of E.
     public var weight: Tensor?
     /// A [rank, vocabulary], B [C, rank].
-    public var lowRank: LowRankUpdate?
-    /// DoRA's m / ‖E + scaling · (B A)ᵀ‖ of each column. - Shape: [C]
-    public var scale: [Float]?
+    public var lowRank: LowRankFactors?
+    /// DoRA's m / ‖E + scaling · (B A)ᵀ‖ of each column. - Shape: [1, C]
+    public var scale: Tensor?
 
     public init() {}
 
@@ -18,25 +18,27 @@ public final class TokenEmbedding {
 
   /// - Shape: [vocabulary, C].
   public let weight: Tensor
-  /// An adapter's; empty for the model as it is.
+  /// What the vectors are multiplied by (Gemma: √C); nil for nothing.
+  public let factor: Float?
+  /// An adapter's; empty for the unmodified model.
   public var update = Update()
+  private let backend: any Backend
 
-  public init(_ weight: Tensor) { self.weight = weight }
+  public init(_ weight: Tensor, factor: Float? = nil, backend: any Backend) {
+    self.weight = weight
+    self.factor = factor
+    self.backend = backend
+  }
 
-  /// One token's vector.
+  /// The vectors of some tokens.
   ///
-  /// - Shape: output [C].
-  public func copyRow(_ token: Int, into output: UnsafeMutablePointer<Float>) {
-    (update.weight ?? weight).copyRow(token, into: output)
-    if let low = update.lowRank?.factors {
-      for column in 0..<weight.columns {
-        var sum: Float = 0
-        for row in 0..<low.rank { sum += low.a[row * low.inputs + token] * low.b[column * low.rank + row] }
-        output[column] += low.scaling * sum
-      }
-    }
-    if let scale = update.scale {
-      for column in 0..<weight.columns { output[column] *= scale[column] }
-    }
+  /// - Shape: output [tokens.count, C].
+  public func embed(_ tokens: some Collection<Int32>, into output: Tensor) {
+    let tokens = tokens.map(Int.init)
+    guard !tokens.isEmpty else { return }
+    backend.gather(update.weight ?? weight, tokens, into: output)
+    if let lowRank = update.lowRank { backend.addLowRankRows(lowRank, of: tokens, to: output) }
+    if let scale = update.scale { backend.scaleColumns(output, by: scale, bias: nil, into: output, accumulate: false) }
+    if let factor { backend.scale(output, by: factor) }
   }
 }

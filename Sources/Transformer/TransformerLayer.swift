@@ -37,6 +37,16 @@ public struct TransformerLayer {
   }
 }
 
+extension TransformerLayer {
+  /// The norm that Hugging Face calls post_attention_layernorm: before the MLP, or behind the attention where one is there.
+  public var postAttentionNorm: Norm {
+    get { attentionOutputNorm ?? feedForwardNorm }
+    set {
+      if attentionOutputNorm == nil { feedForwardNorm = newValue } else { attentionOutputNorm = newValue }
+    }
+  }
+}
+
 /// The MLP: down(activation(gate x) · up x), or down(activation(up x)) without a gate.
 public struct FeedForward {
   /// nil for a plain MLP, whose first layer is `up` (fc1) and second `down` (fc2).
@@ -56,14 +66,33 @@ public struct FeedForward {
 /// Rows that are added to the residual stream behind a layer: DeepStack's (Qwen3-VL).
 public struct StreamAddition {
   public let afterLayer: Int
-  /// Which positions of the sequence they go to, ascending. A pass adds those of its own rows.
+  /// Which of the pass's segments they go to; nil for the prefix that all share.
+  public let segment: Int?
+  /// Which positions of the sequence they go to, counted from its start, ascending. A pass adds those of the rows that it
+  /// computes.
   public let positions: [Int]
   /// - Shape: [positions.count, C].
   public let values: Tensor
 
-  public init(afterLayer: Int, positions: [Int], values: Tensor) {
+  public init(afterLayer: Int, segment: Int? = nil, positions: [Int], values: Tensor) {
+    precondition(values.rows == positions.count && zip(positions, positions.dropFirst()).allSatisfy { $0 < $1 })
     self.afterLayer = afterLayer
+    self.segment = segment
     self.positions = positions
     self.values = values
+  }
+
+  /// Which of the values a pass adds, and to which of its rows.
+  func rows(in layout: SequenceLayout) -> (values: Range<Int>, rows: [Int]) {
+    let (firstPosition, count, firstRow) =
+      if let segment {
+        (
+          layout.prefix + layout.slots[segment].cachedRows, layout.segments[segment],
+          layout.newPrefix + layout.segments[..<segment].reduce(0, +)
+        )
+      } else { (layout.cachedPrefix, layout.newPrefix, 0) }
+    let first = positions.firstIndex { $0 >= firstPosition } ?? positions.count
+    let end = positions.firstIndex { $0 >= firstPosition + count } ?? positions.count
+    return (first..<end, positions[first..<end].map { $0 - firstPosition + firstRow })
   }
 }

@@ -4,11 +4,12 @@ import Kernels
 import Transformer
 
 /// Reads AS, the attention scores that Head Impact is made of: for every layer and head the attention from a
-/// description's tokens to the visual tokens, averaged over the description (head-impact.md, "One sample").
+/// description's tokens to the visual tokens, averaged over the description (docs/measures.md).
 public final class AttentionScoreReader {
   private let model: any VisionLanguageModel
-  private let cache = KeyValueCache()
-  private var hidden = AlignedBuffer<Float>()
+  private let cache: KeyValueCache
+  private let hidden = ScratchTensor()
+  private let sums = ScratchTensor()
 
   /// Rows of captions that one pass takes beside the shared prefix.
   private let captionRows: Int
@@ -22,6 +23,7 @@ public final class AttentionScoreReader {
 
   init(_ model: any VisionLanguageModel, captionRows: Int, heldScores: Int) {
     self.model = model
+    cache = KeyValueCache(on: model.backend)
     self.captionRows = captionRows
     self.heldScores = heldScores
   }
@@ -38,13 +40,13 @@ public final class AttentionScoreReader {
   public func read(
     image: RGBImage, sequences: [TokenSequence], query: HeadImpactOptions.Query, normalize: HeadImpactOptions.Normalize,
     afterLayer: @escaping () throws -> Void = {},
-    _ body: (_ index: Int, _ scores: UnsafeBufferPointer<Float>) throws -> Void
+    _ body: (_ index: Int, _ scores: Span<Float>) throws -> Void
   ) throws {
     guard let first = sequences.first else { return }
-    let polling = Taps(hiddenState: { _, _ in try afterLayer() })
+    let polling = Taps(afterLayer: { _, _ in try afterLayer() })
     let visual = try model.encode(image, taps: polling)
-    let prefix = sequences.sharedPrefix { $0.queryRows(query).first ?? $0.ids.count }
-    precondition(prefix >= first.visual.upperBound, "a description stands before the image")
+    let prefix = model.sharedPrefix(of: sequences) { $0.queryRows(query).first ?? $0.ids.count }
+    precondition(prefix >= first.image.end, "a description stands before the image")
 
     var cached = 0
     for group in groups(of: sequences, prefix: prefix, query: query) {
@@ -58,9 +60,9 @@ public final class AttentionScoreReader {
         layout, group.map { sequences[$0] }, visual: visual, query: query, normalize: normalize,
         afterLayer: afterLayer)
       let size = scores.count / group.count
-      try scores.withUnsafeBufferPointer { scores in
+      try model.backend.withFloats(of: scores) { scores in
         for (place, index) in group.enumerated() {
-          try body(index, UnsafeBufferPointer(rebasing: scores[place * size..<(place + 1) * size]))
+          try body(index, scores.span.extracting(place * size..<(place + 1) * size))
         }
       }
       cached = prefix
@@ -80,8 +82,9 @@ public final class AttentionScoreReader {
     let prefix = rows.first ?? sequence.ids.count
     let layout = SequenceLayout(newPrefix: prefix, segments: [sequence.end(query) - prefix])
     model.decoder.reserve(cache, rows: layout.rows)
-    return try run(
-      layout, [sequence], visual: visual, query: query, normalize: normalize, keepsRowsApart: true, afterLayer: {})
+    return model.backend.read(
+      try run(
+        layout, [sequence], visual: visual, query: query, normalize: normalize, keepsRowsApart: true, afterLayer: {}))
   }
 
   /// Consecutive descriptions whose rows and scores fit one pass.
@@ -103,41 +106,41 @@ public final class AttentionScoreReader {
     return groups
   }
 
-  /// - Returns: scores [blocks, L, H, V]; a block is a description, or a row where they are kept apart.
+  /// - Returns: scores [blocks · L · H, V], valid until the next pass; a block is a description, or a row where they are kept
+  ///   apart.
   private func run(
     _ layout: SequenceLayout, _ sequences: [TokenSequence], visual: VisualFeatures, query: HeadImpactOptions.Query,
     normalize: HeadImpactOptions.Normalize, keepsRowsApart: Bool = false, afterLayer: @escaping () throws -> Void
-  ) throws -> [Float] {
-    hidden.reserve(layout.rows * model.decoder.hiddenSize)
-    let prefix = layout.prefix
-    let angles = model.embed(sequences, layout: layout, visual: visual, into: hidden.base)
-    let heads = model.numAttentionHeads
-    let layers = model.decoder.layers.count
-    let columns = sequences[0].visual
-    let segmentStarts = layout.segments.reduce(into: [layout.newPrefix]) { $0.append($0[$0.count - 1] + $1) }
+  ) throws -> Tensor {
+    let (heads, layers) = (model.numAttentionHeads, model.decoder.layers.count)
     let queryRows = sequences.map { $0.queryRows(query) }
-    let firstBlocks = queryRows.reduce(into: [0]) { $0.append($0[$0.count - 1] + (keepsRowsApart ? $1.count : 1)) }
-    // Of each segment, by row.
-    let blocks = zip(queryRows, firstBlocks).map { rows, first in
-      Dictionary(uniqueKeysWithValues: rows.enumerated().map { ($1, keepsRowsApart ? first + $0 : first) })
+    // Each row of the pass that is read, the block that it is added to, and how many rows that block is the mean of.
+    var read: [(query: Int, block: Int, divisor: Float)] = []
+    var (blocks, start) = (0, layout.newPrefix)
+    for (rows, length) in zip(queryRows, layout.segments) {
+      for (index, row) in rows.enumerated() {
+        read.append(
+          (start + row - layout.prefix, blocks + (keepsRowsApart ? index : 0), keepsRowsApart ? 1 : Float(rows.count)))
+      }
+      blocks += keepsRowsApart ? rows.count : 1
+      start += length
     }
-    var scores = [Float](
-      repeating: 0, count: firstBlocks[sequences.count] * layers * heads * columns.count)
-    try scores.withUnsafeMutableBufferPointer { scores in
-      guard let base = scores.baseAddress else { return }
-      let taps = Taps(
-        hiddenState: { _, _ in try afterLayer() },
-        attentionWeights: { layer, span, head, row, weights in
-          let segment = span - 1
-          guard let block = blocks[segment][prefix + row - segmentStarts[segment]] else { return }
-          // One head of one description: nobody else writes here, and its rows come in order.
-          let target = base + ((block * layers + layer) * heads + head) * columns.count
-          let scale = normalize.scale(of: weights[columns]) / Float(keepsRowsApart ? 1 : queryRows[segment].count)
-          for (index, weight) in weights[columns].enumerated() { target[index] += weight * scale }
-        })
-      try model.decoder.forward(
-        hidden.base, layout: layout, angles: angles, cache: cache, taps: taps, stopsAtLastWeights: true)
-    }
+    let columns = sequences[0].visual
+    let scores = sums.reserving(rows: blocks * layers * heads, columns: columns.count, on: model.backend)
+    model.backend.zero(scores)
+    let taps = Taps(
+      afterLayer: { _, _ in try afterLayer() },
+      attentionSums: { layer in
+        AttentionSums(
+          sums: scores, keys: columns.ranges, normalises: normalize == .visual,
+          rows: read.map {
+            AttentionSums.Row(query: $0.query, row: ($0.block * layers + layer) * heads, divisor: $0.divisor)
+          })
+      })
+    let pass = model.pack(sequences, layout: layout, visual: visual, into: hidden)
+    try model.decoder.forward(
+      pass.hidden, layout: pass.layout, angles: pass.angles, cache: cache, additions: pass.additions, taps: taps,
+      stopsAtLastWeights: true)
     return scores
   }
 }
@@ -150,12 +153,4 @@ extension TokenSequence {
 
   /// One past the last row that matters.
   fileprivate func end(_ query: HeadImpactOptions.Query) -> Int { (queryRows(query).last ?? ids.count - 1) + 1 }
-}
-
-extension HeadImpactOptions.Normalize {
-  fileprivate func scale(of weights: Slice<UnsafeBufferPointer<Float>>) -> Float {
-    guard self == .visual else { return 1 }
-    let total = weights.reduce(0, +)
-    return total > 0 ? 1 / total : 0
-  }
 }

@@ -17,6 +17,8 @@ public struct ChatPrompt: Sendable {
   let beginsAsGenerated: Bool
   /// What stands behind an answer.
   let ending: [Unicode.Scalar]
+  /// A conversation without its prompt and answer; it shows the image as one placeholder.
+  let frame: String
 
   private let template: ChatTemplate
   private let placeholder: [Unicode.Scalar]
@@ -52,6 +54,7 @@ public struct ChatPrompt: Sendable {
         reason: "can't be rendered: line \(error.line): \(error.problem); --chat-template takes another template")
     }
     ending = answered.ending
+    frame = (answered.beginning + answered.ending).string.replacing(prompt.text, with: "")
     beginsAsGenerated = answered.beginning.starts(with: asked.beginning)
   }
 
@@ -124,10 +127,24 @@ struct ChatFault: ContentFault, CustomStringConvertible, Equatable {
 /// A rendered chat, and where the image and the description stand in it.
 struct RenderedChat: Sendable, Equatable {
   let text: String
-  /// The image placeholder, in Unicode scalars of `text`.
+  /// The image placeholder or what has taken its place, in Unicode scalars of `text`.
   let image: Range<Int>
   /// In Unicode scalars of `text`.
   let description: Range<Int>
+  /// Where the text is cut into texts that are tokenised apart, in Unicode scalars of `text`, ascending. None lies inside
+  /// the image or the description.
+  var cuts: [Int] = []
+
+  /// The same with another text in the image placeholder's place.
+  func replacingImage(with other: String) -> RenderedChat {
+    let scalars = Array(text.unicodeScalars)
+    let count = other.unicodeScalars.count
+    func moved(_ place: Int) -> Int { place < image.upperBound ? place : place + count - image.count }
+    return RenderedChat(
+      text: scalars[..<image.lowerBound].string + other + scalars[image.upperBound...].string,
+      image: image.lowerBound..<image.lowerBound + count,
+      description: moved(description.lowerBound)..<moved(description.upperBound), cuts: cuts.map(moved))
+  }
 }
 
 // MARK: - Parts
@@ -212,13 +229,15 @@ private struct Frame: Sendable {
   }
 }
 
-extension [Unicode.Scalar] {
-  fileprivate var string: String {
+extension Collection<Unicode.Scalar> {
+  var string: String {
     var view = String.UnicodeScalarView()
     view.append(contentsOf: self)
     return String(view)
   }
+}
 
+extension [Unicode.Scalar] {
   /// Where `part` begins, from the front, without overlaps.
   fileprivate func places(of part: [Unicode.Scalar]) -> [Int] {
     guard let first = part.first, count >= part.count else { return [] }

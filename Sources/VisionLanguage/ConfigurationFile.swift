@@ -117,6 +117,17 @@ struct ConfigurationFile {
     }
   }
 
+  /// The numbers of the list at `key`, or one number that stands there alone; nil where the key is absent.
+  func numbers(_ key: String, in range: ClosedRange<Double>) throws -> [Double]? {
+    guard let value = value(key) else { return nil }
+    return try (value as? [Any] ?? [value]).map { item in
+      guard let number = number(item), range.contains(number) else {
+        throw wrong(key, "holds \(item); it must be a number, or a list of numbers, in \(range)")
+      }
+      return number
+    }
+  }
+
   func strings(_ key: String) throws -> [String]? {
     guard let value = value(key) else { return nil }
     guard let list = value as? [String] else { throw wrong(key, "must be a list of strings") }

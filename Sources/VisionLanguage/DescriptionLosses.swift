@@ -2,15 +2,15 @@ import ImageInput
 import Kernels
 import Transformer
 
-/// The losses of an image's descriptions, as training defines them (training.md), of the model as it is and without some
+/// The losses of an image's descriptions, as training defines them (docs/training.md), of the unmodified model and without some
 /// of its heads.
 public final class DescriptionLossReader {
   private let model: any VisionLanguageModel
-  private let cache = KeyValueCache()
-  /// Of the model as it is, as far as it has been run.
-  private var hidden = AlignedBuffer<Float>()
+  private let cache: KeyValueCache
+  /// Of the unmodified model, as far as it has been run.
+  private let hidden = ScratchTensor()
   /// Of the model without some heads.
-  private var ablated = AlignedBuffer<Float>()
+  private let ablated = ScratchTensor()
 
   /// Rows of descriptions that one pass takes beside the shared prefix.
   private let descriptionRows: Int
@@ -19,6 +19,7 @@ public final class DescriptionLossReader {
 
   init(_ model: any VisionLanguageModel, descriptionRows: Int) {
     self.model = model
+    cache = KeyValueCache(on: model.backend)
     self.descriptionRows = descriptionRows
   }
 
@@ -27,7 +28,7 @@ public final class DescriptionLossReader {
   /// - Parameters:
   ///   - sequences: one a description of the same image; what they begin with in common is computed once.
   ///   - afterLayer: called after each layer; a thrown error ends the pass.
-  /// - Returns: the sum of each description's token losses: of the model as it is, then of each ablation.
+  /// - Returns: the sum of each description's token losses: of the unmodified model, then of each ablation.
   ///   - Shape: [1 + ablations.count] of [sequences.count].
   /// - Throws: `OneDNNError`, an image error, and what `afterLayer` throws.
   public func read(
@@ -36,9 +37,9 @@ public final class DescriptionLossReader {
   ) throws -> [[Double]] {
     var losses = [[Double]](repeating: [], count: 1 + ablations.count)
     guard !sequences.isEmpty else { return losses }
-    let taps = Taps(hiddenState: { _, _ in try afterLayer() })
+    let taps = Taps(afterLayer: { _, _ in try afterLayer() })
     let visual = try model.encode(image, taps: taps)
-    let prefix = sequences.sharedPrefix { $0.predictingRows.lowerBound }
+    let prefix = model.sharedPrefix(of: sequences) { $0.predictingRows.lowerBound }
     for group in groups(of: sequences, prefix: prefix) {
       for (index, some) in try read(group, prefix: prefix, visual: visual, ablations: ablations, taps: taps)
         .enumerated()
@@ -72,40 +73,41 @@ public final class DescriptionLossReader {
     let layout = SequenceLayout(
       newPrefix: prefix, segments: sequences.map { $0.predictingRows.upperBound - prefix },
       outputRowsAtEnd: sequences.map(\.predictingRows.count))
-    let count = layout.rows * decoder.hiddenSize
-    hidden.reserve(count)
-    ablated.reserve(count)
     decoder.reserve(cache, rows: layout.keys)
-    let angles = model.embed(sequences, layout: layout, visual: visual, into: hidden.base)
-    func run(_ stream: UnsafeMutablePointer<Float>, _ layers: Range<Int>) throws {
-      try decoder.forward(stream, layout: layout, angles: angles, cache: cache, layers: layers, taps: taps)
+    let pass = model.pack(sequences, layout: layout, visual: visual, into: hidden)
+    func run(_ stream: Tensor, _ layers: Range<Int>) throws {
+      try decoder.forward(
+        stream, layout: pass.layout, angles: pass.angles, cache: cache, layers: layers, additions: pass.additions,
+        taps: taps)
     }
 
+    let whole = pass.hidden
+    let without = ablated.reserving(rows: whole.rows, columns: whole.columns, on: model.backend)
     let layers = decoder.layers.count
     var losses = [[Double]](repeating: [], count: 1 + ablations.count)
     var reached = 0
     defer { decoder.ablatedHeads = .none }
-    // From below, so that the model as it is goes on from where the last ablation left it.
+    // From below, so that the unmodified model goes on from where the last ablation left it.
     for (index, heads) in ablations.enumerated().sorted(by: { ($0.1.start, $0.0) < ($1.1.start, $1.0) }) {
       let start = heads.start
       precondition(start < layers)
       decoder.ablatedHeads = .none
-      try run(hidden.base, reached..<start)
+      try run(whole, reached..<start)
       reached = start
-      ablated.base.update(from: hidden.base, count: count)
+      model.backend.copy(whole, to: without)
       decoder.ablatedHeads = heads
-      try run(ablated.base, start..<layers)
-      losses[1 + index] = try self.losses(of: sequences, ablated.base)
+      try run(without, start..<layers)
+      losses[1 + index] = try self.losses(of: sequences, without)
     }
     decoder.ablatedHeads = .none
-    try run(hidden.base, reached..<layers)
-    losses[0] = try self.losses(of: sequences, hidden.base)
+    try run(whole, reached..<layers)
+    losses[0] = try self.losses(of: sequences, whole)
     return losses
   }
 
-  private func losses(of sequences: [TokenSequence], _ stream: UnsafeMutablePointer<Float>) throws -> [Double] {
-    let losses = try model.outputHead.crossEntropy(
-      stream, targets: sequences.flatMap(\.supervised), gradient: nil)
+  private func losses(of sequences: [TokenSequence], _ stream: Tensor) throws -> [Double] {
+    let targets = sequences.flatMap(\.supervised)
+    let losses = try model.outputHead.crossEntropy(stream.rows(0..<targets.count), targets: targets, gradient: nil)
     var first = 0
     return sequences.map { sequence in
       defer { first += sequence.predictingRows.count }

@@ -5,19 +5,21 @@ import Safetensors
 
 /// The families that can be loaded, by `model_type`.
 public enum ModelRegistry {
-  private typealias Loader = (URL, URL?, ComputeContext) throws -> any VisionLanguageModel
-  private static var loaders: [String: Loader] {
-    [Qwen2VLModel.modelType: { try Qwen2VLModel(folder: $0, chatTemplate: $1, context: $2) }]
+  private static var families: [any VisionLanguageModel.Type] {
+    [
+      Qwen2VLModel.self,
+      SmolVLMModel.self,
+    ]
   }
 
   /// The model types that `load` knows.
-  public static var modelTypes: [String] { loaders.keys.sorted() }
+  public static var modelTypes: [String] { families.flatMap { $0.modelTypes }.sorted() }
 
   /// Loads a published model folder.
   ///
   /// - Parameter chatTemplate: a file whose chat template takes the place of the folder's own.
   /// - Throws: an error that names the file and what is wrong in it.
-  public static func load(folder: URL, chatTemplate: URL? = nil, context: ComputeContext) throws
+  public static func load(folder: URL, chatTemplate: URL? = nil, backend: any Backend) throws
     -> any VisionLanguageModel
   {
     var isFolder: ObjCBool = false
@@ -32,10 +34,10 @@ public enum ModelRegistry {
     guard let modelType = try file.string("model_type") else {
       throw file.wrong("model_type", "is missing; it must be one of \(modelTypes.joined(separator: ", "))")
     }
-    guard let load = loaders[modelType] else {
+    guard let family = families.first(where: { $0.modelTypes.contains(modelType) }) else {
       throw file.wrong(
         "model_type", "is \"\(modelType)\"; the supported families are \(modelTypes.joined(separator: ", "))")
     }
-    return try load(folder, chatTemplate, context)
+    return try family.init(folder: folder, chatTemplate: chatTemplate, backend: backend)
   }
 }

@@ -1,137 +1,135 @@
-import HeadImpact
+import Foundation
 import ImageInput
 import Kernels
 import Safetensors
 import Transformer
 
-/// What a family makes of an image, known from its size alone.
-public struct VisualLayout: Sendable, Equatable {
-  /// The rectangle of the original image behind each visual token, in order.
-  public let cells: [Cell]
-  /// The grid of each view (the image, a tile, a thumbnail), in the order of the tokens.
-  public let views: [ViewGrid]
-  /// Rows that the vision tower computes.
-  public let patches: Int
-
-  /// The grid that the positions of the visual tokens are counted in.
-  public let grid: VisualGrid
-
-  /// V.
-  public var visualTokens: Int { cells.count }
-}
-
 /// An image as the decoder sees it.
-///
-/// - Shape: values [V, C], row-major.
-public struct VisualFeatures: Sendable {
-  public let values: [Float]
-  /// What the positions are counted in.
-  public let grid: VisualGrid
-}
+public struct VisualFeatures {
+  /// What stands in the place of the image tokens' embeddings. - Shape: [image tokens, C].
+  public let values: Tensor
+  /// What is added to the residual stream of the image's rows behind a layer (DeepStack). - Shape: each [image tokens, C].
+  public let additions: [(afterLayer: Int, values: Tensor)]
 
-/// The grid that the positions of visual tokens are counted in.
-public struct VisualGrid: Sendable, Equatable {
-  public let rows: Int
-  public let columns: Int
-
-  public init(rows: Int, columns: Int) {
-    self.rows = rows
-    self.columns = columns
+  public init(values: Tensor, additions: [(afterLayer: Int, values: Tensor)] = []) {
+    self.values = values
+    self.additions = additions
   }
 }
 
 /// A family of vision-language models, loaded: everything that differs between families, around the one decoder.
 public protocol VisionLanguageModel: AnyObject {
-  /// `model_type` of its config.json.
-  static var modelType: String { get }
+  /// `model_type` in config.json, one or more names.
+  static var modelTypes: [String] { get }
   /// The language model's place among the published modules: its layers are `model.<this>.layers.<i>`.
   static var languageModelModule: String { get }
-  var context: ComputeContext { get }
-  /// The published files that the model was read from.
-  var checkpoint: SafetensorsCheckpoint { get }
-  var tokenEmbedding: TokenEmbedding { get }
-  var decoder: DecoderStack { get }
-  var outputHead: OutputHead { get }
-  /// H, heads of each decoder layer.
-  var numAttentionHeads: Int { get }
-  /// Sizes that the cost of a run depends on.
-  var dimensions: ModelDimensions { get }
+  /// Words of module names that only the vision tower and the connector have.
+  static var visionModules: Set<String> { get }
 
-  /// What the model will make of an image of this size, in pixels.
+  /// Loads a folder as published or saved by transformers: config.json, model.safetensors or its shards, the tokenizer's and the
+  /// image processor's files, the chat template. Weights stay in their mapped file.
   ///
-  /// - Throws: `ImageError` or `ConfigurationError` where the family can't take such an image.
-  func visualLayout(width: Int, height: Int) throws -> VisualLayout
+  /// - Parameter chatTemplate: takes the place of the folder's own.
+  /// - Throws: an error that names the file and what is wrong in it.
+  init(folder: URL, chatTemplate: URL?, backend: any Backend) throws
 
-  /// The tokens of a chat about an image of `visualTokens` visual tokens, answered with the description.
-  func sequence(prompt: String, description: String, visualTokens: Int) throws -> TokenSequence
+  /// What all families have.
+  var parts: ModelParts { get }
 
-  /// The tokens of a chat about an image, up to where the answer begins.
-  func question(prompt: String, visualTokens: Int) throws -> TokenSequence
-
-  /// What a chat looks like to the model.
-  var chat: ChatPrompt { get }
-
-  /// How the model's makers want it to answer.
-  var generation: GenerationDefaults { get }
-
-  /// What the user should know of the folder.
-  var remarks: ModelRemarks { get }
-
-  /// The text of an answer's tokens, without control tokens.
-  func text(of ids: [Int32]) -> String
+  /// What is done to an image before the vision tower.
+  var processor: any ImageProcessor { get }
 
   /// Runs the vision tower and the connector.
   ///
-  /// - Parameter taps: `hiddenState` is shown each layer of the vision tower.
+  /// - Parameter taps: `afterLayer` is shown each layer of the vision tower.
   func encode(_ image: RGBImage, taps: Taps) throws -> VisualFeatures
 
-  /// The residual stream's first values: token embeddings, with the visual features in the image's place.
-  ///
-  /// - Shape: output [rows.count, C].
-  func embed(
-    _ sequence: TokenSequence, rows: Range<Int>, visual: VisualFeatures, into output: UnsafeMutablePointer<Float>)
+  /// The rotary angles of a sequence's positions, a table for each kind of rotary embedding: `Attention.rotary` picks one.
+  func angles(_ sequence: TokenSequence) -> [RotaryAngles]
 
-  /// The rotary angles of a sequence's positions.
-  func angles(_ sequence: TokenSequence, grid: VisualGrid) -> RotaryAngles
+  /// Blocks of positions that see one another both ways; none by default.
+  func bidirectionalBlocks(_ sequence: TokenSequence) -> [Range<Int>]
 }
 
 extension VisionLanguageModel {
-  /// Lets every pass apply an adapter; nil for the model as it is.
+  public func bidirectionalBlocks(_ sequence: TokenSequence) -> [Range<Int>] { [] }
+
+  /// `model_type` of its config.json.
+  public var modelType: String { parts.modelType }
+  public var backend: any Backend { parts.backend }
+  /// The published files that the model was read from.
+  public var checkpoint: SafetensorsCheckpoint { parts.checkpoint }
+  public var tokenEmbedding: TokenEmbedding { parts.tokenEmbedding }
+  public var decoder: DecoderStack { parts.decoder }
+  public var outputHead: OutputHead { parts.outputHead }
+  /// H, heads of each decoder layer.
+  public var numAttentionHeads: Int { parts.numAttentionHeads }
+  /// Sizes that the cost of a run depends on.
+  public var dimensions: ModelDimensions { parts.dimensions }
+  /// What a chat looks like to the model.
+  public var chat: ChatPrompt { parts.prompts.chat }
+  /// How the model's makers want it to answer.
+  public var generation: GenerationDefaults { parts.generation }
+  /// What the user should know of the folder.
+  public var remarks: ModelRemarks { parts.remarks }
+  /// The tokens that end an answer.
+  public var stopTokens: Set<Int32> { generation.stopTokens }
+
+  /// Lets every pass apply an adapter; nil for the unmodified model.
   public func apply(_ adapter: LowRankAdapter?) {
     decoder.adapter = adapter
     tokenEmbedding.update = adapter?.parts.embedding ?? TokenEmbedding.Update()
     outputHead.update = adapter?.parts.head ?? OutputHead.Update()
   }
 
-  /// The tokens that end an answer.
-  public var stopTokens: Set<Int32> { generation.stopTokens }
-}
-
-/// Sizes of a model that memory and time follow from.
-public struct ModelDimensions: Sendable, Equatable {
-  public let layers: Int
-  public let heads: Int
-  public let hiddenSize: Int
-  public let intermediateSize: Int
-  public let keyValueWidth: Int
-  /// Multiplications of the decoder's linear layers for one row.
-  public let decoderMultiplications: Int
-  /// Multiplications of the vision tower's linear layers for one patch.
-  public let visionMultiplications: Int
-  public let visionLayers: Int
-  public let visionWidth: Int
-  public let visionIntermediateSize: Int
-}
-
-extension ModelDimensions {
-  /// Multiplications of one forward pass: linear layers and attention.
+  /// What the model will make of an image of this size, in pixels.
   ///
-  /// - Parameters:
-  ///   - patches: rows of the vision tower.
-  ///   - rows: rows of the decoder.
-  public func multiplications(patches: Int, rows: Int) -> Double {
-    let vision = Double(patches) * (Double(visionMultiplications) + 2 * Double(visionLayers * visionWidth * patches))
-    let decoder = Double(rows) * (Double(decoderMultiplications) + Double(layers * hiddenSize * rows))
-    return vision + decoder
+  /// - Throws: `ImageError` where the family can't take such an image.
+  public func visualLayout(width: Int, height: Int) throws -> VisualLayout {
+    try processor.layout(width: width, height: height)
+  }
+
+  /// The tokens of a chat about an image of this layout, answered with the description.
+  ///
+  /// - Throws: where these texts can't be used, or the tokenizer and the model don't fit.
+  public func sequence(prompt: String, description: String, layout: VisualLayout) throws -> TokenSequence {
+    try parts.prompts.sequence(prompt: prompt, description: description, layout: layout)
+  }
+
+  /// The tokens of a chat about an image of this layout, up to where the answer begins.
+  ///
+  /// - Throws: as `sequence`.
+  public func question(prompt: String, layout: VisualLayout) throws -> TokenSequence {
+    try parts.prompts.question(prompt: prompt, layout: layout)
+  }
+
+  /// The text of an answer's tokens, without control tokens.
+  public func text(of ids: [Int32]) -> String { parts.prompts.text(of: ids) }
+
+  /// The residual stream's first values: token embeddings, with the visual features in the image tokens' place.
+  ///
+  /// - Shape: output [rows.count, C].
+  public func embed(_ sequence: TokenSequence, rows: Range<Int>, visual: VisualFeatures, into output: Tensor) {
+    precondition(output.rows == rows.count)
+    func target(_ part: Range<Int>) -> Tensor {
+      output.rows(part.lowerBound - rows.lowerBound..<part.upperBound - rows.lowerBound)
+    }
+    var next = rows.lowerBound
+    func embedText(upTo end: Int) {
+      guard next < end else { return }
+      tokenEmbedding.embed(sequence.ids[next..<end], into: target(next..<end))
+    }
+    var features = 0
+    for range in sequence.image.ranges {
+      let part = range.clamped(to: rows)
+      if !part.isEmpty {
+        embedText(upTo: part.lowerBound)
+        let first = features + part.lowerBound - range.lowerBound
+        backend.copy(visual.values.rows(first..<first + part.count), to: target(part))
+        next = part.upperBound
+      }
+      features += range.count
+    }
+    embedText(upTo: rows.upperBound)
   }
 }

@@ -23,27 +23,24 @@ final class WeightLoader {
   private var tensors: [String: TensorView] = [:]
   private var unused: Set<String> = []
   private var problems: [String] = []
-  private let written: (String) -> String
+  private let names: TensorNames
   /// One for each length, so that a lying config.json costs no memory for every layer that it claims.
-  private var zeros: [Int: [Float]] = [:]
+  private var zeros: [Int: Tensor] = [:]
 
-  /// - Parameters:
-  ///   - name: a checkpoint's name as transformers 5 has it.
-  ///   - written: the other way round, for errors about tensors that are missing.
-  init(
-    _ checkpoint: SafetensorsCheckpoint, name: (String) -> String = { $0 },
-    written: @escaping (String) -> String = { $0 }
-  ) {
+  init(_ checkpoint: SafetensorsCheckpoint, _ names: TensorNames) {
     self.checkpoint = checkpoint
-    self.written = written
+    self.names = names
     for tensor in checkpoint.tensors.values.sorted(by: { $0.name < $1.name }) {
-      if let other = tensors.updateValue(tensor, forKey: name(tensor.name)) {
+      if let other = tensors.updateValue(tensor, forKey: names.current(tensor.name)) {
         problems.append(
           "\(tensor.name): is the same tensor as \(other.name), under an older name; remove one of the two")
       }
     }
     unused = Set(tensors.keys)
   }
+
+  /// Of the checkpoint, as errors and remarks name it.
+  var folder: String { checkpoint.folder.path }
 
   func has(_ name: String) -> Bool { tensors[name] != nil }
 
@@ -62,10 +59,10 @@ final class WeightLoader {
     }
   }
 
-  /// A norm's vector, widened to float32.
-  func vector(_ name: String, count: Int) -> [Float] {
-    if let vector = bias(name, count: count) { return vector }
-    let stand = zeros[count] ?? [Float](repeating: 0, count: count)
+  /// A norm's or a layer scale's vector, widened to float32. - Shape: [1, count].
+  func row(_ name: String, count: Int) -> Tensor {
+    if let values = bias(name, count: count) { return Tensor(values) }
+    let stand = zeros[count] ?? Tensor([Float](repeating: 0, count: count))
     zeros[count] = stand
     return stand
   }
@@ -104,7 +101,7 @@ final class WeightLoader {
 
   private func take(_ name: String, shape: [Int]) -> TensorView? {
     guard let tensor = tensors[name] else {
-      let written = written(name)
+      let written = names.written(name)
       let place = checkpoint.unheld[written].map { "; the index places it in \($0), which doesn't hold it" } ?? ""
       problems.append("\(written): is missing; its shape would be \(shape)\(place)")
       return nil
@@ -130,22 +127,6 @@ final class WeightLoader {
 }
 
 extension Tensor {
-  /// Whether all numbers are the same. It reads both, as far as they agree.
-  func hasEqualElements(to other: Tensor) -> Bool {
-    guard rows == other.rows, columns == other.columns else { return false }
-    guard elementType != other.elementType else {
-      return memcmp(base, other.base, rows * columns * elementType.byteCount) == 0
-    }
-    return withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * columns) { buffer in
-      guard let row = buffer.baseAddress else { return true }
-      return (0..<rows).allSatisfy { index in
-        copyRow(index, into: row)
-        other.copyRow(index, into: row + columns)
-        return memcmp(row, row + columns, columns * 4) == 0
-      }
-    }
-  }
-
   /// Stands in for a tensor that couldn't be taken until `finish` throws; nothing reads it.
   fileprivate static func empty(rows: Int, columns: Int) -> Tensor {
     Tensor(owner: NoOwner.shared, base: NoOwner.shared.base, elementType: .bf16, rows: rows, columns: columns)

@@ -10,8 +10,8 @@ extension CommandLineSuite {
       arguments: [
         (["score"], "--model"),
         (
-          ["score", "--model", "m", "--dataset", "d", "--images", "i", "--output", "o", "--views", "tiles"],
-          "--views is tiles"
+          ["score", "--model", "m", "--dataset", "d", "--images", "i", "--output", "o", "--views", "tile"],
+          "tile"
         ),
         (["score", "--precision", "f16"], "f16"), (["select"], "file"),
         (["select", "x.h5", "--strategy", "best"], "best"), (["select", "x.h5", "--measure", "iou"], "iou"),

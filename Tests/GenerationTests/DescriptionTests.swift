@@ -25,7 +25,7 @@ struct DescriptionTests {
       let folder = scratch.file("model")
       try DemoModel.write(to: folder)
       let model = try ModelRegistry.load(
-        folder: folder, context: ComputeContext(precision: precision, team: ThreadTeam(count: 1)))
+        folder: folder, backend: CPUBackend(precision: precision, team: ThreadTeam(count: 1)))
       let generator = TextGenerator(model, options: DecodingOptions())
       for known in known {
         let picture = Scene(seed: known.seed).draw()

@@ -29,7 +29,7 @@ struct GoldenTests {
     #expect(goldens.count >= 50)
     for tiny in TinyCase.all {
       let model = try ModelRegistry.load(
-        folder: tiny.model, context: ComputeContext(precision: .f32, team: ThreadTeam(count: 2)))
+        folder: tiny.model, backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 2)))
       for golden in goldens where golden.case == tiny.name {
         var options = DecodingOptions()
         options.maxNewTokens = golden.max_new_tokens
@@ -58,7 +58,7 @@ struct GoldenTests {
     try ScratchFolder.with { scratch throws in
       try DemoModel.write(to: scratch.file("model"))
       let model = try ModelRegistry.load(
-        folder: scratch.file("model"), context: ComputeContext(precision: .f32, team: ThreadTeam(count: 2)))
+        folder: scratch.file("model"), backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 2)))
       let generator = TextGenerator(model, options: DecodingOptions())
       for golden in known {
         let image = RGBImage(width: Scene.side, height: Scene.side, pixels: Scene(seed: golden.seed).draw().pixels)

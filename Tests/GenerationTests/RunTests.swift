@@ -70,7 +70,7 @@ struct GeneratingRuns {
         (["--limit", "1"], "--limit was none"),
       ] {
         try await fail(
-          resumed + more, ranks: ranks, saying: "\(output.path): is finished, with different inputs", words)
+          resumed + more, ranks: ranks, saying: "\(output.path): is finished", words)
       }
       let again = try await succeed(resumed, ranks: ranks)
       #expect(again.standardOutput.contains("already finished"))

@@ -15,15 +15,15 @@ struct TextGeneratorTests {
   private let prompts = ["What is it?", "What is it made of, and where?", "Describe it.", "What is it?"]
 
   init() throws {
-    let context = try ComputeContext(precision: .f32, team: ThreadTeam(count: 1))
-    model = try ModelRegistry.load(folder: TinyCase.nested.model, context: context)
+    let backend = try CPUBackend(precision: .f32, team: ThreadTeam(count: 1))
+    model = try ModelRegistry.load(folder: TinyCase.nested.model, backend: backend)
     image = try decodeImage(contentsOf: TinyCase.nested.images.appendingPathComponent("0003.jpg"))
   }
 
   private func questions() throws -> [TextGenerator.Question] {
-    let tokens = try model.visualLayout(width: image.width, height: image.height).visualTokens
+    let layout = try model.visualLayout(width: image.width, height: image.height)
     return try prompts.enumerated().map { index, prompt in
-      TextGenerator.Question(id: Int64(index), tokens: try model.question(prompt: prompt, visualTokens: tokens))
+      TextGenerator.Question(id: Int64(index), tokens: try model.question(prompt: prompt, layout: layout))
     }
   }
 
@@ -37,7 +37,7 @@ struct TextGeneratorTests {
       let base = try #require(hidden.baseAddress)
       model.embed(sequence, rows: 0..<rows, visual: visual, into: base)
       try model.decoder.forward(
-        base, layout: SequenceLayout(newPrefix: rows), angles: model.angles(sequence, grid: visual.grid), cache: cache)
+        base, layout: SequenceLayout(newPrefix: rows), angles: model.angles(sequence), cache: cache)
       return try model.outputHead.logits(base + (rows - 1) * size, rows: 1)
     }
   }

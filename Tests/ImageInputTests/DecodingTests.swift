@@ -8,7 +8,7 @@ import Testing
 struct DecodingTests {
   @Test("files of every format and kind decode to Pillow's pixels, upright")
   func fixtures() throws {
-    let fixtures = try Goldens.load().goldens.fixtures
+    let fixtures = try Goldens.load().fixtures
     #expect(fixtures.count > 300)
     for golden in fixtures {
       let image = try decodeImage(contentsOf: fixture(golden.file))
@@ -20,7 +20,7 @@ struct DecodingTests {
 
   @Test("the size is read from the header")
   func sizes() throws {
-    for golden in try Goldens.load().goldens.fixtures {
+    for golden in try Goldens.load().fixtures {
       let size = try imageSize(contentsOf: fixture(golden.file))
       #expect(size.width == golden.width, "\(golden.file)")
       #expect(size.height == golden.height, "\(golden.file)")
@@ -46,12 +46,12 @@ struct DecodingTests {
     "the COCO sample's pictures decode and resize to Pillow's pixels",
     .enabled(if: SharedData.has("coco-sample/images"), "\(SharedData.absence)"))
   func sample() throws {
-    for golden in try Goldens.load().goldens.sample {
+    for golden in try Goldens.load().sample {
       let url = sampleFolder.appendingPathComponent(golden.file)
       let image = try decodeImage(contentsOf: url)
       #expect(crc32(image.pixels) == golden.crc32, "\(golden.file)")
       for size in golden.resized {
-        let resized = try resizeBicubic(image, to: (size.width, size.height))
+        let resized = try resize(image, to: (size.width, size.height), filter: .bicubic)
         #expect(crc32(resized.pixels) == size.crc32, "\(golden.file) to \(size.width) x \(size.height)")
       }
     }
@@ -61,7 +61,7 @@ struct DecodingTests {
   func truncated() throws {
     // Of these, the cut-off end says how the picture is to be turned.
     let turnedByTheirEnd = ["trailing-bytes.jpg", "exif-after-pixels.png", "exif-last.png"]
-    for golden in try Goldens.load().goldens.fixtures where !turnedByTheirEnd.contains(golden.file) {
+    for golden in try Goldens.load().fixtures where !turnedByTheirEnd.contains(golden.file) {
       let whole = try bytes(of: fixture(golden.file))
       let image = try decodeImage(whole, name: golden.file)
       let step = whole.count > 1100 ? 7 : 1
@@ -100,7 +100,7 @@ struct DecodingTests {
 
   @Test("a file with damaged bytes never does worse than throw")
   func damaged() throws {
-    for golden in try Goldens.load().goldens.fixtures {
+    for golden in try Goldens.load().fixtures {
       let whole = try bytes(of: fixture(golden.file))
       for round in 0..<40 {
         var damaged = whole

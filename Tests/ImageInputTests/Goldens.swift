@@ -24,28 +24,11 @@ struct Goldens: Decodable {
     let resized: [Resized]
   }
 
-  struct Patches: Decodable {
-    let file: String
-    let grid: [Int]
-    let shape: [Int]
-    let crc32: UInt32
-    let at: [Int]
-    let values: [Double]
-    let sum: Double
-  }
-
   let fixtures: [Picture]
-  let patches: [Patches]
   let sample: [Picture]
-  let sample_patches: [Patches]
 
-  static func load() throws -> (goldens: Goldens, configurations: [Data]) {
-    let data = try Data(contentsOf: goldenFolder.appendingPathComponent("images.json"))
-    let root = try JSONSerialization.jsonObject(with: data) as? [String: Any]
-    let patches = root?["patches"] as? [[String: Any]] ?? []
-    return (
-      try JSONDecoder().decode(Goldens.self, from: data),
-      try patches.map { try JSONSerialization.data(withJSONObject: $0["configuration"] ?? [:]) }
-    )
+  static func load() throws -> Goldens {
+    try JSONDecoder().decode(
+      Goldens.self, from: Data(contentsOf: goldenFolder.appendingPathComponent("images.json")))
   }
 }

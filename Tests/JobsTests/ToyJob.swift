@@ -23,7 +23,6 @@ final class ToyJob: UnitJob {
     var skipped: [SkippedSample] {
       value == nil ? [SkippedSample(id: Int64(10 * key + 1), reason: SkipReason(.mask, "no number"))] : []
     }
-    func encode() throws -> [UInt8] { Array(try JSONEncoder().encode(self)) }
   }
 
   struct Summary: UnitJobSummary {
@@ -65,9 +64,7 @@ final class ToyJob: UnitJob {
     return Result(key: unit.key, value: Int(String(decoding: bytes, as: UTF8.self)).map { $0 * configuration.factor })
   }
 
-  func decode(_ bytes: [UInt8]) throws -> Result {
-    do { return try JSONDecoder().decode(Result.self, from: Data(bytes)) } catch { throw JobError("\(error)") }
-  }
+  func decode(_ bytes: [UInt8]) throws -> Result { try Result(json: bytes, called: "a number") }
 
   func collect(_ result: Result, isResumed: Bool) throws { if isResumed { resumed.insert(result.key) } }
 
@@ -103,6 +100,8 @@ struct ToyConfiguration: UnitJobConfiguration {
   var isStrict = false
   var allowedSkips = SkipCounts.defaultAllowed
   var threads: Int?
+  var precision = Precision.f32
+  var isQuiet = true
 
   /// - Parameter texts: of the files of the images folder, by unit.
   init(in scratch: ScratchFolder, texts: [Int: String]) throws {
@@ -117,8 +116,6 @@ struct ToyConfiguration: UnitJobConfiguration {
   var dataset: URL { scratch.appendingPathComponent("numbers.json") }
   var images: URL { scratch.appendingPathComponent("images") }
   var output: URL { scratch.appendingPathComponent("output.txt") }
-  var precision: Precision { .f32 }
   var limit: Int? { nil }
-  var isQuiet: Bool { true }
   func validate() throws { try validateShared() }
 }

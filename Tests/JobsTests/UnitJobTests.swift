@@ -141,7 +141,8 @@ struct UnitJobTests {
       c.resumes = true
       c.isStrict = true
       let text = failure { try ToyJob(c, units: Self.keys).run() } ?? "accepted"
-      #expect(text.hasPrefix("sample 91 could not be used by the run to resume (--strict): no number\nResume without"))
+      #expect(
+        text.hasPrefix("sample 91 ") && ["--strict", "no number", "without"].allSatisfy { text.contains($0) })
     }
   }
 

@@ -30,6 +30,13 @@ struct EnvironmentTests {
     }
   }
 
+  @Test("threads that wait sleep")
+  func idle() async throws {
+    let run = try await MPIRun.launch("kernel-cases", ["4", "--idle"], timeout: 60)
+    let milliseconds = try #require(Int(run.standardOutput.trimmingCharacters(in: .whitespacesAndNewlines)))
+    #expect(milliseconds < 50, "of 500")
+  }
+
   @Test("where no thread can start the calling one does all of the work")
   func noThreads() async throws {
     let run = try await kernels(threads: 4, ["--without-threads"])

@@ -11,7 +11,7 @@ import VisionLanguage
 func tiny(_ name: String = "nested") throws -> any VisionLanguageModel {
   let tiny = TinyCase.all.first { $0.name == name } ?? TinyCase.nested
   return try ModelRegistry.load(
-    folder: tiny.model, context: ComputeContext(precision: .f32, team: ThreadTeam(count: 1)))
+    folder: tiny.model, backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 1)))
 }
 
 /// A copy of a golden adapter folder, to be spoilt.
@@ -19,8 +19,12 @@ struct AdapterCopy {
   let url: URL
 
   init(of name: String = "patterns", in scratch: ScratchFolder) throws {
+    try self.init(copying: Goldens.root().appendingPathComponent(name), in: scratch)
+  }
+
+  init(copying folder: URL, in scratch: ScratchFolder) throws {
     url = scratch.file("adapter")
-    try FileManager.default.copyItem(at: Goldens.root().appendingPathComponent(name), to: url)
+    try FileManager.default.copyItem(at: folder, to: url)
   }
 
   func file(_ name: String) -> URL { url.appendingPathComponent(name) }

@@ -25,15 +25,14 @@ struct PartsCase {
     let checkpoint = goldens.metadata["checkpoint"]
     tiny = try #require(TinyCase.all.first { $0.name == checkpoint })
     model = try ModelRegistry.load(
-      folder: tiny.model, context: ComputeContext(precision: .f32, team: ThreadTeam(count: threads)))
+      folder: tiny.model, backend: CPUBackend(precision: .f32, team: ThreadTeam(count: threads)))
   }
 
   /// Of the last rows.
   func logits(rows wanted: Int) throws -> [Float] {
     let image = try decodeImage(contentsOf: tiny.images.appendingPathComponent("0002.png"))
-    let tokens = try model.visualLayout(width: image.width, height: image.height).visualTokens
-    let sequence = try model.sequence(
-      prompt: "What is it?", description: "a red ball on the left", visualTokens: tokens)
+    let layout = try model.visualLayout(width: image.width, height: image.height)
+    let sequence = try model.sequence(prompt: "What is it?", description: "a red ball on the left", layout: layout)
     #expect(sequence.ids.map(Int.init) == (try goldens.integers("input_ids")))
     let visual = try model.encode(image, taps: Taps())
     let (rows, size) = (sequence.ids.count, model.decoder.hiddenSize)
@@ -44,7 +43,7 @@ struct PartsCase {
       let base = try #require(hidden.baseAddress)
       model.embed(sequence, rows: 0..<rows, visual: visual, into: base)
       try model.decoder.forward(
-        base, layout: SequenceLayout(newPrefix: rows), angles: model.angles(sequence, grid: visual.grid), cache: cache)
+        base, layout: SequenceLayout(newPrefix: rows), angles: model.angles(sequence), cache: cache)
       return try model.outputHead.logits(base + (rows - wanted) * size, rows: wanted)
     }
   }

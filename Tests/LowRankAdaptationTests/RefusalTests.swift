@@ -39,7 +39,7 @@ struct RefusalTests {
         "layers.1.self_attn.q_proj.lora_A.weight: has shape [2, 63]; the model takes [r, 64]",
         "layers.1.self_attn.v_proj.lora_B.weight: has shape [32, 2]; the model takes [32, 3]",
         "layers.3.self_attn.o_proj.lora_B.weight: element 0 is not finite",
-        "visual.blocks.0.attn.q_proj: is of the vision tower, which is never adapted",
+        "visual.blocks.0.attn.q_proj: is of the vision tower",
         "layers.9.self_attn.q_proj: the model has 4 decoder layers",
         "layers.01.self_attn.q_proj.lora_A.weight: is unknown",
         "layers.1.mlp.q_proj.lora_A.weight: is unknown",

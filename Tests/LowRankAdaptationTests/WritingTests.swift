@@ -121,7 +121,8 @@ struct WritingTests {
             try FileManager.default.createDirectory(at: taken, withIntermediateDirectories: true)
           }
         }
-        #expect(error.description.hasPrefix("\(folder.path): the adapter can't be put in place"), "\(error)")
+        #expect(
+          error.description.hasPrefix("\(folder.path): the adapter can't be renamed to its final name"), "\(error)")
         #expect(try scratch.names == (old ? ["adapter"] : []))
       }
       #expect(try PEFTAdapter.load(folder: folder, for: tiny()).values == adapter.values)

@@ -2,10 +2,10 @@ import Testing
 
 @testable import MessagePassing
 
-@Suite("Long buffers in pieces")
+@Suite("Long buffers in chunks")
 struct ChunksTests {
   @Test(
-    "pieces are in order, no longer than the limit, and cover everything once",
+    "chunks are in order, no longer than the limit, and cover everything once",
     arguments: [(0, 3), (1, 3), (3, 3), (4, 3), (10, 1), (7, 100), (Int(Int32.max) + 5, Int(Int32.max))])
   func cover(count: Int, limit: Int) {
     let ranges = Chunks.ranges(count: count, limit: limit)
@@ -26,13 +26,13 @@ struct ChunksTests {
   }
 
   @Test(
-    "a message always ends with a piece that isn't full",
+    "a message always ends with a chunk that isn't full",
     arguments: [(0, [0]), (2, [2]), (3, [3, 0]), (4, [3, 1]), (6, [3, 3, 0])])
   func messages(bytes: Int, counts: [Int]) {
     #expect(Chunks.messageRanges(bytes: bytes, limit: 3).map(\.count) == counts)
   }
 
-  @Test("a piece holds at least one element, and no part of one")
+  @Test("a chunk holds at least one element, and no part of one")
   func elements() {
     #expect(Chunks.elements(stride: 8, limit: 3) == 1)
     #expect(Chunks.elements(stride: 8, limit: 31) == 3)

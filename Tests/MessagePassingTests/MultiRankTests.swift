@@ -20,13 +20,13 @@ struct MultiRankTests {
     return run
   }
 
-  @Test("collectives are right, in whole and in pieces of 16 bytes", arguments: [1, 2, 3, 5], [nil, "16"])
-  func collectives(ranks: Int, piece: String?) async throws {
-    let arguments = ["collectives"] + (piece.map { [$0] } ?? [])
+  @Test("collectives are right, in whole and in chunks of 16 bytes", arguments: [1, 2, 3, 5], [nil, "16"])
+  func collectives(ranks: Int, chunk: String?) async throws {
+    let arguments = ["collectives"] + (chunk.map { [$0] } ?? [])
     try await succeed(arguments, ranks: ranks, printing: "collectives of \(ranks) right")
   }
 
-  @Test("messages arrive whole and in order, in pieces of 16 bytes", arguments: [1, 2, 3, 5])
+  @Test("messages arrive whole and in order, in chunks of 16 bytes", arguments: [1, 2, 3, 5])
   func messages(ranks: Int) async throws {
     try await succeed(["point-to-point", "16"], ranks: ranks, printing: "messages of \(ranks) right")
   }
@@ -36,7 +36,7 @@ struct MultiRankTests {
     try await succeed(["share", "120"], ranks: ranks, printing: "120 units shared among \(ranks)")
   }
 
-  @Test("fewer units than ranks, none at all, and results in pieces", arguments: ["0", "3"])
+  @Test("fewer units than ranks, none at all, and results in chunks", arguments: ["0", "3"])
   func shareFew(units: String) async throws {
     try await succeed(["share", units, "7"], ranks: 5, printing: "\(units) units shared among 5")
   }

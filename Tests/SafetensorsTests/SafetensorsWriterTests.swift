@@ -49,7 +49,7 @@ struct SafetensorsWriterTests {
     #expect(fault(missing)?.contains("No such file") == true)
     let taken = folder.url.appendingPathComponent("taken")
     try FileManager.default.createDirectory(at: taken, withIntermediateDirectories: false)
-    #expect(fault(taken)?.contains("put in place") == true)
+    #expect(fault(taken)?.contains("renamed to its final name") == true)
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path) == ["taken"])
   }
 }

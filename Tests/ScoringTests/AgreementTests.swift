@@ -10,7 +10,7 @@ import Testing
 import VisionLanguage
 
 extension ScoringRuns {
-  /// The Agreement table of head-impact.md, end to end.
+  /// The Agreement table of docs/measures.md, end to end.
   @Suite("Agreement with the reference")
   struct AgreementTests {
     @Test("in f32 every number is the reference's, within the tolerances of the specification", arguments: TinyCase.all)
@@ -44,7 +44,7 @@ extension ScoringRuns {
       }
     }
 
-    @Test("in f32 at least 99.5% of all samples' measures are equal to 1e-6, over the three checkpoints")
+    @Test("in f32 at least 99.5% of all samples' measures are equal to 1e-6, over all checkpoints")
     func sampleMeasures() async throws {
       var (equal, all) = (0, 0)
       for tiny in TinyCase.all {
@@ -64,20 +64,20 @@ extension ScoringRuns {
 
     @Test("token ids, visual tokens and token masks are the reference's", arguments: TinyCase.all)
     func tokens(tiny: TinyCase) throws {
-      let context = try ComputeContext(precision: .f32, team: ThreadTeam(count: 1))
-      let model = try ModelRegistry.load(folder: tiny.model, context: context)
+      let backend = try CPUBackend(precision: .f32, team: ThreadTeam(count: 1))
+      let model = try ModelRegistry.load(folder: tiny.model, backend: backend)
       let dataset = try KeyObjectDataset(contentsOf: tiny.dataset)
       let goldens = try tiny.goldens()
       for annotation in dataset.annotations {
         let image = try #require(dataset.image(annotation.imageID))
         let size = try #require(image.size)
         let layout = try model.visualLayout(width: size.width, height: size.height)
-        let mask = try TokenMask(of: dataset.mask(for: annotation), cells: layout.cells)
+        let mask = try TokenMask(of: dataset.mask(for: annotation), cells: layout.visualCells)
         #expect(try mask.isObject.map { $0 ? 1 : 0 } == goldens.integers("token_mask.\(annotation.id)"))
         let sequence = try model.sequence(
           prompt: JobDefaults.prompt,
           description: (annotation.description ?? "").trimmingCharacters(in: .whitespacesAndNewlines),
-          visualTokens: layout.visualTokens)
+          layout: layout)
         #expect(try sequence.ids.map { Int($0) } == goldens.integers("input_ids.\(annotation.id)"))
       }
     }

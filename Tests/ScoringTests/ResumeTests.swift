@@ -189,7 +189,7 @@ extension ScoringRuns {
         try await succeed(TinyCase.nested.score(to: output))
         try await fail(
           TinyCase.nested.score(to: output, "--resume", "--coverage", "0.25", "--limit", "2"), ranks: ranks,
-          saying: "\(output.path): is finished, with different inputs", "--coverage was 0.5 and now is 0.25",
+          saying: "\(output.path): is finished", "--coverage was 0.5 and now is 0.25",
           "--limit was none and now is 2")
         try await fail(
           TinyCase.nested.score(to: output, "--resume", model: TinyCase.all[2].model), ranks: ranks,

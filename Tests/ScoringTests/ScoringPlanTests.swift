@@ -1,5 +1,6 @@
 import COCO
 import Foundation
+import HeadImpact
 import Jobs
 import RunSupport
 import Testing
@@ -10,8 +11,9 @@ import Testing
 @Suite("Plan of the work")
 struct ScoringPlanTests {
   private static let dimensions = ModelDimensions(
-    layers: 2, heads: 2, hiddenSize: 8, intermediateSize: 16, keyValueWidth: 4, decoderMultiplications: 1000,
-    visionMultiplications: 500, visionLayers: 1, visionWidth: 8, visionIntermediateSize: 16)
+    layers: 2, heads: 2, hiddenSize: 8, intermediateSize: 16, queryWidth: 8, keyValueWidth: 4,
+    vision: ModelDimensions.Vision(
+      layers: 1, width: 8, intermediateSize: 16, patchWidth: 12, connectorMultiplications: 10), templateTokens: 24)
 
   /// Images of these sizes, ids from 1; two annotations of each, of which ids fall as images rise.
   private func plan(_ sizes: [Int], limit: Int? = nil) throws -> ScoringPlan {
@@ -26,8 +28,8 @@ struct ScoringPlanTests {
       if width == 13 { throw JobError("13 pixels are unlucky") }
       let count = width * height / 100
       return VisualLayout(
-        cells: Array(repeating: .init(x0: 0, y0: 0, x1: 1, y1: 1), count: count), views: [.init(rows: 1, cols: count)],
-        patches: 4 * count, grid: VisualGrid(rows: 1, columns: count))
+        views: [(.wholeImage, ViewGrid(rows: 1, cols: count))],
+        cells: Array(repeating: Cell(x0: 0, y0: 0, x1: 1, y1: 1), count: count), text: "", patches: 4 * count)
     }
   }
 

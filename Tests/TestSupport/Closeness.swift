@@ -1,4 +1,4 @@
-/// How far two arrays are apart, as the Agreement table of head-impact.md measures it.
+/// The difference between two arrays, as in the Agreement table of docs/measures.md.
 public struct Closeness: Sendable, CustomStringConvertible {
   /// The largest |actual - expected|; infinite where either is no number or the counts differ.
   public let maximumDifference: Double

@@ -2,8 +2,9 @@ import Foundation
 
 /// One of the committed tiny checkpoints, with a dataset and what the reference program made of the two.
 public struct TinyCase: Sendable, CustomStringConvertible {
-  /// The layout that transformers 5 writes, the one that is published (sharded), and one with odd sizes.
-  public static let all = ["nested", "published", "odd"].map { TinyCase(name: $0) }
+  /// Of Qwen2-VL the layout that transformers 5 writes, the one that is published (sharded), and one with odd sizes; of other
+  /// families the published one.
+  public static let all = ["nested", "published", "odd", "smolvlm", "idefics3"].map { TinyCase(name: $0) }
   public static let nested = all[0]
 
   /// An adapter that PEFT wrote for `nested`.

@@ -21,16 +21,11 @@ struct AblationTests {
     let depth = RandomModel.heads.headDim
     let layers = decoder.layers.enumerated().map { index, layer in
       let columns = heads.filter { $0.layer == index }.flatMap { $0.head * depth..<($0.head + 1) * depth }
-      let attention = layer.attention
-      return DecoderLayer(
-        inputNorm: layer.inputNorm,
-        attention: Attention(
-          query: attention.query, key: attention.key, value: attention.value,
-          output: attention.output.blind(to: Set(columns)), shape: attention.shape),
-        postAttentionNorm: layer.postAttentionNorm, gate: layer.gate, up: layer.up, down: layer.down)
+      var blind = layer
+      blind.attention.output = layer.attention.output.blind(to: Set(columns))
+      return blind
     }
-    return DecoderStack(
-      layers: layers, hiddenSize: decoder.hiddenSize, normEps: decoder.normEps, context: decoder.context)
+    return DecoderStack(layers: layers, hiddenSize: decoder.hiddenSize, backend: decoder.backend)
   }
 
   @Test(
@@ -56,7 +51,7 @@ struct AblationTests {
 
   @Test("the attention weights of layers above follow; those of the heads' own layer stay")
   func weights() throws {
-    func weights() throws -> [Pass.Key: [Float]] {
+    func weights() throws -> [PassResult.Key: [Float]] {
       try decoder.pass(
         rows, SequenceLayout(newPrefix: 0, segments: [11]), positions: Array(0..<11),
         cache: decoder.freshCache(rows: 11), stopsAtLastWeights: true

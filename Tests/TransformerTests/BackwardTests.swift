@@ -16,7 +16,7 @@ struct DecoderBackwardTests {
     let decoder: DecoderStack
     let adapter: LowRankAdapter
     let layout: SequenceLayout
-    let angles: RotaryAngles
+    let angles: [RotaryAngles]
     let input: [Float]
     let weights: [Float]
     let cache: KeyValueCache
@@ -31,11 +31,11 @@ struct DecoderBackwardTests {
           (target: LoRATarget(layer: layer, projection: $0), rank: 3, scaling: Float(0.5))
         }
       }
-      adapter = LowRankAdapter(targets, for: decoder.layers)
-      for (index, value) in random.numbers(adapter.count, scale: 0.4).enumerated() { adapter.parameters[index] = value }
+      adapter = LowRankAdapter(targets, for: decoder.layers, on: decoder.backend)
+      adapter.values = random.numbers(adapter.count, scale: 0.4)
       decoder.adapter = adapter
       layout = SequenceLayout(newPrefix: 0, segments: segments, outputRowsAtEnd: tails)
-      angles = RandomModel.angles(segments.flatMap { Array(0..<$0) })
+      angles = RandomModel.tables(segments.flatMap { Array(0..<$0) })
       input = random.numbers(layout.rows * DecoderBackwardTests.size)
       weights = random.numbers((layout.outputs?.count ?? layout.rows) * DecoderBackwardTests.size)
       cache = decoder.freshCache(rows: layout.rows)
@@ -43,24 +43,30 @@ struct DecoderBackwardTests {
     }
 
     func loss(tape: ActivationTape? = nil) throws -> Double {
-      var hidden = input
+      let hidden = decoder.backend.tensor(input, rows: layout.rows)
       let tape = tape ?? ActivationTape()
       tape.dropout = dropout
-      try hidden.withUnsafeMutableBufferPointer { hidden in
-        guard let base = hidden.baseAddress else { return }
-        try decoder.forward(
-          base, layout: layout, angles: angles, cache: cache, layers: first..<decoder.layers.count, tape: tape)
-      }
-      return zip(hidden, weights).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+      try decoder.forward(
+        hidden, layout: layout, angles: angles, cache: cache, layers: first..<decoder.layers.count, tape: tape)
+      return zip(decoder.backend.read(hidden), weights).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+    }
+
+    /// What a pass over all layers leaves.
+    func hidden() throws -> [Float] {
+      let hidden = decoder.backend.tensor(input, rows: layout.rows)
+      try decoder.forward(hidden, layout: layout, angles: angles, cache: cache)
+      return decoder.backend.read(hidden)
     }
 
     func gradients() throws -> [Float] {
       let tape = ActivationTape()
       _ = try loss(tape: tape)
-      var gradient = weights + [Float](repeating: .nan, count: layout.rows * DecoderBackwardTests.size - weights.count)
-      var gradients = [Float](repeating: 0, count: adapter.count)
-      try decoder.backward(&gradient, tape: tape, cache: cache, into: &gradients)
-      return gradients
+      let backend = decoder.backend
+      let gradient = backend.tensor(weights, rows: weights.count / DecoderBackwardTests.size)
+      let gradients = backend.tensor(rows: 1, columns: adapter.count)
+      backend.zero(gradients)
+      try decoder.backward(gradient, tape: tape, cache: cache, into: gradients)
+      return backend.read(gradients)
     }
 
     /// Along a random direction through the parameters of one update's A or B.
@@ -69,7 +75,9 @@ struct DecoderBackwardTests {
       let direction = random.numbers(range.count)
       let step: Float = 0.01
       func move(_ factor: Float) {
-        for (place, index) in range.enumerated() { adapter.parameters[index] += factor * direction[place] }
+        adapter.withParameters { parameters in
+          for (place, index) in range.enumerated() { parameters[index] += factor * direction[place] }
+        }
       }
       move(step)
       let above = try loss()
@@ -136,15 +144,7 @@ struct DecoderBackwardTests {
   func tails() throws {
     let whole = try Problem(layers: 0...1, of: 2, segments: [9], tails: nil)
     let some = try Problem(layers: 0...1, of: 2, segments: [9], tails: [4])
-    var (a, b) = (whole.input, some.input)
-    for (problem, pointer) in [(whole, 0), (some, 1)] {
-      var hidden = problem.input
-      try hidden.withUnsafeMutableBufferPointer { hidden in
-        guard let base = hidden.baseAddress else { return }
-        try problem.decoder.forward(base, layout: problem.layout, angles: problem.angles, cache: problem.cache)
-      }
-      if pointer == 0 { a = hidden } else { b = hidden }
-    }
+    let (a, b) = (try whole.hidden(), try some.hidden())
     let closeness = Closeness(Array(b[..<(4 * Self.size)]), Array(a[(5 * Self.size)...]))
     #expect(closeness.relativeL2 < 1e-6, "\(closeness)")
   }

@@ -23,7 +23,7 @@ struct DecoderTests {
     func rows(_ range: Range<Int>) -> [Float] { Array(rows[range.lowerBound * width..<range.upperBound * width]) }
 
     /// Everything in one pass, every row observed.
-    func whole() throws -> Pass {
+    func whole() throws -> PassResult {
       try decoder.pass(
         rows, SequenceLayout(newPrefix: 0, segments: [tokens]), positions: Array(0..<tokens),
         cache: decoder.freshCache(rows: tokens))
@@ -68,7 +68,7 @@ struct DecoderTests {
       positions: Array(first..<11), cache: cache)
     expectClose(two.hidden, Array(whole.hidden[(first * Self.width)...]), "second step")
     for (key, weights) in two.weights {
-      let same = Pass.Key(layer: key.layer, span: 1, head: key.head, row: key.row + first)
+      let same = PassResult.Key(layer: key.layer, head: key.head, row: key.row + first)
       expectClose(weights, whole.weights[same] ?? [], "\(key)")
     }
   }
@@ -90,7 +90,7 @@ struct DecoderTests {
         Array(packed.hidden[row * Self.width..<(row + length) * Self.width]), Array(alone.hidden[(4 * Self.width)...]),
         "segment \(segment)")
       for (key, weights) in alone.weights {
-        let same = Pass.Key(layer: key.layer, span: segment + 1, head: key.head, row: key.row - 4 + row)
+        let same = PassResult.Key(layer: key.layer, head: key.head, row: key.row - 4 + row)
         expectClose(packed.weights[same] ?? [], weights, "segment \(segment) \(key)")
       }
       row += length
@@ -148,7 +148,7 @@ struct DecoderTests {
       cache: cache, stopsAtLastWeights: true)
     #expect(second.weights.count == 3 * 4 * 3)
     for (key, weights) in second.weights {
-      let same = Pass.Key(layer: key.layer, span: 2, head: key.head, row: key.row + 8)
+      let same = PassResult.Key(layer: key.layer, head: key.head, row: key.row + 8)
       expectClose(weights, whole.weights[same] ?? [], "\(key)")
     }
   }

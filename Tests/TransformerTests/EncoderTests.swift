@@ -9,21 +9,19 @@ struct EncoderTests {
   private static let rows = 23
 
   private func run(
-    _ encoder: EncoderStack, _ values: [Float], afterLayer: @escaping (Int) throws -> Void = { _ in }
+    _ encoder: EncoderStack, _ values: [Float], blocks: [[Range<Int>]]? = nil,
+    afterLayer: @escaping (Int) throws -> Void = { _ in }
   ) throws -> (hidden: [Float], layers: [[Float]]) {
-    var hidden = values
-    var layers: [[Float]] = []
     let rows = values.count / RandomModel.hiddenSize
-    try hidden.withUnsafeMutableBufferPointer { hidden in
-      guard let base = hidden.baseAddress else { return }
-      try encoder.forward(
-        base, rows: rows, angles: RandomModel.angles(Array(0..<rows)),
-        taps: Taps(hiddenState: { layer, rows in
-          layers.append(rows.floats())
-          try afterLayer(layer)
-        }))
-    }
-    return (hidden, layers)
+    let hidden = Tensor(values, rows: rows)
+    var layers: [[Float]] = []
+    try encoder.forward(
+      hidden, angles: RandomModel.tables(Array(0..<rows)), blocks: blocks,
+      taps: Taps(afterLayer: { layer, rows in
+        layers.append(rows.floats())
+        try afterLayer(layer)
+      }))
+    return (hidden.floats(), layers)
   }
 
   @Test("every layer is shown, the last one's output being the pass's")
@@ -33,6 +31,35 @@ struct EncoderTests {
     let (hidden, layers) = try run(encoder, random.numbers(Self.rows * RandomModel.hiddenSize))
     #expect(layers.count == 3 && layers.last == hidden && layers[0] != layers[1])
     #expect(hidden.allSatisfy { $0.isFinite })
+  }
+
+  private static let kinds = [
+    RandomModel.vit,
+    LayerKind("SigLIP") { ($0.norm, $0.isGated, $0.activation, $0.rotary) = (.layer, false, .tanhGELU, [nil]) },
+    LayerKind("Qwen2.5-VL, windows in some layers") { $0.blocks = [1, 0, 1] },
+    LayerKind("InternViT") {
+      ($0.norm, $0.isGated, $0.activation, $0.rotary) = (.layer, false, .gelu, [nil])
+      $0.hasLayerScale = true
+    },
+    LayerKind("InternViT 6B") {
+      ($0.isGated, $0.activation, $0.rotary, $0.hasLayerScale, $0.headNorm) = (false, .gelu, [nil], true, .channels)
+    },
+  ]
+
+  @Test("a pass is what its definition gives in float64", arguments: kinds)
+  func plain(_ kind: LayerKind) throws {
+    var random = RandomModel()
+    let encoder = try random.encoder(layers: 3, kind)
+    let values = random.numbers(Self.rows * RandomModel.hiddenSize)
+    let blocks = [[0..<Self.rows], [0..<4, 4..<13, 13..<14, 14..<Self.rows]]
+    let plain = PlainTransformer(
+      layers: encoder.layers,
+      visible: { row, layer in
+        blocks[encoder.layers[layer].attention.blocks].first { $0.contains(row) }.map(Array.init) ?? []
+      }, angles: RandomModel.tables(Array(0..<Self.rows)))
+    let expected = plain.forward(values.rows(RandomModel.hiddenSize), layers: 0..<3).flatMap { $0 }
+    let closeness = Closeness(try run(encoder, values, blocks: blocks).hidden, expected)
+    #expect(closeness.relativeL2 < 2e-6, "\(closeness)")
   }
 
   @Test("every row sees every row")

@@ -1,20 +1,40 @@
 import Foundation
 import Kernels
+import Testing
 
 @testable import Transformer
 
-/// Weights in memory of their own.
-///
-/// `@unchecked Sendable` invariant: nobody writes after `init`.
-private final class Memory: @unchecked Sendable {
-  let base: UnsafeMutablePointer<Float>
+/// What a tiny layer is made of.
+struct LayerKind: Sendable, CustomTestStringConvertible {
+  var testDescription: String
+  var norm = Norm.Kind.rms
+  var hasNormsBehind = false
+  var hasLayerScale = false
+  var hasBiases = true
+  var isGated = true
+  var activation = Activation.silu
+  var headDim = 6
+  var scoreScale: Float?
+  var softcap: Float?
+  /// Norms of queries and keys over D, or over all channels.
+  var headNorm: HeadNorm?
+  /// By layer, and over again.
+  var windows: [Int?] = [nil]
+  var windowHoldsBothWays = false
+  var rotary: [Int?] = [0]
+  /// Of an encoder, by layer.
+  var blocks = [0]
 
-  init(_ values: [Float]) {
-    base = .allocate(capacity: values.count)
-    base.initialize(from: values, count: values.count)
+  enum HeadNorm: Sendable { case heads, channels }
+
+  init(_ description: String, _ change: (inout LayerKind) -> Void = { _ in }) {
+    testDescription = description
+    change(&self)
   }
 
-  deinit { base.deallocate() }
+  static let llama = LayerKind("Llama") { $0.hasBiases = false }
+  /// As before with biases: Qwen2.
+  static let qwen2 = LayerKind("Qwen2")
 }
 
 /// Tiny models of random weights, the same in every run.
@@ -33,122 +53,162 @@ struct RandomModel {
   }
 
   mutating func linear(_ outputs: Int, _ inputs: Int, bias: Bool = true) -> Linear {
-    let memory = Memory(numbers(outputs * inputs, scale: 1 / Float(inputs).squareRoot()))
-    return Linear(
-      weight: Tensor(
-        owner: memory, base: UnsafeRawPointer(memory.base), elementType: .f32, rows: outputs, columns: inputs),
-      bias: bias ? numbers(outputs, scale: 0.1) : nil)
+    let weight = Tensor(numbers(outputs * inputs, scale: 1 / Float(inputs).squareRoot()), rows: outputs)
+    return Linear(weight: weight, bias: bias ? Tensor(numbers(outputs, scale: 0.1)) : nil)
   }
 
-  mutating func attention(_ shape: AttentionShape) -> Attention {
-    Attention(
-      query: linear(shape.queryWidth, Self.hiddenSize), key: linear(shape.keyValueWidth, Self.hiddenSize),
-      value: linear(shape.keyValueWidth, Self.hiddenSize),
-      output: linear(Self.hiddenSize, shape.queryWidth, bias: false),
-      shape: shape)
+  mutating func norm(_ kind: Norm.Kind, _ count: Int) -> Norm {
+    let weight = Tensor(numbers(count).map { 1 + 0.2 * $0 })
+    return Norm(kind, weight: weight, bias: kind == .layer ? Tensor(numbers(count, scale: 0.3)) : nil, eps: 1e-6)
   }
 
-  mutating func decoder(layers: Int, threads: Int = 2) throws -> DecoderStack {
-    let stack = (0..<layers).map { _ in
-      DecoderLayer(
-        inputNorm: numbers(Self.hiddenSize).map { 1 + 0.2 * $0 }, attention: attention(Self.heads),
-        postAttentionNorm: numbers(Self.hiddenSize).map { 1 + 0.2 * $0 },
-        gate: linear(Self.intermediateSize, Self.hiddenSize, bias: false),
-        up: linear(Self.intermediateSize, Self.hiddenSize, bias: false),
-        down: linear(Self.hiddenSize, Self.intermediateSize, bias: false))
+  mutating func attention(_ kind: LayerKind, keyValueHeads: Int, layer: Int) -> Attention {
+    let shape = AttentionShape(
+      heads: 4, keyValueHeads: keyValueHeads, headDim: kind.headDim, scoreScale: kind.scoreScale, softcap: kind.softcap)
+    func headNorm(_ width: Int, _ model: inout RandomModel) -> Norm? {
+      kind.headNorm.map { model.norm(.rms, $0 == .heads ? kind.headDim : width) }
     }
-    return DecoderStack(
-      layers: stack, hiddenSize: Self.hiddenSize, normEps: 1e-6,
-      context: try ComputeContext(precision: .f32, team: ThreadTeam(count: threads)))
+    return Attention(
+      query: linear(shape.queryWidth, Self.hiddenSize, bias: kind.hasBiases),
+      key: linear(shape.keyValueWidth, Self.hiddenSize, bias: kind.hasBiases),
+      value: linear(shape.keyValueWidth, Self.hiddenSize, bias: kind.hasBiases),
+      output: linear(Self.hiddenSize, shape.queryWidth, bias: false), shape: shape,
+      queryNorm: headNorm(shape.queryWidth, &self), keyNorm: headNorm(shape.keyValueWidth, &self),
+      rotary: kind.rotary[layer % kind.rotary.count], window: kind.windows[layer % kind.windows.count],
+      windowHoldsBothWays: kind.windowHoldsBothWays, blocks: kind.blocks[layer % kind.blocks.count])
   }
 
-  mutating func encoder(layers: Int) throws -> EncoderStack {
-    let shape = AttentionShape(heads: 4, keyValueHeads: 4, headDim: 6)
-    let stack = (0..<layers).map { _ in
-      EncoderLayer(
-        norm1: norm(), attention: attention(shape), norm2: norm(), fc1: linear(Self.intermediateSize, Self.hiddenSize),
-        fc2: linear(Self.hiddenSize, Self.intermediateSize), activation: .quickGELU)
-    }
-    return EncoderStack(
-      layers: stack, hiddenSize: Self.hiddenSize,
-      context: try ComputeContext(precision: .f32, team: ThreadTeam(count: 2)))
+  mutating func layer(_ kind: LayerKind, keyValueHeads: Int, index: Int) -> TransformerLayer {
+    let size = Self.hiddenSize
+    let isPlain = !kind.isGated
+    return TransformerLayer(
+      inputNorm: norm(kind.norm, size), attention: attention(kind, keyValueHeads: keyValueHeads, layer: index),
+      attentionOutputNorm: kind.hasNormsBehind ? norm(kind.norm, size) : nil,
+      attentionScale: kind.hasLayerScale ? Tensor(numbers(size)) : nil, feedForwardNorm: norm(kind.norm, size),
+      feedForward: FeedForward(
+        gate: kind.isGated ? linear(Self.intermediateSize, size, bias: false) : nil,
+        up: linear(Self.intermediateSize, size, bias: isPlain && kind.hasBiases),
+        down: linear(size, Self.intermediateSize, bias: isPlain && kind.hasBiases), activation: kind.activation),
+      feedForwardOutputNorm: kind.hasNormsBehind ? norm(kind.norm, size) : nil,
+      feedForwardScale: kind.hasLayerScale ? Tensor(numbers(size)) : nil)
   }
 
-  private mutating func norm() -> LayerNorm {
-    LayerNorm(weight: numbers(Self.hiddenSize).map { 1 + 0.2 * $0 }, bias: numbers(Self.hiddenSize), eps: 1e-6)
+  mutating func decoder(layers: Int, threads: Int = 2, _ kind: LayerKind = .qwen2) throws -> DecoderStack {
+    DecoderStack(
+      layers: (0..<layers).map { layer(kind, keyValueHeads: 2, index: $0) }, hiddenSize: Self.hiddenSize,
+      backend: try CPUBackend(precision: .f32, team: ThreadTeam(count: threads)))
+  }
+
+  static let vit = LayerKind("ViT") {
+    ($0.norm, $0.isGated, $0.activation) = (.layer, false, .quickGELU)
+  }
+
+  mutating func encoder(layers: Int, _ kind: LayerKind = vit) throws -> EncoderStack {
+    EncoderStack(
+      layers: (0..<layers).map { layer(kind, keyValueHeads: 4, index: $0) }, hiddenSize: Self.hiddenSize,
+      backend: try CPUBackend(precision: .f32, team: ThreadTeam(count: 2)))
   }
 
   /// The angles of positions that count on by one.
-  static func angles(_ positions: [Int]) -> RotaryAngles {
-    let half = heads.headDim / 2
+  static func angles(_ positions: [Int], headDim: Int = heads.headDim, base: Float = 100) -> RotaryAngles {
+    let half = headDim / 2
     let values = positions.flatMap { position in
-      (0..<half).map { Float(position) * powf(100, -Float($0) / Float(half)) }
+      (0..<half).map { Float(position) * powf(base, -Float($0) / Float(half)) }
     }
     return RotaryAngles(cosines: values.map { cosf($0) }, sines: values.map { sinf($0) }, half: half)
+  }
+
+  /// Two tables, of which layers may take either.
+  static func tables(_ positions: [Int], headDim: Int = heads.headDim) -> [RotaryAngles] {
+    [angles(positions, headDim: headDim), angles(positions, headDim: headDim, base: 7)]
   }
 }
 
 extension Linear {
   /// The same layer, but that it doesn't see these of its inputs.
   func blind(to inputs: Set<Int>) -> Linear {
-    let memory = Memory(weight.floats().enumerated().map { inputs.contains($0 % weight.columns) ? 0 : $1 })
-    return Linear(
+    Linear(
       weight: Tensor(
-        owner: memory, base: UnsafeRawPointer(memory.base), elementType: .f32, rows: outputs, columns: self.inputs),
+        weight.floats().enumerated().map { inputs.contains($0 % weight.columns) ? 0 : $1 }, rows: weight.rows),
       bias: bias)
   }
 }
 
 /// What a pass of the decoder leaves and shows.
-struct Pass {
+struct PassResult {
   /// - Shape: [rows, C].
   var hidden: [Float]
   /// Of each layer, [rows, C].
   var layers: [[Float]] = []
-  /// By layer, span, head and row.
+  /// Of the segments' rows, by layer, head and row, as many as the row sees.
   var weights: [Key: [Float]] = [:]
 
   struct Key: Hashable {
     let layer: Int
-    let span: Int
     let head: Int
     let row: Int
+  }
+}
+
+extension SequenceLayout {
+  /// The segment and the position in its sequence of each row of the pass; the prefix has no segment.
+  var places: [(segment: Int?, position: Int)] {
+    (cachedPrefix..<prefix).map { (nil, $0) }
+      + segments.indices.flatMap { index in
+        let first = prefix + slots[index].cachedRows
+        return (first..<first + segments[index]).map { (index, $0) }
+      }
   }
 }
 
 extension DecoderStack {
   /// One pass over `rows`, [layout.rows, C].
   func pass(
-    _ rows: [Float], _ layout: SequenceLayout, positions: [Int], cache: KeyValueCache, stopsAtLastWeights: Bool = false,
-    afterLayer: (Int) throws -> Void = { _ in }
-  ) throws -> Pass {
-    var pass = Pass(hidden: rows)
-    let lock = NSLock()
-    var weights: [Pass.Key: [Float]] = [:]
+    _ rows: [Float], _ layout: SequenceLayout, positions: [Int]? = nil, cache: KeyValueCache,
+    additions: [StreamAddition] = [], stopsAtLastWeights: Bool = false, afterLayer: (Int) throws -> Void = { _ in }
+  ) throws -> PassResult {
+    let heads = self.layers[0].attention.shape.heads
+    let places = layout.places
+    let seen = (places.map(\.position).max() ?? 0) + 1
+    let hidden = backend.tensor(rows, rows: layout.rows)
+    var sums: [Tensor] = []
+    var layers: [[Float]] = []
     try withoutActuallyEscaping(afterLayer) { afterLayer in
-      var layers: [[Float]] = []
       let taps = Taps(
-        hiddenState: { layer, rows in
-          layers.append(rows.floats())
+        afterLayer: { layer, rows in
+          layers.append(self.backend.read(rows))
           try afterLayer(layer)
         },
-        attentionWeights: { layer, span, head, row, shown in
-          lock.withLock { weights[Pass.Key(layer: layer, span: span, head: head, row: row)] = Array(shown) }
+        attentionSums: { _ in
+          let all = self.backend.tensor(rows: layout.rows * heads, columns: seen)
+          self.backend.zero(all)
+          sums.append(all)
+          return AttentionSums(
+            sums: all, keys: [0..<seen], normalises: false,
+            rows: (0..<layout.rows).map { AttentionSums.Row(query: $0, row: $0 * heads, divisor: 1) })
         })
-      try pass.hidden.withUnsafeMutableBufferPointer { hidden in
-        guard let base = hidden.baseAddress else { return }
-        try forward(
-          base, layout: layout, angles: RandomModel.angles(positions), cache: cache, taps: taps,
-          stopsAtLastWeights: stopsAtLastWeights)
-      }
-      pass.layers = layers
+      let tables = RandomModel.tables(
+        positions ?? places.map(\.position), headDim: self.layers[0].attention.shape.headDim)
+      try forward(
+        hidden, layout: layout, angles: tables, cache: cache, additions: additions, taps: taps,
+        stopsAtLastWeights: stopsAtLastWeights)
     }
-    pass.weights = weights
-    return pass
+    var result = PassResult(hidden: backend.read(hidden), layers: layers)
+    for (layer, sums) in sums.enumerated() where layout.outputRowsAtEnd == nil {
+      let values = backend.read(sums)
+      for (row, place) in places.enumerated() where place.segment != nil {
+        for head in 0..<heads {
+          let start = (row * heads + head) * seen
+          result.weights[PassResult.Key(layer: layer, head: head, row: row)] = Array(
+            values[start..<start + place.position + 1])
+        }
+      }
+    }
+    return result
   }
 
   func freshCache(rows: Int) -> KeyValueCache {
-    let cache = KeyValueCache()
+    let cache = KeyValueCache(on: backend)
     reserve(cache, rows: rows)
     return cache
   }

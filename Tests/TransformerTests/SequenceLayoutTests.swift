@@ -5,11 +5,24 @@ import Testing
 
 @Suite("Sequence layout")
 struct SequenceLayoutTests {
+  private let attention: Attention
+  private let windowed: Attention
+  private let everywhere: Attention
+
+  init() {
+    var random = RandomModel()
+    func attention(_ window: Int?, _ holdsBothWays: Bool = false) -> Attention {
+      random.attention(
+        LayerKind("") { ($0.windows, $0.windowHoldsBothWays) = ([window], holdsBothWays) }, keyValueHeads: 2, layer: 0)
+    }
+    (self.attention, windowed, everywhere) = (attention(nil), attention(3), attention(3, true))
+  }
+
   @Test("a prefix alone is one causal span that nobody observes")
   func prefix() {
     let layout = SequenceLayout(newPrefix: 5)
     #expect(layout.rows == 5 && layout.prefix == 5 && layout.keys == 5 && layout.segmentRows == 0)
-    #expect(layout.spans == [AttentionSpan(queries: 0..<5, sharedKeys: 0, ownKeys: 0..<5)])
+    #expect(layout.spans(for: attention) == [AttentionSpan(queries: 0..<5, sharedKeys: 0, ownKeys: 0..<5)])
   }
 
   @Test("segments see the prefix and themselves, and are observed")
@@ -17,7 +30,7 @@ struct SequenceLayoutTests {
     let layout = SequenceLayout(newPrefix: 4, segments: [2, 3])
     #expect(layout.rows == 9 && layout.prefix == 4 && layout.keys == 9 && layout.segmentRows == 5)
     #expect(
-      layout.spans == [
+      layout.spans(for: attention) == [
         AttentionSpan(queries: 0..<4, sharedKeys: 0, ownKeys: 0..<4),
         AttentionSpan(queries: 4..<6, sharedKeys: 4, ownKeys: 4..<6, isObserved: true),
         AttentionSpan(queries: 6..<9, sharedKeys: 4, ownKeys: 6..<9, isObserved: true),
@@ -29,7 +42,7 @@ struct SequenceLayoutTests {
     let layout = SequenceLayout(cachedPrefix: 4, newPrefix: 0, segments: [2, 1])
     #expect(layout.rows == 3 && layout.prefix == 4 && layout.keys == 7)
     #expect(
-      layout.spans == [
+      layout.spans(for: attention) == [
         AttentionSpan(queries: 0..<0, sharedKeys: 0),
         AttentionSpan(queries: 0..<2, sharedKeys: 4, ownKeys: 4..<6, isObserved: true),
         AttentionSpan(queries: 2..<3, sharedKeys: 4, ownKeys: 6..<7, isObserved: true),
@@ -41,9 +54,72 @@ struct SequenceLayoutTests {
     let layout = SequenceLayout(cachedPrefix: 3, newPrefix: 2, segments: [1])
     #expect(layout.rows == 3 && layout.prefix == 5 && layout.keys == 6)
     #expect(
-      layout.spans == [
+      layout.spans(for: attention) == [
         AttentionSpan(queries: 0..<2, sharedKeys: 0, ownKeys: 0..<5),
         AttentionSpan(queries: 2..<3, sharedKeys: 5, ownKeys: 5..<6, isObserved: true),
       ])
+  }
+
+  @Test("a block that sees itself both ways cuts its part: before it, the block, behind it")
+  func blocks() {
+    let layout = SequenceLayout(newPrefix: 9).withBlocks(prefix: [2..<5, 6..<7], segments: [])
+    #expect(
+      layout.spans(for: attention) == [
+        AttentionSpan(queries: 0..<2, sharedKeys: 0, ownKeys: 0..<2),
+        AttentionSpan(queries: 2..<5, sharedKeys: 0, ownKeys: 0..<5, isCausal: false),
+        AttentionSpan(queries: 5..<6, sharedKeys: 0, ownKeys: 0..<6),
+        AttentionSpan(queries: 6..<7, sharedKeys: 0, ownKeys: 0..<7, isCausal: false),
+        AttentionSpan(queries: 7..<9, sharedKeys: 0, ownKeys: 0..<9),
+      ])
+    let later = SequenceLayout(cachedPrefix: 5, newPrefix: 4).withBlocks(prefix: [2..<5, 6..<9], segments: [])
+    #expect(
+      later.spans(for: attention) == [
+        AttentionSpan(queries: 0..<1, sharedKeys: 0, ownKeys: 0..<6),
+        AttentionSpan(queries: 1..<4, sharedKeys: 0, ownKeys: 0..<9, isCausal: false),
+      ])
+  }
+
+  @Test("a segment's blocks lie behind the prefix, and some of its outputs may begin within one")
+  func blocksOfSegments() {
+    let layout = SequenceLayout(newPrefix: 2, segments: [5, 1], outputRowsAtEnd: [3, 1])
+      .withBlocks(prefix: [], segments: [[3..<6], []])
+    #expect(
+      layout.spans(for: attention) == [
+        AttentionSpan(queries: 0..<2, sharedKeys: 0, ownKeys: 0..<2),
+        AttentionSpan(queries: 2..<3, sharedKeys: 2, ownKeys: 2..<3, isObserved: true),
+        AttentionSpan(queries: 3..<6, sharedKeys: 2, ownKeys: 2..<6, isCausal: false, isObserved: true),
+        AttentionSpan(queries: 6..<7, sharedKeys: 2, ownKeys: 2..<7, isObserved: true),
+        AttentionSpan(queries: 7..<8, sharedKeys: 2, ownKeys: 7..<8, isObserved: true),
+      ])
+    #expect(
+      layout.outputSpans(for: attention) == [
+        AttentionSpan(queries: 0..<0, sharedKeys: 0),
+        AttentionSpan(queries: 0..<2, sharedKeys: 2, ownKeys: 2..<6, isCausal: false, isObserved: true),
+        AttentionSpan(queries: 2..<3, sharedKeys: 2, ownKeys: 2..<7, isObserved: true),
+        AttentionSpan(queries: 3..<4, sharedKeys: 2, ownKeys: 7..<8, isObserved: true),
+      ])
+  }
+
+  @Test("a window is told where it hides a key, and inside a block where it holds there too")
+  func windows() {
+    let layout = SequenceLayout(newPrefix: 6).withBlocks(prefix: [1..<5], segments: [])
+    #expect(
+      layout.spans(for: windowed) == [
+        AttentionSpan(queries: 0..<1, sharedKeys: 0, ownKeys: 0..<1),
+        AttentionSpan(queries: 1..<5, sharedKeys: 0, ownKeys: 0..<5, isCausal: false),
+        AttentionSpan(queries: 5..<6, sharedKeys: 0, ownKeys: 0..<6, window: 3),
+      ])
+    #expect(layout.spans(for: everywhere)[1].window == 3)
+    #expect(SequenceLayout(newPrefix: 3).spans(for: windowed)[0].window == nil)
+  }
+
+  @Test("a block that reaches over the end of a pass's rows is our own mistake, and ends the program")
+  func straddling() async {
+    await #expect(processExitsWith: .failure) {
+      _ = SequenceLayout(newPrefix: 4).withBlocks(prefix: [2..<5], segments: [])
+    }
+    await #expect(processExitsWith: .failure) {
+      _ = SequenceLayout(cachedPrefix: 3, newPrefix: 4).withBlocks(prefix: [2..<5], segments: [])
+    }
   }
 }

@@ -35,7 +35,7 @@ struct ChatTemplateTests {
   private func chat(_ folder: ModelFolder, override: URL? = nil) throws -> ChatPrompt {
     try ChatPrompt(
       ChatTemplateSource.find(in: folder.url, override: override), specialTokens: [],
-      placeholder: Qwen2VLModel.imagePlaceholder)
+      placeholder: Qwen2VLImageProcessor.placeholder)
   }
 
   // MARK: - Where it is found
@@ -193,10 +193,10 @@ struct ChatTemplateTests {
         "{{ messages[0].content[1].text }} <|image_pad|>:{% for m in messages[1:] %}{{ m.content[0].text }}<|im_end|>{% endfor %}",
         to: "chat_template.jinja")
       let model = try loadModel(folder.url)
-      let plain = try model.sequence(prompt: "x", description: "y", visualTokens: 5)
-      let named = try model.sequence(prompt: "<|image_pad|>", description: "y", visualTokens: 5)
+      let plain = try model.sequence(prompt: "x", description: "y", layout: .row(of: 5))
+      let named = try model.sequence(prompt: "<|image_pad|>", description: "y", layout: .row(of: 5))
       #expect(plain.visual.count == 5 && named.visual.count == 5)
-      #expect(named.visual.lowerBound > 0 && Int(named.ids[0]) == model.configuration.imageTokenId)
+      #expect(named.visual.positions[0] > 0 && Int(named.ids[0]) == model.configuration.imageTokenId)
     }
   }
 
@@ -234,7 +234,7 @@ struct ChatTemplateTests {
     try bare { folder in
       try folder.write(template("X", ending: ""), to: "chat_template.jinja")
       let model = try loadModel(folder.url)
-      let sequence = try model.sequence(prompt: "What?", description: "a red square", visualTokens: 4)
+      let sequence = try model.sequence(prompt: "What?", description: "a red square", layout: .row(of: 4))
       #expect(sequence.caption.last == sequence.ids.count - 1)
       #expect(sequence.supervised == Array(sequence.ids[sequence.caption[0]...]))
       #expect { try model.chat.requireEndOfTurn() } throws: { "\($0)".contains("--chat-template") }

@@ -25,7 +25,8 @@ struct ChatTests {
   /// Of a checkpoint with the published template.
   private func chat(_ folder: String = "nested") throws -> ChatPrompt {
     try ChatPrompt(
-      ChatTemplateSource.find(in: checkpoint(folder)), specialTokens: [], placeholder: Qwen2VLModel.imagePlaceholder)
+      ChatTemplateSource.find(in: checkpoint(folder)), specialTokens: [], placeholder: Qwen2VLImageProcessor.placeholder
+    )
   }
 
   /// Scalars, as Swift takes texts for equal that differ in their code points.
@@ -70,11 +71,11 @@ struct ChatTests {
     let count = scalars(question).count
     #expect(rendered.description == count..<count + description.unicodeScalars.count)
 
-    let sequence = try model.sequence(prompt: prompt, description: description, visualTokens: 6)
-    let before = try model.tokenizer.encode(question).ids.count + 5
+    let sequence = try model.sequence(prompt: prompt, description: description, layout: .row(of: 6))
+    let before = try model.parts.prompts.tokenizer.encode(question).ids.count + 5
     // Behind it come <|im_end|> and a line break.
     #expect(sequence.caption == Array(before..<sequence.ids.count - 2))
-    let text = model.tokenizer.decode(sequence.caption.map { Int(sequence.ids[$0]) }, skipSpecialTokens: false)
+    let text = model.parts.prompts.tokenizer.decode(sequence.caption.map { Int(sequence.ids[$0]) }, skipSpecialTokens: false)
     #expect(text == description)
   }
 
@@ -82,27 +83,27 @@ struct ChatTests {
   func overlap() throws {
     let model = try loadModel(checkpoint("nested"))
     // "\n" joins the line break before the answer in one token.
-    let sequence = try model.sequence(prompt: "What?", description: "\n\nx", visualTokens: 4)
-    let text = model.tokenizer.decode(sequence.caption.map { Int(sequence.ids[$0]) }, skipSpecialTokens: false)
+    let sequence = try model.sequence(prompt: "What?", description: "\n\nx", layout: .row(of: 4))
+    let text = model.parts.prompts.tokenizer.decode(sequence.caption.map { Int(sequence.ids[$0]) }, skipSpecialTokens: false)
     #expect(text.hasSuffix("\n\nx"))
   }
 
   @Test("an empty description has no tokens")
   func empty() throws {
     let model = try loadModel(checkpoint("nested"))
-    #expect(try model.sequence(prompt: "What?", description: "", visualTokens: 4).caption.isEmpty)
+    #expect(try model.sequence(prompt: "What?", description: "", layout: .row(of: 4)).caption.isEmpty)
   }
 
   @Test("an image placeholder in the prompt or the description is not the image")
   func placeholders() throws {
     let model = try loadModel(checkpoint("nested"))
-    let plain = try model.sequence(prompt: "", description: "x", visualTokens: 4)
+    let plain = try model.sequence(prompt: "", description: "x", layout: .row(of: 4))
     for (prompt, description) in [
       ("<|image_pad|>", "a"), ("What?", "<|image_pad|> b"), ("<|image_pad|>", "<|image_pad|>"),
     ] {
-      let sequence = try model.sequence(prompt: prompt, description: description, visualTokens: 4)
+      let sequence = try model.sequence(prompt: prompt, description: description, layout: .row(of: 4))
       #expect(sequence.visual == plain.visual)
-      #expect(!sequence.caption.isEmpty && sequence.caption.allSatisfy { $0 >= sequence.visual.upperBound })
+      #expect(!sequence.caption.isEmpty && sequence.caption.allSatisfy { $0 >= sequence.visual.end })
     }
   }
 
@@ -119,10 +120,11 @@ struct ChatTests {
   @Test("visual tokens stand between the vision tokens, as many as asked for", arguments: [1, 4, 1000])
   func visual(_ count: Int) throws {
     let model = try loadModel(checkpoint("odd"))
-    let sequence = try model.sequence(prompt: "What?", description: "a dog", visualTokens: count)
-    #expect(sequence.visual.count == count)
-    #expect(sequence.ids[sequence.visual].allSatisfy { Int($0) == model.configuration.imageTokenId })
-    #expect(model.tokenizer.token(of: Int(sequence.ids[sequence.visual.lowerBound - 1])) == "<|vision_start|>")
-    #expect(model.tokenizer.token(of: Int(sequence.ids[sequence.visual.upperBound])) == "<|vision_end|>")
+    let sequence = try model.sequence(prompt: "What?", description: "a dog", layout: .row(of: count))
+    #expect(sequence.visual.count == count && sequence.visual == sequence.image)
+    #expect(sequence.visual.positions.allSatisfy { Int(sequence.ids[$0]) == model.configuration.imageTokenId })
+    #expect(
+      model.parts.prompts.tokenizer.token(of: Int(sequence.ids[sequence.visual.positions[0] - 1])) == "<|vision_start|>")
+    #expect(model.parts.prompts.tokenizer.token(of: Int(sequence.ids[sequence.visual.end])) == "<|vision_end|>")
   }
 }

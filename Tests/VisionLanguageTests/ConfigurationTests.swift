@@ -120,8 +120,8 @@ struct ConfigurationTests {
     let folder = try ModelFolder(of: "nested")
     defer { folder.remove() }
     let nested = try Qwen2VLConfiguration(contentsOf: folder.file("config.json"))
-    #expect(nested.hiddenSize == 64 && nested.mropeSection == [2, 3, 3] && nested.tieWordEmbeddings)
-    #expect(nested.headDim == 16 && nested.patchWidth == 1176 && nested.visionIntermediateSize == 128)
+    #expect(nested.text.hiddenSize == 64 && nested.mropeSection == [2, 3, 3] && nested.text.tieWordEmbeddings)
+    #expect(nested.text.headDim == 16 && nested.patchWidth == 1176 && nested.visionIntermediateSize == 128)
 
     let root = try #require(
       try JSONSerialization.jsonObject(with: Data(contentsOf: folder.file("config.json"))) as? [String: Any])
@@ -144,11 +144,11 @@ struct ConfigurationTests {
     defer { folder.remove() }
     let file = folder.file("config.json")
     let plain = try Qwen2VLConfiguration(contentsOf: file)
-    #expect(plain.remarks.isEmpty)
+    #expect(plain.text.remarks.isEmpty)
     try folder.edit("config.json", "text_config.rope_scaling", "{}")
     #expect(try Qwen2VLConfiguration(contentsOf: file) == plain)
     try folder.edit("config.json", "text_config.attention_dropout", "0.1")
-    #expect(try Qwen2VLConfiguration(contentsOf: file).remarks.first?.contains("attention_dropout") == true)
+    #expect(try Qwen2VLConfiguration(contentsOf: file).text.remarks.first?.contains("attention_dropout") == true)
   }
 
   @Test(
@@ -199,8 +199,8 @@ struct ConfigurationTests {
       try folder.edit("config.json", key, nil)
     }
     let configuration = try Qwen2VLConfiguration(contentsOf: folder.file("config.json"))
-    #expect(configuration.numKeyValueHeads == 4 && configuration.rmsNormEps == 1e-5)
-    #expect(configuration.ropeTheta == 1_000_000 && !configuration.tieWordEmbeddings)
+    #expect(configuration.text.numKeyValueHeads == 4 && configuration.text.rmsNormEps == 1e-5)
+    #expect(configuration.ropeTheta == 1_000_000 && !configuration.text.tieWordEmbeddings)
     #expect(
       configuration.visionDepth == 32 && configuration.visionEmbedDim == 1280 && configuration.visionNumHeads == 16)
     #expect(configuration.visionIntermediateSize == 5120 && configuration.patchSize == 14)

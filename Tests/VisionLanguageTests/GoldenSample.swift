@@ -53,10 +53,10 @@ func checkpoint(_ folder: String) -> URL {
 func loadModel(
   _ folder: URL, _ precision: Precision = .f32, useBFloat16Instructions: Bool? = nil
 ) throws -> Qwen2VLModel {
-  let context = try ComputeContext(
+  let backend = try CPUBackend(
     precision: precision, team: ThreadTeam(count: 2),
-    useBFloat16Instructions: useBFloat16Instructions ?? ComputeContext.hasFastBFloat16)
-  return try Qwen2VLModel(folder: folder, context: context)
+    useBFloat16Instructions: useBFloat16Instructions ?? CPUBackend.hasFastBFloat16)
+  return try Qwen2VLModel(folder: folder, chatTemplate: nil, backend: backend)
 }
 
 /// A sample with its model loaded. Its inputs to each stage are the goldens, so that each rung stands on its own.
@@ -79,7 +79,8 @@ struct OpenSample {
   func sequence() throws -> TokenSequence {
     let visual = try integers("visual")
     return TokenSequence(
-      ids: try integers("input_ids").map { Int32($0) }, visual: visual[0]..<visual[0] + visual.count,
+      ids: try integers("input_ids").map { Int32($0) }, image: TokenRanges(positions: visual),
+      visual: TokenRanges(positions: visual), positions: try layout().positions,
       caption: try integers("caption"), captionSpans: try model.sequence(sample.input).captionSpans)
   }
 
@@ -89,11 +90,13 @@ struct OpenSample {
     return (grid[1], grid[2])
   }
 
+  func layout() throws -> VisualLayout {
+    try model.visualLayout(width: sample.input.width, height: sample.input.height)
+  }
+
   func features() throws -> VisualFeatures {
-    let (height, width) = try grid()
-    let side = model.configuration.spatialMergeSize
-    return VisualFeatures(
-      values: try floats("vision.merger"), grid: VisualGrid(rows: height / side, columns: width / side))
+    let values = try floats("vision.merger")
+    return VisualFeatures(values: Tensor(values, rows: values.count / model.configuration.text.hiddenSize))
   }
 
   func scores(
@@ -113,7 +116,7 @@ extension Qwen2VLModel {
     let reader = AttentionScoreReader(self, captionRows: captionRows, heldScores: heldScores)
     try reader.read(image: image, sequences: sequences, query: query, normalize: normalize) { index, values in
       #expect(index == scores.count, "the descriptions come in order")
-      scores.append(Array(values))
+      scores.append(values.withUnsafeBufferPointer { Array($0) })
     }
     return scores
   }
@@ -121,6 +124,17 @@ extension Qwen2VLModel {
   func sequence(_ input: GoldenSample.Input, description: String? = nil) throws -> TokenSequence {
     try sequence(
       prompt: input.prompt, description: description ?? input.description,
-      visualTokens: visualLayout(width: input.width, height: input.height).visualTokens)
+      layout: visualLayout(width: input.width, height: input.height))
+  }
+}
+
+extension VisualLayout {
+  /// Qwen2-VL's of an image whose visual tokens are one row.
+  static func row(of count: Int) -> VisualLayout {
+    VisualLayout(
+      views: [(.wholeImage, ViewGrid(rows: 1, cols: count))],
+      cells: (0..<count).map { Cell(x0: Double($0), y0: 0, x1: Double($0 + 1), y1: 1) },
+      text: String(repeating: Qwen2VLImageProcessor.placeholder, count: count), patches: 4 * count,
+      positions: .grid(rows: 1, columns: count))
   }
 }

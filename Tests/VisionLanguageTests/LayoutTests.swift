@@ -13,7 +13,10 @@ struct LayoutTests {
     let grid = try open.grid()
     let (rows, columns) = (grid.height / 2, grid.width / 2)
     let layout = try open.model.visualLayout(width: width, height: height)
-    #expect(layout.views == [ViewGrid(rows: rows, cols: columns)])
+    #expect(layout.grids == [ViewGrid(rows: rows, cols: columns)])
+    #expect(layout.views.map(\.kind) == [.wholeImage])
+    #expect(layout.text == String(repeating: "<|image_pad|>", count: rows * columns))
+    #expect(layout.positions == .grid(rows: rows, columns: columns))
     #expect(layout.patches == grid.height * grid.width)
     #expect(layout.visualTokens == rows * columns)
     let expected = (0..<rows).flatMap { row in
@@ -23,7 +26,7 @@ struct LayoutTests {
           x1: Double((column + 1) * width) / Double(columns), y1: Double((row + 1) * height) / Double(rows))
       }
     }
-    #expect(layout.cells == expected)
+    #expect(layout.visualCells == expected)
   }
 
   @Test(
@@ -33,11 +36,10 @@ struct LayoutTests {
     let layout = try model.visualLayout(width: width, height: height)
     let image = RGBImage(width: width, height: height, pixels: [UInt8](repeating: 90, count: width * height * 3))
     let features = try model.encode(image, taps: .init())
-    #expect(features.grid.rows * features.grid.columns == layout.visualTokens)
-    #expect(features.values.count == layout.visualTokens * 64)
-    #expect(features.values.allSatisfy { $0.isFinite })
-    #expect(layout.cells.allSatisfy { $0.x0 < $0.x1 && $0.y0 < $0.y1 })
-    #expect(layout.cells.last?.x1 == Double(width) && layout.cells.last?.y1 == Double(height))
+    #expect(features.values.rows == layout.imageTokens && features.values.columns == 64)
+    #expect(model.backend.read(features.values).allSatisfy { $0.isFinite })
+    #expect(layout.visualCells.allSatisfy { $0.x0 < $0.x1 && $0.y0 < $0.y1 })
+    #expect(layout.visualCells.last?.x1 == Double(width) && layout.visualCells.last?.y1 == Double(height))
   }
 
   @Test(

@@ -8,14 +8,14 @@ import Testing
 struct ModelFolderTests {
   private func load(_ folder: URL) throws {
     _ = try ModelRegistry.load(
-      folder: folder, context: ComputeContext(precision: .f32, team: ThreadTeam(count: 1)))
+      folder: folder, backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 1)))
   }
 
   @Test("the family is found by model_type", arguments: GoldenSample.folders)
   func registry(_ folder: String) throws {
     let model = try ModelRegistry.load(
-      folder: checkpoint(folder), context: ComputeContext(precision: .f32, team: ThreadTeam(count: 1)))
-    #expect(type(of: model).modelType == "qwen2_vl")
+      folder: checkpoint(folder), backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 1)))
+    #expect(model.modelType == "qwen2_vl")
     #expect(ModelRegistry.modelTypes.contains("qwen2_vl"))
   }
 
@@ -203,10 +203,10 @@ struct ModelFolderTests {
     tokenizer["added_tokens"] = added
     try JSONSerialization.data(withJSONObject: tokenizer).write(to: folder.file("tokenizer.json"))
     let model = try loadModel(folder.url)
-    #expect(model.tokenizer.id(of: "<extra>") == 401)
-    _ = try model.sequence(prompt: "What is this?", description: "extra", visualTokens: 4)
+    #expect(model.parts.prompts.tokenizer.id(of: "<extra>") == 401)
+    _ = try model.sequence(prompt: "What is this?", description: "extra", layout: .row(of: 4))
     #expect {
-      try model.sequence(prompt: "What is this?", description: "an <extra> one", visualTokens: 4)
+      try model.sequence(prompt: "What is this?", description: "an <extra> one", layout: .row(of: 4))
     } throws: { error in
       error is ConfigurationError && "\(error)".contains("token 401") && "\(error)".contains("vocab_size")
     }

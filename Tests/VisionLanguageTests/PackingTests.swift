@@ -131,7 +131,7 @@ struct PackingTests {
       var scores: [Float] = []
       try reader.read(
         image: sample.image(), sequences: [model.sequence(sample.input)], query: .token, normalize: .none
-      ) { scores = Array($1) }
+      ) { scores = $1.withUnsafeBufferPointer { Array($0) } }
       return scores
     }
     let before = try scores(samples[1])
@@ -181,18 +181,14 @@ struct PackingTests {
     let layout = try model.visualLayout(width: width, height: height)
     #expect(layout.patches == 1280 && layout.visualTokens == 320)
     let tower = Qwen2VLVisionTower(
-      configuration: model.configuration,
-      weights: try Qwen2VLWeights(SafetensorsCheckpoint(folder: folder.url), model.configuration),
-      context: model.context)
+      Qwen2VLModel.loader(try SafetensorsCheckpoint(folder: folder.url)), model.configuration, backend: model.backend)
     tower.encoder.mlpRows = 1280
-    let batch = try PatchImageProcessor(contentsOf: folder.file("preprocessor_config.json"))(image)
-    let whole = try tower.forward(
-      pixelValues: batch.pixelValues, gridHeight: batch.gridTHW.h, gridWidth: batch.gridTHW.w, taps: Taps())
-    let features = Closeness(try model.encode(image, taps: Taps()).values, whole)
+    let whole = model.backend.read(try tower.features(of: processor(in: folder.url)(image)))
+    let features = Closeness(model.backend.read(try model.encode(image, taps: Taps()).values), whole)
     #expect(features.relativeL2 <= 1e-6, "\(features)")
 
     let sequences = try ["a dog", "two green triangles"].map {
-      try model.sequence(prompt: "What is this?", description: $0, visualTokens: layout.visualTokens)
+      try model.sequence(prompt: "What is this?", description: $0, layout: layout)
     }
     let packed = try model.scores(image, sequences)
     for (index, sequence) in sequences.enumerated() {

@@ -8,17 +8,16 @@ import Testing
 @testable import VisionLanguage
 
 /// The parity ladder in float32: one rung a stage, each from the goldens of the stage before, so that the first rung
-/// that fails is the stage that is wrong. Bounds are what head-impact.md allows or, where it says nothing, five to
+/// that fails is the stage that is wrong. Bounds are those of docs/measures.md (Agreement) or, for other values, five to
 /// fifteen times what was measured.
 @Suite("Parity with transformers in float32")
 struct ParityTests {
   @Test("rung 01: the image processor's pixel values", arguments: try GoldenSample.all())
   func pixelValues(_ sample: GoldenSample) throws {
     let open = try sample.open()
-    let processor = try PatchImageProcessor(
-      contentsOf: checkpoint(sample.folder).appendingPathComponent("preprocessor_config.json"))
-    let batch = try processor(sample.image())
-    #expect([batch.gridTHW.t, batch.gridTHW.h, batch.gridTHW.w] == (try open.integers("grid_thw")))
+    let batch = try processor(in: checkpoint(sample.folder))(sample.image())
+    let grid = try open.integers("grid_thw")
+    #expect(batch.grids == [PatchGrid(rows: grid[1], columns: grid[2])])
     let closeness = Closeness(batch.pixelValues, try open.floats("pixel_values"))
     #expect(closeness.maximumDifference <= 1e-6, "\(closeness)")
   }
@@ -32,10 +31,7 @@ struct ParityTests {
   @Test("rung 03: multimodal position ids", arguments: try GoldenSample.all())
   func positions(_ sample: GoldenSample) throws {
     let open = try sample.open()
-    let (sequence, features) = (try open.sequence(), try open.features())
-    let positions = Qwen2VLPositions.positions(
-      tokens: sequence.ids.count, visual: sequence.visual, gridRows: features.grid.rows,
-      gridColumns: features.grid.columns)
+    let positions = Qwen2VLPositions.positions(of: try open.sequence())
     #expect(positions.flatMap { $0.map(Int.init) } == (try open.integers("position_ids")))
   }
 
@@ -74,7 +70,7 @@ struct ParityTests {
   func decoderLayers(_ sample: GoldenSample) throws {
     let open = try sample.open()
     let layers = try open.decoder().layers
-    #expect(layers.count == open.model.configuration.numHiddenLayers)
+    #expect(layers.count == open.model.configuration.text.numHiddenLayers)
     for (layer, hidden) in layers.enumerated() {
       let closeness = Closeness(hidden, try open.floats("decoder.layer.\(layer)"))
       #expect(closeness.relativeL2 <= 1e-5, "layer \(layer): \(closeness)")
@@ -107,7 +103,7 @@ struct ParityTests {
     }
     let mask = try TokenMask(
       of: BinaryMask(height: height, width: width, pixels: pixels),
-      cells: open.model.visualLayout(width: width, height: height).cells)
+      cells: open.model.visualLayout(width: width, height: height).visualCells)
     #expect(mask.isObject.map { $0 ? 1 : 0 } == (try open.integers("token_mask")))
   }
 
@@ -118,7 +114,7 @@ struct ParityTests {
     let layout = try open.model.visualLayout(width: sample.input.width, height: sample.input.height)
     let heads = open.model.decoder.layers.count * open.model.numAttentionHeads
     let impacts = try open.floats("scores").withUnsafeBufferPointer {
-      try headImpacts(scores: $0, heads: heads, mask: mask, views: layout.views)
+      try headImpacts(scores: $0, heads: heads, mask: mask, views: layout.grids)
     }
     let closeness = Closeness(impacts.hi, try open.doubles("measures"))
     #expect(closeness.maximumDifference <= 1e-12, "\(closeness)")
@@ -147,7 +143,7 @@ struct BFloat16ParityTests {
   private static let visionBound = 0.01
   private static let bound = 0.03
   /// With the instructions for it, where this processor has them, and without.
-  private static let paths = ComputeContext.hasBFloat16Instructions ? [true, false] : [false]
+  private static let paths = CPUBackend.hasBFloat16Instructions ? [true, false] : [false]
 
   @Test("the vision tower", arguments: try GoldenSample.all(), Self.paths)
   func vision(_ sample: GoldenSample, useBFloat16Instructions: Bool) throws {

@@ -8,46 +8,41 @@ import Transformer
 
 /// Single stages of the model, run on the goldens of the stage before.
 extension OpenSample {
-  func weights() throws -> Qwen2VLWeights {
-    try Qwen2VLWeights(SafetensorsCheckpoint(folder: checkpoint(sample.folder)), model.configuration)
+  private func tower() throws -> Qwen2VLVisionTower {
+    Qwen2VLVisionTower(
+      Qwen2VLModel.loader(try SafetensorsCheckpoint(folder: checkpoint(sample.folder))), model.configuration,
+      backend: model.backend)
   }
 
   func patchEmbedding() throws -> [Float] {
-    let layer = try weights().patchEmbedding
-    var patches = try floats("pixel_values")
-    let rows = patches.count / layer.inputs
-    var output = [Float](repeating: 0, count: rows * layer.outputs)
-    try patches.withUnsafeMutableBufferPointer { patches in
-      try output.withUnsafeMutableBufferPointer { output in
-        guard let from = patches.baseAddress, let to = output.baseAddress else { return }
-        try model.context.apply(layer, to: from, rows: rows, into: to)
-      }
+    let layer = try tower().patchEmbedding
+    let values = try floats("pixel_values")
+    let patches = Tensor(values, rows: values.count / layer.inputs)
+    let output = model.backend.tensor(rows: patches.rows, columns: layer.outputs)
+    try model.backend.withOperand(patches) {
+      try model.backend.apply(layer, to: $0, into: output, accumulate: false)
     }
-    return output
+    return model.backend.read(output)
   }
 
   /// Each layer of the vision tower, and the merger, from the golden pixel values.
   func vision() throws -> (layers: [[Float]], merger: [Float]) {
-    let tower = Qwen2VLVisionTower(configuration: model.configuration, weights: try weights(), context: model.context)
     let (height, width) = try grid()
+    let batch = PatchBatch(
+      pixelValues: try floats("pixel_values"), grids: [PatchGrid(rows: height, columns: width)])
     var layers: [[Float]] = []
-    let merger = try tower.forward(
-      pixelValues: floats("pixel_values"), gridHeight: height, gridWidth: width,
-      taps: Taps(hiddenState: { _, rows in layers.append(rows.floats()) }))
-    return (layers, merger)
+    let merger = try tower().features(
+      of: batch, taps: Taps(afterLayer: { _, rows in layers.append(model.backend.read(rows)) }))
+    return (layers, model.backend.read(merger))
   }
 
   /// The sequence's first hidden state, from the golden visual features.
   func embeddings() throws -> [Float] {
     let sequence = try sequence()
-    var embedded = [Float](repeating: .nan, count: sequence.ids.count * model.decoder.hiddenSize)
-    let features = try features()
-    embedded.withUnsafeMutableBufferPointer { rows in
-      if let base = rows.baseAddress {
-        model.embed(sequence, rows: 0..<sequence.ids.count, visual: features, into: base)
-      }
-    }
-    return embedded
+    let embedded = Tensor(
+      [Float](repeating: .nan, count: sequence.ids.count * model.decoder.hiddenSize), rows: sequence.ids.count)
+    model.embed(sequence, rows: 0..<sequence.ids.count, visual: try features(), into: embedded)
+    return model.backend.read(embedded)
   }
 
   /// The decoder over the whole sequence at once, from the golden embeddings.
@@ -57,27 +52,32 @@ extension OpenSample {
     let sequence = try sequence()
     let tokens = sequence.ids.count
     let heads = model.numAttentionHeads
-    var hidden = try floats("decoder.embeddings")
+    let hidden = Tensor(try floats("decoder.embeddings"), rows: tokens)
     var layers: [[Float]] = []
-    var attention = [Float](repeating: 0, count: model.decoder.layers.count * heads * tokens * tokens)
-    let angles = model.angles(sequence, grid: try features().grid)
-    let cache = KeyValueCache()
-    model.decoder.reserve(cache, rows: tokens)
-    try attention.withUnsafeMutableBufferPointer { attention in
-      try hidden.withUnsafeMutableBufferPointer { hidden in
-        guard let weights = attention.baseAddress, let base = hidden.baseAddress else { return }
-        let taps = Taps(
-          hiddenState: { _, rows in layers.append(rows.floats()) },
-          attentionWeights: { layer, _, head, row, shown in
-            let line = weights + ((layer * heads + head) * tokens + row) * tokens
-            for (column, weight) in shown.enumerated() { line[column] = weight }
-          })
-        try model.decoder.forward(
-          base, layout: SequenceLayout(newPrefix: 0, segments: [tokens]), angles: angles, cache: cache, taps: taps)
-      }
+    let weights = (0..<model.decoder.layers.count).map { _ in
+      Tensor([Float](repeating: 0, count: heads * tokens * tokens), rows: heads * tokens)
     }
-    let size = heads * tokens * tokens
-    return (layers, (0..<model.decoder.layers.count).map { Array(attention[$0 * size..<($0 + 1) * size]) })
+    // Row r of head h is to be row h of block r.
+    let rows = (0..<tokens).map { AttentionSums.Row(query: $0, row: $0 * heads, divisor: 1) }
+    let cache = KeyValueCache(on: model.backend)
+    model.decoder.reserve(cache, rows: tokens)
+    try model.decoder.forward(
+      hidden, layout: SequenceLayout(newPrefix: 0, segments: [tokens]), angles: model.angles(sequence), cache: cache,
+      taps: Taps(
+        afterLayer: { _, rows in layers.append(model.backend.read(rows)) },
+        attentionSums: { layer in
+          AttentionSums(sums: weights[layer], keys: [0..<tokens], normalises: false, rows: rows)
+        }))
+    return (
+      layers,
+      weights.map { weights in
+        // [T, H, T] becomes [H, T, T].
+        let lines = (0..<heads).flatMap { head in (0..<tokens).map { row in row * heads + head } }
+        let ordered = model.backend.tensor(rows: lines.count, columns: tokens)
+        model.backend.gather(weights, lines, into: ordered)
+        return model.backend.read(ordered)
+      }
+    )
   }
 
   /// Attention [H, rows, V] out of [H, T, T].
@@ -87,7 +87,7 @@ extension OpenSample {
     return (0..<model.numAttentionHeads).flatMap { head in
       rows.flatMap { row in
         let line = (head * tokens + row) * tokens
-        return attention[line + sequence.visual.lowerBound..<line + sequence.visual.upperBound]
+        return sequence.visual.positions.map { attention[line + $0] }
       }
     }
   }

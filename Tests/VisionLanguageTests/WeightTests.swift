@@ -207,9 +207,10 @@ struct WeightTests {
     defer { folder.remove() }
     let tensors = try folder.tensors()
     let table = try #require(tensors.first { $0.name.hasSuffix("embed_tokens.weight") })
-    func weights() throws -> Qwen2VLWeights {
-      try Qwen2VLWeights(
-        SafetensorsCheckpoint(folder: folder.url), Qwen2VLConfiguration(contentsOf: folder.file("config.json")))
+    func weights() throws -> DecoderWeights {
+      try DecoderWeights(
+        Qwen2VLModel.loader(SafetensorsCheckpoint(folder: folder.url)),
+        Qwen2VLConfiguration(contentsOf: folder.file("config.json")).text, prefix: "model.language_model.")
     }
     let expected = try weights().embeddings.floats()
     #expect(try weights().isHeadTied)

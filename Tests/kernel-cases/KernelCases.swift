@@ -17,106 +17,78 @@ struct KernelCases {
     static var all: [Kind] {
       [Kind(name: "f32", precision: .f32, usesInstructions: false)]
         + [Kind(name: "bf16", precision: .bf16, usesInstructions: false)]
-        + (ComputeContext.hasBFloat16Instructions
+        + (CPUBackend.hasBFloat16Instructions
           ? [Kind(name: "bf16 instructions", precision: .bf16, usesInstructions: true)] : [])
     }
   }
 
-  let context: ComputeContext
+  let backend: CPUBackend
   // Rows times columns is the work of the cheapest kernels: enough for four threads.
   private let rows = 520
   private let width = 1200
   private let outputs = 1100
 
   init(_ kind: Kind, threads: Int) throws {
-    context = try ComputeContext(
+    backend = try CPUBackend(
       precision: kind.precision, team: ThreadTeam(count: threads), useBFloat16Instructions: kind.usesInstructions)
   }
 
-  var all: [(name: String, run: () throws -> UInt64)] {
-    rowKernels + backwardKernels + products + attentions + lowRank
+  typealias Case = (name: String, run: () throws -> UInt64)
+
+  var all: [Case] { rowKernels + backwardKernels + products + attentions + lowRank }
+
+  /// A case that computes [rows, columns] from nothing, or from what is in it.
+  private func item(
+    _ name: String, _ rows: Int, _ columns: Int, from start: [Float]? = nil, _ kernel: @escaping (Tensor) throws -> Void
+  ) -> Case {
+    (name, { try output(rows, columns, from: start, on: backend, kernel) })
   }
 
-  private var rowKernels: [(String, () throws -> UInt64)] {
-    let (rows, width) = (rows, width)
-    let x = numbers(1, rows * width)
-    let (weight, bias) = (numbers(2, width), numbers(3, width))
+  private var rowKernels: [Case] {
+    let (rows, width, backend) = (rows, width, backend)
+    let start = numbers(1, rows * width)
+    let x = backend.tensor(start, rows: rows)
+    let weight = Tensor(numbers(2, width))
+    let rms = Norm(.rms, weight: weight, eps: 1e-5)
+    let layer = Norm(.layer, weight: weight, bias: Tensor(numbers(3, width)), eps: 1e-5)
     let angles = numbers(4, rows * 50)
     let rotary = RotaryAngles(cosines: angles.map { cos($0) }, sines: angles.map { sin($0) }, half: 50)
     return [
-      (
-        "rmsNorm",
-        { try output(rows * width) { context.rmsNorm(x, weight: weight, eps: 1e-5, into: $0, rows: rows) } }
-      ),
-      (
-        "layerNorm",
-        {
-          try output(rows * width) {
-            context.layerNorm(x, weight: weight, bias: bias, eps: 1e-5, into: $0, rows: rows)
-          }
-        }
-      ),
-      (
-        "layerNorm in place",
-        {
-          try output(rows * width, from: x) {
-            context.layerNorm($0, weight: weight, bias: bias, eps: 1e-5, into: $0, rows: rows)
-          }
-        }
-      ),
-      (
-        "quickGELU",
-        { try output(rows * width, from: x) { context.activate(.quickGELU, $0, rows: rows, columns: width) } }
-      ),
-      ("gelu", { try output(rows * width, from: x) { context.activate(.gelu, $0, rows: rows, columns: width) } }),
-      (
-        "siluMultiply",
-        { try output(rows * width, from: x) { context.siluMultiply($0, x, into: $0, rows: rows, columns: width) } }
-      ),
-      ("rotate", { try output(rows * width, from: x) { context.rotate($0, by: rotary, rows: rows, heads: 12) } }),
-      (
-        "rotateBackward",
-        { try output(rows * width, from: x) { context.rotateBackward($0, by: rotary, rows: rows, heads: 12) } }
-      ),
-      (
-        "dropout",
-        {
-          try output(rows * width) {
-            context.dropout(
-              x, rate: 0.3, rowKeys: (0..<UInt64(rows)).map { $0 &* 77 }, salt: 5, into: $0, columns: width)
-          }
-        }
-      ),
+      item("rmsNorm", rows, width) { backend.normalize(x, rms, groups: 1, into: $0) },
+      item("layerNorm", rows, width) { backend.normalize(x, layer, groups: 1, into: $0) },
+      item("layerNorm in place", rows, width, from: start) { backend.normalize($0, layer, groups: 1, into: $0) },
+      item("quickGELU", rows, width, from: start) { backend.activate(.quickGELU, $0) },
+      item("gelu", rows, width, from: start) { backend.activate(.gelu, $0) },
+      item("tanhGELU", rows, width, from: start) { backend.activate(.tanhGELU, $0) },
+      item("siluMultiply", rows, width, from: start) { backend.activate(.silu, gate: $0, up: x, into: $0) },
+      item("rotate", rows, width, from: start) { backend.rotate($0, by: rotary, firstRow: 0, heads: 12) },
+      item("rotateBackward", rows, width, from: start) { backend.rotateBackward($0, by: rotary, heads: 12) },
+      item("softcap", rows, width, from: start) { backend.softcap($0, 0.5) },
+      item("dropout", rows, width) {
+        backend.dropout(x, rate: 0.3, rowKeys: (0..<UInt64(rows)).map { $0 &* 77 }, salt: 5, into: $0)
+      },
     ]
   }
 
-  private var backwardKernels: [(String, () throws -> UInt64)] {
-    let (rows, width) = (rows, width)
-    let (x, dy, weight) = (numbers(5, rows * width), numbers(6, rows * width), numbers(7, width))
+  private var backwardKernels: [Case] {
+    let (rows, width, backend) = (rows, width, backend)
+    let (start, other) = (numbers(5, rows * width), numbers(6, rows * width))
+    let (x, dy) = (backend.tensor(start, rows: rows), backend.tensor(other, rows: rows))
+    let norm = Norm(.rms, weight: Tensor(numbers(7, width)), eps: 1e-5)
     return [
-      (
-        "rmsNormBackward",
-        {
-          try output(rows * width, from: dy) {
-            context.rmsNormBackward(dy, x: x, weight: weight, eps: 1e-5, into: $0, rows: rows)
-          }
-        }
-      ),
-      ("add", { try output(rows * width, from: x) { context.add(dy, to: $0, count: rows * width) } }),
-      (
-        "siluMultiplyBackward",
-        {
-          try output(2 * rows * width, from: x + dy) {
-            context.siluMultiplyBackward(x, gate: $0, up: $0 + rows * width, rows: rows, columns: width)
-          }
-        }
-      ),
+      item("rmsNormBackward", rows, width, from: other) {
+        backend.normalizeBackward(dy, x: x, norm, groups: 1, into: $0)
+      },
+      item("add", rows, width, from: start) { backend.add(dy, to: $0) },
+      item("siluMultiplyBackward", 2 * rows, width, from: start + other) {
+        backend.activateBackward(.silu, x, gate: $0.rows(0..<rows), up: $0.rows(rows..<2 * rows))
+      },
       (
         "crossEntropy",
         {
           var losses: [Double] = []
-          let gradient = try output(rows * width, from: x) {
-            losses = context.crossEntropy($0, vocabulary: width, targets: (0..<Int32(rows)).map { $0 * 2 }[...])
+          let gradient = try output(rows, width, from: start, on: backend) {
+            losses = backend.crossEntropy($0, targets: (0..<Int32(rows)).map { $0 * 2 }[...])
           }
           return losses.reduce(gradient) { hash($0, $1.bitPattern) }
         }
@@ -124,125 +96,89 @@ struct KernelCases {
     ]
   }
 
-  private var products: [(String, () throws -> UInt64)] {
-    let (rows, width, outputs) = (rows, width, outputs)
-    let (x, dy, bias) = (numbers(8, rows * width), numbers(9, rows * outputs), numbers(10, outputs))
+  private var products: [Case] {
+    let (rows, width, outputs, backend) = (rows, width, outputs, backend)
+    let start = numbers(9, rows * outputs)
+    let (x, dy) = (backend.tensor(numbers(8, rows * width), rows: rows), backend.tensor(start, rows: rows))
+    let bias = Tensor(numbers(10, outputs))
     return ElementType.allCases.flatMap { type in
       let layer = Linear(weight: weights(11, rows: outputs, columns: width, type), bias: bias)
+      func apply(_ output: Tensor, accumulate: Bool) throws {
+        try backend.withOperand(x) { try backend.apply(layer, to: $0, into: output, accumulate: accumulate) }
+      }
       return [
-        ("apply \(type)", { try output(rows * outputs) { try context.apply(layer, to: x, rows: rows, into: $0) } }),
-        (
-          "apply \(type), accumulating",
-          {
-            try output(rows * outputs, from: dy) {
-              try context.apply(layer, to: x, rows: rows, into: $0, accumulate: true)
-            }
-          }
-        ),
-        (
-          "applyBackward \(type)",
-          { try output(rows * width) { try context.applyBackward(layer, to: dy, rows: rows, into: $0) } }
-        ),
-        (
-          "operand \(type)",
-          {
-            try output(rows * width) { out in
-              context.withOperand(x, rows: rows, columns: width) {
-                $0.withFloats { out.update(from: $0, count: rows * width) }
-              }
-            }
-          }
-        ),
+        item("apply \(type)", rows, outputs) { try apply($0, accumulate: false) },
+        item("apply \(type), accumulating", rows, outputs, from: start) { try apply($0, accumulate: true) },
+        item("applyBackward \(type)", rows, width) { dx in
+          try backend.withOperand(dy) { try backend.applyBackward(layer, to: $0, into: dx, accumulate: false) }
+        },
+        item("operand \(type)", rows, width) { copy in backend.withOperand(x) { backend.copy($0.floats, to: copy) } },
       ]
     }
   }
 
-  private var attentions: [(String, () throws -> UInt64)] {
+  private var attentions: [Case] {
     let shape = AttentionShape(heads: 4, keyValueHeads: 2, headDim: 64)
-    let (rows, wide, narrow) = (300, shape.queryWidth, shape.keyValueWidth)
-    let (q, k, v) = (numbers(12, rows * wide), numbers(13, rows * narrow), numbers(14, rows * narrow))
-    let dy = numbers(15, rows * wide)
+    let (rows, wide, narrow, backend) = (300, shape.queryWidth, shape.keyValueWidth, backend)
+    let q = backend.tensor(numbers(12, rows * wide), rows: rows)
+    let (k, v) = (
+      backend.tensor(numbers(13, rows * narrow), rows: rows), backend.tensor(numbers(14, rows * narrow), rows: rows)
+    )
+    let dy = backend.tensor(numbers(15, rows * wide), rows: rows)
     let shared = [
       AttentionSpan(queries: 0..<100, sharedKeys: 100),
       AttentionSpan(queries: 100..<300, sharedKeys: 100, ownKeys: 100..<300, isObserved: true),
     ]
+    let windows = [
+      AttentionSpan(queries: 0..<200, sharedKeys: 0, ownKeys: 0..<200, isCausal: false),
+      AttentionSpan(queries: 200..<300, sharedKeys: 0, ownKeys: 0..<300, window: 64),
+    ]
+    let each = (0..<rows).map { AttentionSums.Row(query: $0, row: $0 * 4, divisor: 1) }
+    func gradients(_ output: Tensor, _ spans: [AttentionSpan]) throws {
+      let all = output.reshaped(rows: rows * (wide + 2 * narrow), columns: 1)
+      func part(_ first: Int, _ columns: Int) -> Tensor {
+        all.rows(rows * first..<rows * (first + columns)).reshaped(rows: rows, columns: columns)
+      }
+      try backend.attendBackward(
+        dy, queries: q, keys: k, values: v, dQueries: part(0, wide), dKeys: part(wide, narrow),
+        dValues: part(wide + narrow, narrow), spans: spans, shape: shape)
+    }
     return [
-      (
-        "attend",
-        {
-          var scratch = AlignedBuffer<Float>()
-          return try output(rows * wide) {
-            try context.attend(queries: q, keys: k, values: v, into: $0, spans: shared, shape: shape, scratch: &scratch)
-          }
-        }
-      ),
-      (
-        "attend's weights",
-        {
-          var scratch = AlignedBuffer<Float>()
-          return try output(4 * rows * rows, from: [Float](repeating: 0, count: 4 * rows * rows)) { out in
-            try context.attend(
-              queries: q, keys: k, values: nil, into: nil, spans: shared, shape: shape, scratch: &scratch,
-              tap: { _, head, row, weights in
-                if let base = weights.baseAddress {
-                  (out + (head * rows + row) * rows).update(from: base, count: weights.count)
-                }
-              })
-          }
-        }
-      ),
-      (
-        "attendBackward",
-        {
-          var scratch = AlignedBuffer<Float>()
-          return try output(rows * (wide + 2 * narrow)) {
-            try context.attendBackward(
-              dy, queries: q, keys: k, values: v, dQueries: $0, dKeys: $0 + rows * wide,
-              dValues: $0 + rows * (wide + narrow), keyRows: rows,
-              spans: [AttentionSpan(queries: 0..<rows, sharedKeys: 0, ownKeys: 0..<rows)], shape: shape,
-              scratch: &scratch)
-          }
-        }
-      ),
+      item("attend", rows, wide) {
+        try backend.attend(queries: q, keys: k, values: v, into: $0, spans: shared, shape: shape, adding: nil)
+      },
+      item("attend in windows", rows, wide) {
+        try backend.attend(queries: q, keys: k, values: v, into: $0, spans: windows, shape: shape, adding: nil)
+      },
+      item("attend's weights", 4 * rows, rows, from: [Float](repeating: 0, count: 4 * rows * rows)) {
+        try backend.attend(
+          queries: q, keys: k, values: nil, into: nil, spans: shared, shape: shape,
+          adding: AttentionSums(sums: $0, keys: [0..<rows], normalises: false, rows: each))
+      },
+      item("attendBackward", rows, wide + 2 * narrow) {
+        try gradients($0, [AttentionSpan(queries: 0..<rows, sharedKeys: 0, ownKeys: 0..<rows)])
+      },
+      item("attendBackward in windows", rows, wide + 2 * narrow) { try gradients($0, windows) },
     ]
   }
 
-  private var lowRank: [(String, () throws -> UInt64)] {
-    let (rows, inputs, outputs, rank) = (rows, width, outputs, 16)
-    let (a, b) = (numbers(16, rank * inputs), numbers(17, outputs * rank))
-    let (x, dy) = (numbers(18, rows * inputs), numbers(19, rows * outputs))
-    func withFactors(_ body: (LowRankFactors) throws -> Void) throws {
-      try a.withUnsafeBufferPointer { a in
-        try b.withUnsafeBufferPointer { b in
-          guard let a = a.baseAddress, let b = b.baseAddress else { return }
-          try body(LowRankFactors(a: a, b: b, rank: rank, inputs: inputs, outputs: outputs, scaling: 0.5))
-        }
-      }
-    }
+  private var lowRank: [Case] {
+    let (rows, inputs, outputs, rank, backend) = (rows, width, outputs, 16, backend)
+    let factors = LowRankFactors(
+      a: backend.tensor(numbers(16, rank * inputs), rows: rank),
+      b: backend.tensor(numbers(17, outputs * rank), rows: outputs), scaling: 0.5)
+    let start = numbers(19, rows * outputs)
+    let (x, dy) = (backend.tensor(numbers(18, rows * inputs), rows: rows), backend.tensor(start, rows: rows))
+    let (a, b) = (rank * inputs, outputs * rank)
+    let count = a + b + rows * inputs
     return [
-      (
-        "applyLowRank",
-        {
-          var scratch = AlignedBuffer<Float>()
-          return try output(rows * outputs, from: dy) { out in
-            try withFactors { try context.applyLowRank($0, to: x, into: out, rows: rows, scratch: &scratch) }
-          }
-        }
-      ),
-      (
-        "lowRankBackward",
-        {
-          var scratch = AlignedBuffer<Float>()
-          let count = a.count + b.count + rows * inputs
-          return try output(count, from: [Float](repeating: 0, count: count)) { out in
-            try withFactors {
-              try context.lowRankBackward(
-                $0, x: x, dy: dy, dA: out, dB: out + a.count, dx: out + a.count + b.count, rows: rows,
-                scratch: &scratch)
-            }
-          }
-        }
-      ),
+      item("applyLowRank", rows, outputs, from: start) { try backend.applyLowRank(factors, to: x, into: $0) },
+      item("lowRankBackward", count, 1, from: [Float](repeating: 0, count: count)) {
+        try backend.lowRankBackward(
+          factors, x: x, dy: dy, dA: $0.rows(0..<a).reshaped(rows: rank, columns: inputs),
+          dB: $0.rows(a..<a + b).reshaped(rows: outputs, columns: rank),
+          dx: $0.rows(a + b..<count).reshaped(rows: rows, columns: inputs))
+      },
     ]
   }
 }
@@ -251,19 +187,20 @@ struct KernelCases {
 ///
 /// - Throws: `CaseFailure` where something is left as it was, or written beside the output.
 func output(
-  _ count: Int, from start: [Float]? = nil, _ kernel: (UnsafeMutablePointer<Float>) throws -> Void
+  _ rows: Int, _ columns: Int, from start: [Float]? = nil, on backend: any Backend, _ kernel: (Tensor) throws -> Void
 ) throws -> UInt64 {
   let mark: UInt32 = 0x7fab_cdef
-  let guardCount = 1024
+  let (guardCount, count) = (1024, rows * columns)
+  let guarded = guardCount..<guardCount + count
   var all = [Float](repeating: Float(bitPattern: mark), count: count + 2 * guardCount)
-  if let start { all.replaceSubrange(guardCount..<guardCount + count, with: start) }
-  try all.withUnsafeMutableBufferPointer {
-    if let base = $0.baseAddress { try kernel(base + guardCount) }
-  }
+  if let start { all.replaceSubrange(guarded, with: start) }
+  let tensor = backend.tensor(all, rows: all.count)
+  try kernel(tensor.rows(guarded).reshaped(rows: rows, columns: columns))
+  all = backend.read(tensor)
   guard all.prefix(guardCount).allSatisfy({ $0.bitPattern == mark }),
     all.suffix(guardCount).allSatisfy({ $0.bitPattern == mark })
   else { throw CaseFailure(description: "something was written beside the output") }
-  let result = all[guardCount..<guardCount + count]
+  let result = all[guarded]
   if let left = result.firstIndex(where: { $0.bitPattern == mark }) {
     throw CaseFailure(description: "element \(left - guardCount) of \(count) was not computed")
   }

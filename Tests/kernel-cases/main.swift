@@ -1,13 +1,22 @@
 // The program that KernelsTests launches in other environments: `kernel-cases THREADS [--without-threads]` runs every kernel
 // on a team of so many threads and prints a checksum of each one's output. With `--without-threads` it first becomes a
-// user who may start none.
+// user who may start none. `kernel-cases THREADS --idle` prints the milliseconds of processor time that a team takes that has
+// nothing to do for half a second.
 import Foundation
 import Kernels
 
 let arguments = Array(CommandLine.arguments.dropFirst())
 guard let threads = arguments.first.flatMap(Int.init), threads >= 1 else {
-  print("usage: kernel-cases THREADS [--without-threads]")
+  print("usage: kernel-cases THREADS [--without-threads | --idle]")
   exit(64)
+}
+if arguments.contains("--idle") {
+  let team = ThreadTeam(count: threads)
+  for _ in 0..<100 { team.forEach(threads, work: .max / 2) { _, _ in } }
+  let before = clock()
+  Thread.sleep(forTimeInterval: 0.5)
+  print((clock() - before) * 1000 / CLOCKS_PER_SEC)
+  exit(0)
 }
 if arguments.contains("--without-threads") { beginAgainWithoutThreads(threads) }
 do {

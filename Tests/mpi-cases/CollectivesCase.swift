@@ -1,8 +1,8 @@
 import MessagePassing
 
-/// Every collective against its plain arithmetic. Argument: the size of a piece in bytes, small to cut everything.
+/// Every collective against its plain arithmetic. Argument: the size of a chunk in bytes, small to cut everything.
 func collectivesCase(_ arguments: [String]) throws {
-  try Communicator.withWorld(pieceBytes: arguments.first.flatMap { Int($0) }) { world in
+  try Communicator.withWorld(chunkBytes: arguments.first.flatMap { Int($0) }) { world in
     let size = world.worldSize
     for root in 0..<size {
       for count in [0, 1, 7, 1000] {

@@ -1,8 +1,8 @@
 import MessagePassing
 
-/// Every rank sends to every other one, long and short, at once. Argument: the size of a piece in bytes.
+/// Every rank sends to every other one, long and short, at once. Argument: the size of a chunk in bytes.
 func pointToPointCase(_ arguments: [String]) throws {
-  try Communicator.withWorld(pieceBytes: arguments.first.flatMap { Int($0) }) { world in
+  try Communicator.withWorld(chunkBytes: arguments.first.flatMap { Int($0) }) { world in
     let others = (0..<world.worldSize).filter { $0 != world.rank }
     let counts = [0, 1, 2, 8, 16, 1000]
     func message(from source: Int, to destination: Int, count: Int) -> [Int32] {

@@ -13,13 +13,13 @@ private struct Generator: RandomNumberGenerator {
 /// The result of a unit: a length and content that only this unit has.
 private func result(of unit: Int) -> [UInt8] { (0..<unit * 31 % 5000).map { UInt8(($0 * 13 + unit) & 255) } }
 
-/// Shares units out twice with random delays and compares each result. Arguments: units, piece size, longest delay in
+/// Shares units out twice with random delays and compares each result. Arguments: units, chunk size, longest delay in
 /// microseconds.
 func shareCase(_ arguments: [String]) throws {
   let units = Int(arguments[0]) ?? 0
-  let piece = arguments.count > 1 ? Int(arguments[1]) : nil
+  let chunk = arguments.count > 1 ? Int(arguments[1]) : nil
   let delay = arguments.count > 2 ? Int(arguments[2]) ?? 0 : 2000
-  try Communicator.withWorld(pieceBytes: piece) { world in
+  try Communicator.withWorld(chunkBytes: chunk) { world in
     for round in 1...2 {
       var generator = Generator(state: UInt64(world.rank * 10 + round))
       var results: [Int: [UInt8]] = [:]

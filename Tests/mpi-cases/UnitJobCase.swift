@@ -21,20 +21,21 @@ func unitJobCase(_ arguments: [String]) throws {
 
 private struct SquaresConfiguration: UnitJobConfiguration {
   let folder: URL
-  let isStrict: Bool
+  var isStrict: Bool
+  var precision = Precision.f32
+  var threads: Int?
+  var resumes = true
+  var salvages = false
+  var allowedSkips = 1.0
+  var isQuiet = true
+
   var model: URL { folder }
   var adapter: URL? { nil }
   var chatTemplate: URL? { nil }
   var dataset: URL { folder }
   var images: URL { folder.appendingPathComponent("images") }
   var output: URL { folder.appendingPathComponent("squares.txt") }
-  var precision: Precision { .f32 }
   var limit: Int? { nil }
-  var threads: Int? { nil }
-  var resumes: Bool { true }
-  var salvages: Bool { false }
-  var allowedSkips: Double { 1 }
-  var isQuiet: Bool { true }
   func validate() throws { try validateShared() }
 }
 
@@ -52,7 +53,6 @@ private final class Squares: UnitJob {
     let square: Int
     var sampleCount: Int { 1 }
     var skipped: [SkippedSample] { square == 0 ? [Squares.skip(key)] : [] }
-    func encode() throws -> [UInt8] { Array(try JSONEncoder().encode(self)) }
   }
 
   struct Summary: UnitJobSummary {
@@ -95,7 +95,7 @@ private final class Squares: UnitJob {
     return Result(key: unit.key, square: square)
   }
 
-  func decode(_ bytes: [UInt8]) throws -> Result { try JSONDecoder().decode(Result.self, from: Data(bytes)) }
+  func decode(_ bytes: [UInt8]) throws -> Result { try Result(json: bytes, called: "a square") }
 
   func collect(_ result: Result, isResumed: Bool) { if isResumed { sum += Int64(result.square) } }
 

@@ -10,6 +10,7 @@ import argparse
 import importlib.util
 import io
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,7 @@ def picture(scene):
 
 def head_impact(folder, chosen, reference_file):
     """Matched HI of every head over scenes, by the reference program, in float32."""
+    sys.path.insert(0, str(Path(reference_file).parent))  # for what it imports
     spec = importlib.util.spec_from_file_location("hi_reference", reference_file)
     hi = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(hi)

@@ -24,6 +24,7 @@ BINARY = Path(os.environ.get("HEADIMPACT", ROOT / ".build/release/headimpact"))
 CACHE = ROOT / ".cache/fuzz"
 MODEL = ROOT / "Sources/Demonstration/Model"
 GOLDENS = ROOT / "Tests"
+SMOLVLM = GOLDENS / "VisionLanguageTests/Goldens/smolvlm/checkpoint"
 # A find: more than this for one input. A picture of the largest size that is read takes most of the memory.
 MEMORY_MB, SECONDS_AN_INPUT, LARGEST_INPUT = 3000, 20, 1 << 16
 
@@ -130,6 +131,8 @@ TARGETS = {
         b'{"image_processor": ' + (MODEL / "preprocessor_config.json").read_bytes() + b"}"], MODEL),
     "preprocessor": lambda: (small([MODEL / "preprocessor_config.json", ROOT / "../shared/data/cases/preprocessor-size-pixels/preprocessor_config.json",
                                     ROOT / "../shared/data/cases/processor-config-only/processor_config.json"]), None),
+    "smolvlm-config": lambda: (small([SMOLVLM / "config.json", SMOLVLM.parent.parent / "idefics3/checkpoint/config.json"]), SMOLVLM),
+    "smolvlm-preprocessor": lambda: (small([SMOLVLM / "preprocessor_config.json"]), SMOLVLM),
     "chat-template": lambda: (templates(), None),
     "generation-config": lambda: (small([MODEL / "generation_config.json"]), MODEL),
     "adapter-config": lambda: (small([adapter_folder() / "adapter_config.json"]), adapter_folder()),

@@ -1,4 +1,4 @@
-"""The Agreement table of head-impact.md, as figures with limits."""
+"""The Agreement table of docs/measures.md, as figures with limits."""
 from dataclasses import dataclass
 
 import h5py

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Runs headimpact and the reference side by side on fresh random checkpoints, and holds them to the Agreement tables of
-head-impact.md and training.md.
+"""Runs headimpact and the reference side by side on fresh random checkpoints, and checks the limits of the Agreement sections
+of docs/measures.md and docs/training.md.
 
     .venv/bin/python tools/parity/run.py        (make parity)
 
@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools/reference"), str(Path(__file__).parent)]
 
 import drawn_images
+import make_tiny
 import make_tiny_qwen2vl
 import published
 import training
@@ -42,12 +43,23 @@ CASES = {
         data="drawn", layout=published.to_nested_names, ranks=3),
     "4 heads of 32, peaky, with sinks": dict(options=dict(layers=3, heads=4, kv_heads=2, hidden=128, intermediate=128, scale=0.2,
                                                           small_vocabulary=True), data="drawn", float64=True),
+    "smolvlm, tiles, bf16": dict(
+        options=dict(family="smolvlm", layers=4, heads=9, kv_heads=3, hidden=144, intermediate=224, vision_dim=48, vision_heads=4,
+                     vision_depth=3, scale=0.1, shards=2), data="coco", ranks=2, bf16=True),
+    "idefics3, odd shapes, f32": dict(
+        options=dict(family="idefics3", layers=3, heads=6, kv_heads=6, hidden=96, head_dim=24, intermediate=101, vision_dim=36,
+                     vision_heads=3, scale=0.12, dtype="float32"), data="shapes", ranks=3),
+    "smolvlm, no tiles, f16": dict(
+        options=dict(family="smolvlm", layers=3, heads=5, kv_heads=1, hidden=80, tile=150, no_splitting=True, scale=0.13,
+                     dtype="float16"), data="drawn"),
 }
 # The demonstration model's heads differ, as a random model's hardly do: there the order of heads means something in bf16 too.
 DEMONSTRATION = "demonstration model"
 DEMONSTRATION_SAMPLES = 40
 LIMIT_ON_VISUAL_TOKENS = 100
 DRAWN = [(333, 251, "jpg", "RGB"), (199, 307, "png", "RGB"), (128, 128, "jpg", "L"), (517, 90, "png", "RGB"), (64, 280, "jpg", "RGB")]
+# Of one row of tiles, one column, hardly any pixels, a tile's size and a little more.
+SHAPES = [(900, 61, "jpg", "RGB"), (40, 620, "png", "RGB"), (25, 18, "png", "RGB"), (64, 64, "jpg", "L"), (257, 193, "jpg", "RGB")]
 
 
 def reference(folder, data, precision, threads, adapter=None):
@@ -77,8 +89,9 @@ def product(binary, folder, data, precision, ranks, adapter=None):
 
 
 def datasets(folder, coco):
-    """{"coco", "drawn"} -> folder. Without the photographs both are drawn."""
-    made = {"drawn": folder / "drawn", "coco": folder / "coco"}
+    """{"coco", "drawn", "shapes"} -> folder. Without the photographs all are drawn."""
+    made = {name: folder / name for name in ("drawn", "coco", "shapes")}
+    drawn_images.write_dataset(made["shapes"], SHAPES, [2, 2, 1, 2, 2], seed=random.randrange(1 << 30))
     drawn_images.write_dataset(made["drawn"], DRAWN, [3, 2, 2, 2, 2], seed=random.randrange(1 << 30))
     if (coco / "instances.json").exists():
         count = coco_keyobjects(coco, made["coco"], limit=16)
@@ -115,10 +128,14 @@ def main():
         if a.only and a.only not in name:
             continue
         folder = work / f"case-{number}"
-        options = case["options"] | {"seed": random.randrange(1 << 30), "max_pixels": LIMIT_ON_VISUAL_TOKENS * 28 * 28}
-        if not options.get("small_vocabulary"):
-            real = real or make_tiny_qwen2vl.tokenizer()  # building its merges takes a while: once
-        made = make_tiny_qwen2vl.make(folder / "model", tok=None if options.get("small_vocabulary") else real, **options)
+        options = case["options"] | {"seed": random.randrange(1 << 30)}
+        if "family" in options:
+            made = make_tiny.make(folder / "model", **options)
+        else:
+            options["max_pixels"] = LIMIT_ON_VISUAL_TOKENS * 28 * 28
+            if not options.get("small_vocabulary"):
+                real = real or make_tiny_qwen2vl.tokenizer()  # building its merges takes a while: once
+            made = make_tiny_qwen2vl.make(folder / "model", tok=None if options.get("small_vocabulary") else real, **options)
         case.get("layout", lambda folder: None)(folder / "model")
         ranks = case.get("ranks", 1)
         print(f"\n{name}: {made['parameters']:,} parameters, {made['vocab']:,} tokens, {case['data']} images, "

@@ -1,4 +1,4 @@
-"""Training and generating, live: headimpact beside lora_reference.py, PEFT and transformers' generate (training.md)."""
+"""Training and generating, live: headimpact compared with lora_reference.py, PEFT and transformers' generate (docs/training.md, Agreement)."""
 import json
 import os
 import shutil
@@ -23,6 +23,9 @@ CASES = {
     "8 heads, 2 kv": dict(layers="1,2,4", targets=ATTENTION, rank=4, alpha=8, batch=4, lr=1e-3, decay=0.0, ranks=(1, 2, 3)),
     "7 heads, 1 kv, odd sizes, f16": dict(layers="0,3", targets=ATTENTION + ",gate_proj,up_proj,down_proj", rank=3, alpha=5,
                                           batch=5, lr=1e-3, decay=0.01, ranks=(1, 2, 3), samples=3),
+    "smolvlm, tiles, bf16": dict(layers="1,3", targets=ATTENTION, rank=4, alpha=8, batch=4, lr=1e-3, decay=0.0, ranks=(1, 2)),
+    "idefics3, odd shapes, f32": dict(layers="0,2", targets=ATTENTION + ",gate_proj,up_proj,down_proj", rank=3, alpha=5, batch=3,
+                                      lr=1e-3, decay=0.01, ranks=(1, 3)),
 }
 # Its learning rate makes it unlearn something in 20 steps: a smaller one changes no text.
 DEMONSTRATION = dict(layers="2,4,7", targets=ATTENTION, rank=4, alpha=8, batch=4, lr=5e-3, decay=0.0)

@@ -15,7 +15,8 @@ from lora_reference import summed_loss, supervised
 def without(model, heads):
     """The model with these heads ablated. heads: (layer, head), from 0."""
     config = model.config.text_config
-    size = config.hidden_size // config.num_attention_heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    decoder = getattr(model.model, "text_model", None) or model.model.language_model
     hooks = []
     for layer in {layer for layer, _ in heads}:
         columns = [c for l, h in heads if l == layer for c in range(h * size, (h + 1) * size)]
@@ -25,7 +26,7 @@ def without(model, heads):
             mixed[..., columns] = 0
             return (mixed, *inputs[1:])
 
-        hooks.append(model.model.language_model.layers[layer].self_attn.o_proj.register_forward_pre_hook(clear))
+        hooks.append(decoder.layers[layer].self_attn.o_proj.register_forward_pre_hook(clear))
     try:
         yield
     finally:

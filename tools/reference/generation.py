@@ -14,18 +14,12 @@ def generated(reference, image, prompt, length, beams=1, dtype=torch.float32, pe
 
     reference: hi_reference.Reference, whose model may be PEFT's. penalty: of repetitions; None for the folder's own.
     """
-    pixels = reference.image_processor(images=[image], return_tensors="pt")
-    visual = int(pixels["image_grid_thw"][0].prod()) // reference.image_processor.merge_size ** 2
-    messages = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]}]
-    text = reference.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    ids = reference.tokenizer(text, add_special_tokens=False)["input_ids"]
-    at = ids.index(reference.image_token_id)
-    ids = torch.tensor([ids[:at] + [reference.image_token_id] * visual + ids[at + 1:]])
-    pixels["pixel_values"] = pixels["pixel_values"].to(dtype)
+    inputs = reference.question_inputs(image, prompt)
+    inputs["pixel_values"] = inputs["pixel_values"].to(dtype)
+    ids = inputs["input_ids"]
     stops = stop_ids(reference)
     out = reference.model.generate(
-        input_ids=ids, attention_mask=torch.ones_like(ids), mm_token_type_ids=(ids == reference.image_token_id).long(), **pixels,
-        **({} if penalty is None else {"repetition_penalty": penalty}), do_sample=False, num_beams=beams,
+        **inputs, **({} if penalty is None else {"repetition_penalty": penalty}), do_sample=False, num_beams=beams,
         max_new_tokens=length, eos_token_id=stops, pad_token_id=stops[-1], return_dict_in_generate=True,
         output_scores=True)
     new = out.sequences[0, ids.shape[1]:].tolist()

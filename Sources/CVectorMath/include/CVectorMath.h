@@ -23,6 +23,37 @@ void headimpact_quick_gelu(float *x, size_t n);
 // x = x * Phi(x), in place, by the error function.
 void headimpact_gelu(float *x, size_t n);
 
+// x = x * sigmoid(x), in place; out = silu(gate) * up has its own.
+void headimpact_silu(float *x, size_t n);
+
+// x = x * (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, in place.
+void headimpact_tanh_gelu(float *x, size_t n);
+
+// out = activation(gate) * up. out may be gate.
+void headimpact_quick_gelu_multiply(const float *gate, const float *up, float *out, size_t n);
+void headimpact_gelu_multiply(const float *gate, const float *up, float *out, size_t n);
+void headimpact_tanh_gelu_multiply(const float *gate, const float *up, float *out, size_t n);
+
+// x, what the activation was given, becomes its gradient from dy.
+void headimpact_quick_gelu_backward(const float *dy, float *x, size_t n);
+void headimpact_gelu_backward(const float *dy, float *x, size_t n);
+void headimpact_tanh_gelu_backward(const float *dy, float *x, size_t n);
+void headimpact_silu_backward(const float *dy, float *x, size_t n);
+
+// The gradients of gate and up from dy, that of activation(gate) * up, each in its value's place.
+void headimpact_quick_gelu_multiply_backward(const float *dy, float *gate, float *up, size_t n);
+void headimpact_gelu_multiply_backward(const float *dy, float *gate, float *up, size_t n);
+void headimpact_tanh_gelu_multiply_backward(const float *dy, float *gate, float *up, size_t n);
+
+// x = cap * tanh(scale * x / cap), in place.
+void headimpact_softcap(float *x, size_t n, float scale, float cap);
+
+// dy: from the gradient of y = softcap(x) to that of x, in place.
+void headimpact_softcap_backward(float *dy, const float *y, size_t n, float scale, float cap);
+
+// y += weight * x.
+void headimpact_add_scaled(float *y, const float *x, float weight, size_t n);
+
 // y += x.
 void headimpact_add(float *y, const float *x, size_t n);
 
@@ -33,13 +64,16 @@ void headimpact_rotate_half(float *x, const float *cosines, const float *sines, 
 void headimpact_scale(float *x, float factor, size_t n);
 
 // dx += the gradient of rms_norm's x from dy, that of its output.
-void headimpact_rms_norm_back(const float *dy, const float *x, const float *weight, float eps, float *dx, size_t n);
+void headimpact_rms_norm_backward(const float *dy, const float *x, const float *weight, float eps, float *dx, size_t n);
+
+// dx += the gradient of layer_norm's x from dy, that of its output.
+void headimpact_layer_norm_backward(const float *dy, const float *x, const float *weight, float eps, float *dx, size_t n);
 
 // The gradients of gate and up from dy, that of silu(gate) * up, each in its value's place.
-void headimpact_silu_multiply_back(const float *dy, float *gate, float *up, size_t n);
+void headimpact_silu_multiply_backward(const float *dy, float *gate, float *up, size_t n);
 
 // gradient: from that of weights = softmax(scale * scores) to that of the scores, in place.
-void headimpact_softmax_back(const float *weights, float *gradient, size_t n, float scale);
+void headimpact_softmax_backward(const float *weights, float *gradient, size_t n, float scale);
 
 // Returns -log softmax(logits)[target]; the logits become its gradient.
 double headimpact_cross_entropy(float *logits, size_t n, size_t target);

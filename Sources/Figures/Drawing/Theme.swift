@@ -2,7 +2,7 @@
 public enum Theme {
   public struct Colours: Sendable {
     public let paper: String
-    /// Behind what stands out a little from the page: code, table heads.
+    /// Background of code and table heads.
     public let shade: String
     public let ink: String
     public let muted: String

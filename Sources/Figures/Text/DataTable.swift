@@ -21,7 +21,7 @@ public struct DataTable: Sendable {
   public enum Value: Sendable, Equatable {
     case text(String)
     case integer(Int)
-    /// What is no number is shown as a dash and left empty in the file.
+    /// What is not a number is shown as a dash and left empty in the file.
     case number(Double)
 
     public static func optional(_ value: Double?) -> Value { .number(value ?? .nan) }

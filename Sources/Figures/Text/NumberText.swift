@@ -20,7 +20,7 @@ public enum NumberText {
     return (value ?? 0) > 0 && text.contains { $0 != "0" && $0 != "." } ? "+" + text : text
   }
 
-  /// A whole number with its thousands apart.
+  /// A whole number with thousands separators.
   public static func grouped(_ value: Int) -> String {
     let digits = String(value.magnitude)
     var text = ""

@@ -1,5 +1,5 @@
-/// About how wide a text is in a sans-serif font, erring on the wide side: DejaVu Sans, the widest of those that pages
-/// are commonly shown in. Layout leaves room by it, so that labels don't meet in any font.
+/// The approximate width of a text in a sans-serif font, rather too wide: DejaVu Sans, the widest of those in which
+/// pages are commonly shown. Layout uses it, so that labels don't overlap in any font.
 ///
 /// - Units: pixels, as `size`.
 public func textWidth(_ text: String, size: Double) -> Double {

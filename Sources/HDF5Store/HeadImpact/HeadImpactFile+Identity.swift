@@ -2,8 +2,8 @@ import Foundation
 import HeadImpact
 
 extension HeadImpactFile {
-  /// The run that a finished file is of, and what of each sample that it skipped could not be used (empty where a file of an
-  /// older version doesn't say).
+  /// The run that a finished file is of, and what of each sample that it skipped could not be used (empty if a file of
+  /// an older version doesn't say).
   ///
   /// - Throws: `HDF5Error`, or `HeadImpactError` naming the attribute that is missing or not what this program writes.
   public static func origin(of url: URL) throws -> (identity: ScoreIdentity, skipped: [String]) {

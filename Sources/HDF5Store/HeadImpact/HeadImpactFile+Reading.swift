@@ -7,7 +7,7 @@ extension HeadImpactFile {
     public let table: HeadImpactTable
     public let modelName: String?
     public let modelSHA256: String?
-    /// nil where the model was scored without an adapter.
+    /// nil if the model was scored without an adapter.
     public let adapterName: String?
     public let adapterSHA256: String?
   }
@@ -26,7 +26,7 @@ extension HeadImpactFile {
     }
   }
 
-  /// Lends everything in a finished file to `body`; the values of its samples are read as they are asked for.
+  /// Passes everything in a finished file to `body`; the values of its samples are read on demand.
   ///
   /// - Throws: `HDF5Error` or `HeadImpactError` naming the file and what is wrong in it, and what `body` throws.
   public static func open<R>(_ url: URL, _ body: (HeadImpactReader) throws -> R) throws -> R {

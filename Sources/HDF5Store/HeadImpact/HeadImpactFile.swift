@@ -1,9 +1,9 @@
 import Foundation
 import HeadImpact
 
-/// hi.h5, the results of a scoring run (formats.md, "Head Impact results").
+/// hi.h5, the results of a scoring run (docs/formats.md, "Head Impact").
 public enum HeadImpactFile {
-  /// What the file says besides its tables.
+  /// What the file holds except its tables.
   public struct Provenance {
     let identity: ScoreIdentity
     let modelName: String
@@ -45,14 +45,14 @@ public enum HeadImpactFile {
     public let impact: SampleImpact
     public let scores: [Float]
 
-    /// - Parameter scores: [layer, head, visual]; empty where they aren't kept.
+    /// - Parameter scores: [layer, head, visual]; empty if they aren't kept.
     public init(impact: SampleImpact, scores: [Float]) {
       self.impact = impact
       self.scores = scores
     }
   }
 
-  /// Writes the file aside and gives it its name when it is whole.
+  /// Writes a temporary file and renames it when it is complete.
   ///
   /// - Parameters:
   ///   - samples: annotation ids, ascending.

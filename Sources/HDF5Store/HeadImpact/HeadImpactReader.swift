@@ -2,7 +2,7 @@ import HeadImpact
 
 /// Everything in a finished file: the tables at once, each sample's values when they are asked for.
 public struct HeadImpactReader {
-  /// What the file says of one sample besides its values.
+  /// The file's data about one sample, except its values.
   public struct Sample: Sendable, Equatable {
     /// The annotation's id.
     public let id: Int
@@ -78,7 +78,7 @@ public struct HeadImpactReader {
     }
   }
 
-  /// The attention of one head on the visual tokens of a sample; nil where the run didn't save scores.
+  /// The attention of one head on the visual tokens of a sample; nil if the run didn't save scores.
   ///
   /// - Returns: [visual]
   public func scores(of sample: Sample, layer: Int, head: Int) throws -> [Float]? {

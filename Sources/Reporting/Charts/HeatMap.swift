@@ -83,7 +83,7 @@ struct HeatMap {
       // Round a small cell the ring lies outside it, or there would be no cell left to see.
       let inset = min(width, height) < 12 ? -1.5 : 0.5
       let rings = [ring("ring-out", inset: inset), ring("ring-in", inset: inset)]
-      // The rank is written where there is room for two digits.
+      // The rank is written if two digits fit.
       guard cellWidth >= 22, cellHeight >= 15,
         let lightness = scale.oklab(values[cell.row * columns + cell.column])?.lightness
       else { return rings }

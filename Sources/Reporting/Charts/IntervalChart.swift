@@ -5,7 +5,7 @@ struct IntervalChart {
   struct Row: Sendable {
     let name: String
     let value: Double
-    /// NaN where there is no interval; so too the next.
+    /// NaN if there is no interval; likewise the next.
     let low: Double
     let high: Double
     /// Which colour it has.
@@ -24,9 +24,9 @@ struct IntervalChart {
 
   let rows: [Row]
   let xTitle: String
-  /// A place to compare with: no change, say.
+  /// A reference value, such as no change.
   var reference: Double?
-  /// A range behind all rows: what chance choices reach, say.
+  /// A range behind all rows, such as that of random choices.
   var band: ClosedRange<Double>?
   var decimals = 3
   var isSigned = false

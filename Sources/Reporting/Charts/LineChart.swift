@@ -1,6 +1,6 @@
 import Figures
 
-/// Curves over a common axis: how something goes on.
+/// Curves over a common axis.
 struct LineChart {
   struct Series: Sendable {
     let name: String
@@ -22,7 +22,7 @@ struct LineChart {
   /// The label of a place on the horizontal axis, for notes.
   var xName: (Double) -> String = { NumberText.number($0, decimals: 0) }
   var decimals = 3
-  /// Series named in the legend; those that are drawn alike are named once.
+  /// Series named in the legend; those drawn in the same style are named once.
   var legend: [(mark: Legend.Mark, text: String)]?
   var width = Theme.Size.column
   var height = 320.0

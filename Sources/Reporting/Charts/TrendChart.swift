@@ -1,12 +1,12 @@
 import Figures
 
-/// Means along an index (layers or heads), each with its standard error, and the straight line through them with the band
-/// of its own: figure 5 of arXiv 2511.23375.
+/// Means along an index (layers or heads), each with its standard error, and the straight line through them with the
+/// band of its own: figure 5 of arXiv 2511.23375.
 struct TrendChart {
   struct Point: Sendable, Equatable {
     let index: Int
     let mean: Double
-    /// Of the mean; NaN where there is none.
+    /// Of the mean; NaN if there is none.
     let standardError: Double
     /// What chance gives there.
     let chance: Double

@@ -7,7 +7,7 @@ public struct ExperimentReport {
   /// - Parameters:
   ///   - more: sections after the experiment's own: those of the run that chose the layers
   ///     (`HeadImpactReport.sections(of:_:)`).
-  /// - Throws: `ReportError` where the arms or their metrics don't fit one another.
+  /// - Throws: `ReportError` if the arms or their metrics don't fit one another.
   public static func page(
     of summary: ExperimentSummary, more: [Section] = [], programVersion: String
   ) throws -> Page {
@@ -21,7 +21,7 @@ public struct ExperimentReport {
 
   /// The experiment's sections.
   ///
-  /// - Throws: `ReportError` where the arms or their metrics don't fit one another.
+  /// - Throws: `ReportError` if the arms or their metrics don't fit one another.
   public static func sections(of summary: ExperimentSummary) throws -> [Section] {
     try check(summary)
     return [

@@ -20,7 +20,7 @@ public struct ExperimentSummary: Sendable {
     public var kind: Kind
     /// Adapted layers, from 0.
     public var layers: [Int]
-    /// Adapted heads; empty where whole layers are.
+    /// Adapted heads; empty if whole layers are.
     public var heads: [Selection.Head]
     public var trainedParameters: Int
     /// Trained parameters over the model's.
@@ -46,7 +46,7 @@ public struct ExperimentSummary: Sendable {
     /// The same in every arm: "CIDEr".
     public var name: String
     public var value: Double
-    /// Value minus that of the pretrained arm, with the bounds of its 95% interval; nil where there is none.
+    /// Value minus that of the pretrained arm, with the bounds of its 95% interval; nil if there is none.
     public var shift: Double?
     public var low: Double?
     public var high: Double?

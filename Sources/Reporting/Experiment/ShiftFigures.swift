@@ -28,7 +28,7 @@ extension ExperimentReport {
     return blocks
   }
 
-  /// The shifts of one metric; nil where no arm has one.
+  /// The shifts of one metric; nil if no arm has one.
   private static func shiftFigure(_ summary: ExperimentSummary, _ metric: String, id: String) -> Figure? {
     let shifts = summary.arms.compactMap { arm in
       arm.metric(metric).flatMap { found in found.shift.map { (arm: arm, metric: found, shift: $0) } }

@@ -78,7 +78,7 @@ extension HeadImpactReport {
 }
 
 extension ReportInput {
-  /// The options that the run's masks were made with; the defaults where the file doesn't say.
+  /// The options that the run's masks were made with; the defaults if the file doesn't have them.
   fileprivate var gridOptions: (coverage: Double, sinkFactor: Double) {
     func double(_ name: String, _ otherwise: Double) -> Double {
       if case .double(let value)? = reader.attributes.first(where: { $0.name == name })?.value {

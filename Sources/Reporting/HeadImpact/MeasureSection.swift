@@ -2,7 +2,7 @@ import Figures
 import HeadImpact
 
 extension HeadImpactReport {
-  /// What the other measures say, and how much the six agree.
+  /// The other measures, and the agreement of the six.
   static func measureSection(_ input: ReportInput) -> Section {
     let others = Measure.allCases.filter { $0 != input.measure }
     return Section(
@@ -10,7 +10,7 @@ extension HeadImpactReport {
       blocks: [
         .table(
           Table(
-            id: "measures-table", caption: "What each measure gives for one sample.",
+            id: "measures-table", caption: "The value of each measure for one sample.",
             data: DataTable(
               [.init("measure", "measure"), .init("meaning", "value for one sample")],
               Measure.allCases.map { [.text($0.rawValue), .text($0.meaning)] }))),

@@ -22,7 +22,7 @@ struct ReportedDataset {
   let images: URL
   private let annotations: [Int64: Annotation]
 
-  /// - Parameter digest: what the file says of the dataset; nil where it says nothing.
+  /// - Parameter digest: of the dataset, according to the file; nil if it has none.
   /// - Throws: `COCOError`, or `ReportError` where it is another dataset.
   init(_ source: PictureSource, digest: String?, of file: String) throws {
     let bytes: [UInt8]
@@ -40,7 +40,7 @@ struct ReportedDataset {
 
   /// A sample's annotation, its picture and its mask.
   ///
-  /// - Throws: `ReportError` where the dataset doesn't have them; `COCOError` or `ImageError`.
+  /// - Throws: `ReportError` if the dataset doesn't have them; `COCOError` or `ImageError`.
   func sample(_ id: Int) throws -> (annotation: Annotation, fileName: String, image: RGBImage, mask: BinaryMask) {
     guard let annotation = annotations[Int64(id)], let record = contents.image(annotation.imageID) else {
       throw ReportError("\(contents.name): has no annotation \(id), which was scored")

@@ -41,8 +41,8 @@ struct Thumbnail {
 
 /// The grid that a picture's visual tokens form, found again from their number.
 ///
-/// hi.h5 doesn't keep it, and families differ. So the grids whose cells are nearest to squares are tried: the right one
-/// gives the number of mask tokens, and the HI, that the file has.
+/// hi.h5 doesn't store it, and families differ. So the grids whose cells are closest to squares are tried: the right
+/// one gives the number of mask tokens, and the HI, that the file has.
 struct GridSearch {
   let mask: BinaryMask
   let options: (coverage: Double, sinkFactor: Double)
@@ -50,7 +50,7 @@ struct GridSearch {
   /// - Parameters:
   ///   - scores: a head's, [visual].
   ///   - maskTokens: what the file has; so too `hi`, of that head by `measure`.
-  /// - Returns: nil where none fits: the family cuts the picture into tiles, say.
+  /// - Returns: nil if none fits: the family cuts the picture into tiles, say.
   func grid(of scores: [Float], maskTokens: Int, hi: Double, by measure: Measure) throws -> ViewGrid? {
     let aspect = Double(mask.width) / Double(mask.height)
     func distortion(_ grid: ViewGrid) -> Double {

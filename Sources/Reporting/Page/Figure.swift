@@ -24,7 +24,7 @@ public struct Figure: Sendable {
     return svg
   }
 
-  /// The whole of an SVG file: the drawing under its title, over its caption.
+  /// A complete SVG file: title, drawing, caption.
   var svg: String {
     let margin = 16.0
     let width = max(drawing.width, 360)

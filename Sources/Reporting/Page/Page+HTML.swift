@@ -1,7 +1,7 @@
 import Figures
 
 extension Page {
-  /// The name of the program in the page's head, by which a report knows an older one of its own.
+  /// The name of the program in the page's head, by which an older report is recognised.
   static let generator = "headimpact report"
 
   /// The page: one file that needs nothing but the folder it is in.
@@ -57,7 +57,7 @@ extension Block {
 
 private func prose(_ text: String) -> Element { Element("p", [:], [.text(text)]) }
 
-/// A box of its own for what may be wider than the screen; it takes the keyboard's arrows.
+/// A scrolling box for content that may be wider than the screen; it reacts to the arrow keys.
 private func scroll(_ element: Element, named name: String) -> Element {
   Element("div", ["class": "scroll", "tabindex": "0", "role": "group", "aria-label": name], [element])
 }
@@ -109,7 +109,7 @@ extension Table {
 
   private func isText(_ column: Int) -> Bool { data.rows.first.map { $0[column].isText } ?? true }
 
-  /// Words stay whole, but for digests, which break anywhere.
+  /// Words don't break, except digests, which break anywhere.
   private func longestWord(_ column: Int) -> Int {
     let words = data.rows.prefix(mostRows).flatMap { row in
       data.shown(row[column], in: data.columns[column]).split(separator: " ").map(\.count)

@@ -1,6 +1,6 @@
 import Figures
 
-/// A report as a value: a title, what it says in short, and its sections.
+/// A report as a value: a title, a summary, and its sections.
 public struct Page: Sendable {
   public var title: String
   /// What kind of thing this is, over the title.
@@ -38,11 +38,11 @@ public struct Section: Sendable {
 public enum Block: Sendable {
   case paragraph(String)
   case figure(Figure)
-  /// Small figures side by side, where there is room.
+  /// Small figures side by side, if they fit.
   case gallery([Figure])
   case table(Table)
   case pictures(Pictures)
-  /// Text as it is, line for line: a configuration.
+  /// Preformatted text, line by line: a configuration.
   case code(String)
 }
 
@@ -52,7 +52,7 @@ public struct Table: Sendable {
   public let id: String
   public let caption: String
   public let data: DataTable
-  /// Longer tables end here on the page, and say so.
+  /// Longer tables are cut here on the page, with a note.
   public let mostRows: Int
 
   public init(id: String, caption: String, data: DataTable, mostRows: Int = 200) {
@@ -63,7 +63,7 @@ public struct Table: Sendable {
   }
 }
 
-/// Pictures with words under each, and the CSV file of what is said of them.
+/// Images with captions, and the CSV file of their data.
 public struct Pictures: Sendable {
   public struct Picture: Sendable {
     /// PNG files; names are without their folder.
@@ -76,7 +76,7 @@ public struct Pictures: Sendable {
       public let bytes: [UInt8]
       public let width: Int
       public let height: Int
-      /// What is to be seen, for who can't see it.
+      /// Alternative text.
       public let description: String
     }
   }

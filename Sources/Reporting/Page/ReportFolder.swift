@@ -11,8 +11,8 @@ public struct ReportError: Error, CustomStringConvertible, Equatable, Sendable {
 extension Page {
   private static let names: Set<String> = ["index.html", "figures", "data", "pictures"]
 
-  /// Writes the report: `index.html`, `figures/*.svg`, `data/*.csv` and `pictures/*.png`. The folder appears whole or not at
-  /// all; one that is there is replaced where it is a report too, with nothing else in it, or empty.
+  /// Writes the report: `index.html`, `figures/*.svg`, `data/*.csv` and `pictures/*.png`. The folder appears as a whole
+  /// or not at all; an existing one is replaced if it is empty or contains nothing but a report.
   ///
   /// - Throws: `FolderError` naming the folder, which is untouched then.
   public func write(to folder: URL) throws {
@@ -27,7 +27,7 @@ extension Page {
     }
   }
 
-  /// Why a folder that is there isn't replaced.
+  /// Why an existing folder isn't replaced.
   private static func refusal(_ folder: URL) throws -> String? {
     let found = Set(try FileSystem.names(in: folder))
     if found.isEmpty { return nil }

@@ -1,9 +1,10 @@
 /// Kendall's tau-b: how much two rankings of the same things agree, from -1 (reversed) to 1 (the same); ties count for
-/// neither side. NaN where one of the two has all values equal, or there are fewer than two.
+/// neither side. NaN if one of the two has all values equal, or there are fewer than two.
 ///
 /// - Parameters:
 ///   - x: finite numbers; so too y, as many.
-/// - Complexity: O(n log n), after Knight, "A computer method for calculating Kendall's tau with ungrouped data" (1966).
+/// - Complexity: O(n log n), after Knight, "A computer method for calculating Kendall's tau with ungrouped data"
+///   (1966).
 func kendallTau(_ x: [Double], _ y: [Double]) -> Double {
   precondition(x.count == y.count)
   let order = x.indices.sorted { (x[$0], y[$0]) < (x[$1], y[$1]) }

@@ -10,7 +10,7 @@ struct LinearRegression: Sendable {
   /// The standard deviation of what the line leaves over, with n - 2 degrees of freedom.
   private let residual: Double
 
-  /// Nil for fewer than two points, where all have the same x, and where one is no number.
+  /// Nil for fewer than two points, where all have the same x, and where one is not a number.
   init?(x: [Double], y: [Double]) {
     precondition(x.count == y.count)
     count = x.count

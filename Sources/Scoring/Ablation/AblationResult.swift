@@ -5,7 +5,7 @@ import RunSupport
 
 /// What taking heads out of a model does to the loss of a dataset's descriptions.
 ///
-/// Losses are sums over supervised tokens by their number, as training's (training.md); in nats.
+/// Losses are sums over supervised tokens divided by their number, as in training (docs/training.md). - Units: nats.
 public struct AblationResult: Sendable, Equatable, Codable {
   public struct Row: Sendable, Equatable, Codable {
     /// As the ablation is called.

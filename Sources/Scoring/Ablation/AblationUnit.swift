@@ -26,9 +26,9 @@ struct AblationUnit: Sendable, WorkUnit {
   /// Multiplications of the unit, about.
   func cost(dimensions: ModelDimensions, layout: (_ width: Int, _ height: Int) throws -> VisualLayout) -> Double {
     // A size that the family can't take is reported when its turn comes; one that isn't known counts as nothing.
-    let tokens = examples[0].size.flatMap { try? layout($0.width, $0.height) }
+    let load = examples[0].size.flatMap { try? layout($0.width, $0.height) }?.load
     let texts = examples.reduce(0) { $0 + (($1.prompt ?? "") + ($1.target ?? "")).utf8.count / 4 + 1 }
-    return dimensions.multiplications(patches: tokens?.patches ?? 0, rows: (tokens?.visualTokens ?? 0) + texts)
+    return dimensions.multiplications(load, textRows: texts)
   }
 
   /// What is said of the image, in a form that the model takes.
@@ -49,11 +49,11 @@ struct AblationUnit: Sendable, WorkUnit {
       let image = try pictures.reading(first.fileName) {
         try JobInputs.image(first.fileName, in: pictures.folder, size: first.size.map { ($0.width, $0.height) })
       }
-      let visualTokens = try model.visualLayout(width: image.width, height: image.height).visualTokens
+      let layout = try model.visualLayout(width: image.width, height: image.height)
       for example in examples {
         do {
           texts.usable.append(
-            (example.id, try sequence(of: example, model: model, prompt: prompt, visualTokens: visualTokens)))
+            (example.id, try sequence(of: example, model: model, prompt: prompt, layout: layout)))
         } catch let fault as any ContentFault {
           texts.skipped.append(SkippedSample(id: example.id, reason: SkipReason(.text, fault)))
         }
@@ -79,7 +79,7 @@ struct AblationUnit: Sendable, WorkUnit {
           image: image, sequences: texts.usable.map(\.sequence), ablations: ablations, afterLayer: poll)
         for (index, sample) in texts.usable.enumerated() {
           let its = losses.map { $0[index] }
-          let problem = "its loss is no finite number: are the model's weights whole?"
+          let problem = "its loss is not finite: are the model's weights intact?"
           if its.allSatisfy(\.isFinite) {
             outcomes.append(
               UnitLosses.Outcome(id: sample.id, tokens: sample.sequence.predictingRows.count, losses: its, skip: nil))
@@ -102,12 +102,11 @@ struct AblationUnit: Sendable, WorkUnit {
   }
 
   private func sequence(
-    of example: ImageTextExample, model: any VisionLanguageModel, prompt: String, visualTokens: Int
+    of example: ImageTextExample, model: any VisionLanguageModel, prompt: String, layout: VisualLayout
   ) throws -> TokenSequence {
     let target = (example.target ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
     guard !target.isEmpty else { throw SampleFault("it has no description or answer") }
-    let sequence = try model.sequence(
-      prompt: example.prompt ?? prompt, description: target, visualTokens: visualTokens)
+    let sequence = try model.sequence(prompt: example.prompt ?? prompt, description: target, layout: layout)
     guard !sequence.caption.isEmpty else { throw SampleFault("its text has no tokens") }
     return sequence
   }
@@ -136,13 +135,9 @@ struct UnitLosses: Codable, Equatable, Sendable, WorkResult {
     outcomes.compactMap { outcome in outcome.skip.map { SkippedSample(id: outcome.id, reason: $0) } }
   }
 
-  func encode() throws -> [UInt8] { Array(try JSONEncoder().encode(self)) }
-
   /// - Throws: `JobError` where the bytes aren't a result of so many ablations.
   init(decoding bytes: [UInt8], ablations: Int) throws {
-    do { self = try JSONDecoder().decode(Self.self, from: Data(bytes)) } catch {
-      throw JobError("a record does not hold losses: \(error)")
-    }
+    try self.init(json: bytes, called: "losses")
     guard outcomes.allSatisfy({ $0.losses.map { $0.count == 1 + ablations } ?? true }) else {
       throw JobError(
         "a record of image \(imageID) has the wrong number of losses; expected are 1 + \(ablations) ablations")

@@ -36,7 +36,7 @@ struct AblationWork: UnitJob {
     identity = RunIdentity(
       opened.identityParts + (try files.digests()) + [
         ("--prompt", c.prompt), ("--precision", c.precision.rawValue), ("--limit", c.limit.map(String.init) ?? "none"),
-        ("heads taken out", heads.joined(separator: "; ")), ("--bootstrap", "\(c.bootstrapResamples)"),
+        ("ablated heads", heads.joined(separator: "; ")), ("--bootstrap", "\(c.bootstrapResamples)"),
         ("--seed", "\(c.seed)"),
       ])
     remarks = opened.remarks(onAdapter: c.adapter)

@@ -1,60 +1,81 @@
-import ImageInput
 import Kernels
 import Transformer
 
 /// Patches to visual tokens: patch embedding, encoder layers, and the merger of neighbouring patches.
 final class Qwen2VLVisionTower {
   private let configuration: Qwen2VLConfiguration
-  private let weights: Qwen2VLWeights
-  private let context: ComputeContext
+  private let backend: any Backend
+  let patchEmbedding: Linear
   let encoder: EncoderStack
-  private var patches = AlignedBuffer<Float>()
-  private var hidden = AlignedBuffer<Float>()
-  private var inner = AlignedBuffer<Float>()
+  private let mergerNorm: Norm
+  private let mergerInner: Linear
+  private let mergerOuter: Linear
+  private let patches = ScratchTensor()
+  private let hidden = ScratchTensor()
+  private let inner = ScratchTensor()
 
-  init(configuration: Qwen2VLConfiguration, weights: Qwen2VLWeights, context: ComputeContext) {
+  /// Takes the tensors out of a loader, whose `finish` says what is wrong with them.
+  init(_ loader: WeightLoader, _ configuration: Qwen2VLConfiguration, backend: any Backend) {
     self.configuration = configuration
-    self.weights = weights
-    self.context = context
-    encoder = EncoderStack(layers: weights.encoderLayers, hiddenSize: configuration.visionEmbedDim, context: context)
+    self.backend = backend
+    let (embed, merged, side) = (
+      configuration.visionEmbedDim, configuration.mergedWidth, configuration.patchSize
+    )
+    patchEmbedding = loader.linear(
+      "model.visual.patch_embed.proj", outputs: embed, inputs: configuration.patchWidth, hasBias: false,
+      fileShape: [embed, configuration.inChannels, configuration.temporalPatchSize, side, side])
+    encoder = EncoderStack(
+      layers: (0..<configuration.visionDepth).map { Self.layer(loader, "model.visual.blocks.\($0).", configuration) },
+      hiddenSize: embed, backend: backend)
+    mergerNorm = loader.norm(.layer, "model.visual.merger.ln_q", count: embed, eps: 1e-6)
+    mergerInner = loader.linear("model.visual.merger.mlp.0", outputs: merged, inputs: merged)
+    mergerOuter = loader.linear(
+      "model.visual.merger.mlp.2", outputs: configuration.text.hiddenSize, inputs: merged)
   }
 
-  /// - Shape: pixelValues [gridHeight · gridWidth, patchWidth] in merge blocks; the result [V, C].
-  func forward(pixelValues: [Float], gridHeight: Int, gridWidth: Int, taps: Taps) throws -> [Float] {
-    let rows = gridHeight * gridWidth
-    let embed = configuration.visionEmbedDim
-    let patchWidth = configuration.patchWidth
-    precondition(pixelValues.count == rows * patchWidth)
-    patches.reserve(rows * patchWidth)
-    pixelValues.withUnsafeBufferPointer { values in
-      if let base = values.baseAddress { patches.base.update(from: base, count: values.count) }
-    }
-    hidden.reserve(rows * embed)
-    let stream = hidden.base
-    try context.apply(weights.patchEmbedding, to: patches.base, rows: rows, into: stream)
+  private static func layer(
+    _ loader: WeightLoader, _ name: String, _ configuration: Qwen2VLConfiguration
+  ) -> TransformerLayer {
+    let (embed, inner) = (configuration.visionEmbedDim, configuration.visionIntermediateSize)
+    let fused = loader.linear(name + "attn.qkv", outputs: 3 * embed, inputs: embed)
+    return TransformerLayer(
+      inputNorm: loader.norm(.layer, name + "norm1", count: embed, eps: 1e-6),
+      attention: Attention(
+        query: fused.rows(0..<embed), key: fused.rows(embed..<2 * embed), value: fused.rows(2 * embed..<3 * embed),
+        output: loader.linear(name + "attn.proj", outputs: embed, inputs: embed),
+        shape: AttentionShape(
+          heads: configuration.visionNumHeads, keyValueHeads: configuration.visionNumHeads,
+          headDim: configuration.visionHeadDim)),
+      feedForwardNorm: loader.norm(.layer, name + "norm2", count: embed, eps: 1e-6),
+      feedForward: FeedForward(
+        up: loader.linear(name + "mlp.fc1", outputs: inner, inputs: embed),
+        down: loader.linear(name + "mlp.fc2", outputs: embed, inputs: inner), activation: .quickGELU))
+  }
 
+  /// - Shape: batch [patches, patchWidth] of one view, in merge blocks; the result [V, C].
+  /// - Throws: what the backend and a tap throw.
+  func features(of batch: PatchBatch, taps: Taps = Taps()) throws -> Tensor {
+    let grid = batch.grids[0]
+    let input = patches.reserving(rows: grid.count, columns: configuration.patchWidth, on: backend)
+    backend.write(batch.pixelValues, to: input)
+    let stream = hidden.reserving(rows: grid.count, columns: configuration.visionEmbedDim, on: backend)
+    try backend.withOperand(input) { try backend.apply(patchEmbedding, to: $0, into: stream, accumulate: false) }
     let angles = Qwen2VLPositions.visionAngles(
-      gridHeight: gridHeight, gridWidth: gridWidth, mergeSize: configuration.spatialMergeSize,
-      headDim: configuration.visionHeadDim)
-    try encoder.forward(stream, rows: rows, angles: angles, taps: taps)
-    return try merge(stream, rows: rows)
+      grid, mergeSize: configuration.spatialMergeSize, headDim: configuration.visionHeadDim)
+    try encoder.forward(stream, angles: [angles], taps: taps)
+    return try merge(stream)
   }
 
   /// Neighbouring patches become one visual token: they lie one after another, so the merge is a change of shape.
-  private func merge(_ stream: UnsafeMutablePointer<Float>, rows: Int) throws -> [Float] {
-    let unit = configuration.spatialMergeSize * configuration.spatialMergeSize
-    let visualTokens = rows / unit
-    let width = configuration.visionEmbedDim * unit
-    let norm = weights.mergerNorm
-    context.layerNorm(stream, weight: norm.weight, bias: norm.bias, eps: norm.eps, into: stream, rows: rows)
-    inner.reserve(visualTokens * width)
-    try context.apply(weights.mergerInner, to: stream, rows: visualTokens, into: inner.base)
-    context.activate(.gelu, inner.base, rows: visualTokens, columns: width)
-    var features = [Float](repeating: 0, count: visualTokens * configuration.hiddenSize)
-    try features.withUnsafeMutableBufferPointer { features in
-      guard let base = features.baseAddress else { return }
-      try context.apply(weights.mergerOuter, to: inner.base, rows: visualTokens, into: base)
-    }
+  private func merge(_ stream: Tensor) throws -> Tensor {
+    backend.normalize(stream, mergerNorm, groups: 1, into: stream)
+    let blocks = stream.reshaped(
+      rows: stream.count / configuration.mergedWidth, columns: configuration.mergedWidth)
+    let inner = inner.reserving(rows: blocks.rows, columns: blocks.columns, on: backend)
+    try backend.withOperand(blocks) { try backend.apply(mergerInner, to: $0, into: inner, accumulate: false) }
+    backend.activate(.gelu, inner)
+    let features = backend.tensor(rows: blocks.rows, columns: configuration.text.hiddenSize)
+    try backend.withOperand(inner) { try backend.apply(mergerOuter, to: $0, into: features, accumulate: false) }
     return features
   }
 }

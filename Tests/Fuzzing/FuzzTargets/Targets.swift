@@ -61,8 +61,27 @@ let fuzzTargets: [String: @Sendable () throws -> FuzzTarget] = [
       _ = try Qwen2VLConfiguration(contentsOf: $0.appendingPathComponent("config.json"))
     }
   },
-  "processor": { try inFolder(replacing: "processor_config.json") { _ = try PatchImageProcessor.read(folder: $0) } },
-  "preprocessor": { { bytes in _ = try PatchImageProcessor(json: Data(bytes), name: "input") } },
+  "processor": {
+    try inFolder(replacing: "processor_config.json") { _ = try ProcessorInFolder($0) { try Qwen2VLImageProcessor($0) } }
+  },
+  "preprocessor": {
+    try inFolder(replacing: "preprocessor_config.json") {
+      _ = try ProcessorInFolder($0) { try Qwen2VLImageProcessor($0) }
+    }
+  },
+  "smolvlm-config": {
+    try inFolder(replacing: "config.json") {
+      _ = try SmolVLMConfiguration(ConfigurationFile(contentsOf: $0.appendingPathComponent("config.json")))
+    }
+  },
+  "smolvlm-preprocessor": {
+    try inFolder(replacing: "preprocessor_config.json") { folder in
+      let model = try SmolVLMConfiguration(
+        ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json")))
+      let read = try ProcessorInFolder(folder) { try SmolVLMImageProcessor($0, for: model) }
+      _ = try read.processor.layout(width: 3, height: 200)
+    }
+  },
   "adapter-config": {
     let model = try demonstrationModel()
     return try inFolder(replacing: "adapter_config.json") {
@@ -133,5 +152,5 @@ private func demonstrationModel() throws -> any VisionLanguageModel {
   let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .appendingPathComponent("../../../Sources/Demonstration/Model").standardizedFileURL
   return try ModelRegistry.load(
-    folder: folder, context: try ComputeContext(precision: .f32, team: ThreadTeam(count: 1)))
+    folder: folder, backend: try CPUBackend(precision: .f32, team: ThreadTeam(count: 1)))
 }

@@ -31,7 +31,7 @@ struct GoldenCase: Decodable, Sendable, CustomStringConvertible {
   }
 
   func model() throws -> any VisionLanguageModel {
-    try ModelRegistry.load(folder: tiny.model, context: ComputeContext(precision: .f32, team: ThreadTeam(count: 2)))
+    try ModelRegistry.load(folder: tiny.model, backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 2)))
   }
 
   /// The summed losses of every annotation, an image's together: of the model as it is, then of each ablation.
@@ -42,12 +42,12 @@ struct GoldenCase: Decodable, Sendable, CustomStringConvertible {
     for (imageID, annotations) in Dictionary(grouping: dataset.annotationsByID(), by: \.imageID) {
       let record = try #require(dataset.image(imageID))
       let image = try decodeImage(contentsOf: tiny.images.appendingPathComponent(record.fileName))
-      let visualTokens = try model.visualLayout(width: image.width, height: image.height).visualTokens
+      let layout = try model.visualLayout(width: image.width, height: image.height)
       let sequences = try annotations.map {
         try model.sequence(
           prompt: "Describe the main object in the image.",
           description: ($0.description ?? "").trimmingCharacters(in: .whitespacesAndNewlines),
-          visualTokens: visualTokens)
+          layout: layout)
       }
       let losses = try reader.read(image: image, sequences: sequences, ablations: ablatedHeads)
       for (index, annotation) in annotations.enumerated() { found[annotation.id] = losses.map { $0[index] } }

@@ -39,7 +39,7 @@ def main():
     torch.set_num_threads(1)
     GOLDENS.mkdir(parents=True, exist_ok=True)
     greedy, beams, penalized, left_out, ended, changed = [], [], [], 0, 0, 0
-    for case in ("nested", "published", "odd"):
+    for case in ("nested", "published", "odd", "smolvlm"):
         reference = Reference(TINY / case / "checkpoint", torch.float32)
         exact = Reference(TINY / case / "checkpoint", torch.float64)
         stops = stop_ids(reference)

@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import json
 import platform
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -193,6 +194,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--reference", type=Path, required=True, help="hi_reference.py")
     a = p.parse_args()
+    sys.path.insert(0, str(Path(a.reference).parent))  # for what it imports
     spec = importlib.util.spec_from_file_location("hi_reference", a.reference)
     ref = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(ref)

@@ -111,7 +111,7 @@ def record(reference, name, image, prompt, description):
         taken[f"attention.{i}"] = a                                        # [H, caption, V]
 
     # Any mask will do for the measures: the image's left upper quarter and a bit.
-    cells, views = reference.cells(inputs["image_grid_thw"][0].tolist(), *image.size)
+    cells = reference.layout.cells
     mask = np.zeros((image.height, image.width), bool)
     mask[: image.height * 5 // 9, : image.width * 5 // 9] = True
     target = hi_reference.token_mask(mask, cells)

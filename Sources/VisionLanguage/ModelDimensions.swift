@@ -1,0 +1,72 @@
+/// Sizes of a model that memory and time follow from.
+public struct ModelDimensions: Sendable, Equatable {
+  /// Of the vision tower and what joins it to the decoder.
+  public struct Vision: Sendable, Equatable {
+    public let layers: Int
+    public let width: Int
+    public let intermediateSize: Int
+    /// Numbers of one flattened patch.
+    public let patchWidth: Int
+    /// Multiplications of the connector for one patch.
+    public let connectorMultiplications: Int
+  }
+
+  public let layers: Int
+  public let heads: Int
+  public let hiddenSize: Int
+  public let intermediateSize: Int
+  public let queryWidth: Int
+  public let keyValueWidth: Int
+  public let vision: Vision
+  /// About how many tokens a chat has beside the image, the prompt and the answer.
+  public let templateTokens: Int
+
+  /// Multiplications of the decoder's linear layers for one row.
+  var decoderMultiplications: Int {
+    layers * (2 * hiddenSize * queryWidth + 2 * hiddenSize * keyValueWidth + 3 * hiddenSize * intermediateSize)
+  }
+
+  /// Multiplications of the vision tower's linear layers for one patch.
+  var visionMultiplications: Int {
+    vision.layers * (4 * vision.width * vision.width + 2 * vision.width * vision.intermediateSize)
+      + vision.patchWidth * vision.width + vision.connectorMultiplications
+  }
+
+  /// Multiplications of one forward pass: linear layers and attention.
+  ///
+  /// - Parameters:
+  ///   - image: what the image is to the model; nil where its size isn't known.
+  ///   - textRows: rows of the decoder beside the image's.
+  public func multiplications(_ image: VisualLayout.Load?, textRows: Int) -> Double {
+    let (patches, seen) = (image?.patches ?? 0, image?.patchesInView ?? 0)
+    let rows = (image?.imageTokens ?? 0) + textRows
+    let tower = Double(patches) * (Double(visionMultiplications) + 2 * Double(vision.layers * vision.width * seen))
+    let decoder = Double(rows) * (Double(decoderMultiplications) + Double(layers * queryWidth * rows))
+    return tower + decoder
+  }
+}
+
+extension ModelDimensions {
+  init(_ text: DecoderConfiguration, vision: Vision, templateTokens: Int) {
+    self.init(
+      layers: text.numHiddenLayers, heads: text.numAttentionHeads, hiddenSize: text.hiddenSize,
+      intermediateSize: text.intermediateSize, queryWidth: text.shape.queryWidth,
+      keyValueWidth: text.shape.keyValueWidth, vision: vision, templateTokens: templateTokens)
+  }
+}
+
+extension VisualLayout {
+  /// What an image costs.
+  public struct Load: Sendable, Equatable {
+    /// Rows of the decoder.
+    public let imageTokens: Int
+    /// Rows of the vision tower.
+    public let patches: Int
+    /// Rows that a row of the vision tower sees.
+    public let patchesInView: Int
+  }
+
+  public var load: Load {
+    Load(imageTokens: imageTokens, patches: patches, patchesInView: patches / max(1, views.count))
+  }
+}

@@ -1,0 +1,131 @@
+import ImageInput
+
+/// How an image's 8-bit values become a vision tower's numbers: (value · rescale − mean) / deviation, of each channel.
+struct PixelNormalization: Sendable, Equatable {
+  /// Red, green, blue.
+  let mean: [Double]
+  let deviation: [Double]
+  let rescaleFactor: Double
+  let doRescale: Bool
+  let doNormalize: Bool
+
+  /// What a preprocessor_config.json says, or the defaults where it says nothing.
+  ///
+  /// - Throws: `ConfigurationError` naming the key.
+  init(_ file: ConfigurationFile, mean: [Double], deviation: [Double]) throws {
+    try file.refuseNull(["image_mean", "image_std", "rescale_factor", "do_rescale", "do_normalize"])
+    self.mean = try file.channels("image_mean") ?? mean
+    self.deviation = try file.channels("image_std") ?? deviation
+    guard self.deviation.allSatisfy({ Float($0) != 0 }) else {
+      throw file.wrong("image_std", "is \(self.deviation): it must be three numbers that are not 0")
+    }
+    rescaleFactor = try file.double("rescale_factor", in: -1e30...1e30, default: 1.0 / 255)
+    doRescale = try file.boolean("do_rescale", default: true)
+    doNormalize = try file.boolean("do_normalize", default: true)
+  }
+
+  /// What each of the 256 values becomes: rescaled in double precision, normalised in single, as NumPy does it in
+  /// transformers.
+  ///
+  /// - Shape: 3 × [256].
+  func tables() -> [[Float]] {
+    (0..<3).map { channel in
+      (0..<256).map { value in
+        let rescaled = doRescale ? Float(Double(value) * rescaleFactor) : Float(value)
+        return doNormalize ? (rescaled - Float(mean[channel])) / Float(deviation[channel]) : rescaled
+      }
+    }
+  }
+}
+
+/// The patches of an image's views, as a vision tower takes them.
+public struct PatchBatch: Sendable, Equatable {
+  /// - Shape: [patches, channels · frames · patch · patch], row-major.
+  public let pixelValues: [Float]
+  /// How many patches each view has down and across.
+  public let grids: [PatchGrid]
+}
+
+/// Patches of a view, down and across.
+public struct PatchGrid: Sendable, Equatable {
+  public let rows: Int
+  public let columns: Int
+
+  public var count: Int { rows * columns }
+
+  /// All patches, row by row.
+  var rasterOrder: [(row: Int, column: Int)] { order(inBlocksOf: 1) }
+
+  /// All patches, block by block; the blocks, and the patches in each, row by row.
+  func order(inBlocksOf side: Int) -> [(row: Int, column: Int)] {
+    var order: [(row: Int, column: Int)] = []
+    order.reserveCapacity(count)
+    for blockRow in stride(from: 0, to: rows, by: side) {
+      for blockColumn in stride(from: 0, to: columns, by: side) {
+        for row in blockRow..<min(blockRow + side, rows) {
+          for column in blockColumn..<min(blockColumn + side, columns) { order.append((row, column)) }
+        }
+      }
+    }
+    return order
+  }
+}
+
+/// Cuts images into patches: each becomes a row of numbers, a convolution's kernel being a row of its weight.
+struct PatchCutter {
+  /// - Units: pixels.
+  let patchSize: Int
+  /// How often a still image is repeated in time.
+  var frames = 1
+  let tables: [[Float]]
+
+  /// Numbers of a patch.
+  var width: Int { 3 * frames * patchSize * patchSize }
+
+  /// - Parameters:
+  ///   - order: of the patches; pixels right of and below them are dropped.
+  ///   - result: takes [order.count, width] from its beginning on.
+  func cut(_ image: RGBImage, order: [(row: Int, column: Int)], into result: UnsafeMutableBufferPointer<Float>) {
+    let plane = patchSize * patchSize
+    var at = 0
+    image.pixels.withUnsafeBufferPointer { pixels in
+      for (row, column) in order {
+        for channel in 0..<3 {
+          let values = tables[channel]
+          let start = at
+          for y in row * patchSize..<(row + 1) * patchSize {
+            var from = (y * image.width + column * patchSize) * 3 + channel
+            for _ in 0..<patchSize {
+              result[at] = values[Int(pixels[from])]
+              at += 1
+              from += 3
+            }
+          }
+          for _ in 1..<frames {
+            for offset in 0..<plane { result[at + offset] = result[start + offset] }
+            at += plane
+          }
+        }
+      }
+    }
+  }
+}
+
+extension ConfigurationFile {
+  /// transformers takes null for some keys as it stands, which means no such step or an error.
+  ///
+  /// - Throws: `ConfigurationError` where one of the keys is there and null.
+  func refuseNull(_ keys: [String]) throws {
+    for key in keys where holds(key) && !has(key) {
+      throw wrong(key, "is null: give a value, or leave the key out for the default")
+    }
+  }
+
+  /// A number for each channel, or one for all; nil where the key is absent.
+  fileprivate func channels(_ key: String) throws -> [Double]? {
+    guard let numbers = try numbers(key, in: -1e30...1e30) else { return nil }
+    if numbers.count == 1 { return [Double](repeating: numbers[0], count: 3) }
+    guard numbers.count == 3 else { throw wrong(key, "is \(numbers): it must be three numbers, or one for all") }
+    return numbers
+  }
+}

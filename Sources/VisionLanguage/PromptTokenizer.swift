@@ -1,0 +1,134 @@
+import Foundation
+import Tokenization
+
+/// Makes tokens of chats about an image, in the same way for all families.
+struct PromptTokenizer: Sendable {
+  let tokenizer: Tokenizer
+  let chat: ChatPrompt
+  /// The text of an image token. A chat template shows the whole image as one.
+  let placeholder: String
+  let imageToken: Int32
+  /// Rows of the model's embeddings.
+  let vocabularySize: Int
+  /// About how many tokens a chat has beside the image, the prompt and the answer.
+  let templateTokens: Int
+
+  /// - Throws: `ConfigurationError` where the placeholder is not one token wherever it stands; `TokenizationError`.
+  init(_ tokenizer: Tokenizer, chat: ChatPrompt, placeholder: String, imageToken: Int, vocabularySize: Int) throws {
+    guard try tokenizer.encode(placeholder + placeholder).ids == [Int32(imageToken), Int32(imageToken)] else {
+      throw ConfigurationError(
+        path: "tokenizer.json", key: "added_tokens", reason: "doesn't keep \(placeholder) as one token")
+    }
+    self.tokenizer = tokenizer
+    self.chat = chat
+    self.placeholder = placeholder
+    self.imageToken = Int32(imageToken)
+    self.vocabularySize = vocabularySize
+    templateTokens = try tokenizer.encode(chat.frame).ids.count
+  }
+
+  /// The tokens of a chat about an image, answered with the description.
+  ///
+  /// - Throws: `ChatFault` or `TokenizationError` where these texts can't be used, `ConfigurationError` where the tokenizer
+  ///   and the model don't fit.
+  func sequence(prompt: String, description: String, layout: VisualLayout) throws -> TokenSequence {
+    try sequence(of: chat.conversation(prompt: prompt, answer: description), layout)
+  }
+
+  /// The tokens of a chat about an image, up to where the answer begins.
+  ///
+  /// - Throws: as `sequence`.
+  func question(prompt: String, layout: VisualLayout) throws -> TokenSequence {
+    try sequence(of: chat.question(prompt), layout)
+  }
+
+  /// The image's text is put in its place before anything is tokenised: the tokens of markers round it may join it.
+  ///
+  /// An image token is one token wherever it stands, so of a run of them the tokenizer is given the first: the others are as many
+  /// of the same.
+  private func sequence(of chat: RenderedChat, _ layout: VisualLayout) throws -> TokenSequence {
+    let (text, runs) = Self.shortening(layout.text, runsOf: placeholder)
+    let chat = chat.replacingImage(with: text)
+    let tokens = try encode(chat)
+    var ids: [Int32] = []
+    ids.reserveCapacity(tokens.ids.count + layout.imageTokens)
+    var (image, caption): ([Int], [Int]) = ([], [])
+    var captionSpans: [Range<Int>] = []
+    var run = 0
+    for (id, span) in zip(tokens.ids, tokens.offsets) {
+      // A prompt may hold the same text.
+      let isImage = id == imageToken && span.overlaps(chat.image)
+      let count = isImage && run < runs.count ? runs[run] : 1
+      if isImage {
+        image += ids.count..<ids.count + count
+        run += 1
+      }
+      if span.lowerBound < chat.description.upperBound, span.upperBound > chat.description.lowerBound {
+        caption.append(ids.count)
+        let covered = span.clamped(to: chat.description)
+        captionSpans.append(
+          covered.lowerBound - chat.description.lowerBound..<covered.upperBound - chat.description.lowerBound)
+      }
+      ids += repeatElement(id, count: count)
+    }
+    guard run == runs.count, image.count == layout.imageTokens else {
+      throw ConfigurationError(
+        path: "tokenizer.json", key: "added_tokens",
+        reason: "makes \(image.count) image tokens of an image that has \(layout.imageTokens)")
+    }
+    // A tokenizer may know more tokens than the checkpoint has rows of embeddings.
+    if let id = tokens.ids.first(where: { !(0..<Int32(vocabularySize)).contains($0) }) {
+      throw ConfigurationError(
+        path: "tokenizer.json", key: "vocab",
+        reason: "gives the token \(id), but config.json's vocab_size is \(vocabularySize)")
+    }
+    return TokenSequence(
+      ids: ids, image: TokenRanges(positions: image),
+      visual: TokenRanges(positions: zip(image, layout.cells).lazy.filter { $1 != nil }.map(\.0)),
+      positions: layout.positions, caption: caption, captionSpans: captionSpans)
+  }
+
+  /// A text with one `part` for each run of them, and how long the runs are.
+  static func shortening(_ text: String, runsOf part: String) -> (text: String, runs: [Int]) {
+    let (bytes, part) = (Array(text.utf8), Array(part.utf8))
+    var short: [UInt8] = []
+    var runs: [Int] = []
+    var (at, endOfRun) = (0, -1)
+    while at < bytes.count {
+      guard bytes[at] == part[0], bytes[at...].starts(with: part) else {
+        short.append(bytes[at])
+        at += 1
+        continue
+      }
+      if at == endOfRun {
+        runs[runs.count - 1] += 1
+      } else {
+        short += part
+        runs.append(1)
+      }
+      at += part.count
+      endOfRun = at
+    }
+    return (String(decoding: short, as: UTF8.self), runs)
+  }
+
+  /// Tokens and their places in the whole text, of texts that may be tokenised apart.
+  private func encode(_ chat: RenderedChat) throws -> (ids: [Int32], offsets: [Range<Int>]) {
+    guard !chat.cuts.isEmpty else {
+      let encoding = try tokenizer.encode(chat.text)
+      return (encoding.ids, encoding.offsets)
+    }
+    let scalars = Array(chat.text.unicodeScalars)
+    var ids: [Int32] = []
+    var offsets: [Range<Int>] = []
+    for (start, end) in zip([0] + chat.cuts, chat.cuts + [scalars.count]) {
+      let encoding = try tokenizer.encode(scalars[start..<end].string)
+      ids += encoding.ids
+      offsets += encoding.offsets.map { start + $0.lowerBound..<start + $0.upperBound }
+    }
+    return (ids, offsets)
+  }
+
+  /// The text of an answer's tokens, without control tokens.
+  func text(of ids: [Int32]) -> String { tokenizer.decode(ids.map(Int.init), skipSpecialTokens: true) }
+}

@@ -1,0 +1,40 @@
+/// config.json of a SmolVLM or Idefics3 checkpoint: one model under two names. What a file leaves out is the default of
+/// transformers' classes.
+struct SmolVLMConfiguration: Sendable, Equatable {
+  let text: DecoderConfiguration
+  let ropeTheta: Double
+  let vision: SigLIPConfiguration
+  /// The side of the block of patches that becomes one visual token.
+  let scaleFactor: Int
+  let imageTokenId: Int
+
+  /// As errors call it.
+  static let family = "SmolVLM"
+
+  /// Visual tokens along the side of a view.
+  var tokensASide: Int { vision.patchesASide / scaleFactor }
+  /// Numbers of the patches of one visual token.
+  var shuffledWidth: Int { vision.hiddenSize * scaleFactor * scaleFactor }
+
+  /// - Throws: `ConfigurationError` naming the key.
+  init(_ file: ConfigurationFile) throws {
+    guard let text = try file.object("text_config") else { throw file.wrong("text_config", "is missing") }
+    guard let vision = try file.object("vision_config") else { throw file.wrong("vision_config", "is missing") }
+    self.text = try DecoderConfiguration(text, of: file, kind: .llama, family: Self.family)
+    ropeTheta =
+      try DecoderConfiguration.rope(
+        text, kinds: ["default"], theta: DecoderConfiguration.Kind.llama.ropeTheta, family: Self.family
+      ).theta
+    self.vision = try SigLIPConfiguration(
+      vision, modelTypes: ["smolvlm_vision", "idefics3_vision", "smolvlm", "idefics3"], defaults: .idefics3,
+      family: Self.family)
+    scaleFactor = try file.integer("scale_factor", in: 1...64, default: 2)
+    guard self.vision.patchesASide.isMultiple(of: scaleFactor) else {
+      throw file.wrong(
+        "scale_factor",
+        "is \(scaleFactor); it must divide the \(self.vision.patchesASide) patches along a side (vision_config: image_size "
+          + "\(self.vision.imageSize), patch_size \(self.vision.patchSize))")
+    }
+    imageTokenId = try file.integer("image_token_id", in: 0...(self.text.vocabularySize - 1), default: 128_257)
+  }
+}

@@ -1,0 +1,81 @@
+import Foundation
+import ImageInput
+import Kernels
+import Safetensors
+import Transformer
+
+/// SmolVLM (Marafioti et al. 2025, arXiv 2504.05299) and Idefics3 (Laurençon et al. 2024, arXiv 2408.12637): tiles and the whole
+/// image, a SigLIP tower, blocks of patches for visual tokens, a Llama decoder.
+public final class SmolVLMModel: VisionLanguageModel {
+  public static let modelTypes = ["smolvlm", "idefics3"]
+  public static let languageModelModule = "text_model"
+  public static let visionModules: Set<String> = ["vision_model", "connector"]
+
+  public let parts: ModelParts
+  let configuration: SmolVLMConfiguration
+  let images: SmolVLMImageProcessor
+  let tower: SigLIPTower
+  let connector: SmolVLMConnector
+
+  public var processor: any ImageProcessor { images }
+
+  /// What the tokenizer classes of transformers take where tokenizer_config.json names no special tokens.
+  private static let tokenizerDefaults: [String: [String: String]] = {
+    let tokens = ["bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>"]
+    return ["GPT2Tokenizer": tokens, "GPT2TokenizerFast": tokens]
+  }()
+
+  public init(folder: URL, chatTemplate: URL?, backend: any Backend) throws {
+    let file = try ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json"))
+    let configuration = try SmolVLMConfiguration(file)
+    self.configuration = configuration
+    let texts = try TextParts(
+      folder: folder, chatTemplate: chatTemplate, config: file, placeholder: SmolVLMImageProcessor.placeholder,
+      imageToken: ("image_token_id", configuration.imageTokenId), vocabularySize: configuration.text.vocabularySize,
+      classDefaults: Self.tokenizerDefaults, family: SmolVLMConfiguration.family)
+    let read = try ProcessorInFolder(folder) { try SmolVLMImageProcessor($0, for: configuration) }
+    images = read.processor
+    try Self.checkSequenceLength(folder, configuration)
+    let checkpoint = try SafetensorsCheckpoint(folder: folder)
+    let loader = WeightLoader(checkpoint, TensorNames(checkpoint.tensors.keys, renamings: []))
+    let decoder = DecoderWeights(loader, configuration.text, prefix: "model.text_model.")
+    tower = SigLIPTower(
+      loader, configuration.vision, prefix: "model.vision_model.", hasFinalNorm: true, backend: backend)
+    connector = SmolVLMConnector(loader, configuration, backend: backend)
+    let remarks = try read.remarks + loader.finish()
+    parts = try ModelParts(
+      texts, checkpoint, configuration.text, decoder, vision: Self.cost(of: configuration), remarks: remarks,
+      backend: backend)
+  }
+
+  /// The processor's own count of a view's tokens, which transformers writes into the text: another than the tower's can't
+  /// work there.
+  private static func checkSequenceLength(_ folder: URL, _ configuration: SmolVLMConfiguration) throws {
+    let url = folder.appendingPathComponent("processor_config.json")
+    guard FileManager.default.fileExists(atPath: url.path) else { return }
+    let file = try ConfigurationFile(contentsOf: url)
+    let tokens = configuration.tokensASide * configuration.tokensASide
+    let given = try file.integer("image_seq_len", in: 1...1_000_000, default: tokens)
+    guard given == tokens else {
+      throw file.wrong("image_seq_len", "is \(given); the model has \(tokens) visual tokens for a view (config.json)")
+    }
+  }
+
+  public func encode(_ image: RGBImage, taps: Taps) throws -> VisualFeatures {
+    VisualFeatures(values: try connector.features(tower.features(of: images(image), taps: taps)))
+  }
+
+  public func angles(_ sequence: TokenSequence) -> [RotaryAngles] {
+    [
+      RotaryAngles.sequential(
+        0..<sequence.ids.count, headDim: configuration.text.headDim, theta: configuration.ropeTheta)
+    ]
+  }
+
+  private static func cost(of configuration: SmolVLMConfiguration) -> ModelDimensions.Vision {
+    let vision = configuration.vision
+    return ModelDimensions.Vision(
+      layers: vision.numHiddenLayers, width: vision.hiddenSize, intermediateSize: vision.intermediateSize,
+      patchWidth: vision.patchWidth, connectorMultiplications: vision.hiddenSize * configuration.text.hiddenSize)
+  }
+}
