@@ -165,6 +165,7 @@ lint: swift python-deps ## Check formatting, file and function lengths, and unde
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests
 	python3 tools/checks/imports.py
 	python3 tools/checks/sizes.py
+	python3 tools/checks/lifetimes.py
 
 install: build ## Install the program, its resources and shell completions under PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/lib/headimpact $(DESTDIR)$(PREFIX)/bin
