@@ -10,7 +10,7 @@ struct Subject {
   let text: String
   let mask: BinaryMask?
 
-  /// - Throws: an error that names the file, where there is no such picture or annotation, or nothing is said.
+  /// - Throws: an error that names the file, if there is no such picture or annotation, or nothing is said.
   init(_ source: AttendConfiguration.Subject) throws {
     switch source {
     case .picture(let url, let text):

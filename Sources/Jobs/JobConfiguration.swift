@@ -17,7 +17,7 @@ public protocol JobConfiguration: Sendable {
   var limit: Int? { get }
   /// Threads of each rank; by default this rank's part of the node's cores.
   var threads: Int? { get set }
-  /// Goes on from the checkpoint of an interrupted run.
+  /// Continues from the checkpoint of an interrupted run.
   var resumes: Bool { get set }
   /// Share of the samples that may be skipped.
   var allowedSkips: Double { get set }
@@ -45,7 +45,7 @@ extension JobConfiguration {
 public protocol UnitJobConfiguration: JobConfiguration {
   /// A PEFT adapter of the model.
   var adapter: URL? { get }
-  /// Goes on with what is whole of a journal that is damaged.
+  /// Continues with what is whole of a journal that is damaged.
   var salvages: Bool { get set }
 }
 

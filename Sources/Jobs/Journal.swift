@@ -5,8 +5,9 @@ import IO
 
 /// Finished units of work, appended beside the output as they come, so that a kill loses a few seconds of work at most.
 ///
-/// The file is a magic number, then the records of an `AppendLog`: the run's identity, and one a unit. A record that a kill cut
-/// short is dropped when the journal is opened again; where more is damaged, what is whole behind it is found again.
+/// The file is a magic number, then the records of an `AppendLog`: the run's identity, and one a unit. A record that a
+/// kill cut short is dropped when the journal is opened again; where more is damaged, what is whole behind it is found
+/// again.
 public final class Journal {
   static let magic = Array("HIJOURNAL1\n".utf8)
   /// No run's identity is longer, in bytes.
@@ -23,7 +24,7 @@ public final class Journal {
   public private(set) var notes: [String] = []
 
   /// - Parameter name: what errors call it, where it takes another's place.
-  /// - Throws: `JobError` where it can't be opened, or another run is writing to it.
+  /// - Throws: `JobError` if it can't be opened, or another run is writing to it.
   private init(_ url: URL, flags: Int32, name: URL? = nil) throws {
     self.url = name ?? url
     let file: OpenFile
@@ -36,20 +37,20 @@ public final class Journal {
 
   /// A new journal for a run of this identity.
   ///
-  /// - Throws: `JobError` where the file exists or can't be written.
+  /// - Throws: `JobError` if the file exists or can't be written.
   public static func create(at url: URL, identity: RunIdentity) throws -> Journal {
     let journal = try Journal(url, flags: O_CREAT | O_EXCL)
     try journal.begin(identity)
     return journal
   }
 
-  /// The journal of a run that was stopped; a new one where there is none, or nothing was in it yet.
+  /// The journal of a run that was stopped; a new one if there is none, or nothing was in it yet.
   ///
   /// - Parameters:
-  ///   - salvages: goes on with what is whole where more than the last record is damaged.
+  ///   - salvages: continues with what is whole where more than the last record is damaged.
   ///   - decode: reads a record; gives the unit's key and its result.
   ///   - visit: shown every unit's result, once.
-  /// - Throws: `JobError` where the journal belongs to another run, naming what differs, or is damaged.
+  /// - Throws: `JobError` if the journal belongs to another run, naming what differs, or is damaged.
   public static func resume<Result>(
     at url: URL, identity: RunIdentity, salvages: Bool = false, decode: ([UInt8]) throws -> (key: Int, result: Result),
     visit: (Result) throws -> Void
@@ -110,9 +111,9 @@ public final class Journal {
 
   // MARK: - Whose it is
 
-  /// The first record, which says whose journal it is; nil where the file ends before it does, and so holds nothing.
+  /// The first record, which says whose journal it is; nil if the file ends before it does, and so holds nothing.
   ///
-  /// - Throws: `JobError` where it is something else, or damaged.
+  /// - Throws: `JobError` if it is something else, or damaged.
   private func first(of size: UInt64) throws -> (bytes: [UInt8], end: UInt64)? {
     let magic = UInt64(Self.magic.count)
     let head = try log.file.read(0..<min(magic, size))

@@ -13,8 +13,8 @@ extension Communicator {
   ///
   /// - Parameters:
   ///   - warnings: a line each.
-  ///   - refusal: everything that can't be used; nil where there is nothing.
-  /// - Throws: `JobError` where the run is strict and something is left out. Every rank reads the same file, so all
+  ///   - refusal: everything that can't be used; nil if there is nothing.
+  /// - Throws: `JobError` if the run is strict and something is left out. Every rank reads the same file, so all
   ///   throw.
   public func tell(_ warnings: [String], of dataset: URL, refusal: String?, isStrict: Bool) throws {
     if isStrict, let refusal { throw JobError("\(dataset.path): \(refusal)") }

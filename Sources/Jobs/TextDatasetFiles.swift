@@ -8,7 +8,7 @@ import Safetensors
 public struct TextDatasetFiles: Sendable {
   public let url: URL
   public let json: [UInt8]
-  /// The answers of a VQA v2 question file; nil where none was named.
+  /// The answers of a VQA v2 question file; nil if none was named.
   public let annotations: (json: [UInt8], name: String)?
   /// What the folder of images holds. A picture that one rank doesn't see must not make its list of samples another.
   public let imageNames: [String]

@@ -2,8 +2,8 @@ import Foundation
 import MessagePassing
 import RunSupport
 
-/// One unit of a job's work: a picture with all that is asked about it. A unit is computed by one rank, so how the work is
-/// divided never changes a number.
+/// One unit of a job's work: a picture with all that is asked about it. A unit is computed by one rank, so how the work
+/// is divided never changes a number.
 public protocol WorkUnit {
   /// Of no other unit of the job: the id of the image.
   var key: Int { get }
@@ -29,7 +29,7 @@ extension WorkResult where Self: Codable {
   public func encode() throws -> [UInt8] { Array(try JSONEncoder().encode(self)) }
 
   /// - Parameter name: what errors call such a result: "losses".
-  /// - Throws: `JobError` where the bytes are none.
+  /// - Throws: `JobError` if the bytes are none.
   public init(json bytes: [UInt8], called name: String) throws {
     do { self = try JSONDecoder().decode(Self.self, from: Data(bytes)) } catch {
       throw JobError("a record does not hold \(name): \(error)")
@@ -56,10 +56,11 @@ public protocol UnitJobSummary {
   var skips: SkipCounts { get }
 }
 
-/// A job whose work is a list of units, each computed by one rank: what differs between scoring, generating and ablating.
+/// A job whose work is a list of units, each computed by one rank: what differs between scoring, generating and
+/// ablating.
 ///
-/// `run` does the rest: it agrees on the identity, recognises a finished output, opens the journal, shares the units out,
-/// keeps their results, counts what is skipped, and resumes.
+/// `run` does the rest: it agrees on the identity, recognises a finished output, opens the journal, shares the units
+/// out, keeps their results, counts what is skipped, and resumes.
 public protocol UnitJob {
   associatedtype Unit: WorkUnit
   associatedtype Result: WorkResult
@@ -73,7 +74,7 @@ public protocol UnitJob {
   var remarks: [String] { get }
   /// What the dataset's reader left out, one line each.
   var warnings: [String] { get }
-  /// All of it, for a strict run; nil where there is nothing.
+  /// All of it, for a strict run; nil if there is nothing.
   var refusal: String? { get }
   /// The records among it that were samples.
   var lost: [SkippedSample] { get }
@@ -88,10 +89,10 @@ public protocol UnitJob {
   /// Computes one unit.
   ///
   /// - Parameter poll: to be called often: it serves the other ranks.
-  /// - Throws: what is no sample's own fault, and what `poll` throws; a sample that can't be used is a result too.
+  /// - Throws: what is not a sample's own fault, and what `poll` throws; a sample that can't be used is a result too.
   func compute(_ unit: Unit, in pictures: Pictures, poll: @escaping () throws -> Void) throws -> Result
 
-  /// - Throws: `JobError` where the bytes are no result of this job.
+  /// - Throws: `JobError` if the bytes are no result of this job.
   func decode(_ bytes: [UInt8]) throws -> Result
 
   /// Shown on rank 0 every result once, in any order.
@@ -107,7 +108,7 @@ public protocol UnitJob {
 
   /// What an output says that is already finished. Called on rank 0.
   ///
-  /// - Throws: `JobError` where the output is of another run.
+  /// - Throws: `JobError` if the output is of another run.
   func finishedSummary() throws -> Summary
 }
 
@@ -157,12 +158,12 @@ public struct FinishedWork<Result: WorkResult> {
     (self.journal, self.skipped, self.seconds, self.decode) = (journal, skipped, seconds, decode)
   }
 
-  /// - Throws: `JobError` where the journal can't be read.
+  /// - Throws: `JobError` if the journal can't be read.
   public func result(of key: Int) throws -> Result { try decode(journal.record(of: key)) }
 }
 
-/// The places of units in the order to hand them out in: the costliest first, so that the last to finish is a short one; of
-/// equal ones that which stands first.
+/// The places of units in the order to hand them out in: the costliest first, so that the last to finish is a short
+/// one; of equal ones that which stands first.
 public func costliestFirst(_ costs: [Double]) -> [Int] {
   costs.indices.sorted { (costs[$0], $1) > (costs[$1], $0) }
 }

@@ -119,7 +119,7 @@ final class UnitRun<Job: UnitJob> {
 
   // MARK: - After
 
-  /// - Throws: `JobError` where no sample could be used.
+  /// - Throws: `JobError` if no sample could be used.
   private func finishedWork(seconds: Double) throws -> FinishedWork<Job.Result>? {
     guard let journal else { return nil }
     try journal.flush()
