@@ -9,10 +9,10 @@ extension Communicator {
     if rank == 0 { Remarks.tell(remarks) }
   }
 
-  /// Tells the user once, on rank 0, what of a dataset is left out before the run; a strict run stops instead.
+  /// Reports once, on rank 0, what is left out of a dataset before the run; a strict run stops instead.
   ///
   /// - Parameters:
-  ///   - warnings: a line each.
+  ///   - warnings: one line each.
   ///   - refusal: everything that can't be used; nil if there is nothing.
   /// - Throws: `JobError` if the run is strict and something is left out. Every rank reads the same file, so all
   ///   throw.

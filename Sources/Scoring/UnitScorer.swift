@@ -31,7 +31,7 @@ struct UnitScorer {
   }
 
   /// - Parameter poll: called after each layer.
-  /// - Throws: what is no sample's own fault: what the machine refuses, a failed library call.
+  /// - Throws: errors of the environment, a failed library call.
   func score(_ unit: ScoringUnit, pictures: Pictures, poll: @escaping () throws -> Void) throws -> UnitResult {
     var outcomes: [Int64: SampleOutcome.Kind] = [:]
     var samples: [Sample] = []
@@ -81,7 +81,8 @@ struct UnitScorer {
             sequence: sample.sequence.ids.count, visual: sample.sequence.visual.count,
             caption: sample.sequence.caption.count, mask: sample.mask.count),
           layers: layers, heads: heads, impacts: impacts)
-        outcomes[sample.annotation.id] = .scored(impact, scores: configuration.savesScores ? scores.withUnsafeBufferPointer(Array.init) : [])
+        outcomes[sample.annotation.id] = .scored(
+          impact, scores: configuration.savesScores ? scores.withUnsafeBufferPointer(Array.init) : [])
         try poll()
       }
     } catch let fault as any ContentFault {

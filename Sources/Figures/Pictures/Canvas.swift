@@ -58,7 +58,7 @@ public final class Canvas {
     cairo_fill(context)
   }
 
-  /// Lays a picture over a rectangle, smoothly brought to its size.
+  /// Draws a picture into a rectangle, smoothly resized.
   ///
   /// - Throws: `ImageError` if cairo has no room for it.
   public func draw(_ image: RGBImage, in rectangle: Rectangle) throws {
@@ -118,7 +118,7 @@ public final class Canvas {
 
   /// What has been drawn.
   ///
-  /// - Throws: `ImageError` if cairo failed on the way.
+  /// - Throws: `ImageError` if cairo failed.
   public func image() throws -> RGBImage {
     cairo_surface_flush(surface)
     let status = cairo_status(context)

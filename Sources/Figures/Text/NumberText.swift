@@ -1,6 +1,6 @@
 import Foundation
 
-/// Numbers as people read them: `number` and its kin on a page, `plain` and its kin where only ASCII is sure to be
+/// Numbers as text: `number` and its variants on a page, `plain` and its variants where only ASCII is sure to be
 /// shown.
 public enum NumberText {
   // MARK: - On a page
@@ -47,6 +47,6 @@ public enum NumberText {
     String(format: "%+.\(decimals)f", value)
   }
 
-  /// As many digits as count.
+  /// Only significant digits.
   public static func significant(_ value: Double, digits: Int = 3) -> String { String(format: "%.\(digits)g", value) }
 }
