@@ -1,3 +1,5 @@
+import JSON
+
 /// What is wrong with one record of a file of images, annotations or questions, and what that costs.
 public struct RecordProblem: Sendable, Equatable, CustomStringConvertible {
   public enum Kind: String, Sendable, Comparable {
@@ -161,12 +163,12 @@ struct RecordValues {
     _ key: RecordKey, _ reader: inout JSONReader, _ read: (inout JSONReader) throws -> Value
   ) throws -> Value? {
     guard seen & key.bit == 0 else {
-      note(key, reader.failure("the key occurs twice, so its value is ambiguous"))
+      note(key, reader.fault("the key occurs twice, so its value is ambiguous"))
       try reader.skipValue()
       return nil
     }
     seen |= key.bit
-    if try reader.readNull() { return nil }
+    if reader.readNull() { return nil }
     switch try reader.attempt(read) {
     case .success(let value): return value
     case .failure(let error):
@@ -181,8 +183,8 @@ struct RecordValues {
   }
 
   /// Why the record lacks a value that it needs.
-  func missing(_ key: RecordKey, named name: String, _ reader: JSONReader) -> COCOError {
+  func missing(_ key: RecordKey, named name: String, _ reader: borrowing JSONReader) -> COCOError {
     faults.first { $0.key == key }?.error
-      ?? reader.failure("the key \"\(name)\" is missing\(seen & key.bit == 0 ? "" : ": its value is null")")
+      ?? reader.fault("the key \"\(name)\" is missing\(seen & key.bit == 0 ? "" : ": its value is null")")
   }
 }

@@ -1,7 +1,6 @@
 import Foundation
 import LowRankAdaptation
 import RunSupport
-import Safetensors
 import IO
 
 /// Everything that the results of one step depend on, by name.

@@ -2,7 +2,6 @@ import Foundation
 import IO
 import MessagePassing
 import RunSupport
-import Safetensors
 
 /// Which steps of an experiment are done, and with which inputs: a finished step is repeated only if its inputs
 /// changed.

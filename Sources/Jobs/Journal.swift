@@ -1,6 +1,5 @@
 import Foundation
 import RunSupport
-import Safetensors
 import IO
 
 /// Finished units of work, appended to a file beside the output, so that a kill loses at most a few seconds of work.

@@ -1,7 +1,6 @@
 import Foundation
 import IO
 import ImageInput
-import Safetensors
 
 /// Checks and reading of jobs' inputs.
 public enum JobInputs {
