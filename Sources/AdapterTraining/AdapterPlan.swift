@@ -8,7 +8,7 @@ import VisionLanguage
 struct AdapterPlan {
   let adapter: LowRankAdapter
   let lora: LoRAConfiguration
-  /// Empty where whole layers are trained.
+  /// Empty if whole layers are trained.
   let heads: [Selection.Head]
   let free: [Range<Int>]
   /// Of the adapter as training begins.
@@ -17,7 +17,7 @@ struct AdapterPlan {
   /// Numbers that are trained.
   var trained: Int { free.reduce(0) { $0 + $1.count } }
 
-  /// - Throws: `LowRankAdaptationError` where what is asked for doesn't fit the model or itself.
+  /// - Throws: `LowRankAdaptationError` if what is asked for doesn't fit the model or itself.
   init(_ configuration: TrainConfiguration, model: any VisionLanguageModel) throws {
     let layers = model.decoder.layers
     heads = configuration.heads ?? []

@@ -7,7 +7,8 @@ import MessagePassing
 import RunSupport
 import VisionLanguage
 
-/// Turns a dataset's examples into samples: each rank looks at a part of the pictures' headers, and all come to the same list.
+/// Turns a dataset's examples into samples: each rank looks at a part of the pictures' headers, and all come to the
+/// same list.
 struct ExamplePreparer {
   let world: Communicator
   let model: any VisionLanguageModel
@@ -17,12 +18,12 @@ struct ExamplePreparer {
     let index: Int
     let width: Int
     let height: Int
-    /// nil where it can be used.
+    /// nil if it can be used.
     let skip: SkipReason?
   }
 
   /// - Returns: the usable ones, in the order given, and the others.
-  /// - Throws: on every rank, what is no example's own fault.
+  /// - Throws: on every rank, errors of the environment.
   func prepare(_ examples: [ImageTextExample], images: URL) throws -> (
     samples: [TrainingSample], skipped: [SkippedSample]
   ) {

@@ -3,8 +3,8 @@ import Jobs
 import IO
 import RunSupport
 
-/// The hidden states that enter the lowest adapted layer, one array a sample: computed once, kept in memory up to a limit and
-/// beyond it in a file that is gone with the process. Values are float32, or bf16 in that precision.
+/// The hidden states that enter the lowest adapted layer, one array a sample: computed once, kept in memory up to a
+/// limit and beyond it in a file that is gone with the process. Values are float32, or bf16 in that precision.
 final class PrefixStore {
   private let memoryLimit: Int
   private let folder: URL
@@ -24,7 +24,7 @@ final class PrefixStore {
   /// - Parameters:
   ///   - memoryLimit: in bytes.
   ///   - folder: where the file goes.
-  ///   - warn: told once where the disk takes no more; later samples are then computed anew each time.
+  ///   - warn: called once if the disk is full; later samples are then recomputed each time.
   init(
     memoryLimit: Int, folder: URL,
     warn: @escaping (String) -> Void = { FileHandle.standardError.write(Data("headimpact: \($0)\n".utf8)) }
@@ -34,9 +34,9 @@ final class PrefixStore {
     self.warn = warn
   }
 
-  /// One sample's, encoded; nil where it isn't kept.
+  /// One sample's, encoded; nil if it isn't kept.
   ///
-  /// - Throws: `JobError` where the file gives something else than was written; `FileCutShort` or `EnvironmentFault`.
+  /// - Throws: `JobError` if the file returns other bytes than were written; `FileCutShort` or `EnvironmentFault`.
   func bytes(of sample: Int) throws -> [UInt8]? {
     if let bytes = held[sample] { return bytes }
     guard let place = spilled[sample], let file else { return nil }

@@ -3,9 +3,11 @@ import Kernels
 import RunSupport
 
 /// What several runs on the same samples have in common: the hidden states that enter the lowest layer that any of them
-/// adapts. The vision tower and the layers below run once for all, and each run goes on from there to its own lowest layer.
+/// adapts. The vision tower and the layers below run once for all, and each run continues from there to its own lowest
+/// layer.
 ///
-/// They are kept in float32, so that a run that goes on from them makes the same adapter, bit for bit, as one by itself.
+/// They are kept in float32, so that a run that continues from them makes the same adapter, bit for bit, as one run
+/// alone.
 public final class SharedPrefixes {
   static let elementType = ElementType.f32
 
@@ -22,7 +24,7 @@ public final class SharedPrefixes {
     store = PrefixStore(memoryLimit: memoryLimit, folder: folder)
   }
 
-  /// - Throws: `JobError` where an earlier run had other inputs: its hidden states are of other samples.
+  /// - Throws: `JobError` if an earlier run had other inputs: its hidden states are of other samples.
   func bind(to inputs: RunIdentity) throws {
     let differences = self.inputs?.differences(from: inputs) ?? []
     guard differences.isEmpty else {

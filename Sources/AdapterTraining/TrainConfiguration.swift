@@ -32,7 +32,7 @@ public struct TrainConfiguration: JobConfiguration {
   /// Takes the first examples only, by id.
   public var limit: Int?
 
-  /// The layers to adapt; nil where `heads` or `initialAdapter` say it.
+  /// The layers to adapt; nil if `heads` or `initialAdapter` say it.
   public var layers: [Int]?
   /// Restricts the adapter to these heads.
   public var heads: [Selection.Head]?
@@ -71,7 +71,7 @@ public struct TrainConfiguration: JobConfiguration {
 
   /// Steps between two checkpoints; nil for none.
   public var checkpointEvery: Int?
-  /// Goes on from the last checkpoint of a run that was stopped.
+  /// Continues from the last checkpoint of an interrupted run.
   public var resumes = false
 
   /// Keeps what lies below the lowest adapted layer.

@@ -65,8 +65,8 @@ final class Trainer {
 
   /// Trains to the end.
   ///
-  /// - Parameter checkpoint: called on every rank where a checkpoint is due, and before an error that a step found ends the
-  ///   run: the state is then that before the step.
+  /// - Parameter checkpoint: called on every rank where a checkpoint is due, and before an error that a step found ends
+  ///   the run: the state is then that before the step.
   func run(checkpoint: (TrainingState) throws -> Void) throws {
     let steps = schedule.totalSteps
     if state.step == 0, !validation.isEmpty, state.history.validations.isEmpty { try validate() }
@@ -97,7 +97,7 @@ final class Trainer {
 
   /// What this rank or another found wrong in a step that all ranks took.
   private struct StepFailure: Error {
-    /// nil where it was another rank.
+    /// nil if it was another rank.
     let cause: (any Error)?
   }
 
@@ -203,7 +203,8 @@ final class Trainer {
     return bytes
   }
 
-  /// The hidden states that enter the lowest adapted layer: from what several runs share, where they do, else from the image.
+  /// The hidden states that enter the lowest adapted layer: from what several runs share, where they do, else from the
+  /// image.
   private func hiddenStates(
     of sample: TrainingSample, key: Int, image: () throws -> RGBImage
   ) throws -> Tensor {

@@ -11,7 +11,8 @@ import Safetensors
 import Transformer
 import VisionLanguage
 
-/// The training job: every rank reads the data, computes its share of each step, and holds the same adapter; rank 0 writes it.
+/// The training job: every rank reads the data, computes its share of each step, and holds the same adapter; rank 0
+/// writes it.
 public struct TrainingJob {
   let configuration: TrainConfiguration
   let world: Communicator
@@ -30,7 +31,7 @@ public struct TrainingJob {
     public let bestValidationStep: Int?
     public let skipped: Int
     public let skips: SkipCounts
-    /// False where the output was there already, finished by the run to resume.
+    /// False if the output was already finished by the run to resume.
     public let isNew: Bool
 
     /// In percent.
@@ -63,7 +64,7 @@ public struct TrainingJob {
   /// Runs the job. Every rank calls it at the same time.
   ///
   /// - Returns: on rank 0 what was done; nil elsewhere.
-  /// - Throws: what is wrong with the inputs or went wrong on the way. Under MPI, let it leave
+  /// - Throws: errors of the inputs or of the run. Under MPI, let it leave
   ///   `Communicator.withWorld`, which stops every rank.
   public func run() throws -> Summary? {
     let isFinished = try world.agreeIsFinished(configuration)
@@ -87,7 +88,8 @@ public struct TrainingJob {
 
     try world.agree { try shared?.bind(to: inputs) }
     let data = try prepare(datasets, model: model)
-    // Known only now. Which examples there are says in what order all are trained on, so a run goes on with the same alone.
+    // Known only now. Which examples there are says in what order all are trained on, so a run continues with the same
+    // alone.
     let examples = try data.digest()
     let run = RunIdentity(identity.parts.map { ($0.name, $0.value) } + [(Self.examplesPart, examples)])
     let adapter = plan.adapter

@@ -5,8 +5,8 @@ import MessagePassing
 import RunSupport
 import Safetensors
 
-/// Where a run stands between two steps, beside the adapter itself. Everything random depends on the seed and the step, so
-/// no state of a generator is part of it.
+/// Where a run stands between two steps, beside the adapter itself. Everything random depends on the seed and the step,
+/// so no state of a generator is part of it.
 struct TrainingState: Sendable {
   /// Steps done.
   var step = 0
@@ -16,8 +16,8 @@ struct TrainingState: Sendable {
   var best: [Float]?
 }
 
-/// Checkpoints: a folder each, an ordinary adapter and `state.safetensors`, given its name when it is whole. The one before
-/// goes once the next is there.
+/// Checkpoints: a folder each, an ordinary adapter and `state.safetensors`, given its name when it is whole. The one
+/// before goes once the next is there.
 struct CheckpointFolder {
   private static let prefix = "checkpoint-"
   let folder: URL
@@ -41,9 +41,9 @@ struct CheckpointFolder {
     for other in try names() where other < name { try FileSystem.remove(folder.appendingPathComponent(other)) }
   }
 
-  /// The last checkpoint's state; nil where there is none.
+  /// The last checkpoint's state; nil if there is none.
   ///
-  /// - Throws: `JobError` where it is of another run, naming what differs.
+  /// - Throws: `JobError` if it is of another run, naming what differs.
   func load(identity: RunIdentity) throws -> (state: TrainingState, parameters: [Float])? {
     guard let name = try names().last else { return nil }
     let place = folder.appendingPathComponent(name)

@@ -8,8 +8,8 @@ public struct AttendConfiguration: Sendable {
   /// What is looked at, and what is said of it.
   public enum Subject: Sendable {
     case picture(URL, text: String)
-    /// An annotation of a key-object dataset (or of any COCO instances file), its images, and what is said instead of its
-    /// description.
+    /// An annotation of a key-object dataset (or of any COCO instances file), its images, and what is said instead of
+    /// its description.
     case annotation(Int64, dataset: URL, images: URL, text: String?)
   }
 
@@ -21,7 +21,7 @@ public struct AttendConfiguration: Sendable {
   public var chatTemplate: URL?
   public var subject: Subject
   public var heads: [Selection.Head]
-  /// `model_sha256` of the scoring run that the heads were chosen by: another model is refused. nil where they come from
+  /// `model_sha256` of the scoring run that the heads were chosen by: another model is refused. nil if they come from
   /// elsewhere.
   public var scoredModelSHA256: String?
   /// The output folder.

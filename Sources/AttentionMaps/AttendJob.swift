@@ -9,8 +9,8 @@ import RunSupport
 import Safetensors
 import VisionLanguage
 
-/// Draws where chosen heads look in one picture while one text is read: a folder with a sheet a head, a picture a word, a page
-/// and a table.
+/// Draws where chosen heads look in one picture while one text is read: a folder with one sheet per head, one image per
+/// word, a page and a table.
 public struct AttendJob {
   private let configuration: AttendConfiguration
 
@@ -34,7 +34,7 @@ public struct AttendJob {
 
   public init(_ configuration: AttendConfiguration) { self.configuration = configuration }
 
-  /// - Throws: what is wrong with the inputs or went wrong on the way; there is no output then.
+  /// - Throws: errors of the inputs or of the job; there is no output then.
   public func run() throws -> Summary {
     let c = configuration
     try c.validate()

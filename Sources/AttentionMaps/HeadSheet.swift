@@ -2,24 +2,24 @@ import Foundation
 import HeadImpact
 import Figures
 
-/// All pictures of one head on one sheet, as SVG: the photograph, the mask, the average, and a picture a word, labelled, with
-/// the scales of their colours.
+/// All pictures of one head on one sheet, as SVG: the photograph, the mask, the average, and one image per word,
+/// labelled, with the scales of their colours.
 struct HeadSheet {
   struct Tile {
     let label: String
-    /// What is to be seen, for who can't see it.
+    /// Alternative text.
     let description: String
     let png: [UInt8]
     var isWord = false
   }
 
   let title: String
-  /// Under the title, a line each.
+  /// Under the title, one line each.
   let lines: [String]
   let tiles: [Tile]
   /// Width over height.
   let aspect: Double
-  /// What has a scale of its own, and the score of its upper end.
+  /// The images with a separate scale, and the score of its upper end.
   let scales: [(label: String, highest: Float)]
 
   // All in pixels.

@@ -50,7 +50,7 @@ struct Overlay {
     return framed { object[$0] ? under.colour($0) : under.grey($0, dimmed: 0.55) }
   }
 
-  /// What a share of the highest score looks like over a grey photograph: the more of the palette the higher it is.
+  /// The colour of a share of the highest score over a grey photograph: the higher the share, the more of the palette.
   static func colour(_ share: Double, over grey: SIMD3<Double>) -> SIMD3<Double> {
     (0.75 * grey).veiled(by: SIMD3(Palette.sequential.colour(at: share)), 0.35 + 0.55 * min(max(share, 0), 1))
   }

@@ -3,14 +3,14 @@ import Foundation
 import ImageInput
 import RunSupport
 
-/// The picture that is looked at, what is said of it, and the object's mask where there is one.
+/// The image, the text about it, and the object's mask, if any.
 struct Subject {
   let name: String
   let image: RGBImage
   let text: String
   let mask: BinaryMask?
 
-  /// - Throws: an error that names the file, where there is no such picture or annotation, or nothing is said.
+  /// - Throws: an error that names the file, if there is no such image or annotation, or no text.
   init(_ source: AttendConfiguration.Subject) throws {
     switch source {
     case .picture(let url, let text):

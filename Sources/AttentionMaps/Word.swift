@@ -1,4 +1,4 @@
-/// A word of a description: what stands between white space, and the tokens that make it.
+/// A word of a description, delimited by white space, and its tokens.
 struct Word: Equatable {
   let text: String
   /// Places among the description's tokens, ascending; at least one. A token that reaches into two words is in both.

@@ -38,7 +38,7 @@ struct Score: ParsableCommand {
   @Option(help: "Read attention from each description token's own row, or from the row that predicts it.")
   var query = HeadImpactOptions.Query.token
   @OptionGroup var rows: NormalizeOption
-  @Option(help: "Which views' tokens count, where a family shows an image as tiles and as a whole.")
+  @Option(help: "Which views' tokens count, if the family shows an image as tiles and as a whole.")
   var views = HeadImpactOptions.Views.all
   @Option(
     help: ArgumentHelp(

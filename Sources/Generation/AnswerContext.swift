@@ -2,8 +2,8 @@ import Kernels
 import Transformer
 import VisionLanguage
 
-/// Where the keys and values of one pass's questions and hypotheses lie in the cache: the shared prefix, the questions' own
-/// rows as they are computed, then a slot for each hypothesis with its question's own rows and its answer.
+/// Where the keys and values of one pass's questions and hypotheses lie in the cache: the shared prefix, the questions'
+/// own rows as they are computed, then a slot for each hypothesis with its question's own rows and its answer.
 struct CachePlan {
   let prefix: Int
   /// Rows of each question behind the prefix.
@@ -63,7 +63,7 @@ struct AnswerSearch {
 
   /// Takes one step.
   ///
-  /// - Parameter logits: the scores of the next token for each sequence that goes on, in the order that the last step
+  /// - Parameter logits: the scores of the next token for each sequence that continues, in the order that the last step
   ///   gave them; for the first step, of the question alone.
   /// - Returns: the sequences that go on, and which of the last step's each grows from; none where the answer is found.
   mutating func advance(_ logits: [ArraySlice<Float>]) -> [(parent: Int, tokens: [Int32])] {
@@ -124,8 +124,8 @@ struct AnswerContext {
     hypotheses = [Hypothesis(slot: slots[0], tokens: [])]
   }
 
-  /// Takes one step of the search. A hypothesis that goes on in several ways keeps its slot for the first, and is copied
-  /// to slots of hypotheses that ended for the others.
+  /// Takes one step of the search. A hypothesis that continues in several ways keeps its slot for the first, and is
+  /// copied to slots of hypotheses that ended for the others.
   mutating func advance(_ logits: [ArraySlice<Float>], cache: KeyValueCache) {
     let next = search.advance(logits)
     let kept = Set(next.map { hypotheses[$0.parent].slot })

@@ -6,7 +6,7 @@ struct BeamSearch {
     let tokens: [Int32]
     /// Sum of log-probabilities.
     let score: Float
-    /// Which beam of the step before it goes on from.
+    /// Which beam of the step before it continues from.
     let parent: Int
   }
 

@@ -25,7 +25,7 @@ public struct GenerateConfiguration: UnitJobConfiguration {
   public var decoding = DecodingOptions()
   public var threads: Int?
   public var resumes = false
-  /// Goes on with what is whole of a journal that is damaged.
+  /// Continues with the intact records of a damaged journal.
   public var salvages = false
   /// Share of the samples that may be skipped.
   public var allowedSkips = SkipCounts.defaultAllowed

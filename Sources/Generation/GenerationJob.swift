@@ -3,7 +3,8 @@ import Jobs
 import MessagePassing
 import RunSupport
 
-/// The generating job: images are shared out over the ranks, and rank 0 writes what was said of them in the dataset's order.
+/// The generating job: images are shared out over the ranks, and rank 0 writes what was said of them in the dataset's
+/// order.
 public struct GenerationJob {
   private let configuration: GenerateConfiguration
   private let world: Communicator
@@ -16,7 +17,7 @@ public struct GenerationJob {
     public let skips: SkipCounts
     /// A few of the texts.
     public let examples: [String]
-    /// False where the output was there already, finished by the run to resume.
+    /// False if the output was already finished by the run to resume.
     public let isNew: Bool
   }
 
@@ -28,7 +29,7 @@ public struct GenerationJob {
   /// Runs the job. Every rank calls it at the same time.
   ///
   /// - Returns: on rank 0 what was done; nil elsewhere.
-  /// - Throws: what is wrong with the inputs or went wrong on the way. Under MPI, let it leave
+  /// - Throws: errors of the inputs or of the run. Under MPI, let it leave
   ///   `Communicator.withWorld`, which stops every rank.
   public func run() throws -> Summary? {
     let isFinished = try world.agreeIsFinished(configuration)

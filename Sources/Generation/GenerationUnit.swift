@@ -57,8 +57,8 @@ extension GenerationUnit {
 
   /// Reads the image and the texts.
   ///
-  /// - Parameter view: what is made of the image for one example; nil where all are asked about the image itself.
-  /// - Throws: what is no sample's own fault: what the machine refuses.
+  /// - Parameter view: what is made of the image for one example; nil if all are asked about the image itself.
+  /// - Throws: errors of the environment.
   func questions(
     for generator: TextGenerator, pictures: Pictures, prompt: String,
     view: ((ImageTextExample, RGBImage) throws -> RGBImage)? = nil
@@ -97,7 +97,7 @@ extension GenerationUnit {
   /// The answers to everything that is asked. An image or a question that can't be used is a result too.
   ///
   /// - Parameter view: as of `questions`.
-  /// - Throws: what is no sample's own fault: what the machine refuses, a failed library call, what `poll` throws.
+  /// - Throws: errors of the environment, a failed library call, what `poll` throws.
   func answered(
     by generator: TextGenerator, pictures: Pictures, prompt: String,
     view: ((ImageTextExample, RGBImage) throws -> RGBImage)? = nil, poll: @escaping () throws -> Void
@@ -156,9 +156,9 @@ extension GenerationUnit {
 struct GenerationResult: Codable, Equatable, Sendable, WorkResult {
   struct Outcome: Codable, Equatable, Sendable {
     let id: Int64
-    /// nil where it could not be answered.
+    /// nil if it could not be answered.
     let text: String?
-    /// nil where it was.
+    /// nil if it was.
     let skip: SkipReason?
   }
 
@@ -173,7 +173,7 @@ struct GenerationResult: Codable, Equatable, Sendable, WorkResult {
     outcomes.compactMap { outcome in outcome.skip.map { SkippedSample(id: outcome.id, reason: $0) } }
   }
 
-  /// - Throws: `JobError` where the bytes aren't a result.
+  /// - Throws: `JobError` if the bytes aren't a result.
   init(decoding bytes: [UInt8]) throws { try self.init(json: bytes, called: "a generated result") }
 
   init(imageID: Int64, outcomes: [Outcome]) {

@@ -12,8 +12,9 @@ public enum ObjectView: String, CaseIterable, Sendable {
   private static let margin = 0.1
   private static let grey: UInt8 = 128
 
-  /// - Parameter leastSide: no side of a crop is shorter, in pixels, where the picture has as many: families refuse slivers.
-  /// - Throws: `COCOError` where the mask covers nothing.
+  /// - Parameter leastSide: no side of a crop is shorter, in pixels, where the picture has as many: families refuse
+  ///   slivers.
+  /// - Throws: `COCOError` if the mask covers nothing.
   func picture(of image: RGBImage, mask: BinaryMask, leastSide: Int) throws -> RGBImage {
     let rows = (0..<mask.height).filter { y in (0..<mask.width).contains { mask.pixels[y * mask.width + $0] == 1 } }
     let columns = (0..<mask.width).filter { x in (0..<mask.height).contains { mask.pixels[$0 * mask.width + x] == 1 } }

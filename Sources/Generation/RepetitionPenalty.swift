@@ -1,7 +1,7 @@
 /// What makes tokens that have been seen less likely, as `RepetitionPenaltyLogitsProcessor` of transformers 5 does: the
 /// question's tokens count, the image's placeholders among them.
 struct RepetitionPenalty: Sendable, Equatable {
-  /// nil where the value is 1, which changes nothing.
+  /// nil if the value is 1, which changes nothing.
   init?(_ value: Double, question: [Int32]) {
     guard value != 1 else { return nil }
     self.value = Float(value)

@@ -16,7 +16,7 @@ enum ResultsFile {
 
   /// A finished file's entries.
   ///
-  /// - Throws: `JobError` where the file is none of this kind.
+  /// - Throws: `JobError` if the file is none of this kind.
   static func read(_ url: URL, kind: ImageTextDataset.Kind) throws -> [GeneratedTexts.Entry] {
     do { return try GeneratedTexts(contentsOf: url, kind: kind).entries } catch let error as COCOError {
       throw JobError(

@@ -2,21 +2,21 @@ import Foundation
 
 /// Records appended to a file, so that a kill loses the last one at most.
 ///
-/// A record is its length (64 bits, little-endian), 16 hexadecimal digits of its SHA-256, and its bytes. Where a record is
-/// damaged, those that are whole behind it are found again by their digests (`AppendLogScan`). What the file begins with, before the
-/// first record, is its owner's.
+/// A record is its length (64 bits, little-endian), 16 hexadecimal digits of its SHA-256, and its bytes. Where a record
+/// is damaged, intact ones after it are found by their digests (`AppendLogScan`). The bytes before the
+/// first record belong to the owner of the log.
 public final class AppendLog {
   static let digestBytes = 16
   /// Of a record, before its bytes.
   public static let headBytes = 8 + UInt64(digestBytes)
 
   public let file: OpenFile
-  /// Where the next record goes.
+  /// The position of the next record.
   public private(set) var end: UInt64 = 0
 
   public init(_ file: OpenFile) { self.file = file }
 
-  /// Begins anew, with these bytes before the first record.
+  /// Starts over, with these bytes before the first record.
   ///
   /// - Throws: `EnvironmentFault` naming the file.
   public func begin(with bytes: [UInt8]) throws {
@@ -25,7 +25,7 @@ public final class AppendLog {
     end = UInt64(bytes.count)
   }
 
-  /// Drops what is there from a byte on, and goes on there.
+  /// Drops everything from a byte on, and continues there.
   ///
   /// - Throws: `EnvironmentFault` naming the file.
   public func resume(at end: UInt64) throws {
@@ -33,7 +33,7 @@ public final class AppendLog {
     self.end = end
   }
 
-  /// - Returns: where the record's bytes lie.
+  /// - Returns: the byte range of the record.
   /// - Throws: `EnvironmentFault` naming the file; the next record then takes this one's place.
   @discardableResult
   public func append(_ payload: [UInt8]) throws -> Range<UInt64> {
@@ -46,12 +46,12 @@ public final class AppendLog {
 
   // MARK: - Reading
 
-  /// How long the record at a place says that it is, whatever else is there; nil where the file ends before.
+  /// The stated length of the record at a position; nil if the file ends before it.
   ///
   /// - Parameter size: of the file.
   public func length(at start: UInt64, size: UInt64) throws -> Int? { try head(at: start, size: size)?.length }
 
-  /// Where the bytes of the record at a place lie; nil where none is there, or it is damaged.
+  /// The byte range of the record at a position; nil if there is none, or it is damaged.
   public func record(at start: UInt64, size: UInt64) throws -> Range<UInt64>? {
     guard let (_, digest) = try head(at: start, size: size), let payload = try payload(at: start, size: size) else {
       return nil
@@ -59,7 +59,7 @@ public final class AppendLog {
     return try Self.digest(file.read(payload)) == digest ? payload : nil
   }
 
-  /// Where the bytes of the record at a place would lie, by its length; nil where the file ends before.
+  /// The byte range of the record at a position, according to its length; nil if the file ends before it.
   func payload(at start: UInt64, size: UInt64) throws -> Range<UInt64>? {
     guard let (length, _) = try head(at: start, size: size), length >= 0,
       UInt64(length) <= size - start - Self.headBytes

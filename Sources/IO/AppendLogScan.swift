@@ -1,18 +1,18 @@
-/// Which records of a log are whole, and what lies between them that isn't.
+/// Which records of a log are intact, and which parts between them are damaged.
 public struct AppendLogScan {
-  /// Where the bytes of each whole record lie, ascending.
+  /// The byte ranges of the intact records, ascending.
   public private(set) var records: [Range<UInt64>] = []
-  /// Where something is damaged, ascending.
+  /// The damaged byte ranges, ascending.
   public private(set) var damage: [Range<UInt64>] = []
-  /// Records in the damaged parts, as far as their lengths tell: at least one each.
+  /// The number of records in the damaged parts, according to their lengths: at least one each.
   public private(set) var lostRecords = 0
-  /// Whether all that is damaged is one record at the end, or bytes that the system never wrote.
+  /// Whether the only damage is one record at the end, or bytes that the system never wrote.
   public private(set) var hasOnlyLostItsEnd = false
 
   public var lostBytes: UInt64 { damage.reduce(0) { $0 + UInt64($1.count) } }
   public var firstDamage: UInt64? { damage.first?.lowerBound }
 
-  /// Bytes looked at together in the search for the next whole record.
+  /// Bytes per block in the search for the next intact record.
   private static let window: UInt64 = 1 << 20
 
   /// - Parameters:
@@ -36,14 +36,14 @@ public struct AppendLogScan {
     }
   }
 
-  /// Whether the whole records follow one another from `start` on.
+  /// Whether the intact records follow one another from `start` on.
   public func isWhole(from start: UInt64) -> Bool {
     damage.allSatisfy { $0.lowerBound >= records.last?.upperBound ?? start }
   }
 
-  /// The start of the first whole record behind a damaged one.
+  /// The start of the first intact record after a damaged one.
   private static func nextRecord(in log: AppendLog, after damaged: UInt64, size: UInt64) throws -> UInt64? {
-    // Where only the bytes of a record were changed, its length still leads to the next.
+    // If only the bytes of a record were changed, its length still leads to the next.
     if let payload = try log.payload(at: damaged, size: size), payload.upperBound < size,
       try log.record(at: payload.upperBound, size: size) != nil
     {
@@ -62,7 +62,7 @@ public struct AppendLogScan {
     return nil
   }
 
-  /// Whether a record's length and digest could stand here: the digest itself is then worked out.
+  /// Whether a record's length and digest could be here; then the digest is computed.
   private static func couldBegin(_ bytes: [UInt8], at offset: Int, room: UInt64) -> Bool {
     // The length's highest byte is 0 in any file, and that of a text or a digest never is.
     guard bytes[offset + 7] == 0, bytes[offset + 6] == 0 else { return false }
@@ -79,7 +79,7 @@ public struct AppendLogScan {
     var at = part.lowerBound
     while at < part.upperBound {
       count += 1
-      // A length of 0 leads on by a head, as the zeros of a part that was never written do.
+      // A length of 0 advances by one record head, as in the zeros of a part that was never written.
       guard let payload = try log.payload(at: at, size: size), payload.upperBound <= part.upperBound,
         !payload.isEmpty
       else { break }

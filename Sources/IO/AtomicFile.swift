@@ -1,8 +1,8 @@
 import Foundation
 
-/// A file that appears under its name in one step, whole and on the disk.
+/// A file that appears under its name in one step, complete and flushed to the disk.
 ///
-/// It is written under a temporary name in the same folder, so that two runs never write to the same bytes, and renamed.
+/// It is written under a temporary name in the same folder, so that two runs never write to the same file, and renamed.
 /// `write` does both; files that belong together are first all prepared, then committed one after the other.
 public final class AtomicFile {
   public let url: URL
@@ -19,7 +19,7 @@ public final class AtomicFile {
     try AtomicFile(preparing: bytes, for: url).commit()
   }
 
-  /// Writes the bytes beside `url`, and waits until the disk has them.
+  /// Writes the bytes to a temporary file beside `url`, and flushes them to the disk.
   ///
   /// - Throws: `EnvironmentFault` naming the file; nothing is left then.
   public convenience init(preparing bytes: some DataProtocol, for url: URL) throws {
@@ -28,7 +28,8 @@ public final class AtomicFile {
     try finish()
   }
 
-  /// Begins a file; what is appended to it appears at `url` by `commit()`. Letting go of it, too, removes what isn't committed.
+  /// Begins a file; what is appended to it appears at `url` on `commit()`. Releasing the object removes an uncommitted
+  /// file.
   ///
   /// - Throws: `EnvironmentFault` naming the file.
   public convenience init(for url: URL) throws {
@@ -49,7 +50,7 @@ public final class AtomicFile {
     end += UInt64(bytes.count)
   }
 
-  /// Waits until the disk has everything that was appended; then there is only the name to be given.
+  /// Flushes everything that was appended to the disk; only the renaming remains.
   private func finish() throws {
     guard !isFinished else { return }
     try file.flush()
@@ -57,7 +58,7 @@ public final class AtomicFile {
     isFinished = true
   }
 
-  /// Gives the file its name, replacing one that is there.
+  /// Renames the file to its final name, replacing an existing one.
   ///
   /// - Throws: `EnvironmentFault` naming the file; what was written is removed then.
   public func commit() throws {
@@ -71,7 +72,7 @@ public final class AtomicFile {
     }
   }
 
-  /// Removes what was written, where it isn't committed.
+  /// Removes what was written, unless it is committed.
   public func discard() {
     if !isCommitted { unlink(aside.path) }
   }

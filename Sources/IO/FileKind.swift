@@ -1,7 +1,7 @@
-/// What a file is whose first bytes say that it isn't what its name promises.
+/// The actual kind of a file whose first bytes contradict its name.
 ///
-/// Only for files that could not be read as what they should be, or that can't begin like this: a picture may well begin with a gzip's
-/// bytes, a JSON text can't.
+/// Only for files that could not be read as what they should be, or that can't begin like this: a picture may well
+/// begin with a gzip's bytes, a JSON text can't.
 public enum FileKind: Sendable, Equatable, CaseIterable {
   case gitLFSPointer
   case serverMessage
@@ -19,7 +19,7 @@ public enum FileKind: Sendable, Equatable, CaseIterable {
   /// How many bytes from the start of a file are looked at, at most.
   public static let firstByteCount = 64
 
-  /// What begins like this; nil where nothing is recognised, an empty file among it.
+  /// What begins like this; nil if nothing is recognised, as in an empty file.
   ///
   /// - Parameter firstBytes: those from the start of the file, `firstByteCount` where it has as many.
   public static func recognise(_ firstBytes: some Sequence<UInt8>) -> FileKind? {
@@ -34,7 +34,7 @@ public enum FileKind: Sendable, Equatable, CaseIterable {
 
   private static let beginnings: [(bytes: [UInt8], kind: FileKind)] = [
     (Array("version https://git-lfs".utf8), .gitLFSPointer),
-    // What the Hugging Face Hub answers in the place of a file.
+    // The Hugging Face Hub's answers that replace a file.
     (Array("Entry not found".utf8), .serverMessage),
     (Array("Repository not found".utf8), .serverMessage),
     (Array("Invalid username or password".utf8), .serverMessage),
@@ -55,7 +55,7 @@ public enum FileKind: Sendable, Equatable, CaseIterable {
     ([0x89] + Array("HDF\r\n".utf8), .hdf5),
   ]
 
-  /// What to say of such a file, and what to do: goes behind the file's name.
+  /// The problem and the remedy; follows the file's name.
   public var complaint: String {
     switch self {
     case .gitLFSPointer:

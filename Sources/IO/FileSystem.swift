@@ -1,15 +1,15 @@
 import Foundation
 
-/// What is done to folders and to whole files by their names, with errors that name them.
+/// Operations on folders and whole files, with errors that name them.
 public enum FileSystem {
-  /// Makes a folder, and those on the way to it; one that is there stays.
+  /// Creates a folder and its parents; existing ones stay.
   ///
   /// - Throws: `EnvironmentFault` naming the folder.
   public static func makeFolder(_ url: URL) throws {
     try naming(url, "made") { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) }
   }
 
-  /// Removes a file, or a folder with all that is in it.
+  /// Removes a file, or a folder with its contents.
   ///
   /// - Throws: `EnvironmentFault` naming it.
   public static func remove(_ url: URL) throws {
@@ -37,7 +37,7 @@ public enum FileSystem {
     return names.sorted()
   }
 
-  /// Puts the system's words in the place of Foundation's.
+  /// Replaces Foundation's text by the system's.
   private static func naming(_ url: URL, _ operation: String, _ body: () throws -> Void) throws {
     do { try body() } catch {
       throw EnvironmentFault(path: url.path, operation: operation, code: posixCode(error as NSError) ?? EIO)

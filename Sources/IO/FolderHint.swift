@@ -1,14 +1,14 @@
 import Foundation
 
-/// What a folder is, or lacks, in which a model's files are not found.
+/// What a folder without a model's files is, or lacks.
 public enum FolderHint {
-  /// A sentence on what stands there instead and what to do; nil where nothing is recognised.
+  /// A sentence on what is there instead and what to do; nil if nothing is recognised.
   public static func describe(_ folder: URL) -> String? {
     let names = names(in: folder)
     return cache(folder, names) ?? unfinished(folder, names) ?? otherWeights(names)
   }
 
-  /// The names in a folder, sorted; none where it can't be read.
+  /// The names in a folder, sorted; none if it can't be read.
   static func names(in folder: URL) -> [String] {
     do { return try FileSystem.names(in: folder) } catch { return [] }
   }

@@ -1,11 +1,11 @@
 import Foundation
 
-/// A fault of what an input holds: a broken picture, an empty mask, a description without tokens. The sample that needs it can't
-/// be used, and trying again gives the same. Jobs skip such a sample; every other error stops the run.
+/// An error in the content of an input: a broken picture, an empty mask, a description without tokens. The sample that
+/// needs it can't be used, and trying again gives the same. Jobs skip such a sample; every other error stops the run.
 public protocol ContentFault: Error {}
 
-/// A fault of the machine rather than of the data: a folder that is not mounted, a read error, a missing permission, too
-/// many open files. Nothing may be concluded about the sample, so a job stops and records nothing.
+/// An error of the machine rather than of the data: a folder that is not mounted, a read error, a missing permission,
+/// too many open files. Nothing may be concluded about the sample, so a job stops and records nothing.
 public struct EnvironmentFault: Error, CustomStringConvertible, Equatable, Sendable {
   public let path: String
   /// What could not be done: "opened", "read".
@@ -25,10 +25,10 @@ public struct EnvironmentFault: Error, CustomStringConvertible, Equatable, Senda
   public var reason: String { "can't be \(operation): \(errnoText(code))" }
 }
 
-/// A file that is not there, in a folder that is and holds others.
+/// A file that is missing from an existing folder with other files.
 public struct MissingFile: ContentFault, CustomStringConvertible, Equatable, Sendable {
   public let path: String
-  /// What the name is a link to; nil where it is none.
+  /// The link's target; nil if the name is not a link.
   public let linkTarget: String?
   public var description: String { "\(path): \(reason)" }
 

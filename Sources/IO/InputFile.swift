@@ -1,11 +1,11 @@
 import Foundation
 
-/// Reading whole files, with errors that say whose fault it is.
+/// Reads whole files, with errors that distinguish content and environment.
 public enum InputFile {
   /// All bytes of a file.
   ///
-  /// - Throws: `MissingFile` where only this file is missing; `FolderForFile`; `EnvironmentFault` for everything else that the system
-  ///   refuses, a folder that is missing or empty (a file system that is not mounted) among it.
+  /// - Throws: `MissingFile` if only this file is missing; `FolderForFile`; `EnvironmentFault` for everything else that
+  ///   the system refuses, a folder that is missing or empty (a file system that is not mounted) among it.
   public static func read(_ url: URL) throws -> [UInt8] { try read(url, upTo: .max) }
 
   /// The first bytes of a file, at most `limit`.
@@ -58,13 +58,13 @@ public enum InputFile {
     let fault = EnvironmentFault(path: url.path, operation: "opened", code: code)
     guard code == ENOENT || code == ENOTDIR, isFolderWithContents(url.deletingLastPathComponent()) else { return fault }
     guard let target = linkTarget(of: url) else { return MissingFile(path: url.path) }
-    // A link into a file system that is not mounted says nothing of the file.
+    // A link into a file system that is not mounted does not mean that the file is missing.
     let place = URL(fileURLWithPath: target, relativeTo: url.deletingLastPathComponent()).deletingLastPathComponent()
     return isFolderWithContents(place) || !target.hasPrefix("/")
       ? MissingFile(path: url.path, linkTarget: target) : fault
   }
 
-  /// What a symbolic link holds; nil where the name is none.
+  /// The target of a symbolic link; nil if the name is not one.
   public static func linkTarget(of url: URL) -> String? {
     var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
     let count = buffer.withUnsafeMutableBytes { bytes in
@@ -73,7 +73,7 @@ public enum InputFile {
     return count < 0 ? nil : String(decoding: buffer[..<count], as: UTF8.self)
   }
 
-  /// An empty folder is where nothing is mounted, more often than not.
+  /// An empty folder usually means that nothing is mounted there.
   private static func isFolderWithContents(_ folder: URL) -> Bool {
     guard let listing = opendir(folder.path) else { return false }
     defer { closedir(listing) }

@@ -2,7 +2,7 @@ import Foundation
 
 /// A regular file, mapped read-only and shared: the ranks of one node read the same pages.
 ///
-/// Whoever truncates the file while it is mapped ends the process by SIGBUS at the next read of a lost page; no
+/// Truncating the file while it is mapped ends the process with SIGBUS at the next read of a lost page; no
 /// program that maps files can turn that into an error. Replace a checkpoint by renaming, never by overwriting.
 public final class MappedFile: @unchecked Sendable {
   // Invariant behind `@unchecked Sendable`: the mapping is made once in `init`, is PROT_READ, is never remapped, and
@@ -13,7 +13,7 @@ public final class MappedFile: @unchecked Sendable {
   /// - Units: bytes.
   public let count: Int
 
-  /// - Throws: `UnusableFile` where the file is missing, unreadable or no regular file.
+  /// - Throws: `UnusableFile` if the file is missing, unreadable or no regular file.
   public init(contentsOf url: URL) throws {
     self.url = url
     let path = url.path

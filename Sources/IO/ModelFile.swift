@@ -1,6 +1,6 @@
 import Foundation
 
-/// Why a file of a model folder can't be what its name says.
+/// Why a file of a model folder can't be used.
 public struct UnusableFile: Error, CustomStringConvertible, Equatable, Sendable {
   public let path: String
   /// What is wrong and what to do.
@@ -14,13 +14,13 @@ public struct UnusableFile: Error, CustomStringConvertible, Equatable, Sendable 
   }
 }
 
-/// Reading the small files of a model folder.
+/// Reads the small files of a model folder.
 public enum ModelFile {
   /// The bytes of a JSON or text file.
   ///
-  /// - Parameter limit: bytes; a lying or endless file stops here.
-  /// - Throws: `UnusableFile` where the file is missing, no regular file, empty, larger than `limit`, or recognised as something else
-  ///   by its first bytes; `EnvironmentFault` where the system refuses.
+  /// - Parameter limit: bytes; reading stops here, however large the file claims to be.
+  /// - Throws: `UnusableFile` if the file is missing, no regular file, empty, larger than `limit`, or recognised as
+  ///   something else by its first bytes; `EnvironmentFault` where the system refuses.
   public static func text(_ url: URL, upTo limit: Int) throws -> [UInt8] {
     var status = stat()
     if stat(url.path, &status) == 0 {
@@ -46,7 +46,7 @@ public enum ModelFile {
     return bytes
   }
 
-  /// Whether something of this name is there, be it a link to nothing.
+  /// Whether something of this name exists, even a dangling link.
   public static func isThere(_ url: URL) -> Bool {
     var status = stat()
     return lstat(url.path, &status) == 0

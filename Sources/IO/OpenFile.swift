@@ -2,15 +2,15 @@ import Foundation
 
 /// An open file, closed with the last reference to it.
 ///
-/// Reads and writes say where in the file they go. Not for use by several threads at once.
+/// Reads and writes take the position in the file. Not for use by several threads at once.
 public final class OpenFile {
-  /// What errors call the file.
+  /// The file's name in errors.
   public let path: String
   private var descriptor: Int32
 
   /// - Parameters:
   ///   - flags: of `open`; `O_CLOEXEC` is added.
-  ///   - name: what errors call the file, where it is written aside.
+  ///   - name: the file's name in errors, if it is written under a temporary name.
   /// - Throws: `EnvironmentFault`.
   public init(_ url: URL, flags: Int32, name: URL? = nil) throws {
     path = (name ?? url).path
@@ -18,7 +18,7 @@ public final class OpenFile {
     guard descriptor >= 0 else { throw fault(flags & O_CREAT == 0 ? "opened" : "written") }
   }
 
-  /// A file without a name: it is gone with the process, however that ends.
+  /// An unlinked temporary file: it disappears with the process, however that ends.
   ///
   /// - Throws: `EnvironmentFault` naming the folder.
   public init(temporaryIn folder: URL) throws {
@@ -35,7 +35,7 @@ public final class OpenFile {
 
   /// Ends the use of the file.
   ///
-  /// - Throws: `EnvironmentFault` where bytes may not have been written.
+  /// - Throws: `EnvironmentFault` if bytes may not have been written.
   public func close() throws {
     guard descriptor >= 0 else { return }
     let last = descriptor
@@ -43,11 +43,11 @@ public final class OpenFile {
     guard Foundation.close(last) == 0 else { throw fault("written") }
   }
 
-  /// Takes the lock on the file for as long as it is open. A run that was killed may hold the lock a moment longer, and so may a
+  /// Locks the file for as long as it is open. A killed run may hold the lock a moment longer, and so may a
   /// process between fork and exec.
   ///
-  /// - Returns: false where another process holds the lock for over a second. A file system without locks (ENOLCK, ENOSYS)
-  ///   can't tell.
+  /// - Returns: false if another process holds the lock for over a second. On a file system without locks (ENOLCK,
+  ///   ENOSYS) the answer is always true.
   public func lock() -> Bool {
     for _ in 0..<25 {
       if flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK { return true }
@@ -76,7 +76,7 @@ public final class OpenFile {
 
   /// The bytes in a range of the file.
   ///
-  /// - Throws: `FileCutShort` where the file ends before; `EnvironmentFault`.
+  /// - Throws: `FileCutShort` if the file ends before; `EnvironmentFault`.
   public func read(_ range: Range<UInt64>) throws -> [UInt8] {
     try [UInt8](unsafeUninitializedCapacity: range.count) { buffer, done in
       done = 0
@@ -99,19 +99,19 @@ public final class OpenFile {
     guard ftruncate(descriptor, off_t(size)) == 0 else { throw fault("shortened") }
   }
 
-  /// Waits until the disk has what was written.
+  /// Flushes the file to the disk.
   ///
   /// - Throws: `EnvironmentFault`.
   public func flush() throws {
     guard fsync(descriptor) == 0 else { throw fault("flushed to the disk") }
   }
 
-  /// Lends the descriptor, for another program's output.
+  /// Passes the descriptor, for another program's output.
   public func withDescriptor<R>(_ body: (Int32) throws -> R) rethrows -> R {
     try withExtendedLifetime(self) { try body(descriptor) }
   }
 
-  /// What the last failed system call says.
+  /// The error of the last failed system call.
   private func fault(_ operation: String) -> EnvironmentFault {
     EnvironmentFault(path: path, operation: operation, code: errno)
   }
@@ -124,7 +124,7 @@ public struct FileCutShort: Error, CustomStringConvertible, Equatable, Sendable 
   ///
   /// - Units: bytes.
   public let end: UInt64
-  /// Where it should end at the least.
+  /// The least position at which it should end.
   ///
   /// - Units: bytes.
   public let expected: UInt64
@@ -138,9 +138,9 @@ public struct FileCutShort: Error, CustomStringConvertible, Equatable, Sendable 
   }
 }
 
-/// Waits until the disk has a file's bytes, or the names in a folder.
+/// Flushes a file's bytes, or the names in a folder, to the disk.
 ///
-/// - Throws: `EnvironmentFault` naming it. A file system that can't flush folders (EINVAL) is none.
+/// - Throws: `EnvironmentFault` naming it. A file system that can't flush folders (EINVAL) is not an error.
 public func synchronize(_ url: URL) throws {
   let descriptor = open(url.path, O_RDONLY | O_CLOEXEC)
   guard descriptor >= 0 else { throw EnvironmentFault(path: url.path, operation: "opened", code: errno) }
@@ -150,13 +150,14 @@ public func synchronize(_ url: URL) throws {
   }
 }
 
-/// Gives what was written under a temporary name its own, in one step, in the place of a file or an empty folder of that name.
+/// Renames a temporary file or folder to its final name in one step, replacing a file or an empty folder of that name.
 ///
 /// - Throws: `EnvironmentFault` naming `url`; nothing has changed then.
 public func putInPlace(_ temporary: URL, at url: URL) throws {
   guard rename(temporary.path, url.path) == 0 else {
     throw EnvironmentFault(path: url.path, operation: "renamed to its final name", code: errno)
   }
-  // The new name is on disk when its folder is. What it names is whole in any case; some file systems can't flush folders.
+  // The new name is on disk when its folder is. The file is complete in any case; some file systems can't flush
+  // folders.
   do { try synchronize(url.deletingLastPathComponent()) } catch {}
 }

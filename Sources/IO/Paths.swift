@@ -1,23 +1,23 @@
 import Foundation
 
-/// A path as a person types it, on the command line or in a file: `~` is the home folder.
+/// A path as a user writes it, on the command line or in a file: `~` is the home folder.
 public func fileURL(_ path: String) -> URL {
   URL(fileURLWithPath: NSString(string: path).expandingTildeInPath)
 }
 
-/// Paths that data names, and that may not leave the folder in which they are taken.
+/// Paths that come from data and must not leave their folder.
 public enum RelativePath {
   /// Whether a path stays in its folder: it isn't absolute and never goes up.
   public static func staysInside(_ path: String) -> Bool {
     !path.hasPrefix("/") && !parts(path).contains("..")
   }
 
-  /// Whether a path stays in its folder and is written in the only way: without empty parts and `.` too.
+  /// Whether a path stays in its folder and is canonical: also without empty parts and `.`.
   public static func isPlain(_ path: String) -> Bool {
     parts(path).allSatisfy { !["", ".", ".."].contains($0) }
   }
 
-  /// The file of this path in a folder; nil where the path leaves the folder.
+  /// The file of this path in a folder; nil if the path leaves the folder.
   public static func url(_ path: String, in folder: URL) -> URL? {
     staysInside(path) ? folder.appendingPathComponent(path) : nil
   }
@@ -27,7 +27,7 @@ public enum RelativePath {
   }
 }
 
-/// Names of what is being written, in the folder where it will stand.
+/// Temporary names of files and folders being written, in their final folder.
 public enum TemporaryName {
   /// `.NAME.PROCESS-RANDOM.partial` beside NAME: hidden, and no other run's.
   ///

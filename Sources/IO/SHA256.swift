@@ -6,7 +6,7 @@ import Foundation
 public struct SHA256: ~Copyable {
   private let context: OpaquePointer
 
-  /// - Throws: `DigestError` where libcrypto has no memory or no SHA-256.
+  /// - Throws: `DigestError` if libcrypto has no memory or no SHA-256.
   public init() throws {
     guard let context = EVP_MD_CTX_new() else { throw DigestError() }
     guard EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
@@ -41,7 +41,7 @@ public struct SHA256: ~Copyable {
 
   /// The digest of a file's bytes, in hexadecimal.
   ///
-  /// - Throws: `UnusableFile` where the file can't be read.
+  /// - Throws: `UnusableFile` if the file can't be read.
   public static func hex(ofFile url: URL) throws -> String {
     try MappedFile(contentsOf: url).withBytes { try hex(of: $0) }
   }

@@ -1,14 +1,14 @@
 import Foundation
 
-/// The system's own words for a value of `errno`: "No space left on device".
+/// The system's text for a value of `errno`: "No space left on device".
 public func errnoText(_ code: Int32) -> String { String(cString: strerror(code)) }
 
-/// Why something failed, in words that say it.
+/// Why something failed, in a specific text.
 ///
-/// Foundation describes most failures of the system as "The operation could not be completed"; the `errno` value behind them says what
+/// Foundation describes most failures of the system as "The operation could not be completed"; the underlying `errno` value says what
 /// happened.
 ///
-/// - Returns: the system's words for an error of Foundation; any other error as it describes itself.
+/// - Returns: the system's text for an error of Foundation; the description of any other error.
 public func reason(of error: any Error) -> String {
   let outermost = error as NSError
   guard outermost.domain == NSCocoaErrorDomain || outermost.domain == NSPOSIXErrorDomain else { return "\(error)" }

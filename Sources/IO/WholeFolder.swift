@@ -1,13 +1,13 @@
 import Foundation
 
-/// A folder that appears under its name in one step, with all that belongs into it.
+/// A folder that appears under its name in one step, with all its contents.
 public enum WholeFolder {
-  /// Makes `folder` with what `fill` puts into it. It is filled aside, as a hidden sibling, and renamed.
+  /// Creates `folder` with the contents that `fill` writes. It is filled as a hidden sibling and renamed.
   ///
   /// - Parameters:
   ///   - what: what the folder is, for errors: "the adapter".
-  ///   - refusal: asked where a folder of this name is there: why it must not be replaced, nil where it may be. Gets that
-  ///     folder and the one that is to take its place.
+  ///   - refusal: called if a folder of this name exists: why it must not be replaced; nil if it may be. Receives that
+  ///     folder and the one that will replace it.
   /// - Returns: what `fill` returns.
   /// - Throws: `FolderError` naming the folder, and what `refusal` and `fill` throw; the old folder is untouched then.
   public static func write<R>(
@@ -36,7 +36,7 @@ public enum WholeFolder {
     return result
   }
 
-  /// Writes a file of a folder that is being filled, and waits until the disk has it.
+  /// Writes a file of a folder that is being filled, and flushes it to the disk.
   ///
   /// - Throws: `EnvironmentFault` naming the file.
   public static func write(_ bytes: some DataProtocol, to url: URL) throws {
@@ -50,8 +50,8 @@ public enum WholeFolder {
     try file.close()
   }
 
-  /// Puts `aside` under the name `folder`. Where one is there, there is a moment without either, but never half of one;
-  /// whoever is killed in that moment leaves both whole beside it, under hidden names.
+  /// Renames `aside` to `folder`. If that exists, there is a moment without either, but never half of one;
+  /// a process killed in that moment leaves both complete beside it, under hidden names.
   private static func place(_ aside: URL, at folder: URL) throws {
     guard FileManager.default.fileExists(atPath: folder.path) else { return try putInPlace(aside, at: folder) }
     let old = TemporaryName.beside(folder, ending: "old")
@@ -65,12 +65,12 @@ public enum WholeFolder {
     removeLeftover(old)
   }
 
-  /// What stays is hidden and harmless, so a failure here is not the caller's concern.
+  /// What remains is hidden and harmless, so a failure here does not concern the caller.
   private static func removeLeftover(_ folder: URL) {
     do { try FileSystem.remove(folder) } catch {}
   }
 
-  /// What the system refused, by the folder's own name rather than its temporary one; any other error as it is.
+  /// An error of the system, with the folder's own name instead of its temporary one; any other error unchanged.
   private static func describe(_ error: any Error, of aside: URL, for folder: URL, what: String) -> any Error {
     if let fault = error as? EnvironmentFault {
       guard fault.path == folder.path || (fault.path + "/").hasPrefix(aside.path + "/") else { return error }
@@ -80,7 +80,7 @@ public enum WholeFolder {
   }
 }
 
-/// Why a folder can't be made: which, why, and what would be right.
+/// Why a folder can't be created: which, why, and what would be right.
 public struct FolderError: Error, CustomStringConvertible, Equatable, Sendable {
   public let description: String
 

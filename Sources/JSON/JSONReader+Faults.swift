@@ -32,7 +32,7 @@ extension JSONReader {
     if code == json_out_of_memory || code == json_too_long {
       return JSONError(
         path: path,
-        problem: code == json_too_long ? "a string or number of 4 GB or more" : "there is no memory to read it")
+        problem: code == json_too_long ? "a string or number of 4 GB or more" : "there is not enough memory to read it")
     }
     let place = faultPath(code, run)
     path += path.isEmpty && place.path.first == "." ? String(place.path.dropFirst()) : place.path
@@ -49,7 +49,7 @@ extension JSONReader {
     case json_comma_expected where !isAtEnd: problem = place.isInObject ? Self.commaOrBrace : Self.commaOrBracket
     case json_value_expected where !isAtEnd: problem = Self.valueExpected
     case json_bad_number: problem = "\(word(at: byte)) is not a number"
-    case json_bad_escape: problem = "the string has an escape that means nothing, or half of a surrogate pair"
+    case json_bad_escape: problem = "the string has an invalid escape, or half of a surrogate pair"
     case json_bad_utf8: problem = "the text is not UTF-8"
     case json_control_character: problem = "a control character stands unescaped in a string"
     case json_endless_string: problem = Self.endlessString

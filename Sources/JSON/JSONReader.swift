@@ -209,7 +209,7 @@ package struct JSONReader: ~Copyable {
   }
 
   private static let noText =
-    "the string is not UTF-8, or has an escape that means nothing, such as half of a surrogate pair"
+    "the string is not UTF-8, or has an invalid escape, such as half of a surrogate pair"
 
   package mutating func readNumber() throws -> JSONNumber {
     let token = try scalar(.number)

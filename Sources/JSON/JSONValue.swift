@@ -61,7 +61,7 @@ extension JSONReader {
       var keys: Set<ByteString> = []
       try readObject { reader, bytes in
         let key = bytes.byteString
-        if !allowsRepeatedKeys, !keys.insert(key).inserted { throw reader.failure("the key is there twice") }
+        if !allowsRepeatedKeys, !keys.insert(key).inserted { throw reader.failure("the key occurs twice") }
         members.append(JSONMember(key: key, value: try reader.readValue(allowsRepeatedKeys: allowsRepeatedKeys)))
       }
       return .object(members)

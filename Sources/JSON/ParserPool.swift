@@ -18,7 +18,7 @@ enum ParserPool {
   static func take() throws -> OpaquePointer {
     if let idle = pool.withLock({ $0.popLast() }) { return idle.parser }
     guard let parser = json_parser_create() else {
-      throw JSONError(path: "", problem: "there is no memory to read it")
+      throw JSONError(path: "", problem: "there is not enough memory to read it")
     }
     return parser
   }

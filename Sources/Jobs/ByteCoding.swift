@@ -16,7 +16,7 @@ public struct ByteWriter {
   }
 }
 
-/// Reads what `ByteWriter` wrote, and throws where bytes are missing.
+/// Reads what `ByteWriter` wrote, and throws if bytes are missing.
 public struct ByteReader {
   private let all: [UInt8]
   private var at = 0

@@ -3,10 +3,11 @@ import MessagePassing
 import RunSupport
 
 extension Communicator {
-  /// Whether the output of the run to resume is there already, finished: settled on rank 0, for all, before a job begins.
+  /// Whether the output of the run to resume is already finished: decided on rank 0, for all ranks, before a job
+  /// begins.
   ///
-  /// - Throws: on every rank, what `configuration.validate` throws, or `JobError` where the output can't go to its folder or,
-  ///   but for a run that resumes, the output or what a run keeps beside it is there.
+  /// - Throws: on every rank, what `configuration.validate` throws, or `JobError` if the output can't be written to its
+  ///   folder or, unless the run resumes, if the output or a file that a run keeps beside it exists.
   public func agreeIsFinished(_ configuration: some JobConfiguration) throws -> Bool {
     let (output, work) = (configuration.output, configuration.work)
     let isFinished = try agree {
@@ -23,7 +24,7 @@ extension Communicator {
     return try settle(isFinished)
   }
 
-  /// What rank 0 says, for all.
+  /// Rank 0's answer, for all ranks.
   ///
   /// - Parameter isSo: on rank 0 the answer; elsewhere ignored.
   public func settle(_ isSo: Bool) throws -> Bool {

@@ -2,29 +2,29 @@ import Foundation
 import Kernels
 import RunSupport
 
-/// What every job that runs a model is asked for.
+/// The configuration of every job that runs a model.
 public protocol JobConfiguration: Sendable {
   /// A published model folder.
   var model: URL { get }
-  /// Takes the place of the model folder's chat template.
+  /// Replaces the model folder's chat template.
   var chatTemplate: URL? { get }
   var dataset: URL { get }
   /// The folder that the dataset's file names are relative to.
   var images: URL { get }
   var output: URL { get }
   var precision: Precision { get set }
-  /// Takes the first samples only, by id.
+  /// Uses only the first samples, by id.
   var limit: Int? { get }
-  /// Threads of each rank; by default this rank's part of the node's cores.
+  /// Threads per rank; by default this rank's share of the node's cores.
   var threads: Int? { get set }
-  /// Goes on from the checkpoint of an interrupted run.
+  /// Continues from the checkpoint of an interrupted run.
   var resumes: Bool { get set }
   /// Share of the samples that may be skipped.
   var allowedSkips: Double { get set }
   /// Makes samples that can't be used fatal.
   var isStrict: Bool { get set }
   var isQuiet: Bool { get set }
-  /// What a run keeps beside its output until that is whole, and its name in errors.
+  /// The file or folder that a run keeps beside its output until that is complete, and its name in errors.
   var work: (url: URL, what: String) { get }
 
   /// - Throws: an error that names the option.
@@ -41,16 +41,16 @@ extension JobConfiguration {
   }
 }
 
-/// What a job of units is asked for besides: it keeps a journal.
+/// The additional configuration of a job of units, which keeps a journal.
 public protocol UnitJobConfiguration: JobConfiguration {
   /// A PEFT adapter of the model.
   var adapter: URL? { get }
-  /// Goes on with what is whole of a journal that is damaged.
+  /// Continues with the intact records of a damaged journal.
   var salvages: Bool { get set }
 }
 
 extension UnitJobConfiguration {
-  /// Where finished units are kept until the output is whole.
+  /// The file of finished units until the output is complete.
   public var journal: URL { output.appendingPathExtension("journal") }
   public var work: (url: URL, what: String) { (journal, "the journal of an interrupted run") }
 }

@@ -5,32 +5,32 @@ import RunSupport
 import Safetensors
 import VisionLanguage
 
-/// The model that a job runs, and what tells it from others.
+/// The model that a job runs, and its identity.
 public struct JobModel {
   public let model: any VisionLanguageModel
   /// The threads that its arithmetic runs on.
   public let team: ThreadTeam
   /// Of the headers of the checkpoint's files.
   public let sha256: String
-  /// The small files of its folder that decide numbers.
+  /// The small files of its folder that affect numbers.
   public let files: ModelFiles
   /// nil without an adapter.
   public let adapterSHA256: String?
 
   /// Reads the model.
   ///
-  /// - Parameter generates: counts in what decides generated texts alone.
-  /// - Throws: what is wrong with the folder.
+  /// - Parameter generates: includes files that affect only generated texts.
+  /// - Throws: errors of the folder.
   public init(_ configuration: some JobConfiguration, threads: Int, generates: Bool = false) throws {
     try self.init(configuration, threads: threads, generates: generates, adapter: nil, allowsNoChange: true)
   }
 
-  /// Reads the model, and puts its adapter on it.
+  /// Reads the model, and applies its adapter.
   ///
   /// - Parameters:
-  ///   - generates: counts in what decides generated texts alone.
-  ///   - allowsNoChange: takes an adapter that changes nothing.
-  /// - Throws: what is wrong with the folders.
+  ///   - generates: includes files that affect only generated texts.
+  ///   - allowsNoChange: accepts an adapter that changes nothing.
+  /// - Throws: errors of the folders.
   public init(
     _ configuration: some UnitJobConfiguration, threads: Int, generates: Bool = false, allowsNoChange: Bool
   ) throws {
@@ -53,7 +53,7 @@ public struct JobModel {
     adapterSHA256 = try adapter.map(PEFTAdapter.digest)
   }
 
-  /// What begins the identity of a run of the model.
+  /// The first parts of the identity of a run of the model.
   public var identityParts: [(name: String, value: String)] {
     files.parts + [
       ("program version", JobDefaults.programVersion), ("model type", model.modelType),
@@ -61,7 +61,7 @@ public struct JobModel {
     ]
   }
 
-  /// What the user should know of the model and of its chat template.
+  /// Notes for the user about the model and its chat template.
   public func remarks(onAdapter adapter: URL?) -> [String] {
     model.remarks.general + model.chat.remarks(onAdapter: adapter)
   }

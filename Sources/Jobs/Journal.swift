@@ -2,13 +2,14 @@ import Foundation
 import RunSupport
 import IO
 
-/// Finished units of work, appended beside the output as they come, so that a kill loses a few seconds of work at most.
+/// Finished units of work, appended to a file beside the output, so that a kill loses at most a few seconds of work.
 ///
-/// The file is a magic number, then the records of an `AppendLog`: the run's identity, and one a unit. A record that a kill cut
-/// short is dropped when the journal is opened again; where more is damaged, what is whole behind it is found again.
+/// The file is a magic number, then the records of an `AppendLog`: the run's identity, and one per unit. A record that
+/// a kill cut off is dropped when the journal is opened again; if more is damaged, intact records after it are found
+/// again.
 public final class Journal {
   static let magic = Array("HIJOURNAL1\n".utf8)
-  /// No run's identity is longer, in bytes.
+  /// The maximum length of a run's identity, in bytes.
   private static let longestIdentity = 1 << 24
   /// Time between two flushes to the disk.
   private static let flushInterval = 3.0
@@ -16,13 +17,13 @@ public final class Journal {
   public let url: URL
   private let log: AppendLog
   private var lastFlush = Date()
-  /// Where each unit's record lies, by the unit's key.
+  /// The byte range of each unit's record, by the unit's key.
   public private(set) var records: [Int: Range<UInt64>] = [:]
-  /// What the user should know of how it was found.
+  /// Notes for the user about its state when it was opened.
   public private(set) var notes: [String] = []
 
-  /// - Parameter name: what errors call it, where it takes another's place.
-  /// - Throws: `JobError` where it can't be opened, or another run is writing to it.
+  /// - Parameter name: its name in errors, if it replaces another journal.
+  /// - Throws: `JobError` if it can't be opened, or another run is writing to it.
   private init(_ url: URL, flags: Int32, name: URL? = nil) throws {
     self.url = name ?? url
     let file: OpenFile
@@ -35,20 +36,20 @@ public final class Journal {
 
   /// A new journal for a run of this identity.
   ///
-  /// - Throws: `JobError` where the file exists or can't be written.
+  /// - Throws: `JobError` if the file exists or can't be written.
   public static func create(at url: URL, identity: RunIdentity) throws -> Journal {
     let journal = try Journal(url, flags: O_CREAT | O_EXCL)
     try journal.begin(identity)
     return journal
   }
 
-  /// The journal of a run that was stopped; a new one where there is none, or nothing was in it yet.
+  /// The journal of an interrupted run; a new one if there is none, or it is empty.
   ///
   /// - Parameters:
-  ///   - salvages: goes on with what is whole where more than the last record is damaged.
+  ///   - salvages: continues with the intact records if more than the last record is damaged.
   ///   - decode: reads a record; gives the unit's key and its result.
-  ///   - visit: shown every unit's result, once.
-  /// - Throws: `JobError` where the journal belongs to another run, naming what differs, or is damaged.
+  ///   - visit: called once with every unit's result.
+  /// - Throws: `JobError` if the journal belongs to another run, naming what differs, or is damaged.
   public static func resume<Result>(
     at url: URL, identity: RunIdentity, salvages: Bool = false, decode: ([UInt8]) throws -> (key: Int, result: Result),
     visit: (Result) throws -> Void
@@ -72,13 +73,13 @@ public final class Journal {
         throw JobError(
           "\(url.path): the record at byte \(record.lowerBound - AppendLog.headBytes) can't be used: \(error)")
       }
-      // A unit that is there twice was done once.
+      // A unit that occurs twice counts once.
       guard journal.records[key] == nil else { continue }
       journal.records[key] = record
       try visit(result)
     }
     if scan.isWhole(from: first.end) {
-      // What a kill cut short would hide everything after it.
+      // A record that a kill cut off would hide everything after it.
       try journal.log.resume(at: scan.records.last?.upperBound ?? first.end)
       return journal
     }
@@ -109,9 +110,9 @@ public final class Journal {
 
   // MARK: - Whose it is
 
-  /// The first record, which says whose journal it is; nil where the file ends before it does, and so holds nothing.
+  /// The first record, the identity of the run; nil if the file ends before it is complete, and so holds nothing.
   ///
-  /// - Throws: `JobError` where it is something else, or damaged.
+  /// - Throws: `JobError` if it is something else, or damaged.
   private func first(of size: UInt64) throws -> (bytes: [UInt8], end: UInt64)? {
     let magic = UInt64(Self.magic.count)
     let head = try log.file.read(0..<min(magic, size))
@@ -120,7 +121,7 @@ public final class Journal {
     }
     if size < magic + AppendLog.headBytes { return nil }
     if let record = try log.record(at: magic, size: size) { return (try log.file.read(record), record.upperBound) }
-    // Cut short: but not where only its length was changed, and records follow.
+    // Cut off, unless only its length was changed and records follow.
     if let length = try log.length(at: magic, size: size), length <= Self.longestIdentity,
       length > size - magic - AppendLog.headBytes, try AppendLogScan(log, from: magic, size: size).records.isEmpty
     {
@@ -131,7 +132,7 @@ public final class Journal {
 
   // MARK: - Damage
 
-  /// - Throws: where more is lost than a kill explains, and isn't to be salvaged.
+  /// - Throws: if more is lost than a kill explains, without `--salvage`.
   private func checkDamage(_ scan: AppendLogScan, salvages: Bool) throws {
     guard scan.lostBytes > 0 else { return }
     let lost = "\(scan.lostBytes) bytes"
@@ -150,7 +151,7 @@ public final class Journal {
     notes.append(text + " and kept")
   }
 
-  /// The same records in a new file in the place of this one.
+  /// Replaces this file by a new one with the same records.
   private func rewritten(_ identity: RunIdentity) throws -> Journal {
     let aside = TemporaryName.beside(url)
     let fresh = try Journal(aside, flags: O_CREAT | O_EXCL, name: url)

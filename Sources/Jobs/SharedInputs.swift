@@ -4,16 +4,16 @@ import MessagePassing
 import RunSupport
 
 extension Communicator {
-  /// A file that rank 0 reads for all.
+  /// Reads a file on rank 0 for all ranks.
   ///
-  /// - Throws: on every rank, where rank 0 can't read it.
+  /// - Throws: on every rank, if rank 0 can't read it.
   public func readForAll(_ url: URL) throws -> [UInt8] {
     try broadcast(agree { rank == 0 ? try JobInputs.read(url) : nil })
   }
 
-  /// The names of the files in a folder as rank 0 sees them, for all: other nodes may list them otherwise.
+  /// The names of the files in a folder as rank 0 sees them, for all ranks: other nodes may list them differently.
   ///
-  /// - Throws: on every rank, where rank 0 can't list it.
+  /// - Throws: on every rank, if rank 0 can't list it.
   public func listForAll(_ folder: URL) throws -> [String] {
     let names = try broadcast(
       agree { () -> [UInt8]? in
@@ -23,9 +23,9 @@ extension Communicator {
     return String(decoding: names, as: UTF8.self).split(separator: "\0").map(String.init)
   }
 
-  /// Ranks on several nodes may read different copies of a model; their numbers must not be mixed.
+  /// Ranks on several nodes may read different copies of a model; their results must not be combined.
   ///
-  /// - Throws: on every rank, where one has other inputs than rank 0.
+  /// - Throws: on every rank, if one has other inputs than rank 0.
   public func agree(on identity: RunIdentity) throws {
     let first = try RunIdentity(decoding: broadcast(rank == 0 ? identity.encode() : nil))
     try agree {
@@ -41,7 +41,7 @@ extension Pictures {
   /// Every rank calls it at the same time.
   ///
   /// - Parameter names: below the folder, as the dataset has them; the same on every rank.
-  /// - Throws: on every rank, where one of them has no such folder, or sees other files in it than rank 0.
+  /// - Throws: on every rank, if one of them has no such folder, or sees other files in it than rank 0.
   public init(_ names: Set<String>, in folder: URL, on world: Communicator) throws {
     let host = world.worldSize > 1 ? world.processorName : nil
     let own = try world.agree {
@@ -62,7 +62,8 @@ extension Pictures {
 }
 
 extension JobDefaults {
-  /// Threads of each rank: those asked for, or this rank's part of what the ranks on its node may use. Every rank calls it.
+  /// Threads per rank: the requested number, or this rank's share of the cores available to the ranks on its node.
+  /// Every rank calls it.
   public static func threads(_ asked: Int?, on world: Communicator) throws -> Int {
     let share = ProcessShare.current
     let claims = try world.allgather(

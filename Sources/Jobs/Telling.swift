@@ -9,12 +9,12 @@ extension Communicator {
     if rank == 0 { Remarks.tell(remarks) }
   }
 
-  /// Tells the user once, on rank 0, what of a dataset is left out before the run; a strict run stops instead.
+  /// Reports once, on rank 0, what is left out of a dataset before the run; a strict run stops instead.
   ///
   /// - Parameters:
-  ///   - warnings: a line each.
-  ///   - refusal: everything that can't be used; nil where there is nothing.
-  /// - Throws: `JobError` where the run is strict and something is left out. Every rank reads the same file, so all
+  ///   - warnings: one line each.
+  ///   - refusal: everything that can't be used; nil if there is nothing.
+  /// - Throws: `JobError` if the run is strict and something is left out. Every rank reads the same file, so all
   ///   throw.
   public func tell(_ warnings: [String], of dataset: URL, refusal: String?, isStrict: Bool) throws {
     if isStrict, let refusal { throw JobError("\(dataset.path): \(refusal)") }

@@ -7,9 +7,9 @@ import RunSupport
 public struct TextDatasetFiles: Sendable {
   public let url: URL
   public let json: [UInt8]
-  /// The answers of a VQA v2 question file; nil where none was named.
+  /// The answers of a VQA v2 question file; nil if none was named.
   public let annotations: (json: [UInt8], name: String)?
-  /// What the folder of images holds. A picture that one rank doesn't see must not make its list of samples another.
+  /// The contents of the folder of images. An image that one rank doesn't see must not change its list of samples.
   public let imageNames: [String]
 
   /// - Throws: `COCOError` naming the file and the place.
@@ -22,10 +22,10 @@ public struct TextDatasetFiles: Sendable {
     try Self.digests(of: self, "dataset", "annotations")
   }
 
-  /// The same of files that need not be there.
+  /// The same for optional files.
   ///
   /// - Parameters:
-  ///   - name: what the dataset is called; `annotations` what its answers are.
+  ///   - name: of the dataset in the identity; `annotations`: of its answers.
   public static func digests(
     of files: TextDatasetFiles?, _ name: String, _ annotations: String
   ) throws -> [(name: String, value: String)] {
@@ -40,7 +40,7 @@ extension Communicator {
   /// Reads the files of a dataset on rank 0, for all.
   ///
   /// - Parameter imageNames: of the folder, where it was listed already.
-  /// - Throws: on every rank, where rank 0 can't read one.
+  /// - Throws: on every rank, if rank 0 can't read one.
   public func readTexts(
     _ dataset: URL, annotations: URL? = nil, images: URL, imageNames: [String]? = nil
   ) throws -> TextDatasetFiles {

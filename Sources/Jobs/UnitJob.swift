@@ -2,10 +2,10 @@ import Foundation
 import MessagePassing
 import RunSupport
 
-/// One unit of a job's work: a picture with all that is asked about it. A unit is computed by one rank, so how the work is
-/// divided never changes a number.
+/// One unit of a job's work: an image with all its samples. A unit is computed by one rank, so how the work
+/// is divided never changes a number.
 public protocol WorkUnit {
-  /// Of no other unit of the job: the id of the image.
+  /// Unique within the job: the id of the image.
   var key: Int { get }
   /// How many samples it has, usable or not.
   var sampleCount: Int { get }
@@ -13,7 +13,7 @@ public protocol WorkUnit {
   var fileNames: Set<String> { get }
 }
 
-/// What became of one unit, as it travels to rank 0 and lies in the journal.
+/// The result of one unit, as it is sent to rank 0 and stored in the journal.
 public protocol WorkResult {
   /// Its unit's.
   var key: Int { get }
@@ -28,8 +28,8 @@ public protocol WorkResult {
 extension WorkResult where Self: Codable {
   public func encode() throws -> [UInt8] { Array(try JSONEncoder().encode(self)) }
 
-  /// - Parameter name: what errors call such a result: "losses".
-  /// - Throws: `JobError` where the bytes are none.
+  /// - Parameter name: of such a result in errors: "losses".
+  /// - Throws: `JobError` if the bytes are not one.
   public init(json bytes: [UInt8], called name: String) throws {
     do { self = try JSONDecoder().decode(Self.self, from: Data(bytes)) } catch {
       throw JobError("a record does not hold \(name): \(error)")
@@ -37,7 +37,7 @@ extension WorkResult where Self: Codable {
   }
 }
 
-/// What a unit job's messages call its samples and its work.
+/// The words of a unit job's messages for its samples and its work.
 public struct UnitJobWords: Sendable {
   /// A sample: "annotation".
   let sample: String
@@ -51,15 +51,16 @@ public struct UnitJobWords: Sendable {
   }
 }
 
-/// What a finished unit job tells.
+/// The summary of a finished unit job.
 public protocol UnitJobSummary {
   var skips: SkipCounts { get }
 }
 
-/// A job whose work is a list of units, each computed by one rank: what differs between scoring, generating and ablating.
+/// A job whose work is a list of units, each computed by one rank: what differs between scoring, generating and
+/// ablating.
 ///
-/// `run` does the rest: it agrees on the identity, recognises a finished output, opens the journal, shares the units out,
-/// keeps their results, counts what is skipped, and resumes.
+/// `run` does the rest: it agrees on the identity, recognises a finished output, opens the journal, shares the units
+/// out, keeps their results, counts what is skipped, and resumes.
 public protocol UnitJob {
   associatedtype Unit: WorkUnit
   associatedtype Result: WorkResult
@@ -69,45 +70,45 @@ public protocol UnitJob {
 
   /// Everything that the results depend on: checked against the other ranks', the journal and a finished output.
   var identity: RunIdentity { get }
-  /// What the user should know before the run begins.
+  /// Notes for the user before the run begins.
   var remarks: [String] { get }
   /// What the dataset's reader left out, one line each.
   var warnings: [String] { get }
-  /// All of it, for a strict run; nil where there is nothing.
+  /// All of it, for a strict run; nil if there is nothing.
   var refusal: String? { get }
   /// The records among it that were samples.
   var lost: [SkippedSample] { get }
   var units: [Unit] { get }
-  /// What each unit costs, in any unit of measure: the costliest are handed out first.
+  /// The cost of each unit, in arbitrary units: the most expensive are handed out first.
   var costs: [Double] { get }
 
-  /// What of a unit can't be used, found without the model. A strict run asks for that of all units before it computes
-  /// any, and names everything at once.
+  /// The samples of a unit that can't be used, as far as can be found without the model. A strict run checks all units
+  /// before it computes any, and names everything at once.
   func faults(of unit: Unit, in pictures: Pictures) throws -> [SkippedSample]
 
   /// Computes one unit.
   ///
   /// - Parameter poll: to be called often: it serves the other ranks.
-  /// - Throws: what is no sample's own fault, and what `poll` throws; a sample that can't be used is a result too.
+  /// - Throws: errors of the environment, and those of `poll`; a sample that can't be used is a result too.
   func compute(_ unit: Unit, in pictures: Pictures, poll: @escaping () throws -> Void) throws -> Result
 
-  /// - Throws: `JobError` where the bytes are no result of this job.
+  /// - Throws: `JobError` if the bytes are not a result of this job.
   func decode(_ bytes: [UInt8]) throws -> Result
 
-  /// Shown on rank 0 every result once, in any order.
+  /// Called once for every result, on rank 0, in any order.
   ///
   /// - Parameter isResumed: whether an earlier run computed it.
   func collect(_ result: Result, isResumed: Bool) throws
 
-  /// Writes the output. Every rank calls it, once all units are done; the journal goes when it returns.
+  /// Writes the output. Every rank calls it, once all units are done; the journal is removed when it returns.
   ///
-  /// - Parameter work: on rank 0 what was done; nil elsewhere.
-  /// - Returns: on rank 0 what to tell; nil elsewhere.
+  /// - Parameter work: on rank 0 the results; nil elsewhere.
+  /// - Returns: on rank 0 the summary; nil elsewhere.
   func finish(_ work: FinishedWork<Result>?, on world: Communicator) throws -> Summary?
 
-  /// What an output says that is already finished. Called on rank 0.
+  /// The summary of an output that is already finished. Called on rank 0.
   ///
-  /// - Throws: `JobError` where the output is of another run.
+  /// - Throws: `JobError` if the output is of another run.
   func finishedSummary() throws -> Summary
 }
 
@@ -121,9 +122,9 @@ extension UnitJob {
 
   /// Runs the job. Every rank calls it at the same time, with the same units.
   ///
-  /// - Parameter isFinished: what `agreeIsFinished` said.
-  /// - Returns: on rank 0 what was done; nil elsewhere.
-  /// - Throws: what is wrong with the inputs or went wrong on the way.
+  /// - Parameter isFinished: the result of `agreeIsFinished`.
+  /// - Returns: on rank 0 the summary; nil elsewhere.
+  /// - Throws: errors of the inputs or of the run.
   public func run(
     _ configuration: some UnitJobConfiguration, isFinished: Bool, on world: Communicator
   ) throws -> Summary? {
@@ -142,9 +143,9 @@ extension UnitJob {
   }
 }
 
-/// The results of all units of a run, on rank 0. They lie in the journal: no more than one is in memory at a time.
+/// The results of all units of a run, on rank 0. They are in the journal: only one is in memory at a time.
 public struct FinishedWork<Result: WorkResult> {
-  /// Everything that was skipped, records that the reader left out among it; ascending by id.
+  /// Everything that was skipped, including records that the reader left out; ascending by id.
   public let skipped: [SkippedSample]
   /// The time that this run computed, in seconds.
   public let seconds: Double
@@ -157,12 +158,12 @@ public struct FinishedWork<Result: WorkResult> {
     (self.journal, self.skipped, self.seconds, self.decode) = (journal, skipped, seconds, decode)
   }
 
-  /// - Throws: `JobError` where the journal can't be read.
+  /// - Throws: `JobError` if the journal can't be read.
   public func result(of key: Int) throws -> Result { try decode(journal.record(of: key)) }
 }
 
-/// The places of units in the order to hand them out in: the costliest first, so that the last to finish is a short one; of
-/// equal ones that which stands first.
+/// The indices of units in the order in which they are handed out: the most expensive first, so that the last to finish
+/// is a short one; equal ones in their own order.
 public func costliestFirst(_ costs: [Double]) -> [Int] {
   costs.indices.sorted { (costs[$0], $1) > (costs[$1], $0) }
 }

@@ -2,14 +2,14 @@ import Foundation
 import MessagePassing
 import RunSupport
 
-/// One run of a unit job over all ranks: the journal, the sharing of the work, and what is told on the way.
+/// One run of a unit job over all ranks: the journal, the work sharing, and the progress.
 final class UnitRun<Job: UnitJob> {
   private let job: Job
   private let configuration: any UnitJobConfiguration
   private let world: Communicator
   private let pictures: Pictures
 
-  // On rank 0 alone.
+  // Only on rank 0.
   private var journal: Journal?
   private var progress: ProgressReporter?
   private var samples = 0
@@ -17,7 +17,7 @@ final class UnitRun<Job: UnitJob> {
 
   /// Every rank makes one at the same time.
   ///
-  /// - Throws: on every rank, where one of them has no such folder of images, or sees other files in it than rank 0.
+  /// - Throws: on every rank, if one of them has no such folder of images, or sees other files in it than rank 0.
   init(_ job: Job, _ configuration: any UnitJobConfiguration, on world: Communicator) throws {
     self.job = job
     self.configuration = configuration
@@ -42,7 +42,7 @@ final class UnitRun<Job: UnitJob> {
 
   // MARK: - Before
 
-  /// Opens the journal, and tells what is done already.
+  /// Opens the journal, and reports what is already done.
   private func begin() throws {
     let journal = try openJournal()
     let total = job.units.reduce(0) { $0 + $1.sampleCount }
@@ -70,10 +70,10 @@ final class UnitRun<Job: UnitJob> {
       }, visit: { try collect($0, isResumed: true) })
   }
 
-  /// Looks at everything that a strict run would compute.
+  /// Checks everything that a strict run would compute.
   ///
   /// - Parameter order: on rank 0 the places of the units.
-  /// - Throws: on every rank, where anything can't be used: all of it.
+  /// - Throws: on every rank, if anything can't be used; the error lists all of it.
   private func refuseFaults(of order: [Int]) throws {
     let places = try world.broadcast(world.rank == 0 ? order.map(Int64.init) : nil)
     let own = try world.agree {
@@ -119,13 +119,13 @@ final class UnitRun<Job: UnitJob> {
 
   // MARK: - After
 
-  /// - Throws: `JobError` where no sample could be used.
+  /// - Throws: `JobError` if no sample could be used.
   private func finishedWork(seconds: Double) throws -> FinishedWork<Job.Result>? {
     guard let journal else { return nil }
     try journal.flush()
     let all = (skipped + job.lost).sorted { $0.id < $1.id }
     guard samples > skipped.count else {
-      // Nothing in it is worth going on from, and it would bar the way of the next attempt.
+      // There is nothing in it to continue from, and it would block the next attempt.
       try journal.remove()
       let reasons = all.prefix(5).map { "\n  \(Job.words.sample) \($0.id): \($0.reason.text)" }.joined()
       throw JobError("\(Job.words.noResult):\(reasons)")

@@ -1,6 +1,7 @@
 import CVectorMath
 
-/// The backend that computes on this process's processors: its precision, its threads and the scratch of its operations.
+/// The backend that computes on this process's processors: its precision, its threads and the scratch of its
+/// operations.
 public final class CPUBackend: Backend {
   public let precision: Precision
   public let team: ThreadTeam
@@ -22,7 +23,7 @@ public final class CPUBackend: Backend {
   public static var hasFastBFloat16: Bool { BFloat16Product.isFast }
 
   /// - Parameter useBFloat16Instructions: false takes the path of a processor without them, true needs them.
-  /// - Throws: `OneDNNError` where oneDNN can't start.
+  /// - Throws: `OneDNNError` if oneDNN can't start.
   public init(
     precision: Precision, team: ThreadTeam, useBFloat16Instructions: Bool = CPUBackend.hasFastBFloat16
   ) throws {
@@ -107,8 +108,8 @@ public final class CPUBackend: Backend {
     }
   }
 
-  /// The weight in bf16: as it is mapped, or in scratch where the file holds another type or doesn't align it. So a file
-  /// whose tensors are unaligned costs memory for one of them, not for all.
+  /// The weight in bf16: as it is mapped, or in scratch where the file holds another type or doesn't align it. So a
+  /// file whose tensors are unaligned costs memory for one of them, not for all.
   private func bfloat16(_ weight: Tensor) -> UnsafeRawPointer {
     let isBFloat16 = weight.elementType == .bf16
     if isBFloat16, weight.isAligned { return weight.base }

@@ -1,11 +1,11 @@
-/// The left operand of matrix products, in the type that they take: `Backend.withOperand` lends it.
+/// The left operand of matrix products, in the type that they take: `Backend.withOperand` passes it.
 ///
-/// It can't be copied, and doesn't outlive the call that lends it: neither compiles.
+/// It can't be copied, and doesn't outlive the call that passes it: neither compiles.
 ///
 /// - Shape: [rows, columns].
 public struct Operand: ~Copyable, ~Escapable {
-  /// Its numbers in float32: rounded to bf16 where the product takes them so but multiplies in float32. Undefined once it is
-  /// given back.
+  /// Its numbers in float32: rounded to bf16 where the product takes them so but multiplies in float32. Undefined once
+  /// it is given back.
   public let floats: Tensor
   /// Its numbers in bf16, where the product takes them so.
   let bfloat16: Span<UInt16>?

@@ -4,18 +4,18 @@ public enum Device: Sendable, Equatable {
   case cpu
 }
 
-/// A matrix of numbers on a device: weights, activations, caches, gradients. A handle: copies share the memory, which lives
-/// as long as one of them does.
+/// A matrix of numbers on a device: weights, activations, caches, gradients. A handle: copies share the memory, which
+/// lives as long as one of them does.
 ///
 /// Nobody above `Kernels` sees a pointer: a `Backend` reads and writes the numbers.
 ///
-/// - Shape: [rows, columns], row-major: [out, in] for a linear layer, [vocabulary, C] for an embedding, [T, C] for hidden states;
-///   a vector is one row.
+/// - Shape: [rows, columns], row-major: [out, in] for a linear layer, [vocabulary, C] for an embedding, [T, C] for
+///   hidden states; a vector is one row.
 ///
-/// The memory of weights may start at any byte: the files that they lie in needn't align their tensors.
+/// The memory of weights may start at any byte: the files that they lie in need not align their tensors.
 ///
-/// `@unchecked Sendable` invariant: `base` points into memory that `owner` keeps alive; what several threads share (weights)
-/// is not written, and what is written belongs to the one thread that its backend is used by.
+/// `@unchecked Sendable` invariant: `base` points into memory that `owner` keeps alive; what several threads share
+/// (weights) is not written, and what is written belongs to the one thread that its backend is used by.
 public struct Tensor: @unchecked Sendable {
   private let owner: any AnyObject & Sendable
   /// The first byte. For the kernels alone: who holds a pointer doesn't hold the memory.
@@ -106,7 +106,7 @@ private final class HostMemory: @unchecked Sendable {
   init(byteCount: Int) { storage = AlignedBuffer(count: byteCount) }
 }
 
-/// A tensor that is made anew only where it must grow: the scratch of a pass, reused by every layer.
+/// A tensor that is made again only where it must grow: the scratch of a pass, reused by every layer.
 public final class ScratchTensor {
   private var storage: Tensor?
 

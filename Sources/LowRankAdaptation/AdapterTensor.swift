@@ -11,7 +11,7 @@ extension TensorView {
     }
   }
 
-  /// The tensor as it lies in its file, or a copy of it where its address doesn't suit its elements; nil where they are no
+  /// The tensor as it lies in its file, or a copy of it where its address doesn't suit its elements; nil if they are no
   /// floating-point numbers of two or four bytes.
   ///
   /// - Parameter rows: what its elements are cut into.
@@ -26,6 +26,6 @@ extension TensorView {
     }
   }
 
-  /// Its numbers, widened to float32; empty where it has none.
+  /// Its numbers, widened to float32; empty if it has none.
   func floats() -> [Float] { matrix(rows: 1)?.floats() ?? [] }
 }

@@ -15,7 +15,7 @@ public enum GradientClipping {
   ///
   /// - Parameter maximumNorm: above 0; infinity changes nothing.
   /// - Returns: the norm before.
-  /// - Throws: `LowRankAdaptationError` where the norm is not finite: a step with it would spoil every weight.
+  /// - Throws: `LowRankAdaptationError` if the norm is not finite: a step with it would spoil every weight.
   @discardableResult
   public static func clip(
     _ gradient: inout [Float], over free: [Range<Int>], maximumNorm: Double

@@ -4,9 +4,9 @@ import Transformer
 
 /// Limits an adapter to chosen attention heads: an update then changes only what those heads read and write.
 ///
-/// Of `q_proj` the rows of B that make a chosen head's query are free, of `k_proj` and `v_proj` the rows of the key-value
-/// head that serves it, of `o_proj` the columns of A that take its output. The other factor of each update is free: it
-/// reaches the residual stream only through the chosen heads. All else stays zero.
+/// Of `q_proj` the rows of B that make a chosen head's query are free, of `k_proj` and `v_proj` the rows of the
+/// key-value head that serves it, of `o_proj` the columns of A that take its output. The other factor of each update is
+/// free: it reaches the residual stream only through the chosen heads. All else stays zero.
 public struct HeadMask: Sendable, Equatable {
   /// What training may change in the flat buffer: ascending, none touching the next.
   public let freeParameters: [Range<Int>]
@@ -17,7 +17,7 @@ public struct HeadMask: Sendable, Equatable {
   /// The layers of some heads, ascending: those that an adapter for them updates.
   public static func layers(of heads: [Selection.Head]) -> [Int] { Set(heads.map(\.layer)).sorted() }
 
-  /// - Throws: `LowRankAdaptationError` where a head doesn't exist, or the adapter updates the MLP or a layer without
+  /// - Throws: `LowRankAdaptationError` if a head doesn't exist, or the adapter updates the MLP or a layer without
   ///   a chosen head.
   public init(heads: [Selection.Head], adapter: LowRankAdapter, layers: [TransformerLayer]) throws {
     guard !heads.isEmpty else { throw LowRankAdaptationError("no head is chosen; a mask needs at least one") }

@@ -14,7 +14,7 @@ public struct LearningRateSchedule: Sendable, Equatable {
   public let warmupSteps: Int
   public let totalSteps: Int
 
-  /// - Throws: `LowRankAdaptationError` where a number is out of range.
+  /// - Throws: `LowRankAdaptationError` if a number is out of range.
   public init(shape: Shape = .constant, peak: Double, warmupSteps: Int = 0, totalSteps: Int) throws {
     guard peak.isFinite, peak > 0 else {
       throw LowRankAdaptationError("the learning rate is \(peak); it must be above 0")

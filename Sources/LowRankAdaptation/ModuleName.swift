@@ -68,7 +68,7 @@ enum ModuleSelector {
   /// `all-linear`: every linear layer but the output head.
   case allLinear
 
-  /// - Throws: `RegularExpression.MatchFailure` where matching takes too long.
+  /// - Throws: `RegularExpression.MatchFailure` if matching takes too long.
   func contains(_ module: ModuleName) throws -> Bool {
     try module.names.contains { name in
       switch self {
@@ -90,13 +90,13 @@ struct ModuleValues {
 
   init() { entries = [] }
 
-  /// - Throws: `RegularExpression.Invalid` where a key is not a regular expression.
+  /// - Throws: `RegularExpression.Invalid` if a key is not a regular expression.
   init(_ entries: [(key: String, value: Double)]) throws {
     // get_pattern_key: re.match(rf"(.*\.)?({key})$", name)
     self.entries = try entries.map { (try PythonPattern.start("(.*\\.)?(\($0.key))$"), $0.value) }
   }
 
-  /// - Throws: `RegularExpression.MatchFailure` where matching takes too long.
+  /// - Throws: `RegularExpression.MatchFailure` if matching takes too long.
   func value(for module: ModuleName) throws -> Double? {
     try entries.first { entry in
       try module.names.contains { try entry.pattern.matches($0, steps: Self.steps) }
@@ -114,7 +114,7 @@ struct SavedModules {
 
   init() { (ends, patterns) = ([], []) }
 
-  /// - Throws: `RegularExpression.Invalid` where PEFT couldn't match a name either.
+  /// - Throws: `RegularExpression.Invalid` if PEFT couldn't match a name either.
   init(_ ends: [String]) throws {
     self.ends = ends
     // check_target_module_exists: re.match(rf"(^|.*\.){m}($|\..*)", name)
@@ -133,7 +133,7 @@ struct SavedModules {
 
   /// Whether it keeps a module from having low-rank updates.
   ///
-  /// - Throws: `RegularExpression.MatchFailure` where matching takes too long.
+  /// - Throws: `RegularExpression.MatchFailure` if matching takes too long.
   func excludes(_ module: ModuleName) throws -> Bool {
     try patterns.contains { pattern in try module.names.contains { try pattern.matches($0) } }
   }

@@ -55,7 +55,7 @@ struct PEFTConfiguration {
     }
   }
 
-  /// - Throws: `PEFTError` where the file isn't there or isn't a JSON object; `EnvironmentFault`. What is wrong with
+  /// - Throws: `PEFTError` if the file isn't there or isn't a JSON object; `EnvironmentFault`. What is wrong with
   ///   its values is kept in `problems`.
   init(folder: URL) throws {
     let url = folder.appendingPathComponent(Self.fileName)

@@ -1,5 +1,5 @@
-/// Every field of PEFT 0.21's LoraConfig (tuners/lora/config.py) and of its base classes, and what becomes of it here: a field
-/// that is passed over in silence could change the numbers.
+/// Every field of PEFT 0.21's LoraConfig (tuners/lora/config.py) and of its base classes, and what becomes of it here:
+/// a field that is skipped in silence could change the numbers.
 enum PEFTFields {
   /// They decide numbers, and are applied: `PEFTConfiguration` reads them.
   static let applied: Set<String> = [
@@ -33,8 +33,8 @@ enum PEFTFields {
     "megatron_config": "Megatron's parallel layers",
   ]
 
-  /// Kinds of `init_lora_weights` that change the base model, which the folder doesn't hold. The others (true, false, gaussian,
-  /// eva, orthogonal, mica) leave it as it is.
+  /// Kinds of `init_lora_weights` that change the base model, which the folder doesn't hold. The others (true, false,
+  /// gaussian, eva, orthogonal, mica) leave it as it is.
   static let changingInitials = ["pissa", "olora", "corda", "loftq", "lora_ga"]
 
   static func isKnown(_ key: String) -> Bool {

@@ -35,7 +35,7 @@ struct PEFTTensors {
   private(set) var updated: Set<AdaptedModule> = []
   /// Every module that has a tensor, as PEFT names it.
   private(set) var modules: [String] = []
-  /// What the file has before `layers`; nil where it has no tensor of a decoder layer.
+  /// What the file has before `layers`; nil if it has no tensor of a decoder layer.
   private(set) var prefix: String?
   private(set) var problems = PEFTProblems()
   private(set) var isEmpty: Bool
@@ -45,7 +45,7 @@ struct PEFTTensors {
     let prefix: String
   }
 
-  /// - Throws: `SafetensorsError` where the file isn't there or is malformed. What is wrong with its tensors is kept in
+  /// - Throws: `SafetensorsError` if the file isn't there or is malformed. What is wrong with its tensors is kept in
   ///   `problems`.
   init(folder: URL, model: any VisionLanguageModel) throws {
     let file = try SafetensorsFile(contentsOf: Self.file(in: folder))
@@ -210,7 +210,7 @@ struct ModelShapes {
     (layers, embedding, head) = (model.decoder.layers, model.tokenEmbedding.weight, model.outputHead.weight)
   }
 
-  /// Nil where the model has no such module.
+  /// Nil if the model has no such module.
   subscript(module: AdaptedModule) -> Shape? {
     if let layer = module.layer, !layers.indices.contains(layer) { return nil }
     switch module {

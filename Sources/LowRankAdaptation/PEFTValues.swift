@@ -70,7 +70,7 @@ struct PEFTValues {
     return boolean
   }
 
-  /// A list of names; empty where there is none.
+  /// A list of names; empty if there is none.
   func names(_ key: String) throws -> [String] {
     guard let value = value(key) else { return [] }
     guard let names = value.strings, !names.contains("") else {
@@ -134,7 +134,7 @@ struct PEFTValues {
     }
   }
 
-  /// The layers that the updates are limited to; nil where they aren't.
+  /// The layers that the updates are limited to; nil if they aren't.
   func layers() throws -> Set<Int>? {
     let key = "layers_to_transform"
     guard isSet(key), let value = value(key) else {

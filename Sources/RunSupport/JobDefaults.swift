@@ -1,12 +1,12 @@
 import Foundation
 
-/// What every job takes where nothing else is said.
+/// The defaults of every job.
 public enum JobDefaults {
   public static let programVersion = "0.3.0"
   /// The prompt of docs/measures.md.
   public static let prompt = "Describe the main object in the image."
 
-  /// What this process may use of the node's cores, over the node's ranks.
+  /// The cores available to this process, divided by the node's ranks.
   public static func threads(localRanks: Int) -> Int {
     max(1, ProcessShare.current.cores / max(1, localRanks))
   }

@@ -1,4 +1,4 @@
-/// Why a job can't begin or go on: what is wrong, where, and what would be right.
+/// Why a job can't begin or continue: what is wrong, where, and what would be right.
 public struct JobError: Error, CustomStringConvertible, Equatable {
   public let description: String
 

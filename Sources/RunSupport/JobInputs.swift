@@ -2,13 +2,13 @@ import Foundation
 import IO
 import ImageInput
 
-/// What jobs do with their inputs before and while they run.
+/// Checks and reading of jobs' inputs.
 public enum JobInputs {
   /// A whole input file.
   ///
   /// - Throws: `JobError` naming it.
   public static func read(_ url: URL) throws -> [UInt8] {
-    // A missing input is no sample's fault, so no `ContentFault` may leave here.
+    // A missing input is not an error of a sample, so no `ContentFault` may be thrown here.
     do { return try InputFile.read(url) } catch { throw JobError("\(error)") }
   }
 
@@ -19,7 +19,7 @@ public enum JobInputs {
 
   /// A file below the folder of images.
   ///
-  /// - Throws: `SampleFault` where its name leads out of the folder.
+  /// - Throws: `SampleFault` if its name leads out of the folder.
   public static func imageURL(_ fileName: String, in folder: URL) throws -> URL {
     guard let url = RelativePath.url(fileName, in: folder) else {
       throw SampleFault("file_name \"\(fileName)\" leaves the images folder")
@@ -30,9 +30,9 @@ public enum JobInputs {
   /// The picture of a dataset's image, upright.
   ///
   /// - Parameters:
-  ///   - size: what the dataset says; nil where it says nothing.
-  ///   - turned: counts the picture where its file's orientation turned it.
-  /// - Throws: `SampleFault` where the picture has another size; as `decodePicture(contentsOf:)`.
+  ///   - size: according to the dataset; nil if it states none.
+  ///   - turned: counts the picture if its EXIF orientation turned it.
+  /// - Throws: `SampleFault` if the picture has another size; as `decodePicture(contentsOf:)`.
   public static func image(
     _ fileName: String, in folder: URL, size: (width: Int, height: Int)?, turned: TurnedPictures? = nil
   ) throws -> RGBImage {
@@ -58,7 +58,7 @@ public enum JobInputs {
     throw SampleFault(problem)
   }
 
-  /// - Throws: `JobError` where the folder that an output goes to isn't there or can't be written to.
+  /// - Throws: `JobError` if the folder that an output goes to isn't there or can't be written to.
   public static func checkFolder(of output: URL) throws {
     let folder = output.deletingLastPathComponent().path
     let files = FileManager.default
@@ -67,12 +67,12 @@ public enum JobInputs {
     }
   }
 
-  /// What was chosen by the Head Impact of a model is used on that model alone.
+  /// Layers and heads chosen by the Head Impact of a model are only used on that model.
   ///
   /// - Parameters:
-  ///   - scored: `model_sha256` of the scoring run or the selection; nil where it isn't known.
-  ///   - source: what says so, for the error: a path, or "the heads".
-  /// - Throws: `JobError` where it is of another model.
+  ///   - scored: `model_sha256` of the scoring run or the selection; nil if it isn't known.
+  ///   - source: for the error: a path, or "the heads".
+  /// - Throws: `JobError` if it is of another model.
   public static func checkScored(_ scored: String?, by source: String, is sha256: String, of model: URL) throws {
     guard let scored, scored != sha256 else { return }
     throw JobError(
@@ -80,13 +80,13 @@ public enum JobInputs {
         + "score this model, and choose by that")
   }
 
-  /// - Throws: `JobError` where `--threads` or `--limit` makes no sense.
+  /// - Throws: `JobError` if `--threads` or `--limit` makes no sense.
   public static func validate(threads: Int?, limit: Int?) throws {
     if let limit, limit < 1 { throw JobError("--limit is \(limit); it must be at least 1") }
     if let threads, !(1...4096).contains(threads) { throw JobError("--threads is \(threads); it must be in 1...4096") }
   }
 
-  /// - Throws: `JobError` where one of the paths is there already.
+  /// - Throws: `JobError` if one of the paths is there already.
   public static func refuseExisting(_ paths: [(path: String, what: String)]) throws {
     for (path, what) in paths where FileManager.default.fileExists(atPath: path) {
       throw JobError("\(path): \(what) already exists; continue it with --resume, or remove it and start over")

@@ -3,13 +3,13 @@ import IO
 
 /// The pictures of a run's samples, as every rank saw them when it began.
 ///
-/// A picture that is missing is a fault of the data only where all ranks miss it, and from the beginning: a folder that one
-/// node has not mounted, or that goes away in mid-run, must not look like samples that can't be used.
+/// A picture that is missing is a fault of the data only where all ranks miss it, and from the beginning: a folder that
+/// one node has not mounted, or that goes away in mid-run, must not look like samples that can't be used.
 public struct Pictures: Sendable {
   public let folder: URL
   /// Files of the dataset that are not there.
   public let missing: Set<String>
-  /// Of this process, where there are several.
+  /// Of this process, if there are several.
   private let host: String?
 
   /// Looks for up to so many files one by one; for more it lists their folders.
@@ -20,7 +20,7 @@ public struct Pictures: Sendable {
     (self.folder, self.missing, self.host) = (folder, missing, host)
   }
 
-  /// Does what reads the samples of one picture.
+  /// Runs code that reads the samples of one picture.
   ///
   /// - Throws: what `body` throws; but for a fault of the content with the host's name.
   public func reading<R>(_ fileName: String, _ body: () throws -> R) throws -> R {
@@ -32,7 +32,7 @@ public struct Pictures: Sendable {
     }
   }
 
-  /// Does a sample's work.
+  /// Runs the work of one sample.
   ///
   /// - Throws: what `body` throws; but for a fault of the content with the host's name.
   public func working<R>(_ body: () throws -> R) throws -> R { try Self.onHost(host, body) }
@@ -47,14 +47,14 @@ public struct Pictures: Sendable {
 
   /// Which of a dataset's pictures are not there, by name.
   ///
-  /// - Throws: `EnvironmentFault` or `JobError` where that can't be told: there is no such folder, or it is empty.
+  /// - Throws: `EnvironmentFault` or `JobError` if that is unknown: there is no such folder, or it is empty.
   public static func absent(_ names: Set<String>, in folder: URL) throws -> [String] {
     try checkFolder(folder)
     return try missing(names, in: folder)
   }
 
-  /// - Throws: `EnvironmentFault` where the folder can't be listed, or `JobError` where it is empty, as one is where nothing
-  ///   is mounted.
+  /// - Throws: `EnvironmentFault` if the folder can't be listed, or `JobError` where it is empty, as one is where
+  ///   nothing is mounted.
   private static func checkFolder(_ folder: URL) throws {
     guard let listing = opendir(folder.path) else {
       throw EnvironmentFault(path: folder.path, operation: "listed", code: errno)
@@ -68,7 +68,7 @@ public struct Pictures: Sendable {
 
   /// The files that are not there, by name; those whose name leads out of the folder are not looked for.
   ///
-  /// - Throws: `EnvironmentFault` where the system can't tell.
+  /// - Throws: `EnvironmentFault` if the system can't tell.
   static func missing(_ names: Set<String>, in folder: URL) throws -> [String] {
     let names = names.filter(RelativePath.staysInside)
     var there: [String: Set<[UInt8]>] = [:]
@@ -90,7 +90,7 @@ public struct Pictures: Sendable {
     return false
   }
 
-  /// The names of what is in a folder, but for links to nothing; none where there is no such folder.
+  /// The names of what is in a folder, but for links to nothing; none if there is no such folder.
   private static func listing(_ path: String) throws -> Set<[UInt8]> {
     guard let folder = opendir(path) else {
       try requireAbsence(path, errno)

@@ -1,21 +1,21 @@
 import Foundation
 
 extension ProcessShare {
-  /// This process's, now.
+  /// The share of this process, now.
   public static var current: ProcessShare { ProcessShare(addressSpace: currentAddressSpace, contents: text) }
 
-  /// What `ulimit -v` gives this process, in bytes; nil without a limit.
+  /// This process's `ulimit -v`, in bytes; nil without a limit.
   public static var currentAddressSpace: Int? {
     var limit = rlimit()
     let isLimited = getrlimit(resource(RLIMIT_AS), &limit) == 0 && limit.rlim_cur < 1 << 60
     return isLimited ? Int(limit.rlim_cur) : nil
   }
 
-  /// What the program's libraries and threads take of the address space, besides a model's weights and a picture's activations.
+  /// The address space of the program's libraries and threads, without a model's weights and a picture's activations.
   static let leastAddressSpace = 512 << 20
 
-  /// - Throws: `JobError` where the limit is so low that memory may run out anywhere: neither Swift nor the libraries make an
-  ///   error of that.
+  /// - Throws: `JobError` if the limit is so low that memory may run out anywhere: neither Swift nor the libraries make
+  ///   an error of that.
   public static func requireAddressSpace(_ limit: Int? = currentAddressSpace) throws {
     guard let limit, limit < leastAddressSpace else { return }
     throw JobError(
@@ -23,17 +23,17 @@ extension ProcessShare {
         + "the size of the model's weights on top: raise the limit, or limit resident memory instead")
   }
 
-  /// A file's text; nil where there is none.
+  /// A file's text; nil if there is none.
   private static func text(_ path: String) -> String? {
     FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) }
   }
 
-  /// What Open MPI's binding takes from this process, and how to get it back; nil where it takes nothing that other ranks
+  /// The cores that Open MPI's binding takes from this process, and the remedy; nil if it takes none that other ranks
   /// don't have.
   public static func bindingAdvice(
     environment: [String: String] = ProcessInfo.processInfo.environment
   ) -> String? {
-    // The launcher's own mask: what there is to share out.
+    // The launcher's own mask: the cores to share.
     bindingAdvice(
       environment: environment, processors: processors(text("/proc/self/status") ?? ""),
       launcher: processors(text("/proc/\(getppid())/status") ?? ""))
@@ -50,7 +50,7 @@ extension ProcessShare {
 }
 
 extension ProcessShare {
-  /// What the ranks tell each other of their shares.
+  /// The message of a rank about its share.
   public struct Claim: Equatable {
     let node: String
     let processors: [Int]
@@ -62,7 +62,7 @@ extension ProcessShare {
       self.quota = quota
     }
 
-    /// As bytes, and back; nil where they are none.
+    /// As bytes, and back; nil if they are none.
     public var bytes: [UInt8] {
       Array(
         [
@@ -80,8 +80,8 @@ extension ProcessShare {
     }
   }
 
-  /// Threads for one of some ranks: each core goes to the ranks that may use it in equal parts, and so does the time of a
-  /// control group.
+  /// Threads for one of some ranks: each core goes to the ranks that may use it in equal parts, and so does the time of
+  /// a control group.
   public static func threads(of index: Int, among claims: [Claim]) -> Int {
     let mine = claims[index]
     let onNode = claims.filter { $0.node == mine.node }

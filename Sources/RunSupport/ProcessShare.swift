@@ -1,7 +1,7 @@
 import Foundation
 
-/// What of its machine this process may use: the cores of its affinity mask, and what its control groups leave it of their
-/// time and of the memory.
+/// The share of the machine that this process may use: the cores of its affinity mask, and its control groups' limits
+/// on their time and on memory.
 public struct ProcessShare: Sendable, Equatable {
   /// Cores' worth of time that a control group gives to all of its processes together.
   public struct Quota: Sendable, Equatable {
@@ -16,18 +16,18 @@ public struct ProcessShare: Sendable, Equatable {
   public let machineProcessors: Int
   /// The tightest of its groups' limits.
   public let quota: Quota?
-  /// Memory in bytes: the machine's, or the tightest of the groups' limits; nil where the system doesn't say.
+  /// Memory in bytes: the machine's, or the tightest of the groups' limits; nil if the system doesn't say.
   public let memory: Int?
-  /// What of it can still be had. Page cache can.
+  /// The available part of it, including page cache.
   public let availableMemory: Int?
-  /// The group's file that limits `memory`; nil where it is the machine's.
+  /// The group's file that limits `memory`; nil if it is the machine's.
   public let memorySource: String?
   /// The most address space of the process, in bytes (`ulimit -v`); nil without a limit.
   public let addressSpace: Int?
 
-  /// Works it out from what the system's files say.
+  /// Computes it from the system's files.
   ///
-  /// - Parameter contents: a file's text, by its path; nil where there is none.
+  /// - Parameter contents: a file's text, by its path; nil if there is none.
   public init(addressSpace: Int?, contents: (String) -> String?) {
     processors = Self.processors(contents("/proc/self/status") ?? "")
     self.addressSpace = addressSpace
@@ -53,7 +53,7 @@ public struct ProcessShare: Sendable, Equatable {
     return max(1, min(allowed, quota.map { Int(min($0.cores, 1e6)) } ?? .max))
   }
 
-  /// As `doctor` tells it: "1 of 2: the affinity mask".
+  /// As `doctor` prints it: "1 of 2: the affinity mask".
   public var coresDescription: String {
     guard cores < machineProcessors else { return "\(cores)" }
     if let quota, quota.cores < Double(processors.count) {
@@ -92,7 +92,7 @@ public struct ProcessShare: Sendable, Equatable {
       version == 2
       ? (limit: "/memory.max", used: "/memory.current", cache: "inactive_file")
       : (limit: "/memory.limit_in_bytes", used: "/memory.usage_in_bytes", cache: "total_inactive_file")
-    // Version 1 has a number near 2^63 where there is no limit.
+    // Version 1 has a number near 2^63 if there is no limit.
     guard let limit = contents(folder + names.limit).flatMap(number), limit > 0, limit < 0x1p60 else { return nil }
     let used = contents(folder + names.used).flatMap(number) ?? 0
     let cache = table(contents(folder + "/memory.stat") ?? "", unit: 1)[names.cache] ?? 0

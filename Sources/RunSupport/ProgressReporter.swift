@@ -1,6 +1,7 @@
 import Foundation
 
-/// Tells on standard error how far a run is: one line that renews itself on a terminal, else a plain line every so often.
+/// Reports the progress of a run on standard error: one line that updates itself on a terminal, otherwise a line at
+/// intervals.
 public final class ProgressReporter {
   private let total: Int
   private let ranks: Int
@@ -24,7 +25,7 @@ public final class ProgressReporter {
     done = begun
   }
 
-  /// Some samples more are done.
+  /// More samples are done.
   public func advance(by samples: Int) {
     done += samples
     let now = Date()
@@ -33,13 +34,13 @@ public final class ProgressReporter {
     show(line(at: now))
   }
 
-  /// Says something that the user should see even with `--quiet`.
+  /// Prints a message that the user should see even with `--quiet`.
   public func warn(_ text: String) {
     clear()
     Self.write("headimpact: \(text)\n")
   }
 
-  /// Says something that the user may want to know.
+  /// Prints a message that `--quiet` suppresses.
   public func note(_ text: String) {
     guard !isQuiet else { return }
     clear()

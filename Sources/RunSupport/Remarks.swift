@@ -7,7 +7,7 @@ public enum Remarks {
     for remark in remarks { FileHandle.standardError.write(Data("headimpact: \(remark)\n".utf8)) }
   }
 
-  /// Tells at the end of a run what it skipped.
+  /// Reports at the end of a run what it skipped.
   ///
   /// - Parameter allowed: the share of the samples that may be skipped.
   public static func tell(_ skips: SkipCounts, allowed: Double) {

@@ -3,8 +3,8 @@ import IO
 
 /// Which run a finished output is of, where its own format can't say: `OUTPUT.run` beside it.
 ///
-/// It holds the digest of the output too. So it never speaks for another file, whatever a kill left or a person copied, and
-/// it may be written first: a run that ends between the two has no output yet, and goes on from its journal.
+/// It holds the digest of the output too. So it never speaks for another file, whatever a kill left or a person copied,
+/// and it may be written first: a run that ends between the two has no output yet, and continues from its journal.
 public struct RunFile: Codable, Equatable, Sendable {
   public let run: RunIdentity
   public let outputSHA256: String
@@ -33,7 +33,7 @@ public struct RunFile: Codable, Equatable, Sendable {
 
   /// What a finished output's run skipped.
   ///
-  /// - Throws: `JobError` where it isn't known which run the output is of, or it is of another.
+  /// - Throws: `JobError` if it isn't known which run the output is of, or it is of another.
   public static func check(_ output: URL, isOf run: RunIdentity) throws -> SkipCounts {
     let url = url(of: output)
     guard FileManager.default.fileExists(atPath: url.path) else {

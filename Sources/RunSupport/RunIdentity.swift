@@ -1,7 +1,7 @@
 import Foundation
 
-/// Everything that a run's numbers depend on, as a person calls it, and nothing else: a run may be resumed on other ranks, not
-/// with these changed.
+/// Everything that a run's numbers depend on, with readable names, and nothing else: a run may be resumed on other
+/// ranks, but not with these changed.
 public struct RunIdentity: Codable, Equatable, Sendable {
   public struct Part: Codable, Equatable, Sendable {
     public let name: String
@@ -14,7 +14,7 @@ public struct RunIdentity: Codable, Equatable, Sendable {
     self.parts = parts.map { Part(name: $0.name, value: $0.value) }
   }
 
-  /// One line a difference; none where the two are the same run.
+  /// One line per difference; none if the two are the same run.
   public func differences(from other: RunIdentity) -> [String] {
     let before = Dictionary(parts.map { ($0.name, $0.value) }) { first, _ in first }
     let now = Dictionary(other.parts.map { ($0.name, $0.value) }) { first, _ in first }
@@ -34,7 +34,7 @@ public struct RunIdentity: Codable, Equatable, Sendable {
     RunIdentity(parts.filter { !names.contains($0.name) }.map { ($0.name, $0.value) })
   }
 
-  /// - Throws: `JobError` where a finished output is of another run than the one asked for, naming what differs.
+  /// - Throws: `JobError` if a finished output is of another run than the one asked for, naming what differs.
   public func requireSame(as asked: RunIdentity, finished output: URL) throws {
     let differences = differences(from: asked)
     guard differences.isEmpty else {
@@ -46,8 +46,8 @@ public struct RunIdentity: Codable, Equatable, Sendable {
 
   /// - Parameters:
   ///   - record: where it was read.
-  ///   - name: what is to be removed to start over.
-  /// - Throws: `JobError` where the run that left the record is another than the one asked for, naming what differs.
+  ///   - name: what to remove to start over.
+  /// - Throws: `JobError` if the run that left the record is another than the one asked for, naming what differs.
   public func requireSame(as asked: RunIdentity, toResume record: URL, orRemove name: String) throws {
     let differences = differences(from: asked)
     guard differences.isEmpty else {
@@ -63,7 +63,7 @@ public struct RunIdentity: Codable, Equatable, Sendable {
     return Array(try encoder.encode(self))
   }
 
-  /// - Throws: `JobError` where the bytes are no identity.
+  /// - Throws: `JobError` if the bytes are no identity.
   public init(decoding bytes: [UInt8]) throws {
     do {
       self = try JSONDecoder().decode(Self.self, from: Data(bytes))

@@ -1,6 +1,6 @@
 import IO
 
-/// What is wrong with one sample of a dataset, or with its picture: jobs skip it.
+/// An error of one sample of a dataset, or of its picture: jobs skip it.
 public struct SampleFault: ContentFault, CustomStringConvertible, Equatable {
   public let description: String
 

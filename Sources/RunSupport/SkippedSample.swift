@@ -12,9 +12,9 @@ public struct SkippedSample: Codable, Equatable, Sendable {
   /// - Parameter name: of a sample: "annotation".
   public func text(called name: String) -> String { "\(name) \(id) is skipped: \(reason.text)" }
 
-  /// What a strict run says of samples that can't be used.
+  /// The error of a strict run for samples that can't be used.
   ///
-  /// - Throws: `JobError` naming all of them; nothing where there are none.
+  /// - Throws: `JobError` naming all of them; nothing if there are none.
   public static func refuse(_ samples: [SkippedSample], called name: String) throws {
     guard !samples.isEmpty else { return }
     throw JobError(

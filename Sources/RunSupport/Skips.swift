@@ -1,22 +1,22 @@
 import Foundation
 import IO
 
-/// What of a sample could not be used.
+/// The part of a sample that could not be used.
 public enum SkipKind: String, Codable, CaseIterable, Sendable {
   /// The dataset's reader left the record out.
   case record
-  /// There is no file of the picture.
+  /// The picture's file is missing.
   case missingPicture = "missing_picture"
-  /// The picture can't be decoded, has another size than the dataset says, or one that the model can't take.
+  /// The picture can't be decoded, has another size than the dataset says, or one that the model doesn't support.
   case picture
   /// The object's outline, or that it covers no visual token.
   case mask
   /// The description, question or answer is missing, empty or can't be tokenised.
   case text
-  /// The model's attention, loss or scores are no finite numbers.
+  /// The model's attention, loss or scores are not finite.
   case notFinite = "not_finite"
 
-  /// In a sentence, behind a number.
+  /// In a sentence, after a number.
   public var words: String {
     switch self {
     case .record: "record"
@@ -45,7 +45,7 @@ public struct SkipReason: Codable, Equatable, Sendable {
   }
 }
 
-/// How many samples of a run could not be used, by what was wrong with them.
+/// How many samples of a run could not be used, by kind.
 public struct SkipCounts: Codable, Equatable, Sendable {
   /// Samples that the run was asked for, usable or not.
   public let samples: Int
@@ -66,19 +66,19 @@ public struct SkipCounts: Codable, Equatable, Sendable {
     Dictionary(uniqueKeysWithValues: byKind.map { ($0.key.rawValue, $0.value) })
   }
 
-  /// "7 skipped (3 missing picture, 4 mask)"; nil where none was.
+  /// "7 skipped (3 missing picture, 4 mask)"; nil if none was.
   public var text: String? {
     guard skipped > 0 else { return nil }
     let kinds = SkipKind.allCases.compactMap { kind in byKind[kind].map { "\($0) \(kind.words)" } }
     return "\(skipped) skipped (\(kinds.joined(separator: ", ")))"
   }
 
-  /// Whether more were skipped than a run may skip and still count as done.
+  /// Whether more samples were skipped than allowed.
   ///
   /// - Parameter allowed: their share of all samples.
   public func exceed(_ allowed: Double) -> Bool { Double(skipped) > allowed * Double(samples) }
 
-  /// What a job says of them at its end, on standard error; nil where none was skipped.
+  /// The job's final message about them, on standard error; nil if none was skipped.
   public func report(allowed: Double) -> String? {
     guard let text else { return nil }
     let share = String(format: "%.3g", 100 * Double(skipped) / Double(max(1, samples)))
@@ -90,7 +90,7 @@ public struct SkipCounts: Codable, Equatable, Sendable {
 
   public static let defaultAllowed = 0.01
 
-  /// - Throws: `JobError` where the option makes no sense.
+  /// - Throws: `JobError` if the option makes no sense.
   public static func validate(allowed: Double) throws {
     guard (0...1).contains(allowed) else {
       throw JobError("--allow-skips is \(allowed); it must be a share from 0 to 1")

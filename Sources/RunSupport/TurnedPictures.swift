@@ -1,9 +1,9 @@
 import ImageInput
 import Synchronization
 
-/// Counts the pictures that were turned upright as their files' orientation says, from any thread.
+/// Counts the pictures that were turned upright according to their EXIF orientation, from any thread.
 ///
-/// Outlines that were drawn on the stored pixels lie elsewhere then, and where the sides are not exchanged nothing else
+/// Outlines drawn on the stored pixels are then in the wrong place, and if the sides are not exchanged nothing else
 /// shows it.
 public final class TurnedPictures: Sendable {
   private let state = Mutex(0)
@@ -16,7 +16,7 @@ public final class TurnedPictures: Sendable {
     if header.orientation != .upright { state.withLock { $0 += 1 } }
   }
 
-  /// What is to be said of so many; nil where there are none.
+  /// The warning for this number of pictures; nil for 0.
   public static func warning(count: Int) -> String? {
     if count == 0 { return nil }
     let pictures = count == 1 ? "1 picture has" : "\(count) pictures have"

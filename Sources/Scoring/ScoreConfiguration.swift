@@ -27,9 +27,9 @@ public struct ScoreConfiguration: UnitJobConfiguration {
   public var threads: Int?
   /// Keeps every sample's attention scores in the output.
   public var savesScores = false
-  /// Goes on from the journal of an interrupted run.
+  /// Continues from the journal of an interrupted run.
   public var resumes = false
-  /// Goes on with what is whole of a journal that is damaged.
+  /// Continues with the intact records of a damaged journal.
   public var salvages = false
   /// Share of the samples that may be skipped.
   public var allowedSkips = SkipCounts.defaultAllowed

@@ -19,7 +19,7 @@ public struct ScoringJob {
     public let samples: Int
     public let skips: SkipCounts
     public let output: URL
-    /// False where the output was there already, finished by the run to resume.
+    /// False if the output was already finished by the run to resume.
     public let isNew: Bool
   }
 
@@ -31,7 +31,7 @@ public struct ScoringJob {
   /// Runs the job. Every rank calls it at the same time.
   ///
   /// - Returns: on rank 0 what was done; nil elsewhere.
-  /// - Throws: what is wrong with the inputs or went wrong on the way. Under MPI, let it leave
+  /// - Throws: errors of the inputs or of the run. Under MPI, let it leave
   ///   `Communicator.withWorld`, which stops every rank.
   public func run() throws -> Summary? {
     let isFinished = try world.agreeIsFinished(configuration)

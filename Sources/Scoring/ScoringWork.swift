@@ -177,7 +177,7 @@ extension UnitResult: WorkResult {
     outcomes.compactMap { if case .scored(let impact, _) = $0.kind { impact } else { nil } }
   }
 
-  /// What the output has of a sample; nil where it wasn't scored.
+  /// What the output has of a sample; nil if it wasn't scored.
   fileprivate func row(of id: Int) -> HeadImpactFile.Row? {
     for outcome in outcomes where outcome.annotationID == id {
       if case .scored(let impact, let scores) = outcome.kind {

@@ -44,7 +44,7 @@ struct UnitResult: Equatable, Sendable {
     return writer.bytes
   }
 
-  /// - Throws: `JobError` where the bytes aren't a result.
+  /// - Throws: `JobError` if the bytes aren't a result.
   init(decoding bytes: [UInt8]) throws {
     var reader = ByteReader(bytes)
     imageID = try reader.integer()

@@ -31,7 +31,7 @@ struct UnitScorer {
   }
 
   /// - Parameter poll: called after each layer.
-  /// - Throws: what is no sample's own fault: what the machine refuses, a failed library call.
+  /// - Throws: errors of the environment, a failed library call.
   func score(_ unit: ScoringUnit, pictures: Pictures, poll: @escaping () throws -> Void) throws -> UnitResult {
     var outcomes: [Int64: SampleOutcome.Kind] = [:]
     var samples: [Sample] = []

@@ -17,7 +17,7 @@ enum GPT2Stages {
     guard known, try tokenizer.optional("normalizer") == nil else {
       throw node.fault(
         "is \"\(try node.string().text)\", which has no normalizer and the pre-tokenizer ByteLevel, but tokenizer.json has others; "
-          + "with PreTrainedTokenizerFast it would be taken whole")
+          + "with PreTrainedTokenizerFast it would be used as a whole")
     }
   }
 }

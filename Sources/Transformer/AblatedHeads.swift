@@ -1,7 +1,7 @@
-/// Attention heads whose output is taken out of a model: after the softmax has attentionOutput the values, their part of what the
-/// output projection sees is zero. What else depends on a head then does without it, in every pass.
+/// Attention heads whose output is taken out of a model: after the softmax has attentionOutput the values, their part
+/// of what the output projection sees is zero. What else depends on a head then does without it, in every pass.
 public struct AblatedHeads: Sendable, Equatable {
-  /// The model as it is.
+  /// The unmodified model.
   public static let none = AblatedHeads()
 
   /// Each layer's heads, ascending.
@@ -11,7 +11,7 @@ public struct AblatedHeads: Sendable, Equatable {
     self.heads = Dictionary(grouping: heads, by: \.layer).mapValues { Set($0.map(\.head)).sorted() }
   }
 
-  /// The lowest layer that loses a head; nil where none does.
+  /// The lowest layer that loses a head; nil if none does.
   public var lowestLayer: Int? { heads.keys.min() }
 
   /// The heads of a layer that are taken out.

@@ -29,8 +29,8 @@ public final class DecoderStack {
 
   /// Runs layers over the residual stream, in place.
   ///
-  /// - Shape: hidden [layout.rows, C]; angles of the same rows. Where the layout says that only some outputs matter, these
-  ///   are the first rows of what the last layer of the decoder leaves, [layout.outputs.count, C].
+  /// - Shape: hidden [layout.rows, C]; angles of the same rows. Where the layout says that only some outputs matter,
+  ///   these are the first rows of what the last layer of the decoder leaves, [layout.outputs.count, C].
   /// - Parameters:
   ///   - angles: tables, of which `Attention.rotary` picks a layer's.
   ///   - range: the layers to run; all by default.
@@ -78,7 +78,7 @@ public final class DecoderStack {
     let tape: ActivationTape?
     // What follows from the layout, once for all layers.
     let outputs: [Int]?
-    /// The rows of the cache that keys and values go to; nil where they go there one behind the other.
+    /// The rows of the cache that keys and values go to; nil if they go there one behind the other.
     let cacheRows: [Int]?
 
     init(
@@ -229,8 +229,8 @@ public final class DecoderStack {
     }
   }
 
-  /// Adds up the attention weights of the last layer, for a pass that ends there: the prefix's queries matter only for what
-  /// their attention gives, and no value does.
+  /// Adds up the attention weights of the last layer, for a pass that ends there: the prefix's queries matter only for
+  /// what their attention gives, and no value does.
   private func addWeights(_ hidden: Tensor, layer index: Int, _ pass: Pass) throws {
     let attention = adapted(index).attention
     let shape = attention.shape

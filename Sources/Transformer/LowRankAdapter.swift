@@ -5,8 +5,8 @@ import Kernels
 ///
 /// These can be trained. What else an adapter may change is in `parts`.
 ///
-/// All numbers lie in one flat buffer, update by update, A before B: what an optimiser steps over, and what ranks compare
-/// and reduce. A gradient has the same layout.
+/// All numbers lie in one flat buffer, update by update, A before B: what an optimiser steps over, and what ranks
+/// compare and reduce. A gradient has the same layout.
 ///
 /// - Shape: A [rank, in], B [out, rank].
 public final class LowRankAdapter {
@@ -65,7 +65,7 @@ public final class LowRankAdapter {
     try backend.withFloats(of: parameters, body)
   }
 
-  /// The update of a linear layer; nil where it has none.
+  /// The update of a linear layer; nil if it has none.
   public subscript(target: LoRATarget) -> LoRADelta? { index[target].map { updates[$0] } }
 
   /// An update's numbers as the backend takes them.
@@ -73,7 +73,7 @@ public final class LowRankAdapter {
     LowRankFactors(a: update.a(of: parameters), b: update.b(of: parameters), scaling: update.scaling)
   }
 
-  /// The lowest layer that has an update; nil where there is none at all.
+  /// The lowest layer that has an update; nil if there is none at all.
   public var lowestLayer: Int? { updates.first?.target.layer }
 }
 

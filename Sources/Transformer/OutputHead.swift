@@ -64,7 +64,7 @@ public final class OutputHead {
 
   /// The loss of each row, -log P(target), and the gradient of their sum.
   ///
-  /// - Shape: hidden, gradient [targets.count, C]; gradient may be nil where only the loss is wanted, or be hidden itself.
+  /// - Shape: hidden, gradient [targets.count, C]; gradient may be nil if only the loss is wanted, or be hidden itself.
   /// - Returns: the losses, [targets.count].
   /// - Throws: `OneDNNError`.
   public func crossEntropy(_ hidden: Tensor, targets: [Int32], gradient: Tensor?) throws -> [Double] {

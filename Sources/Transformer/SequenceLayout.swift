@@ -4,8 +4,8 @@ import Kernels
 ///
 /// One sequence is a prefix and no segment, or one segment. Several captions of one image are one prefix (its prompt
 /// and visual tokens) and a segment each: the same numbers as separate sequences, for one reading of the weights.
-/// Several samples of a training step are segments without a prefix; the beams of a decoding step are segments of one new
-/// row each, whose earlier rows lie in the cache.
+/// Several samples of a training step are segments without a prefix; the beams of a decoding step are segments of one
+/// new row each, whose earlier rows lie in the cache.
 public struct SequenceLayout: Sendable, Equatable {
   /// Rows of the prefix whose keys and values are in the cache.
   public let cachedPrefix: Int
@@ -16,7 +16,7 @@ public struct SequenceLayout: Sendable, Equatable {
   /// Where each segment's keys and values lie.
   public let slots: [CacheSlot]
   /// How many of the last rows of each segment (without segments, of the prefix) have an output that matters: the last
-  /// layer computes no other. nil where all matter.
+  /// layer computes no other. nil if all matter.
   public let outputRowsAtEnd: [Int]?
   /// Positions of the prefix, and of each segment, that see one another both ways.
   private(set) var prefixBlocks: [Range<Int>] = []
@@ -72,7 +72,7 @@ public struct SequenceLayout: Sendable, Equatable {
   /// Whether the rows go to the cache one behind the other, from the end of the cached prefix on.
   var isContiguous: Bool { cacheRows == Array(cachedPrefix..<cachedPrefix + rows) }
 
-  /// The rows whose output matters, ascending; nil where all do.
+  /// The rows whose output matters, ascending; nil if all do.
   public var outputs: [Int]? {
     guard let outputRowsAtEnd else { return nil }
     var end = segments.isEmpty ? 0 : newPrefix
@@ -84,8 +84,8 @@ public struct SequenceLayout: Sendable, Equatable {
 
   /// The same pass, where some consecutive positions see one another both ways: an image, or a whole prompt.
   ///
-  /// A position counts from its sequence's start, the prefix's rows included. No block may reach from what earlier passes
-  /// have computed, or from the prefix, into what follows.
+  /// A position counts from its sequence's start, the prefix's rows included. No block may reach from what earlier
+  /// passes have computed, or from the prefix, into what follows.
   ///
   /// - Parameters:
   ///   - prefix: the blocks of the prefix, ascending.

@@ -31,10 +31,12 @@ final class Workspace {
 
 /// The points of a forward pass where an observer may look. With no observer a tap costs nothing.
 public struct Taps {
-  /// After each layer: its index and its output, [rows, C], with what is added to the stream behind the layer. Valid during
-  /// the call. A thrown error ends the pass. Long passes do here what can't wait for their end: a rank answers MPI messages.
+  /// After each layer: its index and its output, [rows, C], with what is added to the stream behind the layer. Valid
+  /// during the call. A thrown error ends the pass. Long passes do here what can't wait for their end: a rank answers
+  /// MPI messages.
   public var afterLayer: ((_ layer: Int, _ rows: Tensor) throws -> Void)?
-  /// Asked before each layer's attention: where the weights of its observed rows are added up; nil where they are not wanted.
+  /// Asked before each layer's attention: where the weights of its observed rows are added up; nil if they are not
+  /// wanted.
   public var attentionSums: ((_ layer: Int) -> AttentionSums?)?
 
   public init(

@@ -147,7 +147,7 @@ extension DecoderConfiguration {
     let fallback = try text.double("rope_theta", in: 1...1e12, default: theta)
     for part in [settings, text].compactMap({ $0 })
     where try part.double("partial_rotary_factor", in: 0...1, default: 1) != 1 {
-      throw part.wrong("partial_rotary_factor", "is not 1; \(family) turns the whole of each head")
+      throw part.wrong("partial_rotary_factor", "is not 1; \(family) rotates all of each head")
     }
     guard let settings else { return (fallback, nil) }
     let given = [try settings.string("type"), try settings.string("rope_type")].compactMap { $0 }

@@ -41,7 +41,7 @@ struct TextParts {
       throw ConfigurationError(
         path: folder.path, key: "",
         reason:
-          "the tokenizer's files put \(surrounding.joined(separator: ", ")) round every text (post_processor, "
+          "the tokenizer's files add \(surrounding.joined(separator: ", ")) around every text (post_processor, "
           + "add_bos_token or add_eos_token); \(family) has nothing there, and it is not supported")
     }
     prompts = try PromptTokenizer(

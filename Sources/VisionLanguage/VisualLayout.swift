@@ -109,7 +109,7 @@ extension HeadImpactOptions.Views {
   public func check(_ model: any VisionLanguageModel) throws {
     guard self == .all || model.processor.viewKinds == Set(VisualLayout.View.Kind.allCases) else {
       throw HeadImpactError(
-        "--views is \(rawValue); it must be all: \(model.modelType) shows the model a picture once, not as tiles and a global view"
+        "--views is \(rawValue); it must be all: \(model.modelType) shows the model each image only once, without tiles"
       )
     }
   }
@@ -121,7 +121,7 @@ public struct NoSuchView: ContentFault, CustomStringConvertible, Equatable {
 
   public var description: String {
     selection == .tiles
-      ? "the image is so small that it is not cut into tiles, and --views is tiles"
+      ? "the image is too small to be split into tiles, and --views is tiles"
       : "the image is not shown as a whole, and --views is \(selection.rawValue)"
   }
 }

@@ -70,7 +70,7 @@ struct SafetensorsFileTests {
       ("{\"x\u{1}\":1}", 0, "a control character stands unescaped"),
       (#"{"\ud800":1}"#, 0, "half of a surrogate pair"),
       (#"{"\u12"#, 0, "does not end"),
-      (#"{"\q":1}"#, 0, "an escape that means nothing"),
+      (#"{"\q":1}"#, 0, "an invalid escape"),
       ("{\(entry("x", 0, 2)),\(entry("x", 2, 4))}", 4, "has the key 'x' twice"),
       (#"{"__metadata__":{"a":1}}"#, 0, "the metadata value of 'a' must be a string"),
       (#"{"x":{"dtype":"F8","shape":[1],"data_offsets":[0,1]}}"#, 1, "unknown dtype 'F8'"),

@@ -27,7 +27,7 @@ public struct ColourScale: Sendable {
     ColourScale(palette: .diverging, domain: -bound...bound, ticks: Ticks(-bound, bound, about: 4))
   }
 
-  /// Nil for what is no number.
+  /// Nil for what is not a number.
   public func oklab(_ value: Double) -> Oklab? {
     guard value.isFinite else { return nil }
     return palette.oklab(at: (value - domain.lowerBound) / (domain.upperBound - domain.lowerBound))

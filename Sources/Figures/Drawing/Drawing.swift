@@ -14,7 +14,7 @@ public struct Drawing: Sendable {
 }
 
 extension Element {
-  /// A class and an anchor for every text, so that no figure sets type by itself.
+  /// A class and an anchor for every text, so that no figure chooses its own type.
   public static func label(
     _ text: String, x: Double, y: Double, anchor: String = "start", style: String = "muted"
   ) -> Element {
@@ -25,7 +25,7 @@ extension Element {
     Element("line", ["x1": x1, "y1": y1, "x2": x2, "y2": y2, "class": style])
   }
 
-  /// What `d` of a path through points holds.
+  /// The attribute `d` of a path through points.
   public static func pathData(_ points: [(x: Double, y: Double)], closed: Bool = false) -> String {
     let steps = points.enumerated().map { index, point in
       "\(index == 0 ? "M" : "L")\(point.x.attributeText) \(point.y.attributeText)"

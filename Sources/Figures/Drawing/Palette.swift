@@ -1,11 +1,11 @@
-/// Colours for numbers: a path through Oklab, walked at an even pace, so that equal differences of a value look equal.
+/// Colours for numbers: a path through Oklab with uniform speed, so that equal differences of a value look equal.
 public struct Palette: Sendable {
   private let stops: [Oklab]
-  /// The way from the first stop to each, in [0, 1].
+  /// The relative path length from the first stop to each, in [0, 1].
   private let lengths: [Double]
 
-  /// From dark blue over green to light yellow. Lightness rises all the way, so it reads the same in grey and to the
-  /// colour-blind.
+  /// From dark blue over green to light yellow. Lightness increases monotonically, so it reads the same in grey and to
+  /// the colour-blind.
   public static let sequential = Palette([
     Oklab(lightness: 0.25, chroma: 0.10, hue: 292), Oklab(lightness: 0.38, chroma: 0.12, hue: 268),
     Oklab(lightness: 0.50, chroma: 0.10, hue: 240), Oklab(lightness: 0.62, chroma: 0.095, hue: 200),

@@ -8,8 +8,8 @@ public enum Theme {
     public let muted: String
     public let line: String
     public let link: String
-    /// Told apart by the colour-blind too (after Okabe and Ito, darker or lighter for the paper). Lines differ in their
-    /// dashes as well; the last is for what is drawn pale.
+    /// Distinguishable for the colour-blind (after Okabe and Ito, darker or lighter for the paper). Lines differ in
+    /// their dashes as well; the last is for what is drawn pale.
     public let series: [String]
   }
 

@@ -22,7 +22,7 @@ extension Element {
   /// A whole SVG file, on a background of the class `paper`.
   ///
   /// - Parameters:
-  ///   - description: for who can't see it; nil where the title says it all.
+  ///   - description: alternative text; nil if the title is enough.
   ///   - style: the rules of its classes.
   ///   - width: in pixels; so too the height.
   public static func svgFile(

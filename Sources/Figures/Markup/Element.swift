@@ -4,7 +4,7 @@ public struct Element: Sendable {
   public enum Node: Sendable {
     case element(Element)
     case text(String)
-    /// Written as it is: a style sheet or a script of this program's own.
+    /// Written unescaped: a built-in style sheet or script.
     case verbatim(String)
   }
 
@@ -71,7 +71,7 @@ public struct Element: Sendable {
     "meta", "img", "br", "rect", "line", "path", "circle", "polyline", "polygon",
   ]
 
-  /// Where a line break in the text changes nothing on the page and helps whoever reads the source.
+  /// Elements after which a line break does not change the page and makes the source readable.
   private static let endsItsLine: Set<String> = [
     "section", "figure", "table", "tr", "li", "p", "h1", "h2", "h3", "svg", "g", "style", "script", "head", "header",
     "footer", "nav", "main", "title", "dl", "div",

@@ -1,4 +1,4 @@
-/// Text as it stands in HTML, SVG and their attributes: the characters escaped that mean something in markup. Characters that
+/// Text for HTML, SVG and their attributes, with markup characters escaped. Characters that
 /// XML doesn't allow become U+FFFD, so that every SVG file can be read.
 public func escaped(_ text: String) -> String {
   var result = String.UnicodeScalarView()

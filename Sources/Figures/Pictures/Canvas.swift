@@ -34,7 +34,7 @@ public final class Canvas {
   private let surface: OpaquePointer
   private let context: OpaquePointer
 
-  /// - Throws: `ImageError` where cairo has no room for it.
+  /// - Throws: `ImageError` if cairo has no room for it.
   public init(width: Int, height: Int, background: Colour = Colour(grey: 1)) throws {
     guard width > 0, height > 0, width <= Self.largestSide, height <= Self.largestSide,
       let surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, Int32(width), Int32(height)),
@@ -58,9 +58,9 @@ public final class Canvas {
     cairo_fill(context)
   }
 
-  /// Lays a picture over a rectangle, smoothly brought to its size.
+  /// Draws a picture into a rectangle, smoothly resized.
   ///
-  /// - Throws: `ImageError` where cairo has no room for it.
+  /// - Throws: `ImageError` if cairo has no room for it.
   public func draw(_ image: RGBImage, in rectangle: Rectangle) throws {
     guard let picture = cairo_image_surface_create(CAIRO_FORMAT_RGB24, Int32(image.width), Int32(image.height)),
       cairo_surface_status(picture) == CAIRO_STATUS_SUCCESS, let data = cairo_image_surface_get_data(picture)
@@ -118,7 +118,7 @@ public final class Canvas {
 
   /// What has been drawn.
   ///
-  /// - Throws: `ImageError` where cairo failed on the way.
+  /// - Throws: `ImageError` if cairo failed.
   public func image() throws -> RGBImage {
     cairo_surface_flush(surface)
     let status = cairo_status(context)

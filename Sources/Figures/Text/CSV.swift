@@ -1,6 +1,6 @@
 /// Comma-separated values (RFC 4180, lines ended by a line feed), UTF-8.
 public enum CSV {
-  /// A line a row; fields are quoted where they need it.
+  /// One line per row; fields are quoted if necessary.
   public static func text(_ rows: some Sequence<[String]>) -> String {
     var text = ""
     for row in rows {
@@ -13,10 +13,10 @@ public enum CSV {
     return text
   }
 
-  /// Every digit of a number; nothing for what is none.
+  /// A number with full precision; empty if it is not finite.
   public static func field(_ number: Double) -> String { number.isFinite ? "\(number)" : "" }
 
-  /// Every digit of a number; nothing for what is none.
+  /// A number with full precision; empty if it is not finite.
   public static func field(_ number: Float) -> String { number.isFinite ? "\(number)" : "" }
 
   private static func quoted(_ text: String) -> String {

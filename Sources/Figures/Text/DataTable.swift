@@ -32,7 +32,7 @@ public struct DataTable: Sendable {
   public let columns: [Column]
   public private(set) var rows: [[Value]]
 
-  /// - Parameter rows: each with a value a column.
+  /// - Parameter rows: each with one value per column.
   public init(_ columns: [Column], _ rows: [[Value]]) {
     precondition(rows.allSatisfy { $0.count == columns.count }, "a row with more or fewer values than columns")
     self.columns = columns

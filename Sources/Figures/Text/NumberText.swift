@@ -1,10 +1,11 @@
 import Foundation
 
-/// Numbers as people read them: `number` and its kin on a page, `plain` and its kin where only ASCII is sure to be shown.
+/// Numbers as text: `number` and its variants on a page, `plain` and its variants where only ASCII is sure to be
+/// shown.
 public enum NumberText {
   // MARK: - On a page
 
-  /// A fixed number of decimals, a true minus sign, a dash where there is no number.
+  /// A fixed number of decimals, a true minus sign, a dash if there is no number.
   public static func number(_ value: Double?, decimals: Int = 3) -> String {
     guard let value, value.isFinite else { return "–" }
     let text = plain(value, decimals: decimals)
@@ -46,6 +47,6 @@ public enum NumberText {
     String(format: "%+.\(decimals)f", value)
   }
 
-  /// As many digits as count.
+  /// Only significant digits.
   public static func significant(_ value: Double, digits: Int = 3) -> String { String(format: "%.\(digits)g", value) }
 }

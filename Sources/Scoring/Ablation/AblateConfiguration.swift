@@ -20,9 +20,9 @@ public struct AblateConfiguration: UnitJobConfiguration {
   public var images: URL
   /// The JSON file to make.
   public var output: URL
-  /// Each is measured by itself, beside the model as it is.
+  /// Each is measured separately, and compared with the unmodified model.
   public var ablations: [Ablation]
-  /// `model_sha256` of the scoring run that the heads were chosen by: another model is refused. nil where they come from
+  /// `model_sha256` of the scoring run that the heads were chosen by: another model is refused. nil if they come from
   /// elsewhere.
   public var scoredModelSHA256: String?
   public var prompt = JobDefaults.prompt
@@ -34,7 +34,7 @@ public struct AblateConfiguration: UnitJobConfiguration {
   public var seed: UInt64 = 0
   public var threads: Int?
   public var resumes = false
-  /// Goes on with what is whole of a journal that is damaged.
+  /// Continues with the intact records of a damaged journal.
   public var salvages = false
   /// Share of the examples that may be skipped.
   public var allowedSkips = SkipCounts.defaultAllowed

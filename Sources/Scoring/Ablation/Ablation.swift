@@ -11,10 +11,10 @@ public struct Ablation: Sendable, Equatable {
     self.heads = heads
   }
 
-  /// The `count` heads of highest Head Impact (`top`), those of lowest (`bottom`), and as many drawn from all heads by each
-  /// seed (`random 0`).
+  /// The `count` heads of highest Head Impact (`top`), those of lowest (`bottom`), and as many drawn from all heads by
+  /// each seed (`random 0`).
   ///
-  /// - Throws: `HeadImpactError` where the model hasn't so many heads.
+  /// - Throws: `HeadImpactError` if the model hasn't so many heads.
   public static func byHeadImpact(
     _ table: HeadImpactTable, measure: Measure = .matched, count: Int, randomSeeds: [UInt64]
   ) throws -> [Ablation] {

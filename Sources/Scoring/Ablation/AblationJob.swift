@@ -12,7 +12,7 @@ public struct AblationJob {
   public struct Summary: Sendable, UnitJobSummary {
     public let result: AblationResult
     public let output: URL
-    /// False where the output was there already, finished by the run to resume.
+    /// False if the output was already finished by the run to resume.
     public let isNew: Bool
 
     public var skips: SkipCounts { result.skips }
@@ -26,7 +26,7 @@ public struct AblationJob {
   /// Runs the job. Every rank calls it at the same time.
   ///
   /// - Returns: on rank 0 what was done; nil elsewhere.
-  /// - Throws: what is wrong with the inputs or went wrong on the way. Under MPI, let it leave
+  /// - Throws: errors of the inputs or of the run. Under MPI, let it leave
   ///   `Communicator.withWorld`, which stops every rank.
   public func run() throws -> Summary? {
     let isFinished = try world.agreeIsFinished(configuration)

@@ -13,7 +13,7 @@ public struct AblationResult: Sendable, Equatable, Codable {
     /// Those taken out.
     public let heads: [Selection.Head]
     public let loss: Double
-    /// From the loss of the model as it is: above zero, the heads are missed.
+    /// From the loss of the unmodified model: above zero, the heads are missed.
     public let difference: Double
     /// The 95% interval of the difference, paired: bootstrap over images.
     public let lower: Double
@@ -34,7 +34,7 @@ public struct AblationResult: Sendable, Equatable, Codable {
   public let images: Int
   public let samples: Int
   public let tokens: Int
-  /// Of the model as it is.
+  /// Of the unmodified model.
   public let loss: Double
   /// In the order asked for.
   public let ablations: [Row]
@@ -84,7 +84,7 @@ public struct AblationResult: Sendable, Equatable, Codable {
     return String(decoding: try encoder.encode(self), as: UTF8.self)
   }
 
-  /// - Throws: `JobError` naming the file, where it is none of these.
+  /// - Throws: `JobError` naming the file, if it is none of these.
   public init(contentsOf url: URL) throws {
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
@@ -99,10 +99,10 @@ public struct AblationResult: Sendable, Equatable, Codable {
 private struct ImageSums {
   let samples: Int
   let tokens: Int
-  /// Of the model as it is, then of each ablation.
+  /// Of the unmodified model, then of each ablation.
   let losses: [Double]
 
-  /// nil where no description of the image could be used.
+  /// nil if no description of the image could be used.
   init?(_ unit: UnitLosses, runs: Int) {
     let used = unit.outcomes.filter { $0.losses != nil }
     guard !used.isEmpty else { return nil }

@@ -33,7 +33,7 @@ struct AblationUnit: Sendable, WorkUnit {
 
   /// What is said of the image, in a form that the model takes.
   struct Texts {
-    /// nil where it can't be used; then all examples are skipped.
+    /// nil if it can't be used; then all examples are skipped.
     fileprivate(set) var image: RGBImage?
     fileprivate(set) var usable: [(id: Int64, sequence: TokenSequence)] = []
     fileprivate(set) var skipped: [SkippedSample] = []
@@ -41,7 +41,7 @@ struct AblationUnit: Sendable, WorkUnit {
 
   /// Reads the image and the texts.
   ///
-  /// - Throws: what is no example's own fault: what the machine refuses.
+  /// - Throws: errors of the environment.
   func texts(for model: any VisionLanguageModel, pictures: Pictures, prompt: String) throws -> Texts {
     let first = examples[0]
     var texts = Texts()
@@ -65,7 +65,7 @@ struct AblationUnit: Sendable, WorkUnit {
 
   /// The losses of everything that is said of the image. What can't be used is a result too.
   ///
-  /// - Throws: what is no example's own fault: what the machine refuses, a failed library call, what `poll` throws.
+  /// - Throws: errors of the environment, a failed library call, what `poll` throws.
   func measured(
     by reader: DescriptionLossReader, model: any VisionLanguageModel, ablations: [AblatedHeads], pictures: Pictures,
     prompt: String, poll: @escaping () throws -> Void
@@ -118,9 +118,9 @@ struct UnitLosses: Codable, Equatable, Sendable, WorkResult {
     let id: Int64
     /// Supervised tokens.
     let tokens: Int
-    /// Sums of their losses: of the model as it is, then of each ablation; nil where the example can't be used.
+    /// Sums of their losses: of the unmodified model, then of each ablation; nil if the example can't be used.
     let losses: [Double]?
-    /// nil where it can.
+    /// nil if it can.
     let skip: SkipReason?
   }
 
@@ -135,7 +135,7 @@ struct UnitLosses: Codable, Equatable, Sendable, WorkResult {
     outcomes.compactMap { outcome in outcome.skip.map { SkippedSample(id: outcome.id, reason: $0) } }
   }
 
-  /// - Throws: `JobError` where the bytes aren't a result of so many ablations.
+  /// - Throws: `JobError` if the bytes aren't a result of so many ablations.
   init(decoding bytes: [UInt8], ablations: Int) throws {
     try self.init(json: bytes, called: "losses")
     guard outcomes.allSatisfy({ $0.losses.map { $0.count == 1 + ablations } ?? true }) else {

@@ -64,7 +64,7 @@ struct Qwen2VLImageProcessor: ImageProcessor, Equatable {
       return try file.integer(key, in: range, default: fallback)
     }
     switch (size.has(edge), size.has(key)) {
-    case (true, true): throw size.wrong(edge, "and \(key) are both there: one of them is needed")
+    case (true, true): throw size.wrong(edge, "and \(key) are both present: exactly one of them is needed")
     case (false, false): throw size.wrong(edge, "is missing (and \(key))")
     case (let isNew, _): return try size.integer(isNew ? edge : key, in: range)
     }
