@@ -222,7 +222,7 @@ if Context.environment["HEADIMPACT_FUZZ"] != nil {
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "COCO", "ChatTemplate", "Experiment", "HDF5Store", "HeadImpact", "ImageInput", "Jobs", "Kernels",
+        "COCO", "ChatTemplate", "Experiment", "HDF5Store", "HeadImpact", "ImageInput", "JSON", "Jobs", "Kernels",
         "LowRankAdaptation", "RunSupport", "Safetensors", "Tokenization", "VisionLanguage",
       ],
       path: "Tests/Fuzzing/FuzzTargets", swiftSettings: strict),
