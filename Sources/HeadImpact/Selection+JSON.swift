@@ -75,8 +75,18 @@ extension Selection: Encodable {
   }
 }
 
-extension Selection.Head: Encodable {
+extension Selection.Head: Codable {
   /// [layer, head]
+  public init(from decoder: any Decoder) throws {
+    var pair = try decoder.unkeyedContainer()
+    layer = try pair.decode(Int.self)
+    head = try pair.decode(Int.self)
+    guard pair.isAtEnd, layer >= 0, head >= 0 else {
+      throw DecodingError.dataCorruptedError(
+        in: pair, debugDescription: "a head is two numbers from 0, [layer, head]")
+    }
+  }
+
   fileprivate init?(_ value: JSONValue) {
     guard let pair = value.list(\.integer), pair.count == 2, pair[0] >= 0, pair[1] >= 0 else { return nil }
     self.init(layer: pair[0], head: pair[1])
