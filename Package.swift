@@ -56,9 +56,7 @@ let package = Package(
       linkerSettings: [.linkedLibrary("gomp")]),
 
     // simdjson is C++.
-    .target(
-      name: "CSimdJSON", cxxSettings: [.unsafeFlags(["-O3"]), .define("NDEBUG", .when(configuration: .release))],
-      linkerSettings: [.linkedLibrary("simdjson")]),
+    .target(name: "CSimdJSON", cxxSettings: [.unsafeFlags(["-O3"])], linkerSettings: [.linkedLibrary("simdjson")]),
 
     module("IO", ["CCrypto"]),
     module("JSON", ["CSimdJSON"]),
@@ -85,7 +83,7 @@ let package = Package(
     module(
       "LowRankAdaptation",
       ["HeadImpact", "IO", "JSON", "Kernels", "Safetensors", "Tokenization", "Transformer", "VisionLanguage"]),
-    module("RunSupport", ["IO", "ImageInput", "Safetensors"]),
+    module("RunSupport", ["IO", "ImageInput"]),
     module(
       "Jobs",
       ["COCO", "IO", "Kernels", "LowRankAdaptation", "MessagePassing", "RunSupport", "Safetensors", "VisionLanguage"]),
@@ -152,12 +150,12 @@ let package = Package(
     .executableTarget(
       name: "chat-template-cases", dependencies: ["ChatTemplate", "TestSupport"], path: "Tests/chat-template-cases",
       swiftSettings: strict),
+    tests(of: "JSON", exclude: ["Goldens"]),
     tests(of: "IO"),
     tests(of: "Kernels", ["CVectorMath"]),
     tests(of: "Safetensors", ["IO"]),
     tests(of: "Tokenization", ["JSON"], exclude: ["Goldens"]),
     tests(of: "ImageInput", ["IO"]),
-    tests(of: "JSON", exclude: ["Goldens"]),
     tests(of: "COCO", ["JSON"]),
     tests(of: "MessagePassing"),
     tests(of: "HDF5Store", ["HeadImpact"]),

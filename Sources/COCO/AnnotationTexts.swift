@@ -3,10 +3,10 @@ import JSON
 /// The texts of a COCO-schema file's annotations and the ids of its images, without masks, sizes and pictures.
 ///
 /// A captions file may list images by their id alone, which is all that comparing texts needs. Annotations need no id
-/// where nobody asks for it; a record that can't be used is left out, and `problems` says which and why.
+/// if it is not needed; a record that can't be used is left out, and `problems` says which and why.
 struct AnnotationTexts {
   struct Record: ListedRecord {
-    /// Its place where it has none.
+    /// Its place if it has none.
     var id: Int64
     let statedID: Int64?
     let imageID: Int64
@@ -18,12 +18,12 @@ struct AnnotationTexts {
     let faults: [(key: RecordKey, error: COCOError)]
   }
 
-  /// In the order of the file; none is there twice.
+  /// In the order of the file; none occurs twice.
   private(set) var imageIDs: [Int64] = []
   private(set) var records: [Record] = []
   private(set) var problems = RecordProblems()
 
-  /// - Parameter needsIDs: whether an annotation must have an id, and one of its own.
+  /// - Parameter needsIDs: whether an annotation must have a unique id.
   /// - Throws: `COCOError` without the file's name, if the file can't be read as a COCO file.
   init(_ json: [UInt8], needsIDs: Bool) throws {
     var seen: Set<String> = []

@@ -73,7 +73,7 @@ public struct GeneratedTexts: Sendable, Equatable {
 }
 
 extension ImageTextDataset.Kind {
-  /// What a results file calls the id of what a text belongs to.
+  /// The key of the id in a results file.
   public var idKey: String {
     switch self {
     case .captions: "image_id"
@@ -82,7 +82,7 @@ extension ImageTextDataset.Kind {
     }
   }
 
-  /// What a results file calls the text.
+  /// The key of the text in a results file.
   public var textKey: String {
     switch self {
     case .captions: "caption"

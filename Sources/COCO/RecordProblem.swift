@@ -43,7 +43,7 @@ public struct RecordProblem: Sendable, Equatable, CustomStringConvertible {
 
 /// All that is wrong with the records of a file, in the order of its lists.
 public struct RecordProblems: Sendable {
-  /// More are only counted: a file of nothing but faults must not fill the memory.
+  /// More are only counted: a file full of faults must not fill the memory.
   static let mostListed = 100_000
 
   /// What is wrong, by kind and place.
@@ -152,7 +152,7 @@ struct RecordValues {
   private var seen: UInt32 = 0
   /// What is wrong, in the order of the record.
   private(set) var faults: [(key: RecordKey, error: COCOError)] = []
-  /// The bits of the keys that `faults` speaks of.
+  /// The bits of the keys in `faults`.
   private(set) var faulty: UInt32 = 0
 
   /// The next value, which is the key's.

@@ -8,7 +8,7 @@ enum VQAFile {
     case number(Int64)
     case word(String)
 
-    /// A number for journals and tables. Of a word it is made up, negative, and the same in every file.
+    /// A number for journals and tables. For a word it is computed, negative, and the same in every file.
     var id: Int64 {
       switch self {
       case .number(let number): return number
@@ -40,7 +40,7 @@ enum VQAFile {
     var id: Int64
     let questionType: String?
     let answerType: String?
-    /// The most frequent human answer, where the file says so.
+    /// The most frequent human answer, if the file states it.
     let mostFrequent: String?
     /// What each person answered.
     let answers: [String]
@@ -75,7 +75,7 @@ enum VQAFile {
     }
   }
 
-  /// In the order of the file; no id is there twice.
+  /// In the order of the file; no id occurs twice.
   ///
   /// - Parameter needsText: whether a question whose text can't be read is left out.
   /// - Throws: `COCOError` without the file's name, if the file can't be read as a question file.

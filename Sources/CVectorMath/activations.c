@@ -2,8 +2,8 @@
 #include "vector_support.h"
 #pragma clang fp reassociate(on) contract(fast)
 
-// Every activation is x · gate(x), and its derivative gate(x) + x · gate'(x). The ways forward of quick GELU, GELU and gated SiLU are
-// in vector_math.c.
+// Every activation is x · gate(x), and its derivative gate(x) + x · gate'(x). Quick GELU, GELU and gated SiLU themselves are in
+// vector_math.c.
 typedef struct {
   float gate, slope;
 } gate_value;

@@ -1,7 +1,7 @@
 /// Consecutive query rows, and the keys that they see: those of a shared prefix, and their own.
 ///
-/// A key's place is its index among the shared and then the own keys. The last query stands at the place of the last key, the one
-/// before it one place earlier, and so on.
+/// A key's position is its index among the shared and then the own keys. The last query stands at the position of the last
+/// key, the one before it one position earlier, and so on.
 public struct AttentionSpan: Sendable, Equatable {
   /// Rows of the queries.
   public let queries: Range<Int>
@@ -9,10 +9,10 @@ public struct AttentionSpan: Sendable, Equatable {
   public let sharedKeys: Int
   /// Other spans may have keys of these too.
   public let ownKeys: Range<Int>
-  /// Whether a query sees the own keys up to its own place only; if not, all of them: a tile of a vision tower, or a block
+  /// Whether a query sees the own keys up to its own position only; if not, all of them: a tile of a vision tower, or a block
   /// that sees itself both ways.
   public let isCausal: Bool
-  /// A query at place p sees no key before p - window + 1; nil for all.
+  /// A query at position p sees no key before p - window + 1; nil for all.
   public let window: Int?
   /// Whether its weights are added up (`AttentionSums`).
   public let isObserved: Bool
@@ -34,30 +34,30 @@ public struct AttentionSpan: Sendable, Equatable {
   /// All keys.
   var keys: Int { sharedKeys + ownKeys.count }
 
-  /// The places of the keys that a query sees.
-  func places(seenBy query: Int) -> Range<Int> {
-    let place = keys - (queries.upperBound - query)
-    let end = ownKeys.isEmpty || !isCausal ? keys : place + 1
-    return min(window.map { max(0, place - $0 + 1) } ?? 0, end)..<end
+  /// The positions of the keys that a query sees.
+  func positions(seenBy query: Int) -> Range<Int> {
+    let position = keys - (queries.upperBound - query)
+    let end = ownKeys.isEmpty || !isCausal ? keys : position + 1
+    return min(window.map { max(0, position - $0 + 1) } ?? 0, end)..<end
   }
 
   /// The most keys that so many consecutive queries see together.
   func width(of rows: Int) -> Int { min(keys, (window ?? keys) + rows - 1) }
 
-  /// The places that consecutive queries see together.
-  func places(seenBy rows: Range<Int>) -> Range<Int> {
-    places(seenBy: rows.lowerBound).lowerBound..<places(seenBy: rows.upperBound - 1).upperBound
+  /// The positions that consecutive queries see together.
+  func positions(seenBy rows: Range<Int>) -> Range<Int> {
+    positions(seenBy: rows.lowerBound).lowerBound..<positions(seenBy: rows.upperBound - 1).upperBound
   }
 
   /// Places as rows of the keys: those of the shared ones, and those of the own ones. Either may be empty.
-  func segments(of places: Range<Int>) -> [2 of KeySegment] {
-    let shared = places.clamped(to: 0..<sharedKeys)
-    let own = places.clamped(to: sharedKeys..<keys)
+  func segments(of positions: Range<Int>) -> [2 of KeySegment] {
+    let shared = positions.clamped(to: 0..<sharedKeys)
+    let own = positions.clamped(to: sharedKeys..<keys)
     let offset = ownKeys.lowerBound - sharedKeys
     return [
       KeySegment(rows: shared, column: 0),
       KeySegment(
-        rows: own.lowerBound + offset..<own.upperBound + offset, column: own.lowerBound - places.lowerBound),
+        rows: own.lowerBound + offset..<own.upperBound + offset, column: own.lowerBound - positions.lowerBound),
     ]
   }
 }

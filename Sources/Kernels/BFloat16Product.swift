@@ -27,7 +27,7 @@ final class BFloat16Product {
     let columns: Int
     let depth: Int
     let stride: Int
-    /// Of the weights: as a linear layer has them, [columns, depth], or on the way back, [depth, columns].
+    /// Of the weights: as a linear layer has them, [columns, depth], or in the backward pass, [depth, columns].
     let isTransposed: Bool
     let accumulate: Bool
   }

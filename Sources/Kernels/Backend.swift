@@ -155,7 +155,7 @@ public struct AttentionSums {
 
   /// - Shape: [rows of sums, V], V keys in all of `keys`. Float32; the caller zeroes it.
   public let sums: Tensor
-  /// Ranges of places (`AttentionSpan`): the shared keys first. A key that a query doesn't see adds 0.
+  /// Ranges of positions (see `AttentionSpan`): the shared keys first. A key that a query doesn't see adds 0.
   public let keys: [Range<Int>]
   public let normalises: Bool
   /// No query twice. Observed queries that aren't named add nothing.

@@ -5,9 +5,9 @@ import CVectorMath
 /// Called on the threads of the team: the rows of one span and head on one thread, in order, other heads and
 /// spans at the same time.
 ///
-/// - Shape: weights [places.count].
+/// - Shape: weights [positions.count].
 typealias AttentionObserver = (
-  _ span: Int, _ head: Int, _ row: Int, _ places: Range<Int>, _ weights: UnsafePointer<Float>
+  _ span: Int, _ head: Int, _ row: Int, _ positions: Range<Int>, _ weights: UnsafePointer<Float>
 ) -> Void
 
 extension CPUBackend {
@@ -19,7 +19,7 @@ extension CPUBackend {
     try attend(
       queries: queries, keys: keys, values: values, into: output, spans: spans, shape: shape,
       observer: adder.map { adder in
-        { _, head, row, places, weights in adder.add(head: head, row: row, places, weights) }
+        { _, head, row, positions, weights in adder.add(head: head, row: row, positions, weights) }
       })
   }
 
@@ -43,8 +43,9 @@ extension CPUBackend {
       let span = spans[block.span]
       for first in stride(from: block.queries.lowerBound, to: block.queries.upperBound, by: block.rows) {
         let rows = first..<min(first + block.rows, block.queries.upperBound)
-        try problem.compute(rows, of: span, head: head, weights: weights + thread * largest) { row, places, weights in
-          if span.isObserved { observer?(block.span, head, row, places, weights) }
+        try problem.compute(rows, of: span, head: head, weights: weights + thread * largest) {
+          row, positions, weights in
+          if span.isObserved { observer?(block.span, head, row, positions, weights) }
         }
       }
     }
@@ -84,7 +85,7 @@ extension [AttentionSpan] {
       span.queries.isEmpty
         || span.queries.lowerBound >= 0 && span.queries.upperBound <= queries && span.sharedKeys <= keys
           && span.ownKeys.lowerBound >= 0 && span.ownKeys.upperBound <= keys
-          && !span.places(seenBy: span.queries.lowerBound).isEmpty
+          && !span.positions(seenBy: span.queries.lowerBound).isEmpty
     }
   }
 }
@@ -102,9 +103,9 @@ private struct AttentionProblem {
   ) throws(OneDNNError) {
     let depth = shape.headDim
     let keyValueOffset = head / (shape.heads / shape.keyValueHeads) * depth
-    let places = span.places(seenBy: rows)
-    let segments = span.segments(of: places)
-    let width = places.count
+    let positions = span.positions(seenBy: rows)
+    let segments = span.segments(of: positions)
+    let width = positions.count
     let query = rows.lowerBound * shape.queryWidth + head * depth
 
     for index in segments.indices where !segments[index].rows.isEmpty {
@@ -117,15 +118,15 @@ private struct AttentionProblem {
     }
     for row in rows {
       let line = weights + (row - rows.lowerBound) * width
-      let seen = span.places(seenBy: row)
-      let first = line + (seen.lowerBound - places.lowerBound)
+      let seen = span.positions(seenBy: row)
+      let first = line + (seen.lowerBound - positions.lowerBound)
       if let softcap = shape.softcap {
         headimpact_softcap(first, seen.count, shape.scoreScale, softcap)
         headimpact_softmax(first, seen.count, 1)
       } else {
         headimpact_softmax(first, seen.count, shape.scoreScale)
       }
-      clear(line, of: places, but: seen)
+      clear(line, of: positions, but: seen)
       show(row, seen, first)
     }
     guard let values, let output else { return }
@@ -140,10 +141,10 @@ private struct AttentionProblem {
   }
 }
 
-/// Zeroes the places of a row of weights that its query doesn't see.
-func clear(_ line: UnsafeMutablePointer<Float>, of places: Range<Int>, but seen: Range<Int>) {
-  line.update(repeating: 0, count: seen.lowerBound - places.lowerBound)
-  (line + (seen.upperBound - places.lowerBound)).update(repeating: 0, count: places.upperBound - seen.upperBound)
+/// Zeroes the positions of a row of weights that its query doesn't see.
+func clear(_ line: UnsafeMutablePointer<Float>, of positions: Range<Int>, but seen: Range<Int>) {
+  line.update(repeating: 0, count: seen.lowerBound - positions.lowerBound)
+  (line + (seen.upperBound - positions.lowerBound)).update(repeating: 0, count: positions.upperBound - seen.upperBound)
 }
 
 /// Adds attention weights up as `AttentionSums` says.
@@ -166,22 +167,22 @@ private struct AttentionAdder {
   }
 
   /// Nobody else writes to this head's sums: the rows of a block belong to one span.
-  func add(head: Int, row: Int, _ places: Range<Int>, _ weights: UnsafePointer<Float>) {
+  func add(head: Int, row: Int, _ positions: Range<Int>, _ weights: UnsafePointer<Float>) {
     guard rows[row] >= 0 else { return }
     let entry = sums.rows[rows[row]]
     var scale: Float = 1
     if sums.normalises {
       var total: Float = 0
       for range in sums.keys {
-        for place in range.clamped(to: places) { total += weights[place - places.lowerBound] }
+        for position in range.clamped(to: positions) { total += weights[position - positions.lowerBound] }
       }
       scale = total > 0 ? 1 / total : 0
     }
     scale /= entry.divisor
     var target = base + (entry.row + head) * sums.sums.columns
     for range in sums.keys {
-      for place in range.clamped(to: places) {
-        target[place - range.lowerBound] += weights[place - places.lowerBound] * scale
+      for position in range.clamped(to: positions) {
+        target[position - range.lowerBound] += weights[position - positions.lowerBound] * scale
       }
       target += range.count
     }

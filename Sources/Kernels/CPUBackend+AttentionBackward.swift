@@ -97,9 +97,9 @@ private struct AttentionBackwardProblem {
     gradients: UnsafeMutablePointer<Float>, capped: UnsafeMutablePointer<Float>
   ) throws(OneDNNError) {
     let depth = shape.headDim
-    let places = span.places(seenBy: rows)
-    let segments = span.segments(of: places)
-    let width = places.count
+    let positions = span.positions(seenBy: rows)
+    let segments = span.segments(of: positions)
+    let width = positions.count
     let query = rows.lowerBound * shape.queryWidth + head * depth
     let keyValueOffset = head / (shape.heads / shape.keyValueHeads) * depth
 
@@ -117,12 +117,12 @@ private struct AttentionBackwardProblem {
     }
     for row in rows {
       let line = (row - rows.lowerBound) * width
-      let seen = span.places(seenBy: row)
+      let seen = span.positions(seenBy: row)
       scoreGradients(
-        weights + line + (seen.lowerBound - places.lowerBound),
-        gradients + line + (seen.lowerBound - places.lowerBound), capped, count: seen.count)
-      clear(weights + line, of: places, but: seen)
-      clear(gradients + line, of: places, but: seen)
+        weights + line + (seen.lowerBound - positions.lowerBound),
+        gradients + line + (seen.lowerBound - positions.lowerBound), capped, count: seen.count)
+      clear(weights + line, of: positions, but: seen)
+      clear(gradients + line, of: positions, but: seen)
     }
     for index in segments.indices where !segments[index].rows.isEmpty {
       let segment = segments[index]

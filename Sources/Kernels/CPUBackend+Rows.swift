@@ -1,6 +1,6 @@
 import CVectorMath
 
-/// Row operations: each runs over the rows of a matrix on every thread of the team, its way back beside it.
+/// Row operations: each runs over the rows of a matrix on every thread of the team. The backward operation follows the forward one.
 extension CPUBackend {
   public func normalize(_ x: Tensor, _ norm: Norm, groups: Int, into output: Tensor) {
     let (rows, columns) = Self.parts(of: x, norm, groups)

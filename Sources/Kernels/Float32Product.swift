@@ -42,7 +42,7 @@ final class Float32Product {
     }
   }
 
-  /// destination (+)= source · weights: the way back through a linear layer.
+  /// destination (+)= source · weights: the backward pass of a linear layer.
   ///
   /// - Shape: source [rows, weights.rows], weights [weights.rows, columns], destination [rows, columns].
   func multiplyBackward(

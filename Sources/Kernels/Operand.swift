@@ -8,19 +8,19 @@ public struct Operand: ~Copyable, ~Escapable {
   /// given back.
   public let floats: Tensor
   /// Its numbers in bf16, where the product takes them so.
-  let narrow: Span<UInt16>?
+  let bfloat16: Span<UInt16>?
 
   @_lifetime(borrow floats)
   init(_ floats: borrowing Tensor) {
     self.floats = copy floats
-    narrow = nil
+    bfloat16 = nil
   }
 
-  @_lifetime(copy narrow)
-  init(_ floats: Tensor, narrow: Span<UInt16>) {
-    precondition(narrow.count == floats.count)
+  @_lifetime(copy bfloat16)
+  init(_ floats: Tensor, bfloat16: Span<UInt16>) {
+    precondition(bfloat16.count == floats.count)
     self.floats = floats
-    self.narrow = narrow
+    self.bfloat16 = bfloat16
   }
 
   public var rows: Int { floats.rows }
@@ -30,7 +30,7 @@ public struct Operand: ~Copyable, ~Escapable {
   public func withRows<R>(from first: Int, _ body: (borrowing Operand) throws -> R) rethrows -> R {
     precondition((0...rows).contains(first))
     let rest = floats.rows(first..<rows)
-    guard let narrow else { return try body(Operand(rest)) }
-    return try body(Operand(rest, narrow: narrow.extracting(droppingFirst: first * columns)))
+    guard let bfloat16 else { return try body(Operand(rest)) }
+    return try body(Operand(rest, bfloat16: bfloat16.extracting(droppingFirst: first * columns)))
   }
 }

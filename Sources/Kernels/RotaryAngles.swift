@@ -28,7 +28,7 @@ public struct RotaryAngles: Sendable {
       sines: indices.flatMap { sines[$0 * half..<($0 + 1) * half] }, half: half)
   }
 
-  /// The way back: the angles of the opposite sign.
+  /// For the backward pass: the angles of the opposite sign.
   var reversed: RotaryAngles { RotaryAngles(cosines: cosines, sines: sines.map { -$0 }, half: half) }
 
   /// Adds the rows of `other` behind these.

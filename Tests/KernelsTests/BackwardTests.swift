@@ -3,7 +3,7 @@ import Foundation
 import Kernels
 import Testing
 
-/// What the list of operations doesn't show of the ways back.
+/// What the list of operations doesn't show of the backward operations.
 @Suite("Backward operations")
 struct BackwardTests {
   let backend: CPUBackend

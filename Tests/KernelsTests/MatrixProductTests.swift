@@ -42,7 +42,7 @@ import Testing
   }
 
   @Test(
-    "weights at any byte give the numbers that aligned ones give, there and back",
+    "weights at any byte give the numbers that aligned ones give, forward and backward",
     arguments: ElementType.allCases, Precision.allCases)
   func unaligned(_ elementType: ElementType, _ precision: Precision) throws {
     for useInstructions in [false, CPUBackend.hasBFloat16Instructions] {

@@ -8,16 +8,16 @@ struct PlainAttention: Sendable {
   let queries: Int
   let keys: Int
 
-  /// The places that a query sees, and the rows of the keys that stand there.
-  func seen(by row: Int, of span: AttentionSpan) -> [(place: Int, key: Int)] {
+  /// The positions that a query sees, and the rows of the keys that stand there.
+  func seen(by row: Int, of span: AttentionSpan) -> [(position: Int, key: Int)] {
     let keys = Array(0..<span.sharedKeys) + Array(span.ownKeys)
     let own = keys.count - (span.queries.upperBound - row)
-    return keys.enumerated().map { (place: $0, key: $1) }.filter { place, _ in
-      (span.ownKeys.isEmpty || !span.isCausal || place <= own) && (span.window.map { place > own - $0 } ?? true)
+    return keys.enumerated().map { (position: $0, key: $1) }.filter { position, _ in
+      (span.ownKeys.isEmpty || !span.isCausal || position <= own) && (span.window.map { position > own - $0 } ?? true)
     }
   }
 
-  /// The weights of a query and head, in the order of the places that it sees.
+  /// The weights of a query and head, in the order of the positions that it sees.
   func weights(_ q: [Double], _ k: [Double], row: Int, head: Int, of span: AttentionSpan) -> [Double] {
     let (depth, group) = (shape.headDim, shape.heads / shape.keyValueHeads)
     let scores = seen(by: row, of: span).map { _, key in
@@ -142,11 +142,11 @@ extension Operation {
     ] + sums(name, attention, q, k)
   }
 
-  /// The weights of observed rows: each by itself over all places, and averaged over spans, normalised over some places.
+  /// The weights of observed rows: each by itself over all positions, and averaged over spans, normalised over some positions.
   private static func sums(_ name: String, _ attention: PlainAttention, _ q: [Float], _ k: [Float]) -> [Operation] {
     let observed = attention.spans.filter(\.isObserved)
     guard !observed.isEmpty else { return [] }
-    let (heads, places) = (attention.shape.heads, attention.keys)
+    let (heads, positions) = (attention.shape.heads, attention.keys)
     let apart = observed.flatMap(\.queries).enumerated().map {
       AttentionSums.Row(query: $1, row: $0 * heads, divisor: 1)
     }
@@ -156,7 +156,8 @@ extension Operation {
       }
     }
     return [
-      ("each row", apart, [0..<places], false), ("means over some places", mean, [0..<2, 3..<places - 1], true),
+      ("each row", apart, [0..<positions], false),
+      ("means over some positions", mean, [0..<2, 3..<positions - 1], true),
     ].map { kind, rows, ranges, normalises in
       let blocks = rows.map { $0.row / heads }.max().map { $0 + 1 } ?? 0
       let columns = ranges.reduce(0) { $0 + $1.count }
@@ -183,7 +184,7 @@ extension Operation {
             for head in 0..<heads {
               let weights = attention.weights(q.doubles, k.doubles, row: row.query, head: head, of: span)
               let byPlace = Dictionary(
-                uniqueKeysWithValues: zip(attention.seen(by: row.query, of: span).map(\.place), weights))
+                uniqueKeysWithValues: zip(attention.seen(by: row.query, of: span).map(\.position), weights))
               let values = wanted.map { byPlace[$0] ?? 0 }
               let total = normalises ? values.reduce(0, +) : 1
               for (column, value) in values.enumerated() where total > 0 {

@@ -71,7 +71,7 @@ extension Operation {
       }
     }
     return Operation(
-      name: "low-rank update of rank \(rank), there and back", tolerance: 1e-4,
+      name: "low-rank update of rank \(rank), forward and backward", tolerance: 1e-4,
       run: { backend in
         let factors = LowRankFactors(
           a: backend.tensor(a, rows: rank), b: backend.tensor(b, rows: outputs), scaling: 1.5)

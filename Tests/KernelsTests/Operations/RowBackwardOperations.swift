@@ -2,7 +2,7 @@ import Foundation
 import Kernels
 
 extension Operation {
-  /// The ways back through the row operations, by finite differences.
+  /// The backward row operations, against finite differences.
   static let rowsBackward: [Operation] =
     normsBackward + activationsBackward + othersBackward
 
