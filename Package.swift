@@ -70,13 +70,16 @@ let package = Package(
     module("ImageInput", ["CImageCodecs", "CPNG", "CTurboJPEG", "IO"]),
     module("Figures", ["CCairo", "COCO", "HeadImpact", "ImageInput"]),
     module("COCO", ["IO", "JSON"]),
-    module("HeadImpact", ["COCO", "IO"]),
+    module("HeadImpact", ["COCO", "IO", "JSON"]),
     module("MessagePassing", ["CMPI"]),
     module("HDF5Store", ["CHDF5", "HeadImpact", "IO"]),
     module("Transformer", ["Kernels"]),
     module(
       "VisionLanguage",
-      ["ChatTemplate", "HeadImpact", "IO", "ImageInput", "Kernels", "Safetensors", "Tokenization", "Transformer"]),
+      [
+        "ChatTemplate", "HeadImpact", "IO", "ImageInput", "JSON", "Kernels", "Safetensors", "Tokenization",
+        "Transformer",
+      ]),
     module(
       "LowRankAdaptation",
       ["HeadImpact", "IO", "JSON", "Kernels", "Safetensors", "Tokenization", "Transformer", "VisionLanguage"]),
@@ -110,7 +113,10 @@ let package = Package(
       ]),
     module(
       "KeyObjects",
-      ["COCO", "Figures", "HeadImpact", "IO", "ImageInput", "Kernels", "RunSupport", "Safetensors", "VisionLanguage"]),
+      [
+        "COCO", "Figures", "HeadImpact", "IO", "ImageInput", "JSON", "Kernels", "RunSupport", "Safetensors",
+        "VisionLanguage",
+      ]),
     module("Evaluation", ["COCO", "CPCRE2", "Figures", "HDF5Store", "HeadImpact", "IO"]),
     module("Reporting", ["COCO", "Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput"]),
     module(
@@ -192,7 +198,8 @@ let package = Package(
       name: "CommandLineTests", dependencies: ["HDF5Store", "TestSupport", "headimpact"], exclude: ["Help"],
       swiftSettings: strict),
   ],
-  swiftLanguageModes: [.v6]
+  swiftLanguageModes: [.v6],
+  cxxLanguageStandard: .cxx17
 )
 
 // HEADIMPACT_TESTS=Kernels,COCO builds only the tests of these modules and their dependencies (`make sanitize`).
@@ -213,7 +220,7 @@ if Context.environment["HEADIMPACT_FUZZ"] != nil {
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "COCO", "ChatTemplate", "Experiment", "HDF5Store", "HeadImpact", "ImageInput", "Jobs", "Kernels",
+        "COCO", "ChatTemplate", "Experiment", "HDF5Store", "HeadImpact", "ImageInput", "JSON", "Jobs", "Kernels",
         "LowRankAdaptation", "RunSupport", "Safetensors", "Tokenization", "VisionLanguage",
       ],
       path: "Tests/Fuzzing/FuzzTargets", swiftSettings: strict),

@@ -1,32 +1,11 @@
 import Foundation
+import JSON
 
-extension Selection: Codable {
+extension Selection: Encodable {
   private enum CodingKeys: String, CodingKey {
     case strategy, measure, layers, scores, heads, seed, source
     case modelName = "model_name"
     case modelSHA256 = "model_sha256"
-  }
-
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: CodingKeys.self)
-    strategy = try container.decode(Strategy.self, forKey: .strategy)
-    measure = try container.decode(Measure.self, forKey: .measure)
-    layers = try container.decode([Int].self, forKey: .layers)
-    scores = try container.decode([Double].self, forKey: .scores)
-    heads = try container.decodeIfPresent([Head].self, forKey: .heads) ?? []
-    seed = try container.decodeIfPresent(UInt64.self, forKey: .seed)
-    modelName = try container.decodeIfPresent(String.self, forKey: .modelName)
-    modelSHA256 = try container.decodeIfPresent(String.self, forKey: .modelSHA256)
-    source = try container.decodeIfPresent(String.self, forKey: .source)
-    func refuse(_ key: CodingKeys, _ what: String) -> DecodingError {
-      DecodingError.dataCorruptedError(forKey: key, in: container, debugDescription: what)
-    }
-    if layers.isEmpty { throw refuse(.layers, "no layer is named; at least one must be") }
-    if let layer = layers.first(where: { $0 < 0 }) { throw refuse(.layers, "layer \(layer); layers count from 0") }
-    if Set(layers).count != layers.count { throw refuse(.layers, "a layer is named twice in \(layers)") }
-    if scores.count != layers.count {
-      throw refuse(.scores, "\(scores.count) scores for \(layers.count) layers; there must be one each")
-    }
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -55,23 +34,43 @@ extension Selection: Codable {
   /// - Throws: `HeadImpactError` naming the file and the key that is wrong.
   public init(json: Data, named name: String) throws {
     do {
-      self = try JSONDecoder().decode(Selection.self, from: json)
-    } catch let error as DecodingError {
-      throw HeadImpactError("\(name) is not a selection of layers: \(Self.sentence(error))")
+      try self.init(try JSONValue.read([UInt8](json)))
+    } catch let error as JSONError {
+      throw HeadImpactError("\(name) is not a selection of layers: \(error)")
     }
   }
 
-  private static func sentence(_ error: DecodingError) -> String {
-    func place(_ path: [any CodingKey]) -> String {
-      path.isEmpty ? "" : path.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".") + ": "
+  private init(_ file: JSONValue) throws {
+    guard file.members != nil else { throw JSONError(path: "", problem: "an object is expected") }
+    func wrong(_ key: CodingKeys, _ what: String) -> JSONError { JSONError(path: key.rawValue, problem: what) }
+    func optional<Value>(_ key: CodingKeys, _ what: String, _ read: (JSONValue) throws -> Value?) throws -> Value? {
+      guard let value = file[key.rawValue], !value.isNull else { return nil }
+      guard let found = try read(value) else { throw wrong(key, "\(what) is expected, not \(value)") }
+      return found
     }
-    switch error {
-    case .keyNotFound(let key, let context):
-      return place(context.codingPath) + "the key \"\(key.stringValue)\" is missing"
-    case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
-      return place(context.codingPath) + context.debugDescription
-    @unknown default:
-      return "\(error)"
+    func required<Value>(_ key: CodingKeys, _ what: String, _ read: (JSONValue) throws -> Value?) throws -> Value {
+      guard let value = try optional(key, what, read) else { throw wrong(key, "the key is missing") }
+      return value
+    }
+    func oneOf<Choice: CaseIterable & RawRepresentable<String>>(_: Choice.Type) -> String {
+      "one of " + Choice.allCases.map(\.rawValue).joined(separator: ", ")
+    }
+    strategy = try required(.strategy, oneOf(Strategy.self)) { $0.string.flatMap(Strategy.init) }
+    measure = try required(.measure, oneOf(Measure.self)) { $0.string.flatMap(Measure.init) }
+    layers = try required(.layers, "a list of layer numbers") { $0.list(\.integer) }
+    scores = try required(.scores, "a list of numbers") { $0.list(\.double) }
+    heads = try optional(.heads, "a list of pairs of numbers from 0, [layer, head],") { $0.list(Head.init) } ?? []
+    seed = try optional(.seed, "a whole number from 0 to 2⁶⁴ - 1") { $0.natural }
+    modelName = try optional(.modelName, "a string") { $0.string }
+    modelSHA256 = try optional(.modelSHA256, "a string") { $0.string }
+    source = try optional(.source, "a string") { $0.string }
+    if layers.isEmpty { throw wrong(.layers, "no layer is named; at least one must be") }
+    if let layer = layers.first(where: { $0 < 0 }) {
+      throw wrong(.layers, "layer \(layer); layer numbers start at 0")
+    }
+    if Set(layers).count != layers.count { throw wrong(.layers, "a layer is named twice in \(layers)") }
+    if scores.count != layers.count {
+      throw wrong(.scores, "\(scores.count) scores for \(layers.count) layers; there must be one each")
     }
   }
 }
@@ -86,6 +85,11 @@ extension Selection.Head: Codable {
       throw DecodingError.dataCorruptedError(
         in: pair, debugDescription: "a head is two numbers from 0, [layer, head]")
     }
+  }
+
+  fileprivate init?(_ value: JSONValue) {
+    guard let pair = value.list(\.integer), pair.count == 2, pair[0] >= 0, pair[1] >= 0 else { return nil }
+    self.init(layer: pair[0], head: pair[1])
   }
 
   public func encode(to encoder: any Encoder) throws {

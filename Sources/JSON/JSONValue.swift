@@ -99,17 +99,26 @@ extension JSONValue {
     return double.flatMap(Int.init(exactly:))
   }
 
+  /// A whole number from 0 to 2⁶⁴ - 1.
+  package var natural: UInt64? {
+    if case .unsigned(let value) = self { return UInt64(value) }
+    return integer.flatMap(UInt64.init(exactly:))
+  }
+
   package var elements: [JSONValue]? {
     guard case .array(let value) = self else { return nil }
     return value
   }
 
-  /// A list of nothing but strings.
-  package var strings: [String]? {
+  /// A list of nothing but what `element` gives.
+  package func list<Element>(_ element: (JSONValue) -> Element?) -> [Element]? {
     guard let elements else { return nil }
-    let strings = elements.compactMap(\.string)
-    return strings.count == elements.count ? strings : nil
+    let found = elements.compactMap(element)
+    return found.count == elements.count ? found : nil
   }
+
+  /// A list of nothing but strings.
+  package var strings: [String]? { list(\.string) }
 
   package var members: [JSONMember]? {
     guard case .object(let value) = self else { return nil }
@@ -124,11 +133,15 @@ extension JSONValue {
 }
 
 extension JSONValue: CustomStringConvertible {
-  /// The value for messages: as JSON, but a string at the top without its quotes.
+  /// The value for messages: as JSON, but a string without its quotes; cut if it is long.
   package var description: String {
-    if case .string(let text) = self { return text.text }
-    return json
+    var text = json
+    if case .string(let string) = self { text = string.text }
+    let shown = text.prefix(Self.mostShown)
+    return shown.endIndex == text.endIndex ? text : shown + "…"
   }
+
+  private static let mostShown = 200
 
   private var json: String {
     switch self {

@@ -1,6 +1,7 @@
 import COCO
 import Foundation
 import IO
+import JSON
 import RunSupport
 import Safetensors
 import VisionLanguage
@@ -76,18 +77,34 @@ extension DatasetBuilder {
 
   /// The run that an output is of, according to its `info.run`.
   private func origin(of url: URL) throws -> RunIdentity {
-    struct File: Decodable {
-      struct Info: Decodable { let run: RunIdentity? }
-      let info: Info?
-    }
+    let bytes = try JobInputs.read(url)
     do {
-      if let run = try JSONDecoder().decode(File.self, from: Data(JobInputs.read(url))).info?.run { return run }
-    } catch is DecodingError {
+      if let run = try Self.run(in: bytes) { return try JSONDecoder().decode(RunIdentity.self, from: Data(bytes[run])) }
+    } catch is JSONError {
       throw KeyObjectError("\(url.path): is not a key-object dataset; choose another --output")
-    }
+    } catch is DecodingError {}  // a run that is none says as little as none
     throw KeyObjectError(
       "\(url.path): already exists, and its info.run does not identify its build; choose another --output, or remove it"
     )
+  }
+
+  /// Where `info.run` is in a dataset; nil if it has none.
+  private static func run(in bytes: [UInt8]) throws -> Range<Int>? {
+    var run: Range<Int>?
+    try JSONReader.read(bytes, rules: .init(isLenient: true)) { reader in
+      try reader.readObject { reader, key in
+        guard key.isSame(as: "info"), reader.peek() == .object else {
+          try reader.skipValue()
+          return
+        }
+        try reader.readObject { reader, key in
+          let isRun = key.isSame(as: "run") && reader.peek() == .object
+          let value = try reader.skipValue()
+          if isRun { run = value }
+        }
+      }
+    }
+    return run
   }
 
   private struct Info: Encodable {

@@ -1,4 +1,5 @@
 import IO
+import JSON
 import Foundation
 
 /// The text of a model's chat template and where it comes from.
@@ -110,19 +111,19 @@ struct ChatTemplateSource: Sendable, Equatable {
     let wrong = "must be a template, or a list of objects with name and template"
     switch file.value(of: key) {
     case nil: return nil
-    case let text as String: return try ChatTemplateSource(text: text, name: name)
-    case let list as [Any]:
+    case .string(let text): return try ChatTemplateSource(text: text.text, name: name)
+    case .array(let list):
       let named = try list.map { entry in
-        guard let entry = entry as? [String: Any], let name = entry["name"] as? String,
-          let template = entry["template"] as? String
-        else { throw file.wrong(key, wrong) }
+        guard let name = entry["name"]?.string, let template = entry["template"]?.string else {
+          throw file.wrong(key, wrong)
+        }
         return (name, template)
       }
       return try theDefault(of: named, name: name, path: url.path)
-    case let object as [String: Any]:
-      let named = try object.sorted { $0.key < $1.key }.map { name, template in
-        guard let template = template as? String else { throw file.wrong(key, wrong) }
-        return (name, template)
+    case .object(let object):
+      let named = try object.sorted { $0.key.text < $1.key.text }.map { member in
+        guard let template = member.value.string else { throw file.wrong(key, wrong) }
+        return (member.key.text, template)
       }
       return try theDefault(of: named, name: name, path: url.path)
     default: throw file.wrong(key, wrong)

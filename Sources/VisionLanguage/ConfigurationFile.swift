@@ -1,5 +1,6 @@
-import IO
 import Foundation
+import IO
+import JSON
 
 /// A value of a configuration file that can't be used: which file, which key, what is wrong, what would be right.
 public struct ConfigurationError: Error, CustomStringConvertible, Equatable {
@@ -14,7 +15,8 @@ public struct ConfigurationError: Error, CustomStringConvertible, Equatable {
 struct ConfigurationFile {
   let path: String
   private let prefix: String
-  private let values: [String: Any]
+  /// An object.
+  private let values: JSONValue
 
   /// Larger than any published one; a lying or endless file stops here.
   static let maximumFileSize = 64 << 20
@@ -31,25 +33,18 @@ struct ConfigurationFile {
       throw ConfigurationError(
         path: url.path, key: "", reason: hint.map { "\(error.reason); \($0)" } ?? error.reason)
     }
-    let parsed: Any
     do {
-      parsed = try JSONSerialization.jsonObject(with: Data(bytes))
-    } catch {
-      throw ConfigurationError(path: url.path, key: "", reason: "isn't JSON\(Self.place(error))")
+      values = try JSONValue.read(bytes)
+    } catch let error as JSONError {
+      let reason = error.isSyntax ? "is \(error.sentence)" : error.problem
+      throw ConfigurationError(path: url.path, key: error.path, reason: reason)
     }
-    guard let object = parsed as? [String: Any] else {
+    guard values.members != nil else {
       throw ConfigurationError(path: url.path, key: "", reason: "holds something other than a JSON object")
     }
-    values = object
   }
 
-  /// What Foundation says of the place of a mistake. Its description for users says nothing of it.
-  private static func place(_ error: any Error) -> String {
-    guard let text = (error as NSError).userInfo["NSDebugDescription"] as? String else { return "" }
-    return ": \(text)"
-  }
-
-  private init(path: String, prefix: String, values: [String: Any]) {
+  private init(path: String, prefix: String, values: JSONValue) {
     self.path = path
     self.prefix = prefix
     self.values = values
@@ -64,8 +59,8 @@ struct ConfigurationFile {
   /// The object at `key`; nil where it is absent or null.
   func object(_ key: String) throws -> ConfigurationFile? {
     guard let value = value(key) else { return nil }
-    guard let object = value as? [String: Any] else { throw wrong(key, "must be an object") }
-    return ConfigurationFile(path: path, prefix: prefix + key + ".", values: object)
+    guard value.members != nil else { throw wrong(key, "must be an object") }
+    return ConfigurationFile(path: path, prefix: prefix + key + ".", values: value)
   }
 
   /// The integer at `key` or, where it is absent, `default`.
@@ -74,7 +69,7 @@ struct ConfigurationFile {
       guard let fallback else { throw wrong(key, "is missing; it must be a whole number in \(range)") }
       return fallback
     }
-    guard let number = number(value), let integer = Int(exactly: number), range.contains(integer) else {
+    guard let integer = value.integer, range.contains(integer) else {
       throw wrong(key, "is \(value); it must be a whole number in \(range)")
     }
     return integer
@@ -86,7 +81,7 @@ struct ConfigurationFile {
       guard let fallback else { throw wrong(key, "is missing; it must be a number in \(range)") }
       return fallback
     }
-    guard let number = number(value), range.contains(number) else {
+    guard let number = value.double, range.contains(number) else {
       throw wrong(key, "is \(value); it must be a number in \(range)")
     }
     return number
@@ -94,23 +89,21 @@ struct ConfigurationFile {
 
   func string(_ key: String) throws -> String? {
     guard let value = value(key) else { return nil }
-    guard let string = value as? String else { throw wrong(key, "must be a string") }
+    guard let string = value.string else { throw wrong(key, "must be a string") }
     return string
   }
 
   func boolean(_ key: String, default fallback: Bool) throws -> Bool {
     guard let value = value(key) else { return fallback }
-    guard isBoolean(value), let boolean = (value as? NSNumber)?.boolValue else {
-      throw wrong(key, "must be true or false")
-    }
+    guard let boolean = value.bool else { throw wrong(key, "must be true or false") }
     return boolean
   }
 
   func integers(_ key: String, in range: ClosedRange<Int>) throws -> [Int]? {
     guard let value = value(key) else { return nil }
-    guard let list = value as? [Any] else { throw wrong(key, "must be a list of whole numbers") }
+    guard let list = value.elements else { throw wrong(key, "must be a list of whole numbers") }
     return try list.map { item in
-      guard let number = number(item), let integer = Int(exactly: number), range.contains(integer) else {
+      guard let integer = item.integer, range.contains(integer) else {
         throw wrong(key, "holds \(item); it must hold whole numbers in \(range)")
       }
       return integer
@@ -120,8 +113,8 @@ struct ConfigurationFile {
   /// The numbers of the list at `key`, or one number that stands there alone; nil where the key is absent.
   func numbers(_ key: String, in range: ClosedRange<Double>) throws -> [Double]? {
     guard let value = value(key) else { return nil }
-    return try (value as? [Any] ?? [value]).map { item in
-      guard let number = number(item), range.contains(number) else {
+    return try (value.elements ?? [value]).map { item in
+      guard let number = item.double, range.contains(number) else {
         throw wrong(key, "holds \(item); it must be a number, or a list of numbers, in \(range)")
       }
       return number
@@ -130,36 +123,26 @@ struct ConfigurationFile {
 
   func strings(_ key: String) throws -> [String]? {
     guard let value = value(key) else { return nil }
-    guard let list = value as? [String] else { throw wrong(key, "must be a list of strings") }
+    guard let list = value.strings else { throw wrong(key, "must be a list of strings") }
     return list
   }
 
   /// Whether there is no key at all.
-  var isEmpty: Bool { values.isEmpty }
+  var isEmpty: Bool { values.members?.isEmpty ?? true }
 
   /// The keys that have a value, in the order of their names.
-  var keys: [String] { values.keys.filter(has).sorted() }
+  var keys: [String] { Set((values.members ?? []).map(\.key.text)).filter(has).sorted() }
 
-  /// What stands at `key`, as `JSONSerialization` has it; nil where it is absent or null.
-  func value(of key: String) -> Any? { value(key) }
+  /// What stands at `key`; nil where it is absent or null.
+  func value(of key: String) -> JSONValue? { value(key) }
 
   /// An error about one key.
   func wrong(_ key: String, _ reason: String) -> ConfigurationError {
     ConfigurationError(path: path, key: prefix + key, reason: reason)
   }
 
-  private func value(_ key: String) -> Any? {
-    guard let value = values[key], !(value is NSNull) else { return nil }
+  private func value(_ key: String) -> JSONValue? {
+    guard let value = values[key], !value.isNull else { return nil }
     return value
-  }
-
-  private func number(_ value: Any) -> Double? {
-    guard !isBoolean(value), let number = value as? NSNumber else { return nil }
-    return number.doubleValue
-  }
-
-  private func isBoolean(_ value: Any) -> Bool {
-    // A JSON number is never stored as a C char; true and false always are.
-    (value as? NSNumber).map { String(cString: $0.objCType) == "c" } ?? false
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import Tokenization
 
 /// How a model's makers want its answers to be generated: generation_config.json, as transformers 5 reads it.
@@ -44,7 +45,7 @@ public struct GenerationDefaults: Sendable, Equatable {
     let key = "eos_token_id"
     let range = 0...Int(Int32.max)
     guard file.has(key) else { return nil }
-    guard file.value(of: key) is [Any] else { return [Int32(try file.integer(key, in: range))] }
+    guard file.value(of: key)?.elements != nil else { return [Int32(try file.integer(key, in: range))] }
     let list = try file.integers(key, in: range) ?? []
     return list.isEmpty ? nil : Set(list.map(Int32.init))
   }
@@ -95,12 +96,12 @@ public struct GenerationDefaults: Sendable, Equatable {
   }
 
   /// The value in words; nil where it asks for nothing.
-  private static func text(_ value: Any, isNeutralAt neutral: Double?) -> String? {
-    if let list = value as? [Any] { return list.isEmpty ? nil : "(\(list.count) entries)" }
-    if let object = value as? [String: Any] { return object.isEmpty ? nil : "(\(object.count) entries)" }
-    guard let number = value as? NSNumber else { return "\(value)" }
-    // A JSON number is never stored as a C char; true and false always are.
-    if String(cString: number.objCType) == "c" { return number.boolValue ? "true" : nil }
-    return number.doubleValue == neutral ? nil : "\(number)"
+  private static func text(_ value: JSONValue, isNeutralAt neutral: Double?) -> String? {
+    switch value {
+    case .array(let list): list.isEmpty ? nil : "(\(list.count) entries)"
+    case .object(let object): object.isEmpty ? nil : "(\(object.count) entries)"
+    case .bool(let isTrue): isTrue ? "true" : nil
+    default: value.double.map { $0 == neutral } == true ? nil : "\(value)"
+    }
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 
 /// The special tokens that a chat template may name (`bos_token`, `eos_token`, …), as the tokenizer of transformers 5 has
 /// them: its `special_tokens_map`.
@@ -25,11 +26,12 @@ enum SpecialTokenNames {
     if let config {
       for name in standard { try take(config, name) }
       for name in config.keys
-      where name.hasSuffix("_token") && !standard.contains(name) && config.value(of: name) is String {
+      where name.hasSuffix("_token") && !standard.contains(name) && config.value(of: name)?.string != nil {
         try take(config, name)
       }
-      if let extra = config.value(of: "extra_special_tokens") as? [String: Any] {
-        for (name, value) in extra { tokens[name] = try text(value, of: name, in: config) }
+      for member in config.value(of: "extra_special_tokens")?.members ?? [] {
+        let name = member.key.text
+        tokens[name] = try text(member.value, of: name, in: config)
       }
     }
     // transformers reads the older file only where the newer one doesn't list the added tokens.
@@ -44,14 +46,9 @@ enum SpecialTokenNames {
     return FileManager.default.fileExists(atPath: url.path) ? try ConfigurationFile(contentsOf: url) : nil
   }
 
-  private static func text(_ value: Any?, of name: String, in file: ConfigurationFile) throws -> String? {
-    switch value {
-    case nil: return nil
-    case let text as String: return text
-    case let token as [String: Any]:
-      if let text = token["content"] as? String { return text }
-    default: break
-    }
+  private static func text(_ value: JSONValue?, of name: String, in file: ConfigurationFile) throws -> String? {
+    guard let value else { return nil }
+    if let text = value.string ?? value["content"]?.string { return text }
     throw file.wrong(name, "must be a token: a text, or an object with the text as content")
   }
 }

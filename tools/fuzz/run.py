@@ -122,6 +122,7 @@ def templates():
 
 # target: (seeds, folder that the other files of a folder under test come from)
 TARGETS = {
+    "json": lambda: ([bytes.fromhex(line.split(" ")[0]) for line in (GOLDENS / "JSONTests/Goldens/python.txt").read_text().splitlines()], None),
     "safetensors": lambda: ([safetensors({"a": ("F32", [2], bytes(8)), "b": ("BF16", [1, 2], bytes(4))})], None),
     "safetensors-index": lambda: ([json.dumps({"metadata": {"total_size": 8}, "weight_map": {"a": "model.safetensors"}}).encode()], MODEL),
     "tokenizer": lambda: (small([GOLDENS / "TokenizationTests/Goldens/small-tokenizer.json", MODEL / "tokenizer.json"], 1 << 20), MODEL),

@@ -5,6 +5,7 @@ import Foundation
 import HDF5Store
 import HeadImpact
 import ImageInput
+import JSON
 import Jobs
 import Kernels
 import LowRankAdaptation
@@ -16,6 +17,21 @@ import Tokenization
 
 /// Every reader of a file that comes from elsewhere, by name.
 let fuzzTargets: [String: @Sendable () throws -> FuzzTarget] = [
+  // In one piece and in runs of a few bytes, which must find the same.
+  "json": {
+    { bytes in
+      func read(_ window: Int) throws -> JSONValue? {
+        var rules = JSONReader.Rules()
+        rules.window = window
+        do { return try JSONReader.read(bytes, rules: rules) { try $0.readValue() } } catch is JSONError { return nil }
+      }
+      let whole = try read(1 << 16)
+      for window in [1, 7, 32] {
+        guard try read(window) == whole else { preconditionFailure("runs of \(window) bytes are read otherwise") }
+      }
+      try JSONReader.read(bytes, rules: .init(isLenient: true)) { _ = try $0.skipValue() }
+    }
+  },
   "safetensors": {
     let input = InputInMemory()
     return { bytes in
