@@ -55,13 +55,17 @@ let package = Package(
       name: "CVectorMath", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])],
       linkerSettings: [.linkedLibrary("gomp")]),
 
+    // simdjson is C++.
+    .target(name: "CSimdJSON", cxxSettings: [.unsafeFlags(["-O3"])], linkerSettings: [.linkedLibrary("simdjson")]),
+
     module("IO", ["CCrypto"]),
+    module("JSON", ["CSimdJSON"]),
     // Lifetimes: what is lent for a call can't outlive it (`Operand`).
     module(
       "Kernels", ["COneDNN", "CVectorMath"] + blas.map { .byName(name: $0.name) },
       settings: [.enableExperimentalFeature("Lifetimes")]),
-    module("Safetensors", ["IO"]),
-    module("Tokenization", ["CPCRE2", "IO"]),
+    module("Safetensors", ["IO", "JSON"]),
+    module("Tokenization", ["CPCRE2", "IO", "JSON"]),
     module("ChatTemplate"),
     module("ImageInput", ["CImageCodecs", "CPNG", "CTurboJPEG", "IO"]),
     module("Figures", ["CCairo", "COCO", "HeadImpact", "ImageInput"]),
@@ -75,7 +79,7 @@ let package = Package(
       ["ChatTemplate", "HeadImpact", "IO", "ImageInput", "Kernels", "Safetensors", "Tokenization", "Transformer"]),
     module(
       "LowRankAdaptation",
-      ["HeadImpact", "IO", "Kernels", "Safetensors", "Tokenization", "Transformer", "VisionLanguage"]),
+      ["HeadImpact", "IO", "JSON", "Kernels", "Safetensors", "Tokenization", "Transformer", "VisionLanguage"]),
     module("RunSupport", ["IO", "ImageInput", "Safetensors"]),
     module(
       "Jobs",
@@ -140,10 +144,11 @@ let package = Package(
     .executableTarget(
       name: "chat-template-cases", dependencies: ["ChatTemplate", "TestSupport"], path: "Tests/chat-template-cases",
       swiftSettings: strict),
+    tests(of: "JSON", exclude: ["Goldens"]),
     tests(of: "IO"),
     tests(of: "Kernels", ["CVectorMath"]),
     tests(of: "Safetensors", ["IO"]),
-    tests(of: "Tokenization", exclude: ["Goldens"]),
+    tests(of: "Tokenization", ["JSON"], exclude: ["Goldens"]),
     tests(of: "ImageInput", ["IO"]),
     tests(of: "COCO"),
     tests(of: "MessagePassing"),

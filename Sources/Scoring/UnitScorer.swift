@@ -81,7 +81,8 @@ struct UnitScorer {
             sequence: sample.sequence.ids.count, visual: sample.sequence.visual.count,
             caption: sample.sequence.caption.count, mask: sample.mask.count),
           layers: layers, heads: heads, impacts: impacts)
-        outcomes[sample.annotation.id] = .scored(impact, scores: configuration.savesScores ? scores.withUnsafeBufferPointer(Array.init) : [])
+        outcomes[sample.annotation.id] = .scored(
+          impact, scores: configuration.savesScores ? scores.withUnsafeBufferPointer(Array.init) : [])
         try poll()
       }
     } catch let fault as any ContentFault {

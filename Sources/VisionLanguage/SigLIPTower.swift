@@ -102,7 +102,9 @@ final class SigLIPTower {
     _ loader: WeightLoader, _ name: String, _ configuration: SigLIPConfiguration
   ) -> TransformerLayer {
     let (width, inner, eps) = (configuration.hiddenSize, configuration.intermediateSize, configuration.layerNormEps)
-    func projection(_ part: String) -> Linear { loader.linear(name + "self_attn." + part, outputs: width, inputs: width) }
+    func projection(_ part: String) -> Linear {
+      loader.linear(name + "self_attn." + part, outputs: width, inputs: width)
+    }
     return TransformerLayer(
       inputNorm: loader.norm(.layer, name + "layer_norm1", count: width, eps: eps),
       attention: Attention(

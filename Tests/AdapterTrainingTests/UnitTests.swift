@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 import LowRankAdaptation
 import RunSupport
 import TestSupport
@@ -25,16 +26,19 @@ struct UnitTests {
   }
 
   @Test("a step's sum gives the mean gradient and refuses what is no number")
-  func sum() {
+  func sum() throws {
+    let backend = try CPUBackend(precision: .f32, team: ThreadTeam(count: 1))
     var sum = StepSum(count: 2, passes: 8, ranks: 2)
     let taken = [
-      sum.add(gradient: [3, -1]), sum.add(gradient: [1, 0.5]), sum.add(loss: 1.25, tokens: 3),
+      sum.add(gradient: Tensor([3, -1]), on: backend), sum.add(gradient: Tensor([1, 0.5]), on: backend),
+      sum.add(loss: 1.25, tokens: 3),
       sum.add(loss: 2.5, tokens: 1),
     ]
     #expect(taken == [true, true, true, true])
     #expect(sum.meanGradient() == [1, -0.125] && sum.loss == 3.75 && sum.tokens == 4)
     let refused = [
-      sum.add(gradient: [.nan, 1]), sum.add(gradient: [1, .infinity]), sum.add(loss: .nan, tokens: 1),
+      sum.add(gradient: Tensor([.nan, 1]), on: backend), sum.add(gradient: Tensor([1, .infinity]), on: backend),
+      sum.add(loss: .nan, tokens: 1),
       sum.add(loss: .infinity, tokens: 1),
     ]
     #expect(refused == [false, false, false, false])
@@ -45,17 +49,18 @@ struct UnitTests {
   }
 
   @Test("no sum of a step overflows: what might is refused", arguments: [1, 2, 3, 8, 1000])
-  func largeSums(_ passes: Int) {
+  func largeSums(_ passes: Int) throws {
+    let backend = try CPUBackend(precision: .f32, team: ThreadTeam(count: 1))
     var sum = StepSum(count: 2, passes: passes, ranks: passes)
     let most = sum.gradientLimit.nextDown
     for _ in 0..<passes {
-      let isTaken = sum.add(gradient: [most, -most])
+      let isTaken = sum.add(gradient: Tensor([most, -most]), on: backend)
       #expect(isTaken)
     }
     let expected = Float(Double(most) * Double(passes))
     #expect(sum.meanGradient() == [expected, -expected])
     // Two gradients of one sign near 2^30 wrapped, and gave a finite one.
-    let isTaken = sum.add(gradient: [Float(0x1p30).nextDown, 0])
+    let isTaken = sum.add(gradient: Tensor([Float(0x1p30).nextDown, 0]), on: backend)
     #expect(isTaken == (passes == 1))
     let large = sum.lossLimit * 0.75
     let areTaken = [sum.add(loss: large, tokens: 1), sum.add(loss: large, tokens: 1)]
@@ -71,12 +76,9 @@ struct UnitTests {
   func store(_ limit: Int) throws {
     try ScratchFolder.with { scratch throws in
       let store = PrefixStore(memoryLimit: limit, folder: scratch.url) { _ in Issue.record("warned") }
-      let values = (0..<5).map { sample in (0..<300).map { Float($0 * sample) } }
-      for (sample, hidden) in values.enumerated() { try store.keep(PrefixStore.encode(hidden, .f32), of: sample) }
-      for (sample, hidden) in values.enumerated() {
-        let bytes = try #require(try store.bytes(of: sample))
-        #expect(PrefixStore.decode(bytes, .f32) == hidden)
-      }
+      let values = (0..<5).map { sample in (0..<1200).map { UInt8(truncatingIfNeeded: $0 * sample) } }
+      for (sample, bytes) in values.enumerated() { try store.keep(bytes, of: sample) }
+      for (sample, bytes) in values.enumerated() { #expect(try store.bytes(of: sample) == bytes) }
       #expect(try store.bytes(of: 9) == nil)
       #expect(try scratch.names.isEmpty)
     }
@@ -94,10 +96,13 @@ struct UnitTests {
   }
 
   @Test("bf16 prefixes are rounded to nearest, ties to even")
-  func bfloat16() {
-    let values: [Float] = [1, 1 + 0x1p-8, 1 + 0x3p-8, -0.1, .infinity]
-    #expect(PrefixStore.decode(PrefixStore.encode(values, .bf16), .bf16)[..<3] == [1, 1, 1 + 0x1p-6])
-    #expect(PrefixStore.encode(values, .bf16).count == 10)
+  func bfloat16() throws {
+    let backend = try CPUBackend(precision: .f32, team: ThreadTeam(count: 1))
+    let bytes = backend.bytes(of: Tensor([1, 1 + 0x1p-8, 1 + 0x3p-8, -0.1, .infinity]), as: .bf16)
+    #expect(bytes.count == 10)
+    let values = Tensor([Float](repeating: 0, count: 5))
+    backend.fill(values, from: bytes, as: .bf16)
+    #expect(backend.read(values)[..<3] == [1, 1, 1 + 0x1p-6])
   }
 
   @Test("a checkpoint gives the state back; a broken one is refused")

@@ -29,17 +29,14 @@ struct TextGeneratorTests {
 
   /// The scores of the next token, from a pass over the whole sequence.
   private func logits(after sequence: TokenSequence, _ visual: VisualFeatures) throws -> [Float] {
-    let (rows, size) = (sequence.ids.count, model.decoder.hiddenSize)
-    let cache = KeyValueCache()
+    let rows = sequence.ids.count
+    let cache = KeyValueCache(on: model.backend)
     model.decoder.reserve(cache, rows: rows)
-    var hidden = [Float](repeating: 0, count: rows * size)
-    return try hidden.withUnsafeMutableBufferPointer { hidden in
-      let base = try #require(hidden.baseAddress)
-      model.embed(sequence, rows: 0..<rows, visual: visual, into: base)
-      try model.decoder.forward(
-        base, layout: SequenceLayout(newPrefix: rows), angles: model.angles(sequence), cache: cache)
-      return try model.outputHead.logits(base + (rows - 1) * size, rows: 1)
-    }
+    let hidden = model.backend.tensor(rows: rows, columns: model.decoder.hiddenSize)
+    model.embed(sequence, rows: 0..<rows, visual: visual, into: hidden)
+    try model.decoder.forward(
+      hidden, layout: SequenceLayout(newPrefix: rows), angles: model.angles(sequence), cache: cache)
+    return model.backend.read(try model.outputHead.logits(hidden.rows(rows - 1..<rows)))
   }
 
   @Test("hypotheses that grow together on the cache find what whole sequences, one at a time, find", arguments: [1, 3])

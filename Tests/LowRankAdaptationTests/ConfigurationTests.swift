@@ -13,22 +13,22 @@ struct ConfigurationTests {
       targets: Projection.allCases, layers: [0, 1, 2, 3], loraRank: 8, loraAlpha: 16, seed: 5)
     let adapter = try all.makeAdapter(for: model)
     for update in adapter.updates {
-      let a = Array(adapter.parameters[update.a])
+      let a = Array(adapter.values[update.a])
       let bound = 1 / Double(update.inputs).squareRoot()
       #expect(a.allSatisfy { abs(Double($0)) <= bound * 1.000001 })
       let mean = a.reduce(0.0) { $0 + Double($1) } / Double(a.count)
       let variance = a.reduce(0.0) { $0 + Double($1) * Double($1) } / Double(a.count)
       #expect(abs(mean) < 0.15 * bound && abs(variance * 3 / bound / bound - 1) < 0.2, "\(update.target)")
-      #expect(adapter.parameters[update.b].allSatisfy { $0 == 0 } && update.scaling == 2)
+      #expect(adapter.values[update.b].allSatisfy { $0 == 0 } && update.scaling == 2)
     }
-    #expect(Set(adapter.updates.map { adapter.parameters[$0.a.lowerBound] }).count == adapter.updates.count)
+    #expect(Set(adapter.updates.map { adapter.values[$0.a.lowerBound] }).count == adapter.updates.count)
 
     let one = try LoRAConfiguration(targets: [.output], layers: [2], loraRank: 3, loraAlpha: 1, seed: 5)
       .makeAdapter(for: model)
     let target = LoRATarget(layer: 2, projection: .output)
     let within = try #require(adapter[target]).a
     #expect(
-      Array(one.parameters[one.updates[0].a]) == Array(adapter.parameters[within].prefix(3 * one.updates[0].inputs)))
+      Array(one.values[one.updates[0].a]) == Array(adapter.values[within].prefix(3 * one.updates[0].inputs)))
     var other = all
     other.seed = 6
     #expect(try other.makeAdapter(for: model).values != adapter.values)

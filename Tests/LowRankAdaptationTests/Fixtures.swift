@@ -72,20 +72,22 @@ extension TensorData {
 }
 
 extension LowRankAdapter {
-  var values: [Float] { Array(parameters) }
-
   /// scaling · B A.
   func delta(_ update: LoRADelta) -> [Float] {
-    let (a, b) = (Array(parameters[update.a]), Array(parameters[update.b]))
-    return (0..<update.outputs).flatMap { out in
-      (0..<update.inputs).map { input in
-        update.scaling
-          * (0..<update.rank).reduce(0) { $0 + b[out * update.rank + $1] * a[$1 * update.inputs + input] }
+    let values = values
+    let (a, b) = (Array(values[update.a]), Array(values[update.b]))
+    var delta: [Float] = []
+    for out in 0..<update.outputs {
+      for input in 0..<update.inputs {
+        var sum: Float = 0
+        for row in 0..<update.rank { sum += b[out * update.rank + row] * a[row * update.inputs + input] }
+        delta.append(update.scaling * sum)
       }
     }
+    return delta
   }
 
   func fill() {
-    for place in 0..<count { parameters[place] = Float(place % 97) / 97 - 0.4 }
+    values = (0..<count).map { Float($0 % 97) / 97 - 0.4 }
   }
 }

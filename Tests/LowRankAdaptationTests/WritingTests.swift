@@ -52,7 +52,8 @@ struct WritingTests {
       let (adapter, configuration) = try PEFTAdapter.loadForTraining(
         folder: Goldens.root().appendingPathComponent(name), for: model)
       for (label, shapes) in [("whole", adapter.updates), ("part", Array(adapter.updates.dropFirst()))] {
-        let some = LowRankAdapter(shapes.map { ($0.target, $0.rank, $0.scaling) }, for: model.decoder.layers)
+        let some = LowRankAdapter(
+          shapes.map { ($0.target, $0.rank, $0.scaling) }, for: model.decoder.layers, on: model.backend)
         some.fill()
         let folder = scratch.file(label)
         try PEFTAdapter.write(some, configuration: configuration, for: model, modelName: "tiny", to: folder)
@@ -94,7 +95,7 @@ struct WritingTests {
       let first = try adapter()
       try write(first, to: folder) { try Data("1".utf8).write(to: $0.appendingPathComponent("log.json")) }
       let second = try adapter()
-      second.parameters[0] = 9
+      second.values[0] = 9
       // Another's file would be lost.
       let error = try #require(throws: FolderError.self) { try write(second, to: folder) }
       #expect(error.description.contains("log.json"))
@@ -136,9 +137,10 @@ struct WritingTests {
       try Data().write(to: scratch.file("file"))
       #expect(throws: FolderError.self) { try write(adapter, to: scratch.file("file")) }
       #expect(throws: FolderError.self) { try write(adapter, to: scratch.file("file/below")) }
-      let empty = LowRankAdapter([], for: try tiny().decoder.layers)
+      let model = try tiny()
+      let empty = LowRankAdapter([], for: model.decoder.layers, on: model.backend)
       #expect(throws: LowRankAdaptationError.self) { try write(empty, to: scratch.file("a")) }
-      adapter.parameters[3] = .nan
+      adapter.values[3] = .nan
       let error = try #require(throws: LowRankAdaptationError.self) { try write(adapter, to: scratch.file("a")) }
       #expect(error.description.contains("layers.0.self_attn.q_proj"))
       #expect(try scratch.names == ["file"])

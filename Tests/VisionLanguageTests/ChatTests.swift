@@ -75,7 +75,8 @@ struct ChatTests {
     let before = try model.parts.prompts.tokenizer.encode(question).ids.count + 5
     // Behind it come <|im_end|> and a line break.
     #expect(sequence.caption == Array(before..<sequence.ids.count - 2))
-    let text = model.parts.prompts.tokenizer.decode(sequence.caption.map { Int(sequence.ids[$0]) }, skipSpecialTokens: false)
+    let text = model.parts.prompts.tokenizer.decode(
+      sequence.caption.map { Int(sequence.ids[$0]) }, skipSpecialTokens: false)
     #expect(text == description)
   }
 
@@ -84,7 +85,8 @@ struct ChatTests {
     let model = try loadModel(checkpoint("nested"))
     // "\n" joins the line break before the answer in one token.
     let sequence = try model.sequence(prompt: "What?", description: "\n\nx", layout: .row(of: 4))
-    let text = model.parts.prompts.tokenizer.decode(sequence.caption.map { Int(sequence.ids[$0]) }, skipSpecialTokens: false)
+    let text = model.parts.prompts.tokenizer.decode(
+      sequence.caption.map { Int(sequence.ids[$0]) }, skipSpecialTokens: false)
     #expect(text.hasSuffix("\n\nx"))
   }
 
@@ -124,7 +126,8 @@ struct ChatTests {
     #expect(sequence.visual.count == count && sequence.visual == sequence.image)
     #expect(sequence.visual.positions.allSatisfy { Int(sequence.ids[$0]) == model.configuration.imageTokenId })
     #expect(
-      model.parts.prompts.tokenizer.token(of: Int(sequence.ids[sequence.visual.positions[0] - 1])) == "<|vision_start|>")
+      model.parts.prompts.tokenizer.token(of: Int(sequence.ids[sequence.visual.positions[0] - 1])) == "<|vision_start|>"
+    )
     #expect(model.parts.prompts.tokenizer.token(of: Int(sequence.ids[sequence.visual.end])) == "<|vision_end|>")
   }
 }
