@@ -208,18 +208,18 @@ final class Trainer {
     of sample: TrainingSample, key: Int, image: () throws -> RGBImage
   ) throws -> Tensor {
     guard let shared, shared.layer <= gradients.lowestLayer else {
-      return try gradients.hiddenStates(of: sample, image: image())
+      return try gradients.frozenStates(of: sample, image: image())
     }
     let below: [UInt8]
     if let bytes = try shared.store.bytes(of: key) {
       below = bytes
     } else {
       below = model.backend.bytes(
-        of: try gradients.hiddenStates(of: sample, image: image(), entering: shared.layer),
+        of: try gradients.frozenStates(of: sample, image: image(), entering: shared.layer),
         as: SharedPrefixes.elementType)
       try shared.store.keep(below, of: key)
     }
-    return try gradients.hiddenStates(of: sample, from: below, entering: shared.layer)
+    return try gradients.frozenStates(of: sample, from: below, entering: shared.layer)
   }
 
   /// What frozen prefixes are kept in, and so what a pass without the store uses too.
