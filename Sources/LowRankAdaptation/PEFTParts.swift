@@ -10,7 +10,7 @@ struct PEFTParts {
   private let tensors: PEFTTensors
   private let shapes: ModelShapes
   private(set) var adapter: LowRankAdapter
-  /// Whether it is another than the model as it is.
+  /// Whether it is another than the unmodified model.
   private(set) var changes = false
   /// What it changes beside the decoder's linear layers by B A: for training, which can't.
   private(set) var beyond: [String] = []

@@ -1,6 +1,6 @@
 import Kernels
 
-/// The way back: gradients of the adapter's numbers. Frozen weights get none; only the stream's gradient flows through them,
+/// The backward pass: gradients of the adapter's numbers. Frozen weights get none; only the stream's gradient flows through them,
 /// and it ends at the lowest layer of the tape.
 extension DecoderStack {
   /// Adds to `gradients` those of the adapter's numbers, from the gradient of what the recorded pass left in the stream.
