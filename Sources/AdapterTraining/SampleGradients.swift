@@ -37,6 +37,12 @@ final class SampleGradients {
     return frozen(stream, visual.additions.filter { $0.afterLayer >= layer ?? lowestLayer }.map(\.values))
   }
 
+  /// How many bytes a sample's frozen states take, as they enter the lowest adapted layer.
+  func frozenByteCount(of sample: TrainingSample, as elementType: ElementType) -> Int {
+    let added = model.streamAdditionLayers.count { $0 >= lowestLayer } * sample.sequence.image.count
+    return (sample.rows + added) * model.decoder.hiddenSize * elementType.byteCount
+  }
+
   /// What enters the lowest adapted layer, from what enters a layer below it.
   ///
   /// - Shape: as above, both.

@@ -163,6 +163,14 @@ final class Trainer {
       let inputs = try pass.map { index in
         (sample: samples[index], prefix: try received[index] ?? prefix(of: index, samples))
       }
+      for (sample, prefix) in inputs {
+        let count = gradients.frozenByteCount(of: sample, as: prefixType)
+        guard prefix.count == count else {
+          throw JobError(
+            "step \(step + 1): the frozen states of sample \(sample.example.id) came as \(prefix.count) bytes, not "
+              + "\(count). Do all ranks run the same program on the same model?")
+        }
+      }
       model.backend.zero(passGradient)
       let keys = pass.map { dropoutKey(step: step, sample: $0) }
       let losses = try gradients.losses(
