@@ -163,6 +163,14 @@ final class Trainer {
       let inputs = try pass.map { index in
         (sample: samples[index], prefix: try received[index] ?? prefix(of: index, samples))
       }
+      for (sample, prefix) in inputs {
+        let count = gradients.frozenByteCount(of: sample, as: prefixType)
+        guard prefix.count == count else {
+          throw JobError(
+            "step \(step + 1): the frozen states of sample \(sample.example.id) came as \(prefix.count) bytes, not "
+              + "\(count). Do all ranks run the same program on the same model?")
+        }
+      }
       model.backend.zero(passGradient)
       let keys = pass.map { dropoutKey(step: step, sample: $0) }
       let losses = try gradients.losses(
@@ -209,18 +217,18 @@ final class Trainer {
     of sample: TrainingSample, key: Int, image: () throws -> RGBImage
   ) throws -> Tensor {
     guard let shared, shared.layer <= gradients.lowestLayer else {
-      return try gradients.hiddenStates(of: sample, image: image())
+      return try gradients.frozenStates(of: sample, image: image())
     }
     let below: [UInt8]
     if let bytes = try shared.store.bytes(of: key) {
       below = bytes
     } else {
       below = model.backend.bytes(
-        of: try gradients.hiddenStates(of: sample, image: image(), entering: shared.layer),
+        of: try gradients.frozenStates(of: sample, image: image(), entering: shared.layer),
         as: SharedPrefixes.elementType)
       try shared.store.keep(below, of: key)
     }
-    return try gradients.hiddenStates(of: sample, from: below, entering: shared.layer)
+    return try gradients.frozenStates(of: sample, from: below, entering: shared.layer)
   }
 
   /// What frozen prefixes are kept in, and so what a pass without the store uses too.

@@ -50,9 +50,8 @@ struct AttentionReading {
     }
     let averages = configuration.heads.map { mean($0, over: Array(sequence.caption.indices)) }
     let impacts = try mask.map { mask in
-      try averages.flatMap { $0 }.withUnsafeBufferPointer {
-        try headImpacts(scores: $0, heads: averages.count, mask: mask, views: layout.grids)
-      }
+      let scores = averages.flatMap { $0 }
+      return try headImpacts(scores: scores.span, heads: averages.count, mask: mask, views: layout.grids)
     }
     self.words = words
     self.mask = mask

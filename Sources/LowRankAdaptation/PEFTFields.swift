@@ -14,7 +14,7 @@ enum PEFTFields {
     "auto_mapping", "base_model_name_or_path", "inference_mode", "peft_version", "revision", "task_type",
     // How the first values were found, where `init_lora_weights` says so.
     "corda_config", "eva_config", "loftq_config", "lora_ga_config",
-    // Of other fields that are off, or of training alone: VeLoRA changes the way back, the runtime where things lie.
+    // Of other fields that are off, or of training alone: VeLoRA changes the backward pass, the runtime where things lie.
     "qalora_group_size", "megatron_core", "velora_config", "runtime_config",
   ]
 

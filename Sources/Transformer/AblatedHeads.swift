@@ -1,5 +1,5 @@
-/// Attention heads whose output is taken out of a model: after the softmax has attentionOutput the values, their part
-/// of what the output projection sees is zero. What else depends on a head then does without it, in every pass.
+/// Attention heads that are ablated: after the attention has been computed, their part of what the
+/// output projection sees is zero. What else depends on a head then does without it, in every pass.
 public struct AblatedHeads: Sendable, Equatable {
   /// The unmodified model.
   public static let none = AblatedHeads()
@@ -11,9 +11,9 @@ public struct AblatedHeads: Sendable, Equatable {
     self.heads = Dictionary(grouping: heads, by: \.layer).mapValues { Set($0.map(\.head)).sorted() }
   }
 
-  /// The lowest layer that loses a head; nil if none does.
+  /// The lowest layer that loses a head; nil where none does.
   public var lowestLayer: Int? { heads.keys.min() }
 
-  /// The heads of a layer that are taken out.
+  /// The heads of a layer that are ablated.
   subscript(layer: Int) -> [Int] { heads[layer] ?? [] }
 }

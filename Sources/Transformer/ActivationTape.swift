@@ -1,6 +1,6 @@
 import Kernels
 
-/// What a training pass leaves for its way back: the activations of each layer that a gradient needs. Filled by
+/// What a training pass leaves for its backward pass: the activations of each layer that a gradient needs. Filled by
 /// `DecoderStack.forward`, used up by `DecoderStack.backward`.
 public final class ActivationTape {
   /// Elements of an adapter's inputs that this pass leaves out (LoRA's dropout).

@@ -1,10 +1,9 @@
 import Kernels
 
-/// The way back: gradients of the adapter's numbers. Frozen weights get none; only the stream's gradient flows through
-/// them, and it ends at the lowest layer of the tape.
+/// The backward pass: gradients of the adapter's numbers. Frozen weights get none; only the stream's gradient flows through them,
+/// and it ends at the lowest layer of the tape.
 extension DecoderStack {
-  /// Adds to `gradients` those of the adapter's numbers, from the gradient of what the recorded pass left in the
-  /// stream.
+  /// Adds to `gradients` those of the adapter's numbers, from the gradient of what the recorded pass left in the stream.
   ///
   /// - Shape: gradient [outputs that matter, C]; its contents are used up. gradients as `LowRankAdapter.parameters`.
   /// - Parameters:
@@ -57,7 +56,7 @@ extension DecoderStack {
   ///
   /// - Parameters:
   ///   - x: the layer's input. - Shape: [dy.rows, in]
-  ///   - dx: nil if nobody needs it.
+  ///   - dx: nil where nobody needs it.
   private func projectBackward(
     _ projection: Projection, _ pass: BackwardPass, x: Tensor, dy: borrowing Operand, into dx: Tensor?,
     accumulate: Bool = false, rows: Range<Int>, outputs: [Int]?
@@ -85,8 +84,8 @@ extension DecoderStack {
     }
   }
 
-  /// From the gradient of the stream behind a branch to that of the branch itself: back through layer scale and the
-  /// norm behind it.
+  /// From the gradient of the stream behind a branch to that of the branch itself: back through layer scale and the norm
+  /// behind it.
   private func branchBackward(_ gradient: Tensor, norm: Norm?, scale: Tensor?, branch: () -> Tensor) -> Tensor {
     var gradient = gradient
     if let scale {

@@ -35,7 +35,7 @@ public final class DecoderStack {
   ///   - angles: tables, of which `Attention.rotary` picks a layer's.
   ///   - range: the layers to run; all by default.
   ///   - additions: what is added to the stream behind layers.
-  ///   - tape: records what the way back needs.
+  ///   - tape: records what the backward pass needs.
   ///   - stopsAtLastWeights: ends once the attention weights of the last layer have been added up: its values,
   ///     its MLP and the queries that nobody observes are never computed, and `hidden` stays its input.
   /// - Throws: `OneDNNError`, and what a tap throws.
@@ -141,7 +141,7 @@ public final class DecoderStack {
     backend.normalize(hidden, layer.inputNorm, groups: 1, into: normed)
     try backend.withOperand(normed) { operand in
       try toCache(pass.cache.keys(layer: index), pass) { keys in
-        // The way back needs the norm's input.
+        // The backward pass needs the norm's input.
         let raw = rawInput(of: keys, norm: layer.attention.keyNorm, pass.tape?.record(of: index).rawKeys)
         try project(.key, of: index, operand, into: raw, pass)
         backend.normalize(raw, layer.attention.keyNorm, into: keys)
@@ -299,7 +299,7 @@ public final class DecoderStack {
 
   /// stream += scale · norm(branch), the branch being what `compute` writes.
   ///
-  /// - Parameter kept: takes the branch for the way back.
+  /// - Parameter kept: keeps the branch for the backward pass.
   private func addBranch(
     to stream: Tensor, norm: Norm?, scale: Tensor?, kept: @autoclosure () -> Tensor?,
     _ compute: (_ target: Tensor, _ accumulate: Bool) throws -> Void

@@ -49,10 +49,15 @@ public protocol VisionLanguageModel: AnyObject {
 
   /// Blocks of positions that see one another both ways; none by default.
   func bidirectionalBlocks(_ sequence: TokenSequence) -> [Range<Int>]
+
+  /// The layers behind which the image's features are added to the stream (`VisualFeatures.additions`), ascending; none by
+  /// default.
+  var streamAdditionLayers: [Int] { get }
 }
 
 extension VisionLanguageModel {
   public func bidirectionalBlocks(_ sequence: TokenSequence) -> [Range<Int>] { [] }
+  public var streamAdditionLayers: [Int] { [] }
 
   /// `model_type` of its config.json.
   public var modelType: String { parts.modelType }

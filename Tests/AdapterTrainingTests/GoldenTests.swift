@@ -56,7 +56,7 @@ struct AgreementTests {
         description: (annotation.description ?? "").trimmingCharacters(in: .whitespacesAndNewlines),
         layout: layout))
     let gradients = SampleGradients(model: model, adapter: adapter)
-    let prefix = try gradients.hiddenStates(of: sample, image: image)
+    let prefix = try gradients.frozenStates(of: sample, image: image)
     let sums = Tensor([Float](repeating: 0, count: adapter.count))
     let bytes = model.backend.bytes(of: prefix, as: .f32)
     let loss = try gradients.losses([(sample, bytes)], as: .f32, gradients: sums)[0]

@@ -16,7 +16,7 @@ struct AblationTests {
     rows = random.numbers(11 * RandomModel.hiddenSize)
   }
 
-  /// A decoder whose output projections don't see what these heads have mixed.
+  /// A decoder whose output projections don't see the attention output of these heads.
   private func blind(to heads: [(layer: Int, head: Int)]) -> DecoderStack {
     let depth = RandomModel.heads.headDim
     let layers = decoder.layers.enumerated().map { index, layer in

@@ -106,7 +106,7 @@ struct OpenSample {
   }
 }
 
-extension Qwen2VLModel {
+extension VisionLanguageModel {
   /// AS of each sequence, in one reading.
   func scores(
     _ image: RGBImage, _ sequences: [TokenSequence], query: HeadImpactOptions.Query = .token,

@@ -1,0 +1,127 @@
+import Foundation
+import HeadImpact
+import ImageInput
+import Kernels
+import TestSupport
+import Testing
+
+@testable import Transformer
+@testable import VisionLanguage
+
+/// Qwen2-VL, but that the image's tokens see one another both ways (Gemma 3), or all of the question does (PaliGemma), and that
+/// the image is added to the stream behind layers (Qwen3-VL's DeepStack).
+final class AlteredModel: VisionLanguageModel {
+  static let modelTypes: [String] = []
+  static let languageModelModule = Qwen2VLModel.languageModelModule
+  static let visionModules = Qwen2VLModel.visionModules
+  private let base: Qwen2VLModel
+  var seesBothWays = Block.nothing
+  var streamAdditionLayers: [Int] = []
+
+  enum Block { case nothing, image, question }
+
+  init(folder: URL, chatTemplate: URL?, backend: any Backend) throws {
+    base = try Qwen2VLModel(folder: folder, chatTemplate: chatTemplate, backend: backend)
+  }
+
+  convenience init(_ tiny: TinyCase) throws {
+    let backend = try CPUBackend(precision: .f32, team: ThreadTeam(count: 2))
+    try self.init(folder: tiny.model, chatTemplate: nil, backend: backend)
+  }
+
+  var parts: ModelParts { base.parts }
+  var processor: any ImageProcessor { base.processor }
+  func angles(_ sequence: TokenSequence) -> [RotaryAngles] { base.angles(sequence) }
+
+  func bidirectionalBlocks(_ sequence: TokenSequence) -> [Range<Int>] {
+    switch seesBothWays {
+    case .nothing: []
+    case .image: sequence.image.ranges
+    case .question: [0..<(sequence.caption.first ?? sequence.ids.count)]
+    }
+  }
+
+  func encode(_ image: RGBImage, taps: Taps) throws -> VisualFeatures {
+    let features = try base.encode(image, taps: taps).values
+    return VisualFeatures(
+      values: features,
+      additions: streamAdditionLayers.map { layer in
+        let more = backend.tensor(backend.read(features), rows: features.rows)
+        backend.scale(more, by: 0.5 + Float(layer))
+        return (layer, more)
+      })
+  }
+}
+
+@Suite("Blocks that see themselves both ways, and rows added behind layers")
+struct OtherAttentionTests {
+  private static let descriptions = ["a", "a large red circle", "a large", "zwei Hunde"]
+
+  private func scores(
+    _ change: (AlteredModel) -> Void, heldScores: Int = 1 << 26, alone: Bool = false
+  ) throws -> [[Float]] {
+    let model = try AlteredModel(.nested)
+    change(model)
+    let sample = try GoldenSample.samples(of: "nested")[0]
+    let (image, sequences) = (
+      try sample.image(), try Self.descriptions.map { try model.sequence(sample.input, description: $0) }
+    )
+    return alone
+      ? try sequences.map { try model.scores(image, [$0])[0] }
+      : try model.scores(image, sequences, heldScores: heldScores)
+  }
+
+  private static let changes: [@Sendable (AlteredModel) -> Void] = [
+    { $0.seesBothWays = .image }, { $0.seesBothWays = .question }, { $0.streamAdditionLayers = [0, 1] },
+    { ($0.seesBothWays, $0.streamAdditionLayers) = (.image, [1]) },
+  ]
+
+  @Test("descriptions that share a prefix have the scores that each has alone", arguments: changes.indices)
+  func scores(_ index: Int) throws {
+    let change = Self.changes[index]
+    let together = try scores(change)
+    let alone = try scores(change, alone: true)
+    // One description a pass: the others find the prefix in the cache.
+    let inTurn = try scores(change, heldScores: 1)
+    let unchanged = try scores { _ in }
+    for index in together.indices {
+      for other in [alone, inTurn] {
+        let closeness = Closeness(together[index], other[index])
+        #expect(closeness.maximumDifference <= 4e-6, "description \(index): \(closeness)")
+      }
+      #expect(Closeness(together[index], unchanged[index]).relativeL2 > 1e-3)
+    }
+  }
+
+  @Test("and the losses that each has alone", arguments: changes.indices)
+  func losses(_ index: Int) throws {
+    let model = try AlteredModel(.nested)
+    Self.changes[index](model)
+    let sample = try GoldenSample.samples(of: "nested")[0]
+    let sequences = try Self.descriptions.map { try model.sequence(sample.input, description: $0) }
+    let ablations = [AblatedHeads([(1, 2)])]
+    let reader = DescriptionLossReader(model)
+    let together = try reader.read(image: sample.image(), sequences: sequences, ablations: ablations)
+    for (index, sequence) in sequences.enumerated() {
+      let alone = try reader.read(image: sample.image(), sequences: [sequence], ablations: ablations)
+      for (run, losses) in alone.enumerated() {
+        #expect(abs(losses[0] - together[run][index]) <= 1e-4 * losses[0], "description \(index)")
+      }
+    }
+  }
+
+  @Test("no block is cut by what sequences share")
+  func sharedPrefix() throws {
+    let model = try AlteredModel(.nested)
+    let sample = try GoldenSample.samples(of: "nested")[0]
+    let layout = try model.visualLayout(width: sample.input.width, height: sample.input.height)
+    let questions = try ["What is this?", "What is it?"].map { try model.question(prompt: $0, layout: layout) }
+    func shared() -> Int { model.sharedPrefix(of: questions) { $0.ids.count - 1 } }
+    let whole = shared()
+    #expect(whole >= questions[0].image.end)
+    model.seesBothWays = .image
+    #expect(shared() == whole)
+    model.seesBothWays = .question
+    #expect(shared() == 0)
+  }
+}
