@@ -2,7 +2,6 @@ import Foundation
 import Jobs
 import IO
 import RunSupport
-import Safetensors
 
 /// The hidden states that enter the lowest adapted layer, one array a sample: computed once, kept in memory up to a limit and
 /// beyond it in a file that is gone with the process. Values are float32, or bf16 in that precision.

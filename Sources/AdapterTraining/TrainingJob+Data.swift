@@ -3,7 +3,6 @@ import Foundation
 import HeadImpact
 import Jobs
 import RunSupport
-import Safetensors
 import IO
 import VisionLanguage
 

@@ -1,10 +1,12 @@
+import JSON
+
 /// The texts of a COCO-schema file's annotations and the ids of its images, without masks, sizes and pictures.
 ///
 /// A captions file may list images by their id alone, which is all that comparing texts needs. Annotations need no id
-/// where nobody asks for it; a record that can't be used is left out, and `problems` says which and why.
+/// if it is not needed; a record that can't be used is left out, and `problems` says which and why.
 struct AnnotationTexts {
   struct Record: ListedRecord {
-    /// Its place where it has none.
+    /// Its place if it has none.
     var id: Int64
     let statedID: Int64?
     let imageID: Int64
@@ -16,34 +18,35 @@ struct AnnotationTexts {
     let faults: [(key: RecordKey, error: COCOError)]
   }
 
-  /// In the order of the file; none is there twice.
+  /// In the order of the file; none occurs twice.
   private(set) var imageIDs: [Int64] = []
   private(set) var records: [Record] = []
   private(set) var problems = RecordProblems()
 
-  /// - Parameter needsIDs: whether an annotation must have an id, and one of its own.
+  /// - Parameter needsIDs: whether an annotation must have a unique id.
   /// - Throws: `COCOError` without the file's name, if the file can't be read as a COCO file.
   init(_ json: [UInt8], needsIDs: Bool) throws {
-    var reader = JSONReader(json)
     var seen: Set<String> = []
     var images: Set<Int64> = []
-    try reader.readObject { reader, key in
-      guard key == "images" || key == "annotations" else {
-        try reader.skipValue()
-        return
-      }
-      guard seen.insert(key).inserted else { throw reader.failure("the key occurs twice") }
-      var position = 0
-      try reader.readArray { reader in
-        if key == "images" {
-          if let id = try imageID(&reader, at: position), images.insert(id).inserted { imageIDs.append(id) }
-        } else if let record = try record(&reader, at: position, needsIDs) {
-          records.append(record)
+    try JSONReader.readFile(json) { reader in
+      try reader.readObject { reader, key in
+        let isImages = key.isSame(as: "images")
+        guard isImages || key.isSame(as: "annotations") else {
+          try reader.skipValue()
+          return
         }
-        position += 1
+        guard seen.insert(key.text).inserted else { throw reader.fault("the key occurs twice") }
+        var position = 0
+        try reader.readArray { reader in
+          if isImages {
+            if let id = try imageID(&reader, at: position), images.insert(id).inserted { imageIDs.append(id) }
+          } else if let record = try record(&reader, at: position, needsIDs) {
+            records.append(record)
+          }
+          position += 1
+        }
       }
     }
-    try reader.finish()
     for key in ["images", "annotations"] where !seen.contains(key) {
       throw COCOError(problem: "the key \"\(key)\" is missing: a COCO file has images and annotations")
     }
@@ -91,21 +94,21 @@ struct AnnotationTexts {
   }
 
   private mutating func imageID(_ reader: inout JSONReader, at position: Int) throws -> Int64? {
-    guard try reader.peek() == .object else {
+    guard reader.peek() == .object else {
       try skip(.image, &reader, at: position)
       return nil
     }
     var id: Int64?
     var values = RecordValues()
     try reader.readObject { reader, key in
-      if key == "id" { id = try values.read(.id, &reader) { try $0.readID() } } else { try reader.skipValue() }
+      if key.isSame(as: "id") { id = try values.read(.id, &reader) { try $0.readID() } } else { try reader.skipValue() }
     }
     if id == nil { lose(.image, at: position, id: nil, values.missing(.id, named: "id", reader)) }
     return id
   }
 
   private mutating func record(_ reader: inout JSONReader, at position: Int, _ needsIDs: Bool) throws -> Record? {
-    guard try reader.peek() == .object else {
+    guard reader.peek() == .object else {
       try skip(.annotation, &reader, at: position)
       return nil
     }
@@ -138,7 +141,7 @@ struct AnnotationTexts {
   }
 
   private mutating func skip(_ kind: RecordProblem.Kind, _ reader: inout JSONReader, at position: Int) throws {
-    let error = reader.failure("\(try reader.peek().rawValue), where an object is expected")
+    let error = reader.fault("\(reader.peek().words), where an object is expected")
     try reader.skipValue()
     lose(kind, at: position, id: nil, error)
   }

@@ -5,7 +5,7 @@ protocol ListedRecord {
   var position: Int { get }
 }
 
-/// The records of a list whose id an earlier one has.
+/// The records of a list whose id occurs earlier.
 struct RepeatedIDs {
   /// The records of each id that several different records share, as indices.
   private(set) var ambiguous: [Int64: [Int]] = [:]

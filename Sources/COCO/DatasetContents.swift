@@ -1,3 +1,5 @@
+import JSON
+
 /// What a reader of a COCO file needs of it.
 struct DatasetNeeds: Sendable {
   /// Whether images must name their pictures.
@@ -24,26 +26,27 @@ struct DatasetContents {
   init(_ bytes: [UInt8], needs: DatasetNeeds) throws {
     self.bytes = bytes
     self.needs = needs
-    var reader = JSONReader(bytes)
     var seen: Set<String> = []
-    try reader.readObject { reader, key in
-      guard ["images", "categories", "annotations"].contains(key) else {
-        let value = try reader.skipValue()
-        if key == "licenses" { licenses = value }
-        return
-      }
-      guard seen.insert(key).inserted else { throw reader.failure("the key occurs twice") }
-      var position = 0
-      try reader.readArray { reader in
-        switch key {
-        case "images": try readImage(&reader, at: position)
-        case "categories": try readCategory(&reader, at: position)
-        default: try readAnnotation(&reader, at: position)
+    try JSONReader.readFile(bytes) { reader in
+      try reader.readObject { reader, key in
+        let list = key.text
+        guard ["images", "categories", "annotations"].contains(list) else {
+          let value = try reader.skipValue()
+          if list == "licenses" { licenses = value }
+          return
         }
-        position += 1
+        guard seen.insert(list).inserted else { throw reader.fault("the key occurs twice") }
+        var position = 0
+        try reader.readArray { reader in
+          switch list {
+          case "images": try readImage(&reader, at: position)
+          case "categories": try readCategory(&reader, at: position)
+          default: try readAnnotation(&reader, at: position)
+          }
+          position += 1
+        }
       }
     }
-    try reader.finish()
     for key in ["images", "annotations"] where !seen.contains(key) {
       throw COCOError(problem: "the key \"\(key)\" is missing: a COCO file has images and annotations")
     }
@@ -57,20 +60,20 @@ struct DatasetContents {
     var (id, fileName, width, height): (Int64?, String?, Int?, Int?)
     var values = RecordValues()
     var idText: Range<Int>?
-    let isRecord = try reader.peek() == .object
+    let isRecord = reader.peek() == .object
     let start = reader.position
     guard isRecord else { return try skip(.image, &reader, at: position) }
     try reader.readObject { reader, key in
       switch key {
       case "id":
-        let isText = try reader.peek() == .string
+        let isText = reader.peek() == .string
         let first = reader.position
         id = try values.read(.id, &reader) { try $0.readID() }
-        if isText { idText = first..<reader.position }
+        if isText { idText = first..<reader.lastEnd }
       case "file_name":
         fileName = try values.read(.fileName, &reader) { reader in
           let name = try reader.readString()
-          guard !name.isEmpty else { throw reader.failure("is empty") }
+          guard !name.isEmpty else { throw reader.fault("is empty") }
           return name
         }
       case "width": width = try values.read(.width, &reader) { try $0.readCount() }
@@ -78,7 +81,7 @@ struct DatasetContents {
       default: try reader.skipValue()
       }
     }
-    let json = start..<reader.position
+    let json = start..<reader.lastEnd
     guard let id else {
       return lose(.image, at: position, id: nil, values.missing(.id, named: "id", reader))
     }
@@ -93,7 +96,7 @@ struct DatasetContents {
         try BinaryMask.checkSize(height: height, width: width)
         size = ImageSize(width: width, height: height)
       } catch let error as COCOError {
-        values.note(.width, reader.failure(error.problem))
+        values.note(.width, reader.fault(error.problem))
       }
     }
     note(values.faults, of: .image, at: position, id: id, unless: [.fileName])
@@ -104,7 +107,7 @@ struct DatasetContents {
   private mutating func readCategory(_ reader: inout JSONReader, at position: Int) throws {
     var (id, name, supercategory): (Int64?, String?, String?)
     var values = RecordValues()
-    guard try reader.peek() == .object else { return try skip(.category, &reader, at: position) }
+    guard reader.peek() == .object else { return try skip(.category, &reader, at: position) }
     try reader.readObject { reader, key in
       switch key {
       case "id": id = try values.read(.id, &reader) { try $0.readID() }
@@ -126,7 +129,7 @@ struct DatasetContents {
     var segmentation: Range<Int>?
     var box: BoundingBox?
     var values = RecordValues()
-    guard try reader.peek() == .object else { return try skip(.annotation, &reader, at: position) }
+    guard reader.peek() == .object else { return try skip(.annotation, &reader, at: position) }
     try reader.readObject { reader, key in
       switch key {
       case "id": id = try values.read(.id, &reader) { try $0.readID() }
@@ -156,19 +159,15 @@ struct DatasetContents {
   }
 
   private static func area(_ reader: inout JSONReader) throws -> Double {
-    let area = try reader.readNumber()
-    guard area.isFinite, area >= 0 else { throw reader.failure("\(area), where a number of at least 0 is expected") }
+    let area = try reader.readReal()
+    guard area.isFinite, area >= 0 else { throw reader.fault("\(area), where a number of at least 0 is expected") }
     return area
   }
 
   private static func box(_ reader: inout JSONReader) throws -> BoundingBox {
-    var numbers: [Double] = []
-    try reader.readArray { reader in
-      let number = try reader.readNumber()
-      if numbers.count <= 4 { numbers.append(number) }
-    }
+    let numbers = try reader.readReals().prefix(5)
     guard numbers.count == 4, numbers.allSatisfy(\.isFinite) else {
-      throw reader.failure("\(numbers), where x, y, width and height are expected")
+      throw reader.fault("\(Array(numbers)), where x, y, width and height are expected")
     }
     return BoundingBox(x: numbers[0], y: numbers[1], width: numbers[2], height: numbers[3])
   }
@@ -180,9 +179,9 @@ struct DatasetContents {
   }
 
   private static func segmentation(_ reader: inout JSONReader) throws -> Range<Int> {
-    let kind = try reader.peek()
+    let kind = reader.peek()
     guard kind == .array || kind == .object else {
-      throw reader.failure("\(kind.rawValue), where a list of polygons or a run-length encoding is expected")
+      throw reader.fault("\(kind.words), where a list of polygons or a run-length encoding is expected")
     }
     return try reader.skipValue()
   }
@@ -190,7 +189,7 @@ struct DatasetContents {
   // MARK: What can't be used
 
   private mutating func skip(_ kind: RecordProblem.Kind, _ reader: inout JSONReader, at position: Int) throws {
-    let error = reader.failure("\(try reader.peek().rawValue), where an object is expected")
+    let error = reader.fault("\(reader.peek().words), where an object is expected")
     try reader.skipValue()
     lose(kind, at: position, id: nil, error)
   }

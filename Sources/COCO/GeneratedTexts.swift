@@ -1,5 +1,6 @@
-import IO
 import Foundation
+import IO
+import JSON
 
 /// Generated texts, as `generate` writes them: captions in COCO's results format, answers in VQA's.
 ///
@@ -37,40 +38,42 @@ public struct GeneratedTexts: Sendable, Equatable {
   }
 
   private static func entries(_ json: [UInt8], _ kind: ImageTextDataset.Kind) throws -> [Entry] {
-    var reader = JSONReader(json)
-    let found = try reader.peek()
+    try JSONReader.readFile(json) { try entries(&$0, kind) }
+  }
+
+  private static func entries(_ reader: inout JSONReader, _ kind: ImageTextDataset.Kind) throws -> [Entry] {
+    let found = reader.peek()
     guard found == .array else {
-      throw reader.failure(
-        "\(found.rawValue), where a list of results is expected, each with \(kind.idKey) and \(kind.textKey)")
+      throw reader.fault(
+        "\(found.words), where a list of results is expected, each with \(kind.idKey) and \(kind.textKey)")
     }
     var entries: [Entry] = []
     var seen: Set<Int64> = []
     try reader.readArray { reader in
       var (id, text): (Int64?, String?)
       try reader.readObject { reader, key in
-        switch key {
+        switch key.text {
         case kind.idKey:
-          guard id == nil else { throw reader.failure("the key occurs twice") }
+          guard id == nil else { throw reader.fault("the key occurs twice") }
           id = try reader.readID()
         case kind.textKey:
-          guard text == nil else { throw reader.failure("the key occurs twice") }
+          guard text == nil else { throw reader.fault("the key occurs twice") }
           text = try reader.readString()
         default: try reader.skipValue()
         }
       }
       let entry = Entry(id: try reader.required(id, kind.idKey), text: try reader.required(text, kind.textKey))
       guard seen.insert(entry.id).inserted else {
-        throw reader.failure("\(kind.idKey) \(entry.id) already has a result: each may have only one")
+        throw reader.fault("\(kind.idKey) \(entry.id) already has a result: each may have only one")
       }
       entries.append(entry)
     }
-    try reader.finish()
     return entries
   }
 }
 
 extension ImageTextDataset.Kind {
-  /// What a results file calls the id of what a text belongs to.
+  /// The key of the id in a results file.
   public var idKey: String {
     switch self {
     case .captions: "image_id"
@@ -79,7 +82,7 @@ extension ImageTextDataset.Kind {
     }
   }
 
-  /// What a results file calls the text.
+  /// The key of the text in a results file.
   public var textKey: String {
     switch self {
     case .captions: "caption"

@@ -1,3 +1,5 @@
+import JSON
+
 /// An image, what is asked about it, and what should be answered.
 public struct ImageTextExample: Sendable, Equatable {
   /// The annotation's or question's id.
@@ -127,11 +129,12 @@ public struct ImageTextDataset: Sendable {
   }
 
   static func keys(of json: [UInt8]) throws -> Set<String> {
-    var reader = JSONReader(json)
     var keys: Set<String> = []
-    try reader.readObject { reader, key in
-      keys.insert(key)
-      try reader.skipValue()
+    try JSONReader.readFile(json) { reader in
+      try reader.readObject { reader, key in
+        keys.insert(key.text)
+        try reader.skipValue()
+      }
     }
     return keys
   }

@@ -184,7 +184,7 @@ struct JSONReader {
     return value
   }
 
-  /// Passes over one value, whatever it is, checking that it is JSON.
+  /// Skips one value of any kind, checking that it is JSON.
   ///
   /// - Returns: where its bytes are.
   @discardableResult

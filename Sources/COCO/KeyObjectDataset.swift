@@ -15,7 +15,7 @@ public struct KeyObjectDataset: Sendable {
   public let categories: [Category]
   /// In the order of the file.
   public let annotations: [Annotation]
-  /// Everything that is wrong with the file's records but for what is in outlines (`outlineProblems(of:)`).
+  /// All problems of the file's records, except those in outlines (`outlineProblems(of:)`).
   public let problems: RecordProblems
 
   let bytes: [UInt8]
@@ -76,7 +76,7 @@ public struct KeyObjectDataset: Sendable {
   public func annotationsByID() -> [Annotation] { annotations.sorted { $0.id < $1.id } }
 
   /// What is wrong with a value of an annotation, with the file and the place in it; nil if it is sound or absent.
-  /// To be asked by whoever needs a value that isn't there.
+  /// For code that needs a missing value.
   public func fault(of annotation: Annotation, _ key: AnnotationKey) -> COCOError? {
     guard annotation.faulty & key.key.bit != 0 else { return nil }
     let place = "annotations[\(annotation.position)].\(key.rawValue)"

@@ -1,3 +1,5 @@
+import JSON
+
 /// What is wrong with one record of a file of images, annotations or questions, and what that costs.
 public struct RecordProblem: Sendable, Equatable, CustomStringConvertible {
   public enum Kind: String, Sendable, Comparable {
@@ -41,7 +43,7 @@ public struct RecordProblem: Sendable, Equatable, CustomStringConvertible {
 
 /// All that is wrong with the records of a file, in the order of its lists.
 public struct RecordProblems: Sendable {
-  /// More are only counted: a file of nothing but faults must not fill the memory.
+  /// More are only counted: a file full of faults must not fill the memory.
   static let mostListed = 100_000
 
   /// What is wrong, by kind and place.
@@ -150,7 +152,7 @@ struct RecordValues {
   private var seen: UInt32 = 0
   /// What is wrong, in the order of the record.
   private(set) var faults: [(key: RecordKey, error: COCOError)] = []
-  /// The bits of the keys that `faults` speaks of.
+  /// The bits of the keys in `faults`.
   private(set) var faulty: UInt32 = 0
 
   /// The next value, which is the key's.
@@ -161,12 +163,12 @@ struct RecordValues {
     _ key: RecordKey, _ reader: inout JSONReader, _ read: (inout JSONReader) throws -> Value
   ) throws -> Value? {
     guard seen & key.bit == 0 else {
-      note(key, reader.failure("the key occurs twice, so its value is ambiguous"))
+      note(key, reader.fault("the key occurs twice, so its value is ambiguous"))
       try reader.skipValue()
       return nil
     }
     seen |= key.bit
-    if try reader.readNull() { return nil }
+    if reader.readNull() { return nil }
     switch try reader.attempt(read) {
     case .success(let value): return value
     case .failure(let error):
@@ -181,8 +183,8 @@ struct RecordValues {
   }
 
   /// Why the record lacks a value that it needs.
-  func missing(_ key: RecordKey, named name: String, _ reader: JSONReader) -> COCOError {
+  func missing(_ key: RecordKey, named name: String, _ reader: borrowing JSONReader) -> COCOError {
     faults.first { $0.key == key }?.error
-      ?? reader.failure("the key \"\(name)\" is missing\(seen & key.bit == 0 ? "" : ": its value is null")")
+      ?? reader.fault("the key \"\(name)\" is missing\(seen & key.bit == 0 ? "" : ": its value is null")")
   }
 }

@@ -1,3 +1,5 @@
+import JSON
+
 /// An annotation's outline: the parts of it that can be used, and what is wrong with the others.
 public struct Outline: Sendable {
   /// One part. pycocotools knows polygons alone, or a list of run lengths; here a list may have both.
@@ -70,10 +72,10 @@ public struct Outline: Sendable {
   /// - Throws: `COCOError` with the place in the file, where no part can be used.
   init(_ reader: inout JSONReader) throws {
     place = reader.path
-    guard try reader.peek() == .array else {
+    guard reader.peek() == .array else {
       let start = reader.position
       let (runs, isPlain) = try Self.runs(&reader)
-      parts = [(.runs(runs), place, start..<reader.position)]
+      parts = [(.runs(runs), place, start..<reader.lastEnd)]
       self.isPlain = isPlain
       return
     }
@@ -81,11 +83,11 @@ public struct Outline: Sendable {
     var hasRuns = false
     try reader.readArray { reader in
       let path = reader.path
-      let isRuns = try reader.peek() == .object
+      let isRuns = reader.peek() == .object
       let start = reader.position
       switch try reader.attempt(Self.part) {
       case .success(let part):
-        parts.append((part, path, start..<reader.position))
+        parts.append((part, path, start..<reader.lastEnd))
         hasRuns = hasRuns || isRuns
         hasPolygons = hasPolygons || !isRuns
       case .failure(let error): lost.append(error)
@@ -97,9 +99,8 @@ public struct Outline: Sendable {
   }
 
   private static func part(_ reader: inout JSONReader) throws -> Part {
-    if try reader.peek() == .object { return .runs(try runs(&reader).0) }
-    var coordinates: [Double] = []
-    try reader.readArray { coordinates.append(try $0.readNumber()) }
+    if reader.peek() == .object { return .runs(try runs(&reader).0) }
+    let coordinates = try reader.readReals()
     do {
       return .polygon(try PolygonRasterizer.fineOutline(coordinates))
     } catch let error as COCOError {
@@ -115,16 +116,16 @@ public struct Outline: Sendable {
     try reader.readObject { reader, key in
       switch key {
       case "size":
-        guard size == nil else { throw reader.failure("the key occurs twice") }
+        guard size == nil else { throw reader.fault("the key occurs twice") }
         var sides: [Int] = []
         try reader.readArray { sides.append(try $0.readCount()) }
         guard sides.count == 2 else {
-          throw reader.failure("\(sides.count) numbers, where the height and the width are expected")
+          throw reader.fault("\(sides.count) numbers, where the height and the width are expected")
         }
         size = sides
       case "counts":
-        guard counts == nil, compressed == nil else { throw reader.failure("the key occurs twice") }
-        guard try reader.peek() == .array else {
+        guard counts == nil, compressed == nil else { throw reader.fault("the key occurs twice") }
+        guard reader.peek() == .array else {
           compressed = try reader.readString()
           return
         }
@@ -145,9 +146,9 @@ public struct Outline: Sendable {
         return (runs, compressed.utf8.count == runs.compressed.utf8.count)
       }
     } catch let error as COCOError {
-      throw reader.failure(error.problem)
+      throw reader.fault(error.problem)
     }
-    throw reader.failure("the key \"counts\" is missing")
+    throw reader.fault("the key \"counts\" is missing")
   }
 }
 
@@ -253,7 +254,6 @@ extension KeyObjectDataset {
     guard range.upperBound <= bytes.count else {
       throw COCOError(jsonPath: place, problem: "the annotation is of another file")
     }
-    var reader = JSONReader(bytes, range: range, root: place)
-    return try Outline(&reader)
+    return try JSONReader.readFile(bytes, in: range, root: place) { try Outline(&$0) }
   }
 }

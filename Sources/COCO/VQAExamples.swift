@@ -61,7 +61,7 @@ struct VQAExamples {
     examples.sort { $0.id < $1.id }
   }
 
-  /// Where not one picture is there, another folder was meant.
+  /// If no image is found at all, the folder is probably wrong.
   private func refuseNothing(
     _ asked: [VQAFile.Question], found: Int, _ name: String, _ images: [String]
   ) throws {

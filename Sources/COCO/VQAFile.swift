@@ -1,3 +1,5 @@
+import JSON
+
 /// The records of VQA v2 question and annotation files (visualqa.org/vqa_v2_format.html). A record that can't be used
 /// is left out, and `problems` says which and why.
 enum VQAFile {
@@ -6,7 +8,7 @@ enum VQAFile {
     case number(Int64)
     case word(String)
 
-    /// A number for journals and tables. Of a word it is made up, negative, and the same in every file.
+    /// A number for journals and tables. For a word it is computed, negative, and the same in every file.
     var id: Int64 {
       switch self {
       case .number(let number): return number
@@ -38,7 +40,7 @@ enum VQAFile {
     var id: Int64
     let questionType: String?
     let answerType: String?
-    /// The most frequent human answer, where the file says so.
+    /// The most frequent human answer, if the file states it.
     let mostFrequent: String?
     /// What each person answered.
     let answers: [String]
@@ -73,7 +75,7 @@ enum VQAFile {
     }
   }
 
-  /// In the order of the file; no id is there twice.
+  /// In the order of the file; no id occurs twice.
   ///
   /// - Parameter needsText: whether a question whose text can't be read is left out.
   /// - Throws: `COCOError` without the file's name, if the file can't be read as a question file.
@@ -108,10 +110,10 @@ enum VQAFile {
   }
 
   private static func imageName(_ reader: inout JSONReader) throws -> ImageName {
-    guard try reader.peek() == .string else { return .number(try reader.readInteger()) }
+    guard reader.peek() == .string else { return .number(try reader.readInteger()) }
     let word = try reader.readString()
     if let number = JSONReader.integer(word) { return .number(number) }
-    guard !word.isEmpty else { throw reader.failure("is empty") }
+    guard !word.isEmpty else { throw reader.fault("is empty") }
     return .word(word)
   }
 
@@ -140,7 +142,7 @@ enum VQAFile {
         let fault = values.faults.first { $0.key == .answers || $0.key == .mostFrequent }?.error
         return found.lose(
           .annotation, at: position, id: id,
-          fault ?? reader.failure("has neither multiple_choice_answer nor answers"))
+          fault ?? reader.fault("has neither multiple_choice_answer nor answers"))
       }
       for (key, error) in values.faults where key == .answers {
         found.problems.add(RecordProblem(.annotation, at: position, id: id, error, cost: .value))
@@ -161,11 +163,11 @@ enum VQAFile {
     try reader.readArray { reader in
       var answer: String?
       try reader.readObject { reader, key in
-        guard key == "answer" else {
+        guard key.isSame(as: "answer") else {
           try reader.skipValue()
           return
         }
-        guard answer == nil else { throw reader.failure("the key occurs twice") }
+        guard answer == nil else { throw reader.fault("the key occurs twice") }
         answer = try reader.readString()
       }
       answers.append(try reader.required(answer, "answer"))
@@ -179,31 +181,31 @@ enum VQAFile {
   ///   - element: reads an object of the list, at this place of it.
   ///   - odd: called for each value that is not an object.
   private static func list(
-    _ name: String, of json: [UInt8], _ element: (inout JSONReader, Int) throws -> Void,
+    _ name: StaticString, of json: [UInt8], _ element: (inout JSONReader, Int) throws -> Void,
     odd: (Int, COCOError) -> Void
   ) throws {
-    var reader = JSONReader(json)
     var isThere = false
-    try reader.readObject { reader, key in
-      guard key == name else {
-        try reader.skipValue()
-        return
-      }
-      guard !isThere else { throw reader.failure("the key occurs twice") }
-      isThere = true
-      var position = 0
-      try reader.readArray { reader in
-        let kind = try reader.peek()
-        if kind == .object {
-          try element(&reader, position)
-        } else {
-          odd(position, reader.failure("\(kind.rawValue), where an object is expected"))
+    try JSONReader.readFile(json) { reader in
+      try reader.readObject { reader, key in
+        guard key.isSame(as: name) else {
           try reader.skipValue()
+          return
         }
-        position += 1
+        guard !isThere else { throw reader.fault("the key occurs twice") }
+        isThere = true
+        var position = 0
+        try reader.readArray { reader in
+          let kind = reader.peek()
+          if kind == .object {
+            try element(&reader, position)
+          } else {
+            odd(position, reader.fault("\(kind.words), where an object is expected"))
+            try reader.skipValue()
+          }
+          position += 1
+        }
       }
     }
-    try reader.finish()
     guard isThere else { throw COCOError(problem: "the key \"\(name)\" is missing: a VQA v2 file has it") }
   }
 }

@@ -121,9 +121,9 @@ struct DatasetBuild: ParsableCommand {
     if let skips = summary.skips { try skipping.check(skips) }
   }
 
-  /// What lets the model describe each object by itself, as `generate --objects` does.
+  /// Options for describing each object alone with a model, as in `generate --objects`.
   private func describer(_ build: DatasetBuildConfiguration) -> GenerateConfiguration? {
-    // The build refuses to begin without.
+    // The build does not start without it.
     guard let model = build.model else { return nil }
     let builder = DatasetBuilder(build)
     var c = GenerateConfiguration(

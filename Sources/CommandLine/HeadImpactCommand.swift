@@ -21,7 +21,7 @@ struct HeadImpactCommand: ParsableCommand {
       Ablate.self, Doctor.self, Demo.self,
     ])
 
-  /// As ArgumentParser's own, but that the ranks of one run don't all print the same message.
+  /// Like ArgumentParser's own, except that only one rank of a run prints the message.
   static func main() {
     do {
       var command = try parseAsRoot()

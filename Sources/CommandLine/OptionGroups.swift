@@ -6,7 +6,7 @@ import Jobs
 import Kernels
 import RunSupport
 
-/// What takes the place of a model folder's chat template.
+/// A replacement for the model folder's chat template.
 struct ChatTemplateOption: ParsableArguments {
   @Option(
     name: .customLong("chat-template"),
@@ -87,7 +87,7 @@ struct SalvageOption: ParsableArguments {
   var salvage = false
 }
 
-/// How a run computes that keeps a journal.
+/// Options of a run that keeps a journal.
 struct RunOptions: ParsableArguments {
   @OptionGroup var operands: PrecisionOption
   @OptionGroup var threads: ThreadsOption
@@ -132,7 +132,7 @@ struct SkipOptions: ParsableArguments {
       valueName: "share"))
   var allowSkips = SkipCounts.defaultAllowed
 
-  /// - Throws: exit code 2 where more samples were skipped.
+  /// - Throws: exit code 2 if more samples were skipped.
   func check(_ skips: SkipCounts) throws {
     if skips.exceed(allowSkips) { throw ExitCode(2) }
   }

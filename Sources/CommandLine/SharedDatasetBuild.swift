@@ -18,7 +18,7 @@ struct SharedDatasetBuild {
   /// Every rank calls it at the same time.
   ///
   /// - Returns: on rank 0 what was made; nil elsewhere.
-  /// - Throws: what is wrong with the inputs or went wrong on the way; nothing is written then.
+  /// - Throws: errors of the inputs or of the job; nothing is written then.
   func run(on world: Communicator) throws -> DatasetBuilder.Summary? {
     var finished: DatasetBuilder.Summary?
     var chosen: DatasetBuilder.Choice?

@@ -1,6 +1,6 @@
 import CPCRE2
 
-/// A regular expression of this program's own, which matches where a token begins.
+/// A built-in regular expression, which matches at the beginning of a token.
 ///
 /// `@unchecked Sendable` invariant: PCRE2's compiled code is never written after compilation; what a match writes is in
 /// `Scratch`, which belongs to one caller.

@@ -56,7 +56,7 @@ public struct CaptionEvaluation: Sendable, Equatable {
 extension CaptionEvaluation: Encodable {
   private enum Key: String, CodingKey { case images, references, scores, bleuCounts }
 
-  /// The scores and their counts; what each image has goes to a file of its own.
+  /// The scores and their counts; the scores of each image go to a separate file.
   public func encode(to encoder: any Encoder) throws {
     struct Counts: Encodable {
       let testlen: Int

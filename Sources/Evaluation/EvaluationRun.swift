@@ -95,9 +95,9 @@ public struct EvaluationReport: Sendable, Encodable {
   public internal(set) var captions: CaptionEvaluation?
   public internal(set) var answers: VQAEvaluation?
   public internal(set) var comparison: PairedComparison?
-  /// What a reader of the numbers should know.
+  /// Warnings for the reader of the numbers.
   public let warnings: [String]
-  /// For a file of its own.
+  /// One row per image, for a separate file.
   public internal(set) var perImage: PerImageTable?
 
   private enum CodingKeys: String, CodingKey { case captions, answers, comparison, warnings }

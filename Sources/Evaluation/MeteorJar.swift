@@ -1,12 +1,12 @@
 import Foundation
 
-/// METEOR 1.5, the published Java program, which the user points at: nothing of it is here. It is spoken to line by
+/// METEOR 1.5, the published Java program, given by the user: none of it is included. It is queried line by
 /// line (`- - -stdio -l en -norm`), as coco-caption does.
 public struct MeteorJar: Sendable {
   public let jar: URL
   private let java: String
 
-  /// - Parameter java: the Java program, looked for on the PATH where it is only a name.
+  /// - Parameter java: the Java program, searched on the PATH if it is only a name.
   public init(_ jar: URL, java: String = "java") {
     self.jar = jar
     self.java = java

@@ -89,7 +89,7 @@ struct NGramCounts: Sendable {
   private(set) var counts: [Int32] = []
   /// Where order n of text t begins: at t * 4 + n - 1.
   private var starts = [0]
-  /// Room to count in, kept from text to text.
+  /// Counting buffer, reused for every text.
   private var grams: [Int32] = []
   private var sorted: [Int32] = []
 

@@ -1,7 +1,7 @@
 /// Cuts captions into words as coco-caption does: Stanford CoreNLP 3.4.1's PTBTokenizer with `-preserveLines
 /// -lowerCase`, then without punctuation.
 ///
-/// Words are numbers, the same for the same word as long as one tokenizer lives.
+/// Words are numbers, which are stable within one tokenizer.
 struct PTBTokenizer: Sendable {
   /// Every token seen.
   private var vocabulary = ByteTable()
@@ -29,7 +29,8 @@ struct PTBTokenizer: Sendable {
     for (i, byte) in text.enumerated() where (0x0a...0x0d).contains(byte) { text[i] = UInt8(ascii: " ") }
     let end = text.count
     text.append(UInt8(ascii: "\n"))
-    // Only a full stop may depend on what follows; a character that is cut in two is none of the letters that matter.
+    // Only a full stop may depend on what follows; a character that is cut in two is not one of the letters that
+    // matter.
     if text[end > 0 ? end - 1 : 0] == UInt8(ascii: "."), let next {
       text += String(decoding: next.utf8.prefix(16), as: UTF8.self).utf8
     }

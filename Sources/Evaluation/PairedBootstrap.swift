@@ -1,6 +1,6 @@
 import HeadImpact
 
-/// What two results are compared by: sums over an image's captions or questions, and the metrics of such sums.
+/// The basis of a comparison: sums over an image's captions or questions, and the metrics of such sums.
 protocol Resampled {
   /// What is drawn: images. Ascending by place in the file; the same of both results.
   var units: [Int64] { get }

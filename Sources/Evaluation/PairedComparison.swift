@@ -1,6 +1,6 @@
 import HeadImpact
 
-/// How two results differ on the same images, and whether that is more than chance.
+/// The difference between two results on the same images, and its significance.
 public struct PairedComparison: Sendable, Equatable, Encodable {
   /// How one metric differs.
   public struct Difference: Sendable, Equatable, Encodable {
@@ -12,7 +12,7 @@ public struct PairedComparison: Sendable, Equatable, Encodable {
     /// The 95% interval of the difference, from the paired bootstrap over images.
     public let lower: Double
     public let upper: Double
-    /// Whether the interval leaves out 0: if not, the difference not significant.
+    /// Whether the interval excludes 0; otherwise the difference is not statistically significant.
     public let isDistinguishable: Bool
   }
 

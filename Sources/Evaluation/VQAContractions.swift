@@ -11,7 +11,7 @@ enum VQAContractions {
     you've
     """
 
-  /// Each contraction by what it is where one of its apostrophes was left out: "couldn'tve" and "couldnt've" both stand for
+  /// Each contraction by its spelling with one apostrophe left out: "couldn'tve" and "couldnt've" both stand for
   /// "couldn't've". Those that begin with a capital I are not here: answers are in lower case by then.
   static let table: [String: String] = {
     var table = ["somebody'd": "somebodyd"]  // the wrong way round, but so is the original

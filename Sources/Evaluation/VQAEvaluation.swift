@@ -28,7 +28,7 @@ public struct VQAEvaluation: Sendable, Equatable {
   public let questionsWithFewAnswers: Int
   /// Accuracy of each question; nil if a question has too few answers. - Shape: [question]
   public let accuracies: [Double]?
-  /// 100 where the answer is the one most people gave, both normalised; else 0. - Shape: [question]
+  /// 100 if the answer equals the most frequent human answer, both normalised; else 0. - Shape: [question]
   public let exactMatches: [Double]
 
   init(_ questions: [AnsweredQuestions.Question], dialect: VQADialect, accuracies: [Double], exactMatches: [Double]) {
@@ -64,7 +64,7 @@ extension VQAEvaluation: Encodable {
     case dialect, questions, accuracy, exactMatch, questionTypes, answerTypes, questionsWithFewAnswers
   }
 
-  /// The scores; what each question has goes to a file of its own.
+  /// The scores; the scores of each question go to a separate file.
   public func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: Key.self)
     try values.encode(dialect, forKey: .dialect)

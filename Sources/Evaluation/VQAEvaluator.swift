@@ -1,8 +1,8 @@
 import COCO
 
-/// Scores answers by VQA's rule (Antol et al., 2015): an answer is as right as people agree on it.
+/// Scores answers by VQA's rule (Antol et al., 2015): the score of an answer is the agreement of people with it.
 ///
-/// Leave out each person in turn: the answer is right by min(1, n / 3), n of the others having given it; the accuracy
+/// Leave out each person in turn: the score is min(1, n / 3) if n of the others gave the answer; the accuracy
 /// is the mean of that.
 public struct VQAEvaluator: Sendable {
   /// With fewer, no answer could reach 100%: three of the others must agree.

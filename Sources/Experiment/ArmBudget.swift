@@ -6,7 +6,7 @@ import VisionLanguage
 
 /// How many parameters an arm trains: as close to the arm `top` as whole LoRA ranks allow.
 struct ArmBudget: Sendable, Equatable {
-  /// Steps between two checkpoints: what a kill costs at most.
+  /// Steps between two checkpoints: the most that a kill loses.
   private static let checkpointEvery = 50
 
   let loraRank: Int
@@ -43,7 +43,7 @@ struct ArmBudget: Sendable, Equatable {
     return budgets
   }
 
-  /// What an arm's training has in common on every task.
+  /// The part of an arm's training configuration that all tasks share.
   func configuration(_ experiment: ExperimentConfiguration, _ arm: ArmLayers) -> TrainConfiguration {
     let nowhere = URL(fileURLWithPath: experiment.output)
     var c = TrainConfiguration(

@@ -4,7 +4,7 @@ import Foundation
 
 /// What an experiment's numbers support, in plain sentences.
 ///
-/// An arm is said to do better than another only where the 95% interval of their paired difference excludes 0.
+/// An arm counts as better than another only if the 95% interval of their paired difference excludes 0.
 enum Conclusion {
   static func text(tasks: [TaskOutcome], ablation: AblationResult?, layers: Int) -> String {
     var paragraphs = tasks.map { paragraph(of: $0, layers: layers) }

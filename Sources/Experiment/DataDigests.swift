@@ -1,6 +1,5 @@
 import Foundation
 import RunSupport
-import Safetensors
 import Jobs
 import IO
 

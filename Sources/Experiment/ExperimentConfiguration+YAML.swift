@@ -22,7 +22,7 @@ extension ExperimentConfiguration {
   ///
   /// - Parameters:
   ///   - text: of the file, which errors call `file`.
-  ///   - output: takes the place of the file's own.
+  ///   - output: replaces the file's own.
   /// - Throws: `ExperimentError` with line and key, where a key is unknown, missing or of another kind than it must be.
   public init(yaml text: String, file: String, output: String? = nil) throws {
     let root = try YAMLMap(text, file: file)
@@ -119,7 +119,7 @@ extension ExperimentConfiguration.Demonstration {
 }
 
 extension ExperimentConfiguration.Source {
-  /// - Parameter defaults: taken key by key where the map has none.
+  /// - Parameter defaults: used for every key that the map lacks.
   fileprivate init(_ map: YAMLMap?, default defaults: Self?, missing: (String) -> ExperimentError) throws {
     guard let dataset = try map?.string("dataset") ?? defaults?.dataset else { throw missing("dataset") }
     guard let images = try map?.string("images") ?? defaults?.images else { throw missing("images") }

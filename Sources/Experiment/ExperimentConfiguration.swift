@@ -10,7 +10,7 @@ import Transformer
 public struct ExperimentConfiguration: Sendable, Equatable {
   /// The folder that everything goes to.
   public var output: String
-  /// Makes the bundled model and drawn scenes in the folder, and takes them where no other model or data is named.
+  /// Makes the bundled model and drawn scenes in the folder, and uses them wherever no other model or data is given.
   public var demonstration: Demonstration?
   public var model: String
   /// Takes the place of the model folder's chat template.
@@ -19,7 +19,7 @@ public struct ExperimentConfiguration: Sendable, Equatable {
   public var prompt = JobDefaults.prompt
   public var seed = 0
   public var threads: Int?
-  /// Share of a step's samples that may be skipped; with more the experiment stops.
+  /// Share of a step's samples that may be skipped; if more are, the experiment stops.
   public var allowSkips = SkipCounts.defaultAllowed
   public var score: Score
   public var select = Select()
@@ -37,7 +37,7 @@ public struct ExperimentConfiguration: Sendable, Equatable {
     /// Scenes to train on, and to test and to score on.
     public var trainScenes = 256
     public var testScenes = 64
-    /// Teaches the arms new names of the colours and another form of sentence, which the model doesn't know.
+    /// Trains the arms on new colour names and another sentence form, which the model doesn't know.
     public var shifted = true
   }
 

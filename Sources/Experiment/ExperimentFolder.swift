@@ -1,6 +1,6 @@
 import Foundation
 
-/// Where everything of an experiment lies.
+/// The paths of an experiment's files.
 struct ExperimentFolder: Sendable {
   let url: URL
 
@@ -10,7 +10,7 @@ struct ExperimentFolder: Sendable {
 
   /// The configuration with every default.
   var configuration: URL { path("experiment.yaml") }
-  /// What came out, for programs.
+  /// The outcome, for programs.
   var outcome: URL { path("experiment.json") }
   var demonstration: URL { path("demonstration") }
   var headImpact: URL { path("hi.h5") }

@@ -99,7 +99,7 @@ public struct ExperimentJob {
 
   // MARK: - Steps
 
-  /// Makes the demonstration where it is asked for, and reads every file of data once.
+  /// Writes the demonstration if the file asks for it, and reads every data file once.
   private func prepare(_ book: StepLedger) throws -> DataDigests {
     var made = ""
     if let demonstration = configuration.demonstration {
@@ -145,7 +145,7 @@ public struct ExperimentJob {
     return c
   }
 
-  /// Of the weight files' headers and of whatever else in the model folder decides numbers.
+  /// Digests of the weight files' headers and of all other files in the model folder that affect numbers.
   ///
   /// - Parameter generates: of texts too.
   private func modelDigest(generates: Bool = false) throws -> String {
@@ -156,7 +156,7 @@ public struct ExperimentJob {
       .map { "\($0) \($1)" }.joined(separator: ", ")
   }
 
-  /// A step of which too many samples were skipped stops the experiment: what follows would rest on the others alone.
+  /// A step that skipped too many samples stops the experiment: later steps would rest on the others only.
   ///
   /// - Parameter skips: of the step's job, on rank 0.
   private func checkSkips(_ skips: SkipCounts?, of step: String) throws {
@@ -197,7 +197,7 @@ public struct ExperimentJob {
     return try ArmLayers(arm, table: table, measure: select.measure, layers: select.layers, heads: select.heads)
   }
 
-  /// - Throws: where two random arms drew the same layers.
+  /// - Throws: if two random arms drew the same layers.
   private func checkDistinct(_ arms: [ArmLayers]) throws -> [ArmLayers] {
     for (at, arm) in arms.enumerated() where arm.arm.isRandom {
       guard let twin = arms[..<at].first(where: { $0.arm.isRandom && $0.layers == arm.layers }) else { continue }
@@ -241,7 +241,7 @@ public struct ExperimentJob {
     }
   }
 
-  /// Trains every arm on a task and lets it speak.
+  /// Trains every arm on a task and generates its texts.
   ///
   /// - Returns: fingerprints of the results, and those of the adapters by arm.
   private func adapt(

@@ -26,7 +26,7 @@ public struct ExperimentOutcome: Codable, Sendable {
   public let tasks: [TaskOutcome]
   public let ablation: AblationResult?
   public let timings: [Timing]
-  /// Where everything lies.
+  /// The experiment's folder.
   public let output: String
 
   init(

@@ -1,7 +1,6 @@
 import Foundation
 import LowRankAdaptation
 import RunSupport
-import Safetensors
 import IO
 
 /// Everything that the results of one step depend on, by name.
@@ -18,7 +17,7 @@ struct StepInputs: Sendable {
 
   typealias Parts = [(name: String, value: String)]
 
-  /// One line a part; what the fingerprint is the SHA-256 of.
+  /// One line per part; the fingerprint is its SHA-256.
   var text: String {
     identity.parts.map { part in
       "\(part.name)=\(part.value.replacing("\\", with: "\\\\").replacing("\n", with: "\\n"))\n"

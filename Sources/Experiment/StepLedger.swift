@@ -2,7 +2,6 @@ import Foundation
 import IO
 import MessagePassing
 import RunSupport
-import Safetensors
 
 /// Which steps of an experiment are done, and with which inputs: a finished step is repeated only if its inputs
 /// changed.
@@ -10,16 +9,16 @@ import Safetensors
 /// Each step has a record in the folder `steps`: what it depends on, by name and as one digest, which holds the digests
 /// of the steps before it; the digests of what it made; and how long it took.
 final class StepLedger {
-  /// What became of a step.
+  /// The record of a step.
   struct Record: Codable, Sendable {
     let name: String
     /// Everything that the step depends on; nil in a record of an older version.
     let inputs: RunIdentity?
     /// Of the inputs.
     let fingerprint: String
-    /// SHA-256 of what the step made, by its path in the experiment's folder; nil while the step is under way.
+    /// SHA-256 of what the step made, by its path in the experiment's folder; nil while the step is running.
     var outputs: [String: String]?
-    /// nil while the step is under way.
+    /// nil while the step is running.
     var seconds: Double?
   }
 
@@ -43,7 +42,7 @@ final class StepLedger {
     self.world = world
   }
 
-  /// Runs a step where it isn't done yet. Every rank calls it with the same arguments.
+  /// Runs a step unless it is already done. Every rank calls it with the same arguments.
   ///
   /// - Parameters:
   ///   - inputs: all that the results depend on: options, digests of files, fingerprints of the steps that came before.
@@ -117,7 +116,7 @@ final class StepLedger {
     try AtomicFile.write(encoder.encode(record), to: file)
   }
 
-  /// Puts outputs of other inputs, and what jobs keep beside them, under other names: they may have taken days.
+  /// Renames outputs of other inputs, and the files that jobs keep beside them: they may have taken days.
   private func moveAside(_ outputs: [URL], of known: Record?, now: StepInputs) throws {
     let files = FileManager.default
     let paths = outputs.flatMap { [$0.path, $0.path + ".journal", $0.path + ".training", $0.path + ".run"] }
@@ -139,7 +138,7 @@ final class StepLedger {
 
   // MARK: - What was made
 
-  /// - Throws: `ExperimentError` if an output is another than the step made.
+  /// - Throws: `ExperimentError` if an output differs from the one that the step made.
   private func check(_ record: Record) throws {
     for (path, digest) in (record.outputs ?? [:]).sorted(by: { $0.key < $1.key }) {
       let url = folder.url.appendingPathComponent(path)

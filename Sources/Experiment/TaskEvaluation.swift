@@ -3,7 +3,7 @@ import Evaluation
 import IO
 import Foundation
 
-/// What the arms' texts are worth on one task, and how they differ: a pure value.
+/// The metrics of the arms' texts on one task, and their differences: a pure value.
 public struct TaskOutcome: Codable, Sendable, Equatable {
   public struct ArmScores: Codable, Sendable, Equatable {
     public let arm: String
@@ -26,7 +26,7 @@ public struct TaskOutcome: Codable, Sendable, Equatable {
   }
 
   public let task: String
-  /// What the statement speaks of.
+  /// The metric of the conclusion.
   public let mainMetric: String
   /// In the order in which they are shown.
   public let metrics: [String]
@@ -34,7 +34,7 @@ public struct TaskOutcome: Codable, Sendable, Equatable {
   public let arms: [ArmScores]
   /// Every arm against `pretrained`, and `top` against the others.
   public let comparisons: [Comparison]
-  /// What a reader of the numbers should know.
+  /// Warnings for the reader of the numbers.
   public let warnings: [String]
 
   public func difference(_ arm: String, from baseline: String, _ metric: String) -> Difference? {

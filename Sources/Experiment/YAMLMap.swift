@@ -8,7 +8,7 @@ public struct ExperimentError: Error, CustomStringConvertible, Equatable {
   init(_ description: String) { self.description = description }
 }
 
-/// A mapping of a YAML file that knows where it is, and which of its keys were asked for: any other is refused.
+/// A mapping of a YAML file that knows its place, and which of its keys were read: any other key is refused.
 final class YAMLMap {
   private let file: String
   private let path: String
@@ -18,7 +18,7 @@ final class YAMLMap {
 
   /// The file's outermost mapping.
   ///
-  /// - Throws: `ExperimentError` if the text is no YAML, or no mapping.
+  /// - Throws: `ExperimentError` if the text is not YAML, or not a mapping.
   convenience init(_ text: String, file: String) throws {
     let node: Node?
     do { node = try Yams.compose(yaml: text) } catch {
@@ -55,7 +55,7 @@ final class YAMLMap {
 
   private func path(of key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
-  /// - Throws: where keys are left that nobody asked for.
+  /// - Throws: if there are unknown keys.
   func finish() throws {
     let unknown = nodes.keys.filter { !asked.contains($0) }.sorted()
     guard let first = unknown.first else { return }

@@ -2,7 +2,7 @@
 ///
 /// Images are drawn, not samples: the samples of one image are not independent. A resample's HI is its sum over samples
 /// by its number of samples. Draw j of resample r, of n images, is number r * n + j of `SplitMix64(seed)`, brought to
-/// 0..<n. The images must come in the same order (ascending id) wherever the same bits are wanted.
+/// 0..<n. The images must come in the same order (ascending id) wherever the same bits are required.
 ///
 /// Give it the images one by one, then take the result:
 ///

@@ -1,9 +1,10 @@
-/// What a measure would be by chance: its mean over every cyclic shift of the mask, each view over its own grid of cells.
+/// What a measure would be by chance: its mean over every cyclic shift of the mask, each view over its own grid of
+/// cells.
 ///
 /// IoU rises with the size of the object; the mask moved elsewhere has the same size and shape, but no object under it.
 ///
-/// All views shift together by (dy, dx), dy up to the most rows of any, dx up to the most columns. A row of the mask is a
-/// few runs of tokens, and what a head has in common with a run is a difference of two prefix sums along the grid's row.
+/// All views shift together by (dy, dx), dy up to the most rows of any, dx up to the most columns. A row of the mask is
+/// a few runs of tokens, and a head's overlap with a run is a difference of two prefix sums along the grid's row.
 /// For a run moved by dx = 0, 1, 2, … those differences lie next to each other in memory: one pass of vector additions.
 /// All token sets are exact integer counts.
 struct Chance {
@@ -50,7 +51,7 @@ struct Chance {
     self.views = list
   }
 
-  /// Buffers that one head after another is worked in.
+  /// Buffers reused for one head after another.
   struct Scratch {
     var sets: [UInt64] = []
     var relative: [Double] = []

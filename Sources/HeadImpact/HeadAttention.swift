@@ -12,7 +12,7 @@ struct HeadAttention {
 
   private var scores: [Double]
 
-  /// Room for heads over `visualTokens` tokens.
+  /// Buffers for heads over `visualTokens` tokens.
   init(visualTokens: Int) {
     relative = [Double](repeating: 0, count: visualTokens)
     scores = relative
@@ -55,7 +55,7 @@ struct HeadAttention {
     counts = TokenSetCounts(word: word)
   }
 
-  /// What this head has in common with a mask in its own place.
+  /// The overlap of this head with the unshifted mask.
   func overlap(with mask: TokenMask) -> MaskOverlap {
     var shared = MaskOverlap()
     for v in sets.indices where mask.isObject[v] {
@@ -66,7 +66,7 @@ struct HeadAttention {
   }
 }
 
-/// What a head's attention and a mask have in common.
+/// The overlap of a head's attention with a mask.
 struct MaskOverlap {
   /// How many of the mask's tokens are in each of the head's token sets.
   var tokens = TokenSetCounts()

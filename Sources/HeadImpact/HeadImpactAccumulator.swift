@@ -18,7 +18,7 @@ public struct HeadImpactAccumulator: Sendable, Equatable {
     sums = [ExactSum](repeating: ExactSum(), count: (4 * Measure.allCases.count + 1) * layers * heads)
   }
 
-  /// - Throws: `HeadImpactError` if the sample's shape is another.
+  /// - Throws: `HeadImpactError` if the sample has another shape.
   public mutating func add(_ sample: SampleImpact) throws {
     guard sample.layers == layers, sample.heads == heads else {
       throw HeadImpactError(
@@ -40,7 +40,7 @@ public struct HeadImpactAccumulator: Sendable, Equatable {
   }
 
   /// Adds the samples of another.
-  /// - Throws: `HeadImpactError` if its shape is another.
+  /// - Throws: `HeadImpactError` if it has another shape.
   public mutating func merge(_ other: HeadImpactAccumulator) throws {
     guard other.layers == layers, other.heads == heads else {
       throw HeadImpactError(

@@ -1,6 +1,7 @@
-/// Every choice that the paper leaves open and that changes a number, with its default. All are written into the output.
+/// Every choice that the paper leaves open and that changes a number, with its default. All are written into the
+/// output.
 public struct HeadImpactOptions: Sendable, Equatable, Codable {
-  /// Which row of the attention matrix speaks for a caption token.
+  /// Which row of the attention matrix is read for a description token.
   public enum Query: String, CaseIterable, Sendable, Codable {
     /// The row of the token itself.
     case token
@@ -8,7 +9,7 @@ public struct HeadImpactOptions: Sendable, Equatable, Codable {
     case predicting
   }
 
-  /// What a row of attention is divided by before the mean over caption tokens.
+  /// How a row of attention is normalised before the mean over the description's tokens.
   public enum Normalize: String, CaseIterable, Sendable, Codable {
     case none
     /// Its sum over the visual tokens.
@@ -22,12 +23,12 @@ public struct HeadImpactOptions: Sendable, Equatable, Codable {
     case global
   }
 
-  /// A visual token is the object's where more than this share of its cell is covered; in [0, 1).
+  /// A visual token belongs to the object if the mask covers more than this share of its cell; in [0, 1).
   public var coverage = 0.5
   public var query = Query.token
   public var normalize = Normalize.none
   public var views = Views.all
-  /// A token is a sink above this many times the median token's score; greater than 0.
+  /// A token is a sink if its score exceeds this many times the median token's; greater than 0.
   public var sinkFactor = 10.0
   /// Bootstrap resamples of the images; at least 1.
   public var bootstrapResamples = 1000

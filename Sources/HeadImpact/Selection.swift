@@ -34,7 +34,7 @@ public struct Selection: Sendable, Equatable {
   public let heads: [Head]
   /// Of the strategy `random`.
   public let seed: UInt64?
-  /// The model that was scored, and what from: for the reader, and to refuse another model.
+  /// The scored model and the source file: for the reader, and to refuse another model.
   public var modelName: String?
   public var modelSHA256: String?
   public var source: String?

@@ -5,13 +5,13 @@ extension JSONReader {
   // MARK: The whole
 
   /// Reads the first run.
-  mutating func begin() throws {
-    let start = afterSpace(0)
-    if count > rules.window, start < count, isOpening(text[start]) {
+  mutating func begin(at first: Int) throws {
+    let start = afterSpace(first)
+    if count - first > rules.window, start < count, isOpening(text[start]) {
       place = start
       return
     }
-    try parse(0..<count, .whole, isClosed: false)
+    try parse(first..<count, .whole, isClosed: false)
     guard tokens.count > 1 else { throw syntaxFault(Self.endsEarly, at: count) }
     cursor = 1
   }

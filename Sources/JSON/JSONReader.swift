@@ -25,13 +25,20 @@ package struct JSONReader: ~Copyable {
     }
   }
 
-  package enum Kind: String, Sendable {
-    case object = "an object"
-    case array = "a list"
-    case string = "a string"
-    case number = "a number"
-    case bool = "true or false"
-    case null = "null"
+  package enum Kind: Sendable {
+    case object, array, string, number, bool, null
+
+    /// For messages: "a list".
+    package var words: String {
+      switch self {
+      case .object: "an object"
+      case .array: "a list"
+      case .string: "a string"
+      case .number: "a number"
+      case .bool: "true or false"
+      case .null: "null"
+      }
+    }
   }
 
   enum Step {
@@ -42,7 +49,7 @@ package struct JSONReader: ~Copyable {
 
   let rules: Rules
   let text: UnsafePointer<UInt8>
-  /// - Units: bytes.
+  /// Where the text ends. - Units: bytes.
   let count: Int
   let parser: OpaquePointer
   let root: String
@@ -82,27 +89,35 @@ package struct JSONReader: ~Copyable {
     _ bytes: UnsafeRawBufferPointer, root: String = "", rules: Rules = Rules(),
     _ body: (inout JSONReader) throws -> R
   ) throws -> R {
-    try withUnsafeTemporaryAllocation(byteCount: 1, alignment: 1) { nothing in
-      let base = bytes.baseAddress ?? UnsafeRawPointer(nothing.baseAddress)
-      guard let base else { throw JSONError(path: root, problem: "there is no memory to read it") }
-      var reader = try JSONReader(
-        base.assumingMemoryBound(to: UInt8.self), count: bytes.count, root: root, rules: rules)
-      try reader.begin()
-      let result = try body(&reader)
-      try reader.finish()
-      return result
-    }
+    try read(bytes, in: 0..<bytes.count, root: root, rules: rules, body)
   }
 
-  /// Reads the one value that `bytes`, or those in `range`, are: places are counted from the start of the range.
+  /// Reads the one value that `bytes`, or those in `range`, are. Places are counted from the start of `bytes`.
   ///
   /// - Throws: `JSONError`, and what `body` throws.
   package static func read<R>(
     _ bytes: [UInt8], in range: Range<Int>? = nil, root: String = "", rules: Rules = Rules(),
     _ body: (inout JSONReader) throws -> R
   ) throws -> R {
-    try bytes.withUnsafeBytes { all in
-      try read(UnsafeRawBufferPointer(rebasing: all[range ?? 0..<all.count]), root: root, rules: rules, body)
+    try bytes.withUnsafeBytes { try read($0, in: range ?? 0..<$0.count, root: root, rules: rules, body) }
+  }
+
+  private static func read<R>(
+    _ bytes: UnsafeRawBufferPointer, in range: Range<Int>, root: String, rules: Rules,
+    _ body: (inout JSONReader) throws -> R
+  ) throws -> R {
+    precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count, "the range must lie in the text")
+    // No text at all has no address; one byte that isn't read serves as well.
+    return try withUnsafeTemporaryAllocation(byteCount: 1, alignment: 1) { nothing in
+      guard let base = bytes.baseAddress ?? nothing.baseAddress.map({ UnsafeRawPointer($0) }) else {
+        throw JSONError(path: root, problem: endsEarly)
+      }
+      var reader = try JSONReader(
+        base.assumingMemoryBound(to: UInt8.self), count: range.upperBound, root: root, rules: rules)
+      try reader.begin(at: range.lowerBound)
+      let result = try body(&reader)
+      try reader.finish()
+      return result
     }
   }
 
@@ -111,13 +126,14 @@ package struct JSONReader: ~Copyable {
   /// What comes next, which stays unread.
   package func peek() -> Kind {
     guard let cursor else { return text[place] == UInt8(ascii: "{") ? .object : .array }
-    switch Int(tokens[cursor].kind) {
-    case json_object: return .object
-    case json_array: return .array
+    let kind = Int(tokens[cursor].kind)
+    if kind & json_any_number != 0 { return .number }
+    switch kind {
     case json_string: return .string
-    case json_true, json_false: return .bool
+    case json_array: return .array
+    case json_object: return .object
     case json_null: return .null
-    default: return .number
+    default: return .bool
     }
   }
 
@@ -212,11 +228,33 @@ package struct JSONReader: ~Copyable {
 
   /// The nearest double to a number; infinite beyond the largest.
   package mutating func readDouble() throws -> Double {
-    switch try readNumber() {
-    case .integer(0): text[lastStart] == UInt8(ascii: "-") ? -0.0 : 0
-    case .integer(let number): Double(number)
-    case .unsigned(let number): Double(number)
-    case .double(let number), .beyond(let number): number
+    let token = try scalar(.number)
+    take(token)
+    return double(token)
+  }
+
+  /// Reads a list of nothing but numbers, as the nearest doubles.
+  ///
+  /// - Returns: nil where something else comes next, or a list longer than a run: nothing is read then.
+  package mutating func readDoubles() -> [Double]? {
+    guard let list = cursor, Int(tokens[list].kind) == json_array else { return nil }
+    let elements = list + 1..<Int(tokens[list].next)
+    guard elements.allSatisfy({ Int(tokens[$0].kind) & json_any_number != 0 }) else { return nil }
+    take(list)
+    return elements.map { double($0) }
+  }
+
+  private func double(_ token: Int) -> Double {
+    let bits = tokens[token].bits
+    switch Int(tokens[token].kind) {
+    case json_double: return Double(bitPattern: UInt64(bitPattern: bits))
+    case json_integer:
+      let isNegativeZero = bits == 0 && text[runStart + Int(tokens[token].offset)] == UInt8(ascii: "-")
+      return isNegativeZero ? -0.0 : Double(bits)
+    case json_unsigned: return Double(UInt64(bitPattern: bits))
+    default:
+      let start = runStart + Int(tokens[token].offset)
+      return Double(text(in: start..<start + Int(tokens[token].length))) ?? .nan
     }
   }
 
@@ -277,13 +315,13 @@ package struct JSONReader: ~Copyable {
   /// - Throws: `JSONError` where something else comes next.
   package func expect(_ kind: Kind) throws {
     let found = peek()
-    guard found == kind else { throw failure("\(found.rawValue), where \(kind.rawValue) is expected") }
+    guard found == kind else { throw failure("\(found.words), where \(kind.words) is expected") }
   }
 
   private func scalar(_ kind: Kind) throws -> Int {
     try expect(kind)
     // Only objects and arrays are ever walked into.
-    guard let cursor else { throw failure("\(kind.rawValue) is expected") }
+    guard let cursor else { throw failure("\(kind.words) is expected") }
     return cursor
   }
 }

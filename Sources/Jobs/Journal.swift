@@ -1,6 +1,5 @@
 import Foundation
 import RunSupport
-import Safetensors
 import IO
 
 /// Finished units of work, appended beside the output as they come, so that a kill loses a few seconds of work at most.

@@ -2,7 +2,6 @@ import COCO
 import Foundation
 import MessagePassing
 import RunSupport
-import Safetensors
 
 /// The files of a dataset of images and texts, as rank 0 read them for all ranks.
 public struct TextDatasetFiles: Sendable {

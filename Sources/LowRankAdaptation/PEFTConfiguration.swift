@@ -70,9 +70,9 @@ struct PEFTConfiguration {
     } catch let error as JSONError {
       throw problem(error.isSyntax ? "isn't JSON: \(error)" : "can't be used: \(error)")
     } catch let error as MissingFile {
-      throw problem("can't be read: it \(error.reason); an adapter folder has this file")
+      throw problem("can't be read (\(error.reason)); an adapter folder has this file")
     } catch let error as FolderForFile {
-      throw problem("can't be read: it \(error.reason)")
+      throw problem(error.reason)
     }
     guard value.members != nil else { throw problem("holds something other than a JSON object") }
     read(PEFTValues(value))

@@ -81,8 +81,8 @@ struct PEFTParts {
     let scale = zip(magnitude, norms).map { $0 / $1 }
     guard let bad = scale.firstIndex(where: { !$0.isFinite }) else { return model.backend.tensor(scale, rows: 1) }
     problems.add(
-      "\(module.path): output \(bad) has the magnitude \(magnitude[bad]) and a weight of norm \(norms[bad]), whose ratio is "
-        + "no finite number")
+      "\(module.path): output \(bad) has the magnitude \(magnitude[bad]) and a weight of norm \(norms[bad]), whose ratio is not finite"
+    )
     return nil
   }
 

@@ -1,7 +1,7 @@
 import Foundation
 
-/// Waits between two looks for a message: yields at first, then sleeps, 50 microseconds growing to 1 millisecond, so that
-/// a waiting rank leaves its core to ranks that compute.
+/// Waits between two polls for a message: yields at first, then sleeps, 50 microseconds growing to 1 millisecond, so
+/// that a waiting rank leaves its core to ranks that compute.
 struct Backoff {
   private var looks = 0
   private var nanoseconds = 50_000

@@ -17,7 +17,7 @@ public final class Communicator {
   /// The node's name.
   public let processorName: String
 
-  /// What MPI is reached through; nil when this process runs alone, without MPI.
+  /// The MPI channels; nil when this process runs alone, without MPI.
   let channels: Channels?
   /// The largest chunk of a message, in bytes; the same on every rank.
   let chunkBytes: Int
@@ -44,7 +44,7 @@ public final class Communicator {
   /// Runs `body` as one rank of the world, the only way to a communicator.
   ///
   /// Where no launcher started the process (see `LaunchEnvironment`) `body` runs as rank 0 of 1 without MPI, and what
-  /// it throws is thrown on. Under a launcher, an error that leaves `body` doesn't return: the rank and the error are
+  /// it throws is rethrown. Under a launcher, an error that leaves `body` doesn't return: the rank and the error are
   /// printed on standard error and `MPI_Abort` ends every rank with exit code 1. MPI is never finalised after a
   /// failure, which could wait for the others for ever. An error that all ranks agreed on (`AgreedFailure`) is printed
   /// once.

@@ -45,7 +45,7 @@ struct LaunchEnvironment {
       }.first
   }
 
-  /// Refuses a world of one where the launcher started several: every process would take itself for rank 0, do all
+  /// Refuses a world of one where the launcher started several: every process would believe that it is rank 0, do all
   /// the work and write the same file.
   func check(worldSize: Int) throws {
     guard worldSize == 1, let declared = declaredSize, declared.count > 1 else { return }

@@ -1,6 +1,6 @@
 internal import CMPI
 
-/// A message on its way, and the memory it is sent from. Ask `isComplete()` or `wait()` until it has left.
+/// A message being sent, and its memory. Ask `isComplete()` or `wait()` until it has left.
 public final class SendRequest {
   /// The message's length.
   public let byteCount: Int

@@ -1,4 +1,4 @@
-/// Shares units of work out to whoever is free, costliest first, and brings the results to rank 0, which works too.
+/// Hands out units of work on demand, the most expensive first, and collects the results on rank 0, which works too.
 ///
 /// Every rank makes one at the same time, and runs
 /// ```swift
@@ -9,7 +9,7 @@
 /// ```
 /// Each unit is given to exactly one rank, and its one result reaches `onResult` on rank 0 exactly once. A rank that
 /// computes already has its next unit, except near the end, when units go only to ranks that are idle. Ranks that wait
-/// sleep between looks. What any of the calls throws must end the job: let it leave `Communicator.withWorld`.
+/// sleep between polls. An error thrown by any of the calls must end the job: let it leave `Communicator.withWorld`.
 public final class WorkSharing {
   /// Takes one unit's result, on rank 0: the rank that computed it, the unit, the bytes.
   public typealias ResultHandler = (_ source: Int, _ unit: Int, _ result: [UInt8]) throws -> Void

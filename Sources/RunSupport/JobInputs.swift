@@ -1,7 +1,6 @@
 import Foundation
 import IO
 import ImageInput
-import Safetensors
 
 /// What jobs do with their inputs before and while they run.
 public enum JobInputs {

@@ -1,6 +1,5 @@
 import Foundation
 import IO
-import Safetensors
 
 /// Which run a finished output is of, where its own format can't say: `OUTPUT.run` beside it.
 ///

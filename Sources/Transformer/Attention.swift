@@ -16,7 +16,8 @@ public struct Attention {
   public let rotary: Int?
   /// Of a decoder: a query sees this many keys at most, up to its own (sliding window); nil for all.
   public let window: Int?
-  /// Whether the window holds between positions too that see one another both ways (Gemma 3; not PaliGemma 2).
+  /// Whether the window holds for positions too that see one another both ways (Gemma 3). If not, they see everything up to
+  /// the end of their block (PaliGemma 2, whose block begins the sequence).
   public let windowHoldsBothWays: Bool
   /// Of an encoder: which of a pass's divisions into blocks (tiles, windows) the rows see.
   public let blocks: Int

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import TestSupport
 import Testing
 
@@ -142,7 +143,6 @@ struct DatasetTests {
       "0", "-0.5", "123.45", "0.1", "9007199254740993", "1e-7", "123456789012345.6", "3.3333333333333335", "-7e2",
     ])
   func numbers(text: String) throws {
-    var reader = JSONReader(Array(text.utf8))
-    #expect(try reader.readDouble() == Double(text))
+    #expect(try JSONReader.readFile(Array(text.utf8)) { try $0.readReal() } == Double(text))
   }
 }

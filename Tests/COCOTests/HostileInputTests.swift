@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import TestSupport
 import Testing
 
@@ -82,13 +83,24 @@ struct HostileInputTests {
       let whole = Array(text.utf8)
       // Where each value begins and ends, found by trying.
       for start in whole.indices where !Array(" ,:]}\n".utf8).contains(whole[start]) {
-        var reader = JSONReader(whole, range: start..<whole.count)
-        guard let range = try? reader.skipValue(), range.count < whole.count else { continue }
+        guard let range = Self.value(at: start, in: whole), range.count < whole.count else { continue }
         for value in values {
           Self.readAll(Array(whole[..<range.lowerBound]) + Array(value.utf8) + Array(whole[range.upperBound...]))
         }
       }
     }
+  }
+
+  /// The value that begins here, found by trying; nil where none does.
+  private static func value(at start: Int, in text: [UInt8]) -> Range<Int>? {
+    let closings: [UInt8: UInt8] = [0x7B: 0x7D, 0x5B: 0x5D, 0x22: 0x22]  // braces, brackets, quotes
+    let ends = (start + 1...text.count).filter { end in
+      if let closing = closings[text[start]] { return text[end - 1] == closing }
+      return end == text.count || Array(" ,]}\n".utf8).contains(text[end])
+    }
+    return ends.first { end in
+      failure { _ = try JSONReader.readFile(text, in: start..<end) { try $0.skipValue() } } == nil
+    }.map { start..<$0 }
   }
 
   @Test("nesting without end, numbers and strings without end are refused or read")

@@ -75,7 +75,7 @@ struct RunTests {
       (references, #"[{"question_id":1,"answer":"x"}]"#, #"the key "image_id" is missing"#),
       (references, "[", "results.json"), (references, "[]", "3 of the 3 images"),
       (#"{"images":[{"id":1}],"annotations":[]}"#, "[]", "no image has a caption"),
-      (#"{"images":[],"annotations":[]}"#, "[]", "there is no image"),
+      (#"{"images":[],"annotations":[]}"#, "[]", "no image"),
       (
         #"{"images":[{"id":1}],"annotations":[{"id":5,"image_id":1,"category_id":3,"bbox":[0,0,1,1]}]}"#, "[]",
         #"annotation 5 (annotations[0]): has neither "caption" nor "description""#
@@ -163,7 +163,8 @@ struct RunTests {
     #expect(failure { try answers(both) }?.contains("1 results for questions") == true)
     #expect(try answers(both, isPartial: true).answers?.questionIDs == [50])
     #expect(
-      failure { try answers(#"[{"question_id":9,"answer":"x"}]"#, isPartial: true) }?.contains("no question of") == true
+      failure { try answers(#"[{"question_id":9,"answer":"x"}]"#, isPartial: true) }?.contains(
+        "questions that are not in") == true
     )
   }
 

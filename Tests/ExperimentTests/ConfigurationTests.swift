@@ -69,7 +69,7 @@ struct ConfigurationTests {
     arguments: [
       ("", "is empty"), ("output: o\n", "model is missing"), ("- a\n", "keys and values"), ("a: [", "is not YAML"),
       (small + "modle: x\n", "e.yaml:8: modle is not a known key"),
-      (small + "train: {lrr: 1}\n", "train.lrr is no key"),
+      (small + "train: {lrr: 1}\n", "train.lrr"),
       (small + "score: {}\n", "keys to be unique"),
       (small + "seed: -1\n", "seed must be"),
       (small + "precision: f16\n", "must be one of f32, bf16"), (small + "select: {layers: two}\n", "select.layers"),

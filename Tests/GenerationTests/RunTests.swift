@@ -98,7 +98,7 @@ struct GeneratingRuns {
   }
 
   @Test(
-    "an image that can't be used is skipped and named, and has no entry; --strict stops; a later run is refused or resumed"
+    "an image that can't be used is skipped and named, and has no entry; --strict names all of them; a later run is refused or resumed"
   )
   func skipped() async throws {
     try await ScratchFolder.with { scratch in
@@ -106,7 +106,15 @@ struct GeneratingRuns {
       try await succeed(["demo", "--output", demo.path, "--scenes", "3"])
       try Data([1, 2, 3]).write(to: demo.appendingPathComponent("dataset/images/000000000002.png"))
       let output = scratch.file("out.json")
-      try await fail(generate(demo, "captions.json", to: output, "--strict"), ranks: 2, saying: "--strict")
+      let third = demo.appendingPathComponent("dataset/images/000000000003.png")
+      let sound = try Data(contentsOf: third)
+      // Its header is sound.
+      try sound.prefix(sound.count / 2).write(to: third)
+      let strict = try await fail(
+        generate(demo, "captions.json", to: output, "--strict"), ranks: 2,
+        saying: "2 samples can't be used (--strict):", "000000000002.png", "000000000003.png")
+      #expect(!strict.standardError.contains("skipped"), "\(strict.standardError)")
+      try sound.write(to: third)
       try await fail(generate(demo, "captions.json", to: output), saying: "--resume")
       try await fail(
         generate(demo, "captions.json", to: output, "--resume", "--beams", "2"), saying: "--beams was 1 and now is 2")

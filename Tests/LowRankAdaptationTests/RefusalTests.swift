@@ -105,7 +105,7 @@ struct RefusalTests {
         #expect(!problems.isEmpty && problems.allSatisfy { $0.contains("adapter_config.json") }, "\(text): \(problems)")
       }
       try FileManager.default.removeItem(at: copy.file("adapter_config.json"))
-      #expect(try copy.problems().first?.contains("adapter_config.json can't be read") == true)
+      #expect(try copy.problems().first.map { $0.contains("adapter_config.json") && $0.contains("be read") } == true)
       try config.write(to: copy.file("adapter_config.json"))
       try Data("xxxxxxxxxx".utf8).write(to: copy.file("adapter_model.safetensors"))
       #expect(throws: SafetensorsError.self) { try copy.problems() }

@@ -27,11 +27,10 @@ struct PlainTransformer {
       return places.indices.filter { key in
         let other = places[key]
         guard other.segment == nil || other.segment == own.segment else { return false }
-        let isBothWays =
-          other.segment == own.segment
-          && blocks.contains { $0.contains(own.position) && $0.contains(other.position) }
-        guard isBothWays || other.position <= own.position else { return false }
-        guard let window = attention.window, !isBothWays || attention.windowHoldsBothWays else { return true }
+        let block = blocks.first { $0.contains(own.position) }
+        let isInBlock = other.segment == own.segment && block?.contains(other.position) == true
+        guard isInBlock || other.position <= own.position else { return false }
+        guard let window = attention.window, block == nil || attention.windowHoldsBothWays else { return true }
         return own.position - other.position < window
       }
     }

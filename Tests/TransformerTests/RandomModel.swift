@@ -180,6 +180,8 @@ extension DecoderStack {
           try afterLayer(layer)
         },
         attentionSums: { _ in
+          // Where only some outputs matter the last layer has other rows.
+          guard layout.outputRowsAtEnd == nil else { return nil }
           let all = self.backend.tensor(rows: layout.rows * heads, columns: seen)
           self.backend.zero(all)
           sums.append(all)
@@ -194,7 +196,7 @@ extension DecoderStack {
         stopsAtLastWeights: stopsAtLastWeights)
     }
     var result = PassResult(hidden: backend.read(hidden), layers: layers)
-    for (layer, sums) in sums.enumerated() where layout.outputRowsAtEnd == nil {
+    for (layer, sums) in sums.enumerated() {
       let values = backend.read(sums)
       for (row, place) in places.enumerated() where place.segment != nil {
         for head in 0..<heads {

@@ -10,20 +10,22 @@ extern "C" {
 /// What a token is. An object's members are pairs of tokens: a key, which is a string, and its value.
 enum {
   json_object = 1,
-  json_array,
-  json_string,
+  json_array = 2,
+  json_string = 3,
+  json_true = 4,
+  json_false = 5,
+  json_null = 6,
+  /// The bit that all kinds of numbers have, and no others.
+  json_any_number = 8,
   /// `bits` is an int64.
-  json_integer,
+  json_integer = 8,
   /// `bits` is a uint64 above the largest int64.
-  json_unsigned,
+  json_unsigned = 9,
   /// `bits` is a double.
-  json_double,
+  json_double = 10,
   /// Any other number, which is left to its reader: an integer of more bits, a double of 20 bytes or more, 1e400, NaN,
   /// Infinity, -Infinity.
-  json_big_number,
-  json_true,
-  json_false,
-  json_null,
+  json_big_number = 11,
 };
 
 typedef struct {

@@ -88,7 +88,7 @@ struct AblatingRuns {
     }
   }
 
-  @Test("what can't be used is skipped and named; --strict stops, and what is begun is gone on from")
+  @Test("what can't be used is skipped and named; --strict names all of it, and what is begun is gone on from")
   func skipped() async throws {
     try await ScratchFolder.with { scratch in
       let images = scratch.file("images")
@@ -97,7 +97,12 @@ struct AblatingRuns {
       try FileManager.default.removeItem(at: image)
       let output = scratch.file("out.json")
       let arguments = ablate(to: output, "--head", "1.1", images: images)
-      try await fail(arguments + ["--strict"], saying: "0003.jpg")
+      let other = images.appendingPathComponent("0002.png")
+      let sound = try Data(contentsOf: other)
+      try Data("no picture".utf8).write(to: other)
+      try await fail(
+        arguments + ["--strict"], ranks: 2, saying: "examples can't be used (--strict):", "0002.png", "0003.jpg")
+      try sound.write(to: other)
       try await fail(arguments, saying: "--resume")
       try await fail(arguments + ["--resume", "--head", "0.0"], saying: "ablated heads was named: 1.1 and now is ")
       try await skipTooMany(arguments + ["--resume"], ranks: 2)
