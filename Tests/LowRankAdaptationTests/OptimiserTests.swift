@@ -76,7 +76,7 @@ struct OptimiserTests {
     #expect(half == weights && second.firstMoments == whole.firstMoments)
   }
 
-  @Test("no clipping leaves the bits; a gradient that is no number is an error")
+  @Test("no clipping leaves the bits; a gradient that is not finite is an error")
   func clipping() throws {
     var gradient: [Float] = [3, 4, 1e30]
     func clip(_ free: [Range<Int>], maximumNorm: Double) throws -> Double {
