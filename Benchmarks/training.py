@@ -99,7 +99,7 @@ def main():
             subprocess.run([a.binary, "demo", "--output", demo], check=True)
         a.model, image = demo / "model", sorted((demo / "dataset/images").iterdir())[0]
     else:
-        if not (a.model / "config.json").exists():  # written last, so a broken attempt is made anew
+        if not (a.model / "config.json").exists():  # written last, so an interrupted attempt is repeated
             subprocess.run([sys.executable, ROOT / "Benchmarks/make_2b.py", a.model], check=True)
         image = picture(work, a.coco)
     dataset = write_samples(work, "training", image, SAMPLES)

@@ -10,12 +10,12 @@ struct AdapterPlan {
   let lora: LoRAConfiguration
   /// Empty if whole layers are trained.
   let heads: [Selection.Head]
-  let free: [Range<Int>]
+  let trainable: [Range<Int>]
   /// Of the adapter as training begins.
   let initialChecksum: UInt32
 
   /// Numbers that are trained.
-  var trained: Int { free.reduce(0) { $0 + $1.count } }
+  var trained: Int { trainable.reduce(0) { $0 + $1.count } }
 
   /// - Throws: `LowRankAdaptationError` if what is asked for doesn't fit the model or itself.
   init(_ configuration: TrainConfiguration, model: any VisionLanguageModel) throws {
@@ -47,11 +47,11 @@ struct AdapterPlan {
       adapter = try lora.makeAdapter(for: model)
     }
     if heads.isEmpty {
-      free = adapter.freeParameters
+      trainable = adapter.trainableParameters
     } else {
       let mask = try HeadMask(heads: heads, adapter: adapter, layers: layers)
       mask.apply(to: adapter)
-      free = mask.freeParameters
+      trainable = mask.trainableParameters
     }
     initialChecksum = adapter.checksum
   }

@@ -16,7 +16,7 @@ final class Trainer {
   private let samples: [TrainingSample]
   private let validation: [TrainingSample]
   private let adapter: LowRankAdapter
-  private let free: [Range<Int>]
+  private let trainable: [Range<Int>]
   private let schedule: LearningRateSchedule
   private let total: Int
   private let gradients: SampleGradients
@@ -37,7 +37,8 @@ final class Trainer {
   ///   - log: on rank 0.
   init(
     _ configuration: TrainConfiguration, on world: Communicator, model: any VisionLanguageModel,
-    samples: [TrainingSample], validation: [TrainingSample], adapter: LowRankAdapter, free: [Range<Int>], total: Int,
+    samples: [TrainingSample], validation: [TrainingSample], adapter: LowRankAdapter, trainable: [Range<Int>],
+    total: Int,
     state: TrainingState, shared: SharedPrefixes?, log: TrainingLog?
   ) throws {
     self.configuration = configuration
@@ -46,7 +47,7 @@ final class Trainer {
     self.samples = samples
     self.validation = validation
     self.adapter = adapter
-    self.free = free
+    self.trainable = trainable
     self.total = total
     self.state = state
     self.shared = shared
@@ -134,14 +135,14 @@ final class Trainer {
     let norm: Double
     do {
       norm = try GradientClipping.clip(
-        &gradient, over: free, maximumNorm: configuration.clip > 0 ? configuration.clip : .infinity)
+        &gradient, over: trainable, maximumNorm: configuration.clip > 0 ? configuration.clip : .infinity)
     } catch {
       throw StepFailure(cause: error)
     }
     let rate = schedule.rate(step: index)
     let before = adapter.values
     let optimiser = state.optimiser
-    state.optimiser.update(adapter, gradient: gradient, over: free, learningRate: rate)
+    state.optimiser.update(adapter, gradient: gradient, over: trainable, learningRate: rate)
     guard adapter.isFinite else {
       adapter.values = before
       state.optimiser = optimiser

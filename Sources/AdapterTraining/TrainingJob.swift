@@ -109,7 +109,7 @@ public struct TrainingJob {
     announce(data, plan, parameterCount, state: state, steps: steps, log)
     let trainer = try Trainer(
       configuration, on: world, model: model, samples: data.samples, validation: data.validation, adapter: adapter,
-      free: plan.free, total: total, state: state, shared: shared, log: log)
+      trainable: plan.trainable, total: total, state: state, shared: shared, log: log)
     try trainer.run { state in
       try world.agree {
         guard world.rank == 0 else { return }

@@ -29,7 +29,7 @@ extension JSONReader {
   /// Reads a value, or skips it where it isn't what `read` expects.
   ///
   /// - Returns: what was read, or what is wrong with it.
-  /// - Throws: `JSONError` where the value isn't JSON: what follows can't be read then.
+  /// - Throws: `JSONError` if the value isn't JSON: what follows can't be read then.
   mutating func attempt<Value>(
     _ read: (inout JSONReader) throws -> Value
   ) throws -> Result<Value, COCOError> {
@@ -52,7 +52,7 @@ extension JSONReader {
     readNull() ? nil : try read(&self)
   }
 
-  /// - Throws: `COCOError` where the `key` of the object just read was missing.
+  /// - Throws: `COCOError` if the `key` of the object just read was missing.
   func required<Value>(_ value: Value?, _ key: String) throws -> Value {
     guard let value else { throw fault("the key \"\(key)\" is missing") }
     return value

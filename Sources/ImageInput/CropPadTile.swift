@@ -2,7 +2,7 @@ extension RGBImage {
   /// The rectangle of the picture that begins at `x`, `y`.
   ///
   /// - Units: pixels.
-  /// - Throws: `ImageError` where the rectangle is empty or leaves the picture.
+  /// - Throws: `ImageError` if the rectangle is empty or leaves the picture.
   public func cropped(x: Int, y: Int, width: Int, height: Int) throws -> RGBImage {
     guard x >= 0, y >= 0, width > 0, height > 0, x <= self.width - width, y <= self.height - height else {
       throw ImageError(
@@ -22,7 +22,7 @@ extension RGBImage {
   ///
   /// - Parameter value: of all three channels of the frame.
   /// - Units: pixels.
-  /// - Throws: `ImageError` where a side of the frame is negative or the result is larger than a picture may be.
+  /// - Throws: `ImageError` if a side of the frame is negative or the result is larger than a picture may be.
   public func padded(left: Int = 0, top: Int = 0, right: Int = 0, bottom: Int = 0, value: UInt8 = 0) throws -> RGBImage
   {
     guard [left, top, right, bottom].allSatisfy({ (0...Self.maximumPixels).contains($0) }) else {
@@ -43,7 +43,7 @@ extension RGBImage {
   /// The picture cut into tiles of one size, row by row.
   ///
   /// - Units: pixels.
-  /// - Throws: `ImageError` where the picture's sides are not multiples of the tile's.
+  /// - Throws: `ImageError` if the picture's sides are not multiples of the tile's.
   public func tiles(width tileWidth: Int, height tileHeight: Int) throws -> [RGBImage] {
     guard tileWidth > 0, tileHeight > 0, width.isMultiple(of: tileWidth), height.isMultiple(of: tileHeight) else {
       throw ImageError(

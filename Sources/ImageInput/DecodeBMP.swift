@@ -46,8 +46,8 @@ private func decodeRows(
   return pixels
 }
 
-/// Runs of indices (RLE8, RLE4), by Pillow's rules: what a run has beyond its row is dropped, and a file that ends early is
-/// refused.
+/// Runs of indices (RLE8, RLE4), by Pillow's rules: what a run has beyond its row is dropped, and a file that ends
+/// early is refused.
 private func decodeRuns(_ bytes: [UInt8], _ header: BMPHeader, bits: Int) throws -> [UInt8] {
   let (width, height) = (header.width, header.height)
   var reader = RunReader(bytes: bytes, at: header.start, width: width, count: width * height, isPacked: bits == 4)
@@ -117,7 +117,7 @@ private struct RunReader {
     x = indices.count % width
   }
 
-  /// - Returns: false where the file ends within, or the picture is full.
+  /// - Returns: false if the file ends within, or the picture is full.
   private mutating func copy(_ stated: Int) -> Bool {
     let length = Swift.min(count - indices.count, stated)
     let size = isPacked ? (length + 1) / 2 : length

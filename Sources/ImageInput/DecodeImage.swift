@@ -14,8 +14,8 @@ public struct Picture: Sendable, Equatable {
 /// As there, gamma and colour profiles are not applied, and transparency is dropped. Of animations and files of several
 /// pages the first picture is taken.
 ///
-/// - Throws: `ImageError` naming the file, where it is of another format, ends too early, is corrupt, or claims no pixels or
-///   more than `RGBImage.maximumPixels`; `MissingFile` or `EnvironmentFault` where it can't be read.
+/// - Throws: `ImageError` naming the file, if it is of another format, ends too early, is corrupt, or claims no pixels
+///   or more than `RGBImage.maximumPixels`; `MissingFile` or `EnvironmentFault` where it can't be read.
 public func decodeImage(contentsOf url: URL) throws -> RGBImage { try decodePicture(contentsOf: url).image }
 
 /// Decodes the bytes of a file.

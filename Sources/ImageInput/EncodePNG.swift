@@ -2,7 +2,7 @@ import CPNG
 
 /// Encodes a picture as a PNG file of 8-bit red, green and blue.
 ///
-/// - Throws: `ImageError` where libpng can't.
+/// - Throws: `ImageError` if libpng can't.
 public func encodePNG(_ image: RGBImage) throws -> [UInt8] {
   var description = png_image()
   description.version = png_uint_32(PNG_IMAGE_VERSION)

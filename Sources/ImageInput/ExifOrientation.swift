@@ -1,5 +1,5 @@
-/// The places in which a file may say how its picture is to be turned, as Pillow's `getexif` looks at them: EXIF data, and
-/// only where those have no such tag, XMP.
+/// The places in which a file may say how its picture is to be turned, as Pillow's `getexif` looks at them: EXIF data,
+/// and only where those have no such tag, XMP.
 struct OrientationSources {
   /// EXIF data, with or without "Exif\0\0" before them.
   var exif: [UInt8]?
@@ -11,7 +11,7 @@ struct OrientationSources {
     return .upright
   }
 
-  /// The number that EXIF data state, 0 where it is none; nil where they have no such tag.
+  /// The number that EXIF data state, 0 if it is none; nil if they have no such tag.
   private static func stated(exif: [UInt8]) -> Int? {
     let prefix = Array("Exif\0\0".utf8)
     var start = 0

@@ -36,7 +36,7 @@ public enum ImageFormat: String, Sendable, CaseIterable {
   }
 }
 
-/// What a file that is no readable picture is, by its first bytes.
+/// What a file that is not a readable picture is, by its first bytes.
 enum OtherFormat {
   static func statement(_ bytes: [UInt8]) -> String {
     if bytes.isEmpty { return "the file is empty" }

@@ -47,7 +47,7 @@ struct JPEGHeader {
     return frame
   }
 
-  /// An APP1 segment: EXIF data, which further segments go on with, or XMP.
+  /// An APP1 segment: EXIF data, which further segments continue with, or XMP.
   private static func take(_ content: ArraySlice<UInt8>, into sources: inout OrientationSources) {
     if content.starts(with: "Exif\0\0".utf8) {
       sources.exif = (sources.exif ?? []) + content.dropFirst(sources.exif == nil ? 0 : 6)

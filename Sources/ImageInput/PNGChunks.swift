@@ -4,13 +4,13 @@ import CImageCodecs
 struct PNGChunks {
   private let bytes: [UInt8]
   private var sources = OrientationSources()
-  /// ImageMagick's EXIF data in hexadecimal, which count where there are no others.
+  /// ImageMagick's EXIF data in hexadecimal, which count if there are no others.
   private var rawProfile: [UInt8]?
   /// The most that compressed text may have, as in Pillow.
   private static let largestText = 1 << 20
 
   /// - Parameter isWhole: whether there are no more bytes to come.
-  /// - Throws: `HeaderEndsEarly` where more bytes are needed, `ImageError` where a chunk is cut off.
+  /// - Throws: `HeaderEndsEarly` if more bytes are needed, `ImageError` where a chunk is cut off.
   static func orientation(_ bytes: [UInt8], isWhole: Bool) throws -> Orientation {
     var chunks = PNGChunks(bytes: bytes)
     try chunks.walk(isWhole: isWhole)

@@ -21,7 +21,7 @@ public struct PictureHeader: Sendable, Equatable {
 
   /// Reads no more of the file than it takes.
   ///
-  /// - Throws: `ImageError` naming the file where it is of no format that is read, or ends too early; the pixels may still
+  /// - Throws: `ImageError` naming the file if it is of no format that is read, or ends too early; the pixels may still
   ///   turn out corrupt. `MissingFile` or `EnvironmentFault` where it can't be read.
   public init(contentsOf url: URL) throws {
     // Nearly always 64 KiB will do; a JPEG may have megabytes of metadata before its size, PNG and TIFF behind it.
@@ -79,7 +79,7 @@ public struct PictureHeader: Sendable, Equatable {
     try checkImageSize(width: storedWidth, height: storedHeight)
   }
 
-  /// What is wrong where a dataset states another size for the picture; nil where it is the same.
+  /// What is wrong where a dataset states another size for the picture; nil if it is the same.
   ///
   /// - Parameter name: what the file is called.
   public func problem(named name: String, statedSize: (width: Int, height: Int)) -> String? {

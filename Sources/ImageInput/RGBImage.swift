@@ -21,7 +21,7 @@ public struct RGBImage: Sendable, Equatable {
 
 /// What is wrong with a picture, or with what is to be done to it.
 public struct ImageError: ContentFault, CustomStringConvertible, Equatable, Sendable {
-  /// The file, as the user named it; nil where a value did not come from a file.
+  /// The file, as the user named it; nil if a value did not come from a file.
   public let file: String?
   /// What is wrong and what would be right.
   public let problem: String

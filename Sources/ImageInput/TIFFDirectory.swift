@@ -1,5 +1,5 @@
-/// The entries of a TIFF directory, which EXIF data are as well, read as Pillow's `ImageFileDirectory_v2` reads them: what
-/// can't be read is left out.
+/// The entries of a TIFF directory, which EXIF data are as well, read as Pillow's `ImageFileDirectory_v2` reads them:
+/// what can't be read is left out.
 struct TIFFDirectory {
   enum Tag {
     static let width: UInt16 = 256
@@ -28,7 +28,7 @@ struct TIFFDirectory {
 
   /// The first directory of the TIFF data in `range`, to whose start offsets are relative.
   ///
-  /// - Returns: nil where the data don't begin as TIFF does.
+  /// - Returns: nil if the data don't begin as TIFF does.
   init?(_ bytes: [UInt8], in range: Range<Int>) {
     guard range.count >= 8, let kind = Self.signature(bytes[range.lowerBound..<range.lowerBound + 4]) else {
       return nil
@@ -108,7 +108,7 @@ struct TIFFDirectory {
   /// The bytes of an entry as they are.
   func content(_ tag: UInt16) -> ArraySlice<UInt8>? { entries[tag].map { bytes[$0.content] } }
 
-  /// The numbers of an entry; nil where there is none, or its type is none of numbers.
+  /// The numbers of an entry; nil if there is none, or its type is none of numbers.
   ///
   /// - Parameter limit: how many are read at most.
   func integers(_ tag: UInt16, limit: Int = 64) -> [Int]? {

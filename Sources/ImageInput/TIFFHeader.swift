@@ -23,7 +23,7 @@ struct TIFFHeader {
   let directory: TIFFDirectory
   let isSeparate: Bool
 
-  /// - Throws: `ImageError` where it states no size.
+  /// - Throws: `ImageError` if it states no size.
   init(_ bytes: [UInt8]) throws {
     guard let directory = TIFFDirectory(bytes, in: 0..<bytes.count) else {
       throw ImageError(problem: "the TIFF file ends before its first directory: it is cut off")
@@ -112,7 +112,8 @@ private struct Kind: CustomStringConvertible {
       || photometric == 5 && bits.allSatisfy { $0 == 8 }
   }
 
-  /// Pillow's table (`OPEN_INFO`), without what it can't make RGB of (premultiplied grey) or makes by a colour profile (Lab).
+  /// Pillow's table (`OPEN_INFO`), without what it can't make RGB of (premultiplied grey) or makes by a colour profile
+  /// (Lab).
   func samples(isBigEndian: Bool, codec: String) -> TIFFHeader.Samples? {
     let isBytes = bits.allSatisfy { $0 == 8 }
     switch (photometric, format, bits.count) {

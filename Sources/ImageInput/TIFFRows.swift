@@ -64,7 +64,7 @@ struct TIFFRows {
     case .float:
       for x in 0..<width {
         let value = row.loadUnaligned(fromByteOffset: 4 * x, as: Float.self)
-        // Also where it is no number.
+        // Also where it is not a number.
         set(pixels, x, value > 0 ? (value >= 255 ? 255 : UInt8(value)) : 0)
       }
     case .rgb(let samples, let bits, let isPremultiplied):

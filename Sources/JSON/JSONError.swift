@@ -11,7 +11,7 @@ package struct JSONError: Error, Equatable, CustomStringConvertible {
 
   /// The value inside the text, such as `annotations[3].bbox`; empty for the whole.
   package let path: String
-  /// Where the text stops being JSON; nil where it is JSON, and a value isn't what is expected.
+  /// Where the text stops being JSON; nil if it is JSON, and a value isn't what is expected.
   package let syntaxPlace: Place?
   package let problem: String
 

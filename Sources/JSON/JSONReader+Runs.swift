@@ -160,7 +160,7 @@ extension JSONReader {
 
   /// Reads a member whose value is an object or array longer than a run.
   ///
-  /// - Returns: false where it is a string or a number: nothing is read then.
+  /// - Returns: false if it is a string or a number: nothing is read then.
   private mutating func readLongMember(
     at start: Int, isObject: Bool, index: Int,
     _ member: (inout JSONReader, borrowing Span<UInt8>) throws -> Void

@@ -3,8 +3,8 @@ import CSimdJSON
 /// Reads a JSON text front to back, value by value, without building a tree of it.
 ///
 /// simdjson reads and checks the text in runs of whole members, a few kilobytes at a time, so memory doesn't grow with
-/// the text; a value longer than a run is walked into. All of the text is checked, what is skipped too. The reader knows
-/// where it is: the path of the value, and its bytes in the text.
+/// the text; a value longer than a run is walked into. All of the text is checked, what is skipped too. The reader
+/// knows where it is: the path of the value, and its bytes in the text.
 ///
 /// A reader lives as long as the closure that gets it, as the text does; so it can't be copied.
 package struct JSONReader: ~Copyable {
@@ -12,9 +12,9 @@ package struct JSONReader: ~Copyable {
   package struct Rules: Sendable {
     /// Deeper nesting is refused: it would exhaust the stack, and no such file is meant.
     package var maximumDepth = 128
-    /// Takes `NaN`, `Infinity` and `-Infinity` for numbers, as Python's reader does: Python's writer makes them. Strings
-    /// that aren't UTF-8 or have escapes that mean nothing, such as half of a surrogate pair, are refused by who reads them,
-    /// not by who skips them.
+    /// Takes `NaN`, `Infinity` and `-Infinity` for numbers, as Python's reader does: Python's writer makes them.
+    /// Strings that aren't UTF-8 or have escapes that mean nothing, such as half of a surrogate pair, are refused by
+    /// who reads them, not by who skips them.
     package var isLenient = false
     /// The most bytes that simdjson gets at once, but for a single longer string or number.
     package var window = 1 << 16
@@ -59,7 +59,7 @@ package struct JSONReader: ~Copyable {
   var runStart = 0
   /// How many runs there have been.
   var runNumber = 0
-  /// The token of the next value; nil where the value is longer than a run: it begins at `place` then.
+  /// The token of the next value; nil if the value is longer than a run: it begins at `place` then.
   var cursor: Int?
   var place = 0
   /// How many objects and arrays the next value is in.
@@ -188,7 +188,7 @@ package struct JSONReader: ~Copyable {
     return Int(tokens[token].kind) == json_true
   }
 
-  /// - Throws: `JSONError` where the string isn't text: `Rules.isLenient`.
+  /// - Throws: `JSONError` if the string isn't text: `Rules.isLenient`.
   package mutating func readString() throws -> String {
     let token = try scalar(.string)
     guard let text = Self.string(content(of: token)) else { throw failure(Self.noText) }
@@ -198,7 +198,7 @@ package struct JSONReader: ~Copyable {
 
   /// The bytes that a string stands for.
   ///
-  /// - Throws: `JSONError` where it isn't text: `Rules.isLenient`.
+  /// - Throws: `JSONError` if it isn't text: `Rules.isLenient`.
   package mutating func readByteString() throws -> ByteString {
     let token = try scalar(.string)
     let content = content(of: token)
@@ -235,7 +235,7 @@ package struct JSONReader: ~Copyable {
 
   /// Reads a list of nothing but numbers, as the nearest doubles.
   ///
-  /// - Returns: nil where something else comes next, or a list longer than a run: nothing is read then.
+  /// - Returns: nil if something else comes next, or a list longer than a run: nothing is read then.
   package mutating func readDoubles() -> [Double]? {
     guard let list = cursor, Int(tokens[list].kind) == json_array else { return nil }
     let elements = list + 1..<Int(tokens[list].next)
@@ -312,7 +312,7 @@ package struct JSONReader: ~Copyable {
     String(decoding: UnsafeBufferPointer(start: text + range.lowerBound, count: range.count), as: UTF8.self)
   }
 
-  /// - Throws: `JSONError` where something else comes next.
+  /// - Throws: `JSONError` if something else comes next.
   package func expect(_ kind: Kind) throws {
     let found = peek()
     guard found == kind else { throw failure("\(found.words), where \(kind.words) is expected") }

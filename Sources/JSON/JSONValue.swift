@@ -15,7 +15,7 @@ package enum JSONValue: Equatable, Sendable {
   /// Reads a whole text.
   ///
   /// - Parameter allowsRepeatedKeys: whether a key may be there twice in an object.
-  /// - Throws: `JSONError` where it isn't JSON, or has a number that no double holds.
+  /// - Throws: `JSONError` if it isn't JSON, or has a number that no double holds.
   package static func read(_ bytes: [UInt8], allowsRepeatedKeys: Bool = true) throws -> JSONValue {
     try JSONReader.read(bytes) { try $0.readValue(allowsRepeatedKeys: allowsRepeatedKeys) }
   }
@@ -69,7 +69,7 @@ extension JSONReader {
   }
 }
 
-// What a value is; nil where it is something else.
+// What a value is; nil if it is something else.
 extension JSONValue {
   package var isNull: Bool { self == .null }
 

@@ -1,7 +1,8 @@
 import CSimdJSON
 import Synchronization
 
-/// simdjson's parsers, which are worth keeping: each has buffers that a reader of a short text would only make and free.
+/// simdjson's parsers, which are worth keeping: each has buffers that a reader of a short text would only make and
+/// free.
 enum ParserPool {
   private struct Idle: @unchecked Sendable {
     // Invariant behind `@unchecked Sendable`: a parser in the pool is nobody else's, and has no state but its memory.
@@ -14,7 +15,7 @@ enum ParserPool {
   /// A parser that has grown beyond this, for one long string, gives its memory back. - Units: bytes.
   private static let largestKept = 16 << 20
 
-  /// - Throws: `JSONError` where there is no memory.
+  /// - Throws: `JSONError` if there is no memory.
   static func take() throws -> OpaquePointer {
     if let idle = pool.withLock({ $0.popLast() }) { return idle.parser }
     guard let parser = json_parser_create() else {

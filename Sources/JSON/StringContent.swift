@@ -10,7 +10,7 @@ struct StringContent {
 
   var hasEscape: Bool { raw.contains(UInt8(ascii: "\\")) }
 
-  /// The bytes that the string stands for; nil where an escape means nothing.
+  /// The bytes that the string stands for; nil if an escape means nothing.
   var bytes: [UInt8]? {
     guard hasEscape else { return Array(raw) }
     var isSound = true
@@ -37,7 +37,7 @@ extension JSONReader {
       start: text + runStart + Int(tokens[token].offset) + 1, count: Int(tokens[token].length) - 2, parser: parser)
   }
 
-  /// The text; nil where it is not UTF-8 or an escape means nothing.
+  /// The text; nil if it is not UTF-8 or an escape means nothing.
   static func string(_ content: StringContent) -> String? {
     guard content.hasEscape else { return String(validating: content.raw, as: UTF8.self) }
     return content.bytes.flatMap { String(validating: $0, as: UTF8.self) }

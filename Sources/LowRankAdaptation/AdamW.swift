@@ -12,7 +12,7 @@ public struct AdamW: Sendable {
   public let weightDecay: Double
   /// Steps taken.
   public var step = 0
-  /// Running means of the gradient and of its square, as long as the flat buffer; zero where nothing is free.
+  /// Running means of the gradient and of its square, as long as the flat buffer; zero where nothing is trainable.
   public var firstMoments: [Float]
   public var secondMoments: [Float]
 
@@ -28,18 +28,18 @@ public struct AdamW: Sendable {
     secondMoments = [Float](repeating: 0, count: count)
   }
 
-  /// One step over an adapter's free parameters; the others aren't touched.
+  /// One step over an adapter's trainable parameters; the others aren't touched.
   public mutating func update(
-    _ adapter: LowRankAdapter, gradient: [Float], over free: [Range<Int>], learningRate: Double
+    _ adapter: LowRankAdapter, gradient: [Float], over trainable: [Range<Int>], learningRate: Double
   ) {
-    adapter.withParameters { update(&$0, gradient: gradient, over: free, learningRate: learningRate) }
+    adapter.withParameters { update(&$0, gradient: gradient, over: trainable, learningRate: learningRate) }
   }
 
-  /// One step over the free parameters; the others aren't touched.
+  /// One step over the trainable parameters; the others aren't touched.
   ///
   /// - Shape: parameters and gradient as long as the flat buffer.
   mutating func update(
-    _ parameters: inout MutableSpan<Float>, gradient: [Float], over free: [Range<Int>], learningRate: Double
+    _ parameters: inout MutableSpan<Float>, gradient: [Float], over trainable: [Range<Int>], learningRate: Double
   ) {
     precondition(parameters.count == firstMoments.count && parameters.count == secondMoments.count)
     precondition(gradient.count == parameters.count)
@@ -55,7 +55,7 @@ public struct AdamW: Sendable {
     var (first, second): ([Float], [Float]) = ([], [])
     swap(&first, &firstMoments)
     swap(&second, &secondMoments)
-    for range in free {
+    for range in trainable {
       for place in range {
         let g = gradient[place]
         let mean = first[place] + take1 * (g - first[place])

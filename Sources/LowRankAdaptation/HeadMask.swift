@@ -4,12 +4,12 @@ import Transformer
 
 /// Limits an adapter to chosen attention heads: an update then changes only what those heads read and write.
 ///
-/// Of `q_proj` the rows of B that make a chosen head's query are free, of `k_proj` and `v_proj` the rows of the
+/// Of `q_proj` the rows of B that make a chosen head's query are trainable, of `k_proj` and `v_proj` the rows of the
 /// key-value head that serves it, of `o_proj` the columns of A that take its output. The other factor of each update is
-/// free: it reaches the residual stream only through the chosen heads. All else stays zero.
+/// trainable: it reaches the residual stream only through the chosen heads. All else stays zero.
 public struct HeadMask: Sendable, Equatable {
   /// What training may change in the flat buffer: ascending, none touching the next.
-  public let freeParameters: [Range<Int>]
+  public let trainableParameters: [Range<Int>]
   /// How many numbers that is.
   public let count: Int
   private let total: Int
@@ -41,22 +41,22 @@ public struct HeadMask: Sendable, Equatable {
       throw LowRankAdaptationError(
         "the adapter updates the layers \(updated.sorted()), but the chosen heads are of \(chosen.keys.sorted())")
     }
-    var free: [Range<Int>] = []
+    var trainable: [Range<Int>] = []
     for update in adapter.updates {
-      free += try Self.free(
+      trainable += try Self.trainable(
         update, heads: (chosen[update.target.layer] ?? []).sorted(), shape: layers[update.target.layer].attention.shape)
     }
-    freeParameters = merged(free)
-    count = freeParameters.reduce(0) { $0 + $1.count }
+    trainableParameters = merged(trainable)
+    count = trainableParameters.reduce(0) { $0 + $1.count }
     total = adapter.count
   }
 
-  /// Sets every number of an adapter that isn't free to zero.
+  /// Sets every number of an adapter that isn't trainable to zero.
   public func apply(to adapter: LowRankAdapter) {
     precondition(adapter.count == total)
     adapter.withParameters { parameters in
       var place = 0
-      for range in freeParameters + [total..<total] {
+      for range in trainableParameters + [total..<total] {
         while place < range.lowerBound {
           parameters[place] = 0
           place += 1
@@ -66,7 +66,7 @@ public struct HeadMask: Sendable, Equatable {
     }
   }
 
-  private static func free(_ update: LoRADelta, heads: [Int], shape: AttentionShape) throws
+  private static func trainable(_ update: LoRADelta, heads: [Int], shape: AttentionShape) throws
     -> [Range<Int>]
   {
     let width = shape.headDim

@@ -3,9 +3,9 @@ import IO
 
 /// What a model folder's chat template makes of a question about one image, and of its answer.
 ///
-/// The template is asked as transformers' `apply_chat_template` asks it: `messages` with the image and the prompt in the
-/// user's turn and the answer in the assistant's, `add_generation_prompt`, the tokenizer's special tokens, no tools and no
-/// documents.
+/// The template is asked as transformers' `apply_chat_template` asks it: `messages` with the image and the prompt in
+/// the user's turn and the answer in the assistant's, `add_generation_prompt`, the tokenizer's special tokens, no tools
+/// and no documents.
 public struct ChatPrompt: Sendable {
   /// The template's file, and in it the key.
   public let source: String
@@ -29,8 +29,8 @@ public struct ChatPrompt: Sendable {
   /// - Parameters:
   ///   - placeholder: the text that the image takes the place of.
   ///   - specialTokens: variables of the template.
-  /// - Throws: `ConfigurationError` where the template can't be read or rendered, or doesn't show the image, the prompt and
-  ///   the answer each in one place.
+  /// - Throws: `ConfigurationError` if the template can't be read or rendered, or doesn't show the image, the prompt
+  ///   and the answer each in one place.
   init(
     _ source: ChatTemplateSource, specialTokens: [(name: String, text: String)], placeholder: String
   ) throws {
@@ -60,7 +60,7 @@ public struct ChatPrompt: Sendable {
 
   /// The text up to where the assistant's answer begins.
   ///
-  /// - Throws: `ChatFault` where the template can't render this prompt.
+  /// - Throws: `ChatFault` if the template can't render this prompt.
   func question(_ prompt: String) throws -> RenderedChat {
     let text = try render(prompt: prompt, answer: nil)
     return RenderedChat(
@@ -69,7 +69,7 @@ public struct ChatPrompt: Sendable {
 
   /// The whole conversation, and where the answer stands in it.
   ///
-  /// - Throws: `ChatFault` where the template can't render these texts, or changes or repeats this answer.
+  /// - Throws: `ChatFault` if the template can't render these texts, or changes or repeats this answer.
   func conversation(prompt: String, answer: String) throws -> RenderedChat {
     let marker = Marker("answer", notIn: prompt)
     let frame = try render(prompt: prompt, answer: marker.text)
@@ -88,7 +88,7 @@ public struct ChatPrompt: Sendable {
       description: start..<start + scalars.count)
   }
 
-  /// - Throws: `ConfigurationError` where the template puts nothing behind an answer that could end it.
+  /// - Throws: `ConfigurationError` if the template puts nothing behind an answer that could end it.
   public func requireEndOfTurn() throws {
     guard ending.isEmpty else { return }
     throw ConfigurationError(
@@ -131,8 +131,8 @@ struct RenderedChat: Sendable, Equatable {
   let image: Range<Int>
   /// In Unicode scalars of `text`.
   let description: Range<Int>
-  /// Where the text is cut into texts that are tokenised apart, in Unicode scalars of `text`, ascending. None lies inside
-  /// the image or the description.
+  /// Where the text is cut into texts that are tokenised apart, in Unicode scalars of `text`, ascending. None lies
+  /// inside the image or the description.
   var cuts: [Int] = []
 
   /// The same with another text in the image placeholder's place.

@@ -23,7 +23,7 @@ struct ChatTemplateSource: Sendable, Equatable {
   /// chat_template.jinja, and at last, as its tokenizer does, in tokenizer_config.json.
   ///
   /// - Parameter file: takes the place of all of them: a Jinja file, or JSON with the key `chat_template`.
-  /// - Throws: `ConfigurationError` where there is none, or several without a default.
+  /// - Throws: `ConfigurationError` if there is none, or several without a default.
   static func find(in folder: URL, override file: URL? = nil) throws -> ChatTemplateSource {
     if let file {
       guard file.pathExtension == "json" else { return try ChatTemplateSource(text: text(of: file), name: file.path) }
@@ -104,7 +104,7 @@ struct ChatTemplateSource: Sendable, Equatable {
         + "give the one to use with --chat-template")
   }
 
-  /// The template of a JSON file: a text, a list of named ones, or an object of them; nil where there is none.
+  /// The template of a JSON file: a text, a list of named ones, or an object of them; nil if there is none.
   private static func inJSON(_ url: URL) throws -> ChatTemplateSource? {
     let file = try ConfigurationFile(contentsOf: url)
     let name = "\(url.path) (\(key))"

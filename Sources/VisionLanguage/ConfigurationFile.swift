@@ -21,7 +21,7 @@ struct ConfigurationFile {
   /// Larger than any published one; a lying or endless file stops here.
   static let maximumFileSize = 64 << 20
 
-  /// - Throws: `ConfigurationError` where the file is missing, something else, or no JSON object; `EnvironmentFault`.
+  /// - Throws: `ConfigurationError` if the file is missing, something else, or no JSON object; `EnvironmentFault`.
   init(contentsOf url: URL) throws {
     path = url.path
     prefix = ""
@@ -56,7 +56,7 @@ struct ConfigurationFile {
   /// Whether the key is there, be it null.
   func holds(_ key: String) -> Bool { values[key] != nil }
 
-  /// The object at `key`; nil where it is absent or null.
+  /// The object at `key`; nil if it is absent or null.
   func object(_ key: String) throws -> ConfigurationFile? {
     guard let value = value(key) else { return nil }
     guard value.members != nil else { throw wrong(key, "must be an object") }
@@ -110,7 +110,7 @@ struct ConfigurationFile {
     }
   }
 
-  /// The numbers of the list at `key`, or one number that stands there alone; nil where the key is absent.
+  /// The numbers of the list at `key`, or one number that stands there alone; nil if the key is absent.
   func numbers(_ key: String, in range: ClosedRange<Double>) throws -> [Double]? {
     guard let value = value(key) else { return nil }
     return try (value.elements ?? [value]).map { item in
@@ -133,7 +133,7 @@ struct ConfigurationFile {
   /// The keys that have a value, in the order of their names.
   var keys: [String] { Set((values.members ?? []).map(\.key.text)).filter(has).sorted() }
 
-  /// What stands at `key`; nil where it is absent or null.
+  /// What stands at `key`; nil if it is absent or null.
   func value(of key: String) -> JSONValue? { value(key) }
 
   /// An error about one key.

@@ -1,7 +1,7 @@
 import Kernels
 
-/// The language model of a config.json, as Llama and its relatives write it: `text_config`, or the top level where a file has
-/// none.
+/// The language model of a config.json, as Llama and its relatives write it: `text_config`, or the top level where a
+/// file has none.
 ///
 /// Published files leave out what equals transformers' default at the time.
 struct DecoderConfiguration: Sendable, Equatable {
@@ -15,7 +15,7 @@ struct DecoderConfiguration: Sendable, Equatable {
     var headDim: Int?
     /// Whether another head dimension than the default may be given.
     var takesHeadDim = true
-    /// Biases of the query, key and value projections; nil where `attention_bias` says it, for the output projection too.
+    /// Biases of the query, key and value projections; nil if `attention_bias` says it, for the output projection too.
     var hasQueryKeyValueBias: Bool?
     var hasQueryKeyNorm = false
 

@@ -2,8 +2,8 @@ import ImageInput
 import Kernels
 import Transformer
 
-/// The losses of an image's descriptions, as training defines them (docs/training.md), of the unmodified model and without some
-/// of its heads.
+/// The losses of an image's descriptions, as training defines them (docs/training.md), of the unmodified model and
+/// without some of its heads.
 public final class DescriptionLossReader {
   private let model: any VisionLanguageModel
   private let cache: KeyValueCache
@@ -87,7 +87,7 @@ public final class DescriptionLossReader {
     var losses = [[Double]](repeating: [], count: 1 + ablations.count)
     var reached = 0
     defer { decoder.ablatedHeads = .none }
-    // From below, so that the unmodified model goes on from where the last ablation left it.
+    // From below, so that the unmodified model continues from where the last ablation left it.
     for (index, heads) in ablations.enumerated().sorted(by: { ($0.1.start, $0.0) < ($1.1.start, $1.0) }) {
       let start = heads.start
       precondition(start < layers)

@@ -95,7 +95,7 @@ public struct GenerationDefaults: Sendable, Equatable {
     return remarks
   }
 
-  /// The value in words; nil where it asks for nothing.
+  /// The value in words; nil if it asks for nothing.
   private static func text(_ value: JSONValue, isNeutralAt neutral: Double?) -> String? {
     switch value {
     case .array(let list): list.isEmpty ? nil : "(\(list.count) entries)"

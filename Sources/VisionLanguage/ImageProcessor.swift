@@ -5,7 +5,7 @@ import IO
 public protocol ImageProcessor: Sendable {
   /// What an image of this size becomes, in pixels.
   ///
-  /// - Throws: `ImageError` where the family can't take such an image.
+  /// - Throws: `ImageError` if the family can't take such an image.
   func layout(width: Int, height: Int) throws -> VisualLayout
 
   /// The kinds of views that an image may be shown in.
@@ -22,8 +22,8 @@ struct ProcessorInFolder<Processor: ImageProcessor & Equatable> {
   /// What the user should know of the files.
   let remarks: [String]
 
-  /// Reads a model folder's image processor as transformers 5 does: `image_processor` of processor_config.json, where it has
-  /// that, else preprocessor_config.json.
+  /// Reads a model folder's image processor as transformers 5 does: `image_processor` of processor_config.json, where
+  /// it has that, else preprocessor_config.json.
   ///
   /// - Parameter parse: reads the family's keys.
   /// - Throws: `ConfigurationError` naming the file and the key; `EnvironmentFault`.

@@ -35,7 +35,7 @@ public struct ModelDimensions: Sendable, Equatable {
   /// Multiplications of one forward pass: linear layers and attention.
   ///
   /// - Parameters:
-  ///   - image: what the image is to the model; nil where its size isn't known.
+  ///   - image: what the image is to the model; nil if its size isn't known.
   ///   - textRows: rows of the decoder beside the image's.
   public func multiplications(_ image: VisualLayout.Load?, textRows: Int) -> Double {
     let (patches, seen) = (image?.patches ?? 0, image?.patchesInView ?? 0)

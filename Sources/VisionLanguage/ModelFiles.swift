@@ -1,12 +1,12 @@
 import IO
 import Foundation
 
-/// The small files of a model folder that decide numbers, as digests: a run's identity holds them, so that no run goes on
-/// with others.
+/// The small files of a model folder that decide numbers, as digests: a run's identity holds them, so that no run
+/// continues with others.
 public struct ModelFiles: Sendable, Equatable {
   /// Of the chat template's text.
   public let chatTemplateSHA256: String
-  /// SHA-256 of each file, "none" where there is no such file; always the same names in the same order.
+  /// SHA-256 of each file, "none" if there is no such file; always the same names in the same order.
   public let digests: [(name: String, value: String)]
 
   /// Whatever says what the model is and what it is shown.
@@ -18,7 +18,7 @@ public struct ModelFiles: Sendable, Equatable {
   /// - Parameters:
   ///   - chatTemplate: takes the place of the folder's own.
   ///   - generates: counts generation_config.json in, which decides what is generated and nothing else.
-  /// - Throws: where there is no chat template, or a file that is there can't be read.
+  /// - Throws: if there is no chat template, or a file that is there can't be read.
   public init(folder: URL, chatTemplate: URL?, generates: Bool = false) throws {
     chatTemplateSHA256 = try ChatTemplateSource.find(in: folder, override: chatTemplate).sha256
     digests = try (Self.names + (generates ? ["generation_config.json"] : [])).map { name in

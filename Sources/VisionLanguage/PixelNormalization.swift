@@ -39,14 +39,14 @@ struct PixelNormalization: Sendable, Equatable {
 extension ConfigurationFile {
   /// transformers takes null for some keys as it stands, which means no such step or an error.
   ///
-  /// - Throws: `ConfigurationError` where one of the keys is there and null.
+  /// - Throws: `ConfigurationError` if one of the keys is there and null.
   func refuseNull(_ keys: [String]) throws {
     for key in keys where holds(key) && !has(key) {
       throw wrong(key, "is null: give a value, or leave the key out for the default")
     }
   }
 
-  /// A number for each channel, or one for all; nil where the key is absent.
+  /// A number for each channel, or one for all; nil if the key is absent.
   fileprivate func channels(_ key: String) throws -> [Double]? {
     guard let numbers = try numbers(key, in: -1e30...1e30) else { return nil }
     if numbers.count == 1 { return [Double](repeating: numbers[0], count: 3) }

@@ -13,7 +13,7 @@ struct PromptTokenizer: Sendable {
   /// About how many tokens a chat has beside the image, the prompt and the answer.
   let templateTokens: Int
 
-  /// - Throws: `ConfigurationError` where the placeholder is not one token wherever it stands; `TokenizationError`.
+  /// - Throws: `ConfigurationError` if the placeholder is not one token wherever it stands; `TokenizationError`.
   init(_ tokenizer: Tokenizer, chat: ChatPrompt, placeholder: String, imageToken: Int, vocabularySize: Int) throws {
     guard try tokenizer.encode(placeholder + placeholder).ids == [Int32(imageToken), Int32(imageToken)] else {
       throw ConfigurationError(
@@ -29,8 +29,8 @@ struct PromptTokenizer: Sendable {
 
   /// The tokens of a chat about an image, answered with the description.
   ///
-  /// - Throws: `ChatFault` or `TokenizationError` where these texts can't be used, `ConfigurationError` where the tokenizer
-  ///   and the model don't fit.
+  /// - Throws: `ChatFault` or `TokenizationError` where these texts can't be used, `ConfigurationError` where the
+  ///   tokenizer and the model don't fit.
   func sequence(prompt: String, description: String, layout: VisualLayout) throws -> TokenSequence {
     try sequence(of: chat.conversation(prompt: prompt, answer: description), layout)
   }
@@ -44,8 +44,8 @@ struct PromptTokenizer: Sendable {
 
   /// The image's text is put in its place before anything is tokenised: the tokens of markers round it may join it.
   ///
-  /// An image token is one token wherever it stands, so of a run of them the tokenizer is given the first: the others are as many
-  /// of the same.
+  /// An image token is one token wherever it stands, so of a run of them the tokenizer is given the first: the others
+  /// are as many of the same.
   private func sequence(of chat: RenderedChat, _ layout: VisualLayout) throws -> TokenSequence {
     let (text, runs) = Self.shortening(layout.text, runsOf: placeholder)
     let chat = chat.replacingImage(with: text)

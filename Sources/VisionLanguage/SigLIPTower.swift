@@ -59,15 +59,15 @@ struct SigLIPConfiguration: Sendable, Equatable {
   }
 }
 
-/// A SigLIP tower (Zhai et al. 2023, arXiv 2303.15343): patches become rows of a linear layer, learned positions are added,
-/// and the patches of a view see each other.
+/// A SigLIP tower (Zhai et al. 2023, arXiv 2303.15343): patches become rows of a linear layer, learned positions are
+/// added, and the patches of a view see each other.
 final class SigLIPTower {
   let configuration: SigLIPConfiguration
   let encoder: EncoderStack
   private let patchEmbedding: Linear
   /// - Shape: [patches of a view, C].
   private let positions: Tensor
-  /// nil where the family leaves it out.
+  /// nil if the family leaves it out.
   private let finalNorm: Norm?
   private let backend: any Backend
   private let patches = ScratchTensor()

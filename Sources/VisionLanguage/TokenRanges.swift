@@ -26,12 +26,12 @@ public struct TokenRanges: Sendable, Equatable {
   /// All positions, ascending.
   public var positions: [Int] { ranges.flatMap { $0 } }
 
-  /// One past the last position; 0 where there is none.
+  /// One past the last position; 0 if there is none.
   public var end: Int { ranges.last?.upperBound ?? 0 }
 
   public func contains(_ position: Int) -> Bool { index(of: position) != nil }
 
-  /// How many positions come before this one; nil where it is not one of them.
+  /// How many positions come before this one; nil if it is not one of them.
   public func index(of position: Int) -> Int? {
     var before = 0
     for range in ranges {

@@ -1,11 +1,11 @@
 /// Tensors of a checkpoint that the model has no place for.
 ///
-/// transformers ignores them all, with a warning. Here those that a number could depend on are refused: tensors of modules that the
-/// model has, and parts of adapters and of quantised weights wherever they stand. Heads for other tasks and saved tables of positions
-/// are not missed.
+/// transformers ignores them all, with a warning. Here those that a number could depend on are refused: tensors of
+/// modules that the model has, and parts of adapters and of quantised weights wherever they stand. Heads for other
+/// tasks and saved tables of positions are not missed.
 enum UnusedTensors {
   /// - Parameter name: as transformers 5 names it.
-  /// - Returns: why a number could depend on the tensor; nil where none does.
+  /// - Returns: why a number could depend on the tensor; nil if none does.
   static func objection(to name: String) -> String? {
     if tables.contains(where: name.hasSuffix) { return nil }
     if let part = quantised.first(where: name.contains) {

@@ -8,7 +8,8 @@ import Transformer
 public struct VisualFeatures {
   /// What stands in the place of the image tokens' embeddings. - Shape: [image tokens, C].
   public let values: Tensor
-  /// What is added to the residual stream of the image's rows behind a layer (DeepStack). - Shape: each [image tokens, C].
+  /// What is added to the residual stream of the image's rows behind a layer (DeepStack). - Shape: each [image tokens,
+  /// C].
   public let additions: [(afterLayer: Int, values: Tensor)]
 
   public init(values: Tensor, additions: [(afterLayer: Int, values: Tensor)] = []) {
@@ -26,8 +27,8 @@ public protocol VisionLanguageModel: AnyObject {
   /// Words of module names that only the vision tower and the connector have.
   static var visionModules: Set<String> { get }
 
-  /// Loads a folder as published or saved by transformers: config.json, model.safetensors or its shards, the tokenizer's and the
-  /// image processor's files, the chat template. Weights stay in their mapped file.
+  /// Loads a folder as published or saved by transformers: config.json, model.safetensors or its shards, the
+  /// tokenizer's and the image processor's files, the chat template. Weights stay in their mapped file.
   ///
   /// - Parameter chatTemplate: takes the place of the folder's own.
   /// - Throws: an error that names the file and what is wrong in it.
@@ -44,7 +45,8 @@ public protocol VisionLanguageModel: AnyObject {
   /// - Parameter taps: `afterLayer` is shown each layer of the vision tower.
   func encode(_ image: RGBImage, taps: Taps) throws -> VisualFeatures
 
-  /// The rotary angles of a sequence's positions, a table for each kind of rotary embedding: `Attention.rotary` picks one.
+  /// The rotary angles of a sequence's positions, a table for each kind of rotary embedding: `Attention.rotary` picks
+  /// one.
   func angles(_ sequence: TokenSequence) -> [RotaryAngles]
 
   /// Blocks of positions that see one another both ways; none by default.
@@ -89,7 +91,7 @@ extension VisionLanguageModel {
 
   /// What the model will make of an image of this size, in pixels.
   ///
-  /// - Throws: `ImageError` where the family can't take such an image.
+  /// - Throws: `ImageError` if the family can't take such an image.
   public func visualLayout(width: Int, height: Int) throws -> VisualLayout {
     try processor.layout(width: width, height: height)
   }

@@ -1,12 +1,12 @@
 import HeadImpact
 import IO
 
-/// What a family makes of an image, known from its size alone: everything that tokens, positions, masks and costs need to
-/// know of it.
+/// What a family makes of an image, known from its size alone: everything that tokens, positions, masks and costs need
+/// to know of it.
 ///
-/// An *image token* is a row of the image's features in the decoder. A *visual token* is one that stands for a rectangle
-/// of the image: [VIS] of Head Impact. Families have image tokens that stand for no pixels, such as the vectors between
-/// the rows of LLaVA-NeXT.
+/// An *image token* is a row of the image's features in the decoder. A *visual token* is one that stands for a
+/// rectangle of the image: [VIS] of Head Impact. Families have image tokens that stand for no pixels, such as the
+/// vectors between the rows of LLaVA-NeXT.
 public struct VisualLayout: Sendable, Equatable {
   /// A grid of visual tokens: the whole image, or a tile of it.
   public struct View: Sendable, Equatable {
@@ -24,7 +24,7 @@ public struct VisualLayout: Sendable, Equatable {
 
   /// In the order of their tokens; together they hold every visual token.
   public let views: [View]
-  /// For each image token, the rectangle of the original image that it stands for; nil where it stands for none.
+  /// For each image token, the rectangle of the original image that it stands for; nil if it stands for none.
   public let cells: [Cell?]
   /// The text that takes the image placeholder's place in a chat, with a token of the family for each image token.
   public let text: String
@@ -68,7 +68,7 @@ public struct VisualLayout: Sendable, Equatable {
 
   /// The same with the visual tokens of some views only: the others' tokens stay image tokens, without a cell.
   ///
-  /// - Throws: `NoSuchView` where the image has no view of that kind.
+  /// - Throws: `NoSuchView` if the image has no view of that kind.
   public func selecting(_ selection: HeadImpactOptions.Views) throws -> VisualLayout {
     guard let kind = selection.kind else { return self }
     let chosen = views.filter { $0.kind == kind }
@@ -105,7 +105,7 @@ extension HeadImpactOptions.Views {
     }
   }
 
-  /// - Throws: `HeadImpactError` where no image has such views for this model.
+  /// - Throws: `HeadImpactError` if no image has such views for this model.
   public func check(_ model: any VisionLanguageModel) throws {
     guard self == .all || model.processor.viewKinds == Set(VisualLayout.View.Kind.allCases) else {
       throw HeadImpactError(

@@ -67,7 +67,7 @@ final class WeightLoader {
     return stand
   }
 
-  /// A linear layer's bias, widened to float32; nil where it couldn't be taken, and `finish` will throw.
+  /// A linear layer's bias, widened to float32; nil if it couldn't be taken, and `finish` will throw.
   func bias(_ name: String, count: Int) -> [Float]? {
     guard let tensor = take(name, shape: [count]), let elementType = elementType(of: tensor) else { return nil }
     return tensor.withBytes { bytes in
@@ -77,8 +77,8 @@ final class WeightLoader {
   }
 
   /// - Returns: what the user should know of tensors that no number depends on.
-  /// - Throws: `WeightError` with everything that was missing, misshapen, of an unknown type, or left over though a number
-  ///   could depend on it.
+  /// - Throws: `WeightError` with everything that was missing, misshapen, of an unknown type, or left over though a
+  ///   number could depend on it.
   func finish() throws -> [String] {
     var ignored: [String] = []
     for name in unused.sorted() {

@@ -200,7 +200,7 @@ extension TrainingRuns {
 
   @Suite("Stopped and resumed")
   struct Resumed {
-    @Test("a run killed after a checkpoint goes on to the same bytes, on another number of ranks too")
+    @Test("a run killed after a checkpoint continues with the same bytes, also on another number of ranks")
     func killed() async throws {
       try await ScratchFolder.with { scratch in
         let more = ["--checkpoint-every", "2", "--validation-share", "0.3", "--validate-every", "3"]
@@ -227,7 +227,7 @@ extension TrainingRuns {
       }
     }
 
-    @Test("one rank killed in the middle ends them all, and the run goes on from its checkpoint")
+    @Test("one rank killed in the middle ends all, and the run continues from its checkpoint")
     func oneRankKilled() async throws {
       try await ScratchFolder.with { scratch in
         let output = scratch.file("adapter")
@@ -247,7 +247,7 @@ extension TrainingRuns {
       }
     }
 
-    @Test("a rank whose cache can't be read ends them all with its message, and leaves a checkpoint to go on from")
+    @Test("a rank whose cache can't be read ends them all with its message, and leaves a checkpoint to continue from")
     func brokenCache() async throws {
       try await ScratchFolder.with { scratch in
         let output = scratch.file("adapter")

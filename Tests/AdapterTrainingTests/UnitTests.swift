@@ -25,7 +25,7 @@ struct UnitTests {
     #expect(StepPlan(batch: [2, 2], worldSize: 1) { _ in 1 }.samples == [[2, 2]])
   }
 
-  @Test("a step's sum gives the mean gradient and refuses what is no number")
+  @Test("a step's sum gives the mean gradient and refuses values that are not finite")
   func sum() throws {
     let backend = try CPUBackend(precision: .f32, team: ThreadTeam(count: 1))
     var sum = StepSum(count: 2, passes: 8, ranks: 2)

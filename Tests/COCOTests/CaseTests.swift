@@ -10,7 +10,7 @@ struct CaseTests {
   private func file(_ name: String) -> URL { SharedData.file("cases/" + name) }
 
   @Test(
-    "one odd record costs that record, or nothing",
+    "a malformed record costs that record, or nothing",
     arguments: [
       ("orphan", [1, 2, 3, 4, 5, 6], [99]), ("duplicate-annotation-id", [1, 2, 3, 4], [5, 5]),
       ("nan-area", [1, 2, 3, 4, 5, 6], []), ("bbox-empty", [1, 2, 3, 4, 5, 6], []),

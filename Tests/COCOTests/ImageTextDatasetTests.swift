@@ -60,7 +60,7 @@ struct ImageTextDatasetTests {
   }
 
   @Test(
-    "what is wrong is said with file and place",
+    "errors name file and place",
     arguments: [
       (questions, #"{"annotations":[{"question_id":70}]}"#, "answers.json"),
       (
@@ -84,7 +84,7 @@ struct ImageTextDatasetTests {
     #expect(data.problems.lost[0].problem.contains("009.jpg, 9.png"))
   }
 
-  @Test("questions without an annotation are no examples, and are counted")
+  @Test("questions without an annotation are not examples, and are counted")
   func subset() throws {
     let data = try dataset(
       Self.questions, annotations: #"{"annotations":[{"question_id":70,"multiple_choice_answer":"x"}]}"#)
@@ -93,7 +93,7 @@ struct ImageTextDatasetTests {
     #expect(data.warnings.count == 1)
   }
 
-  @Test("an odd question costs itself")
+  @Test("a malformed question costs only itself")
   func oddQuestions() throws {
     let data = try dataset(
       #"""

@@ -62,7 +62,7 @@ struct OddRecordTests {
     #expect(dataset.problems.lost[1].problem.contains("annotations[0]"))
   }
 
-  @Test("an annotation that is there twice is used once")
+  @Test("an annotation that occurs twice is used once")
   func repeated() throws {
     let dataset = try dataset(annotations: annotation("1") + "," + annotation("1"))
     #expect(dataset.annotations.map(\.id) == [1])
@@ -139,7 +139,7 @@ struct OddRecordTests {
     #expect(try dataset.mask(for: dataset.annotations[0]).area == 4)
   }
 
-  @Test("a value that is there twice is none, as it can't be told which is meant")
+  @Test("a duplicate value is ignored, because it is ambiguous")
   func twice() throws {
     let dataset = try dataset(annotations: annotation("1", #", "description": "a", "description": "b""#))
     #expect(dataset.annotations[0].description == nil)
@@ -260,7 +260,7 @@ struct OddOutlineTests {
     #expect(dataset.sampleProblems(of: dataset.annotations).refusal?.hasPrefix("3 ") == true)
   }
 
-  @Test("outlines that pycocotools reads otherwise are written so that it reads them alike")
+  @Test("outlines that pycocotools reads differently are rewritten so that it reads them in the same way")
   func written() throws {
     let good = "[0, 0, 2, 0, 2, 2, 0, 2]"
     let runs = #"{"size": [3, 4], "counts": [3, 2, 7]}"#

@@ -18,7 +18,7 @@ extension CommandLineSuite {
       return folder
     }
 
-    @Test("score.slurm works submitted anew, after a kill, and again when it has finished")
+    @Test("score.slurm works when resubmitted, after a kill, and after it has finished")
     func score() async throws {
       try await ScratchFolder.with { scratch in
         let tiny = TinyCase.nested

@@ -25,7 +25,7 @@ extension CommandLineSuite {
       }
     }
 
-    @Test("what is no scoring run exits with 1, is named, and leaves no folder")
+    @Test("a file that is not a scoring run exits with 1, is named, and leaves no folder")
     func wrongInput() async throws {
       try await ScratchFolder.with { scratch in
         let text = scratch.file("text.h5")

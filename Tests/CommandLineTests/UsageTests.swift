@@ -30,7 +30,7 @@ extension CommandLineSuite {
       #expect(run.standardOutput.isEmpty)
     }
 
-    @Test("under mpirun wrong usage is told once")
+    @Test("under mpirun wrong usage is reported once")
     func once() async throws {
       let run = try await headimpact("score", "--precision", "f16", ranks: 2)
       #expect(run.exitCode == 64)

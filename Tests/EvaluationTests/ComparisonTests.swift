@@ -29,7 +29,7 @@ struct ComparisonTests {
     #expect(comparison.differences.allSatisfy { !$0.isDistinguishable })
   }
 
-  @Test("a much better result can be told, a slightly better one can't; the interval holds the difference")
+  @Test("a much better result is significant, a slightly better one isn't; the interval contains the difference")
   func better() throws {
     let (good, fair, poor) = (try captions { $0 % 4 > 0 }, try captions { $0 % 4 > 1 }, try captions { $0 % 4 > 2 })
     let clear = try PairedComparison(good, baseline: poor)

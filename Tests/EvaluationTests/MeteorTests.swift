@@ -30,7 +30,7 @@ struct MeteorTests {
     done
     """#
 
-  @Test("each image is told to the jar with its references, then all are evaluated")
+  @Test("each image is passed to the jar with its references, then all are evaluated")
   func scores() throws {
     try withJava(Self.script) { jar in
       let evaluator = try CaptionEvaluator(references([(1, ["a dog", "the dog."]), (2, ["a cat"])]))
@@ -63,7 +63,7 @@ struct MeteorTests {
     }
   }
 
-  @Test("a jar that isn't there, and a machine without Java, are said")
+  @Test("a missing jar and a machine without Java are reported")
   func missing() throws {
     let none = MeteorJar(URL(fileURLWithPath: "/none/meteor.jar"))
     #expect(failure { try none.scores([("a", ["a"])]) }?.contains("/none/meteor.jar: there is no such file") == true)

@@ -62,7 +62,7 @@ struct RunTests {
   }
 
   @Test(
-    "what is wrong is said with file and place",
+    "errors name file and place",
     arguments: [
       (
         references, #"[{"image_id":1,"caption":"x"},{"image_id":1,"caption":"y"}]"#,
@@ -168,7 +168,7 @@ struct RunTests {
     )
   }
 
-  @Test("an odd caption costs itself, and an image without one is left out; both are said")
+  @Test("a malformed caption and an image without one are left out and reported")
   func oddReferences() throws {
     let odd = #"""
       {"images":[{"id":"1"},{"id":2},{"id":3},{"id":null}],"annotations":[{"image_id":1,"caption":"a dog"},

@@ -55,7 +55,7 @@ struct VQATests {
     #expect(abs(try #require(try accuracy("cat", people(count, "cat"))) - expected) < 1e-9)
   }
 
-  @Test("nothing is made alike where all people gave the same answer")
+  @Test("nothing is normalised if all people gave the same answer")
   func allEqual() throws {
     #expect(try accuracy("The cat.", people(10, "cat")) == 0)
     #expect(try accuracy(" cat\n", people(10, "cat")) == 100)
@@ -63,7 +63,7 @@ struct VQATests {
   }
 
   @Test(
-    "answers are made alike by vqaEval.py's rules",
+    "answers are normalised by vqaEval.py's rules",
     arguments: [
       ("A Red, car!", "red car"), ("red-white", "red white"), ("red -white", "red white"), ("5.5", "5.5"),
       ("no. 5.", "no 5"),
@@ -84,7 +84,7 @@ struct VQATests {
     #expect(result.count { $0 == "." } == 8 && result.last == ".")
   }
 
-  @Test("lmms-eval makes a candidate alike whatever people said, and knows several commas as one")
+  @Test("lmms-eval always normalises a candidate, and counts several commas as one")
   func lmmsEval() throws {
     #expect(try accuracy("The cat.", people(10, "cat"), .lmmsEval) == 100)
     #expect(try accuracy("the cat's", people(10, "cat 's"), .lmmsEval) == 100)

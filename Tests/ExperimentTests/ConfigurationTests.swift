@@ -65,7 +65,7 @@ struct ConfigurationTests {
   }
 
   @Test(
-    "what is wrong is said with its line and key",
+    "errors name line and key",
     arguments: [
       ("", "is empty"), ("output: o\n", "model is missing"), ("- a\n", "keys and values"), ("a: [", "is not YAML"),
       (small + "modle: x\n", "e.yaml:8: modle is not a known key"),

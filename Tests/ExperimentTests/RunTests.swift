@@ -177,7 +177,7 @@ struct ExperimentRuns {
     }
   }
 
-  @Test("what is wrong is said before anything runs, and on one rank only")
+  @Test("errors are reported before anything runs, and on one rank only")
   func wrong() async throws {
     try await ScratchFolder.with { scratch in
       let file = try Self.file(scratch)

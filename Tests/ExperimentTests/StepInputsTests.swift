@@ -39,7 +39,7 @@ struct StepInputsTests {
     ].map { $0.text.replacing("program_version=\(JobDefaults.programVersion)\n", with: "") }
   }
 
-  @Test("it is written out, by names and values of its own")
+  @Test("it is written out, with its own names and values")
   func text() throws {
     let common = #"prompt=Say = \\ it\nnow"# + "\nprecision=bf16\nseed=5\n"
     let scored =

@@ -85,7 +85,7 @@ struct TextTests {
     #expect(lines.joined(separator: " ") == long)
   }
 
-  @Test("CSV quotes what needs it, keeps every digit, and leaves empty what is no number")
+  @Test("CSV quotes what needs it, keeps every digit, and leaves values empty that are not finite")
   func csv() {
     let table = DataTable(
       [.init("name", "name"), .init("x", "x")],

@@ -39,7 +39,7 @@ struct RepetitionPenaltyTests {
     #expect(search.best == [2])
   }
 
-  @Test("a penalty that is no number above 0 is refused, naming the option", arguments: [0, -1, .infinity, .nan, 1e-9])
+  @Test("a penalty that is not above 0 is refused, naming the option", arguments: [0, -1, .infinity, .nan, 1e-9])
   func refused(_ value: Double) {
     var options = DecodingOptions()
     options.repetitionPenalty = value

@@ -84,7 +84,7 @@ struct GeneratingRuns {
     }
   }
 
-  @Test("a model whose numbers are not finite skips what it can't answer, and the run ends by itself")
+  @Test("a model whose numbers are not finite skips what it can't answer, and the run ends normally")
   func notFinite() async throws {
     try await ScratchFolder.with { scratch in
       let demo = scratch.file("demo")

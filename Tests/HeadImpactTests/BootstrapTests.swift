@@ -58,7 +58,7 @@ struct BootstrapTests {
     #expect(try intervals == BootstrapIntervals(layers: 2, heads: 3, topLayers: 2, replicates: serial))
   }
 
-  @Test("images that are alike leave no doubt")
+  @Test("equal images give empty intervals")
   func alike() throws {
     var bootstrap = try Bootstrap(images: 6, layers: 1, heads: 2, resamples: 30)
     for id in 0..<6 { try bootstrap.add(samplesOfOneImage: [sample(id, layers: 1, heads: 2) { 0.25 }]) }

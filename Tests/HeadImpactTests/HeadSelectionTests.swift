@@ -69,7 +69,7 @@ struct RatioIntervalTests {
     #expect(interval.lower < interval.upper)
   }
 
-  @Test("where numerators are as denominators there is no doubt")
+  @Test("proportional numerators and denominators give empty intervals")
   func certain() throws {
     let interval = try RatioInterval(numerators: [3, 6, 1.5], denominators: [2, 4, 1], resamples: 50)
     #expect(interval.lower == 1.5 && interval.upper == 1.5)

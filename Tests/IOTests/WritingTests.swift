@@ -156,7 +156,7 @@ struct PathTests {
     #expect(fileURL("/a/~b").path == "/a/~b")
   }
 
-  @Test("an error of Foundation is told in the system's words; others as they describe themselves")
+  @Test("an error of Foundation is given in the system's words; others by their own description")
   func reasons() {
     func reasonOf(_ body: () throws -> Void) -> String? {
       do {

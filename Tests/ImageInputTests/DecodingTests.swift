@@ -57,7 +57,7 @@ struct DecodingTests {
     }
   }
 
-  @Test("a file cut off anywhere is refused, unless nothing but what stands behind the pixels is missing")
+  @Test("a file cut off anywhere is refused, unless only bytes after the pixels are missing")
   func truncated() throws {
     // Of these, the cut-off end says how the picture is to be turned.
     let turnedByTheirEnd = ["trailing-bytes.jpg", "exif-after-pixels.png", "exif-last.png"]

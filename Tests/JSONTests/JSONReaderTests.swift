@@ -49,7 +49,7 @@ struct JSONReaderTests {
     #expect(members[2].value == .string(ByteString("😀\"\\/\u{8}\u{C}\n\r\t")))
   }
 
-  @Test("a member that is there twice is met twice")
+  @Test("a member that occurs twice is visited twice")
   func duplicates() throws {
     var seen: [String] = []
     try JSONReader.read(Array(#"{"a": 1, "a": 2, "\u0061": 3}"#.utf8)) { reader in

@@ -35,7 +35,7 @@ struct JournalTests {
       at: url, identity: other ?? identity(), salvages: salvages, decode: { (Int($0.first ?? 0), $0) }, visit: visit)
   }
 
-  @Test("what was appended is there again, in order and by image, and more can follow")
+  @Test("appended records are read back, in order and by image, and more can follow")
   func roundTrip() throws {
     try ScratchFolder.with { scratch throws in
       let url = scratch.file("j")
@@ -53,7 +53,7 @@ struct JournalTests {
     }
   }
 
-  @Test("cut at any byte, it yields the records before the cut, says what was cut, and can go on")
+  @Test("cut at any byte, it yields the records before the cut, reports what was cut, and can continue")
   func cut() throws {
     try ScratchFolder.with { scratch throws in
       let url = scratch.file("j")
@@ -149,7 +149,7 @@ struct JournalTests {
     }
   }
 
-  @Test("a record that is there twice is used once")
+  @Test("a record that occurs twice is used once")
   func twice() throws {
     try ScratchFolder.with { scratch throws in
       let url = scratch.file("j")
@@ -179,7 +179,7 @@ struct JournalTests {
     }
   }
 
-  @Test("one that is there isn't overwritten, one that is in use isn't touched")
+  @Test("an existing one isn't overwritten, one that is in use isn't touched")
   func refusals() throws {
     try ScratchFolder.with { scratch throws in
       let url = scratch.file("j")

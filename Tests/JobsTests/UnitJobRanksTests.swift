@@ -14,7 +14,7 @@ struct UnitJobRanksTests {
     try Data([1]).write(to: scratch.file("images/1.png"))
   }
 
-  @Test("a run of which a rank fails goes on on others, to the bytes of one rank")
+  @Test("a run with a failed rank continues on others, with the bytes of one rank")
   func resumed() async throws {
     try await ScratchFolder.with { scratch in
       try prepare(scratch)

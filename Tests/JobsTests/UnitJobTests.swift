@@ -34,7 +34,7 @@ struct UnitJobTests {
     }
   }
 
-  @Test("a run that was killed goes on with the other units, to the same bytes")
+  @Test("a killed run continues with the other units, with the same bytes")
   func killed() throws {
     try ScratchFolder.with { scratch in
       var c = try ToyConfiguration(in: scratch, texts: Self.numbers)
@@ -131,7 +131,7 @@ struct UnitJobTests {
     }
   }
 
-  @Test("a strict run doesn't go on where samples were skipped")
+  @Test("a strict run doesn't continue if samples were skipped")
   func strictAfterSkips() throws {
     try ScratchFolder.with { scratch in
       var numbers = Self.numbers
@@ -165,7 +165,7 @@ struct UnitJobTests {
     }
   }
 
-  @Test("without a usable sample or without units there is no output, and nothing that bars the way")
+  @Test("without a usable sample or without units there is no output, and nothing that blocks the next run")
   func nothing() throws {
     try ScratchFolder.with { scratch in
       let c = try ToyConfiguration(in: scratch, texts: [1: "one"])

@@ -50,7 +50,7 @@ struct BackwardTests {
     #expect(areFinite)
   }
 
-  @Test("a score that is no number gives a loss that is none", arguments: [Float.nan, .infinity])
+  @Test("a score that is not finite gives a loss that is not finite", arguments: [Float.nan, .infinity])
   func brokenScores(_ value: Float) {
     #expect(!backend.crossEntropy(backend.tensor([0, value, 1], rows: 1), targets: [0])[0].isFinite)
   }

@@ -69,7 +69,7 @@ import Testing
     }
   }
 
-  @Test("a product adds its bias, and to what is there where asked", arguments: Precision.allCases)
+  @Test("a product adds its bias, and accumulates on request", arguments: Precision.allCases)
   func accumulate(_ precision: Precision) throws {
     let backend = try CPUBackend(precision: precision, team: ThreadTeam(count: 2))
     let (rows, columns, depth) = (9, 5, 4)

@@ -19,7 +19,7 @@ import Testing
   }
 
   @Test(
-    "a score that is no number makes its row none, wherever it stands and whatever its payload",
+    "a NaN score makes its row NaN, wherever it is and whatever its payload",
     arguments: [Float(bitPattern: 0x7fc0_0001), Float(bitPattern: 0xffff_ffff), .nan, .infinity], lengths)
   func softmaxOfNoNumber(_ value: Float, _ n: Int) {
     for place in Set([0, n / 2, n - 1]) {

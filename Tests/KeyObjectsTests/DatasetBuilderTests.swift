@@ -157,7 +157,7 @@ struct DatasetBuilderTests {
     }
   }
 
-  @Test("what is wrong is said, with the file and the id, and nothing is written")
+  @Test("errors name file and id, and nothing is written")
   func badInput() throws {
     try expectProblem("not captions") { $0.instances = $0.captions ?? $0.instances }
     try expectProblem("has no captions") { $0.captions = $0.instances }

@@ -35,14 +35,14 @@ struct NounPhraseTests {
   func clothing(caption: String, expected: [String]) { #expect(phrases(caption) == expected) }
 
   @Test(
-    "a word that is part of another thing's name is no mention",
+    "a word that is part of another object's name is not a mention",
     arguments: [
       "a tall clock tower", "A train station at night", "a coffee table", "a bus stop", "a hot dog cart", "a dog house",
       "some orange flowers", "a game of baseball", "a train crossing", "A street sign", "a man's hat",
     ])
   func compounds(caption: String) { #expect(phrases(caption) == []) }
 
-  @Test("the longest name counts: a hot dog is no dog, a teddy bear no bear")
+  @Test("the longest name counts: a hot dog is not a dog, a teddy bear not a bear")
   func longest() {
     #expect(NounPhrase.all(in: "a hot dog and a teddy bear").map(\.categories) == [["hot dog"], ["teddy bear"]])
   }
@@ -90,7 +90,7 @@ struct NounPhraseTests {
   }
 
   @Test(
-    "odd captions have no phrases, and are no trouble",
+    "malformed captions have no phrases, and cause no errors",
     arguments: ["", " ", "...", "'", "-", "a", "the the the", "\u{0}", "a 🐕"])
   func odd(caption: String) { #expect(phrases(caption) == []) }
 }

@@ -149,7 +149,7 @@ struct ShowAndCheckTests {
 
 @Suite("Odd records of key-object datasets")
 struct OddRecordCheckTests {
-  @Test("a check lists all that is odd, and draws masks over pictures whose size the file doesn't say")
+  @Test("a check lists all problems, and draws masks over images whose size the file doesn't state")
   func findings() throws {
     try ScratchFolder.with { scratch in
       let folder = scratch.file("scenes")
@@ -183,7 +183,7 @@ struct OddRecordCheckTests {
 
 @Suite("Descriptions by a model")
 struct ModelDescriptionTests {
-  @Test("a model describes each object by itself, on two ranks as on one, and nothing is left beside the output")
+  @Test("a model describes each object alone, on two ranks as on one, and nothing is left beside the output")
   func model() async throws {
     try await ScratchFolder.with { scratch in
       let demo = scratch.file("demo").path

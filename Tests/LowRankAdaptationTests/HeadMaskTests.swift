@@ -39,22 +39,23 @@ struct HeadMaskTests {
       }
     }
     // Free means kept, everything else is zero.
-    var free = [Bool](repeating: false, count: adapter.count)
-    for range in mask.freeParameters { for place in range { free[place] = true } }
-    #expect(zip(free, zip(before, adapter.values)).allSatisfy { $0 ? $1.0 == $1.1 : $1.1 == 0 })
-    #expect(mask.count == free.count { $0 })
-    #expect(zip(mask.freeParameters, mask.freeParameters.dropFirst()).allSatisfy { $0.upperBound < $1.lowerBound })
+    var trainable = [Bool](repeating: false, count: adapter.count)
+    for range in mask.trainableParameters { for place in range { trainable[place] = true } }
+    #expect(zip(trainable, zip(before, adapter.values)).allSatisfy { $0 ? $1.0 == $1.1 : $1.1 == 0 })
+    #expect(mask.count == trainable.count { $0 })
+    #expect(
+      zip(mask.trainableParameters, mask.trainableParameters.dropFirst()).allSatisfy { $0.upperBound < $1.lowerBound })
     // Layer 1: A of q, k, v, one block of B each; a block of o's A, all of its B.
     let layer1 = 3 * (3 * 64) + 3 * (16 * 3) + 3 * 16 + 64 * 3
     #expect(mask.count == layer1 + 3 * (3 * 64) + (32 + 16 + 16) * 3 + 3 * 32 + 64 * 3)
   }
 
-  @Test("all heads free everything")
+  @Test("all heads make everything trainable")
   func everything() throws {
     let adapter = try adapter([.query, .key, .value, .output], layers: [0])
     let mask = try HeadMask(
       heads: (0..<4).map { .init(layer: 0, head: $0) }, adapter: adapter, layers: tiny().decoder.layers)
-    #expect(mask.freeParameters == [0..<adapter.count] && mask.freeParameters == adapter.freeParameters)
+    #expect(mask.trainableParameters == [0..<adapter.count] && mask.trainableParameters == adapter.trainableParameters)
   }
 
   @Test("what can't be masked is refused")

@@ -33,19 +33,19 @@ struct OptimiserTests {
 
   @Test("as torch's AdamW and clip_grad_norm_, step by step", arguments: try Case.all)
   func golden(_ golden: Case) throws {
-    // The free parameters lie between others, which must stay.
+    // The trainable parameters lie between others, which must stay.
     let count = golden.initial.count
-    let free = [1..<3, 4..<count + 2]
-    let places = free.flatMap { $0 }
+    let trainable = [1..<3, 4..<count + 2]
+    let places = trainable.flatMap { $0 }
     var weights = [Float](repeating: 7, count: count + 3)
     for (place, value) in zip(places, golden.initial) { weights[place] = value }
     var optimiser = AdamW(count: weights.count, weightDecay: golden.weightDecay)
     for (number, step) in golden.steps.enumerated() {
       var gradient = [Float](repeating: 100, count: weights.count)
       for (place, value) in zip(places, step.gradient) { gradient[place] = value }
-      let norm = try GradientClipping.clip(&gradient, over: free, maximumNorm: golden.clip)
+      let norm = try GradientClipping.clip(&gradient, over: trainable, maximumNorm: golden.clip)
       #expect(abs(norm - step.norm) <= 1e-6 * step.norm)
-      optimiser.update(&weights, gradient: gradient, over: free, learningRate: step.learningRate)
+      optimiser.update(&weights, gradient: gradient, over: trainable, learningRate: step.learningRate)
       // torch fuses some multiplications and additions, where the processor can.
       for (mine, theirs) in [
         (weights, step.weights), (optimiser.firstMoments, step.first), (optimiser.secondMoments, step.second),
@@ -76,11 +76,11 @@ struct OptimiserTests {
     #expect(half == weights && second.firstMoments == whole.firstMoments)
   }
 
-  @Test("no clipping leaves the bits; a gradient that is no number is an error")
+  @Test("no clipping leaves the bits; a gradient that is not finite is an error")
   func clipping() throws {
     var gradient: [Float] = [3, 4, 1e30]
-    func clip(_ free: [Range<Int>], maximumNorm: Double) throws -> Double {
-      try GradientClipping.clip(&gradient, over: free, maximumNorm: maximumNorm)
+    func clip(_ trainable: [Range<Int>], maximumNorm: Double) throws -> Double {
+      try GradientClipping.clip(&gradient, over: trainable, maximumNorm: maximumNorm)
     }
     #expect(try clip([0..<2], maximumNorm: .infinity) == 5)
     #expect(gradient == [3, 4, 1e30])
@@ -98,11 +98,11 @@ struct OptimiserTests {
 
 extension AdamW {
   fileprivate mutating func update(
-    _ weights: inout [Float], gradient: [Float], over free: [Range<Int>], learningRate: Double
+    _ weights: inout [Float], gradient: [Float], over trainable: [Range<Int>], learningRate: Double
   ) {
     weights.withUnsafeMutableBufferPointer {
       var span = $0.mutableSpan
-      update(&span, gradient: gradient, over: free, learningRate: learningRate)
+      update(&span, gradient: gradient, over: trainable, learningRate: learningRate)
     }
   }
 }

@@ -76,7 +76,7 @@ struct PartsTests {
     }
   }
 
-  @Test("training doesn't go on from them, and says what they change", arguments: PartsCase.all)
+  @Test("training doesn't continue from them, and reports what they change", arguments: PartsCase.all)
   func training(_ name: String) throws {
     let parts = try PartsCase(name)
     let error = try #require(throws: PEFTError.self) {

@@ -9,7 +9,7 @@ import Testing
 struct RefusalTests {
   private static let base = "base_model.model.model.language_model.layers"
 
-  @Test("everything that is wrong with the tensors is said in one error")
+  @Test("one error names everything that is wrong with the tensors")
   func everything() throws {
     try ScratchFolder.with { scratch in
       let copy = try AdapterCopy(in: scratch)
@@ -116,7 +116,7 @@ struct RefusalTests {
     }
   }
 
-  @Test("a key that is there twice is refused")
+  @Test("a duplicate key is refused")
   func twice() throws {
     try ScratchFolder.with { scratch in
       let copy = try AdapterCopy(in: scratch)

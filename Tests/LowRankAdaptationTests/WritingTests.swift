@@ -88,7 +88,7 @@ struct WritingTests {
     }
   }
 
-  @Test("a folder that is there is replaced whole, or kept whole")
+  @Test("an existing folder is replaced as a whole, or kept")
   func replacing() throws {
     try ScratchFolder.with { scratch in
       let folder = scratch.file("deep/adapter")

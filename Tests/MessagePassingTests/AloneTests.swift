@@ -20,7 +20,7 @@ struct AloneTests {
     }
   }
 
-  @Test("an error is thrown on as it is")
+  @Test("an error is rethrown unchanged")
   func errors() {
     #expect(throws: Broken()) { try Communicator.withWorld(environment: [:]) { _ in throw Broken() } }
     #expect(throws: Broken()) {

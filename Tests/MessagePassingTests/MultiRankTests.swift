@@ -46,26 +46,26 @@ struct MultiRankTests {
     try await succeed(["share-balance"], ranks: 3, printing: "balanced")
   }
 
-  @Test("one rank that throws stops all, and its number and cause are told", arguments: [0, 2])
+  @Test("one rank that throws stops all, and its number and cause are printed", arguments: [0, 2])
   func oneThrows(culprit: Int) async throws {
     let run = try await fail(["throw", "\(culprit)"], ranks: 3)
     #expect(run.standardError.contains("rank \(culprit): image 42 is broken\n"))
   }
 
-  @Test("a step that one rank fails fails on all, and is told once")
+  @Test("a step that fails on one rank fails on all, and is reported once")
   func agreement() async throws {
     let run = try await fail(["agree", "1"], ranks: 3)
     #expect(!run.standardOutput.contains("agreed"))
     #expect(run.standardError.components(separatedBy: "rank 1: no file on node 1\n").count == 2)
   }
 
-  @Test("a failure of all ranks is told in one line")
+  @Test("a failure of all ranks is printed in one line")
   func agreementOfAll() async throws {
     let run = try await fail(["agree", "all"], ranks: 2)
     #expect(run.standardError.contains("ranks 0, 1: no such model\n"))
   }
 
-  @Test("a step that succeeds everywhere lets all go on")
+  @Test("a step that succeeds everywhere lets all continue")
   func agreed() async throws {
     let run = try await MPIRun.launch("mpi-cases", ["agree"], ranks: 3)
     #expect(run.exitCode == 0)

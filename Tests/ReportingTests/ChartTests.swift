@@ -35,7 +35,7 @@ struct ChartTests {
     #expect(count("on-light", in: heatMap(80, 64)) + count("on-dark", in: heatMap(80, 64)) == 0)
   }
 
-  @Test("what is no number gets no colour")
+  @Test("a value that is not finite gets no colour")
   func missing() {
     let drawing = HeatMap(
       rows: 1, columns: 2, values: [.nan, 1], scale: .sequential([1]), valueTitle: "HI"
@@ -61,7 +61,7 @@ struct ChartTests {
     #expect(!Element("g", [:], trend(1).elements).markup.contains("nan"))
   }
 
-  @Test("no chart writes a coordinate that is no number", arguments: [[0.5], [0.5, .nan], []])
+  @Test("no chart writes a coordinate that is not a number", arguments: [[0.5], [0.5, .nan], []])
   func noNaN(values: [Double]) {
     let line = LineChart(
       series: [.init(name: "a", points: values.enumerated().map { (Double($0), $1) }, style: 0)], xTitle: "x",

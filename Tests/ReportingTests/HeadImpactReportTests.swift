@@ -59,7 +59,7 @@ struct HeadImpactReportTests {
     }
   }
 
-  @Test("the page asks nothing of a network, and what comes from files is no markup")
+  @Test("the page requests nothing from a network, and text from files is not markup")
   func html() throws {
     try ScratchFolder.with { scratch in
       let html = try page(SmallRun(in: scratch), pictures: true) { $0.title = "<i>Mine</i>" }.html
@@ -184,7 +184,7 @@ struct HeadImpactReportTests {
 struct ReportFolderTests {
   private let page = Page(title: "T", kind: "K", summary: [], sections: [], footer: "")
 
-  @Test("appears whole, and a report that is there, or an empty folder, is replaced")
+  @Test("appears as a whole, and an existing report or an empty folder is replaced")
   func replaces() throws {
     try ScratchFolder.with { scratch in
       let folder = scratch.file("report")
@@ -200,7 +200,7 @@ struct ReportFolderTests {
     }
   }
 
-  @Test("what is somebody else's stays as it is, and is named", arguments: ["notes.txt", "index.html"])
+  @Test("other files stay unchanged, and are named", arguments: ["notes.txt", "index.html"])
   func refuses(name: String) throws {
     try ScratchFolder.with { scratch in
       let folder = scratch.file("report")

@@ -47,7 +47,7 @@ struct StatisticsTests {
     #expect(isClose(kendallTau(a, zip(a, b).map { $0 + 3 * $1 }), 0.7725060250935359))
   }
 
-  @Test("tau is 1 for the same order, -1 for the reverse, and no number where there is no order")
+  @Test("tau is 1 for the same order, -1 for the reverse, and not a number without an order")
   func kendallBounds() {
     #expect(kendallTau([1, 2, 3], [10, 20, 30]) == 1)
     #expect(kendallTau([1, 2, 3], [3, 2, 1]) == -1)

@@ -121,7 +121,7 @@ struct SkipTests {
     for allowed in [-0.1, 1.1, .nan] { #expect(throws: JobError.self) { try SkipCounts.validate(allowed: allowed) } }
   }
 
-  @Test("a picture that isn't there is a kind of its own, whatever was being read")
+  @Test("a missing picture is a separate kind, whatever was being read")
   func missing() {
     #expect(SkipReason(.picture, MissingFile(path: "/a")).kind == .missingPicture)
     #expect(SkipReason(.mask, SampleFault("x")) == SkipReason(.mask, "x"))

@@ -115,7 +115,7 @@ struct ProcessShareTests {
     #expect(Claim([1, 2, 3]) == nil)
   }
 
-  @Test("what Open MPI's binding takes is told, with what gives it back")
+  @Test("the cores that Open MPI's binding takes are reported, with the remedy")
   func binding() throws {
     func advice(_ ranks: String?, _ processors: [Int], of launcher: Int) -> String? {
       ProcessShare.bindingAdvice(

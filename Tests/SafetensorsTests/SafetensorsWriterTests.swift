@@ -26,7 +26,7 @@ struct SafetensorsWriterTests {
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path) == ["out.safetensors"])
   }
 
-  @Test("a file being read keeps its bytes when it is written anew")
+  @Test("a file being read keeps its bytes when it is rewritten")
   func replaces() throws {
     let folder = try TemporaryFolder()
     let url = folder.url.appendingPathComponent("out.safetensors")

@@ -65,7 +65,7 @@ extension ScoringRuns {
       }
     }
 
-    @Test("neither a journal nor a finished file of another adapter is gone on from")
+    @Test("neither a journal nor a finished file of another adapter is continued")
     func otherAdapter() async throws {
       try await ScratchFolder.with { scratch in
         let edited = try EditedDataset(.nested, in: scratch)

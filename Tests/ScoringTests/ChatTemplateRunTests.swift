@@ -145,7 +145,7 @@ extension ScoringRuns {
       }
     }
 
-    @Test("a run doesn't go on with another template or another file of the folder, and names it")
+    @Test("a run doesn't continue with another template or another file of the folder, and names it")
     func resuming() async throws {
       try await ScratchFolder.with { scratch in
         let demo = scratch.file("demo")

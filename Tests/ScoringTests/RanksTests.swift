@@ -26,7 +26,7 @@ extension ScoringRuns {
     }
 
     @Test(
-      "the objects of an image are scored together wherever they stand in the file",
+      "the objects of an image are scored together wherever they are in the file",
       arguments: ["images", "annotations"])
     func order(list: String) async throws {
       try await ScratchFolder.with { scratch in
@@ -75,7 +75,7 @@ extension ScoringRuns {
       }
     }
 
-    @Test("weights that aren't numbers skip every sample, and are no head's impact", arguments: [nil, 2])
+    @Test("weights that are not finite skip every sample, and give no Head Impact", arguments: [nil, 2])
     func notANumber(ranks: Int?) async throws {
       try await ScratchFolder.with { scratch in
         let model = scratch.file("model")
@@ -89,7 +89,7 @@ extension ScoringRuns {
       }
     }
 
-    @Test("what all ranks find wrong is told once", arguments: [nil, 3])
+    @Test("an error that all ranks find is printed once", arguments: [nil, 3])
     func agreed(ranks: Int?) async throws {
       try await ScratchFolder.with { scratch in
         let missing = scratch.file("no-model")

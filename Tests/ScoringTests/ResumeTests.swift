@@ -41,7 +41,7 @@ extension ScoringRuns {
       }
     }
 
-    @Test("a strict run that stopped goes on once its image is there, wherever its journal is cut")
+    @Test("a strict run that stopped continues once its image exists, wherever its journal is cut")
     func cutJournals() async throws {
       try await ScratchFolder.with { scratch in
         let stopped = try await Stopped(in: scratch)
@@ -63,7 +63,7 @@ extension ScoringRuns {
       }
     }
 
-    @Test("a journal damaged in the middle is refused, or goes on with --salvage, to the same bits")
+    @Test("a journal damaged in the middle is refused, or continued with --salvage, with the same bits")
     func damaged() async throws {
       try await ScratchFolder.with { scratch in
         let stopped = try await Stopped(in: scratch)
@@ -143,7 +143,7 @@ extension ScoringRuns {
       }
     }
 
-    @Test("without --resume what is there already is left alone, and both ways on are named", arguments: [nil, 2])
+    @Test("without --resume existing files are left alone, and both remedies are named", arguments: [nil, 2])
     func existing(ranks: Int?) async throws {
       try await ScratchFolder.with { scratch in
         for name in ["hi.h5", "hi.h5.journal"] {

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Identity of a run")
 struct ScoreIdentityTests {
-  @Test("every part that changes a number is a difference of its own")
+  @Test("every part that changes a number is a separate difference")
   func differences() {
     let changes: [(String, (inout ScoreIdentity) -> Void)] = [
       ("program version", { $0.programVersion = "2" }), ("model type", { $0.modelType = "llava" }),

@@ -227,7 +227,7 @@ struct FolderTests {
 
   // MARK: - Told
 
-  @Test("stages of tokenizer.json that the class doesn't use are told of")
+  @Test("stages of tokenizer.json that the class doesn't use are reported")
   func otherStages() throws {
     try Self.folder { folder in
       #expect(try Tokenizer(contentsOf: folder).remarks.isEmpty)
@@ -241,7 +241,7 @@ struct FolderTests {
     }
   }
 
-  @Test("a template that puts tokens round a text is told of")
+  @Test("a template that adds tokens around a text is reported")
   func template() throws {
     try Self.folder { folder in
       var root = try Self.base(addedTokens: nil)

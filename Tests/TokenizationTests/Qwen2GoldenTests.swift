@@ -76,7 +76,7 @@ struct Qwen2GoldenTests {
     #expect(tokenizer.token(of: 151_657) == nil)
   }
 
-  @Test("one word of 100,000 letters is no trouble")
+  @Test("one word of 100,000 letters is no problem")
   func longWord() throws {
     let tokenizer = try Fixtures.qwen2()
     var state: UInt32 = 1

@@ -76,13 +76,13 @@ struct TokenizerTests {
     }
   }
 
-  @Test("ids that stand for no token are passed over in decoding")
+  @Test("ids without a token are skipped in decoding")
   func unknownIDs() throws {
     let tokenizer = try model(#""vocab": {"a": 0}, "merges": []"#, rest: #", "decoder": {"type": "ByteLevel"}"#)
     #expect(tokenizer.decode([0, -1, 5, .max, 0], skipSpecialTokens: true) == "aa")
   }
 
-  @Test("the heap and the short way merge alike")
+  @Test("the heap and the short path merge in the same way")
   func mergingWays() throws {
     let tokenizer = try Tokenizer(contentsOf: Fixtures.smallTokenizer)
     let phrase = "circlesquarelargesmallnextbluered"

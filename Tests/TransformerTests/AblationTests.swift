@@ -4,7 +4,7 @@ import Testing
 
 @testable import Transformer
 
-@Suite("Heads taken out")
+@Suite("Ablated heads")
 struct AblationTests {
   private static let heads: [(layer: Int, head: Int)] = [(0, 1), (1, 0), (1, 3), (2, 2)]
   private let decoder: DecoderStack
@@ -65,7 +65,7 @@ struct AblationTests {
     }
   }
 
-  @Test("decoding on the cache goes on without them")
+  @Test("decoding on the cache continues without them")
   func cache() throws {
     decoder.ablatedHeads = AblatedHeads(Self.heads)
     let size = RandomModel.hiddenSize

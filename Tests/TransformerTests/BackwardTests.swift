@@ -7,7 +7,7 @@ import Testing
 
 /// The gradients of a whole decoder, against finite differences of its own forward pass: what is left of float32's rounding
 /// bounds how closely. PyTorch's own gradients, on real layouts, are AdapterTraining's goldens.
-@Suite("Decoder, the backward pass")
+@Suite("Decoder, backward pass")
 struct DecoderBackwardTests {
   static let size = RandomModel.hiddenSize
 

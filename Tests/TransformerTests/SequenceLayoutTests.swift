@@ -100,7 +100,7 @@ struct SequenceLayoutTests {
       ])
   }
 
-  @Test("a window is told where it hides a key, and inside a block where it holds there too")
+  @Test("a window is reported where it hides a key, and inside a block if it applies there too")
   func windows() {
     let layout = SequenceLayout(newPrefix: 6).withBlocks(prefix: [1..<5], segments: [])
     #expect(

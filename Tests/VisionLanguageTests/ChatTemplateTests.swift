@@ -80,7 +80,7 @@ struct ChatTemplateTests {
     }
   }
 
-  @Test("of several named ones the default is taken; without one the names are told")
+  @Test("of several named ones the default is used; without one the names are reported")
   func named() throws {
     try bare { folder in
       let tool = "{\"name\": \"tool_use\", \"template\": \"x\"}"
@@ -94,7 +94,7 @@ struct ChatTemplateTests {
     }
   }
 
-  @Test("a folder of additional templates gives none by itself, and excludes chat_template.json, as in transformers")
+  @Test("a folder of additional templates alone gives none, and excludes chat_template.json, as in transformers")
   func additional() throws {
     try bare { folder in
       try FileManager.default.createDirectory(
@@ -109,7 +109,7 @@ struct ChatTemplateTests {
   }
 
   @Test(
-    "what is no template is refused, naming the file",
+    "a file that is not a template is refused by name",
     arguments: [
       ("chat_template.json", "{}"), ("chat_template.json", "[]"), ("chat_template.json", "{\"chat_template\": 7}"),
       ("chat_template.json", "{\"chat_template\": [7]}"),
@@ -200,7 +200,7 @@ struct ChatTemplateTests {
     }
   }
 
-  @Test("a prompt that the template trims is no fault")
+  @Test("a prompt that the template trims is not an error")
   func trimmed() throws {
     try bare { folder in
       try folder.write(
@@ -241,7 +241,8 @@ struct ChatTemplateTests {
     }
   }
 
-  @Test("where generation begins otherwise than a conversation's answer, or an answer ends in no stop token, is told")
+  @Test(
+    "a generation prompt that differs from a conversation's answer, and an answer without a stop token, are reported")
   func remarks() throws {
     try bare { folder in
       try folder.write(template("X"), to: "chat_template.jinja")

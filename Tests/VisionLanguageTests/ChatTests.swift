@@ -33,7 +33,7 @@ struct ChatTests {
   private func scalars(_ text: String) -> [Unicode.Scalar] { Array(text.unicodeScalars) }
 
   @Test(
-    "a chat reads as transformers renders the folder's template, and the description stands where it is said to",
+    "a chat reads as transformers renders the folder's template, and the description is where it should be",
     arguments: GoldenSample.folders)
   func rendering(_ folder: String) throws {
     let chat = try chat(folder)
@@ -109,7 +109,7 @@ struct ChatTests {
     }
   }
 
-  @Test("a description that holds the text which stands for one is found all the same")
+  @Test("a description that contains its own placeholder is found nevertheless")
   func markers() throws {
     let chat = try chat()
     for text in ["headimpactanswer0mark", "headimpactprompt0mark", "headimpactanswer0markheadimpactanswer1mark"] {
@@ -119,7 +119,7 @@ struct ChatTests {
     }
   }
 
-  @Test("visual tokens stand between the vision tokens, as many as asked for", arguments: [1, 4, 1000])
+  @Test("the requested number of visual tokens is between the vision tokens", arguments: [1, 4, 1000])
   func visual(_ count: Int) throws {
     let model = try loadModel(checkpoint("odd"))
     let sequence = try model.sequence(prompt: "What?", description: "a dog", layout: .row(of: count))

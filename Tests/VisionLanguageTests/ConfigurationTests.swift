@@ -104,7 +104,7 @@ struct ConfigurationTests {
   }
 
   @Test(
-    "the flat layout's keys are named as they stand there",
+    "the flat layout's keys are named as in the file",
     arguments: ["hidden_size", "rope_scaling.mrope_section", "vocab_size"])
   func flat(_ key: String) throws {
     let folder = try ModelFolder(of: "published")
@@ -138,7 +138,7 @@ struct ConfigurationTests {
     #expect(try Qwen2VLConfiguration(contentsOf: folder.file("config.json")) == nested)
   }
 
-  @Test("an empty rope_scaling is as none, and dropout in training is told of")
+  @Test("an empty rope_scaling counts as none, and dropout in training is reported")
   func tolerated() throws {
     let folder = try ModelFolder(of: "nested")
     defer { folder.remove() }

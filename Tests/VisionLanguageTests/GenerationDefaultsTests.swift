@@ -25,7 +25,7 @@ struct GenerationDefaultsTests {
     #expect(try defaults("{\"eos_token_id\": [389, 387, 5]}").stopTokens == [389, 387, 5])
   }
 
-  @Test("without it, config.json's counts, its own or the text model's; then the tokenizer's, which is told")
+  @Test("without it, config.json's counts, its own or the text model's; then the tokenizer's, which is reported")
   func fallbacks() throws {
     let own = try defaults(nil)
     #expect(own.stopTokens == [389] && own.remarks.isEmpty)
@@ -48,7 +48,7 @@ struct GenerationDefaultsTests {
     #expect(try defaults(nil).repetitionPenalty == 1)
   }
 
-  @Test("what it asks for and the program doesn't do is told with its value; what asks for nothing is not")
+  @Test("unsupported settings are reported with their values; neutral ones are not")
   func notApplied() throws {
     let published = try defaults(
       """

@@ -43,7 +43,7 @@ struct LayoutTests {
   }
 
   @Test(
-    "an image that is no size, or longer than 200 times its width, is refused",
+    "an image without a size, or longer than 200 times its width, is refused",
     arguments: [(1, 201), (201, 1), (0, 5), (5, 0), (-1, 5), (Int.max, Int.max), (Int.max, 1), (1, Int.min)])
   func extremes(_ width: Int, _ height: Int) throws {
     let model = try loadModel(checkpoint("nested"))

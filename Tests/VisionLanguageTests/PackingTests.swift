@@ -75,7 +75,7 @@ struct PackingTests {
     }
   }
 
-  @Test("each token of a description says which of its characters it stands for", arguments: GoldenSample.folders)
+  @Test("each token of a description knows its characters", arguments: GoldenSample.folders)
   func spans(_ folder: String) throws {
     for (sequence, description) in zip(try Case(folder).sequences, Self.descriptions) {
       let scalars = description.unicodeScalars.count

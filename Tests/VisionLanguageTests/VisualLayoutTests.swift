@@ -97,7 +97,7 @@ struct ExpansionTests {
     }
   }
 
-  @Test("image tokens may stand apart, and some without a cell")
+  @Test("image tokens may be separate, and some without a cell")
   func apart() throws {
     let model = try loadModel(checkpoint("nested"))
     let pad = Qwen2VLImageProcessor.placeholder
@@ -132,7 +132,7 @@ struct ExpansionTests {
     #expect(short("<r><i><i>\n<i><<i><i>\n") == ("<r><i>\n<i><<i>\n", [2, 1, 2]))
   }
 
-  @Test("what is put in the image's place moves all that stands behind it")
+  @Test("the text that replaces the image moves everything after it")
   func replacing() {
     var chat = RenderedChat(text: "é<i>? a dog", image: 1..<4, description: 6..<11)
     chat.cuts = [5]

@@ -16,7 +16,7 @@ struct WeightTests {
     }
   }
 
-  @Test("everything that is wrong is said in one error, tensor by tensor", arguments: GoldenSample.folders)
+  @Test("one error names everything that is wrong, tensor by tensor", arguments: GoldenSample.folders)
   func everything(_ name: String) throws {
     let folder = try ModelFolder(of: name)
     defer { folder.remove() }
@@ -168,7 +168,7 @@ struct WeightTests {
   }
 
   @Test(
-    "tensors that no number depends on are told of once, and the model is the same",
+    "unused tensors are reported once, and the model is the same",
     arguments: [
       "v_head.summary.weight", "score.weight", "value_head.0.bias", "model.layers.0.self_attn.rotary_emb.inv_freq",
       "model.language_model.rotary_emb.inv_freq", "visual.rotary_pos_emb.inv_freq", "model.embed_tokens.position_ids",

@@ -1,4 +1,4 @@
-"""The program in the environments that clusters have: fewer threads than asked, little memory, few descriptors, no room.
+"""The program in the environments that clusters have: fewer threads than asked, little memory, few file descriptors, full disks.
 
     python3 -m unittest discover -s tools/environment      (make test-environments)
 
@@ -114,7 +114,7 @@ class Environments(unittest.TestCase):
                         self.assertEqual(file["hi"][()].tobytes(), plain["hi"][()].tobytes())
                 else:
                     self.assertFalse(output.exists(), "a result under its final name")
-                    # 127: the loader has no room for the program's libraries.
+                    # 127: the loader lacks memory for the program's libraries.
                     self.assertIn(run.returncode, (1, 127), run.stderr)
                     self.assertIn("ulimit -v" if run.returncode == 1 else "error while loading shared libraries", run.stderr)
                 ended.add(run.returncode)

@@ -67,7 +67,7 @@ def compare_loaded(strays, loss, wanted):
 
 
 def compare_ablations(ours, wanted):
-    """ours: an ablation.json; wanted: mean losses, of the model as it is and then of each ablation."""
+    """ours: an ablation.json; wanted: mean losses, of the unmodified model and then of each ablation."""
     losses = np.array([ours["loss"], *(row["loss"] for row in ours["ablations"])])
     wanted = np.array(wanted)
     differences = np.array([row["difference"] for row in ours["ablations"]])

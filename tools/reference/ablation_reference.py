@@ -36,7 +36,7 @@ def without(model, heads):
 
 @torch.no_grad()
 def summed_losses(reference, dataset, images, ablations):
-    """{annotation id: (tokens, [summed loss of the model as it is, then of each ablation])}."""
+    """{annotation id: (tokens, [summed loss of the unmodified model, then of each ablation])}."""
     data = json.loads(Path(dataset).read_text())
     files = {i["id"]: i["file_name"] for i in data["images"]}
     losses = {}
@@ -53,6 +53,6 @@ def summed_losses(reference, dataset, images, ablations):
 
 
 def mean_losses(losses):
-    """Of what `summed_losses` gives: over all supervised tokens, of the model as it is and then of each ablation."""
+    """Of what `summed_losses` gives: over all supervised tokens, of the unmodified model and then of each ablation."""
     tokens = sum(n for n, _ in losses.values())
     return [sum(column) / tokens for column in zip(*(sums for _, sums in losses.values()))]

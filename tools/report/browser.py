@@ -75,7 +75,7 @@ def chromium():
 
 @contextlib.contextmanager
 def opened(browser, path, width=DESKTOP, scheme="light", media="screen"):
-    """The page, and a list that fills with what it complains of: errors, and whatever it wants that is no file."""
+    """The page, and a list that fills with what it complains of: errors, and requests for anything but files."""
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = context.new_page()
     complaints = []

@@ -2,8 +2,8 @@ import Foundation
 import HeadImpact
 import ImageInput
 
-/// Qwen2-VL's image processing, as `Qwen2VLImageProcessorPil` of Hugging Face transformers 5: resize to sides that whole
-/// blocks of patches fill, rescale, normalise, cut into patches.
+/// Qwen2-VL's image processing, as `Qwen2VLImageProcessorPil` of Hugging Face transformers 5: resize to sides that
+/// whole blocks of patches fill, rescale, normalise, cut into patches.
 struct Qwen2VLImageProcessor: ImageProcessor, Equatable {
   /// The limits of the resized image's area. - Units: pixels.
   let minPixels: Int
@@ -92,7 +92,7 @@ struct Qwen2VLImageProcessor: ImageProcessor, Equatable {
   /// The size an image is resized to.
   ///
   /// - Units: pixels.
-  /// - Throws: `ImageError` where the image can't be processed.
+  /// - Throws: `ImageError` if the image can't be processed.
   func resizedSize(width: Int, height: Int) throws -> (width: Int, height: Int) {
     let factor = patchSize * mergeSize
     guard !doResize else {
@@ -109,7 +109,7 @@ struct Qwen2VLImageProcessor: ImageProcessor, Equatable {
 
   /// The patches of a merged block follow each other, blocks in rows.
   ///
-  /// - Throws: `ImageError` where the image can't be processed.
+  /// - Throws: `ImageError` if the image can't be processed.
   func callAsFunction(_ image: RGBImage) throws -> PatchBatch {
     let resized = try resize(
       image, to: resizedSize(width: image.width, height: image.height), filter: .bicubic)

@@ -3,7 +3,7 @@ import Kernels
 /// Multimodal rotary positions and angles (transformers: `get_rope_index`, `Qwen2VLRotaryEmbedding`).
 enum Qwen2VLPositions {
   /// Temporal, vertical and horizontal position of each token. Text counts on by one; the image's tokens share the
-  /// temporal position and take their row and column; text goes on behind the longer side of the grid.
+  /// temporal position and take their row and column; text continues behind the longer side of the grid.
   ///
   /// - Shape: 3 × [T].
   static func positions(of sequence: TokenSequence) -> [[Int32]] {

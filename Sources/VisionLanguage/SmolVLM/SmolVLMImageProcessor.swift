@@ -1,8 +1,8 @@
 import HeadImpact
 import ImageInput
 
-/// SmolVLM's and Idefics3's image processing, as `SmolVLMImageProcessorPil` of Hugging Face transformers 5: resize by the
-/// longer side, then to whole tiles; the tiles row by row, then the whole image as one more tile.
+/// SmolVLM's and Idefics3's image processing, as `SmolVLMImageProcessorPil` of Hugging Face transformers 5: resize by
+/// the longer side, then to whole tiles; the tiles row by row, then the whole image as one more tile.
 struct SmolVLMImageProcessor: ImageProcessor, Equatable {
   /// What a chat template shows the image as, and the text of an image token.
   static let placeholder = "<image>"
@@ -68,9 +68,9 @@ struct SmolVLMImageProcessor: ImageProcessor, Equatable {
   struct Plan: Equatable {
     /// Of the first resize, which keeps the shape. - Units: pixels.
     let first: (width: Int, height: Int)
-    /// Of the second, to whole tiles; nil where the image is not to be split. - Units: pixels.
+    /// Of the second, to whole tiles; nil if the image is not to be split. - Units: pixels.
     let second: (width: Int, height: Int)?
-    /// Tiles down and across; 0 where the whole image is the only view.
+    /// Tiles down and across; 0 if the whole image is the only view.
     let rows: Int
     let columns: Int
 
@@ -180,7 +180,7 @@ struct SmolVLMImageProcessor: ImageProcessor, Equatable {
 
   /// The views of an image, each of one tile's size.
   ///
-  /// - Throws: `ImageError` where the image can't be processed.
+  /// - Throws: `ImageError` if the image can't be processed.
   func views(of image: RGBImage) throws -> [RGBImage] {
     let plan = try plan(width: image.width, height: image.height)
     let first = try resize(image, to: plan.first, filter: filter)
@@ -193,7 +193,7 @@ struct SmolVLMImageProcessor: ImageProcessor, Equatable {
 
   /// The patches of all views, row by row in each.
   ///
-  /// - Throws: `ImageError` where the image can't be processed.
+  /// - Throws: `ImageError` if the image can't be processed.
   func callAsFunction(_ image: RGBImage) throws -> PatchBatch {
     let views = try views(of: image)
     let grid = PatchGrid(rows: tileSize / patchSize, columns: tileSize / patchSize)

@@ -37,7 +37,7 @@ struct AblatingRuns {
     ] + more
   }
 
-  @Test("the heads of hi.h5's ends and random ones are taken out, to the same bytes on 1, 2, 3 and 5 ranks")
+  @Test("the best, worst and random heads of hi.h5 are ablated, with the same bytes on 1, 2, 3 and 5 ranks")
   func ranks() async throws {
     try await ScratchFolder.with { scratch in
       let hi = scratch.file("hi.h5")
@@ -88,7 +88,7 @@ struct AblatingRuns {
     }
   }
 
-  @Test("what can't be used is skipped and named; --strict names all of it, and what is begun is gone on from")
+  @Test("what can't be used is skipped and named; --strict names all of it, and an interrupted run is continued")
   func skipped() async throws {
     try await ScratchFolder.with { scratch in
       let images = scratch.file("images")

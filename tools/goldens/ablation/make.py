@@ -4,7 +4,7 @@
     .venv/bin/python tools/goldens/ablation/make.py
 
 Tests/ScoringTests/Ablation/Goldens/losses.json: a list of {case, ablations, samples}; ablations are lists of [layer, head]; samples have an
-annotation's id, its number of supervised tokens, and `losses`, the sums over them: of the model as it is, then of each ablation.
+annotation's id, its number of supervised tokens, and `losses`, the sums over them: of the unmodified model, then of each ablation.
 In float32, as lora_reference.py computes losses.
 """
 import os
