@@ -5,10 +5,18 @@ struct StringContent {
   let start: UnsafePointer<UInt8>
   let count: Int
   let parser: OpaquePointer
+  let hasEscape: Bool
+
+  init(start: UnsafePointer<UInt8>, count: Int, parser: OpaquePointer) {
+    let raw = UnsafeBufferPointer(start: start, count: count)
+    self.init(start: start, count: count, parser: parser, hasEscape: raw.contains(UInt8(ascii: "\\")))
+  }
+
+  init(start: UnsafePointer<UInt8>, count: Int, parser: OpaquePointer, hasEscape: Bool) {
+    (self.start, self.count, self.parser, self.hasEscape) = (start, count, parser, hasEscape)
+  }
 
   var raw: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: start, count: count) }
-
-  var hasEscape: Bool { raw.contains(UInt8(ascii: "\\")) }
 
   /// The bytes that the string stands for; nil where an escape means nothing.
   var bytes: [UInt8]? {
@@ -34,7 +42,8 @@ struct StringContent {
 extension JSONReader {
   func content(of token: Int) -> StringContent {
     StringContent(
-      start: text + runStart + Int(tokens[token].offset) + 1, count: Int(tokens[token].length) - 2, parser: parser)
+      start: text + runStart + Int(tokens[token].offset) + 1, count: Int(tokens[token].length) - 2, parser: parser,
+      hasEscape: tokens[token].has_escape)
   }
 
   /// The text; nil where it is not UTF-8 or an escape means nothing.
