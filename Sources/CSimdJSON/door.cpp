@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
-#include <string>
 
 namespace ondemand = simdjson::ondemand;
 
@@ -457,9 +456,4 @@ ptrdiff_t json_unescape(json_parser *parser, const uint8_t *content, size_t leng
   ptrdiff_t count = parser->unescape(parser->text + 1);
   if (count > 0) std::memcpy(out, parser->string, size_t(count));
   return count;
-}
-
-const char *json_implementation(void) {
-  static const std::string name = simdjson::get_active_implementation()->name();
-  return name.c_str();
 }
