@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
-#include <string>
 
 namespace ondemand = simdjson::ondemand;
 
@@ -188,38 +187,46 @@ struct json_parser {
     return ptrdiff_t(text.size());
   }
 
-  /// Reads `-12.34`: the digits and the power of ten are exact doubles, so one division rounds once, correctly.
-  static bool read_short_decimal(const uint8_t *p, size_t length, double *out) {
+  /// Reads `-12` and `-12.34`, of few digits.
+  ///
+  /// Returns the kind of number, with its bits in `bits`; 0 if it is another number, or none.
+  static uint8_t read_short_number(const uint8_t *p, size_t length, int64_t *bits) {
     static const double powers[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    if (length > 15) return 0;
     bool is_negative = *p == '-';
     const uint8_t *end = p + length;
     p += is_negative;
     const uint8_t *start = p;
-    uint64_t digits = 0;
+    int64_t digits = 0;
     while (p < end && is_digit(*p)) digits = 10 * digits + (*p++ - '0');
-    if (p == start || (*start == '0' && p - start > 1) || end - start > 16 || p == end || *p != '.') return false;
-    const uint8_t *decimals = ++p;
-    while (p < end && is_digit(*p)) digits = 10 * digits + (*p++ - '0');
-    if (p != end || p == decimals) return false;
+    if (p == start || (*start == '0' && p - start > 1)) return 0;
+    if (p == end) {
+      *bits = is_negative ? -digits : digits;
+      return json_integer;
+    }
+    const uint8_t *decimals = p + 1;
+    if (*p != '.' || decimals == end) return 0;
+    for (p = decimals; p < end; p++) {
+      if (!is_digit(*p)) return 0;
+      digits = 10 * digits + (*p - '0');
+    }
+    // Both are exact doubles, so the one division rounds once, correctly.
     double value = double(digits) / powers[p - decimals];
-    *out = is_negative ? -value : value;
-    return true;
+    if (is_negative) value = -value;
+    std::memcpy(bits, &value, sizeof value);
+    return json_double;
   }
 
   int number(ondemand::value value, size_t at, size_t length) {
     const uint8_t *p = text + at;
+    int64_t bits = 0;
     // Most numbers of our files; simdjson reads the others.
-    double decimal;
-    if (length < 17 && read_short_decimal(p, length, &decimal)) {
-      int64_t bits;
-      std::memcpy(&bits, &decimal, sizeof bits);
-      return push(json_double, at, length, bits) == SIZE_MAX ? json_out_of_memory : json_fine;
-    }
+    if (uint8_t kind = read_short_number(p, length, &bits))
+      return push(kind, at, length, bits) == SIZE_MAX ? json_out_of_memory : json_fine;
     bool is_real = false;
     for (size_t i = 0; i < length; i++) is_real |= p[i] == '.' || (p[i] | 0x20) == 'e';
     // simdjson 3.0 makes wrong doubles of 20 digits and more, and get_number loses them.
     uint8_t kind = json_big_number;
-    int64_t bits = 0;
     uint64_t natural;
     double real;
     if (is_real) {
@@ -449,9 +456,4 @@ ptrdiff_t json_unescape(json_parser *parser, const uint8_t *content, size_t leng
   ptrdiff_t count = parser->unescape(parser->text + 1);
   if (count > 0) std::memcpy(out, parser->string, size_t(count));
   return count;
-}
-
-const char *json_implementation(void) {
-  static const std::string name = simdjson::get_active_implementation()->name();
-  return name.c_str();
 }

@@ -5,12 +5,20 @@ struct StringContent {
   let start: UnsafePointer<UInt8>
   let count: Int
   let parser: OpaquePointer
+  let hasEscape: Bool
+
+  init(start: UnsafePointer<UInt8>, count: Int, parser: OpaquePointer) {
+    let raw = UnsafeBufferPointer(start: start, count: count)
+    self.init(start: start, count: count, parser: parser, hasEscape: raw.contains(UInt8(ascii: "\\")))
+  }
+
+  init(start: UnsafePointer<UInt8>, count: Int, parser: OpaquePointer, hasEscape: Bool) {
+    (self.start, self.count, self.parser, self.hasEscape) = (start, count, parser, hasEscape)
+  }
 
   var raw: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: start, count: count) }
 
-  var hasEscape: Bool { raw.contains(UInt8(ascii: "\\")) }
-
-  /// The bytes that the string stands for; nil if an escape means nothing.
+  /// The bytes that the string stands for; nil where an escape means nothing.
   var bytes: [UInt8]? {
     guard hasEscape else { return Array(raw) }
     var isSound = true
@@ -34,10 +42,11 @@ struct StringContent {
 extension JSONReader {
   func content(of token: Int) -> StringContent {
     StringContent(
-      start: text + runStart + Int(tokens[token].offset) + 1, count: Int(tokens[token].length) - 2, parser: parser)
+      start: text + runStart + Int(tokens[token].offset) + 1, count: Int(tokens[token].length) - 2, parser: parser,
+      hasEscape: tokens[token].has_escape)
   }
 
-  /// The text; nil if it is not UTF-8 or an escape means nothing.
+  /// The text; nil where it is not UTF-8 or an escape means nothing.
   static func string(_ content: StringContent) -> String? {
     guard content.hasEscape else { return String(validating: content.raw, as: UTF8.self) }
     return content.bytes.flatMap { String(validating: $0, as: UTF8.self) }

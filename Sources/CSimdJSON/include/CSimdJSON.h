@@ -102,9 +102,6 @@ size_t json_string_end(const uint8_t *text, size_t from, size_t length);
 /// Returns how many they are; -1 where an escape means nothing or is half of a surrogate pair.
 ptrdiff_t json_unescape(json_parser *parser, const uint8_t *content, size_t length, uint8_t *out);
 
-/// The name of the implementation that simdjson chose for this processor.
-const char *json_implementation(void);
-
 #ifdef __cplusplus
 }
 #endif
