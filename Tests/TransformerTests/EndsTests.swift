@@ -55,7 +55,8 @@ struct EndsTests {
     #expect(scores.relativeL2 < 1e-6, "\(scores)")
     let gradient = backend.tensor(rows: rows, columns: Self.size)
     let losses = Closeness(
-      try head.crossEntropy(hidden, targets: targets, gradient: gradient), zip(expected, targets).map { loss(head, $0, $1) })
+      try head.crossEntropy(hidden, targets: targets, gradient: gradient),
+      zip(expected, targets).map { loss(head, $0, $1) })
     #expect(losses.relativeL2 < 1e-6, "\(losses)")
     let alone = try head.crossEntropy(hidden, targets: targets, gradient: nil)
     #expect(try head.crossEntropy(hidden, targets: targets, gradient: gradient) == alone)
