@@ -69,7 +69,7 @@ let package = Package(
     module("ChatTemplate"),
     module("ImageInput", ["CImageCodecs", "CPNG", "CTurboJPEG", "IO"]),
     module("Figures", ["CCairo", "COCO", "HeadImpact", "ImageInput"]),
-    module("COCO", ["IO"]),
+    module("COCO", ["IO", "JSON"]),
     module("HeadImpact", ["COCO", "IO"]),
     module("MessagePassing", ["CMPI"]),
     module("HDF5Store", ["CHDF5", "HeadImpact", "IO"]),
@@ -80,7 +80,7 @@ let package = Package(
     module(
       "LowRankAdaptation",
       ["HeadImpact", "IO", "JSON", "Kernels", "Safetensors", "Tokenization", "Transformer", "VisionLanguage"]),
-    module("RunSupport", ["IO", "ImageInput", "Safetensors"]),
+    module("RunSupport", ["IO", "ImageInput"]),
     module(
       "Jobs",
       ["COCO", "IO", "Kernels", "LowRankAdaptation", "MessagePassing", "RunSupport", "Safetensors", "VisionLanguage"]),
@@ -150,7 +150,7 @@ let package = Package(
     tests(of: "Safetensors", ["IO"]),
     tests(of: "Tokenization", ["JSON"], exclude: ["Goldens"]),
     tests(of: "ImageInput", ["IO"]),
-    tests(of: "COCO"),
+    tests(of: "COCO", ["JSON"]),
     tests(of: "MessagePassing"),
     tests(of: "HDF5Store", ["HeadImpact"]),
     tests(of: "Transformer", ["Kernels"]),
