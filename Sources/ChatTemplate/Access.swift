@@ -121,12 +121,12 @@ extension Renderer {
     let (start, end, step) = (try number(start), try number(end), try number(step) ?? 1)
     guard step != 0, step != .min else { throw Failure("the step of a slice must not be \(step)") }
     switch value {
-    case .list(let items): return try list(Slice(start, end, step, count: items.values.count).of(items.values))
-    case .tuple(let items): return try tuple(Slice(start, end, step, count: items.values.count).of(items.values))
+    case .list(let items): return try list(Slicing(start, end, step, count: items.values.count).of(items.values))
+    case .tuple(let items): return try tuple(Slicing(start, end, step, count: items.values.count).of(items.values))
     case .string(let text): return try string(try sliced(text, start, end, step))
     case .markup(let text): return try markup(try sliced(text, start, end, step))
     case .range(let range):
-      let slice = Slice(start, end, step, count: range.count)
+      let slice = Slicing(start, end, step, count: range.count)
       guard let result = range.part(from: slice.start, to: slice.end, step: slice.step) else {
         throw Failure("this slice of a range grows beyond 64 bits")
       }
@@ -139,7 +139,7 @@ extension Renderer {
     let scalars = text.unicodeScalars
     try self.step(text.utf8.count / 16)
     let count = scalars.count
-    let slice = Slice(start, end, step, count: count)
+    let slice = Slicing(start, end, step, count: count)
     if slice.count == 0 { return "" }
     if step == 1 {
       let first = scalars.index(scalars.startIndex, offsetBy: slice.start)
@@ -152,7 +152,7 @@ extension Renderer {
   }
 
   /// The places that a slice takes, as Python counts them.
-  private struct Slice {
+  private struct Slicing {
     let start, end, step, count: Int
 
     init(_ start: Int?, _ end: Int?, _ step: Int, count length: Int) {

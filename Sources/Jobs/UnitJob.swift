@@ -63,7 +63,7 @@ public protocol UnitJobSummary {
 /// out, keeps their results, counts what is skipped, and resumes.
 public protocol UnitJob {
   associatedtype Unit: WorkUnit
-  associatedtype Result: WorkResult
+  associatedtype UnitOutcome: WorkResult
   associatedtype Summary: UnitJobSummary
 
   static var words: UnitJobWords { get }
@@ -90,21 +90,21 @@ public protocol UnitJob {
   ///
   /// - Parameter poll: to be called often: it serves the other ranks.
   /// - Throws: errors of the environment, and those of `poll`; a sample that can't be used is a result too.
-  func compute(_ unit: Unit, in pictures: Pictures, poll: @escaping () throws -> Void) throws -> Result
+  func compute(_ unit: Unit, in pictures: Pictures, poll: @escaping () throws -> Void) throws -> UnitOutcome
 
   /// - Throws: `JobError` if the bytes are not a result of this job.
-  func decode(_ bytes: [UInt8]) throws -> Result
+  func decode(_ bytes: [UInt8]) throws -> UnitOutcome
 
   /// Called once for every result, on rank 0, in any order.
   ///
   /// - Parameter isResumed: whether an earlier run computed it.
-  func collect(_ result: Result, isResumed: Bool) throws
+  func collect(_ result: UnitOutcome, isResumed: Bool) throws
 
   /// Writes the output. Every rank calls it, once all units are done; the journal is removed when it returns.
   ///
   /// - Parameter work: on rank 0 the results; nil elsewhere.
   /// - Returns: on rank 0 the summary; nil elsewhere.
-  func finish(_ work: FinishedWork<Result>?, on world: Communicator) throws -> Summary?
+  func finish(_ work: FinishedWork<UnitOutcome>?, on world: Communicator) throws -> Summary?
 
   /// The summary of an output that is already finished. Called on rank 0.
   ///
@@ -118,7 +118,7 @@ extension UnitJob {
   public var refusal: String? { nil }
   public var lost: [SkippedSample] { [] }
   public func faults(of unit: Unit, in pictures: Pictures) throws -> [SkippedSample] { [] }
-  public func collect(_ result: Result, isResumed: Bool) throws {}
+  public func collect(_ result: UnitOutcome, isResumed: Bool) throws {}
 
   /// Runs the job. Every rank calls it at the same time, with the same units.
   ///
@@ -144,22 +144,22 @@ extension UnitJob {
 }
 
 /// The results of all units of a run, on rank 0. They are in the journal: only one is in memory at a time.
-public struct FinishedWork<Result: WorkResult> {
+public struct FinishedWork<UnitOutcome: WorkResult> {
   /// Everything that was skipped, including records that the reader left out; ascending by id.
   public let skipped: [SkippedSample]
   /// The time that this run computed, in seconds.
   public let seconds: Double
   private let journal: Journal
-  private let decode: ([UInt8]) throws -> Result
+  private let decode: ([UInt8]) throws -> UnitOutcome
 
   init(
-    _ journal: Journal, skipped: [SkippedSample], seconds: Double, decode: @escaping ([UInt8]) throws -> Result
+    _ journal: Journal, skipped: [SkippedSample], seconds: Double, decode: @escaping ([UInt8]) throws -> UnitOutcome
   ) {
     (self.journal, self.skipped, self.seconds, self.decode) = (journal, skipped, seconds, decode)
   }
 
   /// - Throws: `JobError` if the journal can't be read.
-  public func result(of key: Int) throws -> Result { try decode(journal.record(of: key)) }
+  public func result(of key: Int) throws -> UnitOutcome { try decode(journal.record(of: key)) }
 }
 
 /// The indices of units in the order in which they are handed out: the most expensive first, so that the last to finish

@@ -111,7 +111,7 @@ final class UnitRun<Job: UnitJob> {
     try sharing.finish()
   }
 
-  private func collect(_ result: Job.Result, isResumed: Bool) throws {
+  private func collect(_ result: Job.UnitOutcome, isResumed: Bool) throws {
     samples += result.sampleCount
     skipped += result.skipped
     try job.collect(result, isResumed: isResumed)
@@ -120,7 +120,7 @@ final class UnitRun<Job: UnitJob> {
   // MARK: - After
 
   /// - Throws: `JobError` if no sample could be used.
-  private func finishedWork(seconds: Double) throws -> FinishedWork<Job.Result>? {
+  private func finishedWork(seconds: Double) throws -> FinishedWork<Job.UnitOutcome>? {
     guard let journal else { return nil }
     try journal.flush()
     let all = (skipped + job.lost).sorted { $0.id < $1.id }

@@ -5,7 +5,7 @@ import JSON
 /// The rules of alignment are those of the tokenizers library's `NormalizedString`, so that offsets agree.
 struct AlignedText: Sendable {
   /// Scalars `start..<end` of the original text.
-  struct Span: Hashable, Sendable {
+  struct ScalarSpan: Hashable, Sendable {
     var start: Int32
     var end: Int32
   }
@@ -13,7 +13,7 @@ struct AlignedText: Sendable {
   /// UTF-8.
   private(set) var bytes: [UInt8] = []
   /// One for each byte; those of one scalar are equal.
-  private(set) var spans: [Span] = []
+  private(set) var spans: [ScalarSpan] = []
 
   init() {}
 
@@ -24,7 +24,7 @@ struct AlignedText: Sendable {
     var scalar: Int32 = -1
     for byte in bytes {
       if byte & 0xC0 != 0x80 { scalar += 1 }
-      spans.append(Span(start: scalar, end: scalar + 1))
+      spans.append(ScalarSpan(start: scalar, end: scalar + 1))
     }
   }
 
@@ -44,7 +44,7 @@ struct AlignedText: Sendable {
     spans.reserveCapacity(capacity)
   }
 
-  mutating func append(_ scalar: Unicode.Scalar, from span: Span) {
+  mutating func append(_ scalar: Unicode.Scalar, from span: ScalarSpan) {
     let before = bytes.count
     bytes.append(utf8: scalar)
     for _ in before..<bytes.count { spans.append(span) }

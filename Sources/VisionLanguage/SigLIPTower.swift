@@ -65,8 +65,7 @@ final class SigLIPTower {
   let configuration: SigLIPConfiguration
   let encoder: EncoderStack
   private let patchEmbedding: Linear
-  /// - Shape: [patches of a view, C].
-  private let positions: Tensor
+  private let positions: PositionEmbedding
   /// nil if the family leaves it out.
   private let finalNorm: Norm?
   private let backend: any Backend
@@ -86,9 +85,10 @@ final class SigLIPTower {
     patchEmbedding = loader.linear(
       prefix + "embeddings.patch_embedding", outputs: width, inputs: configuration.patchWidth,
       fileShape: [width, 3, side, side])
-    positions = loader.matrix(
-      prefix + "embeddings.position_embedding.weight",
-      rows: configuration.patchesASide * configuration.patchesASide, columns: width)
+    positions = .learned(
+      loader.matrix(
+        prefix + "embeddings.position_embedding.weight",
+        rows: configuration.patchesASide * configuration.patchesASide, columns: width))
     encoder = EncoderStack(
       layers: (0..<configuration.numHiddenLayers).map {
         Self.layer(loader, prefix + "encoder.layers.\($0).", configuration)
@@ -129,16 +129,16 @@ final class SigLIPTower {
     backend.write(batch.pixelValues, to: input)
     let stream = hidden.reserving(rows: rows, columns: width, on: backend)
     try backend.withOperand(input) { try backend.apply(patchEmbedding, to: $0, into: stream, accumulate: false) }
-    var views: [Range<Int>] = []
-    for grid in batch.grids {
-      precondition(grid.count == positions.rows, "a view is not a full tile")
-      let view = (views.last?.upperBound ?? 0)..<(views.last?.upperBound ?? 0) + grid.count
-      views.append(view)
+    let views = batch.grids.reduce(into: [Range<Int>]()) { views, grid in
+      let start = views.last?.upperBound ?? 0
+      views.append(start..<start + grid.count)
     }
-    // Rows of the table as they are in the file, in any element type.
-    let added = patches.reserving(rows: rows, columns: width, on: backend)
-    backend.gather(positions, views.flatMap { _ in 0..<positions.rows }, into: added)
-    backend.add(added, to: stream)
+    let places = batch.grids.flatMap { grid in
+      grid.rasterOrder.map {
+        PositionEmbedding.Place(row: $0.row, column: $0.column, rows: grid.rows, columns: grid.columns)
+      }
+    }
+    positions.add(to: stream, places: places, scratch: patches, on: backend)
     try encoder.forward(stream, blocks: [views], taps: taps)
     if let finalNorm { backend.normalize(stream, finalNorm, groups: 1, into: stream) }
     return stream

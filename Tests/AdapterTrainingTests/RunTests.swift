@@ -262,7 +262,8 @@ extension TrainingRuns {
         #expect(broken.exitCode == 1 && !broken.timedOut)
         #expect(broken.standardError.contains("a temporary file in"), "\(broken.standardError)")
         // Told once: by all ranks together.
-        #expect(broken.standardError.components(separatedBy: "a temporary file in").count == 2, "\(broken.standardError)")
+        #expect(
+          broken.standardError.components(separatedBy: "a temporary file in").count == 2, "\(broken.standardError)")
         let left = try FileManager.default.contentsOfDirectory(atPath: output.path + ".training")
         #expect(left.contains { $0.hasPrefix("checkpoint-") }, "\(left)")
         try await succeed(short(output, more + ["--resume"], steps: steps), ranks: 2)

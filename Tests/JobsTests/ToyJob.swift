@@ -15,7 +15,7 @@ final class ToyJob: UnitJob {
     var fileNames: Set<String> { [fileName] }
   }
 
-  struct Result: WorkResult, Codable {
+  struct Outcome: WorkResult, Codable {
     let key: Int
     /// nil where the unit's second sample can't be used.
     let value: Int?
@@ -56,19 +56,19 @@ final class ToyJob: UnitJob {
     faults[unit.key].map { [SkippedSample(id: Int64(10 * unit.key), reason: $0)] } ?? []
   }
 
-  func compute(_ unit: Unit, in pictures: Pictures, poll: @escaping () throws -> Void) throws -> Result {
+  func compute(_ unit: Unit, in pictures: Pictures, poll: @escaping () throws -> Void) throws -> Outcome {
     if computed.count == stopsAt { throw Stopped() }
     computed.append(unit.key)
     try poll()
     let bytes = try JobInputs.read(pictures.folder.appendingPathComponent(unit.fileName))
-    return Result(key: unit.key, value: Int(String(decoding: bytes, as: UTF8.self)).map { $0 * configuration.factor })
+    return Outcome(key: unit.key, value: Int(String(decoding: bytes, as: UTF8.self)).map { $0 * configuration.factor })
   }
 
-  func decode(_ bytes: [UInt8]) throws -> Result { try Result(json: bytes, called: "a number") }
+  func decode(_ bytes: [UInt8]) throws -> Outcome { try Outcome(json: bytes, called: "a number") }
 
-  func collect(_ result: Result, isResumed: Bool) throws { if isResumed { resumed.insert(result.key) } }
+  func collect(_ result: Outcome, isResumed: Bool) throws { if isResumed { resumed.insert(result.key) } }
 
-  func finish(_ work: FinishedWork<Result>?, on world: Communicator) throws -> Summary? {
+  func finish(_ work: FinishedWork<Outcome>?, on world: Communicator) throws -> Summary? {
     guard let work else { return nil }
     let values = try units.map { try work.result(of: $0.key).value.map(String.init) ?? "none" }
     let bytes = Array(values.joined(separator: " ").utf8)

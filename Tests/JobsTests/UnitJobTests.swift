@@ -181,7 +181,7 @@ struct UnitJobTests {
 
 /// A job of one unit, of which nothing can be used.
 private struct AllSkipped: UnitJob {
-  struct Result: WorkResult {
+  struct Outcome: WorkResult {
     let key = 1
     let sampleCount = 2
     let skipped = [1, 2].map { SkippedSample(id: $0, reason: SkipReason(.picture, "is broken")) }
@@ -196,11 +196,11 @@ private struct AllSkipped: UnitJob {
   var identity: RunIdentity { toy.identity }
   var units: [ToyJob.Unit] { toy.units }
   var costs: [Double] { [1] }
-  func compute(_ unit: ToyJob.Unit, in pictures: Pictures, poll: @escaping () throws -> Void) throws -> Result {
-    Result()
+  func compute(_ unit: ToyJob.Unit, in pictures: Pictures, poll: @escaping () throws -> Void) throws -> Outcome {
+    Outcome()
   }
-  func decode(_ bytes: [UInt8]) throws -> Result { Result() }
-  func finish(_ work: FinishedWork<Result>?, on world: Communicator) throws -> ToyJob.Summary? { nil }
+  func decode(_ bytes: [UInt8]) throws -> Outcome { Outcome() }
+  func finish(_ work: FinishedWork<Outcome>?, on world: Communicator) throws -> ToyJob.Summary? { nil }
   func finishedSummary() throws -> ToyJob.Summary { try toy.finishedSummary() }
 
   func run() throws -> ToyJob.Summary? {

@@ -48,7 +48,7 @@ private final class Squares: UnitJob {
     var isUsable: Bool { key % 7 != 0 }
   }
 
-  struct Result: WorkResult, Codable {
+  struct Outcome: WorkResult, Codable {
     let key: Int
     let square: Int
     var sampleCount: Int { 1 }
@@ -83,7 +83,7 @@ private final class Squares: UnitJob {
     unit.isUsable ? [] : [Self.skip(unit.key)]
   }
 
-  func compute(_ unit: Unit, in pictures: Pictures, poll: @escaping () throws -> Void) throws -> Result {
+  func compute(_ unit: Unit, in pictures: Pictures, poll: @escaping () throws -> Void) throws -> Outcome {
     if computed == failsAfter { throw CaseFailure("the node goes down") }
     computed += 1
     for _ in 0..<4 {
@@ -92,14 +92,14 @@ private final class Squares: UnitJob {
     }
     let square = unit.isUsable ? unit.key * unit.key : 0
     sum += Int64(square)
-    return Result(key: unit.key, square: square)
+    return Outcome(key: unit.key, square: square)
   }
 
-  func decode(_ bytes: [UInt8]) throws -> Result { try Result(json: bytes, called: "a square") }
+  func decode(_ bytes: [UInt8]) throws -> Outcome { try Outcome(json: bytes, called: "a square") }
 
-  func collect(_ result: Result, isResumed: Bool) { if isResumed { sum += Int64(result.square) } }
+  func collect(_ result: Outcome, isResumed: Bool) { if isResumed { sum += Int64(result.square) } }
 
-  func finish(_ work: FinishedWork<Result>?, on world: Communicator) throws -> Summary? {
+  func finish(_ work: FinishedWork<Outcome>?, on world: Communicator) throws -> Summary? {
     let total = try world.reduce([sum], .sum, to: 0)
     return try world.agree {
       guard let work, let total else { return nil }

@@ -67,8 +67,9 @@ public final class Qwen2VLModel: VisionLanguageModel {
 
   public func angles(_ sequence: TokenSequence) -> [RotaryAngles] {
     [
-      Qwen2VLPositions.decoderAngles(
-        Qwen2VLPositions.positions(of: sequence), sections: configuration.mropeSection, theta: configuration.ropeTheta)
+      RotaryAngles.multimodal(
+        Qwen2VLPositions.positions(of: sequence), .contiguous(configuration.mropeSection),
+        theta: configuration.ropeTheta)
     ]
   }
 

@@ -1,6 +1,4 @@
-import Kernels
-
-/// Multimodal rotary positions and angles (transformers: `get_rope_index`, `Qwen2VLRotaryEmbedding`).
+/// Multimodal rotary positions (transformers: `get_rope_index`).
 enum Qwen2VLPositions {
   /// Temporal, vertical and horizontal position of each token. Text counts on by one; the image's tokens share the
   /// temporal position and take their row and column; text continues behind the longer side of the grid.
@@ -25,26 +23,5 @@ enum Qwen2VLPositions {
       }
     }
     return positions
-  }
-
-  /// The decoder's angles: frequency i turns with the axis whose section holds i.
-  static func decoderAngles(_ positions: [[Int32]], sections: [Int], theta: Double) -> RotaryAngles {
-    let half = sections.reduce(0, +)
-    let axes = sections.enumerated().flatMap { axis, count in [Int](repeating: axis, count: count) }
-    let frequencies = RotaryAngles.inverseFrequencies(theta: theta, dimensions: 2 * half)
-    let rows = positions[0].count
-    return RotaryAngles(rows: rows, half: half) { row, i in Float(positions[axes[i]][row]) * frequencies[i] }
-  }
-
-  /// The vision tower's angles: the first half of the frequencies turns with the patch's row, the second with its
-  /// column. Patches come in merge blocks: block by block, and row by row inside a block.
-  static func visionAngles(_ grid: PatchGrid, mergeSize: Int, headDim: Int) -> RotaryAngles {
-    let quarter = headDim / 4
-    let frequencies = RotaryAngles.inverseFrequencies(theta: 10_000, dimensions: headDim / 2)
-    let patches = grid.order(inBlocksOf: mergeSize)
-    return RotaryAngles(rows: patches.count, half: 2 * quarter) { patch, i in
-      i < quarter
-        ? Float(patches[patch].row) * frequencies[i] : Float(patches[patch].column) * frequencies[i - quarter]
-    }
   }
 }

@@ -60,8 +60,8 @@ final class Qwen2VLVisionTower {
     backend.write(batch.pixelValues, to: input)
     let stream = hidden.reserving(rows: grid.count, columns: configuration.visionEmbedDim, on: backend)
     try backend.withOperand(input) { try backend.apply(patchEmbedding, to: $0, into: stream, accumulate: false) }
-    let angles = Qwen2VLPositions.visionAngles(
-      grid, mergeSize: configuration.spatialMergeSize, headDim: configuration.visionHeadDim)
+    let angles = RotaryAngles.grid(
+      grid.order(inBlocksOf: configuration.spatialMergeSize), headDim: configuration.visionHeadDim, theta: 10_000)
     try encoder.forward(stream, angles: [angles], taps: taps)
     return try merge(stream)
   }
