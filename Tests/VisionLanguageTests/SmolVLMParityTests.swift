@@ -7,7 +7,7 @@ import Transformer
 @testable import VisionLanguage
 
 /// The parity ladder of SmolVLM and Idefics3 in float32: the first test that fails is the stage that is wrong. The bounds are
-/// those of head-impact.md or, where it says nothing, those of Qwen2-VL's ladder.
+/// those of docs/measures.md or, where it says nothing, those of Qwen2-VL's ladder.
 @Suite("Parity of SmolVLM and Idefics3 with transformers in float32")
 struct SmolVLMParityTests {
   @Test("token ids, and which of them are visual and the description's", arguments: try SmolVLMSample.all())
