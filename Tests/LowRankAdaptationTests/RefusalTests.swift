@@ -121,7 +121,8 @@ struct RefusalTests {
     try ScratchFolder.with { scratch in
       let copy = try AdapterCopy(in: scratch)
       try Data(#"{"r": 3, "r": 4}"#.utf8).write(to: copy.file("adapter_config.json"))
-      #expect(try copy.problems() == ["adapter_config.json can't be used: r: the key is there twice"])
+      let problems = try copy.problems()
+      #expect(problems.count == 1 && ["adapter_config.json", "r: ", "twice"].allSatisfy { problems[0].contains($0) })
     }
   }
 }
