@@ -1,6 +1,6 @@
 import Foundation
-import Jobs
 import IO
+import Jobs
 import RunSupport
 
 /// The hidden states that enter the lowest adapted layer, one array a sample: computed once, kept in memory up to a

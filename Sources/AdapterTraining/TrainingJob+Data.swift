@@ -1,9 +1,9 @@
 import COCO
 import Foundation
 import HeadImpact
+import IO
 import Jobs
 import RunSupport
-import IO
 import VisionLanguage
 
 /// What a run trains on: its files, read by rank 0 for all, and the samples they make.

@@ -1,8 +1,8 @@
-import IO
 import COCO
 import Foundation
 import HDF5Store
 import HeadImpact
+import IO
 import Jobs
 import LowRankAdaptation
 import MessagePassing

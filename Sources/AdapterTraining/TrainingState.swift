@@ -1,7 +1,6 @@
-import IO
 import Foundation
+import IO
 import LowRankAdaptation
-import MessagePassing
 import RunSupport
 import Safetensors
 

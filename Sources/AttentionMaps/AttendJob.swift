@@ -1,7 +1,7 @@
 import Figures
-import IO
 import Foundation
 import HeadImpact
+import IO
 import ImageInput
 import Kernels
 import LowRankAdaptation

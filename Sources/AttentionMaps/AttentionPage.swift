@@ -1,5 +1,5 @@
-import HeadImpact
 import Figures
+import HeadImpact
 
 /// The page that shows the sheets.
 struct AttentionPage {

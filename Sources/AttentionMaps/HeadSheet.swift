@@ -1,6 +1,6 @@
+import Figures
 import Foundation
 import HeadImpact
-import Figures
 
 /// All pictures of one head on one sheet, as SVG: the photograph, the mask, the average, and one image per word,
 /// labelled, with the scales of their colours.

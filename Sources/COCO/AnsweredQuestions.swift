@@ -1,5 +1,5 @@
-import IO
 import Foundation
+import IO
 
 /// Questions about images and what people answered: VQA v2 question and annotation files, or a COCO-schema dataset
 /// whose annotations have `question` and `answers`.

@@ -1,5 +1,5 @@
-import IO
 import Foundation
+import IO
 
 /// The human texts of each image: the captions of a COCO captions file, or the descriptions of a key-object dataset,
 /// of which an image may have several.

@@ -1,5 +1,5 @@
-import IO
 import Foundation
+import IO
 
 /// A key-object dataset, or any COCO instances file: images, categories and annotations, one sample each.
 ///

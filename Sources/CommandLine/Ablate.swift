@@ -1,12 +1,12 @@
-import Figures
-import IO
-import Scoring
 import ArgumentParser
+import Figures
 import Foundation
 import HDF5Store
 import HeadImpact
+import IO
 import MessagePassing
 import RunSupport
+import Scoring
 
 struct Ablate: ParsableCommand {
   static let configuration = CommandConfiguration(

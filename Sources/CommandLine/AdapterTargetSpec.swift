@@ -1,8 +1,8 @@
-import IO
 import ArgumentParser
 import Foundation
-import HeadImpact
 import HDF5Store
+import HeadImpact
+import IO
 
 /// The layers and heads that `train`'s options name.
 struct AdapterTargetSpec {

@@ -1,10 +1,10 @@
-import Figures
-import IO
 import ArgumentParser
 import AttentionMaps
+import Figures
 import Foundation
 import HDF5Store
 import HeadImpact
+import IO
 import Kernels
 import RunSupport
 

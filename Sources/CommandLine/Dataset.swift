@@ -1,7 +1,7 @@
-import IO
 import ArgumentParser
 import Foundation
 import Generation
+import IO
 import Kernels
 import KeyObjects
 import MessagePassing

@@ -1,7 +1,7 @@
-import IO
 import ArgumentParser
 import Demonstration
 import Foundation
+import IO
 import ImageInput
 
 struct Demo: ParsableCommand {

@@ -1,6 +1,6 @@
-import IO
 import ArgumentParser
 import Foundation
+import IO
 import Kernels
 import RunSupport
 import Scoring

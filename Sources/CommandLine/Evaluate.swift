@@ -1,7 +1,7 @@
-import IO
 import ArgumentParser
 import Evaluation
 import Foundation
+import IO
 import RunSupport
 
 extension VQADialect: ExpressibleByArgument {}

@@ -1,5 +1,5 @@
-import Figures
 import Evaluation
+import Figures
 
 /// What `evaluate` prints for people.
 struct EvaluationTable {

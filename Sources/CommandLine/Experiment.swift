@@ -1,8 +1,8 @@
-import Figures
-import IO
 import ArgumentParser
 import Experiment
+import Figures
 import Foundation
+import IO
 import MessagePassing
 
 struct ExperimentCommand: ParsableCommand {

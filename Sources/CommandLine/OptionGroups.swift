@@ -1,7 +1,7 @@
-import IO
 import ArgumentParser
 import Foundation
 import HeadImpact
+import IO
 import Jobs
 import Kernels
 import RunSupport

@@ -1,8 +1,8 @@
-import IO
 import ArgumentParser
 import Experiment
 import Foundation
 import HeadImpact
+import IO
 import Reporting
 import RunSupport
 

@@ -1,8 +1,8 @@
-import IO
 import ArgumentParser
 import Foundation
 import HDF5Store
 import HeadImpact
+import IO
 import MessagePassing
 import RunSupport
 import Scoring

@@ -1,9 +1,9 @@
-import Figures
-import IO
 import ArgumentParser
+import Figures
 import Foundation
-import HeadImpact
 import HDF5Store
+import HeadImpact
+import IO
 
 struct Select: ParsableCommand {
   static let configuration = CommandConfiguration(

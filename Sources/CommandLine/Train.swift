@@ -1,8 +1,8 @@
-import Figures
-import IO
 import AdapterTraining
 import ArgumentParser
+import Figures
 import Foundation
+import IO
 import Kernels
 import LowRankAdaptation
 import MessagePassing

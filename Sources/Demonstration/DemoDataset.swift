@@ -1,5 +1,5 @@
-import IO
 import Foundation
+import IO
 
 /// A number of the demonstration's scenes as a dataset in COCO's form.
 ///

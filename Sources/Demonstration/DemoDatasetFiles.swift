@@ -1,5 +1,5 @@
-import IO
 import Foundation
+import IO
 
 /// The JSON files of a demonstration dataset, as they grow scene by scene. Property names are the files' keys.
 struct DemoDatasetFiles {

@@ -1,5 +1,5 @@
-import IO
 import Foundation
+import IO
 
 /// Folders that the demonstration writes: as a whole or not at all, and marked, so that writing again replaces only
 /// what the demonstration wrote.

@@ -1,5 +1,5 @@
-import IO
 import Foundation
+import IO
 
 /// The bundled demonstration model: a small Qwen2-VL, in the layout of published models, that learned to describe a
 /// scene's key object. Its card is the folder's README.md.

@@ -1,5 +1,5 @@
-import IO
 import Foundation
+import IO
 
 /// Another program, which answers each line with a line.
 final class LineProcess {

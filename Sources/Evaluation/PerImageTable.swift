@@ -1,7 +1,7 @@
 import Figures
-import IO
 import Foundation
 import HDF5Store
+import IO
 
 /// What each image's caption or each question's answer scored, as a table for other programs.
 public struct PerImageTable: Sendable, Equatable {

@@ -1,6 +1,6 @@
-import IO
 import AdapterTraining
 import Foundation
+import IO
 import Kernels
 import VisionLanguage
 

@@ -1,6 +1,6 @@
 import Figures
-import Scoring
 import Foundation
+import Scoring
 
 /// What an experiment's numbers support, in plain sentences.
 ///

@@ -1,7 +1,7 @@
 import Foundation
-import RunSupport
-import Jobs
 import IO
+import Jobs
+import RunSupport
 
 /// Digests of an experiment's data files: only steps whose data changed are done again.
 struct DataDigests: Codable, Sendable {

@@ -1,8 +1,8 @@
-import IO
 import Foundation
 import HeadImpact
-import LowRankAdaptation
+import IO
 import Kernels
+import LowRankAdaptation
 import Transformer
 
 extension ExperimentConfiguration {

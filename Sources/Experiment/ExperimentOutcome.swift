@@ -1,7 +1,7 @@
-import IO
-import Scoring
 import Foundation
 import HeadImpact
+import IO
+import Scoring
 
 /// What an experiment found: its arms, their metrics, and what these support. A pure value, written as experiment.json.
 public struct ExperimentOutcome: Codable, Sendable {

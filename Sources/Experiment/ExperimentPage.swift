@@ -1,8 +1,8 @@
-import IO
 import AdapterTraining
 import Foundation
 import HDF5Store
 import HeadImpact
+import IO
 import Reporting
 import RunSupport
 

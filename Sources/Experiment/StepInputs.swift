@@ -1,7 +1,7 @@
 import Foundation
+import IO
 import LowRankAdaptation
 import RunSupport
-import IO
 
 /// Everything that the results of one step depend on, by name.
 ///

@@ -1,7 +1,7 @@
 import COCO
 import Evaluation
-import IO
 import Foundation
+import IO
 
 /// The metrics of the arms' texts on one task, and their differences: a pure value.
 public struct TaskOutcome: Codable, Sendable, Equatable {

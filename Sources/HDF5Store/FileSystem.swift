@@ -1,5 +1,5 @@
-import IO
 import Foundation
+import IO
 
 /// Whether there is anything of this name.
 func isTaken(_ path: String) -> Bool { access(path, F_OK) == 0 }

@@ -1,6 +1,6 @@
-import IO
-import Foundation
 internal import CHDF5
+import Foundation
+import IO
 
 /// An HDF5 file: one being written under a temporary name until it is complete, or one being read.
 ///

@@ -1,5 +1,5 @@
-import Foundation
 internal import CHDF5
+import Foundation
 
 /// Debian's HDF5 library isn't thread-safe: one thread at a time is in it.
 private let libraryLock = NSRecursiveLock()

@@ -1,5 +1,5 @@
-import IO
 import Foundation
+import IO
 
 /// A picture and what its file says of it.
 public struct Picture: Sendable, Equatable {

@@ -1,6 +1,6 @@
 import CImageCodecs
-import IO
 import Foundation
+import IO
 
 /// What a picture's file says before its pixels.
 public struct PictureHeader: Sendable, Equatable {

@@ -1,6 +1,6 @@
 import Foundation
-import RunSupport
 import IO
+import RunSupport
 
 /// Finished units of work, appended to a file beside the output, so that a kill loses at most a few seconds of work.
 ///

@@ -1,5 +1,5 @@
-import IO
 import Foundation
+import IO
 
 /// An adapter's folder, which appears under its name in one step, with all that belongs into it.
 enum AdapterFolder {

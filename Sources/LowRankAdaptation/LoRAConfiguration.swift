@@ -1,6 +1,6 @@
-import Kernels
 import Foundation
 import HeadImpact
+import Kernels
 import Transformer
 import VisionLanguage
 

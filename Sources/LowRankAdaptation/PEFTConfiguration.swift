@@ -1,5 +1,5 @@
-import IO
 import Foundation
+import IO
 import IO
 import JSON
 import Safetensors

@@ -1,5 +1,5 @@
-import Foundation
 internal import CMPI
+import Foundation
 
 /// All ranks of this run, as one of them sees it.
 ///

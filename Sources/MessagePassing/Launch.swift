@@ -1,5 +1,5 @@
-import Foundation
 internal import CMPI
+import Foundation
 
 extension Communicator {
   /// The MPI library's own name and version; needs no launcher.

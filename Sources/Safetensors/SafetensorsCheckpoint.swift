@@ -1,5 +1,5 @@
-import IO
 import Foundation
+import IO
 
 /// The weights of a model folder as published: `model.safetensors`, or `model.safetensors.index.json` and the shards
 /// that it names.

@@ -1,6 +1,6 @@
+import Foundation
 import IO
 import JSON
-import Foundation
 
 /// One safetensors file, mapped, its header read strictly: what the reference implementation in Rust refuses is
 /// refused here, and so are duplicate keys.

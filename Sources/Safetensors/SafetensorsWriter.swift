@@ -1,5 +1,5 @@
-import IO
 import Foundation
+import IO
 
 /// A tensor to be written.
 public struct TensorData: Sendable {

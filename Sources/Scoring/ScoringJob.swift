@@ -1,4 +1,3 @@
-import IO
 import COCO
 import Foundation
 import HDF5Store

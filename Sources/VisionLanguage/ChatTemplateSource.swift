@@ -1,6 +1,6 @@
+import Foundation
 import IO
 import JSON
-import Foundation
 
 /// The text of a model's chat template and where it comes from.
 struct ChatTemplateSource: Sendable, Equatable {

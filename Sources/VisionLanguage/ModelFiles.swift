@@ -1,5 +1,5 @@
-import IO
 import Foundation
+import IO
 
 /// The small files of a model folder that decide numbers, as digests: a run's identity holds them, so that no run
 /// continues with others.

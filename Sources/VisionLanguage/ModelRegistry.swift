@@ -1,5 +1,5 @@
-import IO
 import Foundation
+import IO
 import Kernels
 import Safetensors
 

@@ -1,5 +1,5 @@
-import IO
 import Foundation
+import IO
 import TestSupport
 import Testing
 

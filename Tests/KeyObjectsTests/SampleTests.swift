@@ -1,7 +1,7 @@
 import COCO
 import Demonstration
-import IO
 import Foundation
+import IO
 import ImageInput
 import TestSupport
 import Testing

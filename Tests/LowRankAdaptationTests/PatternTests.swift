@@ -1,7 +1,7 @@
 import Foundation
-import Tokenization
 import TestSupport
 import Testing
+import Tokenization
 
 @testable import LowRankAdaptation
 

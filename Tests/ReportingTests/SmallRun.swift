@@ -1,8 +1,8 @@
 import Foundation
-import HeadImpact
 import HDF5Store
-import ImageInput
+import HeadImpact
 import IO
+import ImageInput
 import TestSupport
 import Testing
 

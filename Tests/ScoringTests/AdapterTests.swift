@@ -1,6 +1,6 @@
-import IO
 import Foundation
 import HDF5Store
+import IO
 import Safetensors
 import TestSupport
 import Testing

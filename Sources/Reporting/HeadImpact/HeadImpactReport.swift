@@ -1,7 +1,7 @@
 import Figures
 import Foundation
-import HeadImpact
 import HDF5Store
+import HeadImpact
 
 /// The report of a scoring run.
 public struct HeadImpactReport {

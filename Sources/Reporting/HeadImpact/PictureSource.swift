@@ -1,7 +1,7 @@
 import COCO
 import Foundation
-import ImageInput
 import IO
+import ImageInput
 
 /// Where samples' pictures come from.
 public struct PictureSource: Sendable {

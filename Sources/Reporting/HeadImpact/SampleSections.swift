@@ -1,6 +1,6 @@
 import Figures
-import HeadImpact
 import HDF5Store
+import HeadImpact
 
 extension HeadImpactReport {
   /// Whether there were samples enough.

@@ -1,5 +1,5 @@
-import Figures
 import COCO
+import Figures
 import HeadImpact
 import ImageInput
 

@@ -1,5 +1,5 @@
-import IO
 import Foundation
+import IO
 
 /// What can't be reported: what, where, and what would be right.
 public struct ReportError: Error, CustomStringConvertible, Equatable, Sendable {
