@@ -41,8 +41,8 @@ struct AttentionPage {
       "p", ["class": "note"],
       [
         .text(
-          "Each picture shows one head's attention from a word of the text (the mean of its tokens) to the picture, a block a "
-            + "visual token. The words of a head share one scale; the average has its own. White lines frame the cells that "
+          "Each picture shows one head's attention from a word of the text (the mean of its tokens) to the picture, one block "
+            + "per visual token. The words of a head share one scale; the average has its own. White lines frame the cells that "
             + "the object covers. All numbers are in "),
         .element(Element("a", ["href": "attention.csv"], text: "attention.csv")), .text("."),
       ])
