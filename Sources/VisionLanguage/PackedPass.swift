@@ -26,7 +26,7 @@ extension VisionLanguageModel {
   ) -> PackedPass {
     let prefix = layout.prefix
     let stream = hidden.reserving(rows: layout.rows, columns: decoder.hiddenSize, on: backend)
-    func angles(_ index: Int) -> [RotaryAngles] { known?[index] ?? self.angles(sequences[index]) }
+    let tables = known ?? sequences.map(angles)
     var pieces = [(index: 0, positions: layout.cachedPrefix..<prefix)]
     for (index, (length, slot)) in zip(layout.segments, layout.slots).enumerated() {
       let first = prefix + slot.cachedRows
@@ -35,7 +35,7 @@ extension VisionLanguageModel {
     var (rotary, row): ([RotaryAngles], Int) = ([], 0)
     for (index, positions) in pieces {
       embed(sequences[index], rows: positions, visual: visual, into: stream.rows(row..<row + positions.count))
-      let own = angles(index).rows(positions)
+      let own = tables[index].rows(positions)
       if rotary.isEmpty { rotary = own } else { rotary.append(own) }
       row += positions.count
     }
@@ -77,22 +77,13 @@ extension VisionLanguageModel {
   ///
   /// - Parameter first: a sequence's first row that matters.
   public func sharedPrefix(of sequences: [TokenSequence], before first: (TokenSequence) -> Int) -> Int {
-    var shared = sequences.sharedPrefix(before: first)
+    var shared = sequences.reduce(Int.max) { shared, sequence in
+      min(shared, first(sequence), zip(sequence.ids, sequences[0].ids).prefix { $0 == $1 }.count)
+    }
     let blocks = sequences.flatMap(bidirectionalBlocks)
     while let cut = blocks.first(where: { $0.lowerBound < shared && shared < $0.upperBound }) {
       shared = cut.lowerBound
     }
     return shared
-  }
-}
-
-extension [TokenSequence] {
-  /// How many rows all sequences have in common, up to the first row that matters in one of them.
-  ///
-  /// - Parameter first: a sequence's first row that matters.
-  public func sharedPrefix(before first: (TokenSequence) -> Int) -> Int {
-    reduce(Int.max) { shared, sequence in
-      Swift.min(shared, first(sequence), zip(sequence.ids, self[0].ids).prefix { $0 == $1 }.count)
-    }
   }
 }
