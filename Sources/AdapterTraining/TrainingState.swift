@@ -68,10 +68,11 @@ struct CheckpointFolder {
     var state = TrainingState(
       step: step, optimiser: AdamW(weightDecay: decay, step: step, firstMoments: mean, secondMoments: square),
       best: file.tensors["best"] == nil ? nil : try floats("best"))
-    guard let history = file.metadata["history"],
-      let decoded = try? JSONDecoder().decode(TrainingHistory.self, from: Data(history.utf8))
-    else { throw JobError("\(place.path): its history can't be read") }
-    state.history = decoded
+    do {
+      state.history = try JSONDecoder().decode(TrainingHistory.self, from: Data((file.metadata["history"] ?? "").utf8))
+    } catch {
+      throw JobError("\(place.path): its history can't be read: \(error)")
+    }
     return (state, parameters)
   }
 

@@ -47,11 +47,6 @@ extension JSONReader {
     return .failure(fault)
   }
 
-  /// Reads a value, or takes a `null` for none.
-  mutating func readOptional<Value>(_ read: (inout JSONReader) throws -> Value) throws -> Value? {
-    readNull() ? nil : try read(&self)
-  }
-
   /// - Throws: `COCOError` if the `key` of the object just read was missing.
   func required<Value>(_ value: Value?, _ key: String) throws -> Value {
     guard let value else { throw fault("the key \"\(key)\" is missing") }

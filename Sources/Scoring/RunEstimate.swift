@@ -35,6 +35,7 @@ public struct RunEstimate: Sendable, Equatable, Codable {
     seconds = teraOperations * 1e12 / rate
     let sizes = plan.units.compactMap(\.image.size)
     var layouts: [ImageSize: VisualLayout] = [:]
+    // A size that the family can't take is what `unusableImages` counts.
     for size in Set(sizes) { layouts[size] = try? model.visualLayout(width: size.width, height: size.height) }
     unusableImages = sizes.count { layouts[$0] == nil }
     largestVisualTokens = layouts.values.map(\.visualTokens).max() ?? 0
