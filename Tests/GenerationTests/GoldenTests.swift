@@ -29,7 +29,8 @@ struct GoldenTests {
     #expect(goldens.count >= 50)
     for tiny in TinyCase.all {
       let model = try ModelRegistry.load(
-        folder: tiny.model, backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 2)))
+        folder: tiny.model, input: InputOptions(resizing: .pillow),
+        backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 2)))
       for golden in goldens where golden.case == tiny.name {
         var options = DecodingOptions()
         options.maxNewTokens = golden.max_new_tokens
