@@ -8,28 +8,30 @@ import Transformer
 struct TextParts {
   /// `model_type` of config.json.
   let modelType: String
-  let prompts: PromptTokenizer
+  var prompts: PromptTokenizer
   let generation: GenerationDefaults
 
   /// - Parameters:
   ///   - chatTemplate: takes the place of the folder's own.
-  ///   - placeholder: what a chat template shows the image as; the text of an image token too.
+  ///   - placeholder: what a chat template shows the image as.
+  ///   - imageText: the text of an image token; nil if it is the placeholder.
   ///   - imageToken: the key of config.json that holds the image token's id, and the id.
   ///   - vocabularySize: rows of the embeddings.
   ///   - classDefaults: special tokens by tokenizer class; see `SpecialTokenNames`.
   ///   - family: as errors call it.
   /// - Throws: an error that names the file and what is wrong in it.
   init(
-    folder: URL, chatTemplate: URL?, config: ConfigurationFile, placeholder: String,
+    folder: URL, chatTemplate: URL?, config: ConfigurationFile, placeholder: String, imageText: String? = nil,
     imageToken: (key: String, id: Int), vocabularySize: Int, classDefaults: [String: [String: String]], family: String
   ) throws {
     modelType = try config.string("model_type") ?? ""
     let tokenizer = try Tokenizer(contentsOf: folder)
-    guard tokenizer.id(of: placeholder) == imageToken.id else {
+    let imageText = imageText ?? placeholder
+    guard tokenizer.id(of: imageText) == imageToken.id else {
       throw config.wrong(
         imageToken.key,
-        "is \(imageToken.id), but the tokenizer's \(placeholder) is "
-          + (tokenizer.id(of: placeholder).map(String.init) ?? "missing"))
+        "is \(imageToken.id), but the tokenizer's \(imageText) is "
+          + (tokenizer.id(of: imageText).map(String.init) ?? "missing"))
     }
     let specialTokens = try SpecialTokenNames.read(from: folder, classDefaults: classDefaults)
     let chat = try ChatPrompt(
@@ -45,7 +47,7 @@ struct TextParts {
           + "add_bos_token or add_eos_token); \(family) has nothing there, and it is not supported")
     }
     prompts = try PromptTokenizer(
-      tokenizer, chat: chat, placeholder: placeholder, imageToken: imageToken.id, vocabularySize: vocabularySize)
+      tokenizer, chat: chat, placeholder: imageText, imageToken: imageToken.id, vocabularySize: vocabularySize)
     generation = try GenerationDefaults(
       folder: folder, config: config, tokenizer: tokenizer, specialTokens: specialTokens)
   }

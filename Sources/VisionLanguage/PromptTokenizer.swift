@@ -1,6 +1,20 @@
 import Foundation
 import Tokenization
 
+/// How many tokens a model can take, and why no more.
+struct TokenLimit: Sendable, Equatable {
+  let tokens: Int
+  /// Names file, key and value.
+  let reason: String
+
+  /// - Throws: `ChatFault`.
+  func check(_ count: Int) throws {
+    guard count > tokens else { return }
+    throw ChatFault(
+      description: "the chat has \(count) tokens, image and answer included; it may have \(tokens): \(reason)")
+  }
+}
+
 /// Makes tokens of chats about an image, in the same way for all families.
 struct PromptTokenizer: Sendable {
   let tokenizer: Tokenizer
@@ -12,6 +26,8 @@ struct PromptTokenizer: Sendable {
   let vocabularySize: Int
   /// About how many tokens a chat has beside the image, the prompt and the answer.
   let templateTokens: Int
+  /// What the model can take; nil for any number of tokens.
+  var limit: TokenLimit?
 
   /// - Throws: `ConfigurationError` if the placeholder is not one token wherever it stands; `TokenizationError`.
   init(_ tokenizer: Tokenizer, chat: ChatPrompt, placeholder: String, imageToken: Int, vocabularySize: Int) throws {
@@ -37,16 +53,19 @@ struct PromptTokenizer: Sendable {
 
   /// The tokens of a chat about an image, up to where the answer begins.
   ///
+  /// - Parameter answerTokens: how many more the model may be given.
   /// - Throws: as `sequence`.
-  func question(prompt: String, layout: VisualLayout) throws -> TokenSequence {
-    try sequence(of: chat.question(prompt), layout)
+  func question(prompt: String, layout: VisualLayout, answerTokens: Int = 0) throws -> TokenSequence {
+    try sequence(of: chat.question(prompt), layout, answerTokens: answerTokens)
   }
 
   /// The image's text is put in its place before anything is tokenised: the tokens of markers round it may join it.
   ///
   /// An image token is one token wherever it stands, so of a run of them the tokenizer is given the first: the others
   /// are as many of the same.
-  private func sequence(of chat: RenderedChat, _ layout: VisualLayout) throws -> TokenSequence {
+  private func sequence(
+    of chat: RenderedChat, _ layout: VisualLayout, answerTokens: Int = 0
+  ) throws -> TokenSequence {
     let (text, runs) = Self.shortening(layout.text, runsOf: placeholder)
     let chat = chat.replacingImage(with: text)
     let tokens = try encode(chat)
@@ -82,6 +101,7 @@ struct PromptTokenizer: Sendable {
         path: "tokenizer.json", key: "vocab",
         reason: "gives the token \(id), but config.json's vocab_size is \(vocabularySize)")
     }
+    try limit?.check(ids.count + answerTokens)
     return TokenSequence(
       ids: ids, image: TokenRanges(positions: image),
       visual: TokenRanges(positions: zip(image, layout.cells).lazy.filter { $1 != nil }.map(\.0)),

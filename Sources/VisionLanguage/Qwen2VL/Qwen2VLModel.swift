@@ -18,7 +18,7 @@ public final class Qwen2VLModel: VisionLanguageModel {
   public var processor: any ImageProcessor { images }
 
   /// What the tokenizer classes of transformers take where tokenizer_config.json names no special tokens.
-  private static let tokenizerDefaults: [String: [String: String]] = {
+  static let tokenizerDefaults: [String: [String: String]] = {
     let tokens = ["unk_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>"]
     return ["": tokens, "Qwen2Tokenizer": tokens, "Qwen2TokenizerFast": tokens]
   }()
