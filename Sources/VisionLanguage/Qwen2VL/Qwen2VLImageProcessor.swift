@@ -123,6 +123,20 @@ struct Qwen2VLImageProcessor: ImageProcessor, Equatable {
   }
 }
 
+extension ProcessorInFolder where Processor == Qwen2VLImageProcessor {
+  /// - Throws: `ConfigurationError` where the vision tower takes other patches.
+  func check(patchSize: Int, mergeSize: Int, temporalPatchSize: Int) throws {
+    guard
+      processor.patchSize == patchSize, processor.mergeSize == mergeSize,
+      processor.temporalPatchSize == temporalPatchSize
+    else {
+      throw ConfigurationError(
+        path: path, key: "patch_size",
+        reason: "(or merge_size or temporal_patch_size) differs from config.json's vision_config")
+    }
+  }
+}
+
 /// The size Qwen2-VL gives an image: both sides multiples of `factor`, the area between the limits, the shape
 /// as close as that allows. As `smart_resize` of Hugging Face transformers.
 ///
