@@ -21,8 +21,8 @@ struct Qwen2VLImageProcessor: ImageProcessor, Equatable {
   static let placeholder = "<|image_pad|>"
 
   let viewKinds: Set<VisualLayout.View.Kind> = [.wholeImage]
-  /// Twice the side of a visual token at the published sizes.
-  let leastSide = 56
+  /// Twice the side of a visual token.
+  var leastSide: Int { 2 * patchSize * mergeSize }
 
   private static let types = ["Qwen2VLImageProcessor", "Qwen2VLImageProcessorFast", "Qwen2VLImageProcessorPil"]
 
