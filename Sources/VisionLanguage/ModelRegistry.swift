@@ -10,6 +10,7 @@ public enum ModelRegistry {
       Qwen2VLModel.self,
       SmolVLMModel.self,
       InternVLModel.self,
+      Qwen3VLModel.self,
     ]
   }
 

@@ -32,14 +32,9 @@ public final class Qwen2VLModel: VisionLanguageModel {
       classDefaults: Self.tokenizerDefaults, family: Qwen2VLConfiguration.family)
     let read = try ProcessorInFolder(folder) { try Qwen2VLImageProcessor($0, resizing: input.resizing) }
     images = read.processor
-    guard
-      images.patchSize == configuration.patchSize, images.mergeSize == configuration.spatialMergeSize,
-      images.temporalPatchSize == configuration.temporalPatchSize
-    else {
-      throw ConfigurationError(
-        path: read.path, key: "patch_size",
-        reason: "(or merge_size or temporal_patch_size) differs from config.json's vision_config")
-    }
+    try read.check(
+      patchSize: configuration.patchSize, mergeSize: configuration.spatialMergeSize,
+      temporalPatchSize: configuration.temporalPatchSize)
     let checkpoint = try SafetensorsCheckpoint(folder: folder)
     let loader = WeightLoader(checkpoint, .qwenLike(checkpoint.tensors.keys))
     let decoder = DecoderWeights(loader, configuration.text, prefix: "model.language_model.")
