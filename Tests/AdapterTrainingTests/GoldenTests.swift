@@ -16,6 +16,7 @@ struct TrainingCase: Sendable, CustomStringConvertible {
   static let all = [
     "nested", "odd",
     "smolvlm",
+    "llava_onevision", "llava_next",
   ].map { TrainingCase(name: $0) }
   let name: String
 
