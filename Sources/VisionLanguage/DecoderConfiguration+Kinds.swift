@@ -7,8 +7,8 @@ extension DecoderConfiguration {
     struct Windows: Sendable, Equatable {
       /// `sliding_window`.
       var size: Int
-      /// Every so many layers, the last sees all.
-      var period: Int
+      /// Every so many layers, the last sees all; nil where none does, and a file may switch the window off by null.
+      var period: Int?
       /// The key that says so, where a file may.
       var periodKey: String?
     }
@@ -18,6 +18,9 @@ extension DecoderConfiguration {
     var rmsNormEps = 1e-6
     var ropeTheta = 10_000.0
     /// Where a file may leave them out.
+    var hiddenSize: Int?
+    var intermediateSize: Int?
+    var layers: Int?
     var heads: Int?
     var keyValueHeads: Int?
     var vocabularySize: Int?
@@ -50,9 +53,20 @@ extension DecoderConfiguration {
     var windowHoldsBothWays = false
 
     static let llama = Kind(modelTypes: ["llama"])
-    static let mistral = Kind(modelTypes: ["mistral"], hasQueryKeyValueBias: false)
+    static let mistral = Kind(
+      modelTypes: ["mistral"], hasQueryKeyValueBias: false, windows: Windows(size: 4096, period: nil))
     static let qwen2 = Kind(modelTypes: ["qwen2"], hasQueryKeyValueBias: true)
     static let qwen3 = Kind(modelTypes: ["qwen3"], headDim: 128, hasQueryKeyNorm: true)
+
+    /// The same where a file may leave out the sizes: those of transformers' class.
+    func leavingOut(
+      hiddenSize: Int, intermediateSize: Int, layers: Int, heads: Int, keyValueHeads: Int? = nil, vocabularySize: Int
+    ) -> Kind {
+      var kind = self
+      (kind.hiddenSize, kind.intermediateSize, kind.layers) = (hiddenSize, intermediateSize, layers)
+      (kind.heads, kind.keyValueHeads, kind.vocabularySize) = (heads, keyValueHeads, vocabularySize)
+      return kind
+    }
 
     /// Gemma (arXiv 2403.08295). The old name "gelu" means the approximation by tanh, as in transformers.
     static let gemma = Kind(

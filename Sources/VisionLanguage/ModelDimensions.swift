@@ -56,10 +56,12 @@ extension ModelDimensions {
 }
 
 extension ModelDimensions.Vision {
-  /// - Parameter connectorMultiplications: of the connector for one patch.
-  init(_ tower: PatchTowerConfiguration, connectorMultiplications: Int) {
+  /// - Parameters:
+  ///   - layers: how many of the tower's layers are run; nil for all.
+  ///   - connectorMultiplications: of the connector for one patch.
+  init(_ tower: PatchTowerConfiguration, layers: Int? = nil, connectorMultiplications: Int) {
     self.init(
-      layers: tower.numHiddenLayers, width: tower.hiddenSize, intermediateSize: tower.intermediateSize,
+      layers: layers ?? tower.numHiddenLayers, width: tower.hiddenSize, intermediateSize: tower.intermediateSize,
       patchWidth: tower.patchWidth, connectorMultiplications: connectorMultiplications)
   }
 }
@@ -76,6 +78,6 @@ extension VisualLayout {
   }
 
   public var load: Load {
-    Load(imageTokens: imageTokens, patches: patches, patchesInView: patches / max(1, views.count))
+    Load(imageTokens: imageTokens, patches: patches, patchesInView: patchesInView)
   }
 }

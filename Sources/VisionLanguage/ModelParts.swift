@@ -19,10 +19,13 @@ struct TextParts {
   ///   - vocabularySize: rows of the embeddings.
   ///   - classDefaults: special tokens by tokenizer class; see `SpecialTokenNames`.
   ///   - family: as errors call it.
+  ///   - answersFollowQuestions: whether the chat template says only how a question is asked: an answer stands behind it,
+  ///     after a blank, and ends with the tokenizer's `eos_token`.
   /// - Throws: an error that names the file and what is wrong in it.
   init(
     folder: URL, chatTemplate: URL?, config: ConfigurationFile, placeholder: String, imageText: String? = nil,
-    imageToken: (key: String, id: Int), vocabularySize: Int, classDefaults: [String: [String: String]], family: String
+    imageToken: (key: String, id: Int), vocabularySize: Int, classDefaults: [String: [String: String]], family: String,
+    answersFollowQuestions: Bool = false
   ) throws {
     modelType = try config.string("model_type") ?? ""
     let tokenizer = try Tokenizer(contentsOf: folder)
@@ -34,9 +37,15 @@ struct TextParts {
           + (tokenizer.id(of: imageText).map(String.init) ?? "missing"))
     }
     let specialTokens = try SpecialTokenNames.read(from: folder, classDefaults: classDefaults)
+    let end = specialTokens.first { $0.name == "eos_token" }?.text
+    guard !answersFollowQuestions || end != nil else {
+      throw ConfigurationError(
+        path: folder.appendingPathComponent("tokenizer_config.json").path, key: "eos_token",
+        reason: "is missing; \(family) ends an answer with it")
+    }
     let chat = try ChatPrompt(
       ChatTemplateSource.find(in: folder, override: chatTemplate), specialTokens: specialTokens,
-      placeholder: placeholder)
+      placeholder: placeholder, endOfAnswer: answersFollowQuestions ? end : nil)
     // transformers doesn't put a beginning of text before a chat that has one already.
     let surrounding = tokenizer.surroundingTokens
     guard surrounding.isEmpty || (surrounding.count == 1 && chat.frame.utf8.starts(with: surrounding[0].utf8)) else {

@@ -11,6 +11,7 @@ public enum ModelRegistry {
       SmolVLMModel.self,
       InternVLModel.self,
       Qwen3VLModel.self,
+      LlavaModel.self,
     ]
   }
 

@@ -17,6 +17,7 @@ struct TrainingCase: Sendable, CustomStringConvertible {
     "nested", "odd",
     "smolvlm",
     "internvl",
+    "llava_onevision", "llava_next",
   ].map { TrainingCase(name: $0) }
   let name: String
 

@@ -8,6 +8,7 @@ public struct TinyCase: Sendable, CustomStringConvertible {
     "nested", "published", "odd",
     "smolvlm", "idefics3",
     "internvl", "internvl3_5",
+    "llava_onevision", "llava_next", "llava",
   ].map { TinyCase(name: $0) }
   public static let nested = all[0]
 

@@ -279,6 +279,11 @@ def clip(a, size, patch):
             "vocab_size": 32000}
 
 
+def llama_generation(t):
+    return {"_from_model_config": True, "bos_token_id": t.id("<s>"), "eos_token_id": t.id("</s>"), "pad_token_id": t.id("<pad>"),
+            "transformers_version": "4.39.0.dev0"}
+
+
 def llava(a):
     t = llama_tokenizer(a)
     a.tile, patch = a.tile or 84, 14
@@ -296,7 +301,7 @@ def llava(a):
     whole = {"image_token": "<image>", "num_additional_image_tokens": 1, "patch_size": patch, "processor_class": "LlavaProcessor",
              "vision_feature_select_strategy": "default"}
     return Recipe(config, t, {"preprocessor_config.json": processor, "processor_config.json": whole,
-                              "chat_template.json": {"chat_template": VICUNA_CHAT}}, llava_names("vision_tower.vision_model."))
+                              "generation_config.json": llama_generation(t), "chat_template.json": {"chat_template": VICUNA_CHAT}}, llava_names("vision_tower.vision_model."))
 
 
 def llava_next(a):
@@ -319,7 +324,7 @@ def llava_next(a):
     whole = {"image_token": "<image>", "num_additional_image_tokens": 1, "patch_size": patch, "processor_class": "LlavaNextProcessor",
              "vision_feature_select_strategy": "default"}
     return Recipe(config, t, {"preprocessor_config.json": processor, "processor_config.json": whole,
-                              "chat_template.json": {"chat_template": MISTRAL_CHAT}}, llava_names("vision_tower.vision_model."))
+                              "generation_config.json": llama_generation(t), "chat_template.json": {"chat_template": MISTRAL_CHAT}}, llava_names("vision_tower.vision_model."))
 
 
 def gemma3(a):
