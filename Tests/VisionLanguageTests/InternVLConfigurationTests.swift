@@ -167,7 +167,9 @@ struct InternVLConfigurationTests {
   }
 
   private func load(_ folder: URL) throws -> any VisionLanguageModel {
-    try ModelRegistry.load(folder: folder, backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 1)))
+    try ModelRegistry.load(
+      folder: folder, input: InputOptions(resizing: .pillow),
+      backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 1)))
   }
 
   private func configuration(of folder: String) throws -> InternVLConfiguration {

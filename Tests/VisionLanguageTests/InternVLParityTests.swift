@@ -125,7 +125,9 @@ struct InternVLParityTests {
             return tensor
           })
         let backend = try CPUBackend(precision: .f32, team: ThreadTeam(count: 2))
-        let model = try #require(try ModelRegistry.load(folder: copy.url, backend: backend) as? InternVLModel)
+        let model = try #require(
+          try ModelRegistry.load(folder: copy.url, input: InputOptions(resizing: .pillow), backend: backend)
+            as? InternVLModel)
         #expect(try sample.scores(model, [sample.sequence(model)])[0] == expected, "\(folder)")
       }
     }

@@ -52,7 +52,8 @@ struct InternVLSample: Sendable, CustomTestStringConvertible {
 
   func model(_ precision: Precision = .f32) throws -> InternVLModel {
     let model = try ModelRegistry.load(
-      folder: checkpoint(folder), backend: CPUBackend(precision: precision, team: ThreadTeam(count: 2)))
+      folder: checkpoint(folder), input: InputOptions(resizing: .pillow),
+      backend: CPUBackend(precision: precision, team: ThreadTeam(count: 2)))
     #expect(model.modelType == "internvl")
     return try #require(model as? InternVLModel)
   }
@@ -97,6 +98,7 @@ extension InternVLImageProcessor {
     let model = try InternVLConfiguration(
       ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json")))
     return try InternVLImageProcessor(
-      ConfigurationFile(contentsOf: folder.appendingPathComponent("preprocessor_config.json")), for: model)
+      ConfigurationFile(contentsOf: folder.appendingPathComponent("preprocessor_config.json")), for: model,
+      resizing: .pillow)
   }
 }

@@ -16,6 +16,7 @@ struct InternVLImageProcessor: ImageProcessor, Equatable {
   /// Tiles across and down that an image may be cut into, in the order in which they are tried.
   let grids: [TileGrid]
   let filter: ResamplingFilter
+  let resizing: Resizing
   let normalization: PixelNormalization
   /// The side of a patch. - Units: pixels.
   let patchSize: Int
@@ -36,7 +37,8 @@ struct InternVLImageProcessor: ImageProcessor, Equatable {
 
   /// - Parameter file: preprocessor_config.json; what it leaves out is the processor's default, as in transformers.
   /// - Throws: `ConfigurationError` naming the key whose value is of the wrong type, impossible or unsupported.
-  init(_ file: ConfigurationFile, for model: InternVLConfiguration) throws {
+  init(_ file: ConfigurationFile, for model: InternVLConfiguration, resizing: Resizing) throws {
+    self.resizing = resizing
     try file.refuseNull(["resample", "size", "min_patches", "max_patches", "do_resize"])
     try DecoderConfiguration.check(
       file, "image_processor_type", isOneOf: Self.types, family: InternVLConfiguration.family)
@@ -133,9 +135,9 @@ struct InternVLImageProcessor: ImageProcessor, Equatable {
   /// - Throws: `ImageError` if the image can't be processed.
   func views(of image: RGBImage) throws -> [RGBImage] {
     let grid = try grid(width: image.width, height: image.height)
-    let whole = try resize(image, to: (tileSize, tileSize), filter: filter)
+    let whole = try resize(image, to: (tileSize, tileSize), filter: filter, as: resizing)
     guard grid.count > 1 else { return [whole] }
-    return try resize(image, to: (grid.columns * tileSize, grid.rows * tileSize), filter: filter)
+    return try resize(image, to: (grid.columns * tileSize, grid.rows * tileSize), filter: filter, as: resizing)
       .tiles(width: tileSize, height: tileSize) + [whole]
   }
 

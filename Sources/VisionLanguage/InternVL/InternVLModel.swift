@@ -25,18 +25,20 @@ public final class InternVLModel: VisionLanguageModel {
 
   public var processor: any ImageProcessor { images }
 
-  public init(folder: URL, chatTemplate: URL?, backend: any Backend) throws {
+  public init(folder: URL, input: InputOptions, backend: any Backend) throws {
     let file = try ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json"))
     let configuration = try InternVLConfiguration(file)
     self.configuration = configuration
     var texts = try TextParts(
-      folder: folder, chatTemplate: chatTemplate, config: file,
-      placeholder: Self.placeholder(folder, chatTemplate: chatTemplate), imageText: InternVLImageProcessor.imageToken,
+      folder: folder, chatTemplate: input.chatTemplate, config: file,
+      placeholder: Self.placeholder(folder, chatTemplate: input.chatTemplate), imageText: InternVLImageProcessor.imageToken,
       imageToken: ("image_token_id", configuration.imageTokenId), vocabularySize: configuration.text.vocabularySize,
       classDefaults: Qwen2VLModel.tokenizerDefaults, family: InternVLConfiguration.family)
     texts.prompts.limit = configuration.limit
     try Self.checkTokens(folder, texts)
-    let read = try ProcessorInFolder(folder) { try InternVLImageProcessor($0, for: configuration) }
+    let read = try ProcessorInFolder(folder) {
+      try InternVLImageProcessor($0, for: configuration, resizing: input.resizing)
+    }
     images = read.processor
     try Self.checkSequenceLength(folder, configuration)
     let checkpoint = try SafetensorsCheckpoint(folder: folder)
