@@ -18,14 +18,15 @@ struct TextParts {
   ///   - imageToken: the key of config.json that holds the image token's id, and the id.
   ///   - vocabularySize: rows of the embeddings.
   ///   - classDefaults: special tokens by tokenizer class; see `SpecialTokenNames`.
+  ///   - processorTemplate: what the family's processor writes without asking a chat template.
   ///   - family: as errors call it.
   ///   - answersFollowQuestions: whether the chat template says only how a question is asked: an answer stands behind it,
   ///     after a blank, and ends with the tokenizer's `eos_token`.
   /// - Throws: an error that names the file and what is wrong in it.
   init(
     folder: URL, chatTemplate: URL?, config: ConfigurationFile, placeholder: String, imageText: String? = nil,
-    imageToken: (key: String, id: Int), vocabularySize: Int, classDefaults: [String: [String: String]], family: String,
-    answersFollowQuestions: Bool = false
+    imageToken: (key: String, id: Int), vocabularySize: Int, classDefaults: [String: [String: String]],
+    processorTemplate: ProcessorTemplate? = nil, family: String, answersFollowQuestions: Bool = false
   ) throws {
     modelType = try config.string("model_type") ?? ""
     let tokenizer = try Tokenizer(contentsOf: folder)
@@ -44,11 +45,16 @@ struct TextParts {
         reason: "is missing; \(family) ends an answer with it")
     }
     let chat = try ChatPrompt(
-      ChatTemplateSource.find(in: folder, override: chatTemplate), specialTokens: specialTokens,
-      placeholder: placeholder, endOfAnswer: answersFollowQuestions ? end : nil)
+      processorTemplate.map { try .written(by: $0, in: folder, override: chatTemplate) }
+        ?? .find(in: folder, override: chatTemplate),
+      specialTokens: specialTokens, placeholder: placeholder, endOfAnswer: answersFollowQuestions ? end : nil,
+      cutsAnswer: processorTemplate != nil)
     // transformers doesn't put a beginning of text before a chat that has one already.
     let surrounding = tokenizer.surroundingTokens
-    guard surrounding.isEmpty || (surrounding.count == 1 && chat.frame.utf8.starts(with: surrounding[0].utf8)) else {
+    guard
+      processorTemplate != nil || surrounding.isEmpty
+        || (surrounding.count == 1 && chat.frame.utf8.starts(with: surrounding[0].utf8))
+    else {
       throw ConfigurationError(
         path: folder.path, key: "",
         reason:

@@ -73,6 +73,7 @@ struct PromptTokenizer: Sendable {
     ids.reserveCapacity(tokens.ids.count + layout.imageTokens)
     var (image, caption): ([Int], [Int]) = ([], [])
     var captionSpans: [Range<Int>] = []
+    var answerStart: Int?
     var run = 0
     for (id, span) in zip(tokens.ids, tokens.offsets) {
       // A prompt may hold the same text.
@@ -82,6 +83,7 @@ struct PromptTokenizer: Sendable {
         image += ids.count..<ids.count + count
         run += 1
       }
+      if answerStart == nil, span.upperBound > chat.description.lowerBound { answerStart = ids.count }
       if span.lowerBound < chat.description.upperBound, span.upperBound > chat.description.lowerBound {
         caption.append(ids.count)
         let covered = span.clamped(to: chat.description)
@@ -105,7 +107,8 @@ struct PromptTokenizer: Sendable {
     return TokenSequence(
       ids: ids, image: TokenRanges(positions: image),
       visual: TokenRanges(positions: zip(image, layout.cells).lazy.filter { $1 != nil }.map(\.0)),
-      positions: layout.positions, caption: caption, captionSpans: captionSpans)
+      positions: layout.positions, caption: caption, captionSpans: captionSpans,
+      answerStart: answerStart ?? ids.count)
   }
 
   /// A text with one `part` for each run of them, and how long the runs are.

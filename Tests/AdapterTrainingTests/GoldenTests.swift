@@ -18,6 +18,7 @@ struct TrainingCase: Sendable, CustomStringConvertible {
     "smolvlm",
     "internvl",
     "llava_onevision", "llava_next",
+    "paligemma", "paligemma2",
   ].map { TrainingCase(name: $0) }
   let name: String
 

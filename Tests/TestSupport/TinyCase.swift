@@ -9,6 +9,7 @@ public struct TinyCase: Sendable, CustomStringConvertible {
     "smolvlm", "idefics3",
     "internvl", "internvl3_5",
     "llava_onevision", "llava_next", "llava",
+    "paligemma", "paligemma2",
   ].map { TinyCase(name: $0) }
   public static let nested = all[0]
 
