@@ -13,7 +13,10 @@ import VisionLanguage
 
 /// PEFT's and PyTorch's values on the committed tiny checkpoints (tools/goldens/training).
 struct TrainingCase: Sendable, CustomStringConvertible {
-  static let all = ["nested", "odd", "smolvlm"].map { TrainingCase(name: $0) }
+  static let all = [
+    "nested", "odd",
+    "smolvlm",
+  ].map { TrainingCase(name: $0) }
   let name: String
 
   var tiny: TinyCase { TinyCase.all.first { $0.name == name } ?? .nested }
