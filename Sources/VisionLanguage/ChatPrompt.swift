@@ -21,6 +21,8 @@ public struct ChatPrompt: Sendable {
   let frame: String
 
   private let template: ChatTemplate
+  /// Whether an answer is tokenised apart from what comes before it.
+  private let cutsAnswer: Bool
   private let placeholder: [Unicode.Scalar]
   private let specialTokens: [(name: String, text: String)]
   private let answered: Frame
@@ -29,11 +31,14 @@ public struct ChatPrompt: Sendable {
   /// - Parameters:
   ///   - placeholder: the text that the image takes the place of.
   ///   - specialTokens: variables of the template.
+  ///   - cutsAnswer: whether an answer is tokenised apart from what comes before it.
   /// - Throws: `ConfigurationError` if the template can't be read or rendered, or doesn't show the image, the prompt
   ///   and the answer each in one place.
   init(
-    _ source: ChatTemplateSource, specialTokens: [(name: String, text: String)], placeholder: String
+    _ source: ChatTemplateSource, specialTokens: [(name: String, text: String)], placeholder: String,
+    cutsAnswer: Bool = false
   ) throws {
+    self.cutsAnswer = cutsAnswer
     sha256 = source.sha256
     remarks = source.remarks
     self.source = source.name
@@ -85,7 +90,7 @@ public struct ChatPrompt: Sendable {
     }
     return RenderedChat(
       text: text.string, image: try image(in: Array(frame[..<start]), frame: answered, prompt: prompt),
-      description: start..<start + scalars.count)
+      description: start..<start + scalars.count, cuts: cutsAnswer ? [start] : [])
   }
 
   /// - Throws: `ConfigurationError` if the template puts nothing behind an answer that could end it.

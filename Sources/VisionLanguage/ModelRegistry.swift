@@ -9,11 +9,23 @@ public enum ModelRegistry {
     [
       Qwen2VLModel.self,
       SmolVLMModel.self,
+      Gemma3Model.self,
     ]
   }
 
   /// The model types that `load` knows.
   public static var modelTypes: [String] { families.flatMap { $0.modelTypes }.sorted() }
+
+  /// The template of a folder's chats: a file's, the folder's own, or what the family's processor writes.
+  ///
+  /// - Throws: `ConfigurationError` if there is none.
+  static func chatTemplate(of folder: URL, override file: URL?) throws -> ChatTemplateSource {
+    let config = folder.appendingPathComponent("config.json")
+    let modelType = ModelFile.isThere(config) ? try ConfigurationFile(contentsOf: config).string("model_type") : nil
+    let family = families.first { family in modelType.map(family.modelTypes.contains) == true }
+    guard let processor = family?.processorTemplate else { return try .find(in: folder, override: file) }
+    return try .written(by: processor, in: folder, override: file)
+  }
 
   /// Loads a published model folder.
   ///

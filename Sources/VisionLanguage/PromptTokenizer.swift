@@ -5,23 +5,23 @@ import Tokenization
 struct PromptTokenizer: Sendable {
   let tokenizer: Tokenizer
   let chat: ChatPrompt
-  /// The text of an image token. A chat template shows the whole image as one.
-  let placeholder: String
+  /// The text of an image token.
+  let imageText: String
   let imageToken: Int32
   /// Rows of the model's embeddings.
   let vocabularySize: Int
   /// About how many tokens a chat has beside the image, the prompt and the answer.
   let templateTokens: Int
 
-  /// - Throws: `ConfigurationError` if the placeholder is not one token wherever it stands; `TokenizationError`.
-  init(_ tokenizer: Tokenizer, chat: ChatPrompt, placeholder: String, imageToken: Int, vocabularySize: Int) throws {
-    guard try tokenizer.encode(placeholder + placeholder).ids == [Int32(imageToken), Int32(imageToken)] else {
+  /// - Throws: `ConfigurationError` if that text is not one token wherever it stands; `TokenizationError`.
+  init(_ tokenizer: Tokenizer, chat: ChatPrompt, imageText: String, imageToken: Int, vocabularySize: Int) throws {
+    guard try tokenizer.encode(imageText + imageText).ids == [Int32(imageToken), Int32(imageToken)] else {
       throw ConfigurationError(
-        path: "tokenizer.json", key: "added_tokens", reason: "doesn't keep \(placeholder) as one token")
+        path: "tokenizer.json", key: "added_tokens", reason: "doesn't keep \(imageText) as one token")
     }
     self.tokenizer = tokenizer
     self.chat = chat
-    self.placeholder = placeholder
+    self.imageText = imageText
     self.imageToken = Int32(imageToken)
     self.vocabularySize = vocabularySize
     templateTokens = try tokenizer.encode(chat.frame).ids.count
@@ -47,13 +47,14 @@ struct PromptTokenizer: Sendable {
   /// An image token is one token wherever it stands, so of a run of them the tokenizer is given the first: the others
   /// are as many of the same.
   private func sequence(of chat: RenderedChat, _ layout: VisualLayout) throws -> TokenSequence {
-    let (text, runs) = Self.shortening(layout.text, runsOf: placeholder)
+    let (text, runs) = Self.shortening(layout.text, runsOf: imageText)
     let chat = chat.replacingImage(with: text)
     let tokens = try encode(chat)
     var ids: [Int32] = []
     ids.reserveCapacity(tokens.ids.count + layout.imageTokens)
     var (image, caption): ([Int], [Int]) = ([], [])
     var captionSpans: [Range<Int>] = []
+    var answerStart: Int?
     var run = 0
     for (id, span) in zip(tokens.ids, tokens.offsets) {
       // A prompt may hold the same text.
@@ -63,6 +64,7 @@ struct PromptTokenizer: Sendable {
         image += ids.count..<ids.count + count
         run += 1
       }
+      if answerStart == nil, span.upperBound > chat.description.lowerBound { answerStart = ids.count }
       if span.lowerBound < chat.description.upperBound, span.upperBound > chat.description.lowerBound {
         caption.append(ids.count)
         let covered = span.clamped(to: chat.description)
@@ -85,7 +87,8 @@ struct PromptTokenizer: Sendable {
     return TokenSequence(
       ids: ids, image: TokenRanges(positions: image),
       visual: TokenRanges(positions: zip(image, layout.cells).lazy.filter { $1 != nil }.map(\.0)),
-      positions: layout.positions, caption: caption, captionSpans: captionSpans)
+      positions: layout.positions, caption: caption, captionSpans: captionSpans,
+      answerStart: answerStart ?? ids.count)
   }
 
   /// A text with one `part` for each run of them, and how long the runs are.

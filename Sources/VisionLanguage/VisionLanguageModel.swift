@@ -27,6 +27,9 @@ public protocol VisionLanguageModel: AnyObject {
   /// Words of module names that only the vision tower and the connector have.
   static var visionModules: Set<String> { get }
 
+  /// What the family's processor writes without asking a chat template; nil by default: the folder's own template decides.
+  static var processorTemplate: ProcessorTemplate? { get }
+
   /// Loads a folder as published or saved by transformers: config.json, model.safetensors or its shards, the
   /// tokenizer's and the image processor's files, the chat template. Weights stay in their mapped file.
   ///
@@ -58,6 +61,7 @@ public protocol VisionLanguageModel: AnyObject {
 }
 
 extension VisionLanguageModel {
+  public static var processorTemplate: ProcessorTemplate? { nil }
   public func bidirectionalBlocks(_ sequence: TokenSequence) -> [Range<Int>] { [] }
   public var streamAdditionLayers: [Int] { [] }
 

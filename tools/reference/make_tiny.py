@@ -126,6 +126,7 @@ def parser():
     p.add_argument("--position-side", type=int, default=6, help="Qwen3-VL: side of the learned position grid (published: 48)")
     p.add_argument("--sliding-window", type=int, default=0, help="PaliGemma 2, Gemma 3 (0: 4096, 24)")
     p.add_argument("--pool", type=int, default=2, help="Gemma 3: patches along the side of an image token (published: 4)")
+    p.add_argument("--location-tokens", type=int, default=1024, help="PaliGemma: <loc0000> and so on; an eighth as many <seg000>")
     p.add_argument("--no-splitting", action="store_true", help="SmolVLM, Idefics3: do_image_splitting false")
     p.add_argument("--vision-qk-norm", action="store_true", help="InternVL: the 6B tower's RMS norms on q and k, no biases")
     p.add_argument("--untied", action="store_true", help="an output head of its own, where the family has both kinds")
