@@ -16,6 +16,7 @@ struct TrainingCase: Sendable, CustomStringConvertible {
   static let all = [
     "nested", "odd",
     "smolvlm",
+    "gemma3", "gemma3_saved",
   ].map { TrainingCase(name: $0) }
   let name: String
 

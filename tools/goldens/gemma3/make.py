@@ -5,8 +5,7 @@
 
 writes Tests/VisionLanguageTests/Goldens/<case>/ as tools/goldens/smolvlm/make.py does: checkpoint/, inputs/, inputs.json,
 golden.safetensors (see `record`), dataset/, dataset.safetensors, manifest.json. And Goldens/gemma3/sizes.json: what the image
-processor makes of many sizes, see `sizes`. Of `gemma3` also 20 steps of training and greedy texts (tools/goldens/training,
-tools/goldens/generation).
+processor makes of many sizes, see `sizes`. Also 20 steps of training, and texts (tools/goldens/training, tools/goldens/generation).
 """
 import hashlib
 import json
@@ -72,7 +71,11 @@ CASES = {
 }
 SIZES = [(201, 133, "jpg", "RGB"), (97, 161, "png", "RGB"), (75, 75, "jpg", "L"), (160, 31, "jpg", "RGB")]
 PER_IMAGE = [3, 2, 1, 2]
-TRAINING = dict(layers="1,2", targets="q_proj,v_proj,o_proj,up_proj", rank=2, alpha=4, steps=20, batch=3, lr=2e-3, decay=0.0)
+TRAINING = {
+    "gemma3": dict(layers="1,2", targets="q_proj,v_proj,o_proj,up_proj", rank=2, alpha=4, steps=20, batch=3, lr=2e-3, decay=0.0),
+    "gemma3_saved": dict(layers="0,2", targets="k_proj,o_proj,gate_proj,down_proj", rank=3, alpha=5, steps=20, batch=2, lr=2e-3,
+                         decay=0.01),
+}
 
 
 @torch.no_grad()
@@ -174,8 +177,8 @@ def main():
     torch.set_num_threads(1)
     for name, case in CASES.items():
         make_case(name, case)
-    maker("training").make_case("gemma3", TRAINING, MADE_BY)
-    maker("generation").make_case("gemma3", MADE_BY)
+        maker("training").make_case(name, TRAINING[name], MADE_BY)
+        maker("generation").make_case(name, MADE_BY)
 
 
 if __name__ == "__main__":
