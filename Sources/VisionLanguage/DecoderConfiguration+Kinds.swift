@@ -83,13 +83,14 @@ extension DecoderConfiguration {
       hasOutputNorms: true, scalesEmbeddings: true, queryPreAttentionScalar: 256, hasSoftcaps: true, scoreSoftcap: 50,
       logitSoftcap: 30, windows: Windows(size: 4096, period: 2))
 
-    /// Gemma 3 (arXiv 2503.19786): a window in five of six layers, which have a rotary embedding of their own.
+    /// Gemma 3 (arXiv 2503.19786): a window in five of six layers, which have a rotary embedding of their own. transformers
+    /// doesn't apply the softcaps that its class has keys for.
     static let gemma3 = Kind(
       modelTypes: ["gemma3_text"], ropeTheta: 1_000_000, heads: 8, keyValueHeads: 4, vocabularySize: 262_208,
       headDim: 256, hasQueryKeyNorm: true, activation: .tanhGELU, activationKeys: ["hidden_activation"],
       activations: ["gelu_pytorch_tanh"], normWeightOffset: 1, hasOutputNorms: true, scalesEmbeddings: true,
-      queryPreAttentionScalar: 256, hasSoftcaps: true,
-      windows: Windows(size: 4096, period: 6, periodKey: "sliding_window_pattern"), windowsHaveOwnRotary: true,
+      queryPreAttentionScalar: 256, windows: Windows(size: 4096, period: 6, periodKey: "sliding_window_pattern"),
+      windowsHaveOwnRotary: true,
       windowHoldsBothWays: true)
   }
 }

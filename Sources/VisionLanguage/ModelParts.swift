@@ -14,7 +14,7 @@ struct TextParts {
   /// - Parameters:
   ///   - chatTemplate: takes the place of the folder's own.
   ///   - placeholder: what a chat template shows the image as.
-  ///   - imageText: the text of an image token; nil if it is the placeholder.
+  ///   - imageText: the text of an image token; nil for the placeholder.
   ///   - imageToken: the key of config.json that holds the image token's id, and the id.
   ///   - vocabularySize: rows of the embeddings.
   ///   - classDefaults: special tokens by tokenizer class; see `SpecialTokenNames`.
@@ -62,7 +62,7 @@ struct TextParts {
           + "add_bos_token or add_eos_token); \(family) has nothing there, and it is not supported")
     }
     prompts = try PromptTokenizer(
-      tokenizer, chat: chat, placeholder: imageText, imageToken: imageToken.id, vocabularySize: vocabularySize)
+      tokenizer, chat: chat, imageText: imageText, imageToken: imageToken.id, vocabularySize: vocabularySize)
     generation = try GenerationDefaults(
       folder: folder, config: config, tokenizer: tokenizer, specialTokens: specialTokens)
   }

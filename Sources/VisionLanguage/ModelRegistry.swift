@@ -13,6 +13,7 @@ public enum ModelRegistry {
       Qwen3VLModel.self,
       LlavaModel.self,
       PaliGemmaModel.self,
+      Gemma3Model.self,
     ]
   }
 

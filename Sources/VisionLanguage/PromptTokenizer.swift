@@ -19,8 +19,8 @@ struct TokenLimit: Sendable, Equatable {
 struct PromptTokenizer: Sendable {
   let tokenizer: Tokenizer
   let chat: ChatPrompt
-  /// The text of an image token. A chat template shows the whole image as one.
-  let placeholder: String
+  /// The text of an image token.
+  let imageText: String
   let imageToken: Int32
   /// Rows of the model's embeddings.
   let vocabularySize: Int
@@ -29,15 +29,15 @@ struct PromptTokenizer: Sendable {
   /// What the model can take; nil for any number of tokens.
   var limit: TokenLimit?
 
-  /// - Throws: `ConfigurationError` if the placeholder is not one token wherever it stands; `TokenizationError`.
-  init(_ tokenizer: Tokenizer, chat: ChatPrompt, placeholder: String, imageToken: Int, vocabularySize: Int) throws {
-    guard try tokenizer.encode(placeholder + placeholder).ids == [Int32(imageToken), Int32(imageToken)] else {
+  /// - Throws: `ConfigurationError` if that text is not one token wherever it stands; `TokenizationError`.
+  init(_ tokenizer: Tokenizer, chat: ChatPrompt, imageText: String, imageToken: Int, vocabularySize: Int) throws {
+    guard try tokenizer.encode(imageText + imageText).ids == [Int32(imageToken), Int32(imageToken)] else {
       throw ConfigurationError(
-        path: "tokenizer.json", key: "added_tokens", reason: "doesn't keep \(placeholder) as one token")
+        path: "tokenizer.json", key: "added_tokens", reason: "doesn't keep \(imageText) as one token")
     }
     self.tokenizer = tokenizer
     self.chat = chat
-    self.placeholder = placeholder
+    self.imageText = imageText
     self.imageToken = Int32(imageToken)
     self.vocabularySize = vocabularySize
     templateTokens = try tokenizer.encode(chat.frame).ids.count
@@ -66,7 +66,7 @@ struct PromptTokenizer: Sendable {
   private func sequence(
     of chat: RenderedChat, _ layout: VisualLayout, answerTokens: Int = 0
   ) throws -> TokenSequence {
-    let (text, runs) = Self.shortening(layout.text, runsOf: placeholder)
+    let (text, runs) = Self.shortening(layout.text, runsOf: imageText)
     let chat = chat.replacingImage(with: text)
     let tokens = try encode(chat)
     var ids: [Int32] = []

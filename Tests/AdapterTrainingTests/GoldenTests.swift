@@ -19,6 +19,7 @@ struct TrainingCase: Sendable, CustomStringConvertible {
     "internvl",
     "llava_onevision", "llava_next",
     "paligemma", "paligemma2",
+    "gemma3", "gemma3_saved",
   ].map { TrainingCase(name: $0) }
   let name: String
 

@@ -10,6 +10,7 @@ public struct TinyCase: Sendable, CustomStringConvertible {
     "internvl", "internvl3_5",
     "llava_onevision", "llava_next", "llava",
     "paligemma", "paligemma2",
+    "gemma3", "gemma3_saved",
   ].map { TinyCase(name: $0) }
   public static let nested = all[0]
 
