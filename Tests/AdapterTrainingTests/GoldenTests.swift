@@ -33,7 +33,7 @@ struct TrainingCase: Sendable, CustomStringConvertible {
       initial.path, "--steps", options["steps"] ?? "", "--batch", options["batch"] ?? "", "--lr", options["lr"] ?? "",
       "--weight-decay", options["decay"] ?? "", "--shuffle", "none", "--precision", "f32", "--quiet", "--output",
       output.path,
-    ] + more
+    ] + TinyCase.resize + more
   }
 }
 
@@ -43,7 +43,8 @@ struct AgreementTests {
   func gradients(_ golden: TrainingCase) throws {
     let goldens = try golden.goldens()
     let model = try ModelRegistry.load(
-      folder: golden.tiny.model, backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 2)))
+      folder: golden.tiny.model, input: InputOptions(resizing: .pillow),
+      backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 2)))
     let adapter = try PEFTAdapter.load(folder: golden.initial, for: model)
     model.decoder.adapter = adapter
     let dataset = try KeyObjectDataset(contentsOf: golden.tiny.dataset)

@@ -25,7 +25,8 @@ struct PartsCase {
     let checkpoint = goldens.metadata["checkpoint"]
     tiny = try #require(TinyCase.all.first { $0.name == checkpoint })
     model = try ModelRegistry.load(
-      folder: tiny.model, backend: CPUBackend(precision: .f32, team: ThreadTeam(count: threads)))
+      folder: tiny.model, input: InputOptions(resizing: .pillow),
+      backend: CPUBackend(precision: .f32, team: ThreadTeam(count: threads)))
   }
 
   /// Of the last rows.

@@ -14,6 +14,9 @@ public struct TinyCase: Sendable, CustomStringConvertible {
   public static let nestedAdapter = tests.appendingPathComponent("LowRankAdaptationTests/Goldens/patterns")
   private static let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
 
+  /// The goldens hold what transformers makes with Pillow.
+  public static let resize = ["--resize", "pillow"]
+
   public let name: String
   private var folder: URL { Self.tests.appendingPathComponent("VisionLanguageTests/Goldens/\(name)") }
 
@@ -37,6 +40,6 @@ public struct TinyCase: Sendable, CustomStringConvertible {
     [
       "score", "--model", (model ?? self.model).path, "--dataset", (dataset ?? self.dataset).path, "--images",
       (images ?? self.images).path, "--output", output.path, "--quiet",
-    ] + more
+    ] + Self.resize + more
   }
 }
