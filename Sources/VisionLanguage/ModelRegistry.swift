@@ -9,6 +9,7 @@ public enum ModelRegistry {
     [
       Qwen2VLModel.self,
       SmolVLMModel.self,
+      PaliGemmaModel.self,
     ]
   }
 

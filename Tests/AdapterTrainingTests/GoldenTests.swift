@@ -16,6 +16,7 @@ struct TrainingCase: Sendable, CustomStringConvertible {
   static let all = [
     "nested", "odd",
     "smolvlm",
+    "paligemma", "paligemma2",
   ].map { TrainingCase(name: $0) }
   let name: String
 
