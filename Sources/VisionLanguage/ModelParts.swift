@@ -36,7 +36,7 @@ struct TextParts {
       ChatTemplateSource.find(in: folder, override: chatTemplate), specialTokens: specialTokens,
       placeholder: placeholder)
     // transformers doesn't put a beginning of text before a chat that has one already.
-    let surrounding = tokenizer.surroundingTokens
+    let surrounding = tokenizer.leadingTokens + tokenizer.trailingTokens
     guard surrounding.isEmpty || (surrounding.count == 1 && chat.frame.utf8.starts(with: surrounding[0].utf8)) else {
       throw ConfigurationError(
         path: folder.path, key: "",
