@@ -9,6 +9,7 @@ public enum ModelRegistry {
     [
       Qwen2VLModel.self,
       SmolVLMModel.self,
+      PaliGemmaModel.self,
       Gemma3Model.self,
     ]
   }
@@ -29,11 +30,10 @@ public enum ModelRegistry {
 
   /// Loads a published model folder.
   ///
-  /// - Parameter chatTemplate: a file whose chat template takes the place of the folder's own.
   /// - Throws: an error that names the file and what is wrong in it.
-  public static func load(folder: URL, chatTemplate: URL? = nil, backend: any Backend) throws
-    -> any VisionLanguageModel
-  {
+  public static func load(
+    folder: URL, input: InputOptions = InputOptions(), backend: any Backend
+  ) throws -> any VisionLanguageModel {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder), isFolder.boolValue else {
       throw ConfigurationError(
@@ -50,6 +50,6 @@ public enum ModelRegistry {
       throw file.wrong(
         "model_type", "is \"\(modelType)\"; the supported families are \(modelTypes.joined(separator: ", "))")
     }
-    return try family.init(folder: folder, chatTemplate: chatTemplate, backend: backend)
+    return try family.init(folder: folder, input: input, backend: backend)
   }
 }

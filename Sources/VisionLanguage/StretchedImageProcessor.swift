@@ -23,6 +23,8 @@ struct StretchedImageProcessor: ImageProcessor, Equatable {
   let tokensASide: Int
   /// What takes the placeholder's place in a chat.
   let text: String
+  /// Whose resize it is.
+  let resizing: Resizing
 
   let viewKinds: Set<VisualLayout.View.Kind> = [.wholeImage]
   var leastSide: Int { 2 * patchSize }
@@ -36,8 +38,10 @@ struct StretchedImageProcessor: ImageProcessor, Equatable {
   ///   - text: takes the placeholder's place in a chat, markers included.
   /// - Throws: `ConfigurationError` naming the key whose value is of the wrong type, impossible or unsupported.
   init(
-    _ file: ConfigurationFile, defaults: Defaults, imageSize: Int, patchSize: Int, tokensASide: Int, text: String
+    _ file: ConfigurationFile, defaults: Defaults, imageSize: Int, patchSize: Int, tokensASide: Int, text: String,
+    resizing: Resizing
   ) throws {
+    self.resizing = resizing
     try file.refuseNull(["resample", "do_resize", "size"])
     let types = defaults.types.flatMap { [$0, $0 + "Fast", $0 + "Pil"] }
     if let type = try file.string("image_processor_type"), !types.contains(type) {
@@ -74,7 +78,7 @@ struct StretchedImageProcessor: ImageProcessor, Equatable {
 
   static func == (a: StretchedImageProcessor, b: StretchedImageProcessor) -> Bool {
     a.size == b.size && (a.filter, a.patchSize, a.tokensASide) == (b.filter, b.patchSize, b.tokensASide)
-      && a.normalization == b.normalization && a.text == b.text
+      && a.normalization == b.normalization && a.text == b.text && a.resizing == b.resizing
   }
 
   func layout(width: Int, height: Int) throws -> VisualLayout {
@@ -92,7 +96,7 @@ struct StretchedImageProcessor: ImageProcessor, Equatable {
   /// - Throws: `ImageError` if it can't be processed.
   func stretched(_ image: RGBImage) throws -> RGBImage {
     try checkImageSize(width: image.width, height: image.height)
-    return try resize(image, to: size, filter: filter)
+    return try resize(image, to: size, filter: filter, as: resizing)
   }
 
   /// The patches, row by row.

@@ -33,9 +33,8 @@ public protocol VisionLanguageModel: AnyObject {
   /// Loads a folder as published or saved by transformers: config.json, model.safetensors or its shards, the
   /// tokenizer's and the image processor's files, the chat template. Weights stay in their mapped file.
   ///
-  /// - Parameter chatTemplate: takes the place of the folder's own.
   /// - Throws: an error that names the file and what is wrong in it.
-  init(folder: URL, chatTemplate: URL?, backend: any Backend) throws
+  init(folder: URL, input: InputOptions, backend: any Backend) throws
 
   /// What all families have.
   var parts: ModelParts { get }

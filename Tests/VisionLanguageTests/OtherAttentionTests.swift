@@ -20,13 +20,13 @@ final class AlteredModel: VisionLanguageModel {
 
   enum Block { case nothing, image, question }
 
-  init(folder: URL, chatTemplate: URL?, backend: any Backend) throws {
-    base = try Qwen2VLModel(folder: folder, chatTemplate: chatTemplate, backend: backend)
+  init(folder: URL, input: InputOptions, backend: any Backend) throws {
+    base = try Qwen2VLModel(folder: folder, input: input, backend: backend)
   }
 
   convenience init(_ tiny: TinyCase) throws {
     let backend = try CPUBackend(precision: .f32, team: ThreadTeam(count: 2))
-    try self.init(folder: tiny.model, chatTemplate: nil, backend: backend)
+    try self.init(folder: tiny.model, input: InputOptions(resizing: .pillow), backend: backend)
   }
 
   var parts: ModelParts { base.parts }

@@ -23,14 +23,14 @@ public final class Qwen2VLModel: VisionLanguageModel {
     return ["": tokens, "Qwen2Tokenizer": tokens, "Qwen2TokenizerFast": tokens]
   }()
 
-  public init(folder: URL, chatTemplate: URL?, backend: any Backend) throws {
+  public init(folder: URL, input: InputOptions, backend: any Backend) throws {
     let file = try ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json"))
     configuration = try Qwen2VLConfiguration(file)
     let texts = try TextParts(
-      folder: folder, chatTemplate: chatTemplate, config: file, placeholder: Qwen2VLImageProcessor.placeholder,
+      folder: folder, chatTemplate: input.chatTemplate, config: file, placeholder: Qwen2VLImageProcessor.placeholder,
       imageToken: ("image_token_id", configuration.imageTokenId), vocabularySize: configuration.text.vocabularySize,
       classDefaults: Self.tokenizerDefaults, family: Qwen2VLConfiguration.family)
-    let read = try ProcessorInFolder(folder) { try Qwen2VLImageProcessor($0) }
+    let read = try ProcessorInFolder(folder) { try Qwen2VLImageProcessor($0, resizing: input.resizing) }
     images = read.processor
     guard
       images.patchSize == configuration.patchSize, images.mergeSize == configuration.spatialMergeSize,
