@@ -46,6 +46,9 @@ public enum ModelRegistry {
     guard let modelType = try file.string("model_type") else {
       throw file.wrong("model_type", "is missing; it must be one of \(modelTypes.joined(separator: ", "))")
     }
+    if let reason = families.lazy.compactMap({ $0.refusedModelTypes[modelType] }).first {
+      throw file.wrong("model_type", "is \"\(modelType)\": \(reason)")
+    }
     guard let family = families.first(where: { $0.modelTypes.contains(modelType) }) else {
       throw file.wrong(
         "model_type", "is \"\(modelType)\"; the supported families are \(modelTypes.joined(separator: ", "))")

@@ -8,6 +8,9 @@ import Transformer
 /// tokens, and a decoder most of whose layers see a window. The image's tokens see one another both ways.
 public final class Gemma3Model: VisionLanguageModel {
   public static let modelTypes = ["gemma3"]
+  public static let refusedModelTypes = [
+    "gemma3_text": "it is a language model that sees no images; of Gemma 3 those that do are (\"gemma3\": 4B, 12B, 27B)"
+  ]
   public static let languageModelModule = "language_model"
   public static let visionModules: Set<String> = ["vision_tower", "multi_modal_projector"]
 
