@@ -50,7 +50,7 @@ struct TextParts {
       specialTokens: specialTokens, placeholder: placeholder, endOfAnswer: answersFollowQuestions ? end : nil,
       cutsAnswer: processorTemplate != nil)
     // transformers doesn't put a beginning of text before a chat that has one already.
-    let surrounding = tokenizer.surroundingTokens
+    let surrounding = tokenizer.leadingTokens + tokenizer.trailingTokens
     guard
       processorTemplate != nil || surrounding.isEmpty
         || (surrounding.count == 1 && chat.frame.utf8.starts(with: surrounding[0].utf8))

@@ -15,6 +15,7 @@ struct TowerCase: Sendable, CustomStringConvertible {
       name: "smolvlm", layers: [0, 2], targets: [.query, .value, .up], decoder: "model.text_model",
       tower: "model.vision_model"),
     TowerCase(name: "paligemma", layers: [0, 2], targets: [.query, .value, .up], tower: "model.vision_tower"),
+    TowerCase(name: "gemma3", layers: [1, 2], targets: [.query, .value, .up], tower: "model.vision_tower"),
   ]
 
   let name: String
