@@ -7,13 +7,16 @@ import VisionLanguage
 
 @testable import LowRankAdaptation
 
-/// A family whose vision tower has modules of the decoder's names, `self_attn.q_proj` in `encoder.layers.<i>`, and PEFT's adapter
-/// of the decoder alone (tools/goldens/training).
+/// A family whose vision tower has modules of the decoder's names, `q_proj` in `encoder.layers.<i>.self_attn` or in
+/// `encoder.layer.<i>.attention`, and PEFT's adapter of the decoder alone (tools/goldens/training).
 struct TowerCase: Sendable, CustomStringConvertible {
   static let all = [
     TowerCase(
       name: "smolvlm", layers: [0, 2], targets: [.query, .value, .up], decoder: "model.text_model",
       tower: "model.vision_model"),
+    TowerCase(
+      name: "internvl", layers: [0, 2], targets: [.query, .value, .up], tower: "model.vision_tower",
+      towerModule: "encoder.layer.0.attention.q_proj"),
     TowerCase(name: "paligemma", layers: [0, 2], targets: [.query, .value, .up], tower: "model.vision_tower"),
   ]
 
@@ -22,6 +25,8 @@ struct TowerCase: Sendable, CustomStringConvertible {
   let targets: Set<Projection>
   var decoder = "model.language_model"
   let tower: String
+  /// Below the tower.
+  var towerModule = "encoder.layers.0.self_attn.q_proj"
 
   var description: String { name }
   var golden: URL { Repository.root.appendingPathComponent("Tests/AdapterTrainingTests/Goldens/\(name)/init") }
@@ -81,7 +86,7 @@ struct VisionTowerTests {
     try ScratchFolder.with { scratch in
       let copy = try AdapterCopy(copying: family.golden, in: scratch)
       try copy.edit(["target_modules": ["q_proj", "v_proj", "up_proj"]])
-      let module = "\(family.tower).encoder.layers.0.self_attn.q_proj"
+      let module = "\(family.tower).\(family.towerModule)"
       try copy.changeTensors { tensors in
         for part in ["lora_A", "lora_B"] {
           tensors.append(
