@@ -23,6 +23,8 @@ public struct ChatPrompt: Sendable {
   private let template: ChatTemplate
   /// What ends an answer, where the template says only how a question is asked.
   private let endOfAnswer: String?
+  /// Whether an answer is tokenised apart from what comes before it.
+  private let cutsAnswer: Bool
   private let placeholder: [Unicode.Scalar]
   private let specialTokens: [(name: String, text: String)]
   private let answered: Frame
@@ -33,13 +35,14 @@ public struct ChatPrompt: Sendable {
   ///   - specialTokens: variables of the template.
   ///   - endOfAnswer: not nil where the template says only how a question is asked; an answer stands behind it, after a
   ///     blank, and this behind the answer.
+  ///   - cutsAnswer: whether an answer is tokenised apart from what comes before it.
   /// - Throws: `ConfigurationError` if the template can't be read or rendered, or doesn't show the image, the prompt
   ///   and the answer each in one place.
   init(
     _ source: ChatTemplateSource, specialTokens: [(name: String, text: String)], placeholder: String,
-    endOfAnswer: String? = nil
+    endOfAnswer: String? = nil, cutsAnswer: Bool = false
   ) throws {
-    self.endOfAnswer = endOfAnswer
+    (self.endOfAnswer, self.cutsAnswer) = (endOfAnswer, cutsAnswer)
     sha256 = source.sha256
     remarks = source.remarks
     self.source = source.name
@@ -93,7 +96,7 @@ public struct ChatPrompt: Sendable {
     }
     return RenderedChat(
       text: text.string, image: try image(in: Array(frame[..<start]), frame: answered, prompt: prompt),
-      description: start..<start + scalars.count)
+      description: start..<start + scalars.count, cuts: cutsAnswer ? [start] : [])
   }
 
   /// - Throws: `ConfigurationError` if the template puts nothing behind an answer that could end it.

@@ -66,7 +66,7 @@ struct DecoderConfiguration: Sendable, Equatable {
     if try text.boolean("use_sliding_window", default: false) {
       throw text.wrong("use_sliding_window", "is true; no published \(family) uses it and it is not supported")
     }
-    if try text.boolean("use_bidirectional_attention", default: false) {
+    if !kind.hasMaskOfFamily, try text.boolean("use_bidirectional_attention", default: false) {
       throw text.wrong("use_bidirectional_attention", "is true; \(family)'s text is causal")
     }
     let size = 1...1_000_000

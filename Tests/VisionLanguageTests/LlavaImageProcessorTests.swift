@@ -199,7 +199,7 @@ struct LlavaImageProcessorTests {
       }
       try copy.write(json, to: "preprocessor_config.json")
       return try LlavaImageProcessor(
-        ConfigurationFile(contentsOf: copy.file("preprocessor_config.json")), for: .of(copy.url))
+        ConfigurationFile(contentsOf: copy.file("preprocessor_config.json")), for: .of(copy.url), resizing: .pillow)
     }
   }
 }

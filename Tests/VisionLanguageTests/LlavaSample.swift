@@ -47,12 +47,13 @@ struct LlavaSample: Sendable, CustomTestStringConvertible {
 
   func processor() throws -> LlavaImageProcessor {
     let (file, folder) = (checkpoint(folder).appendingPathComponent("preprocessor_config.json"), folder)
-    return try LlavaImageProcessor(ConfigurationFile(contentsOf: file), for: .of(checkpoint(folder)))
+    return try LlavaImageProcessor(ConfigurationFile(contentsOf: file), for: .of(checkpoint(folder)), resizing: .pillow)
   }
 
   func model(_ precision: Precision = .f32) throws -> LlavaModel {
     let backend = try CPUBackend(precision: precision, team: ThreadTeam(count: 2))
-    let model = try ModelRegistry.load(folder: checkpoint(folder), backend: backend)
+    let model = try ModelRegistry.load(
+      folder: checkpoint(folder), input: InputOptions(resizing: .pillow), backend: backend)
     #expect(model.modelType == folder)
     return try #require(model as? LlavaModel)
   }

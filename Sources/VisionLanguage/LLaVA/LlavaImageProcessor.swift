@@ -21,6 +21,7 @@ struct LlavaImageProcessor: ImageProcessor, Equatable {
 
   let fitting: Fitting
   let filter: ResamplingFilter
+  let resizing: Resizing
   let normalization: PixelNormalization
   /// The side of a view. - Units: pixels.
   let viewSize: Int
@@ -41,7 +42,8 @@ struct LlavaImageProcessor: ImageProcessor, Equatable {
 
   /// - Parameter file: preprocessor_config.json; what it leaves out is the processor's default, as in transformers.
   /// - Throws: `ConfigurationError` naming the key whose value is of the wrong type, impossible or unsupported.
-  init(_ file: ConfigurationFile, for model: LlavaConfiguration) throws {
+  init(_ file: ConfigurationFile, for model: LlavaConfiguration, resizing: Resizing) throws {
+    self.resizing = resizing
     let kind = try Kind(file, for: model)
     try file.refuseNull(["resample", "size"])
     let resample = try file.integer("resample", in: 0...5, default: ResamplingFilter.bicubic.rawValue)
@@ -128,20 +130,21 @@ struct LlavaImageProcessor: ImageProcessor, Equatable {
   func views(of image: RGBImage) throws -> [RGBImage] {
     let whole = (viewSize, viewSize)
     switch fitting {
-    case .stretched: return [try resize(image, to: whole, filter: filter)]
+    case .stretched: return [try resize(image, to: whole, filter: filter, as: resizing)]
     case .cropped(let edge):
       let scaled = Self.resized(width: image.width, height: image.height, shortestEdge: edge)
       return [
-        try resize(image, to: scaled, filter: filter).cropped(
+        try resize(image, to: scaled, filter: filter, as: resizing).cropped(
           x: (scaled.width - viewSize) / 2, y: (scaled.height - viewSize) / 2, width: viewSize, height: viewSize)
       ]
     case .raster(let pinpoints):
       let raster = try raster(width: image.width, height: image.height, pinpoints)
       let (size, canvas) = (raster.resized, raster.canvas)
-      let padded = try resize(image, to: (size.width, size.height), filter: filter).padded(
+      let padded = try resize(image, to: (size.width, size.height), filter: filter, as: resizing).padded(
         left: raster.left, top: raster.top, right: canvas.width - size.width - raster.left,
         bottom: canvas.height - size.height - raster.top)
-      return try [resize(image, to: whole, filter: filter)] + padded.tiles(width: viewSize, height: viewSize)
+      return try [resize(image, to: whole, filter: filter, as: resizing)]
+        + padded.tiles(width: viewSize, height: viewSize)
     }
   }
 

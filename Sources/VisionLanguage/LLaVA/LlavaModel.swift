@@ -31,16 +31,18 @@ public final class LlavaModel: VisionLanguageModel {
     ]
   }()
 
-  public init(folder: URL, chatTemplate: URL?, backend: any Backend) throws {
+  public init(folder: URL, input: InputOptions, backend: any Backend) throws {
     let file = try ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json"))
     let configuration = try LlavaConfiguration(file)
     self.configuration = configuration
     let family = configuration.family
     let texts = try TextParts(
-      folder: folder, chatTemplate: chatTemplate, config: file, placeholder: LlavaImageProcessor.placeholder,
+      folder: folder, chatTemplate: input.chatTemplate, config: file, placeholder: LlavaImageProcessor.placeholder,
       imageToken: configuration.imageToken, vocabularySize: configuration.text.vocabularySize,
       classDefaults: Self.tokenizerDefaults, family: family.rawValue, answersFollowQuestions: family != .llavaOnevision)
-    let read = try ProcessorInFolder(folder) { try LlavaImageProcessor($0, for: configuration) }
+    let read = try ProcessorInFolder(folder) {
+      try LlavaImageProcessor($0, for: configuration, resizing: input.resizing)
+    }
     images = read.processor
     try Self.checkProcessor(folder, configuration)
     let checkpoint = try SafetensorsCheckpoint(folder: folder)

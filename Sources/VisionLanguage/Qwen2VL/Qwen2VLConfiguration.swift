@@ -57,7 +57,7 @@ struct Qwen2VLConfiguration: Sendable, Equatable {
     try DecoderConfiguration.check(
       vision, "model_type", isOneOf: ["qwen2_vl_vision", "qwen2_vl"], family: Self.family)
     try DecoderConfiguration.check(vision, "hidden_act", isOneOf: ["quick_gelu"], family: Self.family)
-    try Self.checkRope(vision)
+    try Self.checkVisionRope(vision, family: Self.family)
     visionDepth = try vision.integer("depth", in: 1...10_000, default: 32)
     visionEmbedDim = try vision.integer("embed_dim", in: 1...1_000_000, default: 1280)
     visionNumHeads = try vision.integer("num_heads", in: 1...10_000, default: 16)
@@ -91,8 +91,10 @@ struct Qwen2VLConfiguration: Sendable, Equatable {
     videoTokenId = try file.integer("video_token_id", in: vocabulary, default: imageTokenId)
   }
 
-  /// Rotary settings of the vision tower, which has one kind and one theta.
-  private static func checkRope(_ vision: ConfigurationFile) throws {
+  /// Rotary settings of the vision tower, which has one kind and one theta; in Qwen2.5-VL and Qwen3-VL too.
+  ///
+  /// - Throws: `ConfigurationError` if a file has others.
+  static func checkVisionRope(_ vision: ConfigurationFile, family: String) throws {
     for part in [vision, try vision.object("rope_scaling"), try vision.object("rope_parameters")].compactMap({ $0 }) {
       for key in ["type", "rope_type"] {
         try DecoderConfiguration.check(part, key, isOneOf: ["axial", "default"], family: "\(family)'s vision tower")

@@ -18,28 +18,23 @@ public final class Qwen2VLModel: VisionLanguageModel {
   public var processor: any ImageProcessor { images }
 
   /// What the tokenizer classes of transformers take where tokenizer_config.json names no special tokens.
-  private static let tokenizerDefaults: [String: [String: String]] = {
+  static let tokenizerDefaults: [String: [String: String]] = {
     let tokens = ["unk_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>"]
     return ["": tokens, "Qwen2Tokenizer": tokens, "Qwen2TokenizerFast": tokens]
   }()
 
-  public init(folder: URL, chatTemplate: URL?, backend: any Backend) throws {
+  public init(folder: URL, input: InputOptions, backend: any Backend) throws {
     let file = try ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json"))
     configuration = try Qwen2VLConfiguration(file)
     let texts = try TextParts(
-      folder: folder, chatTemplate: chatTemplate, config: file, placeholder: Qwen2VLImageProcessor.placeholder,
+      folder: folder, chatTemplate: input.chatTemplate, config: file, placeholder: Qwen2VLImageProcessor.placeholder,
       imageToken: ("image_token_id", configuration.imageTokenId), vocabularySize: configuration.text.vocabularySize,
       classDefaults: Self.tokenizerDefaults, family: Qwen2VLConfiguration.family)
-    let read = try ProcessorInFolder(folder) { try Qwen2VLImageProcessor($0) }
+    let read = try ProcessorInFolder(folder) { try Qwen2VLImageProcessor($0, resizing: input.resizing) }
     images = read.processor
-    guard
-      images.patchSize == configuration.patchSize, images.mergeSize == configuration.spatialMergeSize,
-      images.temporalPatchSize == configuration.temporalPatchSize
-    else {
-      throw ConfigurationError(
-        path: read.path, key: "patch_size",
-        reason: "(or merge_size or temporal_patch_size) differs from config.json's vision_config")
-    }
+    try read.check(
+      patchSize: configuration.patchSize, mergeSize: configuration.spatialMergeSize,
+      temporalPatchSize: configuration.temporalPatchSize)
     let checkpoint = try SafetensorsCheckpoint(folder: folder)
     let loader = WeightLoader(checkpoint, .qwenLike(checkpoint.tensors.keys))
     let decoder = DecoderWeights(loader, configuration.text, prefix: "model.language_model.")

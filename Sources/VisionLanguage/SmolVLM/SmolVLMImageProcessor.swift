@@ -1,7 +1,7 @@
 import HeadImpact
 import ImageInput
 
-/// SmolVLM's and Idefics3's image processing, as `SmolVLMImageProcessorPil` of Hugging Face transformers 5: resize by
+/// SmolVLM's and Idefics3's image processing, as `SmolVLMImageProcessor` of Hugging Face transformers 5: resize by
 /// the longer side, then to whole tiles; the tiles row by row, then the whole image as one more tile.
 struct SmolVLMImageProcessor: ImageProcessor, Equatable {
   /// What a chat template shows the image as, and the text of an image token.
@@ -16,6 +16,7 @@ struct SmolVLMImageProcessor: ImageProcessor, Equatable {
   let splitsIntoTiles: Bool
   let doResize: Bool
   let filter: ResamplingFilter
+  let resizing: Resizing
   let normalization: PixelNormalization
   /// The side of a patch. - Units: pixels.
   let patchSize: Int
@@ -36,7 +37,8 @@ struct SmolVLMImageProcessor: ImageProcessor, Equatable {
 
   /// - Parameter file: preprocessor_config.json; what it leaves out is the processor's default, as in transformers.
   /// - Throws: `ConfigurationError` naming the key whose value is of the wrong type, impossible or unsupported.
-  init(_ file: ConfigurationFile, for model: SmolVLMConfiguration) throws {
+  init(_ file: ConfigurationFile, for model: SmolVLMConfiguration, resizing: Resizing) throws {
+    self.resizing = resizing
     try file.refuseNull(["resample", "do_resize", "do_image_splitting", "size", "max_image_size"])
     if let type = try file.string("image_processor_type"), !Self.types.contains(type) {
       throw file.wrong("image_processor_type", "is \(type); it must be \(Self.types[0]) or \(Self.types[3])")
@@ -175,12 +177,14 @@ struct SmolVLMImageProcessor: ImageProcessor, Equatable {
   /// - Throws: `ImageError` if the image can't be processed.
   func views(of image: RGBImage) throws -> [RGBImage] {
     let plan = try plan(width: image.width, height: image.height)
-    let first = try resize(image, to: plan.first, filter: filter)
-    guard let size = plan.second else { return [try resize(first, to: (tileSize, tileSize), filter: filter)] }
-    let second = try resize(first, to: size, filter: filter)
+    let first = try resize(image, to: plan.first, filter: filter, as: resizing)
+    guard let size = plan.second else {
+      return [try resize(first, to: (tileSize, tileSize), filter: filter, as: resizing)]
+    }
+    let second = try resize(first, to: size, filter: filter, as: resizing)
     guard plan.rows > 0 else { return [second] }
     return try second.tiles(width: tileSize, height: tileSize)
-      + [resize(second, to: (tileSize, tileSize), filter: filter)]
+      + [resize(second, to: (tileSize, tileSize), filter: filter, as: resizing)]
   }
 
   /// The patches of all views, row by row in each.
