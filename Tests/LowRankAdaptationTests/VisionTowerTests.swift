@@ -18,6 +18,8 @@ struct TowerCase: Sendable, CustomStringConvertible {
       name: "internvl", layers: [0, 2], targets: [.query, .value, .up], tower: "model.vision_tower",
       towerModule: "encoder.layer.0.attention.q_proj"),
     TowerCase(name: "paligemma", layers: [0, 2], targets: [.query, .value, .up], tower: "model.vision_tower"),
+    TowerCase(name: "llava_onevision", layers: [0, 2], targets: [.query, .value, .up], tower: "model.vision_tower"),
+    TowerCase(name: "llava_next", layers: [1, 2], targets: [.key, .output, .down], tower: "model.vision_tower"),
   ]
 
   let name: String
@@ -46,7 +48,7 @@ struct VisionTowerTests {
   func oldNames(_ family: TowerCase) throws {
     try ScratchFolder.with { scratch in
       let copy = try AdapterCopy(copying: family.golden, in: scratch)
-      try copy.edit(["target_modules": ["q_proj", "v_proj", "up_proj"], "layers_to_transform": family.layers])
+      try copy.edit(["target_modules": family.targets.map(\.rawValue).sorted(), "layers_to_transform": family.layers])
       try copy.changeTensors { tensors in
         tensors = tensors.map { $0.named($0.name.replacing(".model.language_model.", with: ".language_model.model.")) }
       }
@@ -85,7 +87,7 @@ struct VisionTowerTests {
   func tower(_ family: TowerCase) throws {
     try ScratchFolder.with { scratch in
       let copy = try AdapterCopy(copying: family.golden, in: scratch)
-      try copy.edit(["target_modules": ["q_proj", "v_proj", "up_proj"]])
+      try copy.edit(["target_modules": family.targets.map(\.rawValue).sorted()])
       let module = "\(family.tower).\(family.towerModule)"
       try copy.changeTensors { tensors in
         for part in ["lora_A", "lora_B"] {

@@ -219,7 +219,8 @@ struct LlavaConfigurationTests {
 
   private func load(_ url: URL) throws -> LlavaModel {
     let backend = try CPUBackend(precision: .f32, team: ThreadTeam(count: 2))
-    return try #require(try ModelRegistry.load(folder: url, backend: backend) as? LlavaModel)
+    return try #require(
+      try ModelRegistry.load(folder: url, input: InputOptions(resizing: .pillow), backend: backend) as? LlavaModel)
   }
 
   private func read(_ json: String) throws -> LlavaConfiguration {
