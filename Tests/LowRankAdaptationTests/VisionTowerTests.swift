@@ -7,15 +7,20 @@ import VisionLanguage
 
 @testable import LowRankAdaptation
 
-/// A family whose vision tower has modules of the decoder's names, `self_attn.q_proj` in `encoder.layers.<i>`, and PEFT's adapter
-/// of the decoder alone (tools/goldens/training).
+/// A family whose vision tower has modules of the decoder's names, `q_proj` in `encoder.layers.<i>.self_attn` or in
+/// `encoder.layer.<i>.attention`, and PEFT's adapter of the decoder alone (tools/goldens/training).
 struct TowerCase: Sendable, CustomStringConvertible {
   static let all = [
     TowerCase(
       name: "smolvlm", layers: [0, 2], targets: [.query, .value, .up], decoder: "model.text_model",
       tower: "model.vision_model"),
+    TowerCase(
+      name: "internvl", layers: [0, 2], targets: [.query, .value, .up], tower: "model.vision_tower",
+      towerModule: "encoder.layer.0.attention.q_proj"),
     TowerCase(name: "paligemma", layers: [0, 2], targets: [.query, .value, .up], tower: "model.vision_tower"),
     TowerCase(name: "gemma3", layers: [1, 2], targets: [.query, .value, .up], tower: "model.vision_tower"),
+    TowerCase(name: "llava_onevision", layers: [0, 2], targets: [.query, .value, .up], tower: "model.vision_tower"),
+    TowerCase(name: "llava_next", layers: [1, 2], targets: [.key, .output, .down], tower: "model.vision_tower"),
   ]
 
   let name: String
@@ -23,6 +28,8 @@ struct TowerCase: Sendable, CustomStringConvertible {
   let targets: Set<Projection>
   var decoder = "model.language_model"
   let tower: String
+  /// Below the tower.
+  var towerModule = "encoder.layers.0.self_attn.q_proj"
 
   var description: String { name }
   var golden: URL { Repository.root.appendingPathComponent("Tests/AdapterTrainingTests/Goldens/\(name)/init") }
@@ -42,7 +49,7 @@ struct VisionTowerTests {
   func oldNames(_ family: TowerCase) throws {
     try ScratchFolder.with { scratch in
       let copy = try AdapterCopy(copying: family.golden, in: scratch)
-      try copy.edit(["target_modules": ["q_proj", "v_proj", "up_proj"], "layers_to_transform": family.layers])
+      try copy.edit(["target_modules": family.targets.map(\.rawValue).sorted(), "layers_to_transform": family.layers])
       try copy.changeTensors { tensors in
         tensors = tensors.map { $0.named($0.name.replacing(".model.language_model.", with: ".language_model.model.")) }
       }
@@ -81,8 +88,8 @@ struct VisionTowerTests {
   func tower(_ family: TowerCase) throws {
     try ScratchFolder.with { scratch in
       let copy = try AdapterCopy(copying: family.golden, in: scratch)
-      try copy.edit(["target_modules": ["q_proj", "v_proj", "up_proj"]])
-      let module = "\(family.tower).encoder.layers.0.self_attn.q_proj"
+      try copy.edit(["target_modules": family.targets.map(\.rawValue).sorted()])
+      let module = "\(family.tower).\(family.towerModule)"
       try copy.changeTensors { tensors in
         for part in ["lora_A", "lora_B"] {
           tensors.append(
