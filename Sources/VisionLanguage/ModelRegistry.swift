@@ -9,6 +9,7 @@ public enum ModelRegistry {
     [
       Qwen2VLModel.self,
       SmolVLMModel.self,
+      Qwen25VLModel.self,
     ]
   }
 

@@ -7,6 +7,7 @@ public struct TinyCase: Sendable, CustomStringConvertible {
   public static let all = [
     "nested", "published", "odd",
     "smolvlm", "idefics3",
+    "qwen2_5_vl", "qwen2_5_vl_nested",
   ].map { TinyCase(name: $0) }
   public static let nested = all[0]
 
