@@ -69,6 +69,17 @@ extension ModelDimensions {
   }
 }
 
+extension ModelDimensions.Vision {
+  /// - Parameters:
+  ///   - layers: how many of the tower's layers are run; nil for all.
+  ///   - connectorMultiplications: of the connector for one patch.
+  init(_ tower: PatchTowerConfiguration, layers: Int? = nil, connectorMultiplications: Int) {
+    self.init(
+      layers: layers ?? tower.numHiddenLayers, width: tower.hiddenSize, intermediateSize: tower.intermediateSize,
+      patchWidth: tower.patchWidth, connectorMultiplications: connectorMultiplications)
+  }
+}
+
 extension VisualLayout {
   /// What an image costs.
   public struct Load: Sendable, Equatable {
@@ -81,6 +92,6 @@ extension VisualLayout {
   }
 
   public var load: Load {
-    Load(imageTokens: imageTokens, patches: patches, patchesInView: patches / max(1, views.count))
+    Load(imageTokens: imageTokens, patches: patches, patchesInView: patchesInView)
   }
 }

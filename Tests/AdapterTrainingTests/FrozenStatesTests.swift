@@ -18,8 +18,8 @@ private final class AlteredModel: VisionLanguageModel {
   private let base: any VisionLanguageModel
   let streamAdditionLayers = [0, 1]
 
-  init(folder: URL, chatTemplate: URL?, backend: any Backend) throws {
-    base = try ModelRegistry.load(folder: folder, chatTemplate: chatTemplate, backend: backend)
+  init(folder: URL, input: InputOptions, backend: any Backend) throws {
+    base = try ModelRegistry.load(folder: folder, input: input, backend: backend)
   }
 
   var parts: ModelParts { base.parts }
@@ -42,7 +42,8 @@ struct FrozenStatesTests {
   init() throws {
     let tiny = TinyCase.nested
     model = try AlteredModel(
-      folder: tiny.model, chatTemplate: nil, backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 2)))
+      folder: tiny.model, input: InputOptions(resizing: .pillow),
+      backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 2)))
     let dataset = try KeyObjectDataset(contentsOf: tiny.dataset)
     let annotation = try #require(dataset.annotationsByID().first)
     let record = try #require(dataset.image(annotation.imageID))

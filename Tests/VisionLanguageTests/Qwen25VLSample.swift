@@ -33,7 +33,7 @@ struct Qwen25VLSample: Sendable, CustomTestStringConvertible {
 
   static func model(_ folder: URL, _ precision: Precision = .f32) throws -> Qwen25VLModel {
     let backend = try CPUBackend(precision: precision, team: ThreadTeam(count: 2))
-    let model = try ModelRegistry.load(folder: folder, backend: backend)
+    let model = try ModelRegistry.load(folder: folder, input: InputOptions(resizing: .pillow), backend: backend)
     #expect(model.modelType == "qwen2_5_vl")
     return try #require(model as? Qwen25VLModel)
   }

@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools/reference"), str(Path(__file__).parent)]
 
 import drawn_images
+import family_cases
 import make_tiny
 import make_tiny_qwen2vl
 import published
@@ -53,6 +54,9 @@ CASES = {
         options=dict(family="smolvlm", layers=3, heads=5, kv_heads=1, hidden=80, tile=150, no_splitting=True, scale=0.13,
                      dtype="float16"), data="drawn"),
 }
+for family in family_cases.all():
+    CASES |= family.CASES
+    training.CASES |= family.TRAINING
 # The demonstration model's heads differ, as a random model's hardly do: there the order of heads means something in bf16 too.
 DEMONSTRATION = "demonstration model"
 DEMONSTRATION_SAMPLES = 40
@@ -83,7 +87,7 @@ def mpirun(ranks):
 def product(binary, folder, data, precision, ranks, adapter=None):
     output = folder / f"headimpact-{precision}{'-adapted' * bool(adapter)}.h5"
     subprocess.run([*mpirun(ranks), binary, "score", "--model", folder / "model", "--dataset", data / "keyobjects.json",
-                    "--images", data / "images", "--output", output, "--precision", precision, "--save-scores", "--quiet",
+                    "--images", data / "images", "--output", output, "--precision", precision, "--resize", "pillow", "--save-scores", "--quiet",
                     *(["--adapter", adapter] if adapter else [])], check=True)
     return output
 

@@ -22,7 +22,7 @@ struct Qwen25VLConfiguration: Sendable, Equatable {
     try DecoderConfiguration.check(
       vision, "model_type", isOneOf: ["qwen2_5_vl_vision", "qwen2_5_vl"], family: family)
     try DecoderConfiguration.check(vision, "hidden_act", isOneOf: ["silu"], family: family)
-    try QwenTowerConfiguration.checkRope(vision, family: family)
+    try Qwen2VLConfiguration.checkVisionRope(vision, family: family)
     try vision.refuseNull(["fullatt_block_indexes", "window_size"])
     // The class's default, 3584, is no published tower's: the key is required.
     let width = try vision.integer("hidden_size", in: 1...1_000_000)

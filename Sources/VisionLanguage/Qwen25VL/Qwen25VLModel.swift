@@ -18,19 +18,21 @@ public final class Qwen25VLModel: VisionLanguageModel {
 
   public var processor: any ImageProcessor { images }
 
-  public init(folder: URL, chatTemplate: URL?, backend: any Backend) throws {
+  public init(folder: URL, input: InputOptions, backend: any Backend) throws {
     let file = try ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json"))
     configuration = try Qwen25VLConfiguration(file)
     let decoder = configuration.decoder
     let texts = try TextParts(
-      folder: folder, chatTemplate: chatTemplate, config: file, placeholder: Qwen2VLImageProcessor.placeholder,
+      folder: folder, chatTemplate: input.chatTemplate, config: file, placeholder: Qwen2VLImageProcessor.placeholder,
       imageToken: ("image_token_id", decoder.imageTokenId), vocabularySize: decoder.text.vocabularySize,
       classDefaults: Qwen2VLModel.tokenizerDefaults, family: Qwen25VLConfiguration.family)
-    let read = try ProcessorInFolder(folder) { try Qwen2VLImageProcessor($0) }
+    let read = try ProcessorInFolder(folder) { try Qwen2VLImageProcessor($0, resizing: input.resizing) }
     images = read.processor
-    try configuration.tower.check(images, path: read.path)
+    try read.check(
+      patchSize: configuration.tower.patchSize, mergeSize: configuration.tower.spatialMergeSize,
+      temporalPatchSize: configuration.tower.temporalPatchSize)
     let checkpoint = try SafetensorsCheckpoint(folder: folder)
-    let loader = Qwen2VLModel.loader(checkpoint)
+    let loader = WeightLoader(checkpoint, .qwenLike(checkpoint.tensors.keys))
     let weights = DecoderWeights(loader, decoder.text, prefix: "model.language_model.")
     tower = Qwen2VLVisionTower(loader, configuration.tower, backend: backend)
     let remarks = try read.remarks + loader.finish()

@@ -38,7 +38,7 @@ struct Qwen2VLConfiguration: Sendable, Equatable {
     try DecoderConfiguration.check(
       vision, "model_type", isOneOf: ["qwen2_vl_vision", "qwen2_vl"], family: Self.family)
     try DecoderConfiguration.check(vision, "hidden_act", isOneOf: ["quick_gelu"], family: Self.family)
-    try QwenTowerConfiguration.checkRope(vision, family: Self.family)
+    try Self.checkVisionRope(vision, family: Self.family)
     visionDepth = try vision.integer("depth", in: 1...10_000, default: 32)
     visionEmbedDim = try vision.integer("embed_dim", in: 1...1_000_000, default: 1280)
     visionNumHeads = try vision.integer("num_heads", in: 1...10_000, default: 16)
@@ -65,6 +65,20 @@ struct Qwen2VLConfiguration: Sendable, Equatable {
     guard connected == self.text.hiddenSize else {
       throw vision.wrong(
         "hidden_size", "is \(connected); it must equal the decoder's hidden_size, \(self.text.hiddenSize)")
+    }
+  }
+
+  /// Rotary settings of the vision tower, which has one kind and one theta; in Qwen2.5-VL and Qwen3-VL too.
+  ///
+  /// - Throws: `ConfigurationError` if a file has others.
+  static func checkVisionRope(_ vision: ConfigurationFile, family: String) throws {
+    for part in [vision, try vision.object("rope_scaling"), try vision.object("rope_parameters")].compactMap({ $0 }) {
+      for key in ["type", "rope_type"] {
+        try DecoderConfiguration.check(part, key, isOneOf: ["axial", "default"], family: "\(family)'s vision tower")
+      }
+      guard try part.double("rope_theta", in: 1...1e12, default: 10_000) == 10_000 else {
+        throw part.wrong("rope_theta", "is not 10000, which \(family)'s vision tower has")
+      }
     }
   }
 

@@ -23,35 +23,26 @@ public final class Qwen2VLModel: VisionLanguageModel {
     return ["": tokens, "Qwen2Tokenizer": tokens, "Qwen2TokenizerFast": tokens]
   }()
 
-  public init(folder: URL, chatTemplate: URL?, backend: any Backend) throws {
+  public init(folder: URL, input: InputOptions, backend: any Backend) throws {
     let file = try ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json"))
     configuration = try Qwen2VLConfiguration(file)
     let texts = try TextParts(
-      folder: folder, chatTemplate: chatTemplate, config: file, placeholder: Qwen2VLImageProcessor.placeholder,
+      folder: folder, chatTemplate: input.chatTemplate, config: file, placeholder: Qwen2VLImageProcessor.placeholder,
       imageToken: ("image_token_id", configuration.imageTokenId), vocabularySize: configuration.text.vocabularySize,
       classDefaults: Self.tokenizerDefaults, family: Qwen2VLConfiguration.family)
-    let read = try ProcessorInFolder(folder) { try Qwen2VLImageProcessor($0) }
+    let read = try ProcessorInFolder(folder) { try Qwen2VLImageProcessor($0, resizing: input.resizing) }
     images = read.processor
-    try configuration.tower.check(images, path: read.path)
+    try read.check(
+      patchSize: configuration.patchSize, mergeSize: configuration.spatialMergeSize,
+      temporalPatchSize: configuration.temporalPatchSize)
     let checkpoint = try SafetensorsCheckpoint(folder: folder)
-    let loader = Self.loader(checkpoint)
+    let loader = WeightLoader(checkpoint, .qwenLike(checkpoint.tensors.keys))
     let decoder = DecoderWeights(loader, configuration.text, prefix: "model.language_model.")
     tower = Qwen2VLVisionTower(loader, configuration.tower, backend: backend)
     let remarks = try read.remarks + loader.finish()
     parts = try ModelParts(
       texts, checkpoint, configuration.text, decoder, vision: configuration.tower.cost, remarks: remarks,
       backend: backend)
-  }
-
-  /// Tensors by their published names, and by those that transformers 5 writes.
-  static func loader(_ checkpoint: SafetensorsCheckpoint) -> WeightLoader {
-    WeightLoader(
-      checkpoint,
-      TensorNames(
-        checkpoint.tensors.keys,
-        renamings: [
-          ("visual", "model.visual"), ("model", "model.language_model"), ("language_model.", "model.language_model."),
-        ], kept: ["model.language_model", "model.visual"]))
   }
 
   public func encode(_ image: RGBImage, taps: Taps) throws -> VisualFeatures {

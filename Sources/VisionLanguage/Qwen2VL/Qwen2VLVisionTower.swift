@@ -9,11 +9,10 @@ final class Qwen2VLVisionTower {
   let patchEmbedding: Linear
   let encoder: EncoderStack
   private let mergerNorm: Norm
-  private let mergerInner: Linear
-  private let mergerOuter: Linear
+  private let merger: Projector
   private let patches = ScratchTensor()
   private let hidden = ScratchTensor()
-  private let inner = ScratchTensor()
+  private let windowed = ScratchTensor()
 
   /// Takes the tensors out of a loader, whose `finish` says what is wrong with them.
   init(_ loader: WeightLoader, _ configuration: QwenTowerConfiguration, backend: any Backend) {
@@ -27,8 +26,9 @@ final class Qwen2VLVisionTower {
       layers: (0..<configuration.depth).map { Self.layer(loader, $0, configuration) }, hiddenSize: width,
       backend: backend)
     mergerNorm = loader.norm(configuration.norm, "model.visual.merger.ln_q", count: width, eps: 1e-6)
-    mergerInner = loader.linear("model.visual.merger.mlp.0", outputs: merged, inputs: merged)
-    mergerOuter = loader.linear("model.visual.merger.mlp.2", outputs: configuration.outputSize, inputs: merged)
+    merger = Projector(
+      loader.linear("model.visual.merger.mlp.0", outputs: merged, inputs: merged),
+      loader.linear("model.visual.merger.mlp.2", outputs: configuration.outputSize, inputs: merged), backend: backend)
   }
 
   private static func layer(
@@ -76,36 +76,28 @@ final class Qwen2VLVisionTower {
     }
     guard let windows = configuration.windows else {
       try encoder.forward(stream, angles: [angles(places)], taps: taps)
-      return try merge(stream, inner)
+      return try merge(stream)
     }
     // A window's rows are to follow each other, so whole merge blocks are put in another order, and back in the end.
     let (order, blocks) = windows.division(of: PatchGrid(rows: grid.rows / side, columns: grid.columns / side))
     let area = side * side
-    let windowed = inner.reserving(rows: grid.count, columns: configuration.width, on: backend)
+    let windowed = windowed.reserving(rows: grid.count, columns: configuration.width, on: backend)
     backend.gather(
       stream.reshaped(rows: order.count, columns: configuration.mergedWidth), order,
       into: windowed.reshaped(rows: order.count, columns: configuration.mergedWidth))
     try encoder.forward(
       windowed, angles: [angles(order.flatMap { places[$0 * area..<($0 + 1) * area] })],
       blocks: [[0..<grid.count], blocks.map { $0.lowerBound * area..<$0.upperBound * area }], taps: taps)
-    let merged = try merge(windowed, hidden)
+    let merged = try merge(windowed)
     let features = backend.tensor(rows: merged.rows, columns: merged.columns)
     backend.scatter(merged, to: order, of: features, accumulate: false)
     return features
   }
 
   /// Neighbouring patches become one visual token: they lie one after another, so the merge is a change of shape.
-  ///
-  /// - Parameter scratch: of another tensor than the stream.
-  private func merge(_ stream: Tensor, _ scratch: ScratchTensor) throws -> Tensor {
+  private func merge(_ stream: Tensor) throws -> Tensor {
     backend.normalize(stream, mergerNorm, groups: 1, into: stream)
-    let blocks = stream.reshaped(
-      rows: stream.count / configuration.mergedWidth, columns: configuration.mergedWidth)
-    let inner = scratch.reserving(rows: blocks.rows, columns: blocks.columns, on: backend)
-    try backend.withOperand(blocks) { try backend.apply(mergerInner, to: $0, into: inner, accumulate: false) }
-    backend.activate(.gelu, inner)
-    let features = backend.tensor(rows: blocks.rows, columns: configuration.outputSize)
-    try backend.withOperand(inner) { try backend.apply(mergerOuter, to: $0, into: features, accumulate: false) }
-    return features
+    return try merger.features(
+      stream.reshaped(rows: stream.count / configuration.mergedWidth, columns: configuration.mergedWidth))
   }
 }

@@ -26,29 +26,6 @@ struct QwenTowerConfiguration: Sendable, Equatable {
   /// Width of a merged block of patches.
   var mergedWidth: Int { width * spatialMergeSize * spatialMergeSize }
 
-  /// - Throws: `ConfigurationError` where the image processor of the file at `path` cuts other patches than the tower takes.
-  func check(_ images: Qwen2VLImageProcessor, path: String) throws {
-    guard images.patchSize == patchSize, images.mergeSize == spatialMergeSize,
-      images.temporalPatchSize == temporalPatchSize
-    else {
-      throw ConfigurationError(
-        path: path, key: "patch_size",
-        reason: "(or merge_size or temporal_patch_size) differs from config.json's vision_config")
-    }
-  }
-
-  /// Rotary settings of the vision tower, which has one kind and one theta.
-  static func checkRope(_ vision: ConfigurationFile, family: String) throws {
-    for part in [vision, try vision.object("rope_scaling"), try vision.object("rope_parameters")].compactMap({ $0 }) {
-      for key in ["type", "rope_type"] {
-        try DecoderConfiguration.check(part, key, isOneOf: ["axial", "default"], family: "\(family)'s vision tower")
-      }
-      guard try part.double("rope_theta", in: 1...1e12, default: 10_000) == 10_000 else {
-        throw part.wrong("rope_theta", "is not 10000, which \(family)'s vision tower has")
-      }
-    }
-  }
-
   var cost: ModelDimensions.Vision {
     let windowedLayers = windows.map { windows in (0..<depth).count { !windows.fullLayers.contains($0) } }
     return ModelDimensions.Vision(

@@ -78,11 +78,13 @@ let fuzzTargets: [String: @Sendable () throws -> FuzzTarget] = [
     }
   },
   "processor": {
-    try inFolder(replacing: "processor_config.json") { _ = try ProcessorInFolder($0) { try Qwen2VLImageProcessor($0) } }
+    try inFolder(replacing: "processor_config.json") {
+      _ = try ProcessorInFolder($0) { try Qwen2VLImageProcessor($0, resizing: .torchvision) }
+    }
   },
   "preprocessor": {
     try inFolder(replacing: "preprocessor_config.json") {
-      _ = try ProcessorInFolder($0) { try Qwen2VLImageProcessor($0) }
+      _ = try ProcessorInFolder($0) { try Qwen2VLImageProcessor($0, resizing: .torchvision) }
     }
   },
   "smolvlm-config": {
@@ -94,20 +96,20 @@ let fuzzTargets: [String: @Sendable () throws -> FuzzTarget] = [
     try inFolder(replacing: "preprocessor_config.json") { folder in
       let model = try SmolVLMConfiguration(
         ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json")))
-      let read = try ProcessorInFolder(folder) { try SmolVLMImageProcessor($0, for: model) }
+      let read = try ProcessorInFolder(folder) { try SmolVLMImageProcessor($0, for: model, resizing: .torchvision) }
       _ = try read.processor.layout(width: 3, height: 200)
     }
   },
   "adapter-config": {
     let model = try demonstrationModel()
     return try inFolder(replacing: "adapter_config.json") {
-      _ = try PEFTAdapter.load(folder: $0, for: model)
+      _ = try PEFTAdapter.load(folder: $0, for: model, resizing: .torchvision)
     }
   },
   "adapter": {
     let model = try demonstrationModel()
     return try inFolder(replacing: "adapter_model.safetensors") {
-      _ = try PEFTAdapter.load(folder: $0, for: model)
+      _ = try PEFTAdapter.load(folder: $0, for: model, resizing: .torchvision)
     }
   },
   "dataset": {
