@@ -1,7 +1,7 @@
 import HeadImpact
 import ImageInput
 
-/// An image that is stretched to one size, whatever its shape, and seen as one view: `SiglipImageProcessorPil` of Hugging Face
+/// An image that is stretched to one size, whatever its shape, and seen as one view: `SiglipImageProcessor` of Hugging Face
 /// transformers 5, and its relatives.
 struct StretchedImageProcessor: ImageProcessor, Equatable {
   /// What a family's class of transformers has where a file says nothing.
@@ -16,6 +16,7 @@ struct StretchedImageProcessor: ImageProcessor, Equatable {
   /// - Units: pixels.
   let size: (width: Int, height: Int)
   let filter: ResamplingFilter
+  let resizing: Resizing
   let normalization: PixelNormalization
   /// The side of a patch. - Units: pixels.
   let patchSize: Int
@@ -36,7 +37,8 @@ struct StretchedImageProcessor: ImageProcessor, Equatable {
   ///   - text: takes the placeholder's place in a chat, markers included.
   /// - Throws: `ConfigurationError` naming the key whose value is of the wrong type, impossible or unsupported.
   init(
-    _ file: ConfigurationFile, defaults: Defaults, imageSize: Int, patchSize: Int, tokensASide: Int, text: String
+    _ file: ConfigurationFile, defaults: Defaults, imageSize: Int, patchSize: Int, tokensASide: Int, text: String,
+    resizing: Resizing
   ) throws {
     try file.refuseNull(["resample", "do_resize", "size"])
     let types = defaults.types.flatMap { [$0, $0 + "Fast", $0 + "Pil"] }
@@ -54,7 +56,7 @@ struct StretchedImageProcessor: ImageProcessor, Equatable {
     guard let filter = ResamplingFilter(rawValue: resample) else {
       throw file.wrong("resample", "is \(resample); it must be 0 (nearest), 1 (Lanczos), 2 (bilinear) or 3 (bicubic)")
     }
-    self.filter = filter
+    (self.filter, self.resizing) = (filter, resizing)
     let asked = try file.object("size")
     for side in ["height", "width"] {
       let given = try asked.map { try $0.integer(side, in: 1...100_000) } ?? defaults.size
@@ -73,7 +75,8 @@ struct StretchedImageProcessor: ImageProcessor, Equatable {
   }
 
   static func == (a: StretchedImageProcessor, b: StretchedImageProcessor) -> Bool {
-    a.size == b.size && (a.filter, a.patchSize, a.tokensASide) == (b.filter, b.patchSize, b.tokensASide)
+    a.size == b.size
+      && (a.filter, a.resizing, a.patchSize, a.tokensASide) == (b.filter, b.resizing, b.patchSize, b.tokensASide)
       && a.normalization == b.normalization && a.text == b.text
   }
 
@@ -92,7 +95,7 @@ struct StretchedImageProcessor: ImageProcessor, Equatable {
   /// - Throws: `ImageError` if it can't be processed.
   func stretched(_ image: RGBImage) throws -> RGBImage {
     try checkImageSize(width: image.width, height: image.height)
-    return try resize(image, to: size, filter: filter)
+    return try resize(image, to: size, filter: filter, as: resizing)
   }
 
   /// The patches, row by row.

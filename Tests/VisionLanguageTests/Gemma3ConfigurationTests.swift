@@ -116,7 +116,9 @@ struct Gemma3ConfigurationTests {
     try ModelFolder.with(copyOf: "gemma3") { copy in
       try copy.edit(file, key, value)
       let found = failure {
-        try ModelRegistry.load(folder: copy.url, backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 1)))
+        try ModelRegistry.load(
+          folder: copy.url, input: InputOptions(resizing: .pillow),
+          backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 1)))
       }
       #expect(found?.contains(words) == true && found?.contains(file) == true, "\(found ?? "no error")")
     }
@@ -133,7 +135,9 @@ struct Gemma3ConfigurationTests {
       try ModelFolder.with(copyOf: folder) { copy in
         try copy.write(copy.tensors().filter { $0.name != name })
         let found = failure {
-          try ModelRegistry.load(folder: copy.url, backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 1)))
+          try ModelRegistry.load(
+            folder: copy.url, input: InputOptions(resizing: .pillow),
+            backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 1)))
         }
         #expect(found?.contains("\(name): is missing") == true, "\(found ?? "no error")")
       }

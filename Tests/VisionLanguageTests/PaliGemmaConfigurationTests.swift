@@ -170,7 +170,8 @@ struct PaliGemmaConfigurationTests {
 
   private func load(_ folder: URL, chatTemplate: URL? = nil) throws -> any VisionLanguageModel {
     try ModelRegistry.load(
-      folder: folder, chatTemplate: chatTemplate, backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 1)))
+      folder: folder, input: InputOptions(chatTemplate: chatTemplate),
+      backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 1)))
   }
 
   private func configuration(of folder: String) throws -> PaliGemmaConfiguration {

@@ -108,7 +108,8 @@ struct PaliGemmaImageProcessorTests {
     try ModelFolder.with(copyOf: "paligemma") { copy in
       try copy.write(json, to: "preprocessor_config.json")
       return try PaliGemmaModel.processor(
-        ConfigurationFile(contentsOf: copy.file("preprocessor_config.json")), imageSize: imageSize, patchSize: 14)
+        ConfigurationFile(contentsOf: copy.file("preprocessor_config.json")), imageSize: imageSize, patchSize: 14,
+        resizing: .pillow)
     }
   }
 

@@ -51,7 +51,8 @@ struct PaliGemmaSample: Sendable, CustomTestStringConvertible {
 
   func model(_ precision: Precision = .f32) throws -> PaliGemmaModel {
     let backend = try CPUBackend(precision: precision, team: ThreadTeam(count: 2))
-    let model = try ModelRegistry.load(folder: checkpoint(folder), backend: backend)
+    let model = try ModelRegistry.load(
+      folder: checkpoint(folder), input: InputOptions(resizing: .pillow), backend: backend)
     #expect(model.modelType == "paligemma")
     return try #require(model as? PaliGemmaModel)
   }

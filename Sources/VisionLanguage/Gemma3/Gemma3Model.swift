@@ -30,17 +30,17 @@ public final class Gemma3Model: VisionLanguageModel {
     return ["GemmaTokenizer": tokens, "GemmaTokenizerFast": tokens]
   }()
 
-  public init(folder: URL, chatTemplate: URL?, backend: any Backend) throws {
+  public init(folder: URL, input: InputOptions, backend: any Backend) throws {
     let file = try ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json"))
     let configuration = try Gemma3Configuration(file)
     self.configuration = configuration
     let texts = try TextParts(
-      folder: folder, chatTemplate: chatTemplate, config: file, placeholder: Self.placeholder,
+      folder: folder, chatTemplate: input.chatTemplate, config: file, placeholder: Self.placeholder,
       imageText: Self.imageText, imageToken: configuration.imageToken,
       vocabularySize: configuration.text.vocabularySize, classDefaults: Self.tokenizerDefaults,
       family: Gemma3Configuration.family)
     try Self.checkMarkers(file, texts)
-    let read = try ProcessorInFolder(folder) { try Self.processor($0, configuration) }
+    let read = try ProcessorInFolder(folder) { try Self.processor($0, configuration, resizing: input.resizing) }
     images = read.processor
     try Self.checkSequenceLength(folder, configuration)
     let checkpoint = try SafetensorsCheckpoint(folder: folder)
@@ -58,9 +58,9 @@ public final class Gemma3Model: VisionLanguageModel {
   }
 
   /// - Throws: `ConfigurationError` naming the key whose value is of the wrong type, impossible or unsupported.
-  static func processor(_ file: ConfigurationFile, _ configuration: Gemma3Configuration) throws
-    -> StretchedImageProcessor
-  {
+  static func processor(
+    _ file: ConfigurationFile, _ configuration: Gemma3Configuration, resizing: Resizing
+  ) throws -> StretchedImageProcessor {
     guard try !file.boolean("do_pan_and_scan", default: false) else {
       throw file.wrong(
         "do_pan_and_scan",
@@ -72,7 +72,7 @@ public final class Gemma3Model: VisionLanguageModel {
     return try StretchedImageProcessor(
       file, defaults: .init(types: ["Gemma3ImageProcessor"], size: 224, filter: .bilinear),
       imageSize: vision.imageSize, patchSize: vision.patchSize, tokensASide: side,
-      text: "\n\n\(placeholder)\(tokens)\(endOfImage)\n\n")
+      text: "\n\n\(placeholder)\(tokens)\(endOfImage)\n\n", resizing: resizing)
   }
 
   /// The markers round the image have ids in config.json too.

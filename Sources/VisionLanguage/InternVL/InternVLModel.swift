@@ -31,7 +31,8 @@ public final class InternVLModel: VisionLanguageModel {
     self.configuration = configuration
     var texts = try TextParts(
       folder: folder, chatTemplate: input.chatTemplate, config: file,
-      placeholder: Self.placeholder(folder, chatTemplate: input.chatTemplate), imageText: InternVLImageProcessor.imageToken,
+      placeholder: Self.placeholder(folder, chatTemplate: input.chatTemplate),
+      imageText: InternVLImageProcessor.imageToken,
       imageToken: ("image_token_id", configuration.imageTokenId), vocabularySize: configuration.text.vocabularySize,
       classDefaults: Qwen2VLModel.tokenizerDefaults, family: InternVLConfiguration.family)
     texts.prompts.limit = configuration.limit

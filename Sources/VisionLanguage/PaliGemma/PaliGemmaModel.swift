@@ -52,17 +52,19 @@ public final class PaliGemmaModel: VisionLanguageModel {
     return ["": tokens, "GemmaTokenizer": tokens, "GemmaTokenizerFast": tokens]
   }()
 
-  public init(folder: URL, chatTemplate: URL?, backend: any Backend) throws {
+  public init(folder: URL, input: InputOptions, backend: any Backend) throws {
     let file = try ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json"))
     let configuration = try PaliGemmaConfiguration(file)
     self.configuration = configuration
     let texts = try TextParts(
-      folder: folder, chatTemplate: chatTemplate, config: file, placeholder: Self.placeholder,
+      folder: folder, chatTemplate: input.chatTemplate, config: file, placeholder: Self.placeholder,
       imageToken: ("image_token_index", configuration.imageTokenId), vocabularySize: configuration.text.vocabularySize,
       classDefaults: Self.tokenizerDefaults, processorTemplate: Self.processorTemplate,
       family: PaliGemmaConfiguration.family)
     let read = try ProcessorInFolder(folder) {
-      try Self.processor($0, imageSize: configuration.vision.imageSize, patchSize: configuration.vision.patchSize)
+      try Self.processor(
+        $0, imageSize: configuration.vision.imageSize, patchSize: configuration.vision.patchSize,
+        resizing: input.resizing)
     }
     images = read.processor
     let checkpoint = try SafetensorsCheckpoint(folder: folder)
@@ -83,7 +85,9 @@ public final class PaliGemmaModel: VisionLanguageModel {
   }
 
   /// - Throws: `ConfigurationError` naming the key.
-  static func processor(_ file: ConfigurationFile, imageSize: Int, patchSize: Int) throws -> StretchedImageProcessor {
+  static func processor(
+    _ file: ConfigurationFile, imageSize: Int, patchSize: Int, resizing: Resizing
+  ) throws -> StretchedImageProcessor {
     let side = imageSize / patchSize
     // What transformers' processor writes into the text.
     let given = try file.integer("image_seq_length", in: 1...1_000_000, default: side * side)
@@ -93,7 +97,7 @@ public final class PaliGemmaModel: VisionLanguageModel {
     }
     return try StretchedImageProcessor(
       file, defaults: imageDefaults, imageSize: imageSize, patchSize: patchSize, tokensASide: side,
-      text: String(repeating: placeholder, count: side * side))
+      text: String(repeating: placeholder, count: side * side), resizing: resizing)
   }
 
   public func encode(_ image: RGBImage, taps: Taps) throws -> VisualFeatures {
