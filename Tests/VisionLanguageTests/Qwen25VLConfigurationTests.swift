@@ -27,8 +27,7 @@ struct Qwen25VLConfigurationTests {
       try copy.write(
         #"""
         {"model_type": "qwen2_5_vl", "vision_config": {"hidden_size": 1280},
-         "text_config": {"hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28, "vocab_size": 152064,
-                         "num_attention_heads": 28, "num_key_value_heads": 4}}
+         "text_config": {"hidden_size": 3584, "num_attention_heads": 28, "num_key_value_heads": 4}}
         """#, to: "config.json")
       let read = try Qwen25VLConfiguration(ConfigurationFile(contentsOf: copy.file("config.json")))
       #expect(read.tower.depth == 32 && read.tower.heads == 16 && read.tower.intermediateSize == 3420)
@@ -37,6 +36,16 @@ struct Qwen25VLConfigurationTests {
       #expect(read.decoder.text.rmsNormEps == 1e-5 && read.decoder.ropeTheta == 1_000_000)
       #expect(read.decoder.mropeSection == [16, 24, 24] && read.decoder.imageTokenId == 151_655)
       #expect(!read.decoder.text.tieWordEmbeddings)
+      #expect(read.decoder.text.intermediateSize == 29_568 && read.decoder.text.numHiddenLayers == 80)
+      #expect(read.decoder.text.vocabularySize == 152_064 && read.decoder.text.numKeyValueHeads == 4)
+      for (given, heads) in [("null", 28), (nil, 8)] as [(String?, Int)] {
+        try copy.edit("config.json", "text_config.num_key_value_heads", given)
+        try copy.edit("config.json", "text_config.num_attention_heads", given == nil ? "64" : "28")
+        try copy.edit("config.json", "text_config.hidden_size", given == nil ? nil : "3584")
+        try copy.edit("config.json", "vision_config.out_hidden_size", given == nil ? "8192" : "3584")
+        let read = try Qwen25VLConfiguration(ConfigurationFile(contentsOf: copy.file("config.json")))
+        #expect(read.decoder.text.numKeyValueHeads == heads)
+      }
       // Most layers of the tower show a patch its 64 neighbours only.
       #expect(read.tower.cost.windowedLayers == 28 && read.tower.cost.windowPatches == 64)
       #expect(read.tower.cost.seen(ofView: 1564) == 4 * 1564 + 28 * 64)

@@ -31,7 +31,10 @@ struct Qwen25VLParityTests {
     "token ids, which of them are visual and the description's, and their positions",
     arguments: try Qwen25VLSample.all())
   func tokens(_ sample: Qwen25VLSample) throws {
-    let sequence = try sample.model().sequence(sample.input)
+    let model = try sample.model()
+    let rendered = try model.chat.conversation(prompt: sample.input.prompt, answer: sample.input.description)
+    #expect(Array(rendered.text.unicodeScalars) == Array(sample.input.text.unicodeScalars))
+    let sequence = try model.sequence(sample.input)
     #expect(try sequence.ids.map(Int.init) == sample.integers("input_ids"))
     #expect(try sequence.visual.positions == sample.integers("visual") && sequence.image == sequence.visual)
     #expect(try sequence.caption == sample.integers("caption"))

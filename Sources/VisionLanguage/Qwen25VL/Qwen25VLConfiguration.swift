@@ -8,12 +8,16 @@ struct Qwen25VLConfiguration: Sendable, Equatable {
   let decoder: QwenDecoderConfiguration
   let tower: QwenTowerConfiguration
 
-  private static let kind = DecoderConfiguration.Kind(
-    modelTypes: ["qwen2_5_vl_text", "qwen2_5_vl"], rmsNormEps: 1e-5, takesHeadDim: false, hasQueryKeyValueBias: true)
-
   /// - Throws: `ConfigurationError` naming the key.
   init(_ file: ConfigurationFile) throws {
-    decoder = try QwenDecoderConfiguration(file, kind: Self.kind, family: Self.family)
+    let text = try file.object("text_config") ?? file
+    // Null key/value heads stand for as many as heads.
+    let kind = DecoderConfiguration.Kind(
+      modelTypes: ["qwen2_5_vl_text", "qwen2_5_vl"], rmsNormEps: 1e-5, takesHeadDim: false, hasQueryKeyValueBias: true
+    ).leavingOut(
+      hiddenSize: 8192, intermediateSize: 29_568, layers: 80, heads: 64,
+      keyValueHeads: text.holds("num_key_value_heads") ? nil : 8, vocabularySize: 152_064)
+    decoder = try QwenDecoderConfiguration(file, kind: kind, family: Self.family)
     guard let vision = try file.object("vision_config") else { throw file.wrong("vision_config", "is missing") }
     tower = try Self.tower(vision, outputSize: decoder.text.hiddenSize)
   }
