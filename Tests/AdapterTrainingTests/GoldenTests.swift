@@ -16,6 +16,7 @@ struct TrainingCase: Sendable, CustomStringConvertible {
   static let all = [
     "nested", "odd",
     "smolvlm",
+    "qwen2_5_vl",
     "internvl",
     "llava_onevision", "llava_next",
     "paligemma", "paligemma2",

@@ -7,6 +7,7 @@ public struct TinyCase: Sendable, CustomStringConvertible {
   public static let all = [
     "nested", "published", "odd",
     "smolvlm", "idefics3",
+    "qwen2_5_vl", "qwen2_5_vl_nested",
     "internvl", "internvl3_5",
     "llava_onevision", "llava_next", "llava",
     "paligemma", "paligemma2",
