@@ -129,9 +129,9 @@ demo: deps build ## Install, build, and score the bundled demonstration model on
 	@echo "The Head Impact of every layer and head is in $(DEMO)/hi.h5 (h5py, xarray, HDFView, h5dump)."
 	@echo "Figures and tables: open $(DEMO)/report/index.html in a browser."
 
-bench: deps build ## Compare speed and memory with transformers, on a full-size random Qwen2-VL-2B (4.4 GB on disk, half an hour)
+bench: deps build ## Compare speed and memory with transformers, on a full-size random Qwen2-VL-2B (4.4 GB on disk, half an hour) or BENCH_OPTIONS="--family NAME"
 	$(PYTHON) Benchmarks/run.py $(BENCH_OPTIONS)
-	$(PYTHON) Benchmarks/training.py $(BENCH_TRAINING_OPTIONS)
+	$(if $(findstring --family,$(BENCH_OPTIONS)),,$(PYTHON) Benchmarks/training.py $(BENCH_TRAINING_OPTIONS))
 
 bench-training: deps build ## … of training only, with PEFT
 	$(PYTHON) Benchmarks/training.py $(BENCH_TRAINING_OPTIONS)

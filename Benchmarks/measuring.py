@@ -1,4 +1,4 @@
-"""Memory of a running process, the matrix-product rate of this machine, and how many operations a sample takes."""
+"""Memory of a running process, and the matrix-product rate of this machine."""
 import json
 import subprocess
 import sys
@@ -75,21 +75,6 @@ def matrix_product_rate(threads, precision, rows, inner, columns):
     dtype = {"bf16": "bfloat16", "f32": "float32"}[precision]
     return float(subprocess.run([sys.executable, "-c", RATE, *map(str, (threads, dtype, rows, inner, columns))], check=True,
                                 capture_output=True, text=True).stdout)
-
-
-def operations(config, visual_tokens, tokens):
-    """Operations of the matrix products of one image's vision pass, and of `tokens` tokens through the decoder.
-
-    config: config.json, flat or nested. Attention's own products are included, the output head is not.
-    """
-    text, vision = config.get("text_config", config), config["vision_config"]
-    c, f, layers = text["hidden_size"], text["intermediate_size"], text["num_hidden_layers"]
-    kv = c // text["num_attention_heads"] * text["num_key_value_heads"]
-    e, patches = vision["embed_dim"], visual_tokens * 4
-    block = 2 * patches * e * e * (4 + 2 * vision["mlp_ratio"]) + 4 * patches * patches * e
-    tower = 2 * patches * 1176 * e + vision["depth"] * block + 2 * visual_tokens * (16 * e * e + 4 * e * c)
-    layer = 2 * tokens * (2 * c * c + 2 * c * kv + 3 * c * f) + 4 * tokens * tokens * c
-    return tower, layers * layer
 
 
 def model_config(folder):

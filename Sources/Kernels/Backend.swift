@@ -172,7 +172,7 @@ public struct AttentionSums {
 
 /// A norm: its kind, weights and eps.
 ///
-/// RMSNorm that multiplies by 1 + w (Gemma) is `.rms` with 1 added to the weight when it is loaded.
+/// RMSNorm that multiplies by 1 + w (Gemma) is `.rms` with 1 added to the file's weights.
 public struct Norm: Sendable {
   public enum Kind: Sendable { case layer, rms }
 
@@ -182,9 +182,13 @@ public struct Norm: Sendable {
   /// LayerNorm's.
   public let bias: Tensor?
   public let eps: Float
+  /// What was added to the file's weights: 1 for Gemma, else 0.
+  public let weightOffset: Float
 
-  public init(_ kind: Kind, weight: Tensor, bias: Tensor? = nil, eps: Float) {
+  /// - Parameter weight: with the offset.
+  public init(_ kind: Kind, weight: Tensor, bias: Tensor? = nil, eps: Float, weightOffset: Float = 0) {
     precondition(bias == nil || bias?.columns == weight.columns)
+    self.weightOffset = weightOffset
     self.kind = kind
     self.weight = weight
     self.bias = bias

@@ -184,9 +184,15 @@ struct PEFTParts {
       target.projection, by: linear)
   }
 
-  /// A norm with another weight.
+  /// A norm with another weight, as files hold it.
   private func norm(_ weight: Tensor, for own: Norm) -> Norm {
-    Norm(own.kind, weight: model.backend.tensor(weight.floats(), rows: 1), bias: own.bias, eps: own.eps)
+    Norm(
+      own.kind, weight: model.backend.tensor(weight.floats().map { $0 + own.weightOffset }, rows: 1), bias: own.bias,
+      eps: own.eps, weightOffset: own.weightOffset)
+  }
+
+  private func holds(_ own: Norm, _ weight: Tensor) -> Bool {
+    weight.floats().map { $0 + own.weightOffset } == own.weight.floats()
   }
 
   /// Whether PEFT gives a module a copy of its weight, so that it is tied to none.
@@ -202,10 +208,9 @@ struct PEFTParts {
     switch module {
     case .linear(let target):
       return model.decoder.layers[target.layer][target.projection].map { values.holdsSame(as: $0.weight) } ?? false
-    case .inputNorm(let layer): return values.floats() == model.decoder.layers[layer].inputNorm.weight.floats()
-    case .postAttentionNorm(let layer):
-      return values.floats() == model.decoder.layers[layer].postAttentionNorm.weight.floats()
-    case .finalNorm: return values.floats() == model.outputHead.norm.weight.floats()
+    case .inputNorm(let layer): return holds(model.decoder.layers[layer].inputNorm, values)
+    case .postAttentionNorm(let layer): return holds(model.decoder.layers[layer].postAttentionNorm, values)
+    case .finalNorm: return holds(model.outputHead.norm, values)
     case .embedding: return values.holdsSame(as: model.tokenEmbedding.weight)
     case .head: return values.holdsSame(as: model.outputHead.weight.weight)
     }

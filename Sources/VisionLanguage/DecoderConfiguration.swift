@@ -1,3 +1,4 @@
+import Foundation
 import Kernels
 
 /// The language model of a config.json, as Llama and its relatives write it: `text_config`, or the top level where a
@@ -5,26 +6,6 @@ import Kernels
 ///
 /// Published files leave out what equals transformers' default at the time.
 struct DecoderConfiguration: Sendable, Equatable {
-  /// The architecture: what its layers have, and the defaults of transformers' class.
-  struct Kind: Sendable, Equatable {
-    /// `model_type` of a `text_config`; the first is named in errors.
-    var modelTypes: [String]
-    var rmsNormEps = 1e-6
-    var ropeTheta = 10_000.0
-    /// nil for the width divided by the number of heads.
-    var headDim: Int?
-    /// Whether another head dimension than the default may be given.
-    var takesHeadDim = true
-    /// Biases of the query, key and value projections; nil if `attention_bias` says it, for the output projection too.
-    var hasQueryKeyValueBias: Bool?
-    var hasQueryKeyNorm = false
-
-    static let llama = Kind(modelTypes: ["llama"])
-    static let mistral = Kind(modelTypes: ["mistral"], hasQueryKeyValueBias: false)
-    static let qwen2 = Kind(modelTypes: ["qwen2"], hasQueryKeyValueBias: true)
-    static let qwen3 = Kind(modelTypes: ["qwen3"], headDim: 128, hasQueryKeyNorm: true)
-  }
-
   let hiddenSize: Int
   let intermediateSize: Int
   let numHiddenLayers: Int
@@ -36,13 +17,34 @@ struct DecoderConfiguration: Sendable, Equatable {
   let hasQueryKeyValueBias: Bool
   let hasOutputBias: Bool
   let hasQueryKeyNorm: Bool
+  /// Of the MLP's gate.
+  let activation: Activation
+  /// What is added to the weights of all norms: 1 for Gemma, whose norms multiply by 1 + w.
+  let normWeightOffset: Float
+  /// Whether there are norms behind the attention and the MLP too.
+  let hasOutputNorms: Bool
+  /// What token embeddings are multiplied by; nil for nothing.
+  let embeddingFactor: Float?
+  /// What the products of queries and keys are multiplied by; nil for D^-1/2.
+  let scoreScale: Float?
+  /// Of the attention scores, and of the output head's.
+  let scoreSoftcap: Float?
+  let logitSoftcap: Float?
+  /// Keys that a query of each layer sees at most; nil for all. - Shape: [layers].
+  let windows: [Int?]
+  /// Whether layers with a window have a rotary embedding of their own: table 1, the others table 0.
+  let windowsHaveOwnRotary: Bool
+  /// Whether a window holds too for positions that see one another both ways.
+  let windowHoldsBothWays: Bool
   /// Whether the output head is the embeddings, unless the file holds another head.
   let tieWordEmbeddings: Bool
   /// What the user should know of the file.
   let remarks: [String]
 
   var shape: AttentionShape {
-    AttentionShape(heads: numAttentionHeads, keyValueHeads: numKeyValueHeads, headDim: headDim)
+    AttentionShape(
+      heads: numAttentionHeads, keyValueHeads: numKeyValueHeads, headDim: headDim, scoreScale: scoreScale,
+      softcap: scoreSoftcap)
   }
 
   /// - Parameters:
@@ -57,20 +59,24 @@ struct DecoderConfiguration: Sendable, Equatable {
   ) throws {
     try Self.refuseQuantised(file)
     try Self.check(text, "model_type", isOneOf: kind.modelTypes, family: family)
-    try Self.check(text, "hidden_act", isOneOf: ["silu"], family: family)
+    for key in kind.activationKeys {
+      try Self.check(text, key, isOneOf: kind.activations, family: family)
+    }
+    activation = kind.activation
     if try text.boolean("use_sliding_window", default: false) {
       throw text.wrong("use_sliding_window", "is true; no published \(family) uses it and it is not supported")
     }
-    for type in try text.strings("layer_types") ?? [] where type != "full_attention" {
-      throw text.wrong("layer_types", "holds \"\(type)\"; \(family) has \"full_attention\" in all layers")
+    if try text.boolean("use_bidirectional_attention", default: false) {
+      throw text.wrong("use_bidirectional_attention", "is true; \(family)'s text is causal")
     }
     let size = 1...1_000_000
     hiddenSize = try text.integer("hidden_size", in: size)
     intermediateSize = try text.integer("intermediate_size", in: size)
     numHiddenLayers = try text.integer("num_hidden_layers", in: 1...10_000)
-    numAttentionHeads = try text.integer("num_attention_heads", in: 1...10_000)
-    numKeyValueHeads = try text.integer("num_key_value_heads", in: 1...10_000, default: numAttentionHeads)
-    vocabularySize = try text.integer("vocab_size", in: 1...100_000_000)
+    numAttentionHeads = try text.integer("num_attention_heads", in: 1...10_000, default: kind.heads)
+    numKeyValueHeads = try text.integer(
+      "num_key_value_heads", in: 1...10_000, default: kind.keyValueHeads ?? numAttentionHeads)
+    vocabularySize = try text.integer("vocab_size", in: 1...100_000_000, default: kind.vocabularySize)
     rmsNormEps = try text.double("rms_norm_eps", in: 0...1, default: kind.rmsNormEps)
     let isBiased = try kind.hasQueryKeyValueBias == nil ? text.boolean("attention_bias", default: false) : false
     (hasQueryKeyValueBias, hasOutputBias) = (kind.hasQueryKeyValueBias ?? isBiased, isBiased)
@@ -78,6 +84,16 @@ struct DecoderConfiguration: Sendable, Equatable {
       throw text.wrong("mlp_bias", "is true; no published \(family) has biases there and they are not supported")
     }
     hasQueryKeyNorm = kind.hasQueryKeyNorm
+    (normWeightOffset, hasOutputNorms) = (kind.normWeightOffset, kind.hasOutputNorms)
+    embeddingFactor = kind.scalesEmbeddings ? Float(Double(hiddenSize).squareRoot()) : nil
+    scoreScale = try kind.queryPreAttentionScalar.map { scalar in
+      try Float(pow(text.double("query_pre_attn_scalar", in: 1e-6...1e6, default: scalar), -0.5))
+    }
+    scoreSoftcap = try Self.softcap(text, "attn_logit_softcapping", kind.scoreSoftcap, kind, family)
+    logitSoftcap = try Self.softcap(text, "final_logit_softcapping", kind.logitSoftcap, kind, family)
+    windows = try Self.windows(text, kind, layers: numHiddenLayers, family: family)
+    windowsHaveOwnRotary = kind.windowsHaveOwnRotary
+    windowHoldsBothWays = kind.windowHoldsBothWays
     headDim = try Self.headDim(text, kind, hiddenSize: hiddenSize, heads: numAttentionHeads, family: family)
     guard numAttentionHeads % numKeyValueHeads == 0 else {
       throw text.wrong(
@@ -91,6 +107,51 @@ struct DecoderConfiguration: Sendable, Equatable {
       dropout == 0
       ? []
       : ["\(file.path): attention_dropout \(dropout) is not applied in training; transformers would apply it there"]
+  }
+
+  /// A key that holds null switches a softcap off, as in transformers.
+  private static func softcap(
+    _ text: ConfigurationFile, _ key: String, _ fallback: Double?, _ kind: Kind, _ family: String
+  ) throws -> Float? {
+    if text.holds(key), !text.has(key) { return nil }
+    guard kind.hasSoftcaps else {
+      guard !text.has(key) else { throw text.wrong(key, "is present; \(family) has no softcap") }
+      return nil
+    }
+    guard let fallback else { return text.has(key) ? Float(try text.double(key, in: 1e-3...1e6)) : nil }
+    return Float(try text.double(key, in: 1e-3...1e6, default: fallback))
+  }
+
+  /// The window of each layer.
+  ///
+  /// - Throws: where `layer_types` names a kind of layer that the architecture doesn't have, or not one for each layer.
+  private static func windows(
+    _ text: ConfigurationFile, _ kind: Kind, layers: Int, family: String
+  ) throws -> [Int?] {
+    let types = try text.strings("layer_types")
+    guard let pattern = kind.windows else {
+      for type in types ?? [] where type != "full_attention" {
+        throw text.wrong("layer_types", "holds \"\(type)\"; \(family) has \"full_attention\" in all layers")
+      }
+      return [Int?](repeating: nil, count: layers)
+    }
+    let window = try text.integer("sliding_window", in: 1...1_000_000_000, default: pattern.size)
+    guard let types else {
+      let period = try pattern.periodKey.map { try text.integer($0, in: 1...10_000, default: pattern.period) }
+      return (0..<layers).map { ($0 + 1) % (period ?? pattern.period) == 0 ? nil : window }
+    }
+    guard types.count == layers else {
+      throw text.wrong("layer_types", "has \(types.count) entries; num_hidden_layers is \(layers)")
+    }
+    return try types.map { type in
+      switch type {
+      case "full_attention": nil
+      case "sliding_attention": window
+      default:
+        throw text.wrong(
+          "layer_types", "holds \"\(type)\"; \(family) has \"full_attention\" and \"sliding_attention\"")
+      }
+    }
   }
 
   /// - Throws: where the heads don't make up the width, or don't have the dimension that the architecture has.

@@ -20,10 +20,11 @@ struct DecoderWeights {
   ///   - prefix: what the names of the language model's tensors begin with in transformers 5.
   init(_ loader: WeightLoader, _ configuration: DecoderConfiguration, prefix: String) {
     layers = (0..<configuration.numHiddenLayers).map {
-      Self.layer(loader, prefix + "layers.\($0).", configuration)
+      Self.layer(loader, prefix + "layers.\($0).", configuration, window: configuration.windows[$0])
     }
     let (hidden, vocabulary) = (configuration.hiddenSize, configuration.vocabularySize)
-    finalNorm = loader.norm(.rms, prefix + "norm", count: hidden, eps: configuration.rmsNormEps)
+    finalNorm = loader.norm(
+      .rms, prefix + "norm", count: hidden, eps: configuration.rmsNormEps, weightOffset: configuration.normWeightOffset)
     // Of tied tensors a checkpoint may hold either. Where it holds both and they differ, transformers doesn't tie them.
     let (table, head) = (prefix + "embed_tokens.weight", "lm_head.weight")
     let ties = configuration.tieWordEmbeddings
@@ -47,28 +48,41 @@ struct DecoderWeights {
   }
 
   private static func layer(
-    _ loader: WeightLoader, _ name: String, _ configuration: DecoderConfiguration
+    _ loader: WeightLoader, _ name: String, _ configuration: DecoderConfiguration, window: Int?
   ) -> TransformerLayer {
-    let (hidden, inner) = (configuration.hiddenSize, configuration.intermediateSize)
-    let (shape, eps) = (configuration.shape, configuration.rmsNormEps)
+    let (hidden, inner, shape) = (configuration.hiddenSize, configuration.intermediateSize, configuration.shape)
     let hasBias = configuration.hasQueryKeyValueBias
-    func headNorm(_ part: String) -> Norm? {
-      configuration.hasQueryKeyNorm ? loader.norm(.rms, name + part, count: shape.headDim, eps: eps) : nil
+    func norm(_ part: String, count: Int) -> Norm {
+      loader.norm(
+        .rms, name + part, count: count, eps: configuration.rmsNormEps, weightOffset: configuration.normWeightOffset)
     }
+    func headNorm(_ part: String) -> Norm? {
+      configuration.hasQueryKeyNorm ? norm(part, count: shape.headDim) : nil
+    }
+    // Of four norms, post_attention_layernorm stands behind the attention; of two, before the MLP.
+    let (before, behind) =
+      configuration.hasOutputNorms
+      ? ("pre_feedforward_layernorm", ("post_attention_layernorm", "post_feedforward_layernorm"))
+      : ("post_attention_layernorm", nil)
     return TransformerLayer(
-      inputNorm: loader.norm(.rms, name + "input_layernorm", count: hidden, eps: eps),
+      inputNorm: norm("input_layernorm", count: hidden),
       attention: Attention(
         query: loader.linear(name + "self_attn.q_proj", outputs: shape.queryWidth, inputs: hidden, hasBias: hasBias),
         key: loader.linear(name + "self_attn.k_proj", outputs: shape.keyValueWidth, inputs: hidden, hasBias: hasBias),
         value: loader.linear(name + "self_attn.v_proj", outputs: shape.keyValueWidth, inputs: hidden, hasBias: hasBias),
         output: loader.linear(
           name + "self_attn.o_proj", outputs: hidden, inputs: shape.queryWidth, hasBias: configuration.hasOutputBias),
-        shape: shape, queryNorm: headNorm("self_attn.q_norm"), keyNorm: headNorm("self_attn.k_norm")),
-      feedForwardNorm: loader.norm(.rms, name + "post_attention_layernorm", count: hidden, eps: eps),
+        shape: shape, queryNorm: headNorm("self_attn.q_norm"), keyNorm: headNorm("self_attn.k_norm"),
+        rotary: window != nil && configuration.windowsHaveOwnRotary ? 1 : 0, window: window,
+        windowHoldsBothWays: configuration.windowHoldsBothWays),
+      attentionOutputNorm: behind.map { norm($0.0, count: hidden) },
+      feedForwardNorm: norm(before, count: hidden),
       feedForward: FeedForward(
         gate: loader.linear(name + "mlp.gate_proj", outputs: inner, inputs: hidden, hasBias: false),
         up: loader.linear(name + "mlp.up_proj", outputs: inner, inputs: hidden, hasBias: false),
-        down: loader.linear(name + "mlp.down_proj", outputs: hidden, inputs: inner, hasBias: false), activation: .silu))
+        down: loader.linear(name + "mlp.down_proj", outputs: hidden, inputs: inner, hasBias: false),
+        activation: configuration.activation),
+      feedForwardOutputNorm: behind.map { norm($0.1, count: hidden) })
   }
 }
 
@@ -80,9 +94,12 @@ extension WeightLoader {
   }
 
   /// LayerNorm has a bias, RMSNorm has none.
-  func norm(_ kind: Norm.Kind, _ name: String, count: Int, eps: Double) -> Norm {
-    Norm(
-      kind, weight: row(name + ".weight", count: count),
-      bias: kind == .layer ? row(name + ".bias", count: count) : nil, eps: Float(eps))
+  ///
+  /// - Parameter weightOffset: is added to the weights: 1 for Gemma's RMSNorm.
+  func norm(_ kind: Norm.Kind, _ name: String, count: Int, eps: Double, weightOffset: Float = 0) -> Norm {
+    let weight = row(name + ".weight", count: count)
+    return Norm(
+      kind, weight: weightOffset == 0 ? weight : Tensor(weight.floats().map { $0 + weightOffset }),
+      bias: kind == .layer ? row(name + ".bias", count: count) : nil, eps: Float(eps), weightOffset: weightOffset)
   }
 }

@@ -55,6 +55,15 @@ extension ModelDimensions {
   }
 }
 
+extension ModelDimensions.Vision {
+  /// - Parameter connectorMultiplications: of the connector for one patch.
+  init(_ tower: PatchTowerConfiguration, connectorMultiplications: Int) {
+    self.init(
+      layers: tower.numHiddenLayers, width: tower.hiddenSize, intermediateSize: tower.intermediateSize,
+      patchWidth: tower.patchWidth, connectorMultiplications: connectorMultiplications)
+  }
+}
+
 extension VisualLayout {
   /// What an image costs.
   public struct Load: Sendable, Equatable {

@@ -75,9 +75,10 @@ public struct ModelParts {
     modelType = texts.modelType
     self.backend = backend
     self.checkpoint = checkpoint
-    tokenEmbedding = TokenEmbedding(weights.embeddings, backend: backend)
+    tokenEmbedding = TokenEmbedding(weights.embeddings, factor: configuration.embeddingFactor, backend: backend)
     decoder = DecoderStack(layers: weights.layers, hiddenSize: configuration.hiddenSize, backend: backend)
-    outputHead = OutputHead(norm: weights.finalNorm, weight: weights.outputHead, backend: backend)
+    outputHead = OutputHead(
+      norm: weights.finalNorm, weight: weights.outputHead, softcap: configuration.logitSoftcap, backend: backend)
     numAttentionHeads = configuration.numAttentionHeads
     prompts = texts.prompts
     generation = texts.generation

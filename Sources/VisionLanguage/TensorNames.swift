@@ -34,3 +34,27 @@ struct TensorNames: Sendable {
     return renaming.old + name.dropFirst(renaming.new.count)
   }
 }
+
+extension TensorNames {
+  /// The names of LLaVA-like checkpoints (LLaVA, PaliGemma, InternVL, Gemma 3): old ones have the language model in
+  /// `language_model.model.` and, of a SigLIP or CLIP tower, one level more.
+  static func llavaLike(_ names: some Collection<String>) -> TensorNames {
+    TensorNames(
+      names,
+      renamings: [
+        ("language_model.model.", "model.language_model."), ("language_model.lm_head.", "lm_head."),
+        ("vision_tower.vision_model.", "model.vision_tower."), ("vision_tower.", "model.vision_tower."),
+        ("model.vision_tower.vision_model.", "model.vision_tower."),
+        ("multi_modal_projector.", "model.multi_modal_projector."), ("image_newline", "model.image_newline"),
+      ])
+  }
+
+  /// The names of Qwen-like checkpoints: old ones have the language model's layers in `model.` and the tower in `visual.`.
+  static func qwenLike(_ names: some Collection<String>) -> TensorNames {
+    TensorNames(
+      names,
+      renamings: [
+        ("visual", "model.visual"), ("model", "model.language_model"), ("language_model.", "model.language_model."),
+      ], kept: ["model.language_model", "model.visual"])
+  }
+}

@@ -76,6 +76,13 @@ final class WeightLoader {
     }
   }
 
+  /// Tensors that published files hold and the family never uses: layers behind the one whose output it takes.
+  ///
+  /// - Parameter beginnings: of their names in transformers 5.
+  func leaveOut(_ beginnings: [String]) {
+    unused = unused.filter { name in !beginnings.contains { name.hasPrefix($0) } }
+  }
+
   /// - Returns: what the user should know of tensors that no number depends on.
   /// - Throws: `WeightError` with everything that was missing, misshapen, of an unknown type, or left over though a
   ///   number could depend on it.

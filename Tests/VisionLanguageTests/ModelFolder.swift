@@ -1,6 +1,8 @@
 import Foundation
 import Safetensors
 
+@testable import VisionLanguage
+
 /// A copy of a golden checkpoint, to be spoilt.
 struct ModelFolder {
   let url: URL
@@ -49,4 +51,9 @@ struct ModelFolder {
 
 extension TensorData {
   func named(_ name: String) -> TensorData { TensorData(name: name, dtype: dtype, shape: shape, bytes: bytes) }
+}
+
+/// Tensors of a Qwen-like checkpoint.
+func qwenLoader(_ checkpoint: SafetensorsCheckpoint) -> WeightLoader {
+  WeightLoader(checkpoint, .qwenLike(checkpoint.tensors.keys))
 }

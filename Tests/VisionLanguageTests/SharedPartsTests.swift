@@ -35,6 +35,46 @@ struct DecoderConfigurationTests {
     #expect(qwen3.shape.queryWidth == 768 && qwen3.shape.keyValueWidth == 768)
   }
 
+  @Test("Gemma's classes have norms of 1 + w, factors, softcaps and windows")
+  func gemma() throws {
+    let gemma = try read(kind: .gemma)
+    #expect(gemma.headDim == 256 && gemma.numKeyValueHeads == 6 && gemma.activation == .tanhGELU)
+    #expect(gemma.normWeightOffset == 1 && !gemma.hasOutputNorms && gemma.embeddingFactor == Float(96).squareRoot())
+    #expect(gemma.shape.scoreScale == 1 / 16 && gemma.scoreSoftcap == nil && gemma.windows == [nil, nil, nil])
+    let gemma2 = try read(#", "num_key_value_heads": 2"#, kind: .gemma2)
+    #expect(
+      gemma2.scoreSoftcap == 50 && gemma2.logitSoftcap == 30 && gemma2.windows == [4096, nil, 4096]
+        && gemma2.hasOutputNorms)
+    let gemma3 = try read(#", "num_key_value_heads": 2"#, kind: .gemma3)
+    #expect(gemma3.windows == [4096, 4096, 4096] && gemma3.windowsHaveOwnRotary && gemma3.windowHoldsBothWays)
+    #expect(gemma3.hasQueryKeyNorm && gemma3.scoreSoftcap == nil && gemma3.logitSoftcap == nil)
+  }
+
+  @Test("Gemma's files give windows by their size, a period or the layers' kinds; null switches a softcap off")
+  func gemmaGiven() throws {
+    let heads = #", "num_key_value_heads": 2"#
+    let two = try read(
+      heads + #", "sliding_window": 8, "query_pre_attn_scalar": 64, "attn_logit_softcapping": null"#, kind: .gemma2)
+    #expect(two.windows == [8, nil, 8] && two.shape.scoreScale == 0.125 && two.shape.softcap == nil)
+    #expect(try read(heads + #", "sliding_window_pattern": 2"#, kind: .gemma3).windows == [4096, nil, 4096])
+    let types = #", "layer_types": ["full_attention", "sliding_attention", "full_attention"], "sliding_window": 5"#
+    #expect(try read(heads + types, kind: .gemma3).windows == [nil, 5, nil])
+    #expect(try read(#", "hidden_act": "gelu""#, kind: .gemma).activation == .tanhGELU)
+    for (more, key) in [
+      (#", "layer_types": ["full_attention"]"#, "layer_types"),
+      (#", "hidden_activation": "silu""#, "hidden_activation"),
+      (#", "layer_types": ["chunked_attention", "full_attention", "full_attention"]"#, "layer_types"),
+      (#", "use_bidirectional_attention": true"#, "use_bidirectional_attention"),
+    ] {
+      let error = try #require(throws: ConfigurationError.self) { try read(heads + more, kind: .gemma2) }
+      #expect(error.key == "text_config." + key, "\(error)")
+    }
+    let error = try #require(throws: ConfigurationError.self) {
+      try read(#", "attn_logit_softcapping": 50"#, kind: .llama)
+    }
+    #expect(error.key == "text_config.attn_logit_softcapping")
+  }
+
   @Test("what a file gives counts")
   func given() throws {
     let llama = try read(
@@ -91,20 +131,16 @@ struct DecoderConfigurationTests {
 
 @Suite("Names of tensors")
 struct TensorNamesTests {
-  private let llava: [TensorNames.Renaming] = [
-    ("language_model.model.", "model.language_model."), ("language_model.lm_head.", "lm_head."),
-    ("vision_tower.vision_model.", "model.vision_tower."), ("vision_tower.", "model.vision_tower."),
-    ("multi_modal_projector.", "model.multi_modal_projector."),
-  ]
-
   @Test("old names become those of transformers 5, and new ones stay")
   func current() {
-    let names = TensorNames(["language_model.model.norm.weight"], renamings: llava)
+    let names = TensorNames.llavaLike(["language_model.model.norm.weight"])
     for (old, new) in [
       ("language_model.model.layers.0.mlp.up_proj.weight", "model.language_model.layers.0.mlp.up_proj.weight"),
       ("language_model.lm_head.weight", "lm_head.weight"),
       ("vision_tower.vision_model.encoder.layers.1.mlp.fc1.bias", "model.vision_tower.encoder.layers.1.mlp.fc1.bias"),
       ("vision_tower.encoder.layers.1.mlp.fc1.bias", "model.vision_tower.encoder.layers.1.mlp.fc1.bias"),
+      ("model.vision_tower.vision_model.post_layernorm.bias", "model.vision_tower.post_layernorm.bias"),
+      ("image_newline", "model.image_newline"),
       ("model.language_model.norm.weight", "model.language_model.norm.weight"), ("lm_head.weight", "lm_head.weight"),
     ] {
       #expect(names.current(old) == new)
@@ -113,10 +149,10 @@ struct TensorNamesTests {
 
   @Test("a missing tensor is named as the file would name it")
   func written() {
-    let old = TensorNames(["language_model.model.norm.weight", "language_model.lm_head.weight"], renamings: llava)
+    let old = TensorNames.llavaLike(["language_model.model.norm.weight", "language_model.lm_head.weight"])
     #expect(old.written("model.language_model.norm.weight") == "language_model.model.norm.weight")
     #expect(old.written("lm_head.weight") == "language_model.lm_head.weight")
-    let new = TensorNames(["model.language_model.norm.weight", "lm_head.weight"], renamings: llava)
+    let new = TensorNames.llavaLike(["model.language_model.norm.weight", "lm_head.weight"])
     #expect(new.written("model.language_model.norm.weight") == "model.language_model.norm.weight")
     #expect(new.written("lm_head.weight") == "lm_head.weight")
     #expect(new.written("model.vision_tower.x") == "vision_tower.vision_model.x")

@@ -209,7 +209,7 @@ struct WeightTests {
     let table = try #require(tensors.first { $0.name.hasSuffix("embed_tokens.weight") })
     func weights() throws -> DecoderWeights {
       try DecoderWeights(
-        Qwen2VLModel.loader(SafetensorsCheckpoint(folder: folder.url)),
+        qwenLoader(SafetensorsCheckpoint(folder: folder.url)),
         Qwen2VLConfiguration(contentsOf: folder.file("config.json")).text, prefix: "model.language_model.")
     }
     let expected = try weights().embeddings.floats()

@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools/reference"), str(Path(__file__).parent)]
 
 import drawn_images
+import family_cases
 import make_tiny
 import make_tiny_qwen2vl
 import published
@@ -53,6 +54,9 @@ CASES = {
         options=dict(family="smolvlm", layers=3, heads=5, kv_heads=1, hidden=80, tile=150, no_splitting=True, scale=0.13,
                      dtype="float16"), data="drawn"),
 }
+for family in family_cases.all():
+    CASES |= family.CASES
+    training.CASES |= family.TRAINING
 # The demonstration model's heads differ, as a random model's hardly do: there the order of heads means something in bf16 too.
 DEMONSTRATION = "demonstration model"
 DEMONSTRATION_SAMPLES = 40

@@ -36,24 +36,13 @@ public final class Qwen2VLModel: VisionLanguageModel {
       patchSize: configuration.patchSize, mergeSize: configuration.spatialMergeSize,
       temporalPatchSize: configuration.temporalPatchSize)
     let checkpoint = try SafetensorsCheckpoint(folder: folder)
-    let loader = Self.loader(checkpoint)
+    let loader = WeightLoader(checkpoint, .qwenLike(checkpoint.tensors.keys))
     let decoder = DecoderWeights(loader, configuration.text, prefix: "model.language_model.")
     tower = Qwen2VLVisionTower(loader, configuration, backend: backend)
     let remarks = try read.remarks + loader.finish()
     parts = try ModelParts(
       texts, checkpoint, configuration.text, decoder, vision: Self.cost(of: configuration), remarks: remarks,
       backend: backend)
-  }
-
-  /// Tensors by their published names, and by those that transformers 5 writes.
-  static func loader(_ checkpoint: SafetensorsCheckpoint) -> WeightLoader {
-    WeightLoader(
-      checkpoint,
-      TensorNames(
-        checkpoint.tensors.keys,
-        renamings: [
-          ("visual", "model.visual"), ("model", "model.language_model"), ("language_model.", "model.language_model."),
-        ], kept: ["model.language_model", "model.visual"]))
   }
 
   public func encode(_ image: RGBImage, taps: Taps) throws -> VisualFeatures {

@@ -8,11 +8,9 @@ final class Qwen2VLVisionTower {
   let patchEmbedding: Linear
   let encoder: EncoderStack
   private let mergerNorm: Norm
-  private let mergerInner: Linear
-  private let mergerOuter: Linear
+  private let merger: Projector
   private let patches = ScratchTensor()
   private let hidden = ScratchTensor()
-  private let inner = ScratchTensor()
 
   /// Takes the tensors out of a loader, whose `finish` says what is wrong with them.
   init(_ loader: WeightLoader, _ configuration: Qwen2VLConfiguration, backend: any Backend) {
@@ -28,9 +26,10 @@ final class Qwen2VLVisionTower {
       layers: (0..<configuration.visionDepth).map { Self.layer(loader, "model.visual.blocks.\($0).", configuration) },
       hiddenSize: embed, backend: backend)
     mergerNorm = loader.norm(.layer, "model.visual.merger.ln_q", count: embed, eps: 1e-6)
-    mergerInner = loader.linear("model.visual.merger.mlp.0", outputs: merged, inputs: merged)
-    mergerOuter = loader.linear(
-      "model.visual.merger.mlp.2", outputs: configuration.text.hiddenSize, inputs: merged)
+    merger = Projector(
+      loader.linear("model.visual.merger.mlp.0", outputs: merged, inputs: merged),
+      loader.linear("model.visual.merger.mlp.2", outputs: configuration.text.hiddenSize, inputs: merged),
+      backend: backend)
   }
 
   private static func layer(
@@ -69,13 +68,7 @@ final class Qwen2VLVisionTower {
   /// Neighbouring patches become one visual token: they lie one after another, so the merge is a change of shape.
   private func merge(_ stream: Tensor) throws -> Tensor {
     backend.normalize(stream, mergerNorm, groups: 1, into: stream)
-    let blocks = stream.reshaped(
-      rows: stream.count / configuration.mergedWidth, columns: configuration.mergedWidth)
-    let inner = inner.reserving(rows: blocks.rows, columns: blocks.columns, on: backend)
-    try backend.withOperand(blocks) { try backend.apply(mergerInner, to: $0, into: inner, accumulate: false) }
-    backend.activate(.gelu, inner)
-    let features = backend.tensor(rows: blocks.rows, columns: configuration.text.hiddenSize)
-    try backend.withOperand(inner) { try backend.apply(mergerOuter, to: $0, into: features, accumulate: false) }
-    return features
+    return try merger.features(
+      stream.reshaped(rows: stream.count / configuration.mergedWidth, columns: configuration.mergedWidth))
   }
 }

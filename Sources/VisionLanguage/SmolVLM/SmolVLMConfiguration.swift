@@ -3,7 +3,7 @@
 struct SmolVLMConfiguration: Sendable, Equatable {
   let text: DecoderConfiguration
   let ropeTheta: Double
-  let vision: SigLIPConfiguration
+  let vision: PatchTowerConfiguration
   /// The side of the block of patches that becomes one visual token.
   let scaleFactor: Int
   let imageTokenId: Int
@@ -25,8 +25,8 @@ struct SmolVLMConfiguration: Sendable, Equatable {
       try DecoderConfiguration.rope(
         text, kinds: ["default"], theta: DecoderConfiguration.Kind.llama.ropeTheta, family: Self.family
       ).theta
-    self.vision = try SigLIPConfiguration(
-      vision, modelTypes: ["smolvlm_vision", "idefics3_vision", "smolvlm", "idefics3"], defaults: .idefics3,
+    self.vision = try PatchTowerConfiguration(
+      vision, modelTypes: ["smolvlm_vision", "idefics3_vision", "smolvlm", "idefics3"], kind: .idefics3,
       family: Self.family)
     scaleFactor = try file.integer("scale_factor", in: 1...64, default: 2)
     guard self.vision.patchesASide.isMultiple(of: scaleFactor) else {

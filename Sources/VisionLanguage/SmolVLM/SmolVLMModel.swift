@@ -14,8 +14,9 @@ public final class SmolVLMModel: VisionLanguageModel {
   public let parts: ModelParts
   let configuration: SmolVLMConfiguration
   let images: SmolVLMImageProcessor
-  let tower: SigLIPTower
-  let connector: SmolVLMConnector
+  let tower: PatchTower
+  private let shuffle: PixelShuffle
+  private let projector: Projector
 
   public var processor: any ImageProcessor { images }
 
@@ -39,12 +40,20 @@ public final class SmolVLMModel: VisionLanguageModel {
     let checkpoint = try SafetensorsCheckpoint(folder: folder)
     let loader = WeightLoader(checkpoint, TensorNames(checkpoint.tensors.keys, renamings: []))
     let decoder = DecoderWeights(loader, configuration.text, prefix: "model.text_model.")
-    tower = SigLIPTower(
+    tower = .siglip(
       loader, configuration.vision, prefix: "model.vision_model.", hasFinalNorm: true, backend: backend)
-    connector = SmolVLMConnector(loader, configuration, backend: backend)
+    shuffle = PixelShuffle(
+      patchesASide: configuration.vision.patchesASide, factor: configuration.scaleFactor, backend: backend)
+    projector = Projector(
+      loader.linear(
+        "model.connector.modality_projection.proj", outputs: configuration.text.hiddenSize,
+        inputs: configuration.shuffledWidth, hasBias: false), backend: backend)
     let remarks = try read.remarks + loader.finish()
     parts = try ModelParts(
-      texts, checkpoint, configuration.text, decoder, vision: Self.cost(of: configuration), remarks: remarks,
+      texts, checkpoint, configuration.text, decoder,
+      vision: ModelDimensions.Vision(
+        configuration.vision, connectorMultiplications: configuration.vision.hiddenSize * configuration.text.hiddenSize),
+      remarks: remarks,
       backend: backend)
   }
 
@@ -62,7 +71,7 @@ public final class SmolVLMModel: VisionLanguageModel {
   }
 
   public func encode(_ image: RGBImage, taps: Taps) throws -> VisualFeatures {
-    VisualFeatures(values: try connector.features(tower.features(of: images(image), taps: taps)))
+    VisualFeatures(values: try projector.features(shuffle(tower.features(of: images(image), taps: taps))))
   }
 
   public func angles(_ sequence: TokenSequence) -> [RotaryAngles] {
@@ -70,12 +79,5 @@ public final class SmolVLMModel: VisionLanguageModel {
       RotaryAngles.sequential(
         0..<sequence.ids.count, headDim: configuration.text.headDim, theta: configuration.ropeTheta)
     ]
-  }
-
-  private static func cost(of configuration: SmolVLMConfiguration) -> ModelDimensions.Vision {
-    let vision = configuration.vision
-    return ModelDimensions.Vision(
-      layers: vision.numHiddenLayers, width: vision.hiddenSize, intermediateSize: vision.intermediateSize,
-      patchWidth: vision.patchWidth, connectorMultiplications: vision.hiddenSize * configuration.text.hiddenSize)
   }
 }
