@@ -37,7 +37,7 @@ public final class Qwen3VLModel: VisionLanguageModel {
     try read.check(
       patchSize: vision.patchSize, mergeSize: vision.spatialMergeSize, temporalPatchSize: vision.temporalPatchSize)
     let checkpoint = try SafetensorsCheckpoint(folder: folder)
-    let loader = Qwen2VLModel.loader(checkpoint)
+    let loader = WeightLoader(checkpoint, .qwenLike(checkpoint.tensors.keys))
     let decoder = DecoderWeights(loader, configuration.text, prefix: "model.language_model.")
     tower = Qwen3VLVisionTower(loader, vision, outputs: configuration.text.hiddenSize, backend: backend)
     let remarks = try read.remarks + loader.finish()
