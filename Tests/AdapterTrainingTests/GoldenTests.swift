@@ -16,6 +16,7 @@ struct TrainingCase: Sendable, CustomStringConvertible {
   static let all = [
     "nested", "odd",
     "smolvlm",
+    "qwen3_vl",
   ].map { TrainingCase(name: $0) }
   let name: String
 

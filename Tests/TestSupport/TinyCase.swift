@@ -7,6 +7,7 @@ public struct TinyCase: Sendable, CustomStringConvertible {
   public static let all = [
     "nested", "published", "odd",
     "smolvlm", "idefics3",
+    "qwen3_vl", "qwen3_vl_saved",
   ].map { TinyCase(name: $0) }
   public static let nested = all[0]
 
