@@ -49,22 +49,28 @@ struct TextParts {
         ?? .find(in: folder, override: chatTemplate),
       specialTokens: specialTokens, placeholder: placeholder, endOfAnswer: answersFollowQuestions ? end : nil,
       cutsAnswer: processorTemplate != nil)
-    // transformers doesn't put a beginning of text before a chat that has one already.
-    let surrounding = tokenizer.surroundingTokens
-    guard
-      processorTemplate != nil || surrounding.isEmpty
-        || (surrounding.count == 1 && chat.frame.utf8.starts(with: surrounding[0].utf8))
-    else {
+    prompts = try PromptTokenizer(
+      tokenizer, chat: chat, imageText: imageText, imageToken: imageToken.id, vocabularySize: vocabularySize,
+      beginning: processorTemplate == nil
+        ? Self.beginning(tokenizer, specialTokens, folder: folder, family: family) : nil)
+    generation = try GenerationDefaults(
+      folder: folder, config: config, tokenizer: tokenizer, specialTokens: specialTokens)
+  }
+
+  /// The token that the tokenizer's files put before every text (`post_processor`, or `add_bos_token`).
+  private static func beginning(
+    _ tokenizer: Tokenizer, _ specialTokens: [(name: String, text: String)], folder: URL, family: String
+  ) throws -> BeginningOfText? {
+    guard let first = tokenizer.leadingTokens.first ?? tokenizer.trailingTokens.first else { return nil }
+    guard tokenizer.leadingTokens.count == 1, tokenizer.trailingTokens.isEmpty, let id = tokenizer.id(of: first) else {
+      let around = (tokenizer.leadingTokens + ["…"] + tokenizer.trailingTokens).joined(separator: " ")
       throw ConfigurationError(
         path: folder.path, key: "",
         reason:
-          "the tokenizer's files add \(surrounding.joined(separator: ", ")) around every text (post_processor, "
-          + "add_bos_token or add_eos_token); \(family) has nothing there, and it is not supported")
+          "the tokenizer's files make \(around) of every text (post_processor, add_bos_token or add_eos_token); for \(family) "
+          + "one known token before the text is all that is supported")
     }
-    prompts = try PromptTokenizer(
-      tokenizer, chat: chat, imageText: imageText, imageToken: imageToken.id, vocabularySize: vocabularySize)
-    generation = try GenerationDefaults(
-      folder: folder, config: config, tokenizer: tokenizer, specialTokens: specialTokens)
+    return BeginningOfText(id: Int32(id), text: specialTokens.first { $0.name == "bos_token" }?.text)
   }
 }
 

@@ -1,6 +1,19 @@
 import Foundation
 import Tokenization
 
+/// A token that the tokenizer puts before every text.
+///
+/// As transformers 5.23's `apply_chat_template` with `tokenize`: a chat that begins with the text of the beginning of text
+/// gets no other.
+struct BeginningOfText: Sendable, Equatable {
+  let id: Int32
+  /// The tokenizer's `bos_token`, nil if it has none.
+  let text: String?
+
+  /// Whether it is put before the text.
+  func comes(before text: String) -> Bool { self.text.map { !text.utf8.starts(with: $0.utf8) } ?? true }
+}
+
 /// How many tokens a model can take, and why no more.
 struct TokenLimit: Sendable, Equatable {
   let tokens: Int
@@ -22,6 +35,7 @@ struct PromptTokenizer: Sendable {
   /// The text of an image token.
   let imageText: String
   let imageToken: Int32
+  let beginning: BeginningOfText?
   /// Rows of the model's embeddings.
   let vocabularySize: Int
   /// About how many tokens a chat has beside the image, the prompt and the answer.
@@ -30,7 +44,10 @@ struct PromptTokenizer: Sendable {
   var limit: TokenLimit?
 
   /// - Throws: `ConfigurationError` if that text is not one token wherever it stands; `TokenizationError`.
-  init(_ tokenizer: Tokenizer, chat: ChatPrompt, imageText: String, imageToken: Int, vocabularySize: Int) throws {
+  init(
+    _ tokenizer: Tokenizer, chat: ChatPrompt, imageText: String, imageToken: Int, vocabularySize: Int,
+    beginning: BeginningOfText? = nil
+  ) throws {
     guard try tokenizer.encode(imageText + imageText).ids == [Int32(imageToken), Int32(imageToken)] else {
       throw ConfigurationError(
         path: "tokenizer.json", key: "added_tokens", reason: "doesn't keep \(imageText) as one token")
@@ -39,8 +56,10 @@ struct PromptTokenizer: Sendable {
     self.chat = chat
     self.imageText = imageText
     self.imageToken = Int32(imageToken)
+    self.beginning = beginning
     self.vocabularySize = vocabularySize
-    templateTokens = try tokenizer.encode(chat.frame).ids.count
+    let first = beginning?.comes(before: chat.frame) ?? false ? 1 : 0
+    templateTokens = try tokenizer.encode(chat.frame).ids.count + first
   }
 
   /// The tokens of a chat about an image, answered with the description.
@@ -135,15 +154,17 @@ struct PromptTokenizer: Sendable {
     return (String(decoding: short, as: UTF8.self), runs)
   }
 
-  /// Tokens and their places in the whole text, of texts that may be tokenised apart.
+  /// Tokens and their places in the whole text, of texts that may be tokenised apart. The beginning of text has no
+  /// place in it.
   private func encode(_ chat: RenderedChat) throws -> (ids: [Int32], offsets: [Range<Int>]) {
-    guard !chat.cuts.isEmpty else {
-      let encoding = try tokenizer.encode(chat.text)
-      return (encoding.ids, encoding.offsets)
-    }
-    let scalars = Array(chat.text.unicodeScalars)
     var ids: [Int32] = []
     var offsets: [Range<Int>] = []
+    if let beginning, beginning.comes(before: chat.text) { (ids, offsets) = ([beginning.id], [0..<0]) }
+    guard !chat.cuts.isEmpty else {
+      let encoding = try tokenizer.encode(chat.text)
+      return (ids + encoding.ids, offsets + encoding.offsets)
+    }
+    let scalars = Array(chat.text.unicodeScalars)
     for (start, end) in zip([0] + chat.cuts, chat.cuts + [scalars.count]) {
       let encoding = try tokenizer.encode(scalars[start..<end].string)
       ids += encoding.ids

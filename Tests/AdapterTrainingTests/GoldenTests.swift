@@ -21,6 +21,7 @@ struct TrainingCase: Sendable, CustomStringConvertible {
     "llava_onevision", "llava_next",
     "paligemma", "paligemma2",
     "gemma3", "gemma3_saved",
+    "qwen3_vl",
   ].map { TrainingCase(name: $0) }
   let name: String
 

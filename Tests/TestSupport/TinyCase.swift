@@ -12,6 +12,7 @@ public struct TinyCase: Sendable, CustomStringConvertible {
     "llava_onevision", "llava_next", "llava",
     "paligemma", "paligemma2",
     "gemma3", "gemma3_saved",
+    "qwen3_vl", "qwen3_vl_saved",
   ].map { TinyCase(name: $0) }
   public static let nested = all[0]
 

@@ -141,7 +141,7 @@ struct LlavaImageProcessorTests {
       (
         "llava_next", #"{"image_processor_type": "CLIPImageProcessor"}"#, "`image_processor_type` is CLIPImageProcessor"
       ),
-      ("llava_next", #"{"size": 56, "crop_size": 56}"#, "`image_grid_pinpoints` must be a list"),
+      ("llava_next", #"{"size": 56, "crop_size": 56}"#, "`image_grid_pinpoints` are not those"),
       (
         "llava_next", #"{"size": 56, "crop_size": 56, "image_grid_pinpoints": [[56, 112]]}"#,
         "`image_grid_pinpoints` are not"

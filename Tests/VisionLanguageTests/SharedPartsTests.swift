@@ -37,8 +37,11 @@ struct DecoderConfigurationTests {
 
   @Test("Gemma's classes have norms of 1 + w, factors, softcaps and windows")
   func gemma() throws {
-    let gemma = try read(kind: .gemma)
-    #expect(gemma.headDim == 256 && gemma.numKeyValueHeads == 6 && gemma.activation == .tanhGELU)
+    // Not as many key/value heads as heads: GemmaConfig's own number, 16, which is none for six heads.
+    let error = try #require(throws: ConfigurationError.self) { try read(kind: .gemma) }
+    #expect(error.reason.hasPrefix("is 16"))
+    let gemma = try read(#", "num_key_value_heads": 2"#, kind: .gemma)
+    #expect(gemma.headDim == 256 && gemma.numKeyValueHeads == 2 && gemma.activation == .tanhGELU)
     #expect(gemma.normWeightOffset == 1 && !gemma.hasOutputNorms && gemma.embeddingFactor == Float(96).squareRoot())
     #expect(gemma.shape.scoreScale == 1 / 16 && gemma.scoreSoftcap == nil && gemma.windows == [nil, nil, nil])
     let gemma2 = try read(#", "num_key_value_heads": 2"#, kind: .gemma2)
@@ -59,7 +62,7 @@ struct DecoderConfigurationTests {
     #expect(try read(heads + #", "sliding_window_pattern": 2"#, kind: .gemma3).windows == [4096, nil, 4096])
     let types = #", "layer_types": ["full_attention", "sliding_attention", "full_attention"], "sliding_window": 5"#
     #expect(try read(heads + types, kind: .gemma3).windows == [nil, 5, nil])
-    #expect(try read(#", "hidden_act": "gelu""#, kind: .gemma).activation == .tanhGELU)
+    #expect(try read(heads + #", "hidden_act": "gelu""#, kind: .gemma).activation == .tanhGELU)
     for (more, key) in [
       (#", "layer_types": ["full_attention"]"#, "layer_types"),
       (#", "hidden_activation": "silu""#, "hidden_activation"),

@@ -100,6 +100,19 @@ let fuzzTargets: [String: @Sendable () throws -> FuzzTarget] = [
       _ = try read.processor.layout(width: 3, height: 200)
     }
   },
+  "internvl-config": {
+    try inFolder(replacing: "config.json") {
+      _ = try InternVLConfiguration(ConfigurationFile(contentsOf: $0.appendingPathComponent("config.json")))
+    }
+  },
+  "internvl-preprocessor": {
+    try inFolder(replacing: "preprocessor_config.json") { folder in
+      let model = try InternVLConfiguration(
+        ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json")))
+      let read = try ProcessorInFolder(folder) { try InternVLImageProcessor($0, for: model, resizing: .torchvision) }
+      _ = try read.processor.layout(width: 3, height: 200)
+    }
+  },
   "qwen2.5-vl-config": {
     try inFolder(replacing: "config.json") {
       _ = try Qwen25VLConfiguration(ConfigurationFile(contentsOf: $0.appendingPathComponent("config.json")))
