@@ -132,7 +132,8 @@ let package = Package(
       dependencies: [
         "AdapterTraining", "AttentionMaps", "COCO", "Demonstration", "Evaluation", "Experiment", "Figures",
         "Generation", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "KeyObjects",
-        "LowRankAdaptation", "MessagePassing", "Reporting", "RunSupport", "Scoring", "Transformer", argumentParser,
+        "LowRankAdaptation", "MessagePassing", "Reporting", "RunSupport", "Scoring", "Transformer", "VisionLanguage",
+        argumentParser,
       ],
       path: "Sources/CommandLine",
       swiftSettings: strict),
@@ -142,7 +143,9 @@ let package = Package(
       swiftSettings: strict),
     .executableTarget(
       name: "mpi-cases",
-      dependencies: ["AdapterTraining", "HDF5Store", "IO", "Jobs", "Kernels", "MessagePassing", "RunSupport"],
+      dependencies: [
+        "AdapterTraining", "HDF5Store", "IO", "Jobs", "Kernels", "MessagePassing", "RunSupport", "VisionLanguage",
+      ],
       path: "Tests/mpi-cases",
       swiftSettings: strict),
     .executableTarget(
@@ -170,7 +173,7 @@ let package = Package(
       ["HeadImpact", "IO", "ImageInput", "Kernels", "Safetensors", "Tokenization", "Transformer", "VisionLanguage"],
       exclude: ["Goldens"]),
     tests(of: "RunSupport", ["IO", "ImageInput"]),
-    tests(of: "Jobs", ["IO", "Kernels", "MessagePassing", "RunSupport"]),
+    tests(of: "Jobs", ["IO", "Kernels", "MessagePassing", "RunSupport", "VisionLanguage"]),
     tests(
       of: "Scoring",
       [

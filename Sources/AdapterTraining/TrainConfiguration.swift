@@ -5,6 +5,7 @@ import Kernels
 import LowRankAdaptation
 import RunSupport
 import Transformer
+import VisionLanguage
 
 /// Everything that a training run is asked for.
 public struct TrainConfiguration: JobConfiguration {
@@ -18,8 +19,8 @@ public struct TrainConfiguration: JobConfiguration {
 
   /// A published model folder.
   public var model: URL
-  /// Takes the place of the model folder's chat template.
-  public var chatTemplate: URL?
+  /// How the model is shown images and texts.
+  public var input = InputOptions()
   /// What to train on: a key-object dataset, COCO captions, or VQA v2 questions (then with `annotations`).
   public var dataset: URL
   /// The answers of a VQA v2 question file.

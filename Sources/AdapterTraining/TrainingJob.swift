@@ -166,7 +166,7 @@ public struct TrainingJob {
     ]
     return RunIdentity(
       [("program version", JobDefaults.programVersion), ("model (SHA-256)", opened.sha256)] + opened.files.parts
-        + datasets.digests + options)
+        + opened.input.parts + datasets.digests + options)
   }
 
   private func resume(_ checkpoints: CheckpointFolder, _ identity: RunIdentity, _ adapter: LowRankAdapter) throws

@@ -2,6 +2,7 @@ import Foundation
 import HeadImpact
 import Kernels
 import RunSupport
+import VisionLanguage
 
 /// Everything that pictures of attention are made from.
 public struct AttendConfiguration: Sendable {
@@ -17,8 +18,8 @@ public struct AttendConfiguration: Sendable {
   public var model: URL
   /// A PEFT adapter of it.
   public var adapter: URL?
-  /// Takes the place of the model folder's chat template.
-  public var chatTemplate: URL?
+  /// How the model is shown images and texts.
+  public var input = InputOptions()
   public var subject: Subject
   public var heads: [Selection.Head]
   /// `model_sha256` of the scoring run that the heads were chosen by: another model is refused. nil if they come from

@@ -41,7 +41,7 @@ public struct AttendJob {
     let subject = try Subject(c.subject)
     let backend = try CPUBackend(
       precision: c.precision, team: ThreadTeam(count: c.threads ?? JobDefaults.threads(localRanks: 1)))
-    let model = try ModelRegistry.load(folder: c.model, chatTemplate: c.chatTemplate, backend: backend)
+    let model = try ModelRegistry.load(folder: c.model, input: c.input, backend: backend)
     Remarks.tell(model.remarks.general + model.chat.remarks(onAdapter: c.adapter))
     if let scored = c.scoredModelSHA256 {
       let sha256 = try SafetensorsCheckpoint(folder: c.model).headerDigest()

@@ -100,7 +100,7 @@ struct Ablate: ParsableCommand {
       ablations: ablations)
     c.scoredModelSHA256 = scoredModelSHA256
     c.adapter = loaded.adapter.map(fileURL)
-    c.chatTemplate = loaded.chatTemplate.url
+    c.input = loaded.input.options
     c.annotations = source.answersURL
     c.prompt = asking.prompt
     c.limit = first.limit

@@ -127,7 +127,7 @@ struct Attend: ParsableCommand {
       model: loaded.folder.url, subject: try subject(), heads: heads, output: folder.url)
     c.scoredModelSHA256 = scoredModelSHA256
     c.adapter = loaded.adapter.map(fileURL)
-    c.chatTemplate = loaded.chatTemplate.url
+    c.input = loaded.input.options
     c.prompt = prompt
     c.precision = operands.precision
     c.options.coverage = cells.coverage

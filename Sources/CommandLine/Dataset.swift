@@ -6,6 +6,7 @@ import Kernels
 import KeyObjects
 import MessagePassing
 import RunSupport
+import VisionLanguage
 
 struct Dataset: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -36,7 +37,7 @@ struct DatasetBuild: ParsableCommand {
   var output: String
   @Option(help: ArgumentHelp("A model folder; determines which visual tokens an object covers.", valueName: "dir"))
   var model: String?
-  @OptionGroup var chatTemplate: ChatTemplateOption
+  @OptionGroup var input: InputArguments
   @Option(help: ArgumentHelp("Minimum share of the image's area that an object covers.", valueName: "share"))
   var minArea = 0.05
   @Option(help: ArgumentHelp("Maximum share of the image's area that an object covers.", valueName: "share"))
@@ -83,7 +84,7 @@ struct DatasetBuild: ParsableCommand {
     var c = DatasetBuildConfiguration(instances: fileURL(instances), images: fileURL(images), output: fileURL(output))
     c.captions = captions.map(fileURL)
     c.model = model.map(fileURL)
-    c.chatTemplate = chatTemplate.url
+    c.input = input.options
     c.rules.minArea = minArea
     c.rules.maxArea = maxArea
     c.rules.minTokens = minTokens
@@ -128,7 +129,7 @@ struct DatasetBuild: ParsableCommand {
     let builder = DatasetBuilder(build)
     var c = GenerateConfiguration(
       model: model, dataset: builder.draft, images: build.images, output: builder.described)
-    c.chatTemplate = build.chatTemplate
+    c.input = build.input
     c.objects = objects
     c.prompt = prompt
     c.precision = precision
@@ -157,7 +158,7 @@ struct DatasetPreviewCommand: ParsableCommand {
   func run() throws {
     let summary = try DatasetPreview(
       dataset: samples.datasetURL, images: samples.imagesURL, model: model.map(fileURL),
-      chatTemplate: chatTemplate.url, output: folder.url, limit: limit
+      input: InputOptions(chatTemplate: chatTemplate.url), output: folder.url, limit: limit
     ).run()
     switch result.format {
     case .json: print(try jsonText(summary))

@@ -4,6 +4,7 @@ import IO
 import Kernels
 import RunSupport
 import Scoring
+import VisionLanguage
 
 struct Doctor: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -37,7 +38,8 @@ struct Doctor: ParsableCommand {
 
   func run() throws {
     let diagnosis = try Diagnosis(
-      model: model.map(fileURL), chatTemplate: chatTemplate.url, dataset: dataset.map(fileURL), ranks: ranks,
+      model: model.map(fileURL), input: InputOptions(chatTemplate: chatTemplate.url), dataset: dataset.map(fileURL),
+      ranks: ranks,
       threads: threads, precision: precision,
       prompt: prompt, limit: limit)
     switch result.format {

@@ -55,7 +55,7 @@ struct Generate: ParsableCommand {
     var c = GenerateConfiguration(
       model: loaded.folder.url, dataset: fileURL(dataset), images: images.url, output: fileURL(output))
     c.adapter = loaded.adapter.map(fileURL)
-    c.chatTemplate = loaded.chatTemplate.url
+    c.input = loaded.input.options
     c.objects = objects
     c.prompt = asking.prompt
     c.limit = limit

@@ -2,9 +2,11 @@ import ArgumentParser
 import Foundation
 import HeadImpact
 import IO
+import ImageInput
 import Jobs
 import Kernels
 import RunSupport
+import VisionLanguage
 
 /// A replacement for the model folder's chat template.
 struct ChatTemplateOption: ParsableArguments {
@@ -15,6 +17,15 @@ struct ChatTemplateOption: ParsableArguments {
   var file: String?
 
   var url: URL? { file.map(fileURL) }
+}
+
+/// How a model is shown images and texts.
+struct InputArguments: ParsableArguments {
+  @OptionGroup var chatTemplate: ChatTemplateOption
+  @Option(help: "Resize images as torchvision or as Pillow 13 does.")
+  var resize = Resizing.torchvision
+
+  var options: InputOptions { InputOptions(chatTemplate: chatTemplate.url, resizing: resize) }
 }
 
 /// The model that a command runs.
@@ -30,7 +41,7 @@ struct ModelOptions: ParsableArguments {
   @OptionGroup var folder: ModelOption
   @Option(help: ArgumentHelp("A PEFT adapter to apply to the model.", valueName: "dir"))
   var adapter: String?
-  @OptionGroup var chatTemplate: ChatTemplateOption
+  @OptionGroup var input: InputArguments
 }
 
 /// Where the images of a dataset lie.

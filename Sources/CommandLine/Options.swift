@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import HeadImpact
+import ImageInput
 import Kernels
 
 extension Precision: ExpressibleByArgument {}
@@ -10,6 +11,7 @@ extension Selection.Head: ExpressibleByArgument {}
 extension HeadImpactOptions.Query: ExpressibleByArgument {}
 extension HeadImpactOptions.Normalize: ExpressibleByArgument {}
 extension HeadImpactOptions.Views: ExpressibleByArgument {}
+extension Resizing: ExpressibleByArgument {}
 
 /// How a result is printed.
 enum OutputFormat: String, CaseIterable, ExpressibleByArgument {

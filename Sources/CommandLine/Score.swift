@@ -21,7 +21,7 @@ struct Score: ParsableCommand {
   @OptionGroup var model: ModelOption
   @Option(help: ArgumentHelp("A PEFT adapter to apply to the model before scoring.", valueName: "dir"))
   var adapter: String?
-  @OptionGroup var chatTemplate: ChatTemplateOption
+  @OptionGroup var input: InputArguments
   @Option(
     help: ArgumentHelp("A key-object dataset: COCO's schema, with a description in each annotation.", valueName: "file")
   )
@@ -73,7 +73,7 @@ struct Score: ParsableCommand {
     var configuration = ScoreConfiguration(
       model: model.url, dataset: fileURL(dataset), images: images.url, output: fileURL(output))
     configuration.adapter = adapter.map(fileURL)
-    configuration.chatTemplate = chatTemplate.url
+    configuration.input = input.options
     configuration.prompt = prompt
     configuration.limit = limit
     configuration.options.coverage = cells.coverage

@@ -22,7 +22,7 @@ struct Train: ParsableCommand {
       """)
 
   @OptionGroup var model: ModelOption
-  @OptionGroup var chatTemplate: ChatTemplateOption
+  @OptionGroup var input: InputArguments
   @Option(
     help: ArgumentHelp(
       "What to train on: a key-object dataset, COCO captions, or VQA v2 questions with --annotations.",
@@ -170,7 +170,7 @@ struct Train: ParsableCommand {
   private func trainConfiguration() throws -> TrainConfiguration {
     var c = TrainConfiguration(
       model: model.url, dataset: fileURL(dataset), images: source.images.url, output: fileURL(output))
-    c.chatTemplate = chatTemplate.url
+    c.input = input.options
     c.annotations = source.answersURL
     c.prompt = asking.prompt
     c.precision = precision

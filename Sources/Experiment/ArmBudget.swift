@@ -23,7 +23,7 @@ struct ArmBudget: Sendable, Equatable {
     let folder = fileURL(configuration.model)
     let backend = try CPUBackend(precision: configuration.precision, team: ThreadTeam(count: 1))
     let model = try ModelRegistry.load(
-      folder: folder, chatTemplate: configuration.chatTemplate.map(fileURL), backend: backend)
+      folder: folder, input: configuration.input, backend: backend)
     let parameters = try TrainingJob.modelParameters(folder)
     let train = configuration.train
     func trained(_ arm: ArmLayers, rank: Int) throws -> Int {
@@ -50,7 +50,7 @@ struct ArmBudget: Sendable, Equatable {
       model: fileURL(experiment.model), dataset: nowhere,
       images: nowhere, output: nowhere)
     let train = experiment.train
-    c.chatTemplate = experiment.chatTemplate.map(fileURL)
+    c.input = experiment.input
     c.prompt = experiment.prompt
     c.precision = experiment.precision
     c.layers = arm.heads.isEmpty ? arm.layers : nil

@@ -1,6 +1,7 @@
 import Foundation
 import HeadImpact
 import IO
+import ImageInput
 import Kernels
 import LowRankAdaptation
 import Transformer
@@ -36,6 +37,7 @@ extension ExperimentConfiguration {
     }
     self.model = model
     chatTemplate = try root.string("chat_template")
+    resize = try root.choice("resize", Resizing.self) ?? resize
     precision = try root.choice("precision", Precision.self) ?? precision
     prompt = try root.string("prompt") ?? prompt
     seed = try root.integer("seed", atLeast: 0) ?? seed

@@ -1,8 +1,11 @@
 import HeadImpact
+import IO
+import ImageInput
 import Kernels
 import LowRankAdaptation
 import RunSupport
 import Transformer
+import VisionLanguage
 
 /// What an experiment's YAML file asks for, with every default filled in.
 ///
@@ -15,6 +18,8 @@ public struct ExperimentConfiguration: Sendable, Equatable {
   public var model: String
   /// Takes the place of the model folder's chat template.
   public var chatTemplate: String?
+  /// Whose resize images go through.
+  public var resize = Resizing.torchvision
   public var precision = Precision.bf16
   public var prompt = JobDefaults.prompt
   public var seed = 0
@@ -32,6 +37,9 @@ public struct ExperimentConfiguration: Sendable, Equatable {
   public var ablate: Ablate?
   /// Arms whose Head Impact is measured again after training.
   public var scoreAfter: [Arm] = []
+
+  /// How the model is shown images and texts.
+  var input: InputOptions { InputOptions(chatTemplate: chatTemplate.map(fileURL), resizing: resize) }
 
   public struct Demonstration: Sendable, Equatable {
     /// Scenes to train on, and to test and to score on.

@@ -133,7 +133,7 @@ public struct ExperimentJob {
     var c = ScoreConfiguration(
       model: fileURL(configuration.model), dataset: fileURL(source.dataset), images: fileURL(source.images),
       output: output)
-    c.chatTemplate = configuration.chatTemplate.map(fileURL)
+    c.input = configuration.input
     c.prompt = configuration.prompt
     c.precision = configuration.precision
     c.limit = source.limit
@@ -151,7 +151,7 @@ public struct ExperimentJob {
   private func modelDigest(generates: Bool = false) throws -> String {
     let folder = fileURL(configuration.model)
     let files = try ModelFiles(
-      folder: folder, chatTemplate: configuration.chatTemplate.map(fileURL), generates: generates)
+      folder: folder, chatTemplate: configuration.input.chatTemplate, generates: generates)
     return ([("weights", try SafetensorsCheckpoint(folder: folder).headerDigest())] + files.parts)
       .map { "\($0) \($1)" }.joined(separator: ", ")
   }
@@ -305,7 +305,7 @@ public struct ExperimentJob {
     var c = GenerateConfiguration(
       model: fileURL(configuration.model), dataset: fileURL(task.test.dataset), images: fileURL(task.test.images),
       output: output)
-    c.chatTemplate = configuration.chatTemplate.map(fileURL)
+    c.input = configuration.input
     c.prompt = configuration.prompt
     c.precision = configuration.precision
     c.limit = task.test.limit
@@ -350,7 +350,7 @@ public struct ExperimentJob {
           table, measure: configuration.select.measure, count: ablate.heads, randomSeeds: ablate.seeds.map(UInt64.init))
       )
       c.annotations = ablate.source.annotations.map(fileURL)
-      c.chatTemplate = configuration.chatTemplate.map(fileURL)
+      c.input = configuration.input
       c.prompt = configuration.prompt
       c.precision = configuration.precision
       c.limit = ablate.source.limit

@@ -30,7 +30,7 @@ struct StepInputs: Sendable {
 extension ExperimentConfiguration {
   /// Of every job that runs the model.
   private var common: StepInputs.Parts {
-    [("prompt", prompt), ("precision", precision.rawValue), ("seed", "\(seed)")]
+    [("prompt", prompt), ("precision", precision.rawValue), ("resize", resize.rawValue), ("seed", "\(seed)")]
   }
 
   func demonstrationInputs(_ demonstration: Demonstration) -> StepInputs {

@@ -2,6 +2,7 @@ import Foundation
 import Jobs
 import Kernels
 import RunSupport
+import VisionLanguage
 
 /// Everything that a generating run is asked for.
 public struct GenerateConfiguration: UnitJobConfiguration {
@@ -9,8 +10,8 @@ public struct GenerateConfiguration: UnitJobConfiguration {
   public var model: URL
   /// A PEFT adapter of it.
   public var adapter: URL?
-  /// Takes the place of the model folder's chat template.
-  public var chatTemplate: URL?
+  /// How the model is shown images and texts.
+  public var input = InputOptions()
   /// A key-object dataset, COCO captions, or VQA v2 questions.
   public var dataset: URL
   public var images: URL

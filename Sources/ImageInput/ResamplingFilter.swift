@@ -47,39 +47,57 @@ private func sinc(_ x: Double) -> Double {
 
 /// Along one axis: which input pixels make up each output pixel, and with which fixed-point weights.
 struct ResamplingWeights {
-  /// Fractional bits: 32, less 8 for a pixel and 2 for sums beyond its range.
-  static let precision = 32 - 8 - 2
-
+  let inputs: Int
   /// The first input pixel of each output pixel, and how many follow.
   private(set) var spans: [(first: Int, count: Int)] = []
   /// - Shape: [output pixels, taps]; beyond a span's count, unused.
   private(set) var weights: [Int32] = []
   let taps: Int
+  /// Fractional bits of the weights.
+  let precision: Int
+  /// What rounds a sum to the nearest pixel.
+  let half: Int32
 
-  init(_ filter: ResamplingFilter, from inputs: Int, to outputs: Int) {
+  init(_ filter: ResamplingFilter, from inputs: Int, to outputs: Int, as resizing: Resizing) {
+    self.inputs = inputs
     let scale = Double(inputs) / Double(outputs)
     let filterScale = max(scale, 1)
     let support = filter.support * filterScale
     taps = Int(support.rounded(.up)) * 2 + 1
-    weights.reserveCapacity(taps * outputs)
     spans.reserveCapacity(outputs)
-    var row = [Double](repeating: 0, count: taps)
+    var shares: [Double] = []
+    shares.reserveCapacity(taps * outputs)
     for output in 0..<outputs {
       let centre = (Double(output) + 0.5) * scale
       let inverse = 1 / filterScale
       let first = max(0, Int(centre - support + 0.5))
-      let count = min(inputs, Int(centre + support + 0.5)) - first
+      let count = min(min(inputs, Int(centre + support + 0.5)) - first, taps)
+      let start = shares.count
       var sum = 0.0
       for tap in 0..<count {
-        row[tap] = filter.weight(at: (Double(tap + first) - centre + 0.5) * inverse)
-        sum += row[tap]
+        let share = filter.weight(at: (Double(tap + first) - centre + 0.5) * inverse)
+        shares.append(share)
+        sum += share
       }
-      for tap in 0..<taps {
-        let weight = tap >= count ? 0 : sum == 0 ? row[tap] : row[tap] / sum
-        let fixed = weight * Double(1 << Self.precision)
-        weights.append(Int32(weight < 0 ? fixed - 0.5 : fixed + 0.5))
-      }
+      if sum != 0 { for at in start..<shares.count { shares[at] /= sum } }
+      shares.append(contentsOf: repeatElement(0, count: taps - count))
       spans.append((first, count))
     }
+    precision = Self.precision(resizing, largest: shares.max() ?? 0)
+    half = precision == 0 ? 0 : 1 << (precision - 1)
+    let one = Double(1 << precision)
+    weights = shares.map { Int32($0 < 0 ? $0 * one - 0.5 : $0 * one + 0.5) }
   }
+
+  /// Pillow leaves of 32 bits 8 to a pixel and 2 to sums beyond its range; torchvision takes as many bits as let the largest
+  /// weight be a number of 16.
+  private static func precision(_ resizing: Resizing, largest: Double) -> Int {
+    switch resizing {
+    case .pillow: 32 - 8 - 2
+    case .torchvision: (0..<22).first { Int(0.5 + largest * Double(1 << ($0 + 1))) >= 1 << 15 } ?? 22
+    }
+  }
+
+  @inline(__always)
+  func rounded(_ sum: Int32) -> UInt8 { UInt8(clamping: sum >> Int32(precision)) }
 }

@@ -1,13 +1,14 @@
 import Foundation
 import Kernels
 import RunSupport
+import VisionLanguage
 
 /// The configuration of every job that runs a model.
 public protocol JobConfiguration: Sendable {
   /// A published model folder.
   var model: URL { get }
-  /// Replaces the model folder's chat template.
-  var chatTemplate: URL? { get }
+  /// How the model is shown images and texts.
+  var input: InputOptions { get }
   var dataset: URL { get }
   /// The folder that the dataset's file names are relative to.
   var images: URL { get }

@@ -14,6 +14,7 @@ public struct JobModel {
   public let sha256: String
   /// The small files of its folder that affect numbers.
   public let files: ModelFiles
+  public let input: InputOptions
   /// nil without an adapter.
   public let adapterSHA256: String?
 
@@ -44,18 +45,19 @@ public struct JobModel {
   ) throws {
     team = ThreadTeam(count: threads)
     let backend = try CPUBackend(precision: c.precision, team: team)
-    model = try ModelRegistry.load(folder: c.model, chatTemplate: c.chatTemplate, backend: backend)
+    model = try ModelRegistry.load(folder: c.model, input: c.input, backend: backend)
     if let adapter {
       model.apply(try PEFTAdapter.load(folder: adapter, for: model, allowsNoChange: allowsNoChange))
     }
     sha256 = try SafetensorsCheckpoint(folder: c.model).headerDigest()
-    files = try ModelFiles(folder: c.model, chatTemplate: c.chatTemplate, generates: generates)
+    input = c.input
+    files = try ModelFiles(folder: c.model, chatTemplate: c.input.chatTemplate, generates: generates)
     adapterSHA256 = try adapter.map(PEFTAdapter.digest)
   }
 
   /// The first parts of the identity of a run of the model.
   public var identityParts: [(name: String, value: String)] {
-    files.parts + [
+    files.parts + input.parts + [
       ("program version", JobDefaults.programVersion), ("model type", model.modelType),
       ("model (SHA-256)", sha256), ("adapter (SHA-256)", adapterSHA256 ?? "none"),
     ]

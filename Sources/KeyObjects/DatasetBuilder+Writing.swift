@@ -45,7 +45,7 @@ extension DatasetBuilder {
     let describes = rules.describe == .model
     let describing = describes ? configuration.describing : nil
     let files = try configuration.model.map {
-      try ModelFiles(folder: $0, chatTemplate: configuration.chatTemplate, generates: describes).parts
+      try ModelFiles(folder: $0, chatTemplate: configuration.input.chatTemplate, generates: describes).parts
     }
     return RunIdentity(
       [
@@ -54,6 +54,7 @@ extension DatasetBuilder {
         ("rules", String(decoding: try encoder.encode(rulesInfo), as: UTF8.self)),
         ("--objects", describing?.objects ?? "none"), ("--prompt", describing?.prompt ?? "none"),
         ("--precision", describing?.precision ?? "none"),
+        ("--resize", describing.map { _ in configuration.input.resizing.rawValue } ?? "none"),
       ] + (files ?? []))
   }
 

@@ -15,8 +15,8 @@ public struct DatasetBuildConfiguration: Sendable {
   public var images: URL
   /// Determines which visual tokens an object covers, and describes it if the rules ask for it.
   public var model: URL?
-  /// Takes the place of the model folder's chat template.
-  public var chatTemplate: URL?
+  /// How the model is shown images and texts.
+  public var input = InputOptions()
   /// Of a model that describes.
   public var describing: Describing?
   /// Continues an interrupted describing job.
@@ -233,7 +233,7 @@ public struct DatasetBuilder {
     let progress = ProgressReporter(total: 0, begun: 0, ranks: 1, isQuiet: configuration.isQuiet)
     let model = try configuration.model.map { folder in
       try ModelRegistry.load(
-        folder: folder, chatTemplate: configuration.chatTemplate,
+        folder: folder, input: configuration.input,
         backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 1)))
     }
     let missing = Set(try Pictures.absent(Set(instances.images.map(\.fileName)), in: configuration.images))

@@ -13,7 +13,7 @@ public struct DatasetPreview {
   private let dataset: URL
   private let images: URL
   private let model: URL?
-  private let chatTemplate: URL?
+  private let input: InputOptions
   private let output: URL
   private let limit: Int
 
@@ -26,14 +26,14 @@ public struct DatasetPreview {
 
   /// - Parameters:
   ///   - model: determines the visual tokens.
-  ///   - chatTemplate: takes the place of the model folder's own, which plays no part in the pictures.
+  ///   - input: plays no part in the pictures.
   ///   - output: a folder that isn't there yet.
   ///   - limit: samples to show, the first by annotation id.
-  public init(dataset: URL, images: URL, model: URL?, chatTemplate: URL? = nil, output: URL, limit: Int) {
+  public init(dataset: URL, images: URL, model: URL?, input: InputOptions = InputOptions(), output: URL, limit: Int) {
     self.dataset = dataset
     self.images = images
     self.model = model
-    self.chatTemplate = chatTemplate
+    self.input = input
     self.output = output
     self.limit = limit
   }
@@ -54,7 +54,7 @@ public struct DatasetPreview {
     let contents = try KeyObjectDataset(contentsOf: dataset)
     let vision = try model.map { folder in
       try ModelRegistry.load(
-        folder: folder, chatTemplate: chatTemplate,
+        folder: folder, input: input,
         backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 1)))
     }
     let taken = "the output folder already exists"

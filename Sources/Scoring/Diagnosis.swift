@@ -22,7 +22,7 @@ public struct Diagnosis: Sendable, Encodable {
 
   /// - Throws: what is wrong with the model or the dataset, naming file and place.
   public init(
-    model: URL?, chatTemplate: URL? = nil, dataset: URL?, ranks: Int, threads: Int?, precision: Precision,
+    model: URL?, input: InputOptions = InputOptions(), dataset: URL?, ranks: Int, threads: Int?, precision: Precision,
     prompt: String, limit: Int?
   ) throws {
     let share = ProcessShare.current
@@ -51,7 +51,7 @@ public struct Diagnosis: Sendable, Encodable {
           + "pids.max")
     }
     let loaded = try model.map {
-      (folder: $0, model: try ModelRegistry.load(folder: $0, chatTemplate: chatTemplate, backend: backend))
+      (folder: $0, model: try ModelRegistry.load(folder: $0, input: input, backend: backend))
     }
     let rate = try MatrixProductRate.measure(backend, model: loaded?.model.dimensions)
     note(

@@ -3,6 +3,7 @@ import HeadImpact
 import Jobs
 import Kernels
 import RunSupport
+import VisionLanguage
 
 /// Everything that a scoring run is asked for.
 public struct ScoreConfiguration: UnitJobConfiguration {
@@ -10,8 +11,8 @@ public struct ScoreConfiguration: UnitJobConfiguration {
   public var model: URL
   /// A PEFT adapter of it.
   public var adapter: URL?
-  /// Takes the place of the model folder's chat template.
-  public var chatTemplate: URL?
+  /// How the model is shown images and texts.
+  public var input = InputOptions()
   /// A key-object dataset (docs/formats.md).
   public var dataset: URL
   /// The folder that the dataset's file names are relative to.

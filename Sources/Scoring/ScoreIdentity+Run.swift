@@ -14,7 +14,7 @@ extension ScoreIdentity {
         ("program version", programVersion), ("model type", modelType), ("model (SHA-256)", modelSHA256),
         ("chat template (SHA-256)", chatTemplateSHA256),
         ("adapter (SHA-256)", adapterSHA256 ?? "none"),
-        ("dataset (SHA-256)", datasetSHA256), ("--prompt", prompt), ("--precision", precision),
+        ("dataset (SHA-256)", datasetSHA256), ("--prompt", prompt), ("--precision", precision), ("--resize", resize),
         ("--limit", limit.map(String.init) ?? "none"), ("--coverage", "\(options.coverage)"),
         ("--query", options.query.rawValue), ("--normalize", options.normalize.rawValue),
         ("--views", options.views.rawValue), ("--sink-factor", "\(options.sinkFactor)"),
@@ -31,6 +31,7 @@ extension ScoreIdentity {
       programVersion: programVersion, modelType: modelType, modelSHA256: modelSHA256, adapterSHA256: adapterSHA256,
       chatTemplateSHA256: modelFiles.chatTemplateSHA256, modelFiles: modelFiles.listing,
       datasetSHA256: datasetSHA256, prompt: configuration.prompt, precision: configuration.precision.rawValue,
+      resize: configuration.input.resizing.rawValue,
       limit: configuration.limit, options: configuration.options, savesScores: configuration.savesScores)
   }
 }

@@ -9,20 +9,35 @@ public enum ModelRegistry {
     [
       Qwen2VLModel.self,
       SmolVLMModel.self,
+      Qwen25VLModel.self,
       Qwen3VLModel.self,
+      InternVLModel.self,
+      LlavaModel.self,
+      PaliGemmaModel.self,
+      Gemma3Model.self,
     ]
   }
 
   /// The model types that `load` knows.
   public static var modelTypes: [String] { families.flatMap { $0.modelTypes }.sorted() }
 
+  /// The template of a folder's chats: a file's, the folder's own, or what the family's processor writes.
+  ///
+  /// - Throws: `ConfigurationError` if there is none.
+  static func chatTemplate(of folder: URL, override file: URL?) throws -> ChatTemplateSource {
+    let config = folder.appendingPathComponent("config.json")
+    let modelType = ModelFile.isThere(config) ? try ConfigurationFile(contentsOf: config).string("model_type") : nil
+    let family = families.first { family in modelType.map(family.modelTypes.contains) == true }
+    guard let processor = family?.processorTemplate else { return try .find(in: folder, override: file) }
+    return try .written(by: processor, in: folder, override: file)
+  }
+
   /// Loads a published model folder.
   ///
-  /// - Parameter chatTemplate: a file whose chat template takes the place of the folder's own.
   /// - Throws: an error that names the file and what is wrong in it.
-  public static func load(folder: URL, chatTemplate: URL? = nil, backend: any Backend) throws
-    -> any VisionLanguageModel
-  {
+  public static func load(
+    folder: URL, input: InputOptions = InputOptions(), backend: any Backend
+  ) throws -> any VisionLanguageModel {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder), isFolder.boolValue else {
       throw ConfigurationError(
@@ -42,6 +57,6 @@ public enum ModelRegistry {
       throw file.wrong(
         "model_type", "is \"\(modelType)\"; the supported families are \(modelTypes.joined(separator: ", "))")
     }
-    return try family.init(folder: folder, chatTemplate: chatTemplate, backend: backend)
+    return try family.init(folder: folder, input: input, backend: backend)
   }
 }

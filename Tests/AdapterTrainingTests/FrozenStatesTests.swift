@@ -18,8 +18,8 @@ private final class AlteredModel: VisionLanguageModel {
   private let base: any VisionLanguageModel
   let streamAdditionLayers = [0, 1]
 
-  init(folder: URL, chatTemplate: URL?, backend: any Backend) throws {
-    base = try ModelRegistry.load(folder: folder, chatTemplate: chatTemplate, backend: backend)
+  init(folder: URL, input: InputOptions, backend: any Backend) throws {
+    base = try ModelRegistry.load(folder: folder, input: input, backend: backend)
   }
 
   var parts: ModelParts { base.parts }
@@ -52,7 +52,7 @@ struct FrozenStatesTests {
       let backend = try CPUBackend(precision: .f32, team: ThreadTeam(count: 2))
       let model: any VisionLanguageModel =
         kind == .altered
-        ? try AlteredModel(folder: tiny.model, chatTemplate: nil, backend: backend)
+        ? try AlteredModel(folder: tiny.model, input: InputOptions(), backend: backend)
         : try ModelRegistry.load(folder: tiny.model, backend: backend)
       let dataset = try KeyObjectDataset(contentsOf: tiny.dataset)
       let annotation = try #require(dataset.annotationsByID().first)

@@ -16,6 +16,11 @@ struct TrainingCase: Sendable, CustomStringConvertible {
   static let all = [
     "nested", "odd",
     "smolvlm",
+    "qwen2_5_vl",
+    "internvl",
+    "llava_onevision", "llava_next",
+    "paligemma", "paligemma2",
+    "gemma3", "gemma3_saved",
     "qwen3_vl",
   ].map { TrainingCase(name: $0) }
   let name: String
@@ -34,7 +39,7 @@ struct TrainingCase: Sendable, CustomStringConvertible {
       initial.path, "--steps", options["steps"] ?? "", "--batch", options["batch"] ?? "", "--lr", options["lr"] ?? "",
       "--weight-decay", options["decay"] ?? "", "--shuffle", "none", "--precision", "f32", "--quiet", "--output",
       output.path,
-    ] + more
+    ] + TinyCase.resize + more
   }
 }
 
@@ -44,7 +49,8 @@ struct AgreementTests {
   func gradients(_ golden: TrainingCase) throws {
     let goldens = try golden.goldens()
     let model = try ModelRegistry.load(
-      folder: golden.tiny.model, backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 2)))
+      folder: golden.tiny.model, input: InputOptions(resizing: .pillow),
+      backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 2)))
     let adapter = try PEFTAdapter.load(folder: golden.initial, for: model)
     model.decoder.adapter = adapter
     let dataset = try KeyObjectDataset(contentsOf: golden.tiny.dataset)

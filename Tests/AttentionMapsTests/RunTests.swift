@@ -11,14 +11,14 @@ struct AttendingRuns {
     [
       "attend", "--model", tiny.model.path, "--dataset", tiny.dataset.path, "--images", tiny.images.path,
       "--annotation", "\(id)", "--precision", "f32", "--output", output.path,
-    ] + more
+    ] + TinyCase.resize + more
   }
 
   private func picture(_ name: String = "0001.jpg", to output: URL, _ more: String...) -> [String] {
     [
       "attend", "--model", tiny.model.path, "--image", tiny.images.appendingPathComponent(name).path, "--precision",
       "f32", "--output", output.path,
-    ] + more
+    ] + TinyCase.resize + more
   }
 
   private struct Summary: Decodable {

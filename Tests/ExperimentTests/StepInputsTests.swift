@@ -41,7 +41,7 @@ struct StepInputsTests {
 
   @Test("it is written out, with its own names and values")
   func text() throws {
-    let common = #"prompt=Say = \\ it\nnow"# + "\nprecision=bf16\nseed=5\n"
+    let common = #"prompt=Say = \\ it\nnow"# + "\nprecision=bf16\nresize=torchvision\nseed=5\n"
     let scored =
       "coverage=0.25\nquery=token\nnormalize=none\nviews=all\nsink_factor=10.0\nbootstrap=1000\n"
     let scenes = "data=D\nimages=OUTPUT/demonstration/taught/images\nlimit=9\n"

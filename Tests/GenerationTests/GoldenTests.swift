@@ -38,7 +38,8 @@ struct GoldenTests {
     for tiny in TinyCase.all {
       let goldens = try Golden.all(kind, of: tiny)
       let model = try ModelRegistry.load(
-        folder: tiny.model, backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 2)))
+        folder: tiny.model, input: InputOptions(resizing: .pillow),
+        backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 2)))
       for golden in goldens {
         var options = DecodingOptions()
         options.maxNewTokens = golden.max_new_tokens

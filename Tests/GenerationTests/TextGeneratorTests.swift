@@ -16,7 +16,8 @@ struct TextGeneratorTests {
 
   init() throws {
     let backend = try CPUBackend(precision: .f32, team: ThreadTeam(count: 1))
-    model = try ModelRegistry.load(folder: TinyCase.nested.model, backend: backend)
+    model = try ModelRegistry.load(
+      folder: TinyCase.nested.model, input: InputOptions(resizing: .pillow), backend: backend)
     image = try decodeImage(contentsOf: TinyCase.nested.images.appendingPathComponent("0003.jpg"))
   }
 

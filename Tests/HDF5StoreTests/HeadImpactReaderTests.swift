@@ -30,7 +30,7 @@ struct HeadImpactReaderTests {
         identity: ScoreIdentity(
           programVersion: "1", modelType: "qwen2_vl", modelSHA256: "aa", adapterSHA256: nil,
           chatTemplateSHA256: "cc", modelFiles: "dd  config.json", datasetSHA256: "bb", prompt: "p",
-          precision: "f32", limit: nil, options: HeadImpactOptions(), savesScores: savesScores),
+          precision: "f32", resize: "torchvision", limit: nil, options: HeadImpactOptions(), savesScores: savesScores),
         modelName: "tiny", adapterName: nil, ranks: 1, secondsScoring: 1), replacing: true)
   }
 

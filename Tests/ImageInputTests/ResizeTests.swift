@@ -4,15 +4,32 @@ import Testing
 
 @testable import ImageInput
 
-/// What make_resizes.py wrote of Pillow's results.
+/// What make_resizes.py wrote of Pillow's results, and make_torchvision_resizes.py of torchvision's.
 private struct Resize: Decodable {
   let from: [Int]
   let to: [Int]
   let crc32: [String: UInt32]
+}
 
-  static func all() throws -> [Resize] {
-    try JSONDecoder().decode(
-      [Resize].self, from: Data(contentsOf: goldenFolder.appendingPathComponent("resizes.json")))
+/// What make_torchvision_resizes.py wrote of the COCO sample's photographs.
+private struct PhotographResize: Decodable {
+  let file: String
+  let to: [Int]
+  let filter: String
+  let crc32: UInt32
+}
+
+extension Resizing {
+  private func golden<Rows: Decodable>(_ name: String) throws -> Rows {
+    try JSONDecoder().decode(Rows.self, from: Data(contentsOf: goldenFolder.appendingPathComponent(name)))
+  }
+
+  fileprivate func drawn() throws -> [Resize] {
+    try golden(self == .pillow ? "resizes.json" : "torchvision-resizes.json")
+  }
+
+  fileprivate static func photographs() throws -> [PhotographResize] {
+    try torchvision.golden("torchvision-photographs.json")
   }
 }
 
@@ -33,22 +50,50 @@ private func picture(_ width: Int, _ height: Int) -> RGBImage {
 @Suite("Resizing, cropping, padding and tiles")
 struct ResizeTests {
   @Test(
-    "every filter gives Pillow's pixels, up, down and with sides of one pixel", arguments: ResamplingFilter.allCases)
-  func filters(_ filter: ResamplingFilter) throws {
-    let goldens = try Resize.all()
+    "every filter gives torchvision's and Pillow's pixels, up, down and with sides of one pixel",
+    arguments: ResamplingFilter.allCases, Resizing.allCases)
+  func filters(_ filter: ResamplingFilter, as resizing: Resizing) throws {
+    let goldens = try resizing.drawn()
     #expect(goldens.count >= 40)
     for golden in goldens {
       let resized = try resize(
-        picture(golden.from[0], golden.from[1]), to: (golden.to[0], golden.to[1]), filter: filter)
+        picture(golden.from[0], golden.from[1]), to: (golden.to[0], golden.to[1]), filter: filter, as: resizing)
       #expect([resized.width, resized.height] == golden.to)
       #expect(crc32(resized.pixels) == golden.crc32["\(filter)"], "\(golden.from) to \(golden.to)")
     }
   }
 
+  @Test(
+    "the COCO sample's photographs get torchvision's pixels at the sizes that published models ask for",
+    .enabled(if: SharedData.has("coco-sample/images"), "\(SharedData.absence)"))
+  func photographs() throws {
+    let goldens = try Resizing.photographs()
+    #expect(Set(goldens.map(\.file)).count == 16)
+    for (file, rows) in Dictionary(grouping: goldens, by: \.file) {
+      let image = try decodeImage(contentsOf: sampleFolder.appendingPathComponent(file))
+      for golden in rows {
+        let filter = try #require(ResamplingFilter.allCases.first { "\($0)" == golden.filter })
+        let resized = try resize(image, to: (golden.to[0], golden.to[1]), filter: filter, as: .torchvision)
+        #expect(crc32(resized.pixels) == golden.crc32, "\(file) to \(golden.to), \(golden.filter)")
+      }
+    }
+  }
+
+  @Test("torchvision and Pillow differ where Pillow goes down the columns first")
+  func orders() throws {
+    let image = picture(640, 480)
+    func difference(_ size: (width: Int, height: Int)) throws -> Int {
+      let pair = try Resizing.allCases.map { try resize(image, to: size, filter: .bicubic, as: $0).pixels }
+      return zip(pair[0], pair[1]).map { abs(Int($0) - Int($1)) }.max() ?? 0
+    }
+    #expect(try difference((476, 364)) <= 1)
+    #expect(try difference((644, 364)) > 1)
+  }
+
   @Test("a size that no picture may have is refused with every filter", arguments: ResamplingFilter.allCases)
   func impossibleSizes(_ filter: ResamplingFilter) {
     for size in [(0, 1), (1, -1), (1 << 20, 1 << 20), (Int.max, Int.max)] {
-      #expect(failure { try resize(picture(1, 2), to: size, filter: filter) } != nil)
+      #expect(failure { try resize(picture(1, 2), to: size, filter: filter, as: .torchvision) } != nil)
     }
   }
 

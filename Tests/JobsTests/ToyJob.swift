@@ -5,6 +5,7 @@ import Kernels
 import MessagePassing
 import RunSupport
 import TestSupport
+import VisionLanguage
 
 /// A unit job without a model: each unit is a file of the images folder, its result the number that the file holds.
 final class ToyJob: UnitJob {
@@ -112,7 +113,7 @@ struct ToyConfiguration: UnitJobConfiguration {
 
   var model: URL { scratch.appendingPathComponent("model") }
   var adapter: URL? { nil }
-  var chatTemplate: URL? { nil }
+  var input: InputOptions { InputOptions() }
   var dataset: URL { scratch.appendingPathComponent("numbers.json") }
   var images: URL { scratch.appendingPathComponent("images") }
   var output: URL { scratch.appendingPathComponent("output.txt") }

@@ -11,7 +11,8 @@ import VisionLanguage
 func tiny(_ name: String = "nested") throws -> any VisionLanguageModel {
   let tiny = TinyCase.all.first { $0.name == name } ?? TinyCase.nested
   return try ModelRegistry.load(
-    folder: tiny.model, backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 1)))
+    folder: tiny.model, input: InputOptions(resizing: .pillow),
+    backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 1)))
 }
 
 /// A copy of a golden adapter folder, to be spoilt.

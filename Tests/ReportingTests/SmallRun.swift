@@ -43,6 +43,7 @@ struct SmallRun {
     let identity = ScoreIdentity(
       programVersion: "1", modelType: "qwen2_vl", modelSHA256: "aa", adapterSHA256: nil, chatTemplateSHA256: "cc",
       modelFiles: "dd  config.json", datasetSHA256: digest, prompt: "Say <what> & \"where\".", precision: "f32",
+      resize: "torchvision",
       limit: nil, options: HeadImpactOptions(),
       savesScores: savesScores)
     try HeadImpactFile.write(

@@ -65,7 +65,7 @@ extension ScoringRuns {
     @Test("token ids, visual tokens and token masks are the reference's", arguments: TinyCase.all)
     func tokens(tiny: TinyCase) throws {
       let backend = try CPUBackend(precision: .f32, team: ThreadTeam(count: 1))
-      let model = try ModelRegistry.load(folder: tiny.model, backend: backend)
+      let model = try ModelRegistry.load(folder: tiny.model, input: InputOptions(resizing: .pillow), backend: backend)
       let dataset = try KeyObjectDataset(contentsOf: tiny.dataset)
       let goldens = try tiny.goldens()
       for annotation in dataset.annotations {

@@ -16,7 +16,8 @@ struct ScoreIdentityTests {
       ("dataset (SHA-256)", { $0.datasetSHA256 = "x" }),
       ("--prompt", { $0.prompt = "x" }), ("--precision", { $0.precision = "f32" }), ("--limit", { $0.limit = 1 }),
       ("--coverage", { $0.options.coverage = 0.1 }), ("--query", { $0.options.query = .predicting }),
-      ("--normalize", { $0.options.normalize = .visual }), ("--views", { $0.options.views = .global }),
+      ("--normalize", { $0.options.normalize = .visual }), ("--resize", { $0.resize = "x" }),
+      ("--views", { $0.options.views = .global }),
       ("--sink-factor", { $0.options.sinkFactor = 2 }), ("--bootstrap", { $0.options.bootstrapResamples = 2 }),
       ("--seed", { $0.options.seed = .max }), ("--save-scores", { $0.savesScores = true }),
     ]

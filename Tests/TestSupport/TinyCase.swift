@@ -7,6 +7,11 @@ public struct TinyCase: Sendable, CustomStringConvertible {
   public static let all = [
     "nested", "published", "odd",
     "smolvlm", "idefics3",
+    "qwen2_5_vl", "qwen2_5_vl_nested",
+    "internvl", "internvl3_5",
+    "llava_onevision", "llava_next", "llava",
+    "paligemma", "paligemma2",
+    "gemma3", "gemma3_saved",
     "qwen3_vl", "qwen3_vl_saved",
   ].map { TinyCase(name: $0) }
   public static let nested = all[0]
@@ -14,6 +19,9 @@ public struct TinyCase: Sendable, CustomStringConvertible {
   /// An adapter that PEFT wrote for `nested`.
   public static let nestedAdapter = tests.appendingPathComponent("LowRankAdaptationTests/Goldens/patterns")
   private static let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+
+  /// The goldens hold what transformers makes with Pillow.
+  public static let resize = ["--resize", "pillow"]
 
   public let name: String
   private var folder: URL { Self.tests.appendingPathComponent("VisionLanguageTests/Goldens/\(name)") }
@@ -38,6 +46,6 @@ public struct TinyCase: Sendable, CustomStringConvertible {
     [
       "score", "--model", (model ?? self.model).path, "--dataset", (dataset ?? self.dataset).path, "--images",
       (images ?? self.images).path, "--output", output.path, "--quiet",
-    ] + more
+    ] + Self.resize + more
   }
 }

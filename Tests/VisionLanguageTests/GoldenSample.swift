@@ -56,7 +56,7 @@ func loadModel(
   let backend = try CPUBackend(
     precision: precision, team: ThreadTeam(count: 2),
     useBFloat16Instructions: useBFloat16Instructions ?? CPUBackend.hasFastBFloat16)
-  return try Qwen2VLModel(folder: folder, chatTemplate: nil, backend: backend)
+  return try Qwen2VLModel(folder: folder, input: InputOptions(resizing: .pillow), backend: backend)
 }
 
 /// A sample with its model loaded. Its inputs to each stage are the goldens, so that each rung stands on its own.

@@ -7,7 +7,7 @@ import Testing
 
 /// Of a model folder.
 func processor(in folder: URL) throws -> Qwen2VLImageProcessor {
-  try ProcessorInFolder(folder) { try Qwen2VLImageProcessor($0) }.processor
+  try ProcessorInFolder(folder) { try Qwen2VLImageProcessor($0, resizing: .pillow) }.processor
 }
 
 /// Of a preprocessor_config.json with this text.

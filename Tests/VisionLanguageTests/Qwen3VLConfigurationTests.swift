@@ -9,7 +9,9 @@ import Testing
 @Suite("Qwen3-VL's files")
 struct Qwen3VLConfigurationTests {
   private func load(_ folder: URL) throws -> any VisionLanguageModel {
-    try ModelRegistry.load(folder: folder, backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 1)))
+    try ModelRegistry.load(
+      folder: folder, input: InputOptions(resizing: .pillow),
+      backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 1)))
   }
 
   @Test("what the published files say is read, and what transformers 5 writes")
@@ -147,7 +149,7 @@ struct Qwen3VLConfigurationTests {
       try ModelFolder.with(copyOf: "qwen3_vl") { copy in
         try copy.edit(
           "preprocessor_config.json", "size", #"{"shortest_edge": \#(row[2]), "longest_edge": \#(row[3])}"#)
-        let processor = try ProcessorInFolder(copy.url) { try Qwen2VLImageProcessor($0) }.processor
+        let processor = try ProcessorInFolder(copy.url) { try Qwen2VLImageProcessor($0, resizing: .pillow) }.processor
         let size = try processor.resizedSize(width: row[0], height: row[1])
         #expect([size.width, size.height] == Array(row[4...5]), "\(row)")
       }
@@ -158,7 +160,7 @@ struct Qwen3VLConfigurationTests {
   func photographs() throws {
     try ModelFolder.with(copyOf: "qwen3_vl") { copy in
       try copy.edit("preprocessor_config.json", "size", #"{"shortest_edge": 65536, "longest_edge": 16777216}"#)
-      let processor = try ProcessorInFolder(copy.url) { try Qwen2VLImageProcessor($0) }.processor
+      let processor = try ProcessorInFolder(copy.url) { try Qwen2VLImageProcessor($0, resizing: .pillow) }.processor
       #expect(processor.leastSide == 64)
       #expect(try processor.layout(width: 640, height: 480).visualTokens == 300)
       #expect(try processor.layout(width: 427, height: 640).visualTokens == 260)

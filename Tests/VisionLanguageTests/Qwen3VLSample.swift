@@ -40,7 +40,8 @@ struct Qwen3VLSample: Sendable, CustomTestStringConvertible {
 
   func model(_ precision: Precision = .f32) throws -> Qwen3VLModel {
     let backend = try CPUBackend(precision: precision, team: ThreadTeam(count: 2))
-    let model = try ModelRegistry.load(folder: checkpoint(folder), backend: backend)
+    let model = try ModelRegistry.load(
+      folder: checkpoint(folder), input: InputOptions(resizing: .pillow), backend: backend)
     #expect(model.modelType == "qwen3_vl")
     return try #require(model as? Qwen3VLModel)
   }

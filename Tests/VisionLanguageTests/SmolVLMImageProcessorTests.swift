@@ -110,7 +110,7 @@ struct SmolVLMImageProcessorTests {
       try copy.write(json, to: "preprocessor_config.json")
       return try SmolVLMImageProcessor(
         ConfigurationFile(contentsOf: copy.file("preprocessor_config.json")),
-        for: SmolVLMConfiguration(ConfigurationFile(contentsOf: copy.file("config.json"))))
+        for: SmolVLMConfiguration(ConfigurationFile(contentsOf: copy.file("config.json"))), resizing: .pillow)
     }
   }
 }

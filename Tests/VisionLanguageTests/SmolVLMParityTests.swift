@@ -112,7 +112,7 @@ extension SmolVLMSample {
       try copy.edit("preprocessor_config.json", "do_image_splitting", "\(input.splitting)")
       let backend = try CPUBackend(precision: precision, team: ThreadTeam(count: 2))
       // Weights stay mapped when the copy is gone.
-      let model = try ModelRegistry.load(folder: copy.url, backend: backend)
+      let model = try ModelRegistry.load(folder: copy.url, input: InputOptions(resizing: .pillow), backend: backend)
       #expect(model.modelType == folder)
       return try #require(model as? SmolVLMModel)
     }

@@ -56,7 +56,8 @@ struct SmolVLMSample: Sendable, CustomTestStringConvertible {
     try ModelFolder.with(copyOf: folder) { copy in
       try copy.edit("preprocessor_config.json", "do_image_splitting", "\(input.splitting)")
       return try SmolVLMImageProcessor(
-        ConfigurationFile(contentsOf: copy.file("preprocessor_config.json")), for: configuration())
+        ConfigurationFile(contentsOf: copy.file("preprocessor_config.json")), for: configuration(),
+        resizing: .pillow)
     }
   }
 }

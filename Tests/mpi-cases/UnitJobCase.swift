@@ -4,6 +4,7 @@ import Jobs
 import Kernels
 import MessagePassing
 import RunSupport
+import VisionLanguage
 
 /// Runs a unit job without a model. Arguments: its folder, after how many units a rank other than 0 fails (-1: it doesn't),
 /// and "strict" for a strict run.
@@ -31,7 +32,7 @@ private struct SquaresConfiguration: UnitJobConfiguration {
 
   var model: URL { folder }
   var adapter: URL? { nil }
-  var chatTemplate: URL? { nil }
+  var input: InputOptions { InputOptions() }
   var dataset: URL { folder }
   var images: URL { folder.appendingPathComponent("images") }
   var output: URL { folder.appendingPathComponent("squares.txt") }

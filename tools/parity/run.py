@@ -87,7 +87,7 @@ def mpirun(ranks):
 def product(binary, folder, data, precision, ranks, adapter=None):
     output = folder / f"headimpact-{precision}{'-adapted' * bool(adapter)}.h5"
     subprocess.run([*mpirun(ranks), binary, "score", "--model", folder / "model", "--dataset", data / "keyobjects.json",
-                    "--images", data / "images", "--output", output, "--precision", precision, "--save-scores", "--quiet",
+                    "--images", data / "images", "--output", output, "--precision", precision, "--resize", "pillow", "--save-scores", "--quiet",
                     *(["--adapter", adapter] if adapter else [])], check=True)
     return output
 

@@ -35,7 +35,7 @@ class OutputFile(unittest.TestCase):
         cls.addClassCleanup(cls.folder.cleanup)
         cls.path = Path(cls.folder.name) / "hi.h5"
         subprocess.run([BINARY, "score", "--model", GOLDEN / "checkpoint", "--dataset", GOLDEN / "dataset/keyobjects.json",
-                        "--images", GOLDEN / "dataset/images", "--output", cls.path, "--precision", "f32", "--save-scores", "--quiet"], check=True)
+                        "--images", GOLDEN / "dataset/images", "--output", cls.path, "--precision", "f32", "--resize", "pillow", "--save-scores", "--quiet"], check=True)
         cls.reference = load_file(GOLDEN / "dataset.safetensors")
 
     def test_types_and_attributes_are_those_of_formats_md(self):

@@ -176,19 +176,19 @@ class Product:
     def train(self, folder, data, case, init, ranks, output, steps=STEPS, batch=None):
         self.run(ranks, "train", "--model", folder / "model", "--dataset", data / "keyobjects.json", "--images", data / "images",
                  "--init", init, "--steps", steps, "--batch", batch or case["batch"], "--lr", case["lr"],
-                 "--weight-decay", case["decay"], "--clip", 1, "--shuffle", "none", "--precision", "f32", "--output", output)
+                 "--weight-decay", case["decay"], "--clip", 1, "--shuffle", "none", "--precision", "f32", "--resize", "pillow", "--output", output)
 
     def generate(self, folder, pairs, dataset, images, length, output, adapter=None):
         self.run(2, "generate", "--model", folder / "model", "--dataset", dataset, "--images", images, "--max-new-tokens", length,
-                 "--precision", "f32", "--output", output, *(["--adapter", adapter] if adapter else []))
+                 "--precision", "f32", "--resize", "pillow", "--output", output, *(["--adapter", adapter] if adapter else []))
 
     def ablate(self, folder, data, hi, output):
         self.run(3, "ablate", "--model", folder / "model", "--dataset", data / "keyobjects.json", "--images", data / "images",
-                 "--hi", hi, "--heads", 3, "--random-seeds", "0,1", "--head", "0.0", "--precision", "f32", "--output", output)
+                 "--hi", hi, "--heads", 3, "--random-seeds", "0,1", "--head", "0.0", "--precision", "f32", "--resize", "pillow", "--output", output)
 
     def loss(self, folder, data, adapter, output):
         self.run(1, "ablate", "--model", folder / "model", "--dataset", data / "keyobjects.json", "--images", data / "images",
-                 "--adapter", adapter, "--head", "0.0", "--precision", "f32", "--output", output)
+                 "--adapter", adapter, "--head", "0.0", "--precision", "f32", "--resize", "pillow", "--output", output)
         return json.loads(output.read_text())["loss"]
 
     def run(self, ranks, *words):

@@ -17,7 +17,7 @@ public struct Photograph: Sendable {
     let scale = Double(longestSide) / Double(max(image.width, image.height))
     let width = max(1, Int((Double(image.width) * scale).rounded()))
     let height = max(1, Int((Double(image.height) * scale).rounded()))
-    self.image = try resize(image, to: (width: width, height: height), filter: .bicubic)
+    self.image = try resize(image, to: (width: width, height: height), filter: .bicubic, as: .pillow)
   }
 
   /// A picture of the same size.

@@ -48,6 +48,7 @@ extension HeadImpactFile {
         chatTemplateSHA256: try optional("chat_template_sha256") ?? "not recorded",
         modelFiles: try optional("model_files_sha256") ?? "",
         datasetSHA256: try string("dataset_sha256"), prompt: try string("prompt"), precision: try string("precision"),
+        resize: try optional("resize") ?? "not recorded",
         limit: limit == 0 ? nil : limit, options: options, savesScores: try file.exists("/scores"))
       let count = try file.read("/skipped/id", as: Int64.self).values.count
       let kinds = try file.exists("/skipped/kind") ? file.readStrings("/skipped/kind").values : []

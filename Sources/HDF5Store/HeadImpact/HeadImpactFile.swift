@@ -179,6 +179,7 @@ public enum HeadImpactFile {
       ("chat_template_sha256", .string(identity.chatTemplateSHA256)),
       ("model_files_sha256", .string(identity.modelFiles)), ("dataset_sha256", .string(identity.datasetSHA256)),
       ("prompt", .string(identity.prompt)), ("precision", .string(identity.precision)),
+      ("resize", .string(identity.resize)),
       ("limit", .integer(Int64(identity.limit ?? 0))), ("coverage", .double(options.coverage)),
       ("query", .string(options.query.rawValue)), ("normalize", .string(options.normalize.rawValue)),
       ("views", .string(options.views.rawValue)), ("sink_factor", .double(options.sinkFactor)),

@@ -14,6 +14,8 @@ public struct ScoreIdentity: Equatable, Sendable {
   public var datasetSHA256: String
   public var prompt: String
   public var precision: String
+  /// Whose resize images went through.
+  public var resize: String
   public var limit: Int?
   public var options: HeadImpactOptions
   public var savesScores: Bool
@@ -21,6 +23,7 @@ public struct ScoreIdentity: Equatable, Sendable {
   public init(
     programVersion: String, modelType: String, modelSHA256: String, adapterSHA256: String?,
     chatTemplateSHA256: String, modelFiles: String, datasetSHA256: String, prompt: String, precision: String,
+    resize: String,
     limit: Int?, options: HeadImpactOptions, savesScores: Bool
   ) {
     self.programVersion = programVersion
@@ -32,6 +35,7 @@ public struct ScoreIdentity: Equatable, Sendable {
     self.datasetSHA256 = datasetSHA256
     self.prompt = prompt
     self.precision = precision
+    self.resize = resize
     self.limit = limit
     self.options = options
     self.savesScores = savesScores

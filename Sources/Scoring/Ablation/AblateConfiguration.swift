@@ -11,8 +11,8 @@ public struct AblateConfiguration: UnitJobConfiguration {
   public var model: URL
   /// A PEFT adapter of it.
   public var adapter: URL?
-  /// Takes the place of the model folder's chat template.
-  public var chatTemplate: URL?
+  /// How the model is shown images and texts.
+  public var input = InputOptions()
   /// A key-object dataset, COCO captions, or VQA v2 questions.
   public var dataset: URL
   /// The answers of a VQA v2 question file.

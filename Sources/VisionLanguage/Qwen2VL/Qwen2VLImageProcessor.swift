@@ -2,7 +2,7 @@ import Foundation
 import HeadImpact
 import ImageInput
 
-/// Qwen2-VL's image processing, as `Qwen2VLImageProcessorPil` of Hugging Face transformers 5: resize to sides that
+/// Qwen2-VL's image processing, as `Qwen2VLImageProcessor` of Hugging Face transformers 5: resize to sides that
 /// whole blocks of patches fill, rescale, normalise, cut into patches.
 struct Qwen2VLImageProcessor: ImageProcessor, Equatable {
   /// The limits of the resized image's area. - Units: pixels.
@@ -15,6 +15,7 @@ struct Qwen2VLImageProcessor: ImageProcessor, Equatable {
   /// The side of the block of patches that becomes one visual token.
   let mergeSize: Int
   let doResize: Bool
+  let resizing: Resizing
   let normalization: PixelNormalization
 
   /// What a chat template shows the image as.
@@ -28,7 +29,8 @@ struct Qwen2VLImageProcessor: ImageProcessor, Equatable {
 
   /// - Parameter file: preprocessor_config.json; what it leaves out is the processor's default, as in transformers.
   /// - Throws: `ConfigurationError` naming the key whose value is of the wrong type, impossible or unsupported.
-  init(_ file: ConfigurationFile) throws {
+  init(_ file: ConfigurationFile, resizing: Resizing) throws {
+    self.resizing = resizing
     try file.refuseNull(["patch_size", "temporal_patch_size", "merge_size", "resample", "do_resize"])
     // What decides pixels and isn't done. Images come as RGB, so `do_convert_rgb` does not; this processor has no
     // `do_center_crop` and `do_pad`.
@@ -112,7 +114,7 @@ struct Qwen2VLImageProcessor: ImageProcessor, Equatable {
   /// - Throws: `ImageError` if the image can't be processed.
   func callAsFunction(_ image: RGBImage) throws -> PatchBatch {
     let resized = try resize(
-      image, to: resizedSize(width: image.width, height: image.height), filter: .bicubic)
+      image, to: resizedSize(width: image.width, height: image.height), filter: .bicubic, as: resizing)
     let grid = PatchGrid(rows: resized.height / patchSize, columns: resized.width / patchSize)
     let cutter = PatchCutter(patchSize: patchSize, frames: temporalPatchSize, tables: normalization.tables())
     return PatchBatch(

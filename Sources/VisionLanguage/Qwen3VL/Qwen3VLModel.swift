@@ -23,16 +23,16 @@ public final class Qwen3VLModel: VisionLanguageModel {
   public var processor: any ImageProcessor { images }
   public var streamAdditionLayers: [Int] { Array(configuration.vision.deepstackVisualIndexes.indices) }
 
-  public init(folder: URL, chatTemplate: URL?, backend: any Backend) throws {
+  public init(folder: URL, input: InputOptions, backend: any Backend) throws {
     let file = try ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json"))
     let configuration = try Qwen3VLConfiguration(file)
     self.configuration = configuration
     let vision = configuration.vision
     let texts = try TextParts(
-      folder: folder, chatTemplate: chatTemplate, config: file, placeholder: Qwen2VLImageProcessor.placeholder,
+      folder: folder, chatTemplate: input.chatTemplate, config: file, placeholder: Qwen2VLImageProcessor.placeholder,
       imageToken: ("image_token_id", configuration.imageTokenId), vocabularySize: configuration.text.vocabularySize,
       classDefaults: Qwen2VLModel.tokenizerDefaults, family: Qwen3VLConfiguration.family)
-    let read = try ProcessorInFolder(folder) { try Qwen2VLImageProcessor($0) }
+    let read = try ProcessorInFolder(folder) { try Qwen2VLImageProcessor($0, resizing: input.resizing) }
     images = read.processor
     try read.check(
       patchSize: vision.patchSize, mergeSize: vision.spatialMergeSize, temporalPatchSize: vision.temporalPatchSize)

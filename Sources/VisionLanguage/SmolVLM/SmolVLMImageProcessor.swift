@@ -1,7 +1,7 @@
 import HeadImpact
 import ImageInput
 
-/// SmolVLM's and Idefics3's image processing, as `SmolVLMImageProcessorPil` of Hugging Face transformers 5: resize by
+/// SmolVLM's and Idefics3's image processing, as `SmolVLMImageProcessor` of Hugging Face transformers 5: resize by
 /// the longer side, then to whole tiles; the tiles row by row, then the whole image as one more tile.
 struct SmolVLMImageProcessor: ImageProcessor, Equatable {
   /// What a chat template shows the image as, and the text of an image token.
@@ -16,6 +16,7 @@ struct SmolVLMImageProcessor: ImageProcessor, Equatable {
   let splitsIntoTiles: Bool
   let doResize: Bool
   let filter: ResamplingFilter
+  let resizing: Resizing
   let normalization: PixelNormalization
   /// The side of a patch. - Units: pixels.
   let patchSize: Int
@@ -36,7 +37,8 @@ struct SmolVLMImageProcessor: ImageProcessor, Equatable {
 
   /// - Parameter file: preprocessor_config.json; what it leaves out is the processor's default, as in transformers.
   /// - Throws: `ConfigurationError` naming the key whose value is of the wrong type, impossible or unsupported.
-  init(_ file: ConfigurationFile, for model: SmolVLMConfiguration) throws {
+  init(_ file: ConfigurationFile, for model: SmolVLMConfiguration, resizing: Resizing) throws {
+    self.resizing = resizing
     try file.refuseNull(["resample", "do_resize", "do_image_splitting", "size", "max_image_size"])
     if let type = try file.string("image_processor_type"), !Self.types.contains(type) {
       throw file.wrong("image_processor_type", "is \(type); it must be \(Self.types[0]) or \(Self.types[3])")
@@ -151,19 +153,11 @@ struct SmolVLMImageProcessor: ImageProcessor, Equatable {
   ///   - x: the view's width in the original image, and how many such widths stand before it. - Units: pixels.
   ///   - y: the same down.
   private func cells(x width: Double, times column: Int, y height: Double, times row: Int) -> [Cell] {
-    let side = tokensASide
-    let seen = Double(side * patchSize * scaleFactor) / Double(tileSize)
-    func edge(_ index: Int, of extent: Double, times: Int) -> Double {
-      let (start, end) = (Double(times) * extent, (Double(times) + seen) * extent)
-      return start + (end - start) * (Double(index) / Double(side))
-    }
-    return (0..<side).flatMap { i in
-      (0..<side).map { j in
-        Cell(
-          x0: edge(j, of: width, times: column), y0: edge(i, of: height, times: row),
-          x1: edge(j + 1, of: width, times: column), y1: edge(i + 1, of: height, times: row))
-      }
-    }
+    let seen = Double(tokensASide * patchSize * scaleFactor) / Double(tileSize)
+    return Cell.grid(
+      ViewGrid(rows: tokensASide, cols: tokensASide),
+      x: (Double(column) * width, (Double(column) + seen) * width),
+      y: (Double(row) * height, (Double(row) + seen) * height))
   }
 
   /// What takes the placeholder's place: the image tokens of each view behind a marker of its place.
@@ -183,30 +177,20 @@ struct SmolVLMImageProcessor: ImageProcessor, Equatable {
   /// - Throws: `ImageError` if the image can't be processed.
   func views(of image: RGBImage) throws -> [RGBImage] {
     let plan = try plan(width: image.width, height: image.height)
-    let first = try resize(image, to: plan.first, filter: filter)
-    guard let size = plan.second else { return [try resize(first, to: (tileSize, tileSize), filter: filter)] }
-    let second = try resize(first, to: size, filter: filter)
+    let first = try resize(image, to: plan.first, filter: filter, as: resizing)
+    guard let size = plan.second else {
+      return [try resize(first, to: (tileSize, tileSize), filter: filter, as: resizing)]
+    }
+    let second = try resize(first, to: size, filter: filter, as: resizing)
     guard plan.rows > 0 else { return [second] }
     return try second.tiles(width: tileSize, height: tileSize)
-      + [resize(second, to: (tileSize, tileSize), filter: filter)]
+      + [resize(second, to: (tileSize, tileSize), filter: filter, as: resizing)]
   }
 
   /// The patches of all views, row by row in each.
   ///
   /// - Throws: `ImageError` if the image can't be processed.
   func callAsFunction(_ image: RGBImage) throws -> PatchBatch {
-    let views = try views(of: image)
-    let grid = PatchGrid(rows: tileSize / patchSize, columns: tileSize / patchSize)
-    let cutter = PatchCutter(patchSize: patchSize, tables: normalization.tables())
-    let size = grid.count * cutter.width
-    return PatchBatch(
-      pixelValues: [Float](unsafeUninitializedCapacity: views.count * size) { result, count in
-        for (index, view) in views.enumerated() {
-          cutter.cut(
-            view, order: grid.rasterOrder,
-            into: UnsafeMutableBufferPointer(rebasing: result[index * size..<(index + 1) * size]))
-        }
-        count = views.count * size
-      }, grids: [PatchGrid](repeating: grid, count: views.count))
+    PatchBatch(views: try views(of: image), patchSize: patchSize, normalization: normalization)
   }
 }

@@ -26,15 +26,17 @@ public final class SmolVLMModel: VisionLanguageModel {
     return ["GPT2Tokenizer": tokens, "GPT2TokenizerFast": tokens]
   }()
 
-  public init(folder: URL, chatTemplate: URL?, backend: any Backend) throws {
+  public init(folder: URL, input: InputOptions, backend: any Backend) throws {
     let file = try ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json"))
     let configuration = try SmolVLMConfiguration(file)
     self.configuration = configuration
     let texts = try TextParts(
-      folder: folder, chatTemplate: chatTemplate, config: file, placeholder: SmolVLMImageProcessor.placeholder,
+      folder: folder, chatTemplate: input.chatTemplate, config: file, placeholder: SmolVLMImageProcessor.placeholder,
       imageToken: ("image_token_id", configuration.imageTokenId), vocabularySize: configuration.text.vocabularySize,
       classDefaults: Self.tokenizerDefaults, family: SmolVLMConfiguration.family)
-    let read = try ProcessorInFolder(folder) { try SmolVLMImageProcessor($0, for: configuration) }
+    let read = try ProcessorInFolder(folder) {
+      try SmolVLMImageProcessor($0, for: configuration, resizing: input.resizing)
+    }
     images = read.processor
     try Self.checkSequenceLength(folder, configuration)
     let checkpoint = try SafetensorsCheckpoint(folder: folder)

@@ -78,11 +78,13 @@ let fuzzTargets: [String: @Sendable () throws -> FuzzTarget] = [
     }
   },
   "processor": {
-    try inFolder(replacing: "processor_config.json") { _ = try ProcessorInFolder($0) { try Qwen2VLImageProcessor($0) } }
+    try inFolder(replacing: "processor_config.json") {
+      _ = try ProcessorInFolder($0) { try Qwen2VLImageProcessor($0, resizing: .torchvision) }
+    }
   },
   "preprocessor": {
     try inFolder(replacing: "preprocessor_config.json") {
-      _ = try ProcessorInFolder($0) { try Qwen2VLImageProcessor($0) }
+      _ = try ProcessorInFolder($0) { try Qwen2VLImageProcessor($0, resizing: .torchvision) }
     }
   },
   "smolvlm-config": {
@@ -94,8 +96,26 @@ let fuzzTargets: [String: @Sendable () throws -> FuzzTarget] = [
     try inFolder(replacing: "preprocessor_config.json") { folder in
       let model = try SmolVLMConfiguration(
         ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json")))
-      let read = try ProcessorInFolder(folder) { try SmolVLMImageProcessor($0, for: model) }
+      let read = try ProcessorInFolder(folder) { try SmolVLMImageProcessor($0, for: model, resizing: .torchvision) }
       _ = try read.processor.layout(width: 3, height: 200)
+    }
+  },
+  "internvl-config": {
+    try inFolder(replacing: "config.json") {
+      _ = try InternVLConfiguration(ConfigurationFile(contentsOf: $0.appendingPathComponent("config.json")))
+    }
+  },
+  "internvl-preprocessor": {
+    try inFolder(replacing: "preprocessor_config.json") { folder in
+      let model = try InternVLConfiguration(
+        ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json")))
+      let read = try ProcessorInFolder(folder) { try InternVLImageProcessor($0, for: model, resizing: .torchvision) }
+      _ = try read.processor.layout(width: 3, height: 200)
+    }
+  },
+  "qwen2.5-vl-config": {
+    try inFolder(replacing: "config.json") {
+      _ = try Qwen25VLConfiguration(ConfigurationFile(contentsOf: $0.appendingPathComponent("config.json")))
     }
   },
   "adapter-config": {

@@ -31,7 +31,9 @@ struct GoldenCase: Decodable, Sendable, CustomStringConvertible {
   }
 
   func model() throws -> any VisionLanguageModel {
-    try ModelRegistry.load(folder: tiny.model, backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 2)))
+    try ModelRegistry.load(
+      folder: tiny.model, input: InputOptions(resizing: .pillow),
+      backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 2)))
   }
 
   /// The summed losses of every annotation, an image's together: of the model as it is, then of each ablation.
