@@ -100,6 +100,11 @@ let fuzzTargets: [String: @Sendable () throws -> FuzzTarget] = [
       _ = try read.processor.layout(width: 3, height: 200)
     }
   },
+  "qwen3-vl-config": {
+    try inFolder(replacing: "config.json") {
+      _ = try Qwen3VLConfiguration(ConfigurationFile(contentsOf: $0.appendingPathComponent("config.json")))
+    }
+  },
   "internvl-config": {
     try inFolder(replacing: "config.json") {
       _ = try InternVLConfiguration(ConfigurationFile(contentsOf: $0.appendingPathComponent("config.json")))
