@@ -45,7 +45,9 @@ final class TextGenerator {
   }
 
   func question(_ prompt: String, id: Int64, layout: VisualLayout) throws -> Question {
-    Question(id: id, tokens: try model.question(prompt: prompt, layout: layout))
+    // The last new token is never given to the model.
+    Question(
+      id: id, tokens: try model.question(prompt: prompt, layout: layout, answerTokens: options.maxNewTokens - 1))
   }
 
   /// - Parameter poll: called after each layer of the vision tower and the decoder; a thrown error ends the work.

@@ -9,7 +9,12 @@ public enum ModelRegistry {
     [
       Qwen2VLModel.self,
       SmolVLMModel.self,
+      Qwen25VLModel.self,
+      Qwen3VLModel.self,
+      InternVLModel.self,
+      LlavaModel.self,
       PaliGemmaModel.self,
+      Gemma3Model.self,
     ]
   }
 
@@ -44,6 +49,9 @@ public enum ModelRegistry {
     let file = try ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json"))
     guard let modelType = try file.string("model_type") else {
       throw file.wrong("model_type", "is missing; it must be one of \(modelTypes.joined(separator: ", "))")
+    }
+    if let reason = families.lazy.compactMap({ $0.refusedModelTypes[modelType] }).first {
+      throw file.wrong("model_type", "is \"\(modelType)\": \(reason)")
     }
     guard let family = families.first(where: { $0.modelTypes.contains(modelType) }) else {
       throw file.wrong(

@@ -22,6 +22,8 @@ public struct VisualFeatures {
 public protocol VisionLanguageModel: AnyObject {
   /// `model_type` in config.json, one or more names.
   static var modelTypes: [String] { get }
+  /// Relatives of the family that can't be run, by `model_type`: why not, and what can; none by default.
+  static var refusedModelTypes: [String: String] { get }
   /// The language model's place among the published modules: its layers are `model.<this>.layers.<i>`.
   static var languageModelModule: String { get }
   /// Words of module names that only the vision tower and the connector have.
@@ -60,6 +62,7 @@ public protocol VisionLanguageModel: AnyObject {
 }
 
 extension VisionLanguageModel {
+  public static var refusedModelTypes: [String: String] { [:] }
   public static var processorTemplate: ProcessorTemplate? { nil }
   public func bidirectionalBlocks(_ sequence: TokenSequence) -> [Range<Int>] { [] }
   public var streamAdditionLayers: [Int] { [] }
@@ -108,9 +111,10 @@ extension VisionLanguageModel {
 
   /// The tokens of a chat about an image of this layout, up to where the answer begins.
   ///
+  /// - Parameter answerTokens: how many more the model will be given.
   /// - Throws: as `sequence`.
-  public func question(prompt: String, layout: VisualLayout) throws -> TokenSequence {
-    try parts.prompts.question(prompt: prompt, layout: layout)
+  public func question(prompt: String, layout: VisualLayout, answerTokens: Int = 0) throws -> TokenSequence {
+    try parts.prompts.question(prompt: prompt, layout: layout, answerTokens: answerTokens)
   }
 
   /// The text of an answer's tokens, without control tokens.

@@ -7,14 +7,20 @@ import VisionLanguage
 
 @testable import LowRankAdaptation
 
-/// A family whose vision tower has modules of the decoder's names, `self_attn.q_proj` in `encoder.layers.<i>`, and PEFT's adapter
-/// of the decoder alone (tools/goldens/training).
+/// A family whose vision tower has modules of the decoder's names, `q_proj` in `encoder.layers.<i>.self_attn` or in
+/// `encoder.layer.<i>.attention`, and PEFT's adapter of the decoder alone (tools/goldens/training).
 struct TowerCase: Sendable, CustomStringConvertible {
   static let all = [
     TowerCase(
       name: "smolvlm", layers: [0, 2], targets: [.query, .value, .up], decoder: "model.text_model",
       tower: "model.vision_model"),
+    TowerCase(
+      name: "internvl", layers: [0, 2], targets: [.query, .value, .up], tower: "model.vision_tower",
+      towerModule: "encoder.layer.0.attention.q_proj"),
     TowerCase(name: "paligemma", layers: [0, 2], targets: [.query, .value, .up], tower: "model.vision_tower"),
+    TowerCase(name: "gemma3", layers: [1, 2], targets: [.query, .value, .up], tower: "model.vision_tower"),
+    TowerCase(name: "llava_onevision", layers: [0, 2], targets: [.query, .value, .up], tower: "model.vision_tower"),
+    TowerCase(name: "llava_next", layers: [1, 2], targets: [.key, .output, .down], tower: "model.vision_tower"),
   ]
 
   let name: String
@@ -22,6 +28,8 @@ struct TowerCase: Sendable, CustomStringConvertible {
   let targets: Set<Projection>
   var decoder = "model.language_model"
   let tower: String
+  /// Below the tower.
+  var towerModule = "encoder.layers.0.self_attn.q_proj"
 
   var description: String { name }
   var golden: URL { Repository.root.appendingPathComponent("Tests/AdapterTrainingTests/Goldens/\(name)/init") }
@@ -41,7 +49,7 @@ struct VisionTowerTests {
   func oldNames(_ family: TowerCase) throws {
     try ScratchFolder.with { scratch in
       let copy = try AdapterCopy(copying: family.golden, in: scratch)
-      try copy.edit(["target_modules": ["q_proj", "v_proj", "up_proj"], "layers_to_transform": family.layers])
+      try copy.edit(["target_modules": family.targets.map(\.rawValue).sorted(), "layers_to_transform": family.layers])
       try copy.changeTensors { tensors in
         tensors = tensors.map { $0.named($0.name.replacing(".model.language_model.", with: ".language_model.model.")) }
       }
@@ -80,8 +88,8 @@ struct VisionTowerTests {
   func tower(_ family: TowerCase) throws {
     try ScratchFolder.with { scratch in
       let copy = try AdapterCopy(copying: family.golden, in: scratch)
-      try copy.edit(["target_modules": ["q_proj", "v_proj", "up_proj"]])
-      let module = "\(family.tower).encoder.layers.0.self_attn.q_proj"
+      try copy.edit(["target_modules": family.targets.map(\.rawValue).sorted()])
+      let module = "\(family.tower).\(family.towerModule)"
       try copy.changeTensors { tensors in
         for part in ["lora_A", "lora_B"] {
           tensors.append(
@@ -98,6 +106,32 @@ struct VisionTowerTests {
           $0.contains(module) && $0.contains("is of the vision tower, which is never adapted")
         },
         "\(error.problems)")
+    }
+  }
+
+  @Test("Qwen3-VL: PEFT's adapter is read; one that adapts the tower or a merger of DeepStack is refused")
+  func deepStack() throws {
+    let golden = Repository.root.appendingPathComponent("Tests/AdapterTrainingTests/Goldens/qwen3_vl/init")
+    let (adapter, configuration) = try PEFTAdapter.loadForTraining(folder: golden, for: tiny("qwen3_vl"))
+    #expect(configuration.layers == [1, 3] && adapter.updates.count == 10)
+    for module in ["blocks.1.attn.proj", "deepstack_merger_list.0.linear_fc1", "merger.linear_fc2"] {
+      try ScratchFolder.with { scratch in
+        let copy = try AdapterCopy(copying: golden, in: scratch)
+        try copy.changeTensors { tensors in
+          for part in ["lora_A", "lora_B"] {
+            tensors.append(
+              TensorData(
+                name: "base_model.model.model.visual.\(module).\(part).weight",
+                shape: part == "lora_A" ? [3, 16] : [16, 3], values: [Float](repeating: 0.5, count: 48)))
+          }
+        }
+        let error = try #require(throws: PEFTError.self) {
+          try PEFTAdapter.load(folder: copy.url, for: tiny("qwen3_vl"))
+        }
+        #expect(
+          error.problems.contains { $0.contains(module) && $0.contains("vision tower, which is never adapted") },
+          "\(error.problems)")
+      }
     }
   }
 }

@@ -184,6 +184,22 @@ struct CostTests {
         == Double(12 * (patch + 2 * 3 * 10 * 4) + 6 * (decoder + 2 * 12 * 6)))
   }
 
+  @Test("windows and gates of a vision tower count as what they are")
+  func windows() {
+    var (plain, windowed) = (dimensions.vision, dimensions.vision)
+    windowed.windowedLayers = 2
+    windowed.windowPatches = 16
+    #expect(plain.seen(ofView: 100) == 300 && windowed.seen(ofView: 100) == 132 && windowed.seen(ofView: 9) == 27)
+    plain.isGated = true
+    let gated = ModelDimensions(
+      layers: 2, heads: 2, hiddenSize: 8, intermediateSize: 16, queryWidth: 12, keyValueWidth: 4, vision: plain,
+      templateTokens: 5)
+    let load = VisualLayout.Load(imageTokens: 4, patches: 12, patchesInView: 12)
+    #expect(
+      gated.multiplications(load, textRows: 2) - dimensions.multiplications(load, textRows: 2)
+        == Double(12 * 3 * 10 * 20))
+  }
+
   @Test("a chat's own tokens are counted with the folder's template", arguments: GoldenSample.folders)
   func template(_ folder: String) throws {
     let model = try loadModel(checkpoint(folder))
