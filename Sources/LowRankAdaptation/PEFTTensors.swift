@@ -219,7 +219,10 @@ struct ModelShapes {
     case .embedding:
       return Shape(
         weight: [embedding.rows, embedding.columns], inputs: embedding.rows, outputs: embedding.columns)
-    case .inputNorm, .postAttentionNorm, .finalNorm:
+    case .norm(let layer, let norm):
+      guard let count = layers[layer][norm]?.weight.columns else { return nil }
+      return Shape(weight: [count], inputs: count, outputs: count)
+    case .finalNorm:
       return Shape(weight: [embedding.columns], inputs: embedding.columns, outputs: embedding.columns)
     }
   }
