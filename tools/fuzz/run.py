@@ -27,6 +27,7 @@ GOLDENS = ROOT / "Tests"
 SMOLVLM = GOLDENS / "VisionLanguageTests/Goldens/smolvlm/checkpoint"
 INTERNVL = GOLDENS / "VisionLanguageTests/Goldens/internvl/checkpoint"
 QWEN3 = GOLDENS / "VisionLanguageTests/Goldens/qwen3_vl/checkpoint"
+PALIGEMMA = GOLDENS / "VisionLanguageTests/Goldens/paligemma/checkpoint"
 QWEN25 = GOLDENS / "VisionLanguageTests/Goldens/qwen2_5_vl/checkpoint"
 # A find: more than this for one input. A picture of the largest size that is read takes most of the memory.
 MEMORY_MB, SECONDS_AN_INPUT, LARGEST_INPUT = 3000, 20, 1 << 16
@@ -141,6 +142,9 @@ TARGETS = {
     "qwen3-vl-config": lambda: (small([QWEN3 / "config.json", QWEN3.parent.parent / "qwen3_vl_saved/checkpoint/config.json"]), QWEN3),
     "internvl-config": lambda: (small([INTERNVL / "config.json", INTERNVL.parent.parent / "internvl3_5/checkpoint/config.json"]), INTERNVL),
     "internvl-preprocessor": lambda: (small([INTERNVL / "preprocessor_config.json"]), INTERNVL),
+    "paligemma-config": lambda: (small([PALIGEMMA / "config.json", PALIGEMMA.parent.parent / "paligemma2/checkpoint/config.json"]),
+                                 PALIGEMMA),
+    "paligemma-preprocessor": lambda: (small([PALIGEMMA / "preprocessor_config.json"]), PALIGEMMA),
     "chat-template": lambda: (templates(), None),
     "generation-config": lambda: (small([MODEL / "generation_config.json"]), MODEL),
     "adapter-config": lambda: (small([adapter_folder() / "adapter_config.json"]), adapter_folder()),

@@ -118,6 +118,21 @@ let fuzzTargets: [String: @Sendable () throws -> FuzzTarget] = [
       _ = try read.processor.layout(width: 3, height: 200)
     }
   },
+  "paligemma-config": {
+    try inFolder(replacing: "config.json") {
+      _ = try PaliGemmaConfiguration(ConfigurationFile(contentsOf: $0.appendingPathComponent("config.json")))
+    }
+  },
+  "paligemma-preprocessor": {
+    try inFolder(replacing: "preprocessor_config.json") { folder in
+      let model = try PaliGemmaConfiguration(
+        ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json")))
+      let read = try ProcessorInFolder(folder) {
+        try PaliGemmaModel.processor($0, for: model.vision, resizing: .torchvision)
+      }
+      _ = try read.processor.layout(width: 3, height: 200)
+    }
+  },
   "qwen2.5-vl-config": {
     try inFolder(replacing: "config.json") {
       _ = try Qwen25VLConfiguration(ConfigurationFile(contentsOf: $0.appendingPathComponent("config.json")))
