@@ -14,7 +14,9 @@ struct LlavaConfiguration: Sendable, Equatable {
   /// How many of the tower's layers are run; the output of the last of them is taken, without the final norm.
   let visionLayers: Int
   let hasProjectorBias: Bool
-  let imageToken: (key: String, id: Int)
+  let imageTokenId: Int
+  /// Which of its two names the file has.
+  let imageTokenKey: String
   /// The canvases that an image may become; empty for LLaVA-1.5.
   let pinpoints: [LlavaRaster.Size]
   /// A raster of more patches than those of about so many tiles is sampled (N of `anyres_max_N`); nil for never.
@@ -22,14 +24,6 @@ struct LlavaConfiguration: Sendable, Equatable {
 
   /// Rows of the tower before a view's patches.
   var classTokens: Int { vision.hasClassToken ? 1 : 0 }
-
-  static func == (a: LlavaConfiguration, b: LlavaConfiguration) -> Bool {
-    (a.family, a.text, a.ropeTheta, a.vision, a.visionLayers) == (
-      b.family, b.text, b.ropeTheta, b.vision, b.visionLayers
-    )
-      && (a.hasProjectorBias, a.pinpoints, a.mostTiles) == (b.hasProjectorBias, b.pinpoints, b.mostTiles)
-      && a.imageToken == b.imageToken
-  }
 
   /// - Throws: `ConfigurationError` naming the key.
   init(_ file: ConfigurationFile) throws {
@@ -57,12 +51,9 @@ struct LlavaConfiguration: Sendable, Equatable {
     }
     try DecoderConfiguration.check(file, "projector_hidden_act", isOneOf: ["gelu"], family: family.rawValue)
     hasProjectorBias = try file.boolean("multimodal_projector_bias", default: true)
-    let key = file.has("image_token_index") ? "image_token_index" : "image_token_id"
-    imageToken = (
-      key,
-      try file.integer(
-        key, in: 0...(self.text.vocabularySize - 1), default: family == .llavaOnevision ? 151_646 : 32_000)
-    )
+    imageTokenKey = file.has("image_token_index") ? "image_token_index" : "image_token_id"
+    imageTokenId = try file.integer(
+      imageTokenKey, in: 0...(self.text.vocabularySize - 1), default: family == .llavaOnevision ? 151_646 : 32_000)
     pinpoints = family == .llava ? [] : try Self.pinpoints(file, for: family, tile: self.vision.imageSize)
     mostTiles = family == .llavaOnevision ? try Self.mostTiles(file) : nil
   }
