@@ -9,8 +9,9 @@ public enum ModelRegistry {
     [
       Qwen2VLModel.self,
       SmolVLMModel.self,
-      InternVLModel.self,
+      Qwen25VLModel.self,
       Qwen3VLModel.self,
+      InternVLModel.self,
       LlavaModel.self,
       PaliGemmaModel.self,
       Gemma3Model.self,

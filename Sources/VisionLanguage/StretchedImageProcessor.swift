@@ -1,7 +1,7 @@
 import HeadImpact
 import ImageInput
 
-/// An image that is stretched to one size, whatever its shape, and seen as one view: `SiglipImageProcessor` of Hugging Face
+/// An image that is stretched to one size, whatever its shape, and seen as one view: `SiglipImageProcessorPil` of Hugging Face
 /// transformers 5, and its relatives.
 struct StretchedImageProcessor: ImageProcessor, Equatable {
   /// What a family's class of transformers has where a file says nothing.
@@ -16,7 +16,6 @@ struct StretchedImageProcessor: ImageProcessor, Equatable {
   /// - Units: pixels.
   let size: (width: Int, height: Int)
   let filter: ResamplingFilter
-  let resizing: Resizing
   let normalization: PixelNormalization
   /// The side of a patch. - Units: pixels.
   let patchSize: Int
@@ -24,6 +23,8 @@ struct StretchedImageProcessor: ImageProcessor, Equatable {
   let tokensASide: Int
   /// What takes the placeholder's place in a chat.
   let text: String
+  /// Whose resize it is.
+  let resizing: Resizing
 
   let viewKinds: Set<VisualLayout.View.Kind> = [.wholeImage]
   var leastSide: Int { 2 * patchSize }
@@ -40,6 +41,7 @@ struct StretchedImageProcessor: ImageProcessor, Equatable {
     _ file: ConfigurationFile, defaults: Defaults, imageSize: Int, patchSize: Int, tokensASide: Int, text: String,
     resizing: Resizing
   ) throws {
+    self.resizing = resizing
     try file.refuseNull(["resample", "do_resize", "size"])
     let types = defaults.types.flatMap { [$0, $0 + "Fast", $0 + "Pil"] }
     if let type = try file.string("image_processor_type"), !types.contains(type) {
@@ -56,7 +58,7 @@ struct StretchedImageProcessor: ImageProcessor, Equatable {
     guard let filter = ResamplingFilter(rawValue: resample) else {
       throw file.wrong("resample", "is \(resample); it must be 0 (nearest), 1 (Lanczos), 2 (bilinear) or 3 (bicubic)")
     }
-    (self.filter, self.resizing) = (filter, resizing)
+    self.filter = filter
     let asked = try file.object("size")
     for side in ["height", "width"] {
       let given = try asked.map { try $0.integer(side, in: 1...100_000) } ?? defaults.size
@@ -75,9 +77,8 @@ struct StretchedImageProcessor: ImageProcessor, Equatable {
   }
 
   static func == (a: StretchedImageProcessor, b: StretchedImageProcessor) -> Bool {
-    a.size == b.size
-      && (a.filter, a.resizing, a.patchSize, a.tokensASide) == (b.filter, b.resizing, b.patchSize, b.tokensASide)
-      && a.normalization == b.normalization && a.text == b.text
+    a.size == b.size && (a.filter, a.patchSize, a.tokensASide) == (b.filter, b.patchSize, b.tokensASide)
+      && a.normalization == b.normalization && a.text == b.text && a.resizing == b.resizing
   }
 
   func layout(width: Int, height: Int) throws -> VisualLayout {

@@ -16,10 +16,12 @@ struct TrainingCase: Sendable, CustomStringConvertible {
   static let all = [
     "nested", "odd",
     "smolvlm",
+    "qwen2_5_vl",
     "internvl",
     "llava_onevision", "llava_next",
     "paligemma", "paligemma2",
     "gemma3", "gemma3_saved",
+    "qwen3_vl",
   ].map { TrainingCase(name: $0) }
   let name: String
 

@@ -18,6 +18,7 @@ struct TowerCase: Sendable, CustomStringConvertible {
       name: "internvl", layers: [0, 2], targets: [.query, .value, .up], tower: "model.vision_tower",
       towerModule: "encoder.layer.0.attention.q_proj"),
     TowerCase(name: "paligemma", layers: [0, 2], targets: [.query, .value, .up], tower: "model.vision_tower"),
+    TowerCase(name: "gemma3", layers: [1, 2], targets: [.query, .value, .up], tower: "model.vision_tower"),
     TowerCase(name: "llava_onevision", layers: [0, 2], targets: [.query, .value, .up], tower: "model.vision_tower"),
     TowerCase(name: "llava_next", layers: [1, 2], targets: [.key, .output, .down], tower: "model.vision_tower"),
   ]
@@ -105,6 +106,32 @@ struct VisionTowerTests {
           $0.contains(module) && $0.contains("is of the vision tower, which is never adapted")
         },
         "\(error.problems)")
+    }
+  }
+
+  @Test("Qwen3-VL: PEFT's adapter is read; one that adapts the tower or a merger of DeepStack is refused")
+  func deepStack() throws {
+    let golden = Repository.root.appendingPathComponent("Tests/AdapterTrainingTests/Goldens/qwen3_vl/init")
+    let (adapter, configuration) = try PEFTAdapter.loadForTraining(folder: golden, for: tiny("qwen3_vl"))
+    #expect(configuration.layers == [1, 3] && adapter.updates.count == 10)
+    for module in ["blocks.1.attn.proj", "deepstack_merger_list.0.linear_fc1", "merger.linear_fc2"] {
+      try ScratchFolder.with { scratch in
+        let copy = try AdapterCopy(copying: golden, in: scratch)
+        try copy.changeTensors { tensors in
+          for part in ["lora_A", "lora_B"] {
+            tensors.append(
+              TensorData(
+                name: "base_model.model.model.visual.\(module).\(part).weight",
+                shape: part == "lora_A" ? [3, 16] : [16, 3], values: [Float](repeating: 0.5, count: 48)))
+          }
+        }
+        let error = try #require(throws: PEFTError.self) {
+          try PEFTAdapter.load(folder: copy.url, for: tiny("qwen3_vl"))
+        }
+        #expect(
+          error.problems.contains { $0.contains(module) && $0.contains("vision tower, which is never adapted") },
+          "\(error.problems)")
+      }
     }
   }
 }

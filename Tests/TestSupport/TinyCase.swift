@@ -7,10 +7,12 @@ public struct TinyCase: Sendable, CustomStringConvertible {
   public static let all = [
     "nested", "published", "odd",
     "smolvlm", "idefics3",
+    "qwen2_5_vl", "qwen2_5_vl_nested",
     "internvl", "internvl3_5",
     "llava_onevision", "llava_next", "llava",
     "paligemma", "paligemma2",
     "gemma3", "gemma3_saved",
+    "qwen3_vl", "qwen3_vl_saved",
   ].map { TinyCase(name: $0) }
   public static let nested = all[0]
 

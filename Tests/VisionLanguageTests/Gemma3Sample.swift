@@ -50,8 +50,8 @@ struct Gemma3Sample: Sendable, CustomTestStringConvertible {
   func model(_ precision: Precision = .f32) throws -> Gemma3Model {
     let backend = try CPUBackend(precision: precision, team: ThreadTeam(count: 2))
     return try #require(
-      try ModelRegistry.load(folder: checkpoint(folder), input: InputOptions(resizing: .pillow), backend: backend)
-        as? Gemma3Model)
+      try ModelRegistry.load(
+        folder: checkpoint(folder), input: InputOptions(resizing: .pillow), backend: backend) as? Gemma3Model)
   }
 
   func sequence(_ model: Gemma3Model, prompt: String? = nil, description: String? = nil) throws -> TokenSequence {

@@ -18,7 +18,7 @@ struct PaliGemmaConfigurationTests {
     #expect(one.text.embeddingFactor == Float(48).squareRoot() && one.text.activation == .tanhGELU)
     #expect(one.vision.imageSize == 70 && one.vision.patchesASide == 5)
     let two = try configuration(of: "paligemma2")
-    #expect(two.text.windows == [11, nil, 11] && !two.text.windowHoldsBothWays)
+    #expect(two.text.windows == [20, nil, 20] && !two.text.windowHoldsBothWays)
     #expect(two.text.scoreSoftcap == 3 && two.text.logitSoftcap == 5 && two.text.hasOutputNorms)
     #expect(two.text.scoreScale == Float(1 / 24.0.squareRoot()))
   }

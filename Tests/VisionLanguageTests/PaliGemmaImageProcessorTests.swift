@@ -107,8 +107,10 @@ struct PaliGemmaImageProcessorTests {
   private func processor(_ json: String, imageSize: Int) throws -> StretchedImageProcessor {
     try ModelFolder.with(copyOf: "paligemma") { copy in
       try copy.write(json, to: "preprocessor_config.json")
+      try copy.edit("config.json", "vision_config.image_size", "\(imageSize)")
+      let configuration = try PaliGemmaConfiguration(ConfigurationFile(contentsOf: copy.file("config.json")))
       return try PaliGemmaModel.processor(
-        ConfigurationFile(contentsOf: copy.file("preprocessor_config.json")), imageSize: imageSize, patchSize: 14,
+        ConfigurationFile(contentsOf: copy.file("preprocessor_config.json")), for: configuration.vision,
         resizing: .pillow)
     }
   }

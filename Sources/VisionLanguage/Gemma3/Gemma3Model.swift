@@ -8,6 +8,9 @@ import Transformer
 /// tokens, and a decoder most of whose layers see a window. The image's tokens see one another both ways.
 public final class Gemma3Model: VisionLanguageModel {
   public static let modelTypes = ["gemma3"]
+  public static let refusedModelTypes = [
+    "gemma3_text": "it is a language model that sees no images; of Gemma 3 those that do are (\"gemma3\": 4B, 12B, 27B)"
+  ]
   public static let languageModelModule = "language_model"
   public static let visionModules: Set<String> = ["vision_tower", "multi_modal_projector"]
 
@@ -22,12 +25,12 @@ public final class Gemma3Model: VisionLanguageModel {
   /// What a chat template shows the image as, what stands behind the image's tokens, and the text of such a token.
   static let (placeholder, endOfImage, imageText) = ("<start_of_image>", "<end_of_image>", "<image_soft_token>")
 
-  /// What the tokenizer classes of transformers take where tokenizer_config.json names no special tokens.
+  /// What the tokenizer class of transformers takes where tokenizer_config.json names no special tokens.
   private static let tokenizerDefaults: [String: [String: String]] = {
     let tokens = [
       "bos_token": "<bos>", "eos_token": "<eos>", "unk_token": "<unk>", "pad_token": "<pad>", "mask_token": "<mask>",
     ]
-    return ["GemmaTokenizer": tokens, "GemmaTokenizerFast": tokens]
+    return ["": tokens, "GemmaTokenizer": tokens, "GemmaTokenizerFast": tokens]
   }()
 
   public init(folder: URL, input: InputOptions, backend: any Backend) throws {
@@ -40,7 +43,9 @@ public final class Gemma3Model: VisionLanguageModel {
       vocabularySize: configuration.text.vocabularySize, classDefaults: Self.tokenizerDefaults,
       family: Gemma3Configuration.family)
     try Self.checkMarkers(file, texts)
-    let read = try ProcessorInFolder(folder) { try Self.processor($0, configuration, resizing: input.resizing) }
+    let read = try ProcessorInFolder(folder) {
+      try Self.processor($0, for: configuration, resizing: input.resizing)
+    }
     images = read.processor
     try Self.checkSequenceLength(folder, configuration)
     let checkpoint = try SafetensorsCheckpoint(folder: folder)
@@ -59,7 +64,7 @@ public final class Gemma3Model: VisionLanguageModel {
 
   /// - Throws: `ConfigurationError` naming the key whose value is of the wrong type, impossible or unsupported.
   static func processor(
-    _ file: ConfigurationFile, _ configuration: Gemma3Configuration, resizing: Resizing
+    _ file: ConfigurationFile, for configuration: Gemma3Configuration, resizing: Resizing
   ) throws -> StretchedImageProcessor {
     guard try !file.boolean("do_pan_and_scan", default: false) else {
       throw file.wrong(

@@ -62,9 +62,7 @@ public final class PaliGemmaModel: VisionLanguageModel {
       classDefaults: Self.tokenizerDefaults, processorTemplate: Self.processorTemplate,
       family: PaliGemmaConfiguration.family)
     let read = try ProcessorInFolder(folder) {
-      try Self.processor(
-        $0, imageSize: configuration.vision.imageSize, patchSize: configuration.vision.patchSize,
-        resizing: input.resizing)
+      try Self.processor($0, for: configuration.vision, resizing: input.resizing)
     }
     images = read.processor
     let checkpoint = try SafetensorsCheckpoint(folder: folder)
@@ -86,9 +84,9 @@ public final class PaliGemmaModel: VisionLanguageModel {
 
   /// - Throws: `ConfigurationError` naming the key.
   static func processor(
-    _ file: ConfigurationFile, imageSize: Int, patchSize: Int, resizing: Resizing
+    _ file: ConfigurationFile, for tower: PatchTowerConfiguration, resizing: Resizing
   ) throws -> StretchedImageProcessor {
-    let side = imageSize / patchSize
+    let side = tower.patchesASide
     // What transformers' processor writes into the text.
     let given = try file.integer("image_seq_length", in: 1...1_000_000, default: side * side)
     guard given == side * side else {
@@ -96,7 +94,7 @@ public final class PaliGemmaModel: VisionLanguageModel {
         "image_seq_length", "is \(given); the model has \(side * side) visual tokens (config.json's vision_config)")
     }
     return try StretchedImageProcessor(
-      file, defaults: imageDefaults, imageSize: imageSize, patchSize: patchSize, tokensASide: side,
+      file, defaults: imageDefaults, imageSize: tower.imageSize, patchSize: tower.patchSize, tokensASide: side,
       text: String(repeating: placeholder, count: side * side), resizing: resizing)
   }
 

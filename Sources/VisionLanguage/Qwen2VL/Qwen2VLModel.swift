@@ -38,10 +38,10 @@ public final class Qwen2VLModel: VisionLanguageModel {
     let checkpoint = try SafetensorsCheckpoint(folder: folder)
     let loader = WeightLoader(checkpoint, .qwenLike(checkpoint.tensors.keys))
     let decoder = DecoderWeights(loader, configuration.text, prefix: "model.language_model.")
-    tower = Qwen2VLVisionTower(loader, configuration, backend: backend)
+    tower = Qwen2VLVisionTower(loader, configuration.tower, backend: backend)
     let remarks = try read.remarks + loader.finish()
     parts = try ModelParts(
-      texts, checkpoint, configuration.text, decoder, vision: Self.cost(of: configuration), remarks: remarks,
+      texts, checkpoint, configuration.text, decoder, vision: configuration.tower.cost, remarks: remarks,
       backend: backend)
   }
 
@@ -55,13 +55,5 @@ public final class Qwen2VLModel: VisionLanguageModel {
         Qwen2VLPositions.positions(of: sequence), .contiguous(configuration.mropeSection),
         theta: configuration.ropeTheta)
     ]
-  }
-
-  private static func cost(of configuration: Qwen2VLConfiguration) -> ModelDimensions.Vision {
-    let (embed, merged) = (configuration.visionEmbedDim, configuration.mergedWidth)
-    return ModelDimensions.Vision(
-      layers: configuration.visionDepth, width: embed, intermediateSize: configuration.visionIntermediateSize,
-      patchWidth: configuration.patchWidth,
-      connectorMultiplications: embed * merged + embed * configuration.text.hiddenSize)
   }
 }

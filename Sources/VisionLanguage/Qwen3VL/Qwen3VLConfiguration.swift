@@ -34,23 +34,22 @@ struct Qwen3VLConfiguration: Sendable, Equatable {
     var mergedWidth: Int { hiddenSize * spatialMergeSize * spatialMergeSize }
   }
 
-  private static let decoder: DecoderConfiguration.Kind = {
-    var kind = DecoderConfiguration.Kind.qwen3
-    kind.modelTypes = ["qwen3_vl_text"]
-    kind.ropeTheta = 500_000
-    return kind
-  }()
+  private static let ropeTheta = 500_000.0
 
   /// - Throws: `ConfigurationError` naming the key.
   init(_ file: ConfigurationFile) throws {
     guard let text = try file.object("text_config") else { throw file.wrong("text_config", "is missing") }
     guard let vision = try file.object("vision_config") else { throw file.wrong("vision_config", "is missing") }
-    self.text = try DecoderConfiguration(text, of: file, kind: Self.decoder, family: Self.family)
+    var kind = DecoderConfiguration.Kind.qwen3
+    (kind.modelTypes, kind.ropeTheta, kind.heads) = (["qwen3_vl_text"], Self.ropeTheta, 32)
+    // Null stands for as many as heads.
+    kind.keyValueHeads = text.holds("num_key_value_heads") ? nil : 32
+    self.text = try DecoderConfiguration(text, of: file, kind: kind, family: Self.family)
     guard self.text.headDim.isMultiple(of: 2) else {
       throw text.wrong("head_dim", "is \(self.text.headDim); it must be even")
     }
     let rope = try DecoderConfiguration.rope(
-      text, kinds: ["default"], theta: Self.decoder.ropeTheta, family: Self.family)
+      text, kinds: ["default"], theta: Self.ropeTheta, family: Self.family)
     ropeTheta = rope.theta
     mropeSection = try Self.sections(rope.settings, of: text, half: self.text.headDim / 2)
     self.vision = try Vision(vision, text: self.text)

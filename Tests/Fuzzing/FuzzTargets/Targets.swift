@@ -113,16 +113,21 @@ let fuzzTargets: [String: @Sendable () throws -> FuzzTarget] = [
       _ = try read.processor.layout(width: 3, height: 200)
     }
   },
+  "qwen2.5-vl-config": {
+    try inFolder(replacing: "config.json") {
+      _ = try Qwen25VLConfiguration(ConfigurationFile(contentsOf: $0.appendingPathComponent("config.json")))
+    }
+  },
   "adapter-config": {
     let model = try demonstrationModel()
     return try inFolder(replacing: "adapter_config.json") {
-      _ = try PEFTAdapter.load(folder: $0, for: model, resizing: .torchvision)
+      _ = try PEFTAdapter.load(folder: $0, for: model)
     }
   },
   "adapter": {
     let model = try demonstrationModel()
     return try inFolder(replacing: "adapter_model.safetensors") {
-      _ = try PEFTAdapter.load(folder: $0, for: model, resizing: .torchvision)
+      _ = try PEFTAdapter.load(folder: $0, for: model)
     }
   },
   "dataset": {

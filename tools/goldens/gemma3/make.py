@@ -72,7 +72,7 @@ CASES = {
 SIZES = [(201, 133, "jpg", "RGB"), (97, 161, "png", "RGB"), (75, 75, "jpg", "L"), (160, 31, "jpg", "RGB")]
 PER_IMAGE = [3, 2, 1, 2]
 TRAINING = {
-    "gemma3": dict(layers="1,2", targets="q_proj,v_proj,o_proj,up_proj", rank=2, alpha=4, steps=20, batch=3, lr=2e-3, decay=0.0),
+    "gemma3": dict(layers="1,2", targets="q_proj,v_proj,up_proj", rank=2, alpha=4, steps=20, batch=3, lr=2e-3, decay=0.0),
     "gemma3_saved": dict(layers="0,2", targets="k_proj,o_proj,gate_proj,down_proj", rank=3, alpha=5, steps=20, batch=2, lr=2e-3,
                          decay=0.01),
 }

@@ -63,10 +63,10 @@ CASES = {
                  (31, 95, "jpg", "RGB", "answer en How many? 12 or 345", "67 zebras — ünïcode ☕"),
                  (9, 7, "png", "L", "caption:\n\n  here? <bos>", "\u00a0a dog <loc0003>")],
         training=dict(layers="0,2", targets="q_proj,v_proj,up_proj", rank=2, alpha=4, steps=20, batch=3, lr=2e-3, decay=0.0)),
-    # A window that hides most of the image, softcaps that bend, a score scale of its own; names as transformers has them now.
+    # A window that hides some of the image, softcaps that bend, a score scale of its own; names as transformers has them now.
     "paligemma2": dict(
         options=dict(family="paligemma2", layers=3, heads=4, kv_heads=2, hidden=40, head_dim=16, intermediate=52, vision_dim=16,
-                     vision_depth=2, vision_heads=2, tile=56, seed=32, dtype="float32", location_tokens=8, sliding_window=11,
+                     vision_depth=2, vision_heads=2, tile=56, seed=32, dtype="float32", location_tokens=8, sliding_window=20,
                      scale=0.25),
         text={"attn_logit_softcapping": 3.0, "final_logit_softcapping": 5.0, "query_pre_attn_scalar": 24}, layout=current_names,
         samples=[(64, 120, "jpg", "RGB", PROMPT, "the small blue square on the left, and a few words more than the window holds"),
