@@ -26,6 +26,7 @@ MODEL = ROOT / "Sources/Demonstration/Model"
 GOLDENS = ROOT / "Tests"
 SMOLVLM = GOLDENS / "VisionLanguageTests/Goldens/smolvlm/checkpoint"
 INTERNVL = GOLDENS / "VisionLanguageTests/Goldens/internvl/checkpoint"
+LLAVA = GOLDENS / "VisionLanguageTests/Goldens/llava_onevision/checkpoint"
 QWEN25 = GOLDENS / "VisionLanguageTests/Goldens/qwen2_5_vl/checkpoint"
 # A find: more than this for one input. A picture of the largest size that is read takes most of the memory.
 MEMORY_MB, SECONDS_AN_INPUT, LARGEST_INPUT = 3000, 20, 1 << 16
@@ -139,6 +140,8 @@ TARGETS = {
     "smolvlm-preprocessor": lambda: (small([SMOLVLM / "preprocessor_config.json"]), SMOLVLM),
     "internvl-config": lambda: (small([INTERNVL / "config.json", INTERNVL.parent.parent / "internvl3_5/checkpoint/config.json"]), INTERNVL),
     "internvl-preprocessor": lambda: (small([INTERNVL / "preprocessor_config.json"]), INTERNVL),
+    "llava-config": lambda: (small([LLAVA.parent.parent / f"{name}/checkpoint/config.json" for name in ("llava_onevision", "llava_next", "llava")]), LLAVA),
+    "llava-preprocessor": lambda: (small([LLAVA / "preprocessor_config.json"]), LLAVA),
     "chat-template": lambda: (templates(), None),
     "generation-config": lambda: (small([MODEL / "generation_config.json"]), MODEL),
     "adapter-config": lambda: (small([adapter_folder() / "adapter_config.json"]), adapter_folder()),

@@ -140,12 +140,12 @@ extension LlavaConfiguration {
       points = (value.elements ?? []).map { ($0.elements ?? []).compactMap(\.integer) }
     }
     let isSound = points.allSatisfy { point in
-      point.count == 2 && point.allSatisfy { (tile...100_000).contains($0) && $0.isMultiple(of: tile) }
+      point.count == 2 && point.allSatisfy { (tile...100 * tile).contains($0) && $0.isMultiple(of: tile) }
     }
     guard isSound, !points.isEmpty, points.count <= 10_000 else {
       throw file.wrong(
         key,
-        "must be a list of [height, width], multiples of the tower's image_size (\(tile)); it is "
+        "must be a list of [height, width], of 1 to 100 times the tower's image_size (\(tile)); it is "
           + (file.value(of: key).map { "\($0)" } ?? "left out, which means \(points)"))
     }
     return points.map { LlavaRaster.Size(width: $0[1], height: $0[0]) }
