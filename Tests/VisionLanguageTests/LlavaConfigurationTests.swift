@@ -77,6 +77,7 @@ struct LlavaConfigurationTests {
       ("vision_feature_layer", "-5", "vision_feature_layer"),
       ("vision_feature_layer", "0", "vision_feature_layer"), ("vision_feature_layer", "9", "vision_feature_layer"),
       ("vision_feature_select_strategy", #""full""#, "vision_feature_select_strategy"),
+      ("mm_vision_tower", #""openai/clip-vit-large-patch14-336""#, "mm_vision_tower"),
       ("projector_hidden_act", #""relu""#, "projector_hidden_act"),
       ("image_token_index", "100000", "image_token_index"),
       ("image_grid_pinpoints", "[[56, 112, 3]]", "image_grid_pinpoints"),

@@ -22,6 +22,11 @@ struct LlavaConfiguration: Sendable, Equatable {
   /// A raster of more patches than those of about so many tiles is sampled (N of `anyres_max_N`); nil for never.
   let mostTiles: Int?
 
+  /// Of folders that LLaVA's own programs write.
+  static let otherFormat =
+    "this is LLaVA's own format; take the folder of the same model in transformers' (llava-hf/…-hf on the Hub), or convert it with "
+    + "the convert_…_weights_to_hf.py of transformers' models/llava, llava_next or llava_onevision"
+
   /// Rows of the tower before a view's patches.
   var classTokens: Int { vision.hasClassToken ? 1 : 0 }
 
@@ -31,6 +36,7 @@ struct LlavaConfiguration: Sendable, Equatable {
     guard let family = try Family(rawValue: file.string("model_type") ?? "") else {
       throw file.wrong("model_type", "must be one of \(names)")
     }
+    guard !file.has("mm_vision_tower") else { throw file.wrong("mm_vision_tower", "is present: \(Self.otherFormat)") }
     self.family = family
     let text = try file.object("text_config") ?? file.empty("text_config")
     let decoder = try Self.decoder(text, family)
