@@ -76,6 +76,20 @@ struct LlavaImageProcessorTests {
     }
   }
 
+  @Test(
+    "visual tokens and newlines of photographs at the published settings",
+    arguments: [
+      (384, 9, 6, 640, 480, 2889, 40), (384, 9, 6, 427, 640, 2673, 54), (336, 0, 3, 640, 480, 2304, 36),
+      (336, 0, 3, 427, 640, 2112, 48),
+    ])
+  func published(tile: Int, most: Int, side: Int, width: Int, height: Int, tokens: Int, newlines: Int) {
+    let raster = LlavaRaster(
+      of: .init(width: width, height: height), pinpoints: Self.pinpoints(tile: tile, side: side), tile: tile, patch: 14,
+      mostTiles: most == 0 ? nil : most)
+    #expect((tile / 14) * (tile / 14) + raster.rows.tokens * raster.columns.tokens == tokens)
+    #expect(raster.rows.tokens == newlines)
+  }
+
   @Test("a raster that is sampled mixes patches as torch's bilinear interpolation does")
   func sampling() throws {
     // Rows of 3 × 2 tiles of 2 × 2 patches: 6 × 4 patches become 4 × 3 tokens (at most about 3 tiles).
