@@ -139,6 +139,7 @@ struct LlavaImageProcessorTests {
     "a configuration that can't be followed is refused, naming the key",
     arguments: [
       ("llava", #"{"resample": 4}"#, "`resample` is 4"), ("llava", #"{"size": null}"#, "`size` is null"),
+      ("llava", #"{"do_resize": null}"#, "`do_resize` is null"),
       ("llava", #"{"crop_size": 70}"#, "`crop_size` makes views of 70 x 70"),
       ("llava", #"{"do_center_crop": false, "crop_size": 80, "size": 80}"#, "`do_center_crop` makes views of"),
       ("llava", #"{"crop_size": 80, "size": 60}"#, "`size` makes views of"),
