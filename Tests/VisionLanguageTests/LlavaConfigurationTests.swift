@@ -83,7 +83,7 @@ struct LlavaConfigurationTests {
       ("image_grid_pinpoints", "[[56, 112, 3]]", "image_grid_pinpoints"),
       ("image_grid_pinpoints", "[[56, 111]]", "image_grid_pinpoints"),
       ("image_grid_pinpoints", "[]", "image_grid_pinpoints"),
-      ("image_grid_pinpoints", "7", "image_grid_pinpoints"), ("image_grid_pinpoints", nil, "image_grid_pinpoints"),
+      ("image_grid_pinpoints", "7", "image_grid_pinpoints"),
       ("quantization_config", #"{"quant_method": "bitsandbytes"}"#, "quantization_config"),
     ] as [(String, String?, String)])
   func refused(key: String, value: String?, named: String) throws {
