@@ -133,6 +133,19 @@ let fuzzTargets: [String: @Sendable () throws -> FuzzTarget] = [
       _ = try read.processor.layout(width: 3, height: 200)
     }
   },
+  "llava-config": {
+    try inFolder(replacing: "config.json") {
+      _ = try LlavaConfiguration(ConfigurationFile(contentsOf: $0.appendingPathComponent("config.json")))
+    }
+  },
+  "llava-preprocessor": {
+    try inFolder(replacing: "preprocessor_config.json") { folder in
+      let model = try LlavaConfiguration(
+        ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json")))
+      let read = try ProcessorInFolder(folder) { try LlavaImageProcessor($0, for: model, resizing: .torchvision) }
+      _ = try read.processor.layout(width: 3, height: 200)
+    }
+  },
   "qwen2.5-vl-config": {
     try inFolder(replacing: "config.json") {
       _ = try Qwen25VLConfiguration(ConfigurationFile(contentsOf: $0.appendingPathComponent("config.json")))
