@@ -10,11 +10,7 @@ import IO
 public struct VisualLayout: Sendable, Equatable {
   /// A grid of visual tokens: the whole image, or a tile of it.
   public struct View: Sendable, Equatable {
-    public enum Kind: String, Sendable, CaseIterable {
-      /// A part of the image at its full resolution.
-      case tile
-      case wholeImage
-    }
+    public typealias Kind = ImageView.Kind
 
     public let kind: Kind
     public let grid: ViewGrid
@@ -65,6 +61,18 @@ public struct VisualLayout: Sendable, Equatable {
 
   /// The grid of each view, in order.
   public var grids: [ViewGrid] { views.map(\.grid) }
+
+  /// Each view with the rectangle of the image that its cells are in, in order.
+  public var imageViews: [ImageView] {
+    views.map { view in
+      let cells = visualCells[view.tokens]
+      return ImageView(
+        kind: view.kind, grid: view.grid,
+        box: Cell(
+          x0: cells.map(\.x0).min() ?? 0, y0: cells.map(\.y0).min() ?? 0, x1: cells.map(\.x1).max() ?? 0,
+          y1: cells.map(\.y1).max() ?? 0))
+    }
+  }
 
   /// The same with the visual tokens of some views only: the others' tokens stay image tokens, without a cell.
   ///
