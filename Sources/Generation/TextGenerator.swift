@@ -24,6 +24,8 @@ final class TextGenerator {
   private static let hypothesesAtATime = 32
   /// Rows of the cache for their tokens: of a model of 2 billion parameters these take 230 MB.
   private static let answerRows = 4096
+  /// Bytes of the cache for what questions don't share: all of each, where image and prompt see themselves both ways.
+  private static let questionBytes = 1 << 29
 
   private let model: any VisionLanguageModel
   private let options: DecodingOptions
@@ -43,7 +45,9 @@ final class TextGenerator {
   }
 
   func question(_ prompt: String, id: Int64, layout: VisualLayout) throws -> Question {
-    Question(id: id, tokens: try model.question(prompt: prompt, layout: layout))
+    // The last new token is never given to the model.
+    Question(
+      id: id, tokens: try model.question(prompt: prompt, layout: layout, answerTokens: options.maxNewTokens - 1))
   }
 
   /// - Parameter poll: called after each layer of the vision tower and the decoder; a thrown error ends the work.
@@ -56,20 +60,39 @@ final class TextGenerator {
     let visual = try model.encode(image, taps: taps)
     // Each question has at least one row of its own.
     let prefix = model.sharedPrefix(of: requests.map(\.tokens)) { $0.ids.count - 1 }
-    let size = max(1, min(Self.hypothesesAtATime, Self.answerRows / options.maxNewTokens) / options.beams)
-    let groups = stride(from: 0, to: requests.count, by: size).map { requests[$0..<min($0 + size, requests.count)] }
+    let groups = groups(of: requests, prefix: prefix)
     let plans = groups.map { CachePlan(prefix: prefix, questions: $0.map(\.tokens), options) }
     model.decoder.reserve(cache, rows: plans.map(\.rows).max() ?? 0)
     var answers: [Answer] = []
     for (group, plan) in zip(groups, plans) {
       answers += try answer(
-        Array(group), plan, cachedPrefix: answers.isEmpty ? 0 : prefix, visual: visual, taps: taps
+        group, plan, cachedPrefix: answers.isEmpty ? 0 : prefix, visual: visual, taps: taps
       ).map { ids in
         let content = ids.last.map(model.stopTokens.contains) == true ? Array(ids.dropLast()) : ids
         return Answer(ids: ids, text: model.text(of: content))
       }
     }
     return answers
+  }
+
+  /// Consecutive questions that one pass answers.
+  private func groups(of requests: [Question], prefix: Int) -> [[Question]] {
+    let size = max(1, min(Self.hypothesesAtATime, Self.answerRows / options.maxNewTokens) / options.beams)
+    let dimensions = model.dimensions
+    let rowBytes = 2 * dimensions.layers * dimensions.keyValueWidth * ElementType.f32.byteCount
+    var groups: [[Question]] = []
+    var bytes = 0
+    for request in requests {
+      let own = (request.tokens.ids.count - prefix) * (1 + options.beams) * rowBytes
+      if let last = groups.last, last.count < size, bytes + own <= Self.questionBytes {
+        groups[groups.count - 1].append(request)
+        bytes += own
+      } else {
+        groups.append([request])
+        bytes = own
+      }
+    }
+    return groups
   }
 
   /// The same of prompts, each with the id of its example.

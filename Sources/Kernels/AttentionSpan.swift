@@ -41,8 +41,12 @@ public struct AttentionSpan: Sendable, Equatable {
     return min(window.map { max(0, position - $0 + 1) } ?? 0, end)..<end
   }
 
-  /// The most keys that so many consecutive queries see together.
-  func width(of rows: Int) -> Int { min(keys, (window ?? keys) + rows - 1) }
+  /// The most keys that so many consecutive queries see together: those of a causal span end with the last query's own, those
+  /// of another with the last key, however far the queries are from it.
+  func width(of rows: Int) -> Int {
+    guard let window else { return keys }
+    return min(keys, window + (isCausal && !ownKeys.isEmpty ? rows : max(rows, queries.count)) - 1)
+  }
 
   /// The positions that consecutive queries see together.
   func positions(seenBy rows: Range<Int>) -> Range<Int> {

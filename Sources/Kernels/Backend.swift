@@ -45,6 +45,7 @@ public protocol Backend: AnyObject {
   /// output[i] += scaling · (B A)ᵀ[indices[i]]: a low-rank update of an embedding. - Shape: A [rank, vocabulary], B [C, rank].
   func addLowRankRows(_ factors: LowRankFactors, of indices: [Int], to output: Tensor)
   /// output[i] = Σ_k weights[i · taps + k] · x[indices[i · taps + k]]: bilinear interpolation of rows with 4 taps, averages with n.
+  /// x may be of any element type.
   func mixRows(_ x: Tensor, indices: [Int], weights: [Float], taps: Int, into output: Tensor)
 
   // MARK: Matrix products

@@ -98,13 +98,18 @@ extension CPUBackend {
     let columns = x.columns
     precondition(taps >= 1 && indices.count == output.rows * taps && weights.count == indices.count)
     precondition(output.columns == columns && indices.allSatisfy { (0..<x.rows).contains($0) })
-    let (from, to) = (x.floatBase, output.floatBase)
+    let to = output.floatBase
+    let from = x.elementType == .f32 && x.isAligned ? x.floatBase : nil
     team.forEachRange(of: output.rows, work: indices.count * columns) { range in
-      for row in range {
-        let target = to + row * columns
-        target.update(repeating: 0, count: columns)
-        for tap in row * taps..<(row + 1) * taps {
-          headimpact_add_scaled(target, from + indices[tap] * columns, weights[tap], columns)
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: from == nil ? max(1, columns) : 1) { widened in
+        guard let widened = widened.baseAddress else { return }
+        for row in range {
+          let target = to + row * columns
+          target.update(repeating: 0, count: columns)
+          for tap in row * taps..<(row + 1) * taps {
+            if from == nil { x.copyRow(indices[tap], into: widened) }
+            headimpact_add_scaled(target, from.map { $0 + indices[tap] * columns } ?? widened, weights[tap], columns)
+          }
         }
       }
     }

@@ -56,8 +56,10 @@ enum TensorName {
     }
   }
 
-  /// What may stand before `layers`: as transformers 5 has it, and as it was before.
-  static func prefixes(_ languageModelModule: String) -> [String] { ["model.\(languageModelModule).", "model."] }
+  /// What may stand before `layers`: as transformers 5 has it, and as it was before 4.52 in LLaVA-like models and in others.
+  static func prefixes(_ languageModelModule: String) -> [String] {
+    ["model.\(languageModelModule).", "\(languageModelModule).model.", "model."]
+  }
 
   /// The module that a path below the language model begins with, and what follows.
   private static func module(_ path: Substring) -> (AdaptedModule, Substring)? {

@@ -53,7 +53,7 @@ public struct RunEstimate: Sendable, Equatable, Codable {
   ) -> Int {
     let vision =
       patches * (7 * dimensions.vision.width + dimensions.vision.patchWidth) + min(patches, 2048)
-      * dimensions.vision.intermediateSize
+      * dimensions.vision.intermediateSize * (dimensions.vision.isGated ? 2 : 1)
     let cache = 2 * dimensions.layers * rows * dimensions.keyValueWidth
     let decoder = rows * 4 * dimensions.hiddenSize + 2 * min(rows, 2048) * dimensions.intermediateSize
     let scores = 4 * dimensions.layers * dimensions.heads * visualTokens

@@ -49,12 +49,13 @@ struct AddedTokens: Sendable {
   private var verbatim = TokenTrie()
   private var normalized = TokenTrie()
 
-  init(_ list: AddedTokenList, normalizer: Normalizer) {
+  /// - Throws: `TokenizationError` if normalising a token was given up.
+  init(_ list: AddedTokenList, normalizer: Normalizer) throws {
     tokens = list.tokens.map(\.token)
     ids = list.tokens.map(\.id)
-    written = list.tokens.map { _, token, isWrittenNormalized in
+    written = try list.tokens.map { _, token, isWrittenNormalized in
       isWrittenNormalized
-        ? ByteString(normalizer.normalize(AlignedText(token.content.text)).bytes) : token.content
+        ? ByteString(try normalizer.normalize(AlignedText(token.content.text)).bytes) : token.content
     }
     byID = Dictionary(ids.enumerated().map { ($1, $0) }) { first, _ in first }
     byContent = Dictionary(zip(tokens.map(\.content), ids)) { first, _ in first }

@@ -50,6 +50,11 @@ struct AlignedText: Sendable {
     for _ in before..<bytes.count { spans.append(span) }
   }
 
+  mutating func append(_ text: ByteString, from span: ScalarSpan) {
+    bytes += text.bytes
+    spans += repeatElement(span, count: text.bytes.count)
+  }
+
   mutating func append(_ other: AlignedText, _ range: Range<Int>) {
     bytes.append(contentsOf: other.bytes[range])
     spans.append(contentsOf: other.spans[range])

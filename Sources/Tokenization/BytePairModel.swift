@@ -14,39 +14,36 @@ struct BytePairModel: Sendable {
   private let ignoresMerges: Bool
   private let cache = WordCache()
 
-  /// - Parameter isPlain: takes nothing but vocabulary and merges, as transformers' classes with stages of their own
-  ///   do.
+  /// What the model does with characters that aren't in the vocabulary.
+  struct Options {
+    /// The unknown token, and where it is named.
+    var unknown: (token: ByteString, node: JSONNode)?
+    var fusesUnknown = false
+    var fallsBackToBytes = false
+    /// A piece that is a token is taken whole.
+    var ignoresMerges = false
+  }
+
+  /// - Parameter options: of a class of transformers that takes nothing but vocabulary and merges from the file; nil
+  ///   takes the file's.
   /// - Throws: `TokenizationError` for another model, an option that isn't supported, ids that are negative, huge or
   ///   given twice, or merges of what isn't in the vocabulary.
-  init(_ node: JSONNode, isPlain: Bool = false) throws {
+  init(_ node: JSONNode, options: Options? = nil) throws {
     // Old files have no type; then merges identify a BPE model.
     if let type = try node.optional("type")?.string().text, type != "BPE" {
       throw node.unsupported("model", type, supported: ["BPE"])
     }
-    for option in isPlain ? [] : ["continuing_subword_prefix", "end_of_word_suffix"] {
-      if let affix = try node.optional(option), try !affix.string().bytes.isEmpty {
-        throw affix.fault("not supported; null or \"\" was expected")
-      }
-    }
-    if !isPlain, let dropout = try node.optional("dropout") {
-      switch dropout.value {
-      case .integer(0), .number(0): break
-      default: throw dropout.fault("dropout is random and not supported; null or 0 was expected")
-      }
-    }
+    let options = try options ?? Self.options(node)
     (vocabulary, tokens) = try Self.readVocabulary(try node.required("vocab"))
     merges = try Self.readMerges(try node.required("merges"), vocabulary)
-    fusesUnknown = isPlain ? false : try node.bool("fuse_unk", default: false)
-    ignoresMerges = isPlain ? false : try node.bool("ignore_merges", default: false)
-    if !isPlain, let name = try node.optional("unk_token") {
-      unknown = vocabulary[try name.string()]
-      guard unknown != nil else { throw name.fault("\(try name.string().quoted) is not in the vocabulary") }
-    } else {
-      unknown = nil
+    (fusesUnknown, ignoresMerges) = (options.fusesUnknown, options.ignoresMerges)
+    unknown = options.unknown.flatMap { [vocabulary] in vocabulary[$0.token] }
+    if let (token, place) = options.unknown, unknown == nil {
+      throw place.fault("\(token.quoted) is not in the vocabulary")
     }
     let vocabulary = self.vocabulary
     byteTokens =
-      try !isPlain && node.bool("byte_fallback", default: false)
+      options.fallsBackToBytes
       ? (0..<256).map { byte in
         let digits = String(byte, radix: 16, uppercase: true)
         return vocabulary[ByteString("<0x\(digits.count == 1 ? "0" : "")\(digits)>")]
@@ -57,6 +54,25 @@ struct BytePairModel: Sendable {
       if length == token.bytes.count, scalar.value < 0x800 { shortCharacters[Int(scalar.value)] = id }
     }
     self.shortCharacters = shortCharacters
+  }
+
+  private static func options(_ node: JSONNode) throws -> Options {
+    for option in ["continuing_subword_prefix", "end_of_word_suffix"] {
+      if let affix = try node.optional(option), try !affix.string().bytes.isEmpty {
+        throw affix.fault("not supported; null or \"\" was expected")
+      }
+    }
+    if let dropout = try node.optional("dropout") {
+      switch dropout.value {
+      case .integer(0), .number(0): break
+      default: throw dropout.fault("dropout is random and not supported; null or 0 was expected")
+      }
+    }
+    return Options(
+      unknown: try node.optional("unk_token").map { (try $0.string(), $0) },
+      fusesUnknown: try node.bool("fuse_unk", default: false),
+      fallsBackToBytes: try node.bool("byte_fallback", default: false),
+      ignoresMerges: try node.bool("ignore_merges", default: false))
   }
 
   private static func readVocabulary(

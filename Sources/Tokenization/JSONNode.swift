@@ -102,6 +102,19 @@ struct JSONNode {
 
   func bool(_ name: String, default standard: Bool) throws -> Bool { try optional(name)?.bool() ?? standard }
 
+  /// Whether something in a tokenizer.json works with bytes as characters.
+  var usesByteLevel: Bool {
+    switch value {
+    case .string(let text): text == ByteString("ByteLevel")
+    case .array(let values): values.contains { JSONNode(value: $0, key: key, file: file).usesByteLevel }
+    case .object(let members):
+      members.contains {
+        $0.key == ByteString("ByteLevel") || JSONNode(value: $0.value, key: key, file: file).usesByteLevel
+      }
+    default: false
+    }
+  }
+
   /// A token id: a whole number that fits Int32 and isn't negative.
   func tokenID() throws -> Int32 {
     guard case .integer(let number) = value, let id = Int32(exactly: number), id >= 0 else {

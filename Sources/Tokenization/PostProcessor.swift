@@ -1,38 +1,85 @@
 import JSON
 
-/// The fourth stage: `post_processor` of tokenizer.json, as far as it moves offsets.
+/// The fourth stage: `post_processor` of tokenizer.json: how it moves offsets, and what it puts around a text.
 ///
-/// Templates, which add special tokens, do nothing: texts are encoded without them, and the family adds its own.
+/// Texts are encoded without the tokens around them.
 struct PostProcessor: Sendable {
-  /// One entry for each trimming: whether the first token keeps one leading blank, which was added to it.
-  private let trims: [Bool]
-  /// The special tokens that it would add around a text.
-  let surrounding: [String]
+  /// A special token that is put before or behind a text.
+  struct Surrounding: Sendable {
+    let text: String
+    /// Its ids as the stage gives them; nil if it doesn't.
+    var ids: [Int32]?
+    /// Where it is named.
+    let node: JSONNode
+  }
 
+  /// One entry for each trimming: whether the first token keeps one leading blank, which was added to it.
+  private var trims: [Bool] = []
+  private(set) var leading: [Surrounding] = []
+  private(set) var trailing: [Surrounding] = []
+
+  /// Only tokens around a text.
+  init(leading: [Surrounding], trailing: [Surrounding]) { (self.leading, self.trailing) = (leading, trailing) }
+
+  /// - Throws: `TokenizationError` for an unknown type, or a template without its text.
   init(_ node: JSONNode?) throws {
-    guard let node else {
-      (trims, surrounding) = ([], [])
-      return
-    }
+    guard let node else { return }
     switch try node.type() {
-    case "ByteLevel":
-      (trims, surrounding) = (try Self.trims(node), [])
+    case "ByteLevel": trims = try Self.trims(node)
     case "RobertaProcessing":
-      (trims, surrounding) = (try Self.trims(node), ["cls", "sep"])
-    case "BertProcessing": (trims, surrounding) = ([], ["cls", "sep"])
-    case "TemplateProcessing":
-      trims = []
-      surrounding =
-        try node.optional("single")?.elements().compactMap { piece in
-          try piece.optional("SpecialToken")?.required("id").string().text
-        } ?? []
+      trims = try Self.trims(node)
+      fallthrough
+    case "BertProcessing":
+      leading = [try Self.token(node.required("cls"))]
+      trailing = [try Self.token(node.required("sep"))]
+    case "TemplateProcessing": try readTemplate(node)
     case "Sequence":
-      let parts = try node.required("processors").elements().map { try PostProcessor($0) }
-      (trims, surrounding) = (parts.flatMap(\.trims), parts.flatMap(\.surrounding))
+      for part in try node.required("processors").elements().map({ try PostProcessor($0) }) {
+        trims += part.trims
+        // Each puts its tokens around what the one before it has made.
+        leading = part.leading + leading
+        trailing += part.trailing
+      }
     case let type:
       throw node.unsupported(
         "post-processor", type,
         supported: ["ByteLevel", "TemplateProcessing", "BertProcessing", "RobertaProcessing", "Sequence", "null"])
+    }
+  }
+
+  /// A token and its id.
+  private static func token(_ node: JSONNode) throws -> Surrounding {
+    let parts = try node.elements()
+    guard parts.count == 2 else { throw node.fault("a token and its id were expected") }
+    return Surrounding(text: try parts[0].string().text, ids: [try parts[1].tokenID()], node: node)
+  }
+
+  private mutating func readTemplate(_ node: JSONNode) throws {
+    let known = try node.optional("special_tokens")
+    var texts = 0
+    for piece in try node.optional("single")?.elements() ?? [] {
+      guard let special = try piece.optional("SpecialToken") else {
+        texts += 1
+        continue
+      }
+      let name = try special.required("id")
+      var token = Surrounding(text: try name.string().text, node: name)
+      if let entry = try known?.optional(token.text) {
+        token.ids = try entry.required("ids").elements().map { try $0.tokenID() }
+      }
+      if texts == 0 { leading.append(token) } else { trailing.append(token) }
+    }
+    guard texts == 1 || (texts == 0 && leading.isEmpty) else {
+      throw node.child(.null, "single").fault("shows the text \(texts) times, and once was expected")
+    }
+  }
+
+  /// - Parameter id: the tokenizer's id of a token.
+  /// - Throws: `TokenizationError` if a token around the text has other ids here.
+  func check(id: (String) -> Int?) throws {
+    for token in leading + trailing {
+      guard let ids = token.ids, let expected = id(token.text), ids != [Int32(expected)] else { continue }
+      throw token.node.fault("the token \(token.text) has the ids \(ids) here, and \(expected) in the vocabulary")
     }
   }
 

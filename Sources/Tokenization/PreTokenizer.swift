@@ -17,6 +17,7 @@ indirect enum PreTokenizer: Sendable {
   case split(SplitPreTokenizer)
   case byteLevel(ByteLevelPreTokenizer)
   case digits(individually: Bool)
+  case metaspace(Metaspace)
   case sequence([PreTokenizer])
 
   /// - Throws: `TokenizationError` for an unknown type or a pattern that doesn't compile.
@@ -29,10 +30,11 @@ indirect enum PreTokenizer: Sendable {
     case "Split": self = .split(try SplitPreTokenizer(node))
     case "ByteLevel": self = .byteLevel(try ByteLevelPreTokenizer(node))
     case "Digits": self = .digits(individually: try node.bool("individual_digits", default: false))
+    case "Metaspace": self = .metaspace(try Metaspace(node))
     case "Sequence": self = .sequence(try node.required("pretokenizers").elements().map { try PreTokenizer($0) })
     case let type:
       throw node.unsupported(
-        "pre-tokenizer", type, supported: ["Split", "ByteLevel", "Digits", "Sequence", "null"])
+        "pre-tokenizer", type, supported: ["Split", "ByteLevel", "Digits", "Metaspace", "Sequence", "null"])
     }
   }
 
@@ -42,6 +44,7 @@ indirect enum PreTokenizer: Sendable {
     case .split(let stage): try stage.apply(to: &text)
     case .byteLevel(let stage): try stage.apply(to: &text)
     case .digits(let individually): Self.splitDigits(&text, individually: individually)
+    case .metaspace(let stage): stage.apply(to: &text)
     case .sequence(let stages): for stage in stages { try stage.apply(to: &text) }
     }
   }

@@ -64,10 +64,10 @@ struct SplitPreTokenizer: Sendable {
   init(_ node: JSONNode) throws {
     let pattern = try node.required("pattern")
     if let regex = try pattern.optional("Regex") {
-      expression = try Self.compile(try regex.string().text, regex)
+      expression = try RegularExpression(try regex.string().text, at: regex)
     } else if let literal = try pattern.optional("String") {
       // The empty string is found between any two characters.
-      expression = try Self.compile(Self.escaped(try literal.string().text), literal)
+      expression = try RegularExpression(Self.escaped(try literal.string().text), at: literal)
     } else {
       throw pattern.fault("an object with the key \"Regex\" or \"String\" was expected")
     }
@@ -80,14 +80,6 @@ struct SplitPreTokenizer: Sendable {
     invert = try node.bool("invert", default: false)
     file = node.file
     key = pattern.key
-  }
-
-  private static func compile(_ pattern: String, _ node: JSONNode) throws -> RegularExpression {
-    do {
-      return try RegularExpression(pattern)
-    } catch let error as RegularExpression.Invalid {
-      throw node.fault("\(ByteString(pattern).quoted) is not a regular expression that can be used: \(error.problem)")
-    }
   }
 
   private static func escaped(_ text: String) -> String {

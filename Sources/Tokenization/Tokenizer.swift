@@ -1,7 +1,7 @@
 import Foundation
 import JSON
 
-/// A published tokenizer: byte-level BPE, as Qwen2's.
+/// A published tokenizer: byte pair encoding, of bytes as Qwen2's or of characters as Gemma's and Llama 2's.
 ///
 /// Agrees with transformers 5.23's AutoTokenizer of the same folder, or with the tokenizers library (0.23) on the same
 /// tokenizer.json, in ids and offsets when no special tokens are added (`add_special_tokens=False`). Truncation and
@@ -17,8 +17,10 @@ public struct Tokenizer: Sendable {
   private let postProcessor: PostProcessor
   private let decoder: TokenDecoder
 
-  /// The tokens that transformers would add around a text, and `encode` doesn't: the family adds its own.
-  public let surroundingTokens: [String]
+  /// The tokens that transformers puts before every text and `encode` doesn't: a beginning of text.
+  public let leadingTokens: [String]
+  /// Those that it puts behind every text.
+  public let trailingTokens: [String]
   /// What the user should know of the files.
   public let remarks: [String]
 
@@ -35,11 +37,13 @@ public struct Tokenizer: Sendable {
     normalizer = parts.normalizer
     preTokenizer = parts.preTokenizer
     model = parts.model
-    addedTokens = AddedTokens(parts.addedTokens, normalizer: parts.normalizer)
+    addedTokens = try AddedTokens(parts.addedTokens, normalizer: parts.normalizer)
     postProcessor = parts.postProcessor
     decoder = parts.decoder
-    surroundingTokens = parts.surrounding
+    leadingTokens = parts.postProcessor.leading.map(\.text)
+    trailingTokens = parts.postProcessor.trailing.map(\.text)
     remarks = parts.remarks
+    try postProcessor.check { id(of: $0) }
   }
 
   /// A text's tokens. Added tokens in it, special ones too, are found; none is added around it.
@@ -67,7 +71,7 @@ public struct Tokenizer: Sendable {
       return true
     }
     for outer in addedTokens.segments(of: AlignedText(text), normalized: false) where !append(outer) {
-      for segment in addedTokens.segments(of: normalizer.normalize(outer.text), normalized: true)
+      for segment in addedTokens.segments(of: try normalizer.normalize(outer.text), normalized: true)
       where !append(segment) {
         var pieces = PreTokenizedText(segment.text)
         try preTokenizer.apply(to: &pieces)

@@ -4,8 +4,8 @@ import JSON
 
 /// A model folder's tokenizer files, combined as transformers 5.23's AutoTokenizer does.
 ///
-/// With the class Qwen2Tokenizer the stages are the class's, and the files give vocabulary, merges and added tokens;
-/// with the class TokenizersBackend (and the older names for it) tokenizer.json is used as a whole.
+/// With a class that has stages of its own (`TokenizerClass`) the files give vocabulary, merges, added tokens and what is
+/// put around a text; else tokenizer.json is used as a whole.
 struct TokenizerFolder {
   let normalizer: Normalizer
   let preTokenizer: PreTokenizer
@@ -13,51 +13,48 @@ struct TokenizerFolder {
   let addedTokens: AddedTokenList
   let postProcessor: PostProcessor
   let decoder: TokenDecoder
-  /// The special tokens that transformers puts round a text.
-  let surrounding: [String]
   let remarks: [String]
   /// The file that errors about texts name.
   let file: String
 
-  private enum Kind { case qwen2, whole }
-
   /// - Throws: `TokenizationError` naming file and key.
   init(_ folder: URL) throws {
     let config = try Self.read("tokenizer_config.json", in: folder) ?? Self.empty(folder, "tokenizer_config.json")
-    let kind = try Self.kind(config, folder)
-    try Self.refuse(config)
     let tokenizer = try Self.read("tokenizer.json", in: folder)
+    let kind = try TokenizerClass(
+      config, model: Self.read("config.json", in: folder), usesByteLevel: tokenizer?.usesByteLevel ?? false)
+    try Self.refuse(config)
+    file = folder.appendingPathComponent(tokenizer == nil ? "vocab.json" : "tokenizer.json").path
+    let stages = try kind.stages(config)
     let legacy = try !config.has("added_tokens_decoder")
     let special = try SpecialTokens(
       config: config, map: legacy ? Self.read("special_tokens_map.json", in: folder) : nil,
       addedTokens: legacy ? Self.read("added_tokens.json", in: folder) : nil, tokenizer: tokenizer,
-      defaults: kind == .qwen2 ? Qwen2Stages.specialTokens : [:])
-    file = folder.appendingPathComponent(tokenizer == nil ? "vocab.json" : "tokenizer.json").path
-    decoder = kind == .qwen2 ? .byteLevel : try TokenDecoder(try tokenizer?.optional("decoder"))
-    postProcessor = try PostProcessor(try tokenizer?.optional("post_processor"))
-    if kind == .qwen2 {
-      let stages = try Qwen2Stages(addPrefixSpace: config.bool("add_prefix_space", default: false), config)
-      (normalizer, preTokenizer) = (stages.normalizer, stages.preTokenizer)
-      model = try BytePairModel(try tokenizer?.required("model") ?? VocabularyFiles.read(folder), isPlain: true)
-      remarks = try tokenizer.map { try Qwen2Stages.remarks($0, config) } ?? []
+      defaults: stages?.specialTokens ?? [:])
+    if tokenizer == nil, kind != .qwen2 {
+      throw TokenizationError(
+        file: folder.appendingPathComponent("tokenizer.json").path,
+        problem: "there is no such file, and the tokenizer's class requires it; \(VocabularyFiles.advice)")
+    }
+    let source = try tokenizer?.required("model") ?? VocabularyFiles.read(folder)
+    if let stages {
+      (normalizer, preTokenizer, decoder) = (stages.normalizer, stages.preTokenizer, stages.decoder)
+      model = try BytePairModel(source, options: stages.options(special))
+      remarks = try tokenizer.map { try stages.remarks($0) } ?? []
     } else {
-      guard let tokenizer else {
-        throw TokenizationError(
-          file: folder.appendingPathComponent("tokenizer.json").path,
-          problem: "there is no such file, and the tokenizer_class of tokenizer_config.json requires it; "
-            + VocabularyFiles.advice)
-      }
-      try GPT2Stages.check(tokenizer, config: config)
-      normalizer = try Normalizer(try tokenizer.optional("normalizer"))
-      preTokenizer = try PreTokenizer(try tokenizer.optional("pre_tokenizer"))
-      model = try BytePairModel(try tokenizer.required("model"))
+      if let tokenizer { try GPT2Stages.check(tokenizer, config: config) }
+      normalizer = try Normalizer(try tokenizer?.optional("normalizer"))
+      preTokenizer = try PreTokenizer(try tokenizer?.optional("pre_tokenizer"))
+      decoder = try TokenDecoder(try tokenizer?.optional("decoder"))
+      model = try BytePairModel(source)
       remarks = []
     }
     var list = AddedTokenList(model)
-    if kind == .whole, let tokenizer { try list.addAll(of: tokenizer, model) }
+    if stages == nil, let tokenizer { try list.addAll(of: tokenizer, model) }
     try list.add(special, reAddsNamed: kind == .qwen2)
     addedTokens = list
-    surrounding = try postProcessor.surrounding + (tokenizer == nil ? Self.framing(config, special) : [])
+    postProcessor =
+      try tokenizer.map { try PostProcessor($0.optional("post_processor")) } ?? Self.framing(config, special)
   }
 
   /// A tokenizer.json alone.
@@ -72,27 +69,10 @@ struct TokenizerFolder {
     addedTokens = list
     postProcessor = try PostProcessor(try root.optional("post_processor"))
     decoder = try TokenDecoder(try root.optional("decoder"))
-    surrounding = postProcessor.surrounding
     remarks = []
   }
 
   // MARK: - tokenizer_config.json
-
-  private static let qwen2Classes = ["Qwen2Tokenizer", "Qwen2TokenizerFast"]
-  private static let wholeClasses = [
-    "TokenizersBackend", "PreTrainedTokenizerFast", "PreTrainedTokenizer", "PythonBackend",
-  ]
-
-  private static func kind(_ config: JSONNode, _ folder: URL) throws -> Kind {
-    var node = try config.optional("tokenizer_class")
-    if node == nil { node = try read("config.json", in: folder)?.optional("tokenizer_class") }
-    guard let node else { return .qwen2 }
-    let name = try node.string().text
-    if qwen2Classes.contains(name) { return .qwen2 }
-    if wholeClasses.contains(name) || GPT2Stages.isClass(name) { return .whole }
-    let known = (qwen2Classes + wholeClasses).joined(separator: ", ")
-    throw node.fault("the tokenizer class \"\(name)\" is not supported; those supported are \(known)")
-  }
 
   /// Refuses what would change ids or texts and isn't done.
   private static func refuse(_ config: JSONNode) throws {
@@ -112,11 +92,14 @@ struct TokenizerFolder {
   }
 
   /// `add_bos_token` and `add_eos_token`, which transformers uses only if there is no tokenizer.json.
-  private static func framing(_ config: JSONNode, _ special: SpecialTokens) throws -> [String] {
-    try ["bos_token", "eos_token"].compactMap { name in
-      guard try config.bool("add_\(name)", default: false) else { return nil }
-      return special.named.first { $0.name == name }?.token.value.content.text
+  private static func framing(_ config: JSONNode, _ special: SpecialTokens) throws -> PostProcessor {
+    func tokens(_ name: String) throws -> [PostProcessor.Surrounding] {
+      guard try config.bool("add_\(name)", default: false),
+        let token = special.named.first(where: { $0.name == name })?.token
+      else { return [] }
+      return [PostProcessor.Surrounding(text: token.value.content.text, node: token.node)]
     }
+    return PostProcessor(leading: try tokens("bos_token"), trailing: try tokens("eos_token"))
   }
 
   // MARK: - Files

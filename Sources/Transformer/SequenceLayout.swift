@@ -18,12 +18,17 @@ public struct SequenceLayout: Sendable, Equatable {
   /// How many of the last rows of each segment (without segments, of the prefix) have an output that matters: the last
   /// layer computes no other. nil if all matter.
   public let outputRowsAtEnd: [Int]?
+  /// Rows at the prefix's end that each segment begins with too: the last row of a block that sees itself both ways sees all
+  /// keys up to its own, so a segment can compute it again where its output matters.
+  public let repeatedRows: Int
   /// Positions of the prefix, and of each segment, that see one another both ways.
   private(set) var prefixBlocks: [Range<Int>] = []
   private(set) var segmentBlocks: [[Range<Int>]] = []
 
   /// A pass whose segments have no earlier rows: they follow one another in the cache, behind the prefix.
-  public init(cachedPrefix: Int = 0, newPrefix: Int, segments: [Int] = [], outputRowsAtEnd: [Int]? = nil) {
+  public init(
+    cachedPrefix: Int = 0, newPrefix: Int, segments: [Int] = [], outputRowsAtEnd: [Int]? = nil, repeatedRows: Int = 0
+  ) {
     precondition(cachedPrefix >= 0 && newPrefix >= 0)
     var start = cachedPrefix + newPrefix
     let slots = segments.map { length in
@@ -32,16 +37,20 @@ public struct SequenceLayout: Sendable, Equatable {
     }
     self.init(
       cachedPrefix: cachedPrefix, newPrefix: newPrefix, segments: segments, slots: slots,
-      outputRowsAtEnd: outputRowsAtEnd)
+      outputRowsAtEnd: outputRowsAtEnd, repeatedRows: repeatedRows)
   }
 
   /// A step on: segments that have rows in the cache, behind a prefix that is there too.
   public init(cachedPrefix: Int, segments: [Int], slots: [CacheSlot], outputRowsAtEnd: [Int]? = nil) {
     self.init(
-      cachedPrefix: cachedPrefix, newPrefix: 0, segments: segments, slots: slots, outputRowsAtEnd: outputRowsAtEnd)
+      cachedPrefix: cachedPrefix, newPrefix: 0, segments: segments, slots: slots, outputRowsAtEnd: outputRowsAtEnd,
+      repeatedRows: 0)
   }
 
-  private init(cachedPrefix: Int, newPrefix: Int, segments: [Int], slots: [CacheSlot], outputRowsAtEnd: [Int]?) {
+  private init(
+    cachedPrefix: Int, newPrefix: Int, segments: [Int], slots: [CacheSlot], outputRowsAtEnd: [Int]?, repeatedRows: Int
+  ) {
+    precondition((0...cachedPrefix + newPrefix).contains(repeatedRows))
     precondition(segments.allSatisfy { $0 > 0 } && slots.count == segments.count)
     let lengths = segments.isEmpty ? [newPrefix] : segments
     precondition(outputRowsAtEnd.map { $0.count == lengths.count && zip($0, lengths).allSatisfy { $0 <= $1 } } ?? true)
@@ -50,12 +59,15 @@ public struct SequenceLayout: Sendable, Equatable {
     self.segments = segments
     self.slots = slots
     self.outputRowsAtEnd = outputRowsAtEnd
+    self.repeatedRows = repeatedRows
   }
 
   /// Rows that this pass computes, T.
   public var rows: Int { newPrefix + segmentRows }
   public var segmentRows: Int { segments.reduce(0, +) }
   public var prefix: Int { cachedPrefix + newPrefix }
+  /// The position of each segment's first row.
+  public var segmentStart: Int { prefix - repeatedRows }
   /// Rows of the cache after this pass.
   public var keys: Int {
     zip(segments, slots).reduce(prefix) { max($0, $1.1.start + $1.1.cachedRows + $1.0) }
@@ -94,7 +106,7 @@ public struct SequenceLayout: Sendable, Equatable {
     precondition(segments.count == self.segments.count)
     precondition(prefix.allSatisfy { $0.upperBound <= cachedPrefix || inside(cachedPrefix..<self.prefix, $0) })
     for (index, blocks) in segments.enumerated() {
-      let first = self.prefix + slots[index].cachedRows
+      let first = segmentStart + slots[index].cachedRows
       precondition(blocks.allSatisfy { $0.upperBound <= first || inside(first..<first + self.segments[index], $0) })
     }
     var layout = self
@@ -129,7 +141,7 @@ public struct SequenceLayout: Sendable, Equatable {
       let slot = slots[index]
       let rows = slot.cachedRows + segments[index]
       spans += Part(
-        rows: row..<row + tail, firstPosition: prefix + rows - tail, sharedKeys: prefix,
+        rows: row..<row + tail, firstPosition: segmentStart + rows - tail, sharedKeys: segmentStart,
         ownKeys: slot.start..<slot.start + rows, blocks: segmentBlocks.isEmpty ? [] : segmentBlocks[index],
         isObserved: true
       ).spans(for: attention)

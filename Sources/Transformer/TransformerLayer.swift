@@ -87,7 +87,7 @@ public struct StreamAddition {
     let (firstPosition, count, firstRow) =
       if let segment {
         (
-          layout.prefix + layout.slots[segment].cachedRows, layout.segments[segment],
+          layout.segmentStart + layout.slots[segment].cachedRows, layout.segments[segment],
           layout.newPrefix + layout.segments[..<segment].reduce(0, +)
         )
       } else { (layout.cachedPrefix, layout.newPrefix, 0) }

@@ -45,15 +45,17 @@ public final class AttentionScoreReader {
     guard let first = sequences.first else { return }
     let polling = Taps(afterLayer: { _, _ in try afterLayer() })
     let visual = try model.encode(image, taps: polling)
-    let prefix = model.sharedPrefix(of: sequences) { $0.queryRows(query).first ?? $0.ids.count }
+    let shared = model.sharedRows(of: sequences) { $0.queryRows(query).first ?? $0.ids.count }
+    let (prefix, start) = (shared.prefix, shared.start)
     precondition(prefix >= first.image.end, "a description stands before the image")
 
     var cached = 0
-    for group in groups(of: sequences, prefix: prefix, query: query) {
+    for group in groups(of: sequences, start: start, query: query) {
       let layout = SequenceLayout(
-        cachedPrefix: cached, newPrefix: prefix - cached, segments: group.map { sequences[$0].end(query) - prefix })
+        cachedPrefix: cached, newPrefix: prefix - cached, segments: group.map { sequences[$0].end(query) - start },
+        repeatedRows: shared.repeated)
       if cached == 0 {
-        let largest = sequences.map { $0.end(query) - prefix }.max() ?? 0
+        let largest = sequences.map { $0.end(query) - start }.max() ?? 0
         model.decoder.reserve(cache, rows: prefix + max(layout.segmentRows, captionRows, largest))
       }
       let scores = try run(
@@ -78,9 +80,9 @@ public final class AttentionScoreReader {
     image: RGBImage, sequence: TokenSequence, query: HeadImpactOptions.Query, normalize: HeadImpactOptions.Normalize
   ) throws -> [Float] {
     let visual = try model.encode(image, taps: Taps())
-    let rows = sequence.queryRows(query)
-    let prefix = rows.first ?? sequence.ids.count
-    let layout = SequenceLayout(newPrefix: prefix, segments: [sequence.end(query) - prefix])
+    let shared = model.sharedRows(of: [sequence]) { $0.queryRows(query).first ?? $0.ids.count }
+    let layout = SequenceLayout(
+      newPrefix: shared.prefix, segments: [sequence.end(query) - shared.start], repeatedRows: shared.repeated)
     model.decoder.reserve(cache, rows: layout.rows)
     return model.backend.read(
       try run(
@@ -88,13 +90,13 @@ public final class AttentionScoreReader {
   }
 
   /// Consecutive descriptions whose rows and scores fit one pass.
-  private func groups(of sequences: [TokenSequence], prefix: Int, query: HeadImpactOptions.Query) -> [[Int]] {
+  private func groups(of sequences: [TokenSequence], start: Int, query: HeadImpactOptions.Query) -> [[Int]] {
     let held = max(
       1, heldScores / (model.decoder.layers.count * model.numAttentionHeads * sequences[0].visual.count))
     var groups: [[Int]] = []
     var rows = 0
     for (index, sequence) in sequences.enumerated() {
-      let more = sequence.end(query) - prefix
+      let more = sequence.end(query) - start
       if let last = groups.last, rows + more <= captionRows, last.count < held {
         groups[groups.count - 1].append(index)
         rows += more
@@ -120,7 +122,10 @@ public final class AttentionScoreReader {
     for (rows, length) in zip(queryRows, layout.segments) {
       for (index, row) in rows.enumerated() {
         read.append(
-          (start + row - layout.prefix, blocks + (keepsRowsApart ? index : 0), keepsRowsApart ? 1 : Float(rows.count)))
+          (
+            start + row - layout.segmentStart, blocks + (keepsRowsApart ? index : 0),
+            keepsRowsApart ? 1 : Float(rows.count)
+          ))
       }
       blocks += keepsRowsApart ? rows.count : 1
       start += length

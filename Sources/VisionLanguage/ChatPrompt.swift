@@ -21,6 +21,10 @@ public struct ChatPrompt: Sendable {
   let frame: String
 
   private let template: ChatTemplate
+  /// What ends an answer, where the template says only how a question is asked.
+  private let endOfAnswer: String?
+  /// Whether an answer is tokenised apart from what comes before it.
+  private let cutsAnswer: Bool
   private let placeholder: [Unicode.Scalar]
   private let specialTokens: [(name: String, text: String)]
   private let answered: Frame
@@ -29,11 +33,16 @@ public struct ChatPrompt: Sendable {
   /// - Parameters:
   ///   - placeholder: the text that the image takes the place of.
   ///   - specialTokens: variables of the template.
+  ///   - endOfAnswer: not nil where the template says only how a question is asked; an answer stands behind it, after a
+  ///     blank, and this behind the answer.
+  ///   - cutsAnswer: whether an answer is tokenised apart from what comes before it.
   /// - Throws: `ConfigurationError` if the template can't be read or rendered, or doesn't show the image, the prompt
   ///   and the answer each in one place.
   init(
-    _ source: ChatTemplateSource, specialTokens: [(name: String, text: String)], placeholder: String
+    _ source: ChatTemplateSource, specialTokens: [(name: String, text: String)], placeholder: String,
+    endOfAnswer: String? = nil, cutsAnswer: Bool = false
   ) throws {
+    (self.endOfAnswer, self.cutsAnswer) = (endOfAnswer, cutsAnswer)
     sha256 = source.sha256
     remarks = source.remarks
     self.source = source.name
@@ -44,8 +53,10 @@ public struct ChatPrompt: Sendable {
     do {
       template = try ChatTemplate(source: source.text, name: source.name)
       let variables = Variables(specialTokens: specialTokens)
-      let conversation = try template.render(variables.of(prompt: prompt.text, answer: answer.text))
       let question = try template.render(variables.of(prompt: prompt.text, answer: nil))
+      let conversation =
+        try endOfAnswer.map { Self.answering(question, by: answer.text, $0) }
+        ?? template.render(variables.of(prompt: prompt.text, answer: answer.text))
       answered = try Frame(conversation, prompt: prompt, answer: answer, placeholder: placeholder, name: source.name)
       asked = try Frame(question, prompt: prompt, answer: nil, placeholder: placeholder, name: source.name)
     } catch let error as ChatTemplateError {
@@ -85,7 +96,7 @@ public struct ChatPrompt: Sendable {
     }
     return RenderedChat(
       text: text.string, image: try image(in: Array(frame[..<start]), frame: answered, prompt: prompt),
-      description: start..<start + scalars.count)
+      description: start..<start + scalars.count, cuts: cutsAnswer ? [start] : [])
   }
 
   /// - Throws: `ConfigurationError` if the template puts nothing behind an answer that could end it.
@@ -110,10 +121,20 @@ public struct ChatPrompt: Sendable {
   private func render(prompt: String, answer: String?) throws -> [Unicode.Scalar] {
     do {
       let variables = Variables(specialTokens: specialTokens)
+      if let answer, let endOfAnswer {
+        let question = try template.render(variables.of(prompt: prompt, answer: nil))
+        return Array(Self.answering(question, by: answer, endOfAnswer).unicodeScalars)
+      }
       return Array(try template.render(variables.of(prompt: prompt, answer: answer)).unicodeScalars)
     } catch let error as ChatTemplateError {
       throw fault("can't be rendered with the prompt \"\(prompt)\": line \(error.line): \(error.problem)")
     }
+  }
+
+  /// A question and its answer, apart by a blank unless the question ends in white space.
+  private static func answering(_ question: String, by answer: String, _ end: String) -> String {
+    let isApart = question.unicodeScalars.last?.properties.isWhitespace ?? true
+    return question + (isApart ? "" : " ") + answer + end
   }
 
   private func fault(_ reason: String) -> ChatFault { ChatFault(description: "\(source): the chat template \(reason)") }

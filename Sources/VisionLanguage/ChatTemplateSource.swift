@@ -2,6 +2,14 @@ import Foundation
 import IO
 import JSON
 
+/// What the processor of a family without chat templates makes of a prompt and its answer, as a chat template.
+public struct ProcessorTemplate: Sendable {
+  /// The processor's class in transformers.
+  let name: String
+  /// A Jinja template. The answer in it is tokenised by itself, and nothing is put in front.
+  let text: String
+}
+
 /// The text of a model's chat template and where it comes from.
 struct ChatTemplateSource: Sendable, Equatable {
   let text: String
@@ -17,6 +25,18 @@ struct ChatTemplateSource: Sendable, Equatable {
     self.name = name
     self.remarks = remarks
     sha256 = try Array(text.utf8).withUnsafeBytes { try SHA256.hex(of: $0) }
+  }
+
+  /// What a family's processor writes without asking a template. A folder's own is not used.
+  static func written(
+    by processor: ProcessorTemplate, in folder: URL, override file: URL? = nil
+  ) throws -> ChatTemplateSource {
+    if file != nil { return try find(in: folder, override: file) }
+    return try ChatTemplateSource(
+      text: processor.text, name: processor.name,
+      remarks: candidates(in: folder).map {
+        "\($0.name) holds a chat template, which is not used: \(processor.name) asks none; --chat-template takes it"
+      })
   }
 
   /// Finds a folder's template as the processor of transformers 5 does: in processor_config.json, chat_template.json,

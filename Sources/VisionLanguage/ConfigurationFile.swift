@@ -50,6 +50,11 @@ struct ConfigurationFile {
     self.values = values
   }
 
+  /// What stands for an object that the file leaves out.
+  func empty(_ key: String) -> ConfigurationFile {
+    ConfigurationFile(path: path, prefix: prefix + key + ".", values: .object([]))
+  }
+
   /// Whether the key is there and not null.
   func has(_ key: String) -> Bool { value(key) != nil }
 

@@ -66,13 +66,13 @@ struct DecoderConfiguration: Sendable, Equatable {
     if try text.boolean("use_sliding_window", default: false) {
       throw text.wrong("use_sliding_window", "is true; no published \(family) uses it and it is not supported")
     }
-    if try text.boolean("use_bidirectional_attention", default: false) {
+    if !kind.hasMaskOfFamily, try text.boolean("use_bidirectional_attention", default: false) {
       throw text.wrong("use_bidirectional_attention", "is true; \(family)'s text is causal")
     }
     let size = 1...1_000_000
-    hiddenSize = try text.integer("hidden_size", in: size)
-    intermediateSize = try text.integer("intermediate_size", in: size)
-    numHiddenLayers = try text.integer("num_hidden_layers", in: 1...10_000)
+    hiddenSize = try text.integer("hidden_size", in: size, default: kind.hiddenSize)
+    intermediateSize = try text.integer("intermediate_size", in: size, default: kind.intermediateSize)
+    numHiddenLayers = try text.integer("num_hidden_layers", in: 1...10_000, default: kind.layers)
     numAttentionHeads = try text.integer("num_attention_heads", in: 1...10_000, default: kind.heads)
     numKeyValueHeads = try text.integer(
       "num_key_value_heads", in: 1...10_000, default: kind.keyValueHeads ?? numAttentionHeads)
@@ -129,7 +129,8 @@ struct DecoderConfiguration: Sendable, Equatable {
     _ text: ConfigurationFile, _ kind: Kind, layers: Int, family: String
   ) throws -> [Int?] {
     let types = try text.strings("layer_types")
-    guard let pattern = kind.windows else {
+    let isOff = kind.windows?.period == nil && text.holds("sliding_window") && !text.has("sliding_window")
+    guard let pattern = kind.windows, !isOff else {
       for type in types ?? [] where type != "full_attention" {
         throw text.wrong("layer_types", "holds \"\(type)\"; \(family) has \"full_attention\" in all layers")
       }
@@ -138,7 +139,8 @@ struct DecoderConfiguration: Sendable, Equatable {
     let window = try text.integer("sliding_window", in: 1...1_000_000_000, default: pattern.size)
     guard let types else {
       let period = try pattern.periodKey.map { try text.integer($0, in: 1...10_000, default: pattern.period) }
-      return (0..<layers).map { ($0 + 1) % (period ?? pattern.period) == 0 ? nil : window }
+      guard let period = period ?? pattern.period else { return [Int?](repeating: window, count: layers) }
+      return (0..<layers).map { ($0 + 1) % period == 0 ? nil : window }
     }
     guard types.count == layers else {
       throw text.wrong("layer_types", "has \(types.count) entries; num_hidden_layers is \(layers)")

@@ -39,9 +39,9 @@ public final class DescriptionLossReader {
     guard !sequences.isEmpty else { return losses }
     let taps = Taps(afterLayer: { _, _ in try afterLayer() })
     let visual = try model.encode(image, taps: taps)
-    let prefix = model.sharedPrefix(of: sequences) { $0.predictingRows.lowerBound }
-    for group in groups(of: sequences, prefix: prefix) {
-      for (index, some) in try read(group, prefix: prefix, visual: visual, ablations: ablations, taps: taps)
+    let shared = model.sharedRows(of: sequences) { $0.predictingRows.lowerBound }
+    for group in groups(of: sequences, start: shared.start) {
+      for (index, some) in try read(group, shared: shared, visual: visual, ablations: ablations, taps: taps)
         .enumerated()
       {
         losses[index] += some
@@ -51,11 +51,11 @@ public final class DescriptionLossReader {
   }
 
   /// Consecutive descriptions whose rows fit one pass.
-  private func groups(of sequences: [TokenSequence], prefix: Int) -> [[TokenSequence]] {
+  private func groups(of sequences: [TokenSequence], start: Int) -> [[TokenSequence]] {
     var groups: [[TokenSequence]] = []
     var rows = 0
     for sequence in sequences {
-      let more = sequence.predictingRows.upperBound - prefix
+      let more = sequence.predictingRows.upperBound - start
       if groups.isEmpty || rows + more > descriptionRows {
         groups.append([])
         rows = 0
@@ -67,12 +67,12 @@ public final class DescriptionLossReader {
   }
 
   private func read(
-    _ sequences: [TokenSequence], prefix: Int, visual: VisualFeatures, ablations: [AblatedHeads], taps: Taps
+    _ sequences: [TokenSequence], shared: SharedRows, visual: VisualFeatures, ablations: [AblatedHeads], taps: Taps
   ) throws -> [[Double]] {
     let decoder = model.decoder
     let layout = SequenceLayout(
-      newPrefix: prefix, segments: sequences.map { $0.predictingRows.upperBound - prefix },
-      outputRowsAtEnd: sequences.map(\.predictingRows.count))
+      newPrefix: shared.prefix, segments: sequences.map { $0.predictingRows.upperBound - shared.start },
+      outputRowsAtEnd: sequences.map(\.predictingRows.count), repeatedRows: shared.repeated)
     decoder.reserve(cache, rows: layout.keys)
     let pass = model.pack(sequences, layout: layout, visual: visual, into: hidden)
     func run(_ stream: Tensor, _ layers: Range<Int>) throws {

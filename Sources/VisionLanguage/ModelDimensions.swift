@@ -9,6 +9,19 @@ public struct ModelDimensions: Sendable, Equatable {
     public let patchWidth: Int
     /// Multiplications of the connector for one patch.
     public let connectorMultiplications: Int
+    /// Whether an MLP has a third matrix, of the gate.
+    public var isGated = false
+    /// How many of the layers show a patch its window only.
+    public var windowedLayers = 0
+    /// Patches of a whole window.
+    public var windowPatches = 0
+
+    /// Patches that a patch sees, added up over the layers.
+    ///
+    /// - Parameter view: patches of its view.
+    func seen(ofView view: Int) -> Int {
+      (layers - windowedLayers) * view + windowedLayers * min(view, windowPatches)
+    }
   }
 
   public let layers: Int
@@ -28,7 +41,8 @@ public struct ModelDimensions: Sendable, Equatable {
 
   /// Multiplications of the vision tower's linear layers for one patch.
   var visionMultiplications: Int {
-    vision.layers * (4 * vision.width * vision.width + 2 * vision.width * vision.intermediateSize)
+    vision.layers
+      * (4 * vision.width * vision.width + (vision.isGated ? 3 : 2) * vision.width * vision.intermediateSize)
       + vision.patchWidth * vision.width + vision.connectorMultiplications
   }
 
@@ -40,7 +54,7 @@ public struct ModelDimensions: Sendable, Equatable {
   public func multiplications(_ image: VisualLayout.Load?, textRows: Int) -> Double {
     let (patches, seen) = (image?.patches ?? 0, image?.patchesInView ?? 0)
     let rows = (image?.imageTokens ?? 0) + textRows
-    let tower = Double(patches) * (Double(visionMultiplications) + 2 * Double(vision.layers * vision.width * seen))
+    let tower = Double(patches) * (Double(visionMultiplications) + 2 * Double(vision.width * vision.seen(ofView: seen)))
     let decoder = Double(rows) * (Double(decoderMultiplications) + Double(layers * queryWidth * rows))
     return tower + decoder
   }
@@ -56,10 +70,12 @@ extension ModelDimensions {
 }
 
 extension ModelDimensions.Vision {
-  /// - Parameter connectorMultiplications: of the connector for one patch.
-  init(_ tower: PatchTowerConfiguration, connectorMultiplications: Int) {
+  /// - Parameters:
+  ///   - layers: how many of the tower's layers are run; nil for all.
+  ///   - connectorMultiplications: of the connector for one patch.
+  init(_ tower: PatchTowerConfiguration, layers: Int? = nil, connectorMultiplications: Int) {
     self.init(
-      layers: tower.numHiddenLayers, width: tower.hiddenSize, intermediateSize: tower.intermediateSize,
+      layers: layers ?? tower.numHiddenLayers, width: tower.hiddenSize, intermediateSize: tower.intermediateSize,
       patchWidth: tower.patchWidth, connectorMultiplications: connectorMultiplications)
   }
 }
@@ -76,6 +92,6 @@ extension VisualLayout {
   }
 
   public var load: Load {
-    Load(imageTokens: imageTokens, patches: patches, patchesInView: patches / max(1, views.count))
+    Load(imageTokens: imageTokens, patches: patches, patchesInView: patchesInView)
   }
 }

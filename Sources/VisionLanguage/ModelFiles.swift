@@ -20,7 +20,7 @@ public struct ModelFiles: Sendable, Equatable {
   ///   - generates: counts generation_config.json in, which decides what is generated and nothing else.
   /// - Throws: if there is no chat template, or a file that is there can't be read.
   public init(folder: URL, chatTemplate: URL?, generates: Bool = false) throws {
-    chatTemplateSHA256 = try ChatTemplateSource.find(in: folder, override: chatTemplate).sha256
+    chatTemplateSHA256 = try ModelRegistry.chatTemplate(of: folder, override: chatTemplate).sha256
     digests = try (Self.names + (generates ? ["generation_config.json"] : [])).map { name in
       let url = folder.appendingPathComponent(name)
       guard FileManager.default.fileExists(atPath: url.path) else { return (name, "none") }

@@ -8,46 +8,69 @@ import Transformer
 struct TextParts {
   /// `model_type` of config.json.
   let modelType: String
-  let prompts: PromptTokenizer
+  var prompts: PromptTokenizer
   let generation: GenerationDefaults
 
   /// - Parameters:
   ///   - chatTemplate: takes the place of the folder's own.
-  ///   - placeholder: what a chat template shows the image as; the text of an image token too.
+  ///   - placeholder: what a chat template shows the image as.
+  ///   - imageText: the text of an image token; nil for the placeholder.
   ///   - imageToken: the key of config.json that holds the image token's id, and the id.
   ///   - vocabularySize: rows of the embeddings.
   ///   - classDefaults: special tokens by tokenizer class; see `SpecialTokenNames`.
+  ///   - processorTemplate: what the family's processor writes without asking a chat template.
   ///   - family: as errors call it.
+  ///   - answersFollowQuestions: whether the chat template says only how a question is asked: an answer stands behind it,
+  ///     after a blank, and ends with the tokenizer's `eos_token`.
   /// - Throws: an error that names the file and what is wrong in it.
   init(
-    folder: URL, chatTemplate: URL?, config: ConfigurationFile, placeholder: String,
-    imageToken: (key: String, id: Int), vocabularySize: Int, classDefaults: [String: [String: String]], family: String
+    folder: URL, chatTemplate: URL?, config: ConfigurationFile, placeholder: String, imageText: String? = nil,
+    imageToken: (key: String, id: Int), vocabularySize: Int, classDefaults: [String: [String: String]],
+    processorTemplate: ProcessorTemplate? = nil, family: String, answersFollowQuestions: Bool = false
   ) throws {
     modelType = try config.string("model_type") ?? ""
     let tokenizer = try Tokenizer(contentsOf: folder)
-    guard tokenizer.id(of: placeholder) == imageToken.id else {
+    let imageText = imageText ?? placeholder
+    guard tokenizer.id(of: imageText) == imageToken.id else {
       throw config.wrong(
         imageToken.key,
-        "is \(imageToken.id), but the tokenizer's \(placeholder) is "
-          + (tokenizer.id(of: placeholder).map(String.init) ?? "missing"))
+        "is \(imageToken.id), but the tokenizer's \(imageText) is "
+          + (tokenizer.id(of: imageText).map(String.init) ?? "missing"))
     }
     let specialTokens = try SpecialTokenNames.read(from: folder, classDefaults: classDefaults)
+    let end = specialTokens.first { $0.name == "eos_token" }?.text
+    guard !answersFollowQuestions || end != nil else {
+      throw ConfigurationError(
+        path: folder.appendingPathComponent("tokenizer_config.json").path, key: "eos_token",
+        reason: "is missing; \(family) ends an answer with it")
+    }
     let chat = try ChatPrompt(
-      ChatTemplateSource.find(in: folder, override: chatTemplate), specialTokens: specialTokens,
-      placeholder: placeholder)
-    // transformers doesn't put a beginning of text before a chat that has one already.
-    let surrounding = tokenizer.surroundingTokens
-    guard surrounding.isEmpty || (surrounding.count == 1 && chat.frame.utf8.starts(with: surrounding[0].utf8)) else {
+      processorTemplate.map { try .written(by: $0, in: folder, override: chatTemplate) }
+        ?? .find(in: folder, override: chatTemplate),
+      specialTokens: specialTokens, placeholder: placeholder, endOfAnswer: answersFollowQuestions ? end : nil,
+      cutsAnswer: processorTemplate != nil)
+    prompts = try PromptTokenizer(
+      tokenizer, chat: chat, imageText: imageText, imageToken: imageToken.id, vocabularySize: vocabularySize,
+      beginning: processorTemplate == nil
+        ? Self.beginning(tokenizer, specialTokens, folder: folder, family: family) : nil)
+    generation = try GenerationDefaults(
+      folder: folder, config: config, tokenizer: tokenizer, specialTokens: specialTokens)
+  }
+
+  /// The token that the tokenizer's files put before every text (`post_processor`, or `add_bos_token`).
+  private static func beginning(
+    _ tokenizer: Tokenizer, _ specialTokens: [(name: String, text: String)], folder: URL, family: String
+  ) throws -> BeginningOfText? {
+    guard let first = tokenizer.leadingTokens.first ?? tokenizer.trailingTokens.first else { return nil }
+    guard tokenizer.leadingTokens.count == 1, tokenizer.trailingTokens.isEmpty, let id = tokenizer.id(of: first) else {
+      let around = (tokenizer.leadingTokens + ["…"] + tokenizer.trailingTokens).joined(separator: " ")
       throw ConfigurationError(
         path: folder.path, key: "",
         reason:
-          "the tokenizer's files add \(surrounding.joined(separator: ", ")) around every text (post_processor, "
-          + "add_bos_token or add_eos_token); \(family) has nothing there, and it is not supported")
+          "the tokenizer's files make \(around) of every text (post_processor, add_bos_token or add_eos_token); for \(family) "
+          + "one known token before the text is all that is supported")
     }
-    prompts = try PromptTokenizer(
-      tokenizer, chat: chat, placeholder: placeholder, imageToken: imageToken.id, vocabularySize: vocabularySize)
-    generation = try GenerationDefaults(
-      folder: folder, config: config, tokenizer: tokenizer, specialTokens: specialTokens)
+    return BeginningOfText(id: Int32(id), text: specialTokens.first { $0.name == "bos_token" }?.text)
   }
 }
 

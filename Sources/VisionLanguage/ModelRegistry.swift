@@ -9,11 +9,28 @@ public enum ModelRegistry {
     [
       Qwen2VLModel.self,
       SmolVLMModel.self,
+      Qwen25VLModel.self,
+      Qwen3VLModel.self,
+      InternVLModel.self,
+      LlavaModel.self,
+      PaliGemmaModel.self,
+      Gemma3Model.self,
     ]
   }
 
   /// The model types that `load` knows.
   public static var modelTypes: [String] { families.flatMap { $0.modelTypes }.sorted() }
+
+  /// The template of a folder's chats: a file's, the folder's own, or what the family's processor writes.
+  ///
+  /// - Throws: `ConfigurationError` if there is none.
+  static func chatTemplate(of folder: URL, override file: URL?) throws -> ChatTemplateSource {
+    let config = folder.appendingPathComponent("config.json")
+    let modelType = ModelFile.isThere(config) ? try ConfigurationFile(contentsOf: config).string("model_type") : nil
+    let family = families.first { family in modelType.map(family.modelTypes.contains) == true }
+    guard let processor = family?.processorTemplate else { return try .find(in: folder, override: file) }
+    return try .written(by: processor, in: folder, override: file)
+  }
 
   /// Loads a published model folder.
   ///
@@ -32,6 +49,9 @@ public enum ModelRegistry {
     let file = try ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json"))
     guard let modelType = try file.string("model_type") else {
       throw file.wrong("model_type", "is missing; it must be one of \(modelTypes.joined(separator: ", "))")
+    }
+    if let reason = families.lazy.compactMap({ $0.refusedModelTypes[modelType] }).first {
+      throw file.wrong("model_type", "is \"\(modelType)\": \(reason)")
     }
     guard let family = families.first(where: { $0.modelTypes.contains(modelType) }) else {
       throw file.wrong(

@@ -24,12 +24,11 @@ extension VisionLanguageModel {
     _ sequences: [TokenSequence], layout: SequenceLayout, angles known: [[RotaryAngles]]? = nil,
     visual: VisualFeatures, into hidden: ScratchTensor
   ) -> PackedPass {
-    let prefix = layout.prefix
     let stream = hidden.reserving(rows: layout.rows, columns: decoder.hiddenSize, on: backend)
     let tables = known ?? sequences.map(angles)
-    var pieces = [(index: 0, positions: layout.cachedPrefix..<prefix)]
+    var pieces = [(index: 0, positions: layout.cachedPrefix..<layout.prefix)]
     for (index, (length, slot)) in zip(layout.segments, layout.slots).enumerated() {
-      let first = prefix + slot.cachedRows
+      let first = layout.segmentStart + slot.cachedRows
       pieces.append((index, first..<first + length))
     }
     var (rotary, row): ([RotaryAngles], Int) = ([], 0)
@@ -48,9 +47,15 @@ extension VisionLanguageModel {
   public func withBlocks(_ layout: SequenceLayout, of sequences: [TokenSequence]) -> SequenceLayout {
     let blocks = sequences.map(bidirectionalBlocks)
     guard blocks.contains(where: { !$0.isEmpty }) else { return layout }
+    precondition(
+      blocks.allSatisfy { $0.allSatisfy { $0.upperBound <= layout.prefix || $0.lowerBound >= layout.prefix } },
+      "a block begins in the prefix and ends behind it")
     return layout.withBlocks(
       prefix: blocks[0].filter { $0.upperBound <= layout.prefix },
-      segments: layout.segments.indices.map { index in blocks[index].filter { $0.lowerBound >= layout.prefix } })
+      segments: layout.segments.indices.map { index in
+        // A repeated row still sees all of its block, whatever a window hides from causal rows.
+        blocks[index].map { $0.clamped(to: layout.segmentStart..<Int.max) }.filter { !$0.isEmpty }
+      })
   }
 
   /// What the image adds to the stream behind layers: to the prefix's rows, and to each segment's own.
@@ -62,7 +67,7 @@ extension VisionLanguageModel {
         StreamAddition(
           afterLayer: addition.afterLayer, positions: sequences[0].image.positions, values: addition.values)
       ]
-      for segment in layout.segments.indices where sequences[segment].image.end > layout.prefix {
+      for segment in layout.segments.indices where sequences[segment].image.end > layout.segmentStart {
         all.append(
           StreamAddition(
             afterLayer: addition.afterLayer, segment: segment, positions: sequences[segment].image.positions,
@@ -86,4 +91,32 @@ extension VisionLanguageModel {
     }
     return shared
   }
+
+  /// The same, where the last row of a block that all sequences begin with matters itself: the block is shared, and its last
+  /// row computed again for each sequence.
+  ///
+  /// - Parameter first: a sequence's first row that matters.
+  public func sharedRows(of sequences: [TokenSequence], before first: (TokenSequence) -> Int) -> SharedRows {
+    if let sequence = sequences.first {
+      let start = first(sequence)
+      let block = bidirectionalBlocks(sequence).first { $0.upperBound == start + 1 }
+      let isShared = sequences.allSatisfy { other in
+        first(other) == start && block.map(bidirectionalBlocks(other).contains) == true
+          && other.ids.prefix(start + 1) == sequence.ids.prefix(start + 1)
+      }
+      if isShared { return SharedRows(prefix: start + 1, repeated: 1) }
+    }
+    return SharedRows(prefix: sharedPrefix(of: sequences, before: first), repeated: 0)
+  }
+}
+
+/// What sequences begin with in common.
+public struct SharedRows: Sendable, Equatable {
+  /// Rows that are computed once.
+  public let prefix: Int
+  /// The last of them, which each sequence begins with again.
+  public let repeated: Int
+
+  /// Rows before those that each sequence computes for itself.
+  public var start: Int { prefix - repeated }
 }

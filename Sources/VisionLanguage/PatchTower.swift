@@ -95,9 +95,10 @@ extension PatchTower {
   /// - Parameters:
   ///   - prefix: what the names of the tower's tensors begin with in transformers 5.
   ///   - hasFinalNorm: whether the family applies `post_layernorm`.
+  ///   - layers: how many of the layers are run; nil for all.
   static func siglip(
     _ loader: WeightLoader, _ configuration: PatchTowerConfiguration, prefix: String, hasFinalNorm: Bool,
-    backend: any Backend
+    layers count: Int? = nil, backend: any Backend
   ) -> PatchTower {
     let finalNorm =
       hasFinalNorm
@@ -108,7 +109,8 @@ extension PatchTower {
       Weights(
         patchEmbedding: patchEmbedding(loader, configuration, prefix, hasBias: true),
         positions: positions(loader, configuration, prefix),
-        layers: layers(loader, configuration, prefix, count: configuration.numHiddenLayers), finalNorm: finalNorm),
+        layers: layers(loader, configuration, prefix, count: count ?? configuration.numHiddenLayers),
+        finalNorm: finalNorm),
       backend: backend)
   }
 

@@ -61,8 +61,8 @@ extension PatchTowerConfiguration {
     intermediateSize = try vision.integer("intermediate_size", in: size, default: kind.intermediateSize)
     numHiddenLayers = try vision.integer("num_hidden_layers", in: 1...10_000, default: kind.numHiddenLayers)
     numAttentionHeads = try vision.integer("num_attention_heads", in: 1...10_000, default: kind.numAttentionHeads)
-    imageSize = try vision.integer("image_size", in: 1...100_000, default: kind.imageSize)
-    patchSize = try vision.integer("patch_size", in: 1...1024, default: kind.patchSize)
+    imageSize = try vision.side("image_size", in: 1...100_000, default: kind.imageSize)
+    patchSize = try vision.side("patch_size", in: 1...1024, default: kind.patchSize)
     layerNormEps = try vision.double("layer_norm_eps", in: 0...1, default: kind.layerNormEps)
     guard try vision.integer("num_channels", in: 1...1024, default: 3) == 3 else {
       throw vision.wrong("num_channels", "is not 3: images are red, green and blue")
@@ -74,5 +74,18 @@ extension PatchTowerConfiguration {
     guard patchSize <= imageSize else {
       throw vision.wrong("patch_size", "is \(patchSize); it must be at most image_size (\(imageSize))")
     }
+  }
+}
+
+extension ConfigurationFile {
+  /// The side of a square: a number, or a list of two equal ones (height and width).
+  fileprivate func side(_ key: String, in range: ClosedRange<Int>, default fallback: Int) throws -> Int {
+    guard value(of: key)?.elements != nil, let sides = try integers(key, in: range) else {
+      return try integer(key, in: range, default: fallback)
+    }
+    guard sides.count == 2, sides[0] == sides[1] else {
+      throw wrong(key, "is \(sides); it must be a number, or two equal ones: views and patches are square")
+    }
+    return sides[0]
   }
 }

@@ -8,6 +8,25 @@ public struct PatchBatch: Sendable, Equatable {
   public let grids: [PatchGrid]
 }
 
+extension PatchBatch {
+  /// The patches of views, row by row in each; pixels at the right and bottom that fill none are dropped.
+  ///
+  /// - Parameter patchSize: the side of a patch. - Units: pixels.
+  init(views: [RGBImage], patchSize: Int, normalization: PixelNormalization) {
+    let cutter = PatchCutter(patchSize: patchSize, tables: normalization.tables())
+    grids = views.map { PatchGrid(rows: $0.height / patchSize, columns: $0.width / patchSize) }
+    let total = grids.reduce(0) { $0 + $1.count } * cutter.width
+    pixelValues = [Float](unsafeUninitializedCapacity: total) { [grids] result, count in
+      for (view, grid) in zip(views, grids) {
+        let size = grid.count * cutter.width
+        cutter.cut(
+          view, order: grid.rasterOrder, into: UnsafeMutableBufferPointer(rebasing: result[count..<count + size]))
+        count += size
+      }
+    }
+  }
+}
+
 /// Patches of a view, down and across.
 public struct PatchGrid: Sendable, Equatable {
   public let rows: Int

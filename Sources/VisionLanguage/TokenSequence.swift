@@ -15,10 +15,13 @@ public struct TokenSequence: Sendable, Equatable {
   /// For each of them the characters of the description that it covers, in Unicode scalars. Tokens that share a character
   /// both cover it.
   public let captionSpans: [Range<Int>]
+  /// How many tokens come before the answer; all of a question's.
+  public let answerStart: Int
 
+  /// - Parameter answerStart: nil for where the description begins.
   public init(
     ids: [Int32], image: TokenRanges, visual: TokenRanges, positions: VisualPositions, caption: [Int],
-    captionSpans: [Range<Int>]
+    captionSpans: [Range<Int>], answerStart: Int? = nil
   ) {
     precondition(captionSpans.count == caption.count)
     self.ids = ids
@@ -27,13 +30,14 @@ public struct TokenSequence: Sendable, Equatable {
     self.positions = positions
     self.caption = caption
     self.captionSpans = captionSpans
+    self.answerStart = answerStart ?? caption.first ?? ids.count
   }
 
   /// The same with more tokens behind it: an answer as it grows.
   public func appending(_ more: [Int32]) -> TokenSequence {
     TokenSequence(
       ids: ids + more, image: image, visual: visual, positions: positions, caption: caption,
-      captionSpans: captionSpans)
+      captionSpans: captionSpans, answerStart: answerStart)
   }
 
   /// The rows that predict the supervised tokens: the description's and the end-of-turn token after it, where there is one.

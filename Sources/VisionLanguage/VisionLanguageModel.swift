@@ -22,10 +22,15 @@ public struct VisualFeatures {
 public protocol VisionLanguageModel: AnyObject {
   /// `model_type` in config.json, one or more names.
   static var modelTypes: [String] { get }
+  /// Relatives of the family that can't be run, by `model_type`: why not, and what can; none by default.
+  static var refusedModelTypes: [String: String] { get }
   /// The language model's place among the published modules: its layers are `model.<this>.layers.<i>`.
   static var languageModelModule: String { get }
   /// Words of module names that only the vision tower and the connector have.
   static var visionModules: Set<String> { get }
+
+  /// What the family's processor writes without asking a chat template; nil by default: the folder's own template decides.
+  static var processorTemplate: ProcessorTemplate? { get }
 
   /// Loads a folder as published or saved by transformers: config.json, model.safetensors or its shards, the
   /// tokenizer's and the image processor's files, the chat template. Weights stay in their mapped file.
@@ -57,6 +62,8 @@ public protocol VisionLanguageModel: AnyObject {
 }
 
 extension VisionLanguageModel {
+  public static var refusedModelTypes: [String: String] { [:] }
+  public static var processorTemplate: ProcessorTemplate? { nil }
   public func bidirectionalBlocks(_ sequence: TokenSequence) -> [Range<Int>] { [] }
   public var streamAdditionLayers: [Int] { [] }
 
@@ -104,9 +111,10 @@ extension VisionLanguageModel {
 
   /// The tokens of a chat about an image of this layout, up to where the answer begins.
   ///
+  /// - Parameter answerTokens: how many more the model will be given.
   /// - Throws: as `sequence`.
-  public func question(prompt: String, layout: VisualLayout) throws -> TokenSequence {
-    try parts.prompts.question(prompt: prompt, layout: layout)
+  public func question(prompt: String, layout: VisualLayout, answerTokens: Int = 0) throws -> TokenSequence {
+    try parts.prompts.question(prompt: prompt, layout: layout, answerTokens: answerTokens)
   }
 
   /// The text of an answer's tokens, without control tokens.

@@ -26,6 +26,8 @@ public struct VisualLayout: Sendable, Equatable {
   public let text: String
   /// Rows that the vision tower computes.
   public let patches: Int
+  /// How many of them a row sees.
+  public let patchesInView: Int
   /// How the positions of the image tokens are counted.
   public let positions: VisualPositions
   /// The cells of the visual tokens. - Shape: [V].
@@ -34,9 +36,10 @@ public struct VisualLayout: Sendable, Equatable {
   /// - Parameters:
   ///   - views: of the cells that are not nil, in their order.
   ///   - cells: one for each image token.
+  ///   - patchesInView: nil where the views are all that the tower sees, and as large.
   public init(
     views: [(kind: View.Kind, grid: ViewGrid)], cells: [Cell?], text: String, patches: Int,
-    positions: VisualPositions = .sequential
+    patchesInView: Int? = nil, positions: VisualPositions = .sequential
   ) {
     var placed: [View] = []
     for view in views {
@@ -48,6 +51,7 @@ public struct VisualLayout: Sendable, Equatable {
     self.cells = cells
     self.text = text
     self.patches = patches
+    self.patchesInView = patchesInView ?? patches / max(1, views.count)
     self.positions = positions
     visualCells = cells.compactMap { $0 }
     precondition(visualCells.count == placed.last?.tokens.upperBound ?? 0, "the views do not hold every cell")
@@ -91,7 +95,26 @@ public struct VisualLayout: Sendable, Equatable {
       return isChosen[token] ? cell : nil
     }
     return VisualLayout(
-      views: chosen.map { ($0.kind, $0.grid) }, cells: cells, text: text, patches: patches, positions: positions)
+      views: chosen.map { ($0.kind, $0.grid) }, cells: cells, text: text, patches: patches,
+      patchesInView: patchesInView, positions: positions)
+  }
+}
+
+extension Cell {
+  /// The cells of a grid that divides a rectangle of the image evenly, row by row.
+  ///
+  /// - Units: pixels.
+  static func grid(_ grid: ViewGrid, x: (start: Double, end: Double), y: (start: Double, end: Double)) -> [Cell] {
+    func edge(_ index: Int, of count: Int, _ range: (start: Double, end: Double)) -> Double {
+      range.start + (range.end - range.start) * (Double(index) / Double(count))
+    }
+    return (0..<grid.rows).flatMap { i in
+      (0..<grid.cols).map { j in
+        Cell(
+          x0: edge(j, of: grid.cols, x), y0: edge(i, of: grid.rows, y), x1: edge(j + 1, of: grid.cols, x),
+          y1: edge(i + 1, of: grid.rows, y))
+      }
+    }
   }
 }
 

@@ -60,16 +60,18 @@ final class WeightLoader {
   }
 
   /// A norm's or a layer scale's vector, widened to float32. - Shape: [1, count].
-  func row(_ name: String, count: Int) -> Tensor {
-    if let values = bias(name, count: count) { return Tensor(values) }
+  func row(_ name: String, count: Int, fileShape: [Int]? = nil) -> Tensor {
+    if let values = bias(name, count: count, fileShape: fileShape) { return Tensor(values) }
     let stand = zeros[count] ?? Tensor([Float](repeating: 0, count: count))
     zeros[count] = stand
     return stand
   }
 
   /// A linear layer's bias, widened to float32; nil if it couldn't be taken, and `finish` will throw.
-  func bias(_ name: String, count: Int) -> [Float]? {
-    guard let tensor = take(name, shape: [count]), let elementType = elementType(of: tensor) else { return nil }
+  func bias(_ name: String, count: Int, fileShape: [Int]? = nil) -> [Float]? {
+    guard let tensor = take(name, shape: fileShape ?? [count]), let elementType = elementType(of: tensor) else {
+      return nil
+    }
     return tensor.withBytes { bytes in
       guard let base = bytes.baseAddress else { return nil }
       return Tensor(owner: tensor.file, base: base, elementType: elementType, rows: 1, columns: count).floats()

@@ -13,7 +13,16 @@ import VisionLanguage
 
 /// PEFT's and PyTorch's values on the committed tiny checkpoints (tools/goldens/training).
 struct TrainingCase: Sendable, CustomStringConvertible {
-  static let all = ["nested", "odd", "smolvlm"].map { TrainingCase(name: $0) }
+  static let all = [
+    "nested", "odd",
+    "smolvlm",
+    "qwen2_5_vl",
+    "internvl",
+    "llava_onevision", "llava_next",
+    "paligemma", "paligemma2",
+    "gemma3", "gemma3_saved",
+    "qwen3_vl",
+  ].map { TrainingCase(name: $0) }
   let name: String
 
   var tiny: TinyCase { TinyCase.all.first { $0.name == name } ?? .nested }

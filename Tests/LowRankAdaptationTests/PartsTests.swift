@@ -14,6 +14,7 @@ struct PartsCase {
   static let all = [
     "bias-lora-only", "bias-all", "bias-of-b", "dora", "dora-ends", "head", "head-untied", "embedding", "saved-norms",
     "saved-head", "saved-embedding", "saved-linear", "saved-ends-untied", "shared-ends", "ends-untied",
+    "scaled-embedding", "saved-norms-of-four",
   ]
 
   let goldens: Goldens
@@ -42,7 +43,8 @@ struct PartsCase {
     let hidden = model.backend.tensor(rows: rows, columns: model.decoder.hiddenSize)
     model.embed(sequence, rows: 0..<rows, visual: visual, into: hidden)
     try model.decoder.forward(
-      hidden, layout: SequenceLayout(newPrefix: rows), angles: model.angles(sequence), cache: cache)
+      hidden, layout: model.withBlocks(SequenceLayout(newPrefix: rows), of: [sequence]), angles: model.angles(sequence),
+      cache: cache)
     return model.backend.read(try model.outputHead.logits(hidden.rows(rows - wanted..<rows)))
   }
 }

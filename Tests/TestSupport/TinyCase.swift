@@ -4,7 +4,16 @@ import Foundation
 public struct TinyCase: Sendable, CustomStringConvertible {
   /// Of Qwen2-VL the layout that transformers 5 writes, the one that is published (sharded), and one with odd sizes; of other
   /// families the published one.
-  public static let all = ["nested", "published", "odd", "smolvlm", "idefics3"].map { TinyCase(name: $0) }
+  public static let all = [
+    "nested", "published", "odd",
+    "smolvlm", "idefics3",
+    "qwen2_5_vl", "qwen2_5_vl_nested",
+    "internvl", "internvl3_5",
+    "llava_onevision", "llava_next", "llava",
+    "paligemma", "paligemma2",
+    "gemma3", "gemma3_saved",
+    "qwen3_vl", "qwen3_vl_saved",
+  ].map { TinyCase(name: $0) }
   public static let nested = all[0]
 
   /// An adapter that PEFT wrote for `nested`.

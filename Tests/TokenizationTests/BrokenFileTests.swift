@@ -63,7 +63,33 @@ struct BrokenFileTests {
         file(rest: #", "normalizer": {"type": "Sequence", "normalizers": [{}]}"#),
         "normalizer.normalizers[0].type: the key"
       ),
-      (file(rest: #", "pre_tokenizer": {"type": "Metaspace"}"#), #"pre_tokenizer.type: the pre-tokenizer "Metaspace""#),
+      (file(rest: #", "normalizer": {"type": "Replace", "content": "x"}"#), "normalizer.pattern: the key is missing"),
+      (
+        file(rest: #", "normalizer": {"type": "Replace", "pattern": {"String": "a"}}"#),
+        "normalizer.content: the key is missing"
+      ),
+      (
+        file(rest: #", "normalizer": {"type": "Replace", "pattern": {"String": ""}, "content": "x"}"#),
+        "normalizer.pattern.String: there is nothing to look for"
+      ),
+      (
+        file(rest: #", "normalizer": {"type": "Replace", "pattern": {"Regex": "("}, "content": "x"}"#),
+        "normalizer.pattern.Regex: \"(\" is not a regular expression"
+      ),
+      (file(rest: #", "normalizer": {"type": "Prepend", "prepend": 3}"#), "normalizer.prepend: a string was expected"),
+      (
+        file(rest: #", "pre_tokenizer": {"type": "Whitespace"}"#),
+        #"pre_tokenizer.type: the pre-tokenizer "Whitespace""#
+      ),
+      (file(rest: #", "pre_tokenizer": {"type": "Metaspace"}"#), "pre_tokenizer.replacement: the key is missing"),
+      (
+        file(rest: #", "pre_tokenizer": {"type": "Metaspace", "replacement": "__"}"#),
+        "pre_tokenizer.replacement: one character was expected"
+      ),
+      (
+        file(rest: #", "pre_tokenizer": {"type": "Metaspace", "replacement": "_", "prepend_scheme": "last"}"#),
+        "pre_tokenizer.prepend_scheme: is not one of first, always, never"
+      ),
       (file(rest: #", "pre_tokenizer": []"#), "pre_tokenizer: an object was expected"),
       (split("(a"), "pre_tokenizer.pattern.Regex: \"(a\" is not a regular expression"),
       (split("[a-z&&[^b]]"), "the intersection of character classes"),
@@ -80,6 +106,28 @@ struct BrokenFileTests {
         #"pre_tokenizer.behavior: "Kept" is not one of"#
       ),
       (file(rest: #", "decoder": {"type": "WordPiece"}"#), #"decoder.type: the decoder "WordPiece""#),
+      (file(rest: #", "decoder": {"type": "Sequence"}"#), "decoder.decoders: the key is missing"),
+      (
+        file(rest: #", "decoder": {"type": "Strip", "content": "", "start": 1, "stop": 0}"#),
+        "decoder.content: one character was expected"
+      ),
+      (
+        file(rest: #", "decoder": {"type": "Strip", "content": " ", "start": -1, "stop": 0}"#),
+        "decoder.start: a whole number, 0 or more"
+      ),
+      (
+        file(rest: #", "decoder": {"type": "Replace", "pattern": {"Regex": "a"}, "content": " "}"#),
+        "decoder.pattern: a regular expression is not supported here"
+      ),
+      (
+        file(rest: #", "post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "a"}}]}"#),
+        "post_processor.single: shows the text 0 times"
+      ),
+      (file(rest: #", "post_processor": {"type": "BertProcessing"}"#), "post_processor.cls: the key is missing"),
+      (
+        file(rest: #", "post_processor": {"type": "BertProcessing", "cls": ["a", 0], "sep": ["b", 7]}"#),
+        "post_processor.sep: the token b has the ids [7] here, and 1 in the vocabulary"
+      ),
       (file(rest: #", "post_processor": {"type": "X"}"#), #"post_processor.type: the post-processor "X""#),
       (file(rest: #", "added_tokens": [{"id": 3}]"#), "added_tokens[0].content: the key is missing"),
       (file(rest: #", "added_tokens": [{"id": -3, "content": "x"}]"#), "added_tokens[0].id: a token id"),
@@ -108,11 +156,60 @@ struct BrokenFileTests {
 
   @Test("every beginning of a good file is refused, never a trap")
   func truncated() throws {
-    let whole = Array(Self.file(rest: #", "normalizer": {"type": "NFC"}, "decoder": null"#).utf8)
+    let whole = Array(
+      Self.file(
+        rest: #", "normalizer": {"type": "Prepend", "prepend": "▁"}, "decoder": {"type": "Sequence", "decoders": []}"#
+      ).utf8)
     for length in 0..<whole.count {
       #expect(throws: TokenizationError.self) {
         try Fixtures.tokenizer(String(decoding: whole[..<length], as: UTF8.self))
       }
+    }
+  }
+
+  @Test("any value in any place of a stage is refused or works, never a trap", arguments: ["gemma", "llama"])
+  func misplacedValues(_ kind: String) throws {
+    let root = try #require(try Fixtures.json("\(kind)-tokenizer.json") as? [String: Any])
+    let vocabulary: [String: Any] = ["a": 0, "▁": 1, "▁a": 2, "<0xE2>": 3, "<unk>": 4, "<bos>": 5, "<s>": 6]
+    var small = root.merging(["added_tokens": [["id": 7, "content": "<x>"]]]) { $1 }
+    var model = try #require(root["model"] as? [String: Any])
+    (model["vocab"], model["merges"]) = (vocabulary, ["▁ a"])
+    small["model"] = model
+    var count = 0
+    for changed in Self.changes(of: small) {
+      let file = try JSONSerialization.data(withJSONObject: changed, options: .fragmentsAllowed)
+      do {
+        let tokenizer = try Fixtures.tokenizer(String(decoding: file, as: UTF8.self))
+        let ids = try tokenizer.encode(" a â<x>  a犬").ids.map(Int.init)
+        _ = tokenizer.decode(ids + [3, 3, 99, -1], skipSpecialTokens: true)
+        count += 1
+      } catch is TokenizationError {}
+    }
+    #expect(count > 0)
+  }
+
+  /// The value with one value within it changed, in every way.
+  private static func changes(of value: Any) -> [Any] {
+    let others: [Any] = [
+      NSNull(), true, -1, 3, 1e300, "", "é<x>", [], [[]], [String: Any](), ["a": ["type": "Sequence"]],
+    ]
+    switch value {
+    case let object as [String: Any]:
+      return others
+        + object.sorted { $0.key < $1.key }.flatMap { key, member -> [Any] in
+          changes(of: member).map { object.merging([key: $0]) { $1 } }
+            + [object.filter { $0.key != key }]
+        }
+    case let array as [Any]:
+      return others
+        + array.indices.flatMap { index -> [Any] in
+          changes(of: array[index]).map { changed -> Any in
+            var array = array
+            array[index] = changed
+            return array
+          }
+        }
+    default: return others
     }
   }
 

@@ -77,7 +77,8 @@ struct FolderTests {
         let decoded = ids.map { tokenizer.decode($0, skipSpecialTokens: true) }
         let expected = try #require(golden["decoded"] as? [String])
         #expect(zip(decoded, expected).allSatisfy(sameBytes), "case \(number)")
-        #expect(tokenizer.surroundingTokens.count == golden["around"] as? Int, "case \(number)")
+        #expect(
+          tokenizer.leadingTokens.count + tokenizer.trailingTokens.count == golden["around"] as? Int, "case \(number)")
       }
     }
   }
@@ -250,7 +251,7 @@ struct FolderTests {
         "single": [["SpecialToken": ["id": "<s>", "type_id": 0]], ["Sequence": ["id": "A", "type_id": 0]]] as [Any],
       ]
       try Self.write(root, "tokenizer.json", in: folder)
-      #expect(try Tokenizer(contentsOf: folder).surroundingTokens == ["<s>"])
+      #expect(try Tokenizer(contentsOf: folder).leadingTokens == ["<s>"])
     }
   }
 }

@@ -100,6 +100,21 @@ struct SequenceLayoutTests {
       ])
   }
 
+  @Test("a segment that begins with the last row of the prefix's block again sees what that row sees, in a window too")
+  func repeatedRow() {
+    let layout = SequenceLayout(newPrefix: 4, segments: [3, 2], outputRowsAtEnd: [3, 1], repeatedRows: 1)
+      .withBlocks(prefix: [0..<4], segments: [[3..<4], [3..<4]])
+    #expect(layout.segmentStart == 3 && layout.rows == 9 && layout.keys == 9)
+    #expect(
+      layout.spans(for: windowed) == [
+        AttentionSpan(queries: 0..<4, sharedKeys: 0, ownKeys: 0..<4, isCausal: false),
+        AttentionSpan(queries: 4..<5, sharedKeys: 3, ownKeys: 4..<5, isCausal: false, isObserved: true),
+        AttentionSpan(queries: 5..<7, sharedKeys: 3, ownKeys: 4..<7, window: 3, isObserved: true),
+        AttentionSpan(queries: 7..<8, sharedKeys: 3, ownKeys: 7..<8, isCausal: false, isObserved: true),
+        AttentionSpan(queries: 8..<9, sharedKeys: 3, ownKeys: 7..<9, window: 3, isObserved: true),
+      ])
+  }
+
   @Test("a window is reported where it hides a key, and inside a block if it applies there too")
   func windows() {
     let layout = SequenceLayout(newPrefix: 6).withBlocks(prefix: [1..<5], segments: [])

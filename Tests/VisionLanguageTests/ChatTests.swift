@@ -34,7 +34,7 @@ struct ChatTests {
 
   @Test(
     "a chat reads as transformers renders the folder's template, and the description is where it should be",
-    arguments: GoldenSample.folders)
+    arguments: GoldenSample.folders + ["qwen2_5_vl"])
   func rendering(_ folder: String) throws {
     let chat = try chat(folder)
     let answered = try Self.conversations().filter { !$0.add_generation_prompt && $0.description != nil }

@@ -121,7 +121,7 @@ struct ConfigurationTests {
     defer { folder.remove() }
     let nested = try Qwen2VLConfiguration(contentsOf: folder.file("config.json"))
     #expect(nested.text.hiddenSize == 64 && nested.mropeSection == [2, 3, 3] && nested.text.tieWordEmbeddings)
-    #expect(nested.text.headDim == 16 && nested.patchWidth == 1176 && nested.visionIntermediateSize == 128)
+    #expect(nested.text.headDim == 16 && nested.tower.patchWidth == 1176 && nested.visionIntermediateSize == 128)
 
     let root = try #require(
       try JSONSerialization.jsonObject(with: Data(contentsOf: folder.file("config.json"))) as? [String: Any])

@@ -44,7 +44,8 @@ struct ModelFolderTests {
 
   @Test(
     "a model_type that is missing, unknown or no string is refused, naming the known ones",
-    arguments: [nil, "null", "\"llava\"", "\"qwen2_5_vl\"", "\"QWEN2_VL\"", "\"\"", "5", "[\"qwen2_vl\"]"] as [String?])
+    arguments: [nil, "null", "\"blip_2\"", "\"qwen2_5_omni\"", "\"QWEN2_VL\"", "\"\"", "5", "[\"qwen2_vl\"]"]
+      as [String?])
   func modelType(_ json: String?) throws {
     let folder = try ModelFolder(of: "nested")
     defer { folder.remove() }

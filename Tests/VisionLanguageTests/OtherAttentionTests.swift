@@ -58,7 +58,8 @@ struct OtherAttentionTests {
   private static let descriptions = ["a", "a large red circle", "a large", "zwei Hunde"]
 
   private func scores(
-    _ change: (AlteredModel) -> Void, heldScores: Int = 1 << 26, alone: Bool = false
+    _ change: (AlteredModel) -> Void, query: HeadImpactOptions.Query = .token, heldScores: Int = 1 << 26,
+    alone: Bool = false
   ) throws -> [[Float]] {
     let model = try AlteredModel(.nested)
     change(model)
@@ -67,8 +68,8 @@ struct OtherAttentionTests {
       try sample.image(), try Self.descriptions.map { try model.sequence(sample.input, description: $0) }
     )
     return alone
-      ? try sequences.map { try model.scores(image, [$0])[0] }
-      : try model.scores(image, sequences, heldScores: heldScores)
+      ? try sequences.map { try model.scores(image, [$0], query: query)[0] }
+      : try model.scores(image, sequences, query: query, heldScores: heldScores)
   }
 
   private static let changes: [@Sendable (AlteredModel) -> Void] = [
@@ -76,14 +77,16 @@ struct OtherAttentionTests {
     { ($0.seesBothWays, $0.streamAdditionLayers) = (.image, [1]) },
   ]
 
-  @Test("descriptions that share a prefix have the scores that each has alone", arguments: changes.indices)
-  func scores(_ index: Int) throws {
+  @Test(
+    "descriptions that share a prefix have the scores that each has alone", arguments: changes.indices,
+    HeadImpactOptions.Query.allCases)
+  func scores(_ index: Int, _ query: HeadImpactOptions.Query) throws {
     let change = Self.changes[index]
-    let together = try scores(change)
-    let alone = try scores(change, alone: true)
+    let together = try scores(change, query: query)
+    let alone = try scores(change, query: query, alone: true)
     // One description a pass: the others find the prefix in the cache.
-    let inTurn = try scores(change, heldScores: 1)
-    let unchanged = try scores { _ in }
+    let inTurn = try scores(change, query: query, heldScores: 1)
+    let unchanged = try scores({ _ in }, query: query)
     for index in together.indices {
       for other in [alone, inTurn] {
         let closeness = Closeness(together[index], other[index])
@@ -123,5 +126,24 @@ struct OtherAttentionTests {
     #expect(shared() == whole)
     model.seesBothWays = .question
     #expect(shared() == 0)
+  }
+
+  @Test("descriptions of one prompt share all of it, though its last row is read, and it sees itself both ways")
+  func sharedRows() throws {
+    let model = try AlteredModel(.nested)
+    let sample = try GoldenSample.samples(of: "nested")[0]
+    let sequences = try Self.descriptions.map { try model.sequence(sample.input, description: $0) }
+    let start = try #require(sequences[0].caption.first)
+    func shared(_ sequences: [TokenSequence], before query: HeadImpactOptions.Query) -> SharedRows {
+      model.sharedRows(of: sequences) { $0.queryRows(query)[0] }
+    }
+    #expect(shared(sequences, before: .predicting) == SharedRows(prefix: start - 1, repeated: 0))
+    model.seesBothWays = .question
+    #expect(shared(sequences, before: .predicting) == SharedRows(prefix: start, repeated: 1))
+    #expect(shared(sequences, before: .token) == SharedRows(prefix: start, repeated: 0))
+    // Of another prompt every row is another.
+    let layout = try model.visualLayout(width: sample.input.width, height: sample.input.height)
+    let other = try model.sequence(prompt: "What is this?", description: "a", layout: layout)
+    #expect(shared([sequences[0], other], before: .predicting) == SharedRows(prefix: 0, repeated: 0))
   }
 }

@@ -181,7 +181,7 @@ struct PackingTests {
     let layout = try model.visualLayout(width: width, height: height)
     #expect(layout.patches == 1280 && layout.visualTokens == 320)
     let tower = Qwen2VLVisionTower(
-      qwenLoader(try SafetensorsCheckpoint(folder: folder.url)), model.configuration, backend: model.backend)
+      qwenLoader(try SafetensorsCheckpoint(folder: folder.url)), model.configuration.tower, backend: model.backend)
     tower.encoder.mlpRows = 1280
     let whole = model.backend.read(try tower.features(of: processor(in: folder.url)(image)))
     let features = Closeness(model.backend.read(try model.encode(image, taps: Taps()).values), whole)

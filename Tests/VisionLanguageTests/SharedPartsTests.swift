@@ -37,8 +37,11 @@ struct DecoderConfigurationTests {
 
   @Test("Gemma's classes have norms of 1 + w, factors, softcaps and windows")
   func gemma() throws {
-    let gemma = try read(kind: .gemma)
-    #expect(gemma.headDim == 256 && gemma.numKeyValueHeads == 6 && gemma.activation == .tanhGELU)
+    // Not as many key/value heads as heads: GemmaConfig's own number, 16, which is none for six heads.
+    let error = try #require(throws: ConfigurationError.self) { try read(kind: .gemma) }
+    #expect(error.reason.hasPrefix("is 16"))
+    let gemma = try read(#", "num_key_value_heads": 2"#, kind: .gemma)
+    #expect(gemma.headDim == 256 && gemma.numKeyValueHeads == 2 && gemma.activation == .tanhGELU)
     #expect(gemma.normWeightOffset == 1 && !gemma.hasOutputNorms && gemma.embeddingFactor == Float(96).squareRoot())
     #expect(gemma.shape.scoreScale == 1 / 16 && gemma.scoreSoftcap == nil && gemma.windows == [nil, nil, nil])
     let gemma2 = try read(#", "num_key_value_heads": 2"#, kind: .gemma2)
@@ -59,7 +62,7 @@ struct DecoderConfigurationTests {
     #expect(try read(heads + #", "sliding_window_pattern": 2"#, kind: .gemma3).windows == [4096, nil, 4096])
     let types = #", "layer_types": ["full_attention", "sliding_attention", "full_attention"], "sliding_window": 5"#
     #expect(try read(heads + types, kind: .gemma3).windows == [nil, 5, nil])
-    #expect(try read(#", "hidden_act": "gelu""#, kind: .gemma).activation == .tanhGELU)
+    #expect(try read(heads + #", "hidden_act": "gelu""#, kind: .gemma).activation == .tanhGELU)
     for (more, key) in [
       (#", "layer_types": ["full_attention"]"#, "layer_types"),
       (#", "hidden_activation": "silu""#, "hidden_activation"),
@@ -179,6 +182,22 @@ struct CostTests {
     #expect(
       dimensions.multiplications(layout.load, textRows: 2)
         == Double(12 * (patch + 2 * 3 * 10 * 4) + 6 * (decoder + 2 * 12 * 6)))
+  }
+
+  @Test("windows and gates of a vision tower count as what they are")
+  func windows() {
+    var (plain, windowed) = (dimensions.vision, dimensions.vision)
+    windowed.windowedLayers = 2
+    windowed.windowPatches = 16
+    #expect(plain.seen(ofView: 100) == 300 && windowed.seen(ofView: 100) == 132 && windowed.seen(ofView: 9) == 27)
+    plain.isGated = true
+    let gated = ModelDimensions(
+      layers: 2, heads: 2, hiddenSize: 8, intermediateSize: 16, queryWidth: 12, keyValueWidth: 4, vision: plain,
+      templateTokens: 5)
+    let load = VisualLayout.Load(imageTokens: 4, patches: 12, patchesInView: 12)
+    #expect(
+      gated.multiplications(load, textRows: 2) - dimensions.multiplications(load, textRows: 2)
+        == Double(12 * 3 * 10 * 20))
   }
 
   @Test("a chat's own tokens are counted with the folder's template", arguments: GoldenSample.folders)

@@ -10,7 +10,7 @@ import Transformer
 extension OpenSample {
   private func tower() throws -> Qwen2VLVisionTower {
     Qwen2VLVisionTower(
-      qwenLoader(try SafetensorsCheckpoint(folder: checkpoint(sample.folder))), model.configuration,
+      qwenLoader(try SafetensorsCheckpoint(folder: checkpoint(sample.folder))), model.configuration.tower,
       backend: model.backend)
   }
 

@@ -25,6 +25,8 @@ CACHE = ROOT / ".cache/fuzz"
 MODEL = ROOT / "Sources/Demonstration/Model"
 GOLDENS = ROOT / "Tests"
 SMOLVLM = GOLDENS / "VisionLanguageTests/Goldens/smolvlm/checkpoint"
+INTERNVL = GOLDENS / "VisionLanguageTests/Goldens/internvl/checkpoint"
+QWEN25 = GOLDENS / "VisionLanguageTests/Goldens/qwen2_5_vl/checkpoint"
 # A find: more than this for one input. A picture of the largest size that is read takes most of the memory.
 MEMORY_MB, SECONDS_AN_INPUT, LARGEST_INPUT = 3000, 20, 1 << 16
 
@@ -133,7 +135,10 @@ TARGETS = {
     "preprocessor": lambda: (small([MODEL / "preprocessor_config.json", ROOT / "../shared/data/cases/preprocessor-size-pixels/preprocessor_config.json",
                                     ROOT / "../shared/data/cases/processor-config-only/processor_config.json"]), None),
     "smolvlm-config": lambda: (small([SMOLVLM / "config.json", SMOLVLM.parent.parent / "idefics3/checkpoint/config.json"]), SMOLVLM),
+    "qwen2.5-vl-config": lambda: (small([QWEN25 / "config.json", QWEN25.parent.parent / "qwen2_5_vl_nested/checkpoint/config.json"]), QWEN25),
     "smolvlm-preprocessor": lambda: (small([SMOLVLM / "preprocessor_config.json"]), SMOLVLM),
+    "internvl-config": lambda: (small([INTERNVL / "config.json", INTERNVL.parent.parent / "internvl3_5/checkpoint/config.json"]), INTERNVL),
+    "internvl-preprocessor": lambda: (small([INTERNVL / "preprocessor_config.json"]), INTERNVL),
     "chat-template": lambda: (templates(), None),
     "generation-config": lambda: (small([MODEL / "generation_config.json"]), MODEL),
     "adapter-config": lambda: (small([adapter_folder() / "adapter_config.json"]), adapter_folder()),

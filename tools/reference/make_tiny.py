@@ -23,16 +23,22 @@ from tiny_families import FAMILIES
 from tiny_tokenizers import rows, write_json
 
 
+def centre_and_spread(name, ndim, scale, plus_one_norms):
+    """Mean and deviation of a tensor's random values."""
+    is_norm = ndim == 1 and name.endswith("weight") and ("norm" in name or "ln_q" in name)
+    if re.search(r"lambda_[12]$", name):
+        return 0.5, 0.1
+    if not is_norm:
+        return 0.0, scale
+    return (0.0 if plus_one_norms and ("language_model" in name or "soft_emb_norm" in name) else 1.0), 0.05
+
+
 def fill(model, seed, scale, plus_one_norms):
     """Random values, tensor by tensor in the order of their names, so that one seed gives one checkpoint."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, w in sorted(model.named_parameters()):
-            is_norm = w.ndim == 1 and name.endswith("weight") and ("norm" in name or "ln_q" in name)
-            gemma_norm = is_norm and plus_one_norms and ("language_model" in name or "soft_emb_norm" in name)
-            centre, spread = (0.0, 0.05) if gemma_norm else (1.0, 0.05) if is_norm else (0.0, scale)
-            if re.search(r"lambda_[12]$", name):
-                centre, spread = 0.5, 0.1
+            centre, spread = centre_and_spread(name, w.ndim, scale, plus_one_norms)
             w.copy_(torch.randn(w.shape, generator=generator) * spread + centre)
 
 
@@ -71,6 +77,14 @@ def verify(folder, expected):
     return model
 
 
+def write_files(folder, recipe):
+    """All but the weights."""
+    write_json(folder / "config.json", recipe.config)
+    recipe.tokenizer.write(folder)
+    for name, content in recipe.files.items():
+        (folder / name).write_text(content) if isinstance(content, str) else write_json(folder / name, content)
+
+
 def build(a):
     from transformers import AutoConfig, AutoModelForImageTextToText
     from transformers.utils import logging
@@ -79,10 +93,7 @@ def build(a):
     folder.mkdir(parents=True, exist_ok=True)
     a.dtype = a.dtype or ("float16" if a.family.startswith("llava") else "bfloat16")
     recipe = FAMILIES[a.family](a)
-    write_json(folder / "config.json", recipe.config)
-    recipe.tokenizer.write(folder)
-    for name, content in recipe.files.items():
-        (folder / name).write_text(content) if isinstance(content, str) else write_json(folder / name, content)
+    write_files(folder, recipe)
     config = AutoConfig.from_pretrained(folder)
     model = AutoModelForImageTextToText.from_config(config, dtype=torch.float32)
     fill(model, a.seed, a.scale, recipe.plus_one_norms)
@@ -114,6 +125,8 @@ def parser():
     p.add_argument("--anyres-max", type=int, default=9, help="LLaVA-OneVision: N of anyres_max_N")
     p.add_argument("--position-side", type=int, default=6, help="Qwen3-VL: side of the learned position grid (published: 48)")
     p.add_argument("--sliding-window", type=int, default=0, help="PaliGemma 2, Gemma 3 (0: 4096, 24)")
+    p.add_argument("--pool", type=int, default=2, help="Gemma 3: patches along the side of an image token (published: 4)")
+    p.add_argument("--location-tokens", type=int, default=1024, help="PaliGemma: <loc0000> and so on; an eighth as many <seg000>")
     p.add_argument("--no-splitting", action="store_true", help="SmolVLM, Idefics3: do_image_splitting false")
     p.add_argument("--vision-qk-norm", action="store_true", help="InternVL: the 6B tower's RMS norms on q and k, no biases")
     p.add_argument("--untied", action="store_true", help="an output head of its own, where the family has both kinds")

@@ -163,6 +163,26 @@ def to_nested_names(folder):
     save_file({renamed(n): t for n, t in load_file(path).items()}, path, metadata={"format": "pt"})
 
 
+def to_saved_layout(folder):
+    """Rewrites a folder of any family as transformers 5 saves it: today's tensor names, config.json with every key, the image
+    processor within processor_config.json, the chat template in a file of its own."""
+    import transformers
+    folder = Path(folder)
+    model = transformers.AutoModelForImageTextToText.from_pretrained(folder, dtype="auto")
+    for path in folder.glob("*.safetensors*"):
+        path.unlink()
+    model.save_pretrained(folder)
+    whole = folder / "processor_config.json"
+    values = json.loads(whole.read_text()) if whole.exists() else {}
+    values["image_processor"] = json.loads((folder / "preprocessor_config.json").read_text())
+    write_json(whole, values)
+    (folder / "preprocessor_config.json").unlink()
+    template = folder / "chat_template.json"
+    if template.exists():
+        (folder / "chat_template.jinja").write_text(json.loads(template.read_text())["chat_template"], encoding="utf-8")
+        template.unlink()
+
+
 def file_digests(folder):
     """{path: SHA-256} of every file below a folder."""
     folder = Path(folder)

@@ -279,6 +279,11 @@ def clip(a, size, patch):
             "vocab_size": 32000}
 
 
+def llama_generation(t):
+    return {"_from_model_config": True, "bos_token_id": t.id("<s>"), "eos_token_id": t.id("</s>"), "pad_token_id": t.id("<pad>"),
+            "transformers_version": "4.39.0.dev0"}
+
+
 def llava(a):
     t = llama_tokenizer(a)
     a.tile, patch = a.tile or 84, 14
@@ -296,7 +301,7 @@ def llava(a):
     whole = {"image_token": "<image>", "num_additional_image_tokens": 1, "patch_size": patch, "processor_class": "LlavaProcessor",
              "vision_feature_select_strategy": "default"}
     return Recipe(config, t, {"preprocessor_config.json": processor, "processor_config.json": whole,
-                              "chat_template.json": {"chat_template": VICUNA_CHAT}}, llava_names("vision_tower.vision_model."))
+                              "generation_config.json": llama_generation(t), "chat_template.json": {"chat_template": VICUNA_CHAT}}, llava_names("vision_tower.vision_model."))
 
 
 def llava_next(a):
@@ -319,13 +324,14 @@ def llava_next(a):
     whole = {"image_token": "<image>", "num_additional_image_tokens": 1, "patch_size": patch, "processor_class": "LlavaNextProcessor",
              "vision_feature_select_strategy": "default"}
     return Recipe(config, t, {"preprocessor_config.json": processor, "processor_config.json": whole,
-                              "chat_template.json": {"chat_template": MISTRAL_CHAT}}, llava_names("vision_tower.vision_model."))
+                              "generation_config.json": llama_generation(t), "chat_template.json": {"chat_template": MISTRAL_CHAT}}, llava_names("vision_tower.vision_model."))
 
 
 def gemma3(a):
     t = gemma_tokenizer(a, 3)
     a.tile = a.tile or 64
-    patch, tokens = 8, (a.tile // 16) ** 2
+    patch = 8
+    tokens = (a.tile // (patch * a.pool)) ** 2
     config = {"architectures": ["Gemma3ForConditionalGeneration"], "boi_token_index": t.id("<start_of_image>"),
               "eoi_token_index": t.id("<end_of_image>"), "eos_token_id": [1, t.id("<end_of_turn>")],
               "image_token_index": t.id("<image_soft_token>"), "initializer_range": 0.02, "mm_tokens_per_image": tokens,
@@ -333,7 +339,7 @@ def gemma3(a):
               "text_config": {**common(a), "head_dim": head_dim(a), "model_type": "gemma3_text", "query_pre_attn_scalar": head_dim(a),
                               "rope_scaling": {"factor": 8.0, "rope_type": "linear"}, "sliding_window": a.sliding_window or 24,
                               "sliding_window_pattern": 3, "vocab_size": rows(t)},
-              "torch_dtype": a.dtype, "transformers_version": "4.50.0.dev0", "vision_config": siglip(a, a.tile, patch)}
+              **({"tie_word_embeddings": False} if a.untied else {}), "torch_dtype": a.dtype, "transformers_version": "4.50.0.dev0", "vision_config": siglip(a, a.tile, patch)}
     processor = {"do_convert_rgb": None, "do_normalize": True, "do_pan_and_scan": None, "do_rescale": True, "do_resize": True,
                  "image_mean": [0.5] * 3, "image_processor_type": "Gemma3ImageProcessor", "image_seq_length": tokens,
                  "image_std": [0.5] * 3, "pan_and_scan_max_num_crops": None, "pan_and_scan_min_crop_size": None,
@@ -341,7 +347,10 @@ def gemma3(a):
                  "rescale_factor": RESCALE, "size": {"height": a.tile, "width": a.tile}}
     return Recipe(config, t, {"preprocessor_config.json": processor,
                               "processor_config.json": {"image_seq_length": tokens, "processor_class": "Gemma3Processor"},
-                              "chat_template.json": {"chat_template": GEMMA3_CHAT}},
+                              "chat_template.json": {"chat_template": GEMMA3_CHAT},
+                              "generation_config.json": {"bos_token_id": 2, "cache_implementation": "hybrid", "do_sample": True,
+                                                         "eos_token_id": [1, t.id("<end_of_turn>")], "pad_token_id": 0, "top_k": 64,
+                                                         "top_p": 0.95, "transformers_version": "4.50.0.dev0"}},
                   llava_names("vision_tower.vision_model."), plus_one_norms=True)
 
 

@@ -129,7 +129,8 @@ def gemma_tokenizer(a, generation):
     """Gemma's: blanks become ▁, no cutting into words, byte fallback, line breaks as added tokens."""
     from tokenizers import AddedToken, decoders, normalizers, pre_tokenizers, processors
     start = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"]
-    tail = [f"<loc{i:04}>" for i in range(1024)] + [f"<seg{i:03}>" for i in range(128)] if generation < 3 else []
+    tail = [f"<loc{i:04}>" for i in range(a.location_tokens)] + [f"<seg{i:03}>" for i in range(a.location_tokens // 8)]
+    tail = tail if generation < 3 else []
     image = ["<image>"] if generation < 3 else ["<start_of_image>", "<end_of_image>", "<image_soft_token>"]
     turns = ["<start_of_turn>", "<end_of_turn>"]
     t = sentencepiece_like(start + turns, tail, prepend=False)

@@ -23,12 +23,6 @@ struct Qwen2VLConfiguration: Sendable, Equatable {
   let imageTokenId: Int
   let videoTokenId: Int
 
-  var visionHeadDim: Int { visionEmbedDim / visionNumHeads }
-  /// Numbers of one flattened patch.
-  var patchWidth: Int { inChannels * temporalPatchSize * patchSize * patchSize }
-  /// Width of a merged block of patches.
-  var mergedWidth: Int { visionEmbedDim * spatialMergeSize * spatialMergeSize }
-
   private static let decoder = DecoderConfiguration.Kind(
     modelTypes: ["qwen2_vl_text", "qwen2_vl"], rmsNormEps: 1e-5, takesHeadDim: false, hasQueryKeyValueBias: true)
 
@@ -37,27 +31,14 @@ struct Qwen2VLConfiguration: Sendable, Equatable {
 
   /// - Throws: `ConfigurationError` naming the key.
   init(_ file: ConfigurationFile) throws {
-    let text = try file.object("text_config") ?? file
+    let decoder = try QwenDecoderConfiguration(file, kind: Self.decoder, family: Self.family)
+    (text, ropeTheta, mropeSection) = (decoder.text, decoder.ropeTheta, decoder.mropeSection)
+    (imageTokenId, videoTokenId) = (decoder.imageTokenId, decoder.videoTokenId)
     guard let vision = try file.object("vision_config") else { throw file.wrong("vision_config", "is missing") }
-    self.text = try DecoderConfiguration(text, of: file, kind: Self.decoder, family: Self.family, textTies: true)
-    let rope = try DecoderConfiguration.rope(
-      text, kinds: ["mrope", "default"], theta: 1_000_000, family: Self.family)
-    guard let settings = rope.settings else {
-      throw text.wrong("rope_scaling", "and rope_parameters are missing; one must hold mrope_section")
-    }
-    let half = self.text.headDim / 2
-    guard let section = try settings.integers("mrope_section", in: 0...10_000), section.count == 3,
-      section.reduce(0, +) == half
-    else {
-      throw settings.wrong(
-        "mrope_section", "must be 3 whole numbers that add up to half the head dimension, \(half)")
-    }
-    (ropeTheta, mropeSection) = (rope.theta, section)
-
     try DecoderConfiguration.check(
       vision, "model_type", isOneOf: ["qwen2_vl_vision", "qwen2_vl"], family: Self.family)
     try DecoderConfiguration.check(vision, "hidden_act", isOneOf: ["quick_gelu"], family: Self.family)
-    try Self.checkRope(vision)
+    try Self.checkVisionRope(vision, family: Self.family)
     visionDepth = try vision.integer("depth", in: 1...10_000, default: 32)
     visionEmbedDim = try vision.integer("embed_dim", in: 1...1_000_000, default: 1280)
     visionNumHeads = try vision.integer("num_heads", in: 1...10_000, default: 16)
@@ -85,14 +66,12 @@ struct Qwen2VLConfiguration: Sendable, Equatable {
       throw vision.wrong(
         "hidden_size", "is \(connected); it must equal the decoder's hidden_size, \(self.text.hiddenSize)")
     }
-
-    let vocabulary = 0...(self.text.vocabularySize - 1)
-    imageTokenId = try file.integer("image_token_id", in: vocabulary)
-    videoTokenId = try file.integer("video_token_id", in: vocabulary, default: imageTokenId)
   }
 
-  /// Rotary settings of the vision tower, which has one kind and one theta.
-  private static func checkRope(_ vision: ConfigurationFile) throws {
+  /// Rotary settings of the vision tower, which has one kind and one theta; in Qwen2.5-VL and Qwen3-VL too.
+  ///
+  /// - Throws: `ConfigurationError` if a file has others.
+  static func checkVisionRope(_ vision: ConfigurationFile, family: String) throws {
     for part in [vision, try vision.object("rope_scaling"), try vision.object("rope_parameters")].compactMap({ $0 }) {
       for key in ["type", "rope_type"] {
         try DecoderConfiguration.check(part, key, isOneOf: ["axial", "default"], family: "\(family)'s vision tower")
@@ -101,5 +80,46 @@ struct Qwen2VLConfiguration: Sendable, Equatable {
         throw part.wrong("rope_theta", "is not 10000, which \(family)'s vision tower has")
       }
     }
+  }
+
+  /// What the tower is made of.
+  var tower: QwenTowerConfiguration {
+    QwenTowerConfiguration(
+      depth: visionDepth, width: visionEmbedDim, heads: visionNumHeads, intermediateSize: visionIntermediateSize,
+      outputSize: text.hiddenSize, patchSize: patchSize, temporalPatchSize: temporalPatchSize,
+      spatialMergeSize: spatialMergeSize)
+  }
+}
+
+/// The decoder of Qwen2-VL and Qwen2.5-VL: `text_config`, or the top level of a flat file, with its multimodal rotary
+/// settings, and the ids of the tokens that stand for pictures.
+struct QwenDecoderConfiguration: Sendable, Equatable {
+  let text: DecoderConfiguration
+  let ropeTheta: Double
+  /// Frequencies that turn with the temporal, the vertical and the horizontal position; they add up to half of D.
+  let mropeSection: [Int]
+  let imageTokenId: Int
+  let videoTokenId: Int
+
+  /// - Throws: `ConfigurationError` naming the key.
+  init(_ file: ConfigurationFile, kind: DecoderConfiguration.Kind, family: String) throws {
+    let part = try file.object("text_config") ?? file
+    text = try DecoderConfiguration(part, of: file, kind: kind, family: family, textTies: true)
+    let rope = try DecoderConfiguration.rope(part, kinds: ["mrope", "default"], theta: 1_000_000, family: family)
+    let half = text.headDim / 2
+    // transformers' default, which fits heads of 128.
+    let section = try rope.settings?.integers("mrope_section", in: 0...10_000) ?? [16, 24, 24]
+    guard section.count == 3, section.reduce(0, +) == half else {
+      guard let settings = rope.settings else {
+        throw part.wrong("rope_scaling", "and rope_parameters are missing; one must hold mrope_section")
+      }
+      throw settings.wrong(
+        "mrope_section", "must be 3 whole numbers that add up to half the head dimension, \(half)")
+    }
+    (ropeTheta, mropeSection) = (rope.theta, section)
+    let vocabulary = 0...(text.vocabularySize - 1)
+    imageTokenId = try file.integer(
+      "image_token_id", in: vocabulary, default: vocabulary.contains(151_655) ? 151_655 : nil)
+    videoTokenId = try file.integer("video_token_id", in: vocabulary, default: imageTokenId)
   }
 }

@@ -22,8 +22,8 @@ struct Qwen2VLImageProcessor: ImageProcessor, Equatable {
   static let placeholder = "<|image_pad|>"
 
   let viewKinds: Set<VisualLayout.View.Kind> = [.wholeImage]
-  /// Twice the side of a visual token at the published sizes.
-  let leastSide = 56
+  /// Twice the side of a visual token.
+  var leastSide: Int { 2 * patchSize * mergeSize }
 
   private static let types = ["Qwen2VLImageProcessor", "Qwen2VLImageProcessorFast", "Qwen2VLImageProcessorPil"]
 
@@ -122,6 +122,20 @@ struct Qwen2VLImageProcessor: ImageProcessor, Equatable {
         cutter.cut(resized, order: grid.order(inBlocksOf: mergeSize), into: result)
         count = grid.count * cutter.width
       }, grids: [grid])
+  }
+}
+
+extension ProcessorInFolder where Processor == Qwen2VLImageProcessor {
+  /// - Throws: `ConfigurationError` where the vision tower takes other patches.
+  func check(patchSize: Int, mergeSize: Int, temporalPatchSize: Int) throws {
+    guard
+      processor.patchSize == patchSize, processor.mergeSize == mergeSize,
+      processor.temporalPatchSize == temporalPatchSize
+    else {
+      throw ConfigurationError(
+        path: path, key: "patch_size",
+        reason: "(or merge_size or temporal_patch_size) differs from config.json's vision_config")
+    }
   }
 }
 

@@ -18,7 +18,7 @@ public final class Qwen2VLModel: VisionLanguageModel {
   public var processor: any ImageProcessor { images }
 
   /// What the tokenizer classes of transformers take where tokenizer_config.json names no special tokens.
-  private static let tokenizerDefaults: [String: [String: String]] = {
+  static let tokenizerDefaults: [String: [String: String]] = {
     let tokens = ["unk_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>"]
     return ["": tokens, "Qwen2Tokenizer": tokens, "Qwen2TokenizerFast": tokens]
   }()
@@ -32,21 +32,16 @@ public final class Qwen2VLModel: VisionLanguageModel {
       classDefaults: Self.tokenizerDefaults, family: Qwen2VLConfiguration.family)
     let read = try ProcessorInFolder(folder) { try Qwen2VLImageProcessor($0, resizing: input.resizing) }
     images = read.processor
-    guard
-      images.patchSize == configuration.patchSize, images.mergeSize == configuration.spatialMergeSize,
-      images.temporalPatchSize == configuration.temporalPatchSize
-    else {
-      throw ConfigurationError(
-        path: read.path, key: "patch_size",
-        reason: "(or merge_size or temporal_patch_size) differs from config.json's vision_config")
-    }
+    try read.check(
+      patchSize: configuration.patchSize, mergeSize: configuration.spatialMergeSize,
+      temporalPatchSize: configuration.temporalPatchSize)
     let checkpoint = try SafetensorsCheckpoint(folder: folder)
     let loader = WeightLoader(checkpoint, .qwenLike(checkpoint.tensors.keys))
     let decoder = DecoderWeights(loader, configuration.text, prefix: "model.language_model.")
-    tower = Qwen2VLVisionTower(loader, configuration, backend: backend)
+    tower = Qwen2VLVisionTower(loader, configuration.tower, backend: backend)
     let remarks = try read.remarks + loader.finish()
     parts = try ModelParts(
-      texts, checkpoint, configuration.text, decoder, vision: Self.cost(of: configuration), remarks: remarks,
+      texts, checkpoint, configuration.text, decoder, vision: configuration.tower.cost, remarks: remarks,
       backend: backend)
   }
 
@@ -60,13 +55,5 @@ public final class Qwen2VLModel: VisionLanguageModel {
         Qwen2VLPositions.positions(of: sequence), .contiguous(configuration.mropeSection),
         theta: configuration.ropeTheta)
     ]
-  }
-
-  private static func cost(of configuration: Qwen2VLConfiguration) -> ModelDimensions.Vision {
-    let (embed, merged) = (configuration.visionEmbedDim, configuration.mergedWidth)
-    return ModelDimensions.Vision(
-      layers: configuration.visionDepth, width: embed, intermediateSize: configuration.visionIntermediateSize,
-      patchWidth: configuration.patchWidth,
-      connectorMultiplications: embed * merged + embed * configuration.text.hiddenSize)
   }
 }

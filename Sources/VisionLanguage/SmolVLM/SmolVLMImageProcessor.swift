@@ -153,19 +153,11 @@ struct SmolVLMImageProcessor: ImageProcessor, Equatable {
   ///   - x: the view's width in the original image, and how many such widths stand before it. - Units: pixels.
   ///   - y: the same down.
   private func cells(x width: Double, times column: Int, y height: Double, times row: Int) -> [Cell] {
-    let side = tokensASide
-    let seen = Double(side * patchSize * scaleFactor) / Double(tileSize)
-    func edge(_ index: Int, of extent: Double, times: Int) -> Double {
-      let (start, end) = (Double(times) * extent, (Double(times) + seen) * extent)
-      return start + (end - start) * (Double(index) / Double(side))
-    }
-    return (0..<side).flatMap { i in
-      (0..<side).map { j in
-        Cell(
-          x0: edge(j, of: width, times: column), y0: edge(i, of: height, times: row),
-          x1: edge(j + 1, of: width, times: column), y1: edge(i + 1, of: height, times: row))
-      }
-    }
+    let seen = Double(tokensASide * patchSize * scaleFactor) / Double(tileSize)
+    return Cell.grid(
+      ViewGrid(rows: tokensASide, cols: tokensASide),
+      x: (Double(column) * width, (Double(column) + seen) * width),
+      y: (Double(row) * height, (Double(row) + seen) * height))
   }
 
   /// What takes the placeholder's place: the image tokens of each view behind a marker of its place.
@@ -199,18 +191,6 @@ struct SmolVLMImageProcessor: ImageProcessor, Equatable {
   ///
   /// - Throws: `ImageError` if the image can't be processed.
   func callAsFunction(_ image: RGBImage) throws -> PatchBatch {
-    let views = try views(of: image)
-    let grid = PatchGrid(rows: tileSize / patchSize, columns: tileSize / patchSize)
-    let cutter = PatchCutter(patchSize: patchSize, tables: normalization.tables())
-    let size = grid.count * cutter.width
-    return PatchBatch(
-      pixelValues: [Float](unsafeUninitializedCapacity: views.count * size) { result, count in
-        for (index, view) in views.enumerated() {
-          cutter.cut(
-            view, order: grid.rasterOrder,
-            into: UnsafeMutableBufferPointer(rebasing: result[index * size..<(index + 1) * size]))
-        }
-        count = views.count * size
-      }, grids: [PatchGrid](repeating: grid, count: views.count))
+    PatchBatch(views: try views(of: image), patchSize: patchSize, normalization: normalization)
   }
 }

@@ -100,16 +100,34 @@ let fuzzTargets: [String: @Sendable () throws -> FuzzTarget] = [
       _ = try read.processor.layout(width: 3, height: 200)
     }
   },
+  "internvl-config": {
+    try inFolder(replacing: "config.json") {
+      _ = try InternVLConfiguration(ConfigurationFile(contentsOf: $0.appendingPathComponent("config.json")))
+    }
+  },
+  "internvl-preprocessor": {
+    try inFolder(replacing: "preprocessor_config.json") { folder in
+      let model = try InternVLConfiguration(
+        ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json")))
+      let read = try ProcessorInFolder(folder) { try InternVLImageProcessor($0, for: model, resizing: .torchvision) }
+      _ = try read.processor.layout(width: 3, height: 200)
+    }
+  },
+  "qwen2.5-vl-config": {
+    try inFolder(replacing: "config.json") {
+      _ = try Qwen25VLConfiguration(ConfigurationFile(contentsOf: $0.appendingPathComponent("config.json")))
+    }
+  },
   "adapter-config": {
     let model = try demonstrationModel()
     return try inFolder(replacing: "adapter_config.json") {
-      _ = try PEFTAdapter.load(folder: $0, for: model, resizing: .torchvision)
+      _ = try PEFTAdapter.load(folder: $0, for: model)
     }
   },
   "adapter": {
     let model = try demonstrationModel()
     return try inFolder(replacing: "adapter_model.safetensors") {
-      _ = try PEFTAdapter.load(folder: $0, for: model, resizing: .torchvision)
+      _ = try PEFTAdapter.load(folder: $0, for: model)
     }
   },
   "dataset": {

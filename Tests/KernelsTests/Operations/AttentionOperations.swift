@@ -113,6 +113,14 @@ extension PlainAttention {
       "a block that sees itself both ways, in a window",
       PlainAttention(shape: grouped, spans: block(window: 6), queries: 20, keys: 20)
     ),
+    // Its first rows see more keys than a window has, and than are computed at a time.
+    (
+      "a long block that sees itself both ways, in a window",
+      PlainAttention(
+        shape: grouped,
+        spans: [AttentionSpan(queries: 0..<500, sharedKeys: 0, ownKeys: 0..<510, isCausal: false, window: 6)],
+        queries: 500, keys: 510)
+    ),
   ]
 
   /// Causal before the block 4..<10 and behind it.

@@ -1,7 +1,30 @@
 import Kernels
 
 extension Operation {
-  static let moving = rowsMoved + embeddings
+  static let moving = rowsMoved + embeddings + mixed
+
+  /// Means of rows of tables, at any byte of their file.
+  private static let mixed: [Operation] = ElementType.allCases.flatMap { elementType in
+    [0, 1].map { shift in
+      let owned = OwnedWeights(numbers(50 * 21, 8), rows: 50, columns: 21, as: elementType, shift: shift)
+      let (indices, weights) = ([49, 0, 3, 3, 17, 18], numbers(6, 9))
+      return Operation(
+        name: "mix rows of \(elementType), \(shift) bytes off",
+        run: { backend in
+          let y = backend.unwritten(rows: 2, columns: 21)
+          backend.mixRows(owned.weight, indices: indices, weights: weights, taps: 3, into: y)
+          return backend.read(y)
+        },
+        expected: {
+          let all = cut(owned.weight.floats().doubles, columns: 21)
+          return (0..<2).flatMap { row in
+            (0..<21).map { column in
+              (3 * row..<3 * row + 3).reduce(0.0) { $0 + Double(weights[$1]) * all[indices[$1]][column] }
+            }
+          }
+        })
+    }
+  }
 
   /// Rows of embedding tables, at any byte of their file.
   private static let embeddings: [Operation] = ElementType.allCases.flatMap { elementType in

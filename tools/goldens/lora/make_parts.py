@@ -55,8 +55,12 @@ CASES = {
     # PEFT's save_embedding_layers, of a model whose embeddings (and head) were trained outside of PEFT.
     "shared-ends": ("nested", dict(target_modules=ATTENTION), True),
     "ends-untied": ("published", dict(target_modules=ATTENTION), True),
+    # Gemma 2: embeddings times a factor, which the update has too; norms of 1 + w, one of the four behind the attention.
+    "scaled-embedding": ("paligemma2", dict(target_modules=[*ATTENTION, "embed_tokens"]), False),
+    "saved-norms-of-four": ("paligemma2", dict(target_modules=ATTENTION, modules_to_save=[
+        "language_model.norm", "input_layernorm", "post_attention_layernorm"]), False),
 }
-VISION = (".visual.",)
+VISION = (".visual.", ".vision_tower.")
 
 
 def train(model, ends):
@@ -114,9 +118,10 @@ def make(name, checkpoint, options, ends):
 
 def main():
     torch.set_num_threads(1)
-    shutil.rmtree(OUT, ignore_errors=True)
-    for name, (checkpoint, options, ends) in CASES.items():
-        make(name, checkpoint, options, ends)
+    for name in sys.argv[1:] or CASES:
+        shutil.rmtree(OUT / name, ignore_errors=True)
+        make(name, *CASES[name])
+    (OUT / "manifest.json").unlink(missing_ok=True)  # it doesn't list itself
     published.write_json(OUT / "manifest.json", {
         "made_by": "tools/goldens/lora/make_parts.py", "seed": SEED, "python": platform.python_version(),
         "versions": {m.__name__: m.__version__ for m in (peft, torch, transformers)},

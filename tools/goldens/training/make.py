@@ -3,6 +3,8 @@
 
     .venv/bin/python tools/goldens/training/make.py [CASE…]
 
+The cases of the other families are their own: tools/goldens/<family>/make.py calls `make_case`.
+
 Tests/AdapterTrainingTests/Goldens/<case>/: `init/`, the PEFT adapter that training begins from (B is not zero, which would hide
 A's gradient); golden.safetensors with `loss`, `grad_norm`, `tokens` of each step (as tools/reference/lora_reference.py logs
 them), `trained.<key>` the weights afterwards, `gradient.<key>` of the SUMMED loss of the first sample (that of the lowest
@@ -53,41 +55,45 @@ def gradients(dataset, folder):
     return named, dumped[f"loss.{first}"].item()
 
 
+def make_case(name, case, made_by="tools/goldens/training/make.py"):
+    """Writes the folder of one checkpoint of Tests/VisionLanguageTests/Goldens. case: as in CASES."""
+    folder = GOLDENS / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    checkpoint, dataset, init = TINY / name / "checkpoint", TINY / name / "dataset", folder / "init"
+    adapter = ("--layers", case["layers"], "--targets", case["targets"], "--rank", case["rank"], "--alpha", case["alpha"])
+    lora_reference("--model", checkpoint, *adapter, "--make-init", init)
+    (init / "README.md").unlink()
+    config = json.loads((init / "adapter_config.json").read_text())
+    config["base_model_name_or_path"] = name
+    if isinstance(config["target_modules"], list):
+        config["target_modules"].sort()
+    published.write_json(init / "adapter_config.json", config)
+    with tempfile.TemporaryDirectory() as scratch:
+        lora_reference("--model", checkpoint, "--dataset", dataset / "keyobjects.json", "--images", dataset / "images",
+                       *adapter, "--init", init, "--steps", case["steps"], "--batch", case["batch"], "--lr", case["lr"],
+                       "--weight-decay", case["decay"], "--dump-gradients", "--output", scratch)
+        log = json.loads((Path(scratch) / "log.json").read_text())
+        trained = load_file(Path(scratch) / "adapter_model.safetensors")
+        golden, loss = gradients(dataset, scratch)
+    golden |= {"trained." + k: v for k, v in trained.items()}
+    for key, dtype in (("loss", torch.float64), ("grad_norm", torch.float64), ("tokens", torch.int64)):
+        golden[key] = torch.tensor([step[key] for step in log], dtype=dtype)
+    golden["first_loss"] = torch.tensor([loss], dtype=torch.float64)
+    save_file(golden, folder / "golden.safetensors", metadata={k: str(v) for k, v in case.items()})
+    for file in folder.rglob("*.safetensors"):
+        file.chmod(0o644)  # safetensors writes for its owner only
+    published.write_json(folder / "manifest.json", {
+        "made_by": made_by, "python": platform.python_version(),
+        "versions": {m.__name__: m.__version__ for m in (torch, transformers, peft)}, "options": case,
+        "sha256": published.file_digests(folder)})
+    print(name, sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) // 1024, "KiB")
+
+
 def main():
     torch.set_num_threads(1)
     for name in sys.argv[1:] or CASES:
-        case = CASES[name]
-        folder = GOLDENS / name
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        checkpoint, dataset, init = TINY / name / "checkpoint", TINY / name / "dataset", folder / "init"
-        adapter = ("--layers", case["layers"], "--targets", case["targets"], "--rank", case["rank"], "--alpha", case["alpha"])
-        lora_reference("--model", checkpoint, *adapter, "--make-init", init)
-        (init / "README.md").unlink()
-        config = json.loads((init / "adapter_config.json").read_text())
-        config["base_model_name_or_path"] = name
-        if isinstance(config["target_modules"], list):
-            config["target_modules"].sort()
-        published.write_json(init / "adapter_config.json", config)
-        with tempfile.TemporaryDirectory() as scratch:
-            lora_reference("--model", checkpoint, "--dataset", dataset / "keyobjects.json", "--images", dataset / "images",
-                           *adapter, "--init", init, "--steps", case["steps"], "--batch", case["batch"], "--lr", case["lr"],
-                           "--weight-decay", case["decay"], "--dump-gradients", "--output", scratch)
-            log = json.loads((Path(scratch) / "log.json").read_text())
-            trained = load_file(Path(scratch) / "adapter_model.safetensors")
-            golden, loss = gradients(dataset, scratch)
-        golden |= {"trained." + k: v for k, v in trained.items()}
-        for key, dtype in (("loss", torch.float64), ("grad_norm", torch.float64), ("tokens", torch.int64)):
-            golden[key] = torch.tensor([step[key] for step in log], dtype=dtype)
-        golden["first_loss"] = torch.tensor([loss], dtype=torch.float64)
-        save_file(golden, folder / "golden.safetensors", metadata={k: str(v) for k, v in case.items()})
-        for file in folder.rglob("*.safetensors"):
-            file.chmod(0o644)  # safetensors writes for its owner only
-        published.write_json(folder / "manifest.json", {
-            "made_by": "tools/goldens/training/make.py", "python": platform.python_version(),
-            "versions": {m.__name__: m.__version__ for m in (torch, transformers, peft)}, "options": case,
-            "sha256": published.file_digests(folder)})
-        print(name, sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) // 1024, "KiB")
+        make_case(name, CASES[name])
 
 
 if __name__ == "__main__":
