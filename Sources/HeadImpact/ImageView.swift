@@ -22,13 +22,5 @@ public struct ImageView: Sendable, Equatable {
   public var tokens: Int { grid.rows * grid.cols }
 
   /// The box cut evenly, row by row: the tokens' own cells, but for pixels at the border of a tile that no token sees.
-  public var cells: [Cell] {
-    func edges(_ from: Double, _ to: Double, _ count: Int) -> [Double] {
-      (0...count).map { from + (to - from) * (Double($0) / Double(count)) }
-    }
-    let (x, y) = (edges(box.x0, box.x1, grid.cols), edges(box.y0, box.y1, grid.rows))
-    return (0..<grid.rows).flatMap { row in
-      (0..<grid.cols).map { Cell(x0: x[$0], y0: y[row], x1: x[$0 + 1], y1: y[row + 1]) }
-    }
-  }
+  public var cells: [Cell] { Cell.grid(grid, x: (box.x0, box.x1), y: (box.y0, box.y1)) }
 }

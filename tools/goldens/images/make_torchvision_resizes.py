@@ -3,7 +3,7 @@
 where the folder of a COCO sample is given, torchvision-photographs.json: of its photographs at the sizes that published models
 ask for, and prints how far Pillow's resize is from torchvision's. torchvision-manifest.json says what made them.
 
-    pip install -r requirements-torchvision.txt
+    pip install -r requirements-torchvision.txt      (in an environment of its own)
     python make_torchvision_resizes.py [FOLDER OF SAMPLE IMAGES]     (needs a processor with AVX2)
 """
 import json
