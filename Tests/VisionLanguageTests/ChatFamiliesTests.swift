@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 import TestSupport
 import Testing
 
@@ -79,17 +80,33 @@ struct ChatFamiliesTests {
     }
   }
 
-  @Test("a folder without a template is refused, naming --chat-template, whatever the family")
-  func noTemplate() throws {
-    for folder in ["nested", "smolvlm"] {
-      let copy = try ModelFolder(of: folder)
-      defer { copy.remove() }
-      for name in ["chat_template.jinja", "chat_template.json"] {
-        try? FileManager.default.removeItem(at: copy.file(name))
-      }
-      #expect { try loadModel(copy.url) } throws: {
-        "\($0)".contains("--chat-template") && "\($0)".contains(copy.url.path)
-      }
+  @Test(
+    "a folder without a template is refused, naming --chat-template",
+    arguments: [
+      "nested", "smolvlm", "qwen2_5_vl", "qwen3_vl", "internvl", "llava_onevision", "llava_next", "llava", "gemma3",
+    ])
+  func noTemplate(_ folder: String) throws {
+    let copy = try ModelFolder(of: folder)
+    defer { copy.remove() }
+    for name in ["chat_template.jinja", "chat_template.json"]
+    where FileManager.default.fileExists(atPath: copy.file(name).path) {
+      try FileManager.default.removeItem(at: copy.file(name))
+    }
+    try copy.edit("tokenizer_config.json", "chat_template", nil)
+    let backend = try CPUBackend(precision: .f32, team: ThreadTeam(count: 1))
+    #expect { try ModelRegistry.load(folder: copy.url, backend: backend) } throws: {
+      "\($0)".contains("--chat-template") && "\($0)".contains(copy.url.path)
+    }
+  }
+
+  @Test("PaliGemma, which has no chat, has no place for a system's turn")
+  func noChat() throws {
+    let backend = try CPUBackend(precision: .f32, team: ThreadTeam(count: 1))
+    let folder = checkpoint("paligemma")
+    #expect {
+      try ModelRegistry.load(folder: folder, input: InputOptions(system: "Be terse."), backend: backend)
+    } throws: {
+      "\($0)".contains("no place for a system's turn")
     }
   }
 
