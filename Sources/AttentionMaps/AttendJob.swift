@@ -98,8 +98,8 @@ public struct AttendJob {
     }
     try write(Array(reading.csv.utf8), "attention.csv")
     let page = AttentionPage(
-      text: subject.text, subject: subject.name, model: modelName, prompt: configuration.prompt, heads: reading.heads,
-      showsParts: layers.count > 1)
+      text: subject.text, subject: subject.name, model: modelName, system: configuration.input.system,
+      prompt: configuration.prompt, heads: reading.heads, showsParts: layers.count > 1)
     try write(Array(page.html.utf8), "index.html")
   }
 }

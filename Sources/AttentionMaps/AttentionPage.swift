@@ -7,6 +7,8 @@ struct AttentionPage {
   let subject: String
   /// Of the model and the adapter.
   let model: String
+  /// The text of a system's turn, if there was one.
+  let system: String?
   let prompt: String
   let heads: [AttentionReading.Head]
   /// Whether the model is shown tiles and the whole image.
@@ -27,7 +29,8 @@ struct AttentionPage {
     """
 
   var html: String {
-    let facts = [("picture", subject), ("model", model), ("prompt", prompt)]
+    let facts =
+      [("picture", subject), ("model", model)] + (system.map { [("system", $0)] } ?? []) + [("prompt", prompt)]
     return Element.page(
       title: "Attention: \(text)", style: Self.style,
       [

@@ -14,6 +14,7 @@ struct Doctor: ParsableCommand {
   @Option(help: ArgumentHelp("A model folder to check and to estimate for.", valueName: "dir"))
   var model: String?
   @OptionGroup var chatTemplate: ChatTemplateOption
+  @OptionGroup var told: SystemOption
   @Option(help: ArgumentHelp("A key-object dataset to estimate for; needs --model.", valueName: "file"))
   var dataset: String?
   @Option(help: ArgumentHelp("Number of ranks on this machine.", valueName: "n"))
@@ -38,7 +39,8 @@ struct Doctor: ParsableCommand {
 
   func run() throws {
     let diagnosis = try Diagnosis(
-      model: model.map(fileURL), input: InputOptions(chatTemplate: chatTemplate.url), dataset: dataset.map(fileURL),
+      model: model.map(fileURL), input: InputOptions(chatTemplate: chatTemplate.url, system: told.system),
+      dataset: dataset.map(fileURL),
       ranks: ranks,
       threads: threads, precision: precision,
       prompt: prompt, limit: limit)

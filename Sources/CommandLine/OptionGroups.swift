@@ -19,13 +19,21 @@ struct ChatTemplateOption: ParsableArguments {
   var url: URL? { file.map(fileURL) }
 }
 
+/// What the model is told before the user's turn.
+struct SystemOption: ParsableArguments {
+  @Option(
+    help: ArgumentHelp("The text of a system's turn before the user's (default: no such turn).", valueName: "text"))
+  var system: String?
+}
+
 /// How a model is shown images and texts.
 struct InputArguments: ParsableArguments {
   @OptionGroup var chatTemplate: ChatTemplateOption
+  @OptionGroup var told: SystemOption
   @Option(help: "Resize images as torchvision or as Pillow 13 does.")
   var resize = Resizing.torchvision
 
-  var options: InputOptions { InputOptions(chatTemplate: chatTemplate.url, resizing: resize) }
+  var options: InputOptions { InputOptions(chatTemplate: chatTemplate.url, system: told.system, resizing: resize) }
 }
 
 /// The model that a command runs.

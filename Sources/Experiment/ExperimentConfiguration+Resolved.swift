@@ -17,7 +17,7 @@ extension ExperimentConfiguration {
             ])
           }
         ),
-        ("model", model), ("chat_template", chatTemplate), ("resize", resize.rawValue),
+        ("model", model), ("chat_template", chatTemplate), ("system", system), ("resize", resize.rawValue),
         ("precision", precision.rawValue), ("prompt", prompt), ("seed", seed), ("threads", threads),
         ("allow_skips", number(allowSkips)),
         ("score", map(score.pairs)),

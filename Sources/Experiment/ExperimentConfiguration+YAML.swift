@@ -37,6 +37,7 @@ extension ExperimentConfiguration {
     }
     self.model = model
     chatTemplate = try root.string("chat_template")
+    system = try root.string("system")
     resize = try root.choice("resize", Resizing.self) ?? resize
     precision = try root.choice("precision", Precision.self) ?? precision
     prompt = try root.string("prompt") ?? prompt

@@ -18,6 +18,8 @@ public struct ExperimentConfiguration: Sendable, Equatable {
   public var model: String
   /// Takes the place of the model folder's chat template.
   public var chatTemplate: String?
+  /// The text of a system's turn before the user's; nil for no such turn.
+  public var system: String?
   /// Whose resize images go through.
   public var resize = Resizing.torchvision
   public var precision = Precision.bf16
@@ -39,7 +41,7 @@ public struct ExperimentConfiguration: Sendable, Equatable {
   public var scoreAfter: [Arm] = []
 
   /// How the model is shown images and texts.
-  var input: InputOptions { InputOptions(chatTemplate: chatTemplate.map(fileURL), resizing: resize) }
+  var input: InputOptions { InputOptions(chatTemplate: chatTemplate.map(fileURL), system: system, resizing: resize) }
 
   public struct Demonstration: Sendable, Equatable {
     /// Scenes to train on, and to test and to score on.

@@ -30,7 +30,9 @@ struct StepInputs: Sendable {
 extension ExperimentConfiguration {
   /// Of every job that runs the model.
   private var common: StepInputs.Parts {
-    [("prompt", prompt), ("precision", precision.rawValue), ("resize", resize.rawValue), ("seed", "\(seed)")]
+    (system.map { [("system", $0)] } ?? []) + [
+      ("prompt", prompt), ("precision", precision.rawValue), ("resize", resize.rawValue), ("seed", "\(seed)"),
+    ]
   }
 
   func demonstrationInputs(_ demonstration: Demonstration) -> StepInputs {

@@ -55,7 +55,7 @@ extension DatasetBuilder {
         ("--objects", describing?.objects ?? "none"), ("--prompt", describing?.prompt ?? "none"),
         ("--precision", describing?.precision ?? "none"),
         ("--resize", describing.map { _ in configuration.input.resizing.rawValue } ?? "none"),
-      ] + (files ?? []))
+      ] + (describing.flatMap { _ in configuration.input.system }.map { [("--system", $0)] } ?? []) + (files ?? []))
   }
 
   /// What a finished build made; nil if there is none to continue from.

@@ -20,7 +20,7 @@ extension ScoreIdentity {
         ("--views", options.views.rawValue), ("--sink-factor", "\(options.sinkFactor)"),
         ("--bootstrap", "\(options.bootstrapResamples)"), ("--seed", "\(options.seed)"),
         ("--save-scores", "\(savesScores)"),
-      ])
+      ] + (system.map { [("--system", $0)] } ?? []))
   }
 
   init(
@@ -30,7 +30,8 @@ extension ScoreIdentity {
     self.init(
       programVersion: programVersion, modelType: modelType, modelSHA256: modelSHA256, adapterSHA256: adapterSHA256,
       chatTemplateSHA256: modelFiles.chatTemplateSHA256, modelFiles: modelFiles.listing,
-      datasetSHA256: datasetSHA256, prompt: configuration.prompt, precision: configuration.precision.rawValue,
+      datasetSHA256: datasetSHA256, system: configuration.input.system, prompt: configuration.prompt,
+      precision: configuration.precision.rawValue,
       resize: configuration.input.resizing.rawValue,
       limit: configuration.limit, options: configuration.options, savesScores: configuration.savesScores)
   }

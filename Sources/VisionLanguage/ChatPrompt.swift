@@ -3,9 +3,9 @@ import IO
 
 /// What a model folder's chat template makes of a question about one image, and of its answer.
 ///
-/// The template is asked as transformers' `apply_chat_template` asks it: `messages` with the image and the prompt in
-/// the user's turn and the answer in the assistant's, `add_generation_prompt`, the tokenizer's special tokens, no tools
-/// and no documents.
+/// The template is asked as transformers' `apply_chat_template` asks it: `messages` with the system's turn, if there is
+/// one, the image and the prompt in the user's turn and the answer in the assistant's, `add_generation_prompt`, the
+/// tokenizer's special tokens, no tools and no documents.
 public struct ChatPrompt: Sendable {
   /// The template's file, and in it the key.
   public let source: String
@@ -20,6 +20,9 @@ public struct ChatPrompt: Sendable {
   /// A conversation without its prompt and answer; it shows the image as one placeholder.
   let frame: String
 
+  /// The text of a system's turn before the user's; nil for no such turn.
+  let system: String?
+
   private let template: ChatTemplate
   /// What ends an answer, where the template says only how a question is asked.
   private let endOfAnswer: String?
@@ -33,26 +36,31 @@ public struct ChatPrompt: Sendable {
   /// - Parameters:
   ///   - placeholder: the text that the image takes the place of.
   ///   - specialTokens: variables of the template.
+  ///   - system: the text of a system's turn before the user's.
   ///   - endOfAnswer: not nil where the template says only how a question is asked; an answer stands behind it, after a
   ///     blank, and this behind the answer.
   ///   - cutsAnswer: whether an answer is tokenised apart from what comes before it.
   /// - Throws: `ConfigurationError` if the template can't be read or rendered, or doesn't show the image, the prompt
-  ///   and the answer each in one place.
+  ///   and the answer each in one place and the system's turn somewhere.
   init(
     _ source: ChatTemplateSource, specialTokens: [(name: String, text: String)], placeholder: String,
-    endOfAnswer: String? = nil, cutsAnswer: Bool = false
+    system: String? = nil, endOfAnswer: String? = nil, cutsAnswer: Bool = false
   ) throws {
-    (self.endOfAnswer, self.cutsAnswer) = (endOfAnswer, cutsAnswer)
+    (self.system, self.endOfAnswer, self.cutsAnswer) = (system, endOfAnswer, cutsAnswer)
     sha256 = source.sha256
     remarks = source.remarks
     self.source = source.name
     self.specialTokens = specialTokens
     self.placeholder = Array(placeholder.unicodeScalars)
-    let prompt = Marker("prompt", notIn: source.text)
-    let answer = Marker("answer", notIn: source.text)
+    let prompt = Marker("prompt", notIn: source.text + (system ?? ""))
+    let answer = Marker("answer", notIn: source.text + (system ?? ""))
     do {
       template = try ChatTemplate(source: source.text, name: source.name)
-      let variables = Variables(specialTokens: specialTokens)
+      if let system {
+        let told = Variables(specialTokens: specialTokens, system: Marker("system", notIn: source.text).text)
+        try Self.check(template, source.name, system: system, told, placeholder: placeholder)
+      }
+      let variables = Variables(specialTokens: specialTokens, system: system)
       let question = try template.render(variables.of(prompt: prompt.text, answer: nil))
       let conversation =
         try endOfAnswer.map { Self.answering(question, by: answer.text, $0) }
@@ -62,11 +70,31 @@ public struct ChatPrompt: Sendable {
     } catch let error as ChatTemplateError {
       throw ConfigurationError(
         path: source.name, key: "",
-        reason: "can't be rendered: line \(error.line): \(error.problem); --chat-template takes another template")
+        reason:
+          "can't be rendered\(system == nil ? "" : " with a system's turn (--system)"): line \(error.line): \(error.problem); "
+          + "--chat-template takes another template")
     }
     ending = answered.ending
     frame = (answered.beginning + answered.ending).string.replacing(prompt.text, with: "")
     beginsAsGenerated = answered.beginning.starts(with: asked.beginning)
+  }
+
+  /// - Parameter told: with a marker as the system's text.
+  /// - Throws: `ConfigurationError` if the template doesn't show a system's turn, or its text holds the placeholder.
+  private static func check(
+    _ template: ChatTemplate, _ name: String, system: String, _ told: Variables, placeholder: String
+  ) throws {
+    func wrong(_ reason: String) -> ConfigurationError {
+      ConfigurationError(
+        path: name, key: "", reason: "\(reason); leave --system out, or give another template by --chat-template")
+    }
+    guard !system.contains(placeholder) else {
+      throw wrong("the text of --system holds \(placeholder), which stands for the image")
+    }
+    let marker = told.system ?? ""
+    for answer in [nil, "a"] where try !template.render(told.of(prompt: "p", answer: answer)).contains(marker) {
+      throw wrong("has no place for a system's turn (--system)")
+    }
   }
 
   /// The text up to where the assistant's answer begins.
@@ -120,7 +148,7 @@ public struct ChatPrompt: Sendable {
 
   private func render(prompt: String, answer: String?) throws -> [Unicode.Scalar] {
     do {
-      let variables = Variables(specialTokens: specialTokens)
+      let variables = Variables(specialTokens: specialTokens, system: system)
       if let answer, let endOfAnswer {
         let question = try template.render(variables.of(prompt: prompt, answer: nil))
         return Array(Self.answering(question, by: answer, endOfAnswer).unicodeScalars)
@@ -189,13 +217,15 @@ private struct Marker {
 /// What transformers gives a template of a conversation about one image.
 private struct Variables {
   let specialTokens: [(name: String, text: String)]
+  let system: String?
 
   /// - Parameter answer: nil for a question that is to be answered.
   func of(prompt: String, answer: String?) -> TemplateDictionary {
     let question: TemplateValue = [
       "role": "user", "content": [["type": "image"], ["type": "text", "text": .string(prompt)]],
     ]
-    let messages = [question] + (answer.map { [turn(answer: $0)] } ?? [])
+    let messages =
+      (system.map { [turn("system", $0)] } ?? []) + [question] + (answer.map { [turn("assistant", $0)] } ?? [])
     var variables = TemplateDictionary(specialTokens.map { ($0.name, .string($0.text)) })
     variables["messages"] = .list(messages)
     variables["tools"] = TemplateValue.none
@@ -204,8 +234,8 @@ private struct Variables {
     return variables
   }
 
-  private func turn(answer: String) -> TemplateValue {
-    ["role": "assistant", "content": [["type": "text", "text": .string(answer)]]]
+  private func turn(_ role: String, _ text: String) -> TemplateValue {
+    ["role": .string(role), "content": [["type": "text", "text": .string(text)]]]
   }
 }
 

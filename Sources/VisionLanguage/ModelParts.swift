@@ -12,7 +12,7 @@ struct TextParts {
   let generation: GenerationDefaults
 
   /// - Parameters:
-  ///   - chatTemplate: takes the place of the folder's own.
+  ///   - input: the chat template that takes the place of the folder's own, and the system's turn.
   ///   - placeholder: what a chat template shows the image as.
   ///   - imageText: the text of an image token; nil for the placeholder.
   ///   - imageToken: the key of config.json that holds the image token's id, and the id.
@@ -24,7 +24,7 @@ struct TextParts {
   ///     after a blank, and ends with the tokenizer's `eos_token`.
   /// - Throws: an error that names the file and what is wrong in it.
   init(
-    folder: URL, chatTemplate: URL?, config: ConfigurationFile, placeholder: String, imageText: String? = nil,
+    folder: URL, input: InputOptions, config: ConfigurationFile, placeholder: String, imageText: String? = nil,
     imageToken: (key: String, id: Int), vocabularySize: Int, classDefaults: [String: [String: String]],
     processorTemplate: ProcessorTemplate? = nil, family: String, answersFollowQuestions: Bool = false
   ) throws {
@@ -45,9 +45,10 @@ struct TextParts {
         reason: "is missing; \(family) ends an answer with it")
     }
     let chat = try ChatPrompt(
-      processorTemplate.map { try .written(by: $0, in: folder, override: chatTemplate) }
-        ?? .find(in: folder, override: chatTemplate),
-      specialTokens: specialTokens, placeholder: placeholder, endOfAnswer: answersFollowQuestions ? end : nil,
+      processorTemplate.map { try .written(by: $0, in: folder, override: input.chatTemplate) }
+        ?? .find(in: folder, override: input.chatTemplate),
+      specialTokens: specialTokens, placeholder: placeholder, system: input.system,
+      endOfAnswer: answersFollowQuestions ? end : nil,
       cutsAnswer: processorTemplate != nil)
     prompts = try PromptTokenizer(
       tokenizer, chat: chat, imageText: imageText, imageToken: imageToken.id, vocabularySize: vocabularySize,

@@ -28,6 +28,7 @@ struct ConfigurationTests {
   func defaults() throws {
     let c = try configuration(small)
     #expect(c.select.measure == .matched && c.select.layers == 3)
+    #expect(try c.system == nil && !c.yaml().contains("system"))
     #expect(c.arms == [.pretrained, .top, .bottom, .random(seed: 0), .random(seed: 1)])
     #expect(c.train.loraRank == 8 && c.train.loraAlpha == 16 && c.ablate == nil)
     #expect(c.tasks.map(\.kind) == [.captions])
@@ -38,6 +39,7 @@ struct ConfigurationTests {
     let text =
       small + """
         arms: [pretrained, top, random-7, all, top-heads]
+        system: "Be: terse.\\n"
         prompt: 'What: is "this"?'
         precision: f32
         threads: 3
@@ -50,6 +52,7 @@ struct ConfigurationTests {
         """
     let c = try configuration(text)
     #expect(c.train.loraAlpha == 8, "twice the rank")
+    #expect(c.system == "Be: terse.\n")
     #expect(try configuration(c.yaml()) == c)
   }
 

@@ -19,7 +19,7 @@ struct HeadImpactReaderTests {
     ImageView(kind: .wholeImage, grid: ViewGrid(rows: 1, cols: 1), box: Cell(x0: 0, y0: 0, x1: 20, y1: 10)),
   ]
 
-  private func write(to url: URL, savesScores: Bool) throws {
+  private func write(to url: URL, savesScores: Bool, system: String? = nil) throws {
     let impacts = [10: try impact(10, 0.5), 20: try impact(20, 1)]
     var sums = HeadImpactAccumulator(layers: 1, heads: 2)
     var bootstrap = try Bootstrap(images: 2, layers: 1, heads: 2, resamples: 10)
@@ -34,7 +34,7 @@ struct HeadImpactReaderTests {
       provenance: HeadImpactFile.Provenance(
         identity: ScoreIdentity(
           programVersion: "1", modelType: "qwen2_vl", modelSHA256: "aa", adapterSHA256: nil,
-          chatTemplateSHA256: "cc", modelFiles: "dd  config.json", datasetSHA256: "bb", prompt: "p",
+          chatTemplateSHA256: "cc", modelFiles: "dd  config.json", datasetSHA256: "bb", system: system, prompt: "p",
           precision: "f32", resize: "torchvision", limit: nil, options: HeadImpactOptions(), savesScores: savesScores),
         modelName: "tiny", adapterName: nil, ranks: 1, secondsScoring: 1), replacing: true)
   }
@@ -62,6 +62,18 @@ struct HeadImpactReaderTests {
         #expect(rows == written)
         let scores = try reader.scores(of: reader.samples[1], layer: 0, head: 1)
         #expect(scores == [3, 4, 20])
+      }
+    }
+  }
+
+  @Test("a system's turn is an attribute of a run that had one, and of no other")
+  func system() throws {
+    try ScratchFolder.with { scratch in
+      let url = scratch.file("hi.h5")
+      for system in [nil, "", "Be terse.\nIn one word: größe"] {
+        try write(to: url, savesScores: false, system: system)
+        #expect(try HeadImpactFile.origin(of: url).identity.system == system)
+        try HeadImpactFile.open(url) { reader in #expect(reader.text("system") == system) }
       }
     }
   }

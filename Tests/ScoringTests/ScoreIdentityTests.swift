@@ -14,7 +14,8 @@ struct ScoreIdentityTests {
       ("config.json (SHA-256)", { $0.modelFiles = "x  config.json\nnone  merges.txt" }),
       ("merges.txt (SHA-256)", { $0.modelFiles = "dd  config.json\nx  merges.txt" }),
       ("dataset (SHA-256)", { $0.datasetSHA256 = "x" }),
-      ("--prompt", { $0.prompt = "x" }), ("--precision", { $0.precision = "f32" }), ("--limit", { $0.limit = 1 }),
+      ("--system", { $0.system = "x" }), ("--prompt", { $0.prompt = "x" }), ("--precision", { $0.precision = "f32" }),
+      ("--limit", { $0.limit = 1 }),
       ("--coverage", { $0.options.coverage = 0.1 }), ("--query", { $0.options.query = .predicting }),
       ("--normalize", { $0.options.normalize = .visual }), ("--resize", { $0.resize = "x" }),
       ("--views", { $0.options.views = .global }),
@@ -22,6 +23,7 @@ struct ScoreIdentityTests {
       ("--seed", { $0.options.seed = .max }), ("--save-scores", { $0.savesScores = true }),
     ]
     #expect(scoreIdentity().run.differences(from: scoreIdentity().run).isEmpty)
+    #expect(!scoreIdentity().run.parts.contains { $0.name == "--system" }, "a run without one is what it always was")
     for (name, change) in changes {
       let differences = scoreIdentity().run.differences(from: scoreIdentity(change).run)
       #expect(differences.count == 1 && differences[0].hasPrefix(name + " was "), "\(name): \(differences)")

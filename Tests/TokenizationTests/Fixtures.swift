@@ -9,9 +9,11 @@ enum Fixtures {
   static let goldens = folder.appendingPathComponent("Goldens")
   static let smallTokenizer = goldens.appendingPathComponent("small-tokenizer.json")
 
-  /// The real vocabulary: 11 MB, made rather than committed.
-  static let qwen2File = folder.deletingLastPathComponent().deletingLastPathComponent()
-    .appendingPathComponent(".cache/qwen2-tokenizer/tokenizer.json")
+  /// What is made rather than committed.
+  static let cache = folder.deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent(".cache")
+
+  /// The real vocabulary: 11 MB.
+  static let qwen2File = cache.appendingPathComponent("qwen2-tokenizer/tokenizer.json")
 
   /// Read once for all tests.
   private static let qwen2Tokenizer = Result { try Tokenizer(contentsOf: qwen2File) }

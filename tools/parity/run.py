@@ -44,7 +44,7 @@ CASES = {
     "7 heads, 1 kv, odd sizes, f16": dict(
         options=dict(layers=4, heads=7, kv_heads=1, hidden=56, intermediate=99, vision_dim=36, vision_heads=3,
                      vision_mlp_ratio=3, scale=0.2, dtype="float16", small_vocabulary=True),
-        data="drawn", layout=published.to_nested_names, ranks=3),
+        data="drawn", layout=published.to_nested_names, ranks=3, system="You are terse.\n Answer in one word."),
     "4 heads of 32, peaky, with sinks": dict(options=dict(layers=3, heads=4, kv_heads=2, hidden=128, intermediate=128, scale=0.2,
                                                           small_vocabulary=True), data="drawn", float64=True),
     "smolvlm, tiles, bf16": dict(
@@ -55,7 +55,7 @@ CASES = {
                      vision_heads=3, scale=0.12, dtype="float32"), data="shapes", ranks=3),
     "smolvlm, no tiles, f16": dict(
         options=dict(family="smolvlm", layers=3, heads=5, kv_heads=1, hidden=80, tile=150, no_splitting=True, scale=0.13,
-                     dtype="float16"), data="drawn"),
+                     dtype="float16"), data="drawn", system="  Be brief: <|im_end|> "),
 }
 for family in family_cases.all():
     CASES |= family.CASES
@@ -69,12 +69,12 @@ DRAWN = [(333, 251, "jpg", "RGB"), (199, 307, "png", "RGB"), (128, 128, "jpg", "
 SHAPES = [(900, 61, "jpg", "RGB"), (40, 620, "png", "RGB"), (25, 18, "png", "RGB"), (64, 64, "jpg", "L"), (257, 193, "jpg", "RGB")]
 
 
-def reference(folder, data, precision, threads, adapter=None, resize="pillow"):
-    output = folder / f"reference-{precision}{'-adapted' * bool(adapter)}.h5"
+def reference(folder, data, precision, threads, adapter=None, resize="pillow", system=None):
+    output = folder / f"reference-{precision}{'-adapted' * bool(adapter)}{'-told' * bool(system)}.h5"
     subprocess.run([sys.executable, ROOT / "tools/reference/hi_reference.py", "--model", folder / "model",
                     "--dataset", data / "keyobjects.json", "--images", data / "images", "--output", output,
-                    "--precision", precision, "--resize", resize, "--dump-scores", *(["--adapter", adapter] if adapter else [])],
-                   check=True, stdout=subprocess.DEVNULL,
+                    "--precision", precision, "--resize", resize, "--dump-scores", *(["--adapter", adapter] if adapter else []),
+                    *(["--system", system] if system else [])], check=True, stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL if not os.environ.get("PARITY_VERBOSE") else None,
                    env=os.environ | {"OMP_NUM_THREADS": str(threads)})
     return output
@@ -88,11 +88,11 @@ def mpirun(ranks):
     return ["mpirun", *root, "--oversubscribe", "-np", str(ranks)]
 
 
-def product(binary, folder, data, precision, ranks, adapter=None, resize="pillow"):
-    output = folder / f"headimpact-{precision}{'-adapted' * bool(adapter)}.h5"
+def product(binary, folder, data, precision, ranks, adapter=None, resize="pillow", system=None):
+    output = folder / f"headimpact-{precision}{'-adapted' * bool(adapter)}{'-told' * bool(system)}.h5"
     subprocess.run([*mpirun(ranks), binary, "score", "--model", folder / "model", "--dataset", data / "keyobjects.json",
                     "--images", data / "images", "--output", output, "--precision", precision, "--resize", resize, "--save-scores", "--quiet",
-                    *(["--adapter", adapter] if adapter else [])], check=True)
+                    *(["--adapter", adapter] if adapter else []), *(["--system", system] if system else [])], check=True)
     return output
 
 
@@ -157,6 +157,11 @@ def main():
             continue
         float64 = reference(folder, data[case["data"]], "f64", a.threads) if case.get("float64") else None
         rows += report(compare_f32(ours, wanted, float64))
+        if told := case.get("system"):
+            print("  with a system's turn", flush=True)
+            wanted_told = reference(folder, data[case["data"]], "f32", a.threads, system=told)
+            ours_told = wanted_told if a.smoke else product(a.binary, folder, data[case["data"]], "f32", ranks, system=told)
+            rows += report(compare_f32(ours_told, wanted_told))
         rows += report(training.ablation(program, folder, data[case["data"]], ours))
         if case.get("bf16"):
             wanted_bf16 = reference(folder, data[case["data"]], "bf16", a.threads)

@@ -50,7 +50,8 @@ extension HeadImpactFile {
         modelSHA256: try string("model_sha256"), adapterSHA256: adapter,
         chatTemplateSHA256: try optional("chat_template_sha256") ?? "not recorded",
         modelFiles: try optional("model_files_sha256") ?? "",
-        datasetSHA256: try string("dataset_sha256"), prompt: try string("prompt"), precision: try string("precision"),
+        datasetSHA256: try string("dataset_sha256"), system: try optional("system"), prompt: try string("prompt"),
+        precision: try string("precision"),
         resize: try optional("resize") ?? beforeResize,
         limit: limit == 0 ? nil : limit, options: options, savesScores: try file.exists("/scores"))
       let count = try file.read("/skipped/id", as: Int64.self).values.count

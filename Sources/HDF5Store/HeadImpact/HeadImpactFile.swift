@@ -200,6 +200,7 @@ public enum HeadImpactFile {
     if let name = provenance.adapterName, let digest = identity.adapterSHA256 {
       attributes += [("adapter_name", .string(name)), ("adapter_sha256", .string(digest))]
     }
+    if let system = identity.system { attributes.append(("system", .string(system))) }
     for (name, value) in attributes { try file.setAttribute(name, value) }
   }
 

@@ -12,6 +12,8 @@ public struct ScoreIdentity: Equatable, Sendable {
   /// SHA-256 and name of each small file of the model folder, one a line.
   public var modelFiles: String
   public var datasetSHA256: String
+  /// The text of a system's turn before the user's; nil for no such turn.
+  public var system: String?
   public var prompt: String
   public var precision: String
   /// Whose resize images went through.
@@ -22,7 +24,8 @@ public struct ScoreIdentity: Equatable, Sendable {
 
   public init(
     programVersion: String, modelType: String, modelSHA256: String, adapterSHA256: String?,
-    chatTemplateSHA256: String, modelFiles: String, datasetSHA256: String, prompt: String, precision: String,
+    chatTemplateSHA256: String, modelFiles: String, datasetSHA256: String, system: String? = nil, prompt: String,
+    precision: String,
     resize: String,
     limit: Int?, options: HeadImpactOptions, savesScores: Bool
   ) {
@@ -33,6 +36,7 @@ public struct ScoreIdentity: Equatable, Sendable {
     self.chatTemplateSHA256 = chatTemplateSHA256
     self.modelFiles = modelFiles
     self.datasetSHA256 = datasetSHA256
+    self.system = system
     self.prompt = prompt
     self.precision = precision
     self.resize = resize

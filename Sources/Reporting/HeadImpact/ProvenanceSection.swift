@@ -24,7 +24,8 @@ extension HeadImpactReport {
   private static let names = [
     ("model_name", "model"), ("model_type", "family"), ("model_sha256", "model (SHA-256 of weight files’ headers)"),
     ("chat_template_sha256", "chat template (SHA-256)"), ("model_files_sha256", "model files (SHA-256)"),
-    ("dataset_sha256", "dataset (SHA-256)"), ("prompt", "prompt"), ("precision", "precision"),
+    ("dataset_sha256", "dataset (SHA-256)"), ("system", "system’s turn"), ("prompt", "prompt"),
+    ("precision", "precision"),
     ("resize", "resize of images"),
     ("limit", "samples asked for"), ("samples_skipped", "samples skipped"),
     ("coverage", "coverage of a cell, more than"),

@@ -38,7 +38,7 @@ public final class Gemma3Model: VisionLanguageModel {
     let configuration = try Gemma3Configuration(file)
     self.configuration = configuration
     let texts = try TextParts(
-      folder: folder, chatTemplate: input.chatTemplate, config: file, placeholder: Self.placeholder,
+      folder: folder, input: input, config: file, placeholder: Self.placeholder,
       imageText: Self.imageText, imageToken: configuration.imageToken,
       vocabularySize: configuration.text.vocabularySize, classDefaults: Self.tokenizerDefaults,
       family: Gemma3Configuration.family)

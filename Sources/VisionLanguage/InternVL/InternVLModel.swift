@@ -30,7 +30,7 @@ public final class InternVLModel: VisionLanguageModel {
     let configuration = try InternVLConfiguration(file)
     self.configuration = configuration
     var texts = try TextParts(
-      folder: folder, chatTemplate: input.chatTemplate, config: file,
+      folder: folder, input: input, config: file,
       placeholder: Self.placeholder(folder, chatTemplate: input.chatTemplate),
       imageText: InternVLImageProcessor.imageToken,
       imageToken: ("image_token_id", configuration.imageTokenId), vocabularySize: configuration.text.vocabularySize,

@@ -37,7 +37,7 @@ public final class LlavaModel: VisionLanguageModel {
     self.configuration = configuration
     let family = configuration.family
     let texts = try TextParts(
-      folder: folder, chatTemplate: input.chatTemplate, config: file, placeholder: LlavaImageProcessor.placeholder,
+      folder: folder, input: input, config: file, placeholder: LlavaImageProcessor.placeholder,
       imageToken: (configuration.imageTokenKey, configuration.imageTokenId),
       vocabularySize: configuration.text.vocabularySize,
       classDefaults: Self.tokenizerDefaults, family: family.rawValue, answersFollowQuestions: family != .llavaOnevision)

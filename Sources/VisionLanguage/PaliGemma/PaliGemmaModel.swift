@@ -57,7 +57,7 @@ public final class PaliGemmaModel: VisionLanguageModel {
     let configuration = try PaliGemmaConfiguration(file)
     self.configuration = configuration
     let texts = try TextParts(
-      folder: folder, chatTemplate: input.chatTemplate, config: file, placeholder: Self.placeholder,
+      folder: folder, input: input, config: file, placeholder: Self.placeholder,
       imageToken: ("image_token_index", configuration.imageTokenId), vocabularySize: configuration.text.vocabularySize,
       classDefaults: Self.tokenizerDefaults, processorTemplate: Self.processorTemplate,
       family: PaliGemmaConfiguration.family)

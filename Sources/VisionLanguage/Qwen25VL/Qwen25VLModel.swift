@@ -23,7 +23,7 @@ public final class Qwen25VLModel: VisionLanguageModel {
     configuration = try Qwen25VLConfiguration(file)
     let decoder = configuration.decoder
     let texts = try TextParts(
-      folder: folder, chatTemplate: input.chatTemplate, config: file, placeholder: Qwen2VLImageProcessor.placeholder,
+      folder: folder, input: input, config: file, placeholder: Qwen2VLImageProcessor.placeholder,
       imageToken: ("image_token_id", decoder.imageTokenId), vocabularySize: decoder.text.vocabularySize,
       classDefaults: Qwen2VLModel.tokenizerDefaults, family: Qwen25VLConfiguration.family)
     let read = try ProcessorInFolder(folder) { try Qwen2VLImageProcessor($0, resizing: input.resizing) }

@@ -31,7 +31,7 @@ public final class SmolVLMModel: VisionLanguageModel {
     let configuration = try SmolVLMConfiguration(file)
     self.configuration = configuration
     let texts = try TextParts(
-      folder: folder, chatTemplate: input.chatTemplate, config: file, placeholder: SmolVLMImageProcessor.placeholder,
+      folder: folder, input: input, config: file, placeholder: SmolVLMImageProcessor.placeholder,
       imageToken: ("image_token_id", configuration.imageTokenId), vocabularySize: configuration.text.vocabularySize,
       classDefaults: Self.tokenizerDefaults, family: SmolVLMConfiguration.family)
     let read = try ProcessorInFolder(folder) {

@@ -184,6 +184,13 @@ def write(name, value):
     print(name, path.stat().st_size)
 
 
+def write_strings(name, t, strings):
+    rows = [json.dumps([text, *encoded(t, text)] + ([] if decoded(t, text) == text else [decoded(t, text)]), separators=(",", ":"))
+            for text in strings]
+    sequences = [json.dumps(d, separators=(",", ":")) for d in decodings(t)]
+    write(f"{name}-strings.json", '{"strings":[\n' + ",\n".join(rows) + '],\n"decoded":[\n' + ",\n".join(sequences) + "]}\n")
+
+
 def main():
     made = {"gemma": tiny_tokenizers.gemma_tokenizer(None, 3), "llama": tiny_tokenizers.llama_tokenizer(None)}
     bases = {}
@@ -193,10 +200,7 @@ def main():
             files.write(Path(place))
             bases[kind] = [json.loads((Path(place) / name).read_text()) for name in ("tokenizer.json", "tokenizer_config.json")]
         write(f"{kind}-tokenizer.json", bases[kind][0])
-        rows = [json.dumps([text, *encoded(t, text)] + ([] if decoded(t, text) == text else [decoded(t, text)]), separators=(",", ":"))
-                for text in texts(ADDED[kind])]
-        sequences = [json.dumps(d, separators=(",", ":")) for d in decodings(t)]
-        write(f"{kind}-strings.json", '{"strings":[\n' + ",\n".join(rows) + '],\n"decoded":[\n' + ",\n".join(sequences) + "]}\n")
+        write_strings(kind, t, texts(ADDED[kind]))
     base = bases["llama"][0]
     some = random.Random(3).sample(texts(ADDED["llama"]), 40) + ["", " cat  dog", "the  犬 cat<image>cat dog the", "ththe e\u0301 aei  x"]
     out = []

@@ -13,7 +13,7 @@ CASES = {
         data="shapes", layout=published.to_saved_layout, ranks=3),
     "gemma3, one key/value head, f16": dict(
         options=dict(family="gemma3", layers=4, heads=5, kv_heads=1, hidden=80, intermediate=128, vision_dim=30, vision_heads=5,
-                     tile=56, pool=1, sliding_window=500, scale=0.13, dtype="float16"), data="drawn"),
+                     tile=56, pool=1, sliding_window=500, scale=0.13, dtype="float16"), data="drawn", system="You are terse.\n Answer in one word."),
 }
 TRAINING = {
     "gemma3, window within the image, bf16": dict(layers="1,2,5", targets=ATTENTION, rank=4, alpha=8, batch=4, lr=1e-3, decay=0.0,

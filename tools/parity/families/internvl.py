@@ -33,7 +33,7 @@ CASES = {
         layout=as_saved_by_transformers_5),
     "internvl, one tile, f16": dict(
         options=dict(family="internvl", layers=3, heads=5, kv_heads=1, hidden=80, intermediate=120, vision_dim=48, tile=168,
-                     max_tiles=1, scale=0.13, dtype="float16"), data="drawn"),
+                     max_tiles=1, scale=0.13, dtype="float16"), data="drawn", system="You are terse.\n Answer in one word."),
 }
 TRAINING = {
     "internvl, Qwen2, 13 views, bf16": dict(layers="1,3", targets=ATTENTION, rank=4, alpha=8, batch=4, lr=1e-3, decay=0.0,

@@ -11,7 +11,7 @@ CASES = {
                      tile=72, anyres_max=3, scale=0.13, dtype="float32", untied=True), data="shapes", ranks=3),
     "llava_onevision, bf16 weights": dict(
         options=dict(family="llava_onevision", layers=3, heads=5, kv_heads=1, hidden=80, intermediate=112, vision_dim=32, tile=56,
-                     scale=0.13, dtype="bfloat16"), data="drawn"),
+                     scale=0.13, dtype="bfloat16"), data="drawn", system="You are terse.\n Answer in one word."),
     "llava_next, bf16 weights": dict(
         options=dict(family="llava_next", layers=4, heads=8, kv_heads=2, hidden=128, intermediate=224, vision_dim=64, vision_heads=4,
                      vision_depth=4, scale=0.09, dtype="bfloat16"), data="coco", ranks=2, bf16=True),
@@ -20,7 +20,7 @@ CASES = {
                      vision_depth=3, tile=73, scale=0.12, shards=3), data="shapes", ranks=3),
     "llava_next, f32": dict(
         options=dict(family="llava_next", layers=3, heads=5, kv_heads=1, hidden=80, vision_dim=40, vision_heads=2, tile=60, scale=0.13,
-                     dtype="float32"), data="drawn"),
+                     dtype="float32"), data="drawn", system="You are terse.\n Answer in one word."),
     "llava, crops, f16": dict(
         options=dict(family="llava", layers=4, heads=8, kv_heads=8, hidden=128, intermediate=192, vision_dim=64, vision_heads=4,
                      vision_depth=4, tile=112, scale=0.09), data="coco", ranks=2, bf16=True),
@@ -29,7 +29,7 @@ CASES = {
                      scale=0.12, dtype="float32"), data="shapes", ranks=3),
     "llava, bf16 weights": dict(
         options=dict(family="llava", layers=3, heads=5, kv_heads=5, hidden=80, vision_dim=40, vision_heads=2, scale=0.13,
-                     dtype="bfloat16", shards=2), data="drawn"),
+                     dtype="bfloat16", shards=2), data="drawn", system="You are terse.\n Answer in one word."),
 }
 
 TRAINING = {

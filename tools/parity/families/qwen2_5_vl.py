@@ -25,7 +25,7 @@ CASES = {
     "qwen2_5_vl, no full block, f16": dict(
         options=dict(family="qwen2_5_vl", layers=3, heads=4, kv_heads=4, hidden=96, intermediate=144, vision_dim=40, vision_heads=2,
                      vision_depth=2, scale=0.13, dtype="float16", max_pixels=LIMIT_ON_VISUAL_TOKENS * 28 * 28),
-        layout=in_memory_names, data="drawn"),
+        layout=in_memory_names, data="drawn", system="You are terse.\n Answer in one word."),
 }
 TRAINING = {
     "qwen2_5_vl, windows, bf16": dict(layers="1,3", targets=ATTENTION, rank=4, alpha=8, batch=4, lr=1e-3, decay=0.0, ranks=(1, 2)),

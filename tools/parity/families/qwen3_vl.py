@@ -15,7 +15,7 @@ CASES = {
     # One addition, behind the first of two layers; a single key/value head.
     "qwen3_vl, shallow tower, f16": dict(
         options=dict(family="qwen3_vl", layers=2, heads=6, kv_heads=1, hidden=60, head_dim=36, vision_dim=24, vision_depth=1,
-                     vision_heads=2, position_side=3, max_pixels=40 * 1024, scale=0.15, dtype="float16"), data="drawn"),
+                     vision_heads=2, position_side=3, max_pixels=40 * 1024, scale=0.15, dtype="float16"), data="drawn", system="You are terse.\n Answer in one word."),
 }
 TRAINING = {
     "qwen3_vl, wide heads, bf16": dict(layers="2,4", targets=ATTENTION, rank=4, alpha=8, batch=4, lr=1e-3, decay=0.0, ranks=(1, 2)),
