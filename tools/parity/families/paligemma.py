@@ -38,7 +38,7 @@ CASES = {
     "paligemma2, a window, softcaps, f32, shards": dict(
         options=dict(family="paligemma2", layers=5, heads=6, kv_heads=3, hidden=96, head_dim=20, intermediate=131, vision_dim=48,
                      vision_heads=3, tile=98, scale=0.12, dtype="float32", shards=3, sliding_window=30), data="shapes", ranks=3,
-        layout=bent, bf16=True),
+        layout=bent),
     "paligemma, untied, odd sizes, f16": dict(
         options=dict(family="paligemma", layers=3, heads=5, kv_heads=5, hidden=80, head_dim=14, intermediate=99, vision_dim=36,
                      vision_heads=3, tile=70, scale=0.13, dtype="float16"), data="drawn", layout=untied),
