@@ -260,10 +260,11 @@ extension TrainingRuns {
           + "*/.headimpact.*) : > $f;; esac; done) & fi; exec \"$@\""
         let broken = try await run(short(output, more, steps: steps), ranks: 3, prefix: ["sh", "-c", breaker, "sh"])
         #expect(broken.exitCode == 1 && !broken.timedOut)
-        #expect(broken.standardError.contains("a temporary file in"), "\(broken.standardError)")
-        // Told once: by all ranks together.
-        #expect(
-          broken.standardError.components(separatedBy: "a temporary file in").count == 2, "\(broken.standardError)")
+        // Told once, by all ranks together. Emptied while it is read, the file may give zeros instead of an end.
+        let told = ["a temporary file in", "returned different bytes than were written"].map {
+          broken.standardError.components(separatedBy: $0).count - 1
+        }
+        #expect(told == [1, 0] || told == [0, 1], "\(broken.standardError)")
         let left = try FileManager.default.contentsOfDirectory(atPath: output.path + ".training")
         #expect(left.contains { $0.hasPrefix("checkpoint-") }, "\(left)")
         try await succeed(short(output, more + ["--resume"], steps: steps), ranks: 2)
