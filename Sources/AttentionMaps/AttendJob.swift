@@ -72,43 +72,93 @@ public struct AttendJob {
     func write(_ bytes: [UInt8], _ name: String) throws {
       try WholeFolder.write(bytes, to: folder.appendingPathComponent(name))
     }
-    let overlay = try Overlay(subject.image, cells: reading.cells, mask: reading.mask)
-    let photograph = try encodePNG(overlay.photograph)
-    let mask = try subject.mask.map { try encodePNG(overlay.picture(of: $0)) }
-    try write(photograph, "photograph.png")
+    let layers = try PartOverlay.all(of: reading, over: subject.image)
+    let photograph = layers[0].overlay.photograph
+    let png = try encodePNG(photograph)
+    // The finest cells are framed.
+    let mask = try subject.mask.map { try encodePNG(layers[0].overlay.picture(of: $0)) }
+    try write(png, "photograph.png")
     if let mask { try write(mask, "mask.png") }
     for read in reading.heads {
-      let average = try encodePNG(overlay.picture(of: read.average, highest: read.highestAverage))
-      let words = try read.words.map { try encodePNG(overlay.picture(of: $0, highest: read.highest)) }
-      try write(average, "\(read.head)-average.png")
-      for (index, word) in words.enumerated() { try write(word, "\(read.head)-word-\(index + 1).png") }
+      func pictures(_ scores: [Float], highest: Float, name: String) throws -> [HeadSheet.Picture] {
+        try layers.map { layer in
+          let png = try encodePNG(layer.picture(of: scores, highest: highest))
+          try write(png, "\(read.head)-\(name)\(layer.suffix).png")
+          return HeadSheet.Picture(part: layer.words, png: png)
+        }
+      }
+      let average = try pictures(read.average, highest: read.highestAverage, name: "average")
+      let words = try read.words.enumerated().map { index, scores in
+        try pictures(scores, highest: read.highest, name: "word-\(index + 1)")
+      }
       let sheet = HeadSheet(
-        read, words: zip(reading.words, words).map { ($0.text, $1) }, average: average, photograph: photograph,
-        mask: mask, subject: subject, model: modelName,
-        aspect: Double(overlay.photograph.width) / Double(overlay.photograph.height))
+        read, words: zip(reading.words, words).map { ($0.text, $1) }, average: average, photograph: png,
+        mask: mask, subject: subject, model: modelName, aspect: Double(photograph.width) / Double(photograph.height))
       try write(Array(sheet.svg.utf8), "\(read.head).svg")
     }
     try write(Array(reading.csv.utf8), "attention.csv")
     let page = AttentionPage(
       text: subject.text, subject: subject.name, model: modelName, system: configuration.input.system,
-      prompt: configuration.prompt, heads: reading.heads)
+      prompt: configuration.prompt, heads: reading.heads,
+      showsParts: layers.count > 1)
     try write(Array(page.html.utf8), "index.html")
+  }
+}
+
+/// One part of the visual tokens over the photograph.
+private struct PartOverlay {
+  let overlay: Overlay
+  private let tokens: [Range<Int>]
+  /// In the names of files; nothing if there is one part only.
+  let suffix: String
+  /// nil if there is one part only.
+  let words: String?
+
+  /// - Throws: `ImageError`.
+  static func all(of reading: AttentionReading, over image: RGBImage) throws -> [PartOverlay] {
+    try reading.parts.map { part in
+      let (isOnly, isTiles) = (reading.parts.count == 1, part.kind == .tile)
+      return PartOverlay(
+        overlay: try Overlay(
+          image, cells: part.tokens.flatMap { reading.cells[$0] },
+          isFramed: reading.mask.map { mask in part.tokens.flatMap { mask.isObject[$0] } } ?? []),
+        tokens: part.tokens, suffix: isOnly ? "" : isTiles ? "-tiles" : "-global",
+        words: isOnly ? nil : isTiles ? "tiles" : "whole image")
+    }
+  }
+
+  /// - Parameter scores: of all visual tokens.
+  func picture(of scores: [Float], highest: Float) -> RGBImage {
+    overlay.picture(of: tokens.flatMap { scores[$0] }, highest: highest)
   }
 }
 
 extension HeadSheet {
   fileprivate init(
-    _ read: AttentionReading.Head, words: [(text: String, png: [UInt8])], average: [UInt8], photograph: [UInt8],
+    _ read: AttentionReading.Head, words: [(text: String, pictures: [Picture])], average: [Picture],
+    photograph: [UInt8],
     mask: [UInt8]?, subject: Subject, model: String, aspect: Double
   ) {
-    var tiles = [Tile(label: "photograph", description: subject.name, png: photograph)]
+    var tiles: [Tile?] = [Tile(label: "photograph", description: subject.name, png: photograph)]
     if let mask {
       tiles.append(Tile(label: "mask, with its cells framed", description: "the object that is described", png: mask))
+    } else if average.count > 1 {
+      // The pictures of one word stay in one row.
+      tiles.append(nil)
     }
-    tiles.append(
-      Tile(label: "average over the text", description: "attention, averaged over all tokens", png: average))
-    tiles += words.map {
-      Tile(label: $0.text, description: "attention from “\($0.text)”", png: $0.png, isWord: true)
+    func add(_ pictures: [Picture], label: String, description: String, isWord: Bool) {
+      tiles += pictures.map { picture in
+        Tile(
+          label: picture.part.map { "\(label) · \($0)" } ?? label,
+          description: picture.part.map { "\(description), on the \($0)" } ?? description, png: picture.png,
+          isWord: isWord)
+      }
+    }
+    add(
+      average, label: average.count > 1 ? "average" : "average over the text",
+      description: "attention, averaged over all tokens", isWord: false)
+    for word in words {
+      add(word.pictures, label: word.text, description: "attention from “\(word.text)”", isWord: true)
     }
     var lines = ["“\(shortened(subject.text, to: 140))”", "\(subject.name) · \(model)"]
     if let matched = read.matched {
@@ -118,7 +168,7 @@ extension HeadSheet {
       )
     }
     self.init(
-      title: "Head \(read.head)", lines: lines, tiles: tiles, aspect: aspect,
+      title: "Head \(read.head)", lines: lines, tiles: tiles, tilesInRow: average.count > 1 ? 4 : 5, aspect: aspect,
       scales: [("each word", read.highest), ("average over the text", read.highestAverage)])
   }
 }

@@ -11,6 +11,8 @@ struct AttentionPage {
   let system: String?
   let prompt: String
   let heads: [AttentionReading.Head]
+  /// Whether the model is shown tiles and the whole image.
+  let showsParts: Bool
 
   private static let style = """
     body{margin:0 auto;max-width:80rem;padding:2rem 1.25rem;font:16px/1.5 system-ui,sans-serif;color:\(Theme.light.ink);\
@@ -37,6 +39,10 @@ struct AttentionPage {
       ] + heads.map(picture))
   }
 
+  private static let parts =
+    "The model is shown the picture in tiles and once more as a whole: the two are drawn beside each other, the tiles in their "
+    + "places, on the same scale. "
+
   private var hasMask: Bool { heads.contains { $0.matched != nil } }
 
   private var note: Element {
@@ -46,7 +52,7 @@ struct AttentionPage {
         .text(
           "Each picture shows one head's attention from a word of the text (the mean of its tokens) to the picture, one block "
             + "per visual token. The words of a head share one scale; the average has its own. White lines frame the cells that "
-            + "the object covers. All numbers are in "),
+            + "the object covers. " + (showsParts ? Self.parts : "") + "All numbers are in "),
         .element(Element("a", ["href": "attention.csv"], text: "attention.csv")), .text("."),
       ])
   }

@@ -20,7 +20,16 @@ struct AttentionReading {
     var highestAverage: Float { average.max() ?? 0 }
   }
 
+  /// What one picture shows: the tiles, which lie side by side, or the whole image.
+  struct Part {
+    let kind: ImageView.Kind
+    let tokens: [Range<Int>]
+  }
+
   let words: [Word]
+  /// Two where the model is shown the image in tiles and as a whole.
+  let parts: [Part]
+  let views: [ImageView]
   let cells: [Cell]
   /// The visual tokens that the object covers; nil without a mask.
   let mask: TokenMask?
@@ -56,6 +65,11 @@ struct AttentionReading {
     self.words = words
     self.mask = mask
     cells = layout.visualCells
+    views = layout.imageViews
+    parts = ImageView.Kind.allCases.compactMap { kind in
+      let chosen = layout.views.filter { $0.kind == kind }
+      return chosen.isEmpty ? nil : Part(kind: kind, tokens: chosen.map(\.tokens))
+    }
     heads = zip(configuration.heads, averages).enumerated().map { index, read in
       let at = Measure.matched.index * averages.count + index
       return Head(

@@ -3,9 +3,17 @@ import HeadImpact
 
 extension AttentionReading {
   /// Every score, as comma-separated values. Word 0 is the average over the description; cells are rectangles of the original
-  /// image, in pixels.
+  /// image, in pixels; views count from 0.
   var csv: String {
-    var rows = [["layer", "head", "word", "text", "visual_token", "x0", "y0", "x1", "y1", "score", "in_mask"]]
+    var rows = [
+      [
+        "layer", "head", "word", "text", "visual_token", "view", "view_kind", "x0", "y0", "x1", "y1", "score",
+        "in_mask",
+      ]
+    ]
+    let places = views.enumerated().flatMap { index, view in
+      [[String]](repeating: ["\(index)", view.kind.rawValue], count: view.tokens)
+    }
     for read in heads {
       let head = ["\(read.head.layer)", "\(read.head.head)"]
       for (index, (text, scores)) in zip([""] + words.map(\.text), [read.average] + read.words).enumerated() {
@@ -13,7 +21,7 @@ extension AttentionReading {
           let cell = cells[token]
           let inMask = mask.map { $0.isObject[token] ? "1" : "0" } ?? ""
           rows.append(
-            head + ["\(index)", text, "\(token)"] + [cell.x0, cell.y0, cell.x1, cell.y1].map(CSV.field)
+            head + ["\(index)", text, "\(token)"] + places[token] + [cell.x0, cell.y0, cell.x1, cell.y1].map(CSV.field)
               + [CSV.field(score), inMask])
         }
       }

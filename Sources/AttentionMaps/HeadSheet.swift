@@ -13,10 +13,19 @@ struct HeadSheet {
     var isWord = false
   }
 
+  /// A head's attention on one part of the visual tokens.
+  struct Picture {
+    /// nil if there is one part only.
+    let part: String?
+    let png: [UInt8]
+  }
+
   let title: String
   /// Under the title, one line each.
   let lines: [String]
-  let tiles: [Tile]
+  /// Row by row; nil for an empty place.
+  let tiles: [Tile?]
+  let tilesInRow: Int
   /// Width over height.
   let aspect: Double
   /// The images with a separate scale, and the score of its upper end.
@@ -26,7 +35,6 @@ struct HeadSheet {
   private static let margin = 24.0
   private static let gap = 14.0
   private static let labelHeight = 24.0
-  private static let perRow = 5
 
   private static let style = """
     text{font-family:\(Theme.fonts);font-size:13px;fill:\(Theme.light.ink)}.title{font-size:20px;font-weight:600}\
@@ -42,8 +50,8 @@ struct HeadSheet {
     let size = tileSize
     let top = Self.margin + 30 + 20 * Double(lines.count) + 10
     let step = (x: max(size.width, 130) + Self.gap, y: size.height + Self.labelHeight + Self.gap)
-    let columns = min(tiles.count, Self.perRow)
-    let rows = (tiles.count + Self.perRow - 1) / Self.perRow
+    let columns = min(tiles.count, tilesInRow)
+    let rows = (tiles.count + tilesInRow - 1) / tilesInRow
     let bottom = top + Double(rows) * step.y
     let width = max(2 * Self.margin + Double(columns) * step.x - Self.gap, 600)
     var parts = [
@@ -52,9 +60,9 @@ struct HeadSheet {
     for (index, line) in lines.enumerated() {
       parts.append(Element.label(line, x: Self.margin, y: Self.margin + 42 + 20 * Double(index), style: "line"))
     }
-    for (index, tile) in tiles.enumerated() {
-      let x = Self.margin + Double(index % Self.perRow) * step.x
-      let y = top + Double(index / Self.perRow) * step.y
+    for case (let index, let tile?) in tiles.enumerated() {
+      let x = Self.margin + Double(index % tilesInRow) * step.x
+      let y = top + Double(index / tilesInRow) * step.y
       parts += elements(of: tile, x: x, y: y, width: step.x)
     }
     for (index, scale) in scales.enumerated() {

@@ -17,17 +17,17 @@ struct Overlay {
   /// The photograph at the size of what is drawn.
   var photograph: RGBImage { under.image }
 
-  /// - Parameter mask: the visual tokens that the object covers, which are framed; nil for none.
+  /// - Parameter isFramed: of each cell whether the object covers it; none if there is no mask.
   /// - Throws: `ImageError`.
-  init(_ image: RGBImage, cells: [Cell], mask: TokenMask?) throws {
+  init(_ image: RGBImage, cells: [Cell], isFramed: [Bool] = []) throws {
     under = try Photograph(image, longestSide: Self.longestSide)
     let (size, whole) = (under.size, (image.width, image.height))
     self.cells = cells.map { PixelBox($0, of: whole, in: size) }
-    let covered = zip(mask?.isObject ?? [], self.cells).filter(\.0).map(\.1)
+    let covered = zip(isFramed, self.cells).filter(\.0).map(\.1)
     border = BinaryMask(width: size.width, height: size.height, boxes: covered).innerEdge(1)
   }
 
-  /// The photograph in dim grey under the scores; where views overlap, the highest shows.
+  /// The photograph in dim grey under the scores; where cells overlap, the highest shows.
   ///
   /// - Parameters:
   ///   - scores: [V].

@@ -49,6 +49,7 @@ struct Attend: ParsableCommand {
   @Option(help: "Read attention from each token's own row, or from the row that predicts it.")
   var query = HeadImpactOptions.Query.token
   @OptionGroup var rows: NormalizeOption
+  @OptionGroup var shown: ViewsOption
   @Option(help: ArgumentHelp("Number of threads (default: the machine's cores).", valueName: "n"))
   var threads: Int?
   @OptionGroup var result: FormatOption
@@ -133,6 +134,7 @@ struct Attend: ParsableCommand {
     c.options.coverage = cells.coverage
     c.options.query = query
     c.options.normalize = rows.normalize
+    c.options.views = shown.views
     c.threads = threads
     return c
   }

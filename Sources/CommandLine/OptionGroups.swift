@@ -122,6 +122,11 @@ struct CoverageOption: ParsableArguments {
   var coverage = 0.5
 }
 
+struct ViewsOption: ParsableArguments {
+  @Option(help: "Which views' tokens count, if the family shows an image as tiles and as a whole.")
+  var views = HeadImpactOptions.Views.all
+}
+
 struct NormalizeOption: ParsableArguments {
   @Option(help: "Use attention rows unchanged, or normalise each to sum to 1 over the visual tokens.")
   var normalize = HeadImpactOptions.Normalize.none

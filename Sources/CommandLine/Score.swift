@@ -38,8 +38,7 @@ struct Score: ParsableCommand {
   @Option(help: "Read attention from each description token's own row, or from the row that predicts it.")
   var query = HeadImpactOptions.Query.token
   @OptionGroup var rows: NormalizeOption
-  @Option(help: "Which views' tokens count, if the family shows an image as tiles and as a whole.")
-  var views = HeadImpactOptions.Views.all
+  @OptionGroup var shown: ViewsOption
   @Option(
     help: ArgumentHelp(
       "A visual token is a sink if its score exceeds this many times the median token's.", valueName: "factor"))
@@ -79,7 +78,7 @@ struct Score: ParsableCommand {
     configuration.options.coverage = cells.coverage
     configuration.options.query = query
     configuration.options.normalize = rows.normalize
-    configuration.options.views = views
+    configuration.options.views = shown.views
     configuration.options.sinkFactor = sinkFactor
     configuration.options.bootstrapResamples = intervals.bootstrap
     configuration.options.seed = intervals.seed

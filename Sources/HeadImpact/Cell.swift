@@ -26,3 +26,22 @@ public struct ViewGrid: Sendable, Equatable, Codable {
     self.cols = cols
   }
 }
+
+extension Cell {
+  /// The cells of a grid that divides a rectangle of the image evenly, row by row.
+  ///
+  /// - Units: pixels.
+  public static func grid(_ grid: ViewGrid, x: (start: Double, end: Double), y: (start: Double, end: Double)) -> [Cell]
+  {
+    func edge(_ index: Int, of count: Int, _ range: (start: Double, end: Double)) -> Double {
+      range.start + (range.end - range.start) * (Double(index) / Double(count))
+    }
+    return (0..<grid.rows).flatMap { i in
+      (0..<grid.cols).map { j in
+        Cell(
+          x0: edge(j, of: grid.cols, x), y0: edge(i, of: grid.rows, y), x1: edge(j + 1, of: grid.cols, x),
+          y1: edge(i + 1, of: grid.rows, y))
+      }
+    }
+  }
+}

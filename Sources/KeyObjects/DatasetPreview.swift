@@ -115,17 +115,23 @@ public struct DatasetPreview {
     let photograph = try JobInputs.image(image.fileName, in: images, size: image.size.map { ($0.width, $0.height) })
     let mask = try contents.mask(for: annotation, height: photograph.height, width: photograph.width)
     let tokens = try vision.map { model in
-      let cells = try model.visualLayout(width: photograph.width, height: photograph.height).visualCells
-      return (cells: cells, mask: try TokenMask(of: mask, cells: cells))
+      let layout = try model.visualLayout(width: photograph.width, height: photograph.height)
+      return (layout: layout, mask: try TokenMask(of: mask, cells: layout.visualCells))
     }
     let category = annotation.categoryID.flatMap(contents.category)?.name ?? "no category"
     let share = Double(mask.area) / Double(mask.width * mask.height)
     var detail = "\(category), \(annotation.id), \(NumberText.plain(share * 100, decimals: 1))% of \(image.fileName)"
-    if let tokens { detail += ", \(tokens.mask.count) of \(tokens.cells.count) tokens" }
+    if let tokens { detail += ", \(tokens.mask.count) of \(tokens.layout.visualTokens) tokens" }
     return Sample(
       id: annotation.id, description: annotation.description ?? annotation.question ?? "(no description)",
       detail: detail,
-      strip: SampleStrip(photograph, mask: mask, tokens: tokens))
+      strip: SampleStrip(photograph, mask: mask, tokens: tokens.map { Self.drawn($0.layout, $0.mask) }))
+  }
+
+  /// The cells to draw, and whether each is the object's: those of the tiles if the image is shown in tiles and as a whole.
+  private static func drawn(_ layout: VisualLayout, _ mask: TokenMask) -> [(cell: Cell, isObject: Bool)] {
+    let tiles = layout.views.filter { $0.kind == .tile }
+    return (tiles.isEmpty ? layout.views : tiles).flatMap(\.tokens).map { (layout.visualCells[$0], mask.isObject[$0]) }
   }
 
   // MARK: - The sheet

@@ -11,17 +11,16 @@ struct SampleStrip {
   /// nil if there is no model to determine its tokens.
   let tokens: RGBImage?
 
-  /// - Parameters:
-  ///   - cells: of the model's visual tokens; `mask` which of them are the object's.
-  init(_ photograph: RGBImage, mask: BinaryMask, tokens: (cells: [Cell], mask: TokenMask)?) {
+  /// - Parameter tokens: the cells of the model's visual tokens, and which of them are the object's.
+  init(_ photograph: RGBImage, mask: BinaryMask, tokens: [(cell: Cell, isObject: Bool)]?) {
     self.photograph = photograph
     let under = Photograph(photograph)
     object = under.drawn { Self.colour(under, $0, isLit: mask[$0]) }
     self.tokens = tokens.map { tokens in
       let (width, height) = under.size
-      let boxes = tokens.cells.map { PixelBox($0, of: (width, height), in: (width, height)) }
+      let boxes = tokens.map { PixelBox($0.cell, of: (width, height), in: (width, height)) }
       let lit = BinaryMask(
-        width: width, height: height, boxes: zip(boxes, tokens.mask.isObject).filter(\.1).map(\.0))
+        width: width, height: height, boxes: zip(boxes, tokens).filter(\.1.isObject).map(\.0))
       // The grid is drawn one pixel wide at the size that the panels are shown in.
       let line = max(1, width / Int(Self.panelWidth))
       let edges = BinaryMask(

@@ -4,9 +4,8 @@ import Transformer
 /// A module of the language model that an adapter may change.
 enum AdaptedModule: Hashable {
   case linear(LoRATarget)
-  /// The RMS norms of a decoder layer.
-  case inputNorm(layer: Int)
-  case postAttentionNorm(layer: Int)
+  /// Of a decoder layer.
+  case norm(layer: Int, DecoderNorm)
   case finalNorm
   case embedding
   case head
@@ -15,7 +14,7 @@ enum AdaptedModule: Hashable {
   var layer: Int? {
     switch self {
     case .linear(let target): target.layer
-    case .inputNorm(let layer), .postAttentionNorm(let layer): layer
+    case .norm(let layer, _): layer
     case .finalNorm, .embedding, .head: nil
     }
   }
@@ -24,18 +23,17 @@ enum AdaptedModule: Hashable {
   var path: String {
     switch self {
     case .linear(let target): target.module
-    case .inputNorm(let layer): "layers.\(layer).input_layernorm"
-    case .postAttentionNorm(let layer): "layers.\(layer).post_attention_layernorm"
+    case .norm(let layer, let norm): "layers.\(layer).\(norm.rawValue)"
     case .finalNorm: "norm"
     case .embedding: "embed_tokens"
     case .head: "lm_head"
     }
   }
 
-  /// Every module of a decoder of so many layers, in the order of the data's way.
-  static func all(layers: Int) -> [AdaptedModule] {
-    let inner = (0..<layers).flatMap { layer in
-      [.inputNorm(layer: layer), .postAttentionNorm(layer: layer)]
+  /// Every module of a decoder, layer by layer.
+  static func all(of layers: [TransformerLayer]) -> [AdaptedModule] {
+    let inner = layers.indices.flatMap { layer in
+      DecoderNorm.allCases.filter { layers[layer][$0] != nil }.map { .norm(layer: layer, $0) }
         + Projection.allCases.map { .linear(LoRATarget(layer: layer, projection: $0)) } as [AdaptedModule]
     }
     return [.embedding] + inner + [.finalNorm, .head]

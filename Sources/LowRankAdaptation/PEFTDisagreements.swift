@@ -14,7 +14,7 @@ enum PEFTDisagreements {
         if configuration.trainsBiases { requireBias(pair, tensors, model, &problems) }
       }
       let languageModelModule = type(of: model).languageModelModule
-      let modules = AdaptedModule.all(layers: model.decoder.layers.count).map {
+      let modules = AdaptedModule.all(of: model.decoder.layers).map {
         ModuleName($0, languageModelModule: languageModelModule, prefix: tensors.prefix)
       }
       try requireUpdates(modules, configuration, tensors, &problems)
@@ -138,7 +138,7 @@ extension AdaptedModule {
   fileprivate var takesUpdates: Bool {
     switch self {
     case .linear, .embedding, .head: true
-    case .inputNorm, .postAttentionNorm, .finalNorm: false
+    case .norm, .finalNorm: false
     }
   }
 }

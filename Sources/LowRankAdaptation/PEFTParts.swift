@@ -66,7 +66,7 @@ struct PEFTParts {
       guard let magnitude else { return }
       let weight = adapter.parts.embedding.weight ?? model.tokenEmbedding.weight
       adapter.parts.embedding.scale = scale(magnitude, try model.backend.columnNorms(weight, update), module)
-    case .inputNorm, .postAttentionNorm, .finalNorm: return
+    case .norm, .finalNorm: return
     }
   }
 
@@ -157,12 +157,9 @@ struct PEFTParts {
     case .linear(let target):
       if whole.kind == .bias { return setBias(of: module, values.floats()) }
       replace(target, by: Linear(weight: values, bias: layer(target.layer)[target.projection]?.bias))
-    case .inputNorm(let index):
-      adapter.parts.layers[index, default: model.decoder.layers[index]].inputNorm = norm(
-        values, for: model.decoder.layers[index].inputNorm)
-    case .postAttentionNorm(let index):
-      adapter.parts.layers[index, default: model.decoder.layers[index]].postAttentionNorm = norm(
-        values, for: model.decoder.layers[index].postAttentionNorm)
+    case .norm(let index, let place):
+      guard let own = model.decoder.layers[index][place] else { return }
+      adapter.parts.layers[index, default: model.decoder.layers[index]].replace(place, by: norm(values, for: own))
     case .finalNorm: adapter.parts.head.norm = norm(values, for: model.outputHead.norm)
     case .embedding:
       adapter.parts.embedding.weight = values
@@ -208,8 +205,7 @@ struct PEFTParts {
     switch module {
     case .linear(let target):
       return model.decoder.layers[target.layer][target.projection].map { values.holdsSame(as: $0.weight) } ?? false
-    case .inputNorm(let layer): return holds(model.decoder.layers[layer].inputNorm, values)
-    case .postAttentionNorm(let layer): return holds(model.decoder.layers[layer].postAttentionNorm, values)
+    case .norm(let layer, let norm): return model.decoder.layers[layer][norm].map { holds($0, values) } ?? false
     case .finalNorm: return holds(model.outputHead.norm, values)
     case .embedding: return values.holdsSame(as: model.tokenEmbedding.weight)
     case .head: return values.holdsSame(as: model.outputHead.weight.weight)
@@ -234,7 +230,7 @@ struct PEFTParts {
       guard let weight = layer(target.layer)[target.projection]?.weight else { return }
       replace(target, by: Linear(weight: weight, bias: model.backend.tensor(bias, rows: 1)))
     case .head: adapter.parts.head.bias = model.backend.tensor(bias, rows: 1)
-    case .inputNorm, .postAttentionNorm, .finalNorm, .embedding: return
+    case .norm, .finalNorm, .embedding: return
     }
   }
 }

@@ -112,12 +112,20 @@ struct PEFTTensors {
     _ tensor: TensorView, module: String, part: String?, _ model: any VisionLanguageModel
   ) -> Bool {
     guard let part else { return false }
-    let name = "\(module).\(part)"
-    let names = [name, "model." + name] + (name.hasPrefix("model.") ? [String(name.dropFirst("model.".count))] : [])
-    guard let own = names.lazy.compactMap({ model.checkpoint.tensors[$0] }).first, own.shape == tensor.shape,
+    guard let own = names(of: "\(module).\(part)").lazy.compactMap({ model.checkpoint.tensors[$0] }).first,
+      own.shape == tensor.shape,
       let ours = own.matrix(rows: own.shape.first ?? 1), let theirs = tensor.matrix(rows: own.shape.first ?? 1)
     else { return false }
     return theirs.holdsSame(as: ours)
+  }
+
+  /// What the checkpoint may call a tensor of the vision tower, which the adapter may name otherwise.
+  private static func names(of name: String) -> [String] {
+    let bare = name.hasPrefix("model.") ? String(name.dropFirst("model.".count)) : name
+    // Published SigLIP and CLIP towers have one level more than transformers 5.
+    let (tower, inner) = ("vision_tower.", "vision_tower.vision_model.")
+    let other = bare.hasPrefix(inner) ? tower + bare.dropFirst(inner.count) : bare.replacing(tower, with: inner)
+    return [bare, "model." + bare, other, "model." + other]
   }
 
   private mutating func refuse(_ vision: [String]) {
@@ -219,7 +227,10 @@ struct ModelShapes {
     case .embedding:
       return Shape(
         weight: [embedding.rows, embedding.columns], inputs: embedding.rows, outputs: embedding.columns)
-    case .inputNorm, .postAttentionNorm, .finalNorm:
+    case .norm(let layer, let norm):
+      guard let count = layers[layer][norm]?.weight.columns else { return nil }
+      return Shape(weight: [count], inputs: count, outputs: count)
+    case .finalNorm:
       return Shape(weight: [embedding.columns], inputs: embedding.columns, outputs: embedding.columns)
     }
   }

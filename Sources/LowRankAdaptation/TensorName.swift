@@ -70,22 +70,20 @@ enum TensorName {
     guard words.count >= 4, words[0] == "layers", let layer = Int(words[1]), layer >= 0, String(layer) == words[1]
     else { return nil }
     let rest = { (count: Int) in path.dropFirst(words[..<count].reduce(0) { $0 + $1.count + 1 }) }
-    switch words[2] {
-    case "input_layernorm": return (.inputNorm(layer: layer), rest(3))
-    case "post_attention_layernorm": return (.postAttentionNorm(layer: layer), rest(3))
-    default:
-      guard words.count == 5, let projection = Projection(rawValue: String(words[3])),
-        projection.module == "\(words[2]).\(words[3])"
-      else { return nil }
-      return (.linear(LoRATarget(layer: layer, projection: projection)), rest(4))
+    if let norm = DecoderNorm.allCases.first(where: { rest(2).hasPrefix($0.rawValue + ".") }) {
+      return (.norm(layer: layer, norm), rest(2).dropFirst(norm.rawValue.count + 1))
     }
+    guard words.count == 5, let projection = Projection(rawValue: String(words[3])),
+      projection.module == "\(words[2]).\(words[3])"
+    else { return nil }
+    return (.linear(LoRATarget(layer: layer, projection: projection)), rest(4))
   }
 
   private static func part(of module: AdaptedModule, _ rest: Substring) -> Part? {
     if let (role, kind) = whole(rest) {
       switch module {
       case .linear, .head: return .whole(role, kind)
-      case .embedding, .inputNorm, .postAttentionNorm, .finalNorm: return kind == .weight ? .whole(role, kind) : nil
+      case .embedding, .norm, .finalNorm: return kind == .weight ? .whole(role, kind) : nil
       }
     }
     switch (module, rest) {

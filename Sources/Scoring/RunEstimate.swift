@@ -51,8 +51,10 @@ public struct RunEstimate: Sendable, Equatable, Codable {
   private static func privateBytes(
     _ dimensions: ModelDimensions, patches: Int, rows: Int, visualTokens: Int
   ) -> Int {
+    // Windows take a second residual stream, in their order.
+    let rowsOfWidth = dimensions.vision.windowedLayers > 0 ? 8 : 7
     let vision =
-      patches * (7 * dimensions.vision.width + dimensions.vision.patchWidth) + min(patches, 2048)
+      patches * (rowsOfWidth * dimensions.vision.width + dimensions.vision.patchWidth) + min(patches, 2048)
       * dimensions.vision.intermediateSize * (dimensions.vision.isGated ? 2 : 1)
     let cache = 2 * dimensions.layers * rows * dimensions.keyValueWidth
     let decoder = rows * 4 * dimensions.hiddenSize + 2 * min(rows, 2048) * dimensions.intermediateSize

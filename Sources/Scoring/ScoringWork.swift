@@ -181,7 +181,7 @@ extension UnitResult: WorkResult {
   fileprivate func row(of id: Int) -> HeadImpactFile.Row? {
     for outcome in outcomes where outcome.annotationID == id {
       if case .scored(let impact, let scores) = outcome.kind {
-        return HeadImpactFile.Row(impact: impact, scores: scores)
+        return HeadImpactFile.Row(impact: impact, views: views, scores: scores)
       }
     }
     return nil

@@ -17,16 +17,28 @@ struct SampleOutcome: Equatable, Sendable {
 /// The outcomes of one unit's samples, as they travel to rank 0 and lie in the journal.
 struct UnitResult: Equatable, Sendable {
   let imageID: Int
+  /// What the model was shown of the image; none if nothing could be.
+  let views: [ImageView]
   let outcomes: [SampleOutcome]
 
-  init(imageID: Int, outcomes: [SampleOutcome]) {
+  init(imageID: Int, views: [ImageView], outcomes: [SampleOutcome]) {
     self.imageID = imageID
+    self.views = views
     self.outcomes = outcomes
   }
 
   func encode() -> [UInt8] {
     var writer = ByteWriter()
     writer.integer(imageID)
+    writer.integer(views.count)
+    for view in views {
+      writer.bytes(Array(view.kind.rawValue.utf8))
+      writer.integer(view.grid.rows)
+      writer.integer(view.grid.cols)
+      for edge in [view.box.x0, view.box.y0, view.box.x1, view.box.y1] {
+        writer.integer(Int(Int64(bitPattern: edge.bitPattern)))
+      }
+    }
     writer.integer(outcomes.count)
     for outcome in outcomes {
       writer.integer(outcome.annotationID)
@@ -48,6 +60,11 @@ struct UnitResult: Equatable, Sendable {
   init(decoding bytes: [UInt8]) throws {
     var reader = ByteReader(bytes)
     imageID = try reader.integer()
+    let viewCount = try reader.integer()
+    guard viewCount >= 0 else { throw JobError("a result claims \(viewCount) views") }
+    var views: [ImageView] = []
+    for _ in 0..<viewCount { views.append(try Self.view(&reader)) }
+    self.views = views
     let count = try reader.integer()
     guard count >= 0 else { throw JobError("a result claims \(count) samples") }
     var outcomes: [SampleOutcome] = []
@@ -74,5 +91,18 @@ struct UnitResult: Equatable, Sendable {
     }
     try reader.finish()
     self.outcomes = outcomes
+  }
+
+  private static func view(_ reader: inout ByteReader) throws -> ImageView {
+    let name = String(decoding: try reader.bytes(), as: UTF8.self)
+    let (rows, columns) = (try reader.integer(), try reader.integer())
+    let sides = 1...65_536
+    guard let kind = ImageView.Kind(rawValue: name), sides.contains(rows), sides.contains(columns) else {
+      throw JobError("a result has a view \"\(name)\" of \(rows) x \(columns) tokens")
+    }
+    let edges = try (0..<4).map { _ in Double(bitPattern: UInt64(bitPattern: Int64(try reader.integer()))) }
+    return ImageView(
+      kind: kind, grid: ViewGrid(rows: rows, cols: columns),
+      box: Cell(x0: edges[0], y0: edges[1], x1: edges[2], y1: edges[3]))
   }
 }

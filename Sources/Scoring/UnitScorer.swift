@@ -46,7 +46,7 @@ struct UnitScorer {
       layout = try model.visualLayout(width: image.width, height: image.height)
         .selecting(configuration.options.views)
     } catch let fault as any ContentFault {
-      return result(of: unit, [:], otherwise: SkipReason(.picture, fault))
+      return result(of: unit, [], [:], otherwise: SkipReason(.picture, fault))
     }
     for annotation in unit.annotations {
       switch try prepare(annotation, of: image, layout: layout) {
@@ -87,16 +87,16 @@ struct UnitScorer {
       }
     } catch let fault as any ContentFault {
       // The model can't take the picture after all.
-      return result(of: unit, outcomes, otherwise: SkipReason(.picture, fault))
+      return result(of: unit, layout.imageViews, outcomes, otherwise: SkipReason(.picture, fault))
     }
-    return result(of: unit, outcomes, otherwise: SkipReason(.record, "was not scored"))
+    return result(of: unit, layout.imageViews, outcomes, otherwise: SkipReason(.record, "was not scored"))
   }
 
   private func result(
-    of unit: ScoringUnit, _ outcomes: [Int64: SampleOutcome.Kind], otherwise reason: SkipReason
+    of unit: ScoringUnit, _ views: [ImageView], _ outcomes: [Int64: SampleOutcome.Kind], otherwise reason: SkipReason
   ) -> UnitResult {
     UnitResult(
-      imageID: Int(unit.image.id),
+      imageID: Int(unit.image.id), views: views,
       outcomes: unit.annotations.map {
         SampleOutcome(annotationID: Int($0.id), kind: outcomes[$0.id] ?? .skipped(reason))
       })

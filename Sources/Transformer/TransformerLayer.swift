@@ -37,12 +37,40 @@ public struct TransformerLayer {
   }
 }
 
+/// A norm of a decoder layer, by its module in Hugging Face transformers.
+public enum DecoderNorm: String, CaseIterable, Sendable {
+  case input = "input_layernorm"
+  /// Before the MLP, or behind the attention where one is there.
+  case postAttention = "post_attention_layernorm"
+  case preFeedForward = "pre_feedforward_layernorm"
+  case postFeedForward = "post_feedforward_layernorm"
+  case query = "self_attn.q_norm"
+  case key = "self_attn.k_norm"
+}
+
 extension TransformerLayer {
-  /// The norm that Hugging Face calls post_attention_layernorm: before the MLP, or behind the attention where one is there.
-  public var postAttentionNorm: Norm {
-    get { attentionOutputNorm ?? feedForwardNorm }
-    set {
-      if attentionOutputNorm == nil { feedForwardNorm = newValue } else { attentionOutputNorm = newValue }
+  /// Nil if the layer has no such norm.
+  public subscript(norm: DecoderNorm) -> Norm? {
+    switch norm {
+    case .input: inputNorm
+    case .postAttention: attentionOutputNorm ?? feedForwardNorm
+    case .preFeedForward: attentionOutputNorm == nil ? nil : feedForwardNorm
+    case .postFeedForward: feedForwardOutputNorm
+    case .query: attention.queryNorm
+    case .key: attention.keyNorm
+    }
+  }
+
+  /// Puts another norm in the place of one that the layer has.
+  public mutating func replace(_ norm: DecoderNorm, by other: Norm) {
+    precondition(self[norm] != nil)
+    switch norm {
+    case .input: inputNorm = other
+    case .postAttention: if attentionOutputNorm == nil { feedForwardNorm = other } else { attentionOutputNorm = other }
+    case .preFeedForward: feedForwardNorm = other
+    case .postFeedForward: feedForwardOutputNorm = other
+    case .query: attention.queryNorm = other
+    case .key: attention.keyNorm = other
     }
   }
 }

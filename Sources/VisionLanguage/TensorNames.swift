@@ -6,7 +6,7 @@ struct TensorNames: Sendable {
 
   private let renamings: [Renaming]
   private let kept: [String]
-  /// Those that the file has no new name of.
+  /// Those whose old beginning a name has where this checkpoint would have it; the first counts.
   private let writtenOld: [Renaming]
 
   /// - Parameters:
@@ -16,8 +16,12 @@ struct TensorNames: Sendable {
   init(_ names: some Collection<String>, renamings: [Renaming], kept: [String] = []) {
     self.renamings = renamings
     self.kept = kept
-    let present = renamings.filter { renaming in names.contains { $0.hasPrefix(renaming.new) } }.map(\.new)
-    writtenOld = renamings.filter { !present.contains($0.new) }
+    let absent = renamings.filter { renaming in !names.contains { $0.hasPrefix(renaming.new) } }
+    let others = names.filter { name in !renamings.contains { name.hasPrefix($0.new) } }
+    let found = absent.filter { renaming in others.contains { $0.hasPrefix(renaming.old) } }
+    // Beginnings that the file has come first. Without any of them a file is new if it has a new one, else it may be old.
+    let isNew = found.isEmpty && absent.count < renamings.count
+    writtenOld = isNew ? [] : found + absent
   }
 
   /// A name as transformers 5 has it.

@@ -10,11 +10,7 @@ import IO
 public struct VisualLayout: Sendable, Equatable {
   /// A grid of visual tokens: the whole image, or a tile of it.
   public struct View: Sendable, Equatable {
-    public enum Kind: String, Sendable, CaseIterable {
-      /// A part of the image at its full resolution.
-      case tile
-      case wholeImage
-    }
+    public typealias Kind = ImageView.Kind
 
     public let kind: Kind
     public let grid: ViewGrid
@@ -70,6 +66,18 @@ public struct VisualLayout: Sendable, Equatable {
   /// The grid of each view, in order.
   public var grids: [ViewGrid] { views.map(\.grid) }
 
+  /// Each view with the rectangle of the image that its cells are in, in order.
+  public var imageViews: [ImageView] {
+    views.map { view in
+      let cells = visualCells[view.tokens]
+      return ImageView(
+        kind: view.kind, grid: view.grid,
+        box: Cell(
+          x0: cells.map(\.x0).min() ?? 0, y0: cells.map(\.y0).min() ?? 0, x1: cells.map(\.x1).max() ?? 0,
+          y1: cells.map(\.y1).max() ?? 0))
+    }
+  }
+
   /// The same with the visual tokens of some views only: the others' tokens stay image tokens, without a cell.
   ///
   /// - Throws: `NoSuchView` if the image has no view of that kind.
@@ -89,24 +97,6 @@ public struct VisualLayout: Sendable, Equatable {
     return VisualLayout(
       views: chosen.map { ($0.kind, $0.grid) }, cells: cells, text: text, patches: patches,
       patchesInView: patchesInView, positions: positions)
-  }
-}
-
-extension Cell {
-  /// The cells of a grid that divides a rectangle of the image evenly, row by row.
-  ///
-  /// - Units: pixels.
-  static func grid(_ grid: ViewGrid, x: (start: Double, end: Double), y: (start: Double, end: Double)) -> [Cell] {
-    func edge(_ index: Int, of count: Int, _ range: (start: Double, end: Double)) -> Double {
-      range.start + (range.end - range.start) * (Double(index) / Double(count))
-    }
-    return (0..<grid.rows).flatMap { i in
-      (0..<grid.cols).map { j in
-        Cell(
-          x0: edge(j, of: grid.cols, x), y0: edge(i, of: grid.rows, y), x1: edge(j + 1, of: grid.cols, x),
-          y1: edge(i + 1, of: grid.rows, y))
-      }
-    }
   }
 }
 

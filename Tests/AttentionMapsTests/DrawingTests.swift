@@ -26,7 +26,7 @@ struct DrawingTests {
 
   @Test("a cell has one colour, that of its score's share of the highest; 384 pixels are the longest side")
   func blocks() throws {
-    let overlay = try Overlay(image, cells: cells, mask: nil)
+    let overlay = try Overlay(image, cells: cells)
     let scores: [Float] = [0, 1, 2, 3, 4, 5, 6, 8]
     let picture = overlay.picture(of: scores, highest: 8)
     #expect(picture.width == 384 && picture.height == 192)
@@ -41,7 +41,8 @@ struct DrawingTests {
   @Test("the border of the object's cells is white, on their side and round all of them together")
   func border() throws {
     let mask = try TokenMask([false, true, true, false, false, false, true, false])
-    let picture = try Overlay(image, cells: cells, mask: mask).picture(of: [Float](repeating: 0, count: 8), highest: 1)
+    let picture = try Overlay(image, cells: cells, isFramed: mask.isObject).picture(
+      of: [Float](repeating: 0, count: 8), highest: 1)
     let white: [UInt8] = [255, 255, 255]
     #expect(pixel(picture, 96, 50) == white && pixel(picture, 95, 50) == bytes(0))
     #expect(pixel(picture, 200, 0) == white && pixel(picture, 200, 191) == white)
@@ -54,7 +55,7 @@ struct DrawingTests {
   func mask() throws {
     let red = RGBImage(
       width: 2, height: 2, pixels: [UInt8]([200, 20, 20] + [200, 20, 20] + [200, 20, 20] + [200, 20, 20]))
-    let picture = try Overlay(red, cells: [Cell(x0: 0, y0: 0, x1: 2, y1: 2)], mask: nil)
+    let picture = try Overlay(red, cells: [Cell(x0: 0, y0: 0, x1: 2, y1: 2)])
       .picture(of: BinaryMask(height: 2, width: 2, pixels: [1, 0, 0, 0]))
     #expect(pixel(picture, 100, 100) == [200, 20, 20])
     let rest = pixel(picture, 300, 300)
@@ -64,7 +65,7 @@ struct DrawingTests {
   @Test("where cells overlap, the highest score shows; where all are 0, nothing does")
   func overlap() throws {
     let both = [Cell(x0: 0, y0: 0, x1: 12, y1: 6), Cell(x0: 0, y0: 0, x1: 6, y1: 6)]
-    let overlay = try Overlay(image, cells: both, mask: nil)
+    let overlay = try Overlay(image, cells: both)
     let picture = overlay.picture(of: [0.5, 0.25], highest: 1)
     #expect(pixel(picture, 10, 10) == bytes(0.5) && pixel(picture, 300, 10) == bytes(0.5))
     #expect(pixel(overlay.picture(of: [0, 0], highest: 0), 10, 10) == bytes(0))

@@ -1,3 +1,4 @@
+import COCO
 import Foundation
 import TestSupport
 import Testing
@@ -65,6 +66,32 @@ struct AttendingRuns {
       let rows = try table(output)
       #expect(rows.count == 3 * (1 + summary.words) * summary.visual_tokens)
       #expect(rows.contains { $0["in_mask"] == "1" } && rows.contains { $0["in_mask"] == "0" })
+    }
+  }
+
+  @Test("a family of tiles: each picture twice, on the tiles and on the whole image; --views draws one of the two")
+  func tiles() async throws {
+    try await ScratchFolder.with { scratch in
+      let tiled = try #require(TinyCase.all.first { $0.name == "smolvlm" })
+      let dataset = try KeyObjectDataset(contentsOf: tiled.dataset)
+      let image = try #require(dataset.images.max { ($0.size?.width ?? 0) < ($1.size?.width ?? 0) })
+      for (views, suffixes) in [("all", ["-tiles", "-global"]), ("tiles", [""]), ("global", [""])] {
+        let output = scratch.file(views)
+        try await succeed(
+          [
+            "attend", "--model", tiled.model.path, "--image",
+            tiled.images.appendingPathComponent(image.fileName).path, "--precision", "f32", "--output", output.path,
+            "--text", "a dog", "--head", "1.0", "--views", views,
+          ])
+        let names = Set(try FileManager.default.contentsOfDirectory(atPath: output.path))
+        #expect(
+          names
+            == Set(["index.html", "attention.csv", "photograph.png", "1.0.svg"]).union(
+              suffixes.flatMap { suffix in ["average", "word-1", "word-2"].map { "1.0-\($0)\(suffix).png" } }),
+          "\(views)")
+        let kinds = Set(try table(output).compactMap { $0["view_kind"] })
+        #expect(kinds == (views == "all" ? ["tile", "global"] : [views == "tiles" ? "tile" : "global"]))
+      }
     }
   }
 

@@ -14,6 +14,11 @@ struct HeadImpactReaderTests {
       nosink: [Double](repeating: 1, count: 12), sinkShare: [0, 0.125])
   }
 
+  private let views = [
+    ImageView(kind: .tile, grid: ViewGrid(rows: 1, cols: 2), box: Cell(x0: 0, y0: 0.5, x1: 20, y1: 9)),
+    ImageView(kind: .wholeImage, grid: ViewGrid(rows: 1, cols: 1), box: Cell(x0: 0, y0: 0, x1: 20, y1: 10)),
+  ]
+
   private func write(to url: URL, savesScores: Bool, system: String? = nil) throws {
     let impacts = [10: try impact(10, 0.5), 20: try impact(20, 1)]
     var sums = HeadImpactAccumulator(layers: 1, heads: 2)
@@ -24,7 +29,7 @@ struct HeadImpactReaderTests {
     }
     try HeadImpactFile.write(
       to: url, table: sums.table(), intervals: bootstrap.intervals(topLayers: 3), samples: [10, 20],
-      row: { HeadImpactFile.Row(impact: try #require(impacts[$0]), scores: [0, 1, 2, 3, 4, Float($0)]) },
+      row: { HeadImpactFile.Row(impact: try #require(impacts[$0]), views: views, scores: [0, 1, 2, 3, 4, Float($0)]) },
       skipped: [HeadImpactFile.Skipped(id: 7, kind: "mask", reason: "größe: 0 ☕")],
       provenance: HeadImpactFile.Provenance(
         identity: ScoreIdentity(
@@ -42,6 +47,7 @@ struct HeadImpactReaderTests {
       try HeadImpactFile.open(url) { reader in
         #expect(reader.samples.map(\.id) == [10, 20] && reader.samples.map(\.imageID) == [1, 2])
         #expect(reader.samples[1].categoryID == -1 && reader.samples[1].tokens.mask == 2)
+        #expect(reader.samples.allSatisfy { $0.views == views })
         #expect(reader.skipped.map(\.id) == [7] && reader.skipped.map(\.reason) == ["größe: 0 ☕"])
         #expect(reader.text("dataset_sha256") == "bb" && reader.text("ranks") == nil)
         #expect(reader.interval.count == 24 && reader.layerTopFrequency == [1, 1, 1, 1, 1, 1])

@@ -51,7 +51,8 @@ struct PartsCase {
 
 @Suite("What adapters change beside B A of the decoder's linear layers")
 struct PartsTests {
-  @Test("the logits are PEFT's", arguments: PartsCase.all)
+  // The last holds a published tower's own biases under today's names, which change nothing.
+  @Test("the logits are PEFT's", arguments: PartsCase.all + ["tower-unchanged"])
   func logits(_ name: String) throws {
     let parts = try PartsCase(name)
     let wanted = try parts.goldens.floats("logits")

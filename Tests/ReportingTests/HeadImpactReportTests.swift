@@ -2,6 +2,7 @@ import Foundation
 import FoundationXML
 import HDF5Store
 import HeadImpact
+import ImageInput
 import TestSupport
 import Testing
 
@@ -110,13 +111,44 @@ struct HeadImpactReportTests {
     }
   }
 
-  @Test("samples' pictures come with the attention, found again on its grid")
-  func pictures() throws {
+  @Test(
+    "samples' pictures come with the attention, on the file's grid or, where an older file has none, on one found again",
+    arguments: [SmallRun.whole, []])
+  func pictures(_ views: [ImageView]) throws {
     try ScratchFolder.with { scratch in
-      let page = try page(SmallRun(in: scratch), pictures: true)
+      let page = try page(SmallRun(in: scratch, views: views), pictures: true)
       let names = Set(page.attachments.map(\.path).filter { $0.hasPrefix("pictures/") })
       #expect(names == Set([10, 11, 20, 30, 40].flatMap { ["pictures/\($0).png", "pictures/\($0)-attention.png"] }))
       #expect(try rows(page, "lowest-samples")[1][0] == "40")
+    }
+  }
+
+  @Test("a picture shown in tiles and as a whole has two pictures of attention: each token's colour on its view's part")
+  func tiles() throws {
+    try ScratchFolder.with { scratch in
+      let (row, whole) = (ViewGrid(rows: 1, cols: 2), Cell(x0: 0, y0: 0, x1: 80, y1: 40))
+      let views = [
+        ImageView(kind: .tile, grid: row, box: Cell(x0: 0, y0: 0, x1: 40, y1: 40)),
+        ImageView(kind: .tile, grid: row, box: Cell(x0: 40, y0: 0, x1: 80, y1: 40)),
+        ImageView(kind: .wholeImage, grid: ViewGrid(rows: 1, cols: 4), box: whole),
+      ]
+      let page = try page(SmallRun(in: scratch, views: views), pictures: true)
+      let files = page.attachments.filter { $0.path.hasPrefix("pictures/10") }
+      #expect(
+        Set(files.map(\.path))
+          == ["pictures/10.png", "pictures/10-attention-tiles.png", "pictures/10-attention-global.png"])
+      // The best head looks at the tokens over the first column, in both rows of four.
+      let pictures = try files.filter { $0.path.contains("attention") }.map {
+        try decodeImage($0.bytes, name: $0.path)
+      }
+      for picture in pictures {
+        func brightness(_ column: Int) -> Int {
+          let x = picture.width * (2 * column + 1) / 8
+          let at = 3 * (picture.height / 2 * picture.width + x)
+          return picture.pixels[at..<at + 3].reduce(0) { $0 + Int($1) }
+        }
+        #expect((1..<4).allSatisfy { brightness($0) < brightness(0) })
+      }
     }
   }
 

@@ -22,7 +22,16 @@ struct SmallRun {
   static let size = (width: 80, height: 40)
   private static let grid = ViewGrid(rows: 2, cols: 4)
 
-  init(in scratch: ScratchFolder, savesScores: Bool = true, skipped: [(id: Int, reason: String)] = []) throws {
+  /// The whole picture as one view.
+  static let whole = [
+    ImageView(kind: .wholeImage, grid: grid, box: Cell(x0: 0, y0: 0, x1: Double(size.width), y1: Double(size.height)))
+  ]
+
+  /// - Parameter views: of every picture, of 8 tokens together.
+  init(
+    in scratch: ScratchFolder, savesScores: Bool = true, views: [ImageView] = whole,
+    skipped: [(id: Int, reason: String)] = []
+  ) throws {
     file = scratch.file("hi.h5")
     dataset = scratch.file("keyobjects.json")
     images = scratch.file("images")
@@ -32,7 +41,7 @@ struct SmallRun {
     var bootstrap = try Bootstrap(images: 4, layers: 2, heads: 3, resamples: 50)
     var rows: [Int: HeadImpactFile.Row] = [:]
     for (place, sample) in Self.samples.enumerated() {
-      let row = try Self.row(place)
+      let row = try Self.row(place, views)
       rows[sample.id] = row
       try sums.add(row.impact)
     }
@@ -55,7 +64,7 @@ struct SmallRun {
       replacing: false)
   }
 
-  private static func row(_ place: Int) throws -> HeadImpactFile.Row {
+  private static func row(_ place: Int, _ views: [ImageView]) throws -> HeadImpactFile.Row {
     let isObject = (0..<8).map { $0 % 4 == columns[place] }
     var scores: [Float] = []
     for head in 0..<6 {
@@ -74,7 +83,7 @@ struct SmallRun {
       annotationID: samples[place].id, imageID: samples[place].image, categoryID: place == 4 ? -1 : place % 2 + 1,
       tokens: SampleImpact.TokenCounts(sequence: 20, visual: 8, caption: 3, mask: 2), layers: 2, heads: 3,
       impacts: impacts)
-    return HeadImpactFile.Row(impact: impact, scores: scores)
+    return HeadImpactFile.Row(impact: impact, views: views, scores: scores)
   }
 
   private static func writeDataset(to dataset: URL, images: URL) throws {

@@ -17,7 +17,12 @@ func unitResult(image: Int, samples: Int = 2) throws -> UnitResult {
     return SampleOutcome(annotationID: impact.annotationID, kind: .scored(impact, scores: [0.5, 1.5, -0.0]))
   }
   let skipped = SampleOutcome(annotationID: 10 * image + 9, kind: .skipped(SkipReason(.mask, "größe: 0 ☕")))
-  return UnitResult(imageID: image, outcomes: scored + [skipped])
+  return UnitResult(
+    imageID: image,
+    views: [
+      ImageView(kind: .tile, grid: ViewGrid(rows: 2, cols: 3), box: Cell(x0: 0, y0: 0.25, x1: 30, y1: 20)),
+      ImageView(kind: .wholeImage, grid: ViewGrid(rows: 1, cols: 3), box: Cell(x0: 0, y0: 0, x1: 60, y1: 20)),
+    ], outcomes: scored + [skipped])
 }
 
 func scoreIdentity(_ change: (inout ScoreIdentity) -> Void = { _ in }) -> ScoreIdentity {

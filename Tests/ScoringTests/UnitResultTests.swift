@@ -10,7 +10,7 @@ struct UnitResultTests {
   func roundTrip() throws {
     let result = try unitResult(image: 7)
     #expect(try UnitResult(decoding: result.encode()) == result)
-    let empty = UnitResult(imageID: -1, outcomes: [])
+    let empty = UnitResult(imageID: -1, views: [], outcomes: [])
     #expect(try UnitResult(decoding: empty.encode()) == empty)
   }
 

@@ -1,4 +1,6 @@
 import Foundation
+import HDF5Store
+import HeadImpact
 import TestSupport
 import Testing
 
@@ -19,6 +21,25 @@ extension ScoringRuns {
       }
     }
 
+    /// The file's views hold the visual tokens one after another, and tiles lie side by side.
+    private func checkViews(in file: URL) throws {
+      try HeadImpactFile.open(file) { reader in
+        for sample in reader.samples {
+          #expect(sample.views.map(\.tokens).reduce(0, +) == sample.tokens.visual)
+          let tiles = sample.views.filter { $0.kind == .tile }.map(\.box)
+          let (rows, columns) = (Set(tiles.map(\.y0)), Set(tiles.map(\.x0)))
+          #expect(rows.count * columns.count == tiles.count)
+        }
+      }
+      let offsets = try values("view_offset", as: Int64.self, in: file)
+      let sides = try ["view_rows", "view_columns"].map { try values($0, as: Int32.self, in: file).map(Int64.init) }
+      var next: Int64 = 0
+      for (index, offset) in offsets.enumerated() {
+        #expect(offset == next)
+        next += sides[0][index] * sides[1][index]
+      }
+    }
+
     @Test("tiles and the whole image are the parts of all visual tokens, with the scores that they have there")
     func parts() async throws {
       let tiled = try #require(tiled)
@@ -34,6 +55,7 @@ extension ScoringRuns {
         let (all, tiles, whole) = (try counts("all"), try counts("tiles"), try counts("global"))
         #expect(!all.isEmpty && zip(tiles, whole).map(+) == all)
         #expect(Set(whole).count == 1 && tiles.contains { $0 > whole[0] })
+        for views in ["all", "tiles", "global"] { try checkViews(in: scratch.file("\(views).h5")) }
         let samples = try values("sample", as: Int64.self, in: scratch.file("all.h5"))
         for (index, id) in samples.enumerated() {
           func scores(_ views: String) throws -> [Float] {

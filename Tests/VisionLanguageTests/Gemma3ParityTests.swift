@@ -98,7 +98,7 @@ struct Gemma3ParityTests {
       #expect(closeness.maximumDifference <= 2e-5 && closeness.relativeL2 <= 1e-4, "\(closeness)")
       #expect(zip(scores[index], expected).allSatisfy { ($0 == 0) == ($1 == 0) })
     }
-    #expect(expected.contains(0), "no window bites")
+    #expect(expected.contains(0) || sample.input.prompt.isEmpty, "no window bites")
   }
 
   @Test("in bf16 the scores are near those in float32", arguments: try Gemma3Sample.all())

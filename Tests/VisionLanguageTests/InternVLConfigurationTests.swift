@@ -1,5 +1,6 @@
 import Foundation
 import Kernels
+import Safetensors
 import TestSupport
 import Testing
 
@@ -141,6 +142,56 @@ struct InternVLConfigurationTests {
       try copy.write(template.replacing("<IMG_CONTEXT>", with: "<image>"), to: "chat_template.jinja")
       let model = try #require(try load(copy.url) as? InternVLModel)
       #expect(try sample.sequence(model) == expected)
+    }
+  }
+
+  @Test("missing and misshapen tensors are named as the file would name them")
+  func weights() throws {
+    for (folder, prefix, head) in [("internvl", "", "language_model.lm_head"), ("internvl3_5", "model.", "lm_head")] {
+      try ModelFolder.with(copyOf: folder) { copy in
+        let gone = ["vision_tower.embeddings.cls_token", "vision_tower.encoder.layer.1.lambda_2"].map { prefix + $0 }
+        let odd = prefix + "multi_modal_projector.layer_norm.weight"
+        try copy.write(
+          copy.tensors().filter { !gone.contains($0.name) && $0.name != odd } + [
+            TensorData(name: odd, shape: [3], values: [1, 1, 1]),
+            TensorData(name: head + ".bias", shape: [1], values: [1]),
+          ])
+        let problems = try #require(throws: WeightError.self) { try load(copy.url) }.problems
+        for name in gone { #expect(problems.contains { $0.hasPrefix("\(name): is missing") }, "\(problems)") }
+        #expect(problems.contains { $0.hasPrefix("\(odd): has shape [3]") }, "\(problems)")
+        #expect(problems.contains { $0.hasPrefix("\(head).bias: is unexpected") }, "\(problems)")
+      }
+    }
+  }
+
+  @Test("a chat has no system turn, and the image's line before the prompt; answers keep their leading blanks")
+  func chat() throws {
+    let model = try load(checkpoint("internvl"))
+    for prompt in ["Describe the main object in the image.", "", "<|im_end|> <img>12</img>", "two\nlines "] {
+      let question = "<|im_start|>user\n<IMG_CONTEXT>\n\(prompt)<|im_end|>\n<|im_start|>assistant\n"
+      #expect(try model.chat.question(prompt).text == question)
+      for answer in ["a dog", "  a dog", "\n12"] {
+        let chat = try model.chat.conversation(prompt: prompt, answer: answer)
+        #expect(chat.text == question + answer + "<|im_end|>\n")
+      }
+    }
+  }
+
+  @Test("an image token in the prompt's text is no part of the image")
+  func tokenInPrompt() throws {
+    let model = try load(checkpoint("internvl"))
+    let layout = try model.visualLayout(width: 56, height: 56)
+    let plain = try model.question(prompt: "a", layout: layout)
+    let other = try model.question(prompt: "<IMG_CONTEXT> a", layout: layout)
+    #expect(other.image == plain.image && other.ids.count > plain.ids.count)
+  }
+
+  @Test("a folder without a chat template is refused, naming --chat-template")
+  func noTemplate() throws {
+    try ModelFolder.with(copyOf: "internvl") { copy in
+      try FileManager.default.removeItem(at: copy.file("chat_template.jinja"))
+      let found = failure { try load(copy.url) }
+      #expect(found?.contains("--chat-template") == true, "\(found ?? "no error")")
     }
   }
 

@@ -40,11 +40,11 @@ struct LlavaConfigurationTests {
       #"{"model_type": "llava_next", "text_config": {"model_type": "mistral", "sliding_window": null}}"#)
     #expect(next.text.intermediateSize == 14_336 && next.text.numKeyValueHeads == 8 && next.text.windows[0] == nil)
     #expect(next.vision.hiddenSize == 1024 && next.vision.imageSize == 336 && next.visionLayers == 23)
-    #expect(next.pinpoints.count == 5 && next.imageToken == ("image_token_id", 32_000))
+    #expect(next.pinpoints.count == 5 && next.imageTokenId == 32_000)
     let onevision = try read(#"{"model_type": "llava_onevision", "vision_config": {"image_size": 384}}"#)
     #expect(onevision.vision.hiddenSize == 768 && onevision.vision.patchSize == 16 && onevision.visionLayers == 12)
     #expect(onevision.text.numKeyValueHeads == 32 && onevision.text.vocabularySize == 151_936)
-    #expect(onevision.pinpoints.count == 36 && onevision.mostTiles == 9 && onevision.imageToken.id == 151_646)
+    #expect(onevision.pinpoints.count == 36 && onevision.mostTiles == 9 && onevision.imageTokenId == 151_646)
   }
 
   @Test("Mistral's window is 4096 where the file says nothing, none where it says null")
@@ -77,12 +77,13 @@ struct LlavaConfigurationTests {
       ("vision_feature_layer", "-5", "vision_feature_layer"),
       ("vision_feature_layer", "0", "vision_feature_layer"), ("vision_feature_layer", "9", "vision_feature_layer"),
       ("vision_feature_select_strategy", #""full""#, "vision_feature_select_strategy"),
+      ("mm_vision_tower", #""openai/clip-vit-large-patch14-336""#, "mm_vision_tower"),
       ("projector_hidden_act", #""relu""#, "projector_hidden_act"),
       ("image_token_index", "100000", "image_token_index"),
       ("image_grid_pinpoints", "[[56, 112, 3]]", "image_grid_pinpoints"),
       ("image_grid_pinpoints", "[[56, 111]]", "image_grid_pinpoints"),
       ("image_grid_pinpoints", "[]", "image_grid_pinpoints"),
-      ("image_grid_pinpoints", "7", "image_grid_pinpoints"), ("image_grid_pinpoints", nil, "image_grid_pinpoints"),
+      ("image_grid_pinpoints", "7", "image_grid_pinpoints"),
       ("quantization_config", #"{"quant_method": "bitsandbytes"}"#, "quantization_config"),
     ] as [(String, String?, String)])
   func refused(key: String, value: String?, named: String) throws {
@@ -153,7 +154,7 @@ struct LlavaConfigurationTests {
   @Test("today's keys and tensor names mean what the older ones do", arguments: ["llava_onevision", "llava_next"])
   func newNames(folder: String) throws {
     try ModelFolder.with(copyOf: folder) { copy in
-      let id = try LlavaConfiguration.of(copy.url).imageToken.id
+      let id = try LlavaConfiguration.of(copy.url).imageTokenId
       try copy.edit("config.json", "image_token_index", nil)
       try copy.edit("config.json", "image_token_id", "\(id)")
       let renamings = [

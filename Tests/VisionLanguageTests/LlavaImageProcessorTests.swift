@@ -69,11 +69,25 @@ struct LlavaImageProcessorTests {
           0 <= $0.x0 && $0.x0 < $0.x1 && $0.x1 <= Double(row[0]) && 0 <= $0.y0 && $0.y0 < $0.y1
             && $0.y1 <= Double(row[1])
         }, "\(row)")
-      let mixture = raster.mixture(first: 0, newline: -1)
+      let mixtures = raster.mixtures(first: 0)
       let patches = raster.tiles * (row[2] / row[3]) * (row[2] / row[3])
-      #expect(mixture.indices.allSatisfy { $0 == -1 || (0..<patches).contains($0) }, "\(row)")
-      #expect(mixture.indices.count == row[12] * (row[13] + 1) * mixture.taps)
+      #expect(mixtures.allSatisfy { $0.indices.allSatisfy((0..<patches).contains) }, "\(row)")
+      #expect(mixtures.count == row[12] && mixtures.allSatisfy { $0.indices.count == row[13] * raster.taps })
     }
+  }
+
+  @Test(
+    "visual tokens and newlines of photographs at the published settings",
+    arguments: [
+      (384, 9, 6, 640, 480, 2889, 40), (384, 9, 6, 427, 640, 2673, 54), (336, 0, 3, 640, 480, 2304, 36),
+      (336, 0, 3, 427, 640, 2112, 48),
+    ])
+  func published(tile: Int, most: Int, side: Int, width: Int, height: Int, tokens: Int, newlines: Int) {
+    let raster = LlavaRaster(
+      of: .init(width: width, height: height), pinpoints: Self.pinpoints(tile: tile, side: side), tile: tile, patch: 14,
+      mostTiles: most == 0 ? nil : most)
+    #expect((tile / 14) * (tile / 14) + raster.rows.tokens * raster.columns.tokens == tokens)
+    #expect(raster.rows.tokens == newlines)
   }
 
   @Test("a raster that is sampled mixes patches as torch's bilinear interpolation does")
@@ -82,17 +96,14 @@ struct LlavaImageProcessorTests {
     let raster = LlavaRaster(
       of: .init(width: 40, height: 60), pinpoints: [.init(width: 40, height: 60)], tile: 20, patch: 10, mostTiles: 3)
     #expect(raster.rows == .init(cut: 0, kept: 6, tokens: 4) && raster.columns == .init(cut: 0, kept: 4, tokens: 2))
-    let mixture = raster.mixture(first: 4, newline: 100)
-    #expect(mixture.taps == 4 && mixture.indices.count == 4 * 3 * 4)
+    let mixtures = raster.mixtures(first: 4)
+    #expect(raster.taps == 4 && mixtures.count == 4 && mixtures.allSatisfy { $0.indices.count == 2 * 4 })
     // torch: rows at 0.25, 1.75, 3.25, 4.75; columns at 0.5 and 2.5.
-    #expect(Array(mixture.indices[0..<4]) == [4, 5, 6, 7])
-    #expect(Array(mixture.weights[0..<4]) == [0.375, 0.375, 0.125, 0.125])
-    // Behind each row the newline.
-    #expect(Array(mixture.indices[8..<12]) == [100, 100, 100, 100])
-    #expect(Array(mixture.weights[8..<12]) == [1, 0, 0, 0])
+    #expect(Array(mixtures[0].indices[0..<4]) == [4, 5, 6, 7])
+    #expect(Array(mixtures[0].weights[0..<4]) == [0.375, 0.375, 0.125, 0.125])
     // Row 1 of 1.75: a quarter of patch row 1 of the first tile, three quarters of row 0 of the one below.
-    #expect(Array(mixture.indices[12..<16]) == [6, 7, 12, 13])
-    #expect(Array(mixture.weights[12..<16]) == [0.125, 0.125, 0.375, 0.375])
+    #expect(Array(mixtures[1].indices[0..<4]) == [6, 7, 12, 13])
+    #expect(Array(mixtures[1].weights[0..<4]) == [0.125, 0.125, 0.375, 0.375])
   }
 
   @Test("the sides of a cropped image's resize are those of transformers")
@@ -128,6 +139,7 @@ struct LlavaImageProcessorTests {
     "a configuration that can't be followed is refused, naming the key",
     arguments: [
       ("llava", #"{"resample": 4}"#, "`resample` is 4"), ("llava", #"{"size": null}"#, "`size` is null"),
+      ("llava", #"{"do_resize": null}"#, "`do_resize` is null"),
       ("llava", #"{"crop_size": 70}"#, "`crop_size` makes views of 70 x 70"),
       ("llava", #"{"do_center_crop": false, "crop_size": 80, "size": 80}"#, "`do_center_crop` makes views of"),
       ("llava", #"{"crop_size": 80, "size": 60}"#, "`size` makes views of"),

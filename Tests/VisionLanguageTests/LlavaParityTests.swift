@@ -1,4 +1,5 @@
 import HeadImpact
+import ImageInput
 import Kernels
 import TestSupport
 import Testing
@@ -108,5 +109,18 @@ struct LlavaParityTests {
       }
       #expect(scores == expected, "\(selection)")
     }
+  }
+
+  @Test(
+    "an image of an extreme shape, of whose raster nothing or only the newlines are left",
+    arguments: [(17, 5000), (5000, 17)])
+  func extremes(width: Int, height: Int) throws {
+    let sample = try #require(try LlavaSample.all().first { $0.folder == "llava_next" })
+    let model = try sample.model()
+    let layout = try model.visualLayout(width: width, height: height)
+    #expect(layout.views.count == 1 && layout.visualTokens == 16)
+    #expect(layout.imageTokens == (width < height ? 16 + 12 : 16))
+    let image = RGBImage(width: width, height: height, pixels: [UInt8](repeating: 77, count: width * height * 3))
+    #expect(try model.encode(image, taps: Taps()).values.rows == layout.imageTokens)
   }
 }

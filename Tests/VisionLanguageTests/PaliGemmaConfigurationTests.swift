@@ -61,6 +61,7 @@ struct PaliGemmaConfigurationTests {
       ("text_config.num_key_value_heads", "2", "text_config.num_key_value_heads"),
       ("vision_config.model_type", #""clip_vision_model""#, "vision_config.model_type"),
       ("vision_config.hidden_act", #""gelu""#, "vision_config.hidden_act"), ("projection_dim", "64", "projection_dim"),
+      ("vision_config.image_size", "100000", "vision_config.image_size"),
       ("image_token_index", "100000", "image_token_index"),
       ("quantization_config", #"{"quant_method": "x"}"#, "quantization_config"),
     ] as [(String, String?, String)])

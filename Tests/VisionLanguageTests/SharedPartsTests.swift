@@ -110,6 +110,34 @@ struct DecoderConfigurationTests {
     #expect(error.key == "text_config." + key, "\(error)")
   }
 
+  @Test("a tensor that is missing has the name that the file's others suggest")
+  func missingNames() {
+    let (layer, norm) = ("model.language_model.layers.1.mlp.up_proj.weight", "model.vision_tower.layernorm.bias")
+    for (names, written) in [
+      // InternVL's old names, those of a SigLIP tower, and new ones, without a head.
+      (
+        ["language_model.model.norm.weight", "vision_tower.encoder.x"],
+        [
+          "language_model.model.layers.1.mlp.up_proj.weight", "vision_tower.layernorm.bias",
+          "language_model.lm_head.weight",
+        ]
+      ),
+      (
+        ["language_model.model.norm.weight", "vision_tower.vision_model.encoder.x"],
+        [
+          "language_model.model.layers.1.mlp.up_proj.weight", "vision_tower.vision_model.layernorm.bias",
+          "language_model.lm_head.weight",
+        ]
+      ),
+      (["model.language_model.norm.weight", "model.vision_tower.encoder.x"], [layer, norm, "lm_head.weight"]),
+      (["model.language_model.norm.weight", "vision_tower.encoder.x"], [layer, "vision_tower.layernorm.bias"]),
+    ] {
+      let file = TensorNames.llavaLike(names)
+      #expect(zip([layer, norm, "lm_head.weight"], written).allSatisfy { file.written($0) == $1 }, "\(names)")
+      #expect([layer, norm, "lm_head.weight"].allSatisfy { file.current(file.written($0)) == $0 })
+    }
+  }
+
   @Test("rotary settings are read from either key, and another kind is refused")
   func rope() throws {
     func theta(_ json: String) throws -> Double {

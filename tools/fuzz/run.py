@@ -26,6 +26,9 @@ MODEL = ROOT / "Sources/Demonstration/Model"
 GOLDENS = ROOT / "Tests"
 SMOLVLM = GOLDENS / "VisionLanguageTests/Goldens/smolvlm/checkpoint"
 INTERNVL = GOLDENS / "VisionLanguageTests/Goldens/internvl/checkpoint"
+QWEN3 = GOLDENS / "VisionLanguageTests/Goldens/qwen3_vl/checkpoint"
+PALIGEMMA = GOLDENS / "VisionLanguageTests/Goldens/paligemma/checkpoint"
+LLAVA = GOLDENS / "VisionLanguageTests/Goldens/llava_onevision/checkpoint"
 QWEN25 = GOLDENS / "VisionLanguageTests/Goldens/qwen2_5_vl/checkpoint"
 # A find: more than this for one input. A picture of the largest size that is read takes most of the memory.
 MEMORY_MB, SECONDS_AN_INPUT, LARGEST_INPUT = 3000, 20, 1 << 16
@@ -137,8 +140,14 @@ TARGETS = {
     "smolvlm-config": lambda: (small([SMOLVLM / "config.json", SMOLVLM.parent.parent / "idefics3/checkpoint/config.json"]), SMOLVLM),
     "qwen2.5-vl-config": lambda: (small([QWEN25 / "config.json", QWEN25.parent.parent / "qwen2_5_vl_nested/checkpoint/config.json"]), QWEN25),
     "smolvlm-preprocessor": lambda: (small([SMOLVLM / "preprocessor_config.json"]), SMOLVLM),
+    "qwen3-vl-config": lambda: (small([QWEN3 / "config.json", QWEN3.parent.parent / "qwen3_vl_saved/checkpoint/config.json"]), QWEN3),
     "internvl-config": lambda: (small([INTERNVL / "config.json", INTERNVL.parent.parent / "internvl3_5/checkpoint/config.json"]), INTERNVL),
     "internvl-preprocessor": lambda: (small([INTERNVL / "preprocessor_config.json"]), INTERNVL),
+    "paligemma-config": lambda: (small([PALIGEMMA / "config.json", PALIGEMMA.parent.parent / "paligemma2/checkpoint/config.json"]),
+                                 PALIGEMMA),
+    "paligemma-preprocessor": lambda: (small([PALIGEMMA / "preprocessor_config.json"]), PALIGEMMA),
+    "llava-config": lambda: (small([LLAVA.parent.parent / f"{name}/checkpoint/config.json" for name in ("llava_onevision", "llava_next", "llava")]), LLAVA),
+    "llava-preprocessor": lambda: (small([LLAVA / "preprocessor_config.json"]), LLAVA),
     "chat-template": lambda: (templates(), None),
     "generation-config": lambda: (small([MODEL / "generation_config.json"]), MODEL),
     "adapter-config": lambda: (small([adapter_folder() / "adapter_config.json"]), adapter_folder()),

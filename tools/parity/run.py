@@ -21,6 +21,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools/reference"), str(Path(__file__).parent)]
 
+if "torchvision" in sys.argv:  # --resize torchvision; before transformers is imported
+    import with_torchvision  # noqa: F401
+
 import drawn_images
 import family_cases
 import make_tiny
@@ -66,11 +69,11 @@ DRAWN = [(333, 251, "jpg", "RGB"), (199, 307, "png", "RGB"), (128, 128, "jpg", "
 SHAPES = [(900, 61, "jpg", "RGB"), (40, 620, "png", "RGB"), (25, 18, "png", "RGB"), (64, 64, "jpg", "L"), (257, 193, "jpg", "RGB")]
 
 
-def reference(folder, data, precision, threads, adapter=None, system=None):
+def reference(folder, data, precision, threads, adapter=None, resize="pillow", system=None):
     output = folder / f"reference-{precision}{'-adapted' * bool(adapter)}{'-told' * bool(system)}.h5"
     subprocess.run([sys.executable, ROOT / "tools/reference/hi_reference.py", "--model", folder / "model",
                     "--dataset", data / "keyobjects.json", "--images", data / "images", "--output", output,
-                    "--precision", precision, "--dump-scores", *(["--adapter", adapter] if adapter else []),
+                    "--precision", precision, "--resize", resize, "--dump-scores", *(["--adapter", adapter] if adapter else []),
                     *(["--system", system] if system else [])], check=True, stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL if not os.environ.get("PARITY_VERBOSE") else None,
                    env=os.environ | {"OMP_NUM_THREADS": str(threads)})
@@ -85,10 +88,10 @@ def mpirun(ranks):
     return ["mpirun", *root, "--oversubscribe", "-np", str(ranks)]
 
 
-def product(binary, folder, data, precision, ranks, adapter=None, system=None):
+def product(binary, folder, data, precision, ranks, adapter=None, resize="pillow", system=None):
     output = folder / f"headimpact-{precision}{'-adapted' * bool(adapter)}{'-told' * bool(system)}.h5"
     subprocess.run([*mpirun(ranks), binary, "score", "--model", folder / "model", "--dataset", data / "keyobjects.json",
-                    "--images", data / "images", "--output", output, "--precision", precision, "--resize", "pillow", "--save-scores", "--quiet",
+                    "--images", data / "images", "--output", output, "--precision", precision, "--resize", resize, "--save-scores", "--quiet",
                     *(["--adapter", adapter] if adapter else []), *(["--system", system] if system else [])], check=True)
     return output
 
@@ -115,6 +118,8 @@ def main():
     p.add_argument("--threads", type=int, default=os.cpu_count())
     p.add_argument("--only", help="cases whose name holds this text")
     p.add_argument("--keep", help="a folder to work in and leave behind, to look into a failure")
+    p.add_argument("--resize", choices=("pillow", "torchvision"), default="pillow",
+                   help="torchvision: only scores in f32, by a Python that has tools/goldens/images/requirements-torchvision.txt")
     p.add_argument("--smoke", action="store_true", help="compare the reference with itself")
     a = p.parse_args()
     if not a.smoke and not a.binary.exists():
@@ -145,8 +150,11 @@ def main():
         ranks = case.get("ranks", 1)
         print(f"\n{name}: {made['parameters']:,} parameters, {made['vocab']:,} tokens, {case['data']} images, "
               f"{ranks} rank{'s' * (ranks > 1)}", flush=True)
-        wanted = reference(folder, data[case["data"]], "f32", a.threads)
-        ours = wanted if a.smoke else product(a.binary, folder, data[case["data"]], "f32", ranks)
+        wanted = reference(folder, data[case["data"]], "f32", a.threads, resize=a.resize)
+        ours = wanted if a.smoke else product(a.binary, folder, data[case["data"]], "f32", ranks, resize=a.resize)
+        if a.resize == "torchvision":
+            rows += report(compare_f32(ours, wanted))
+            continue
         float64 = reference(folder, data[case["data"]], "f64", a.threads) if case.get("float64") else None
         rows += report(compare_f32(ours, wanted, float64))
         if told := case.get("system"):
@@ -167,7 +175,7 @@ def main():
             wanted = reference(folder, data[case["data"]], "f32", a.threads, adapter)
             ours = wanted if a.smoke else product(a.binary, folder, data[case["data"]], "f32", 2, adapter)
             rows += report(compare_f32(ours, wanted) + compare_adapted(ours, folder / "reference-f32.h5"))
-    if not a.smoke and (not a.only or a.only in DEMONSTRATION):
+    if not a.smoke and a.resize == "pillow" and (not a.only or a.only in DEMONSTRATION):
         rows += demonstration(a, work, program)
     failed = sum(not ok for ok in rows)
     print(f"\n{time.time() - start:.0f} s\nparity: {len(rows) - failed} passed, {failed} failed")

@@ -55,6 +55,13 @@ class Agreement(unittest.TestCase):
             v["scores/5"][1, 2] *= 1 + 1.2e-4  # under 2e-5 in absolute terms
         self.assertEqual(self.over(change), ["AS: relative L2 (worst sample, layer and head)"])
 
+    def test_a_head_that_sees_nothing_of_the_image_agrees_with_one_that_sees_nothing_either(self):
+        def blind(v):
+            v["scores/5"][1, 2] = 0
+        write(self.theirs, blind)
+        self.assertEqual(self.over(blind), [])
+        self.assertEqual(self.over(lambda v: v["scores/5"].__setitem__((1, 2), 1e-9)), ["AS: relative L2 (worst sample, layer and head)"])
+
     def test_a_hundredth_of_the_measures_off_is_seen(self):
         def change(v):
             v["sample_hi"].reshape(-1)[::100] += 1e-5

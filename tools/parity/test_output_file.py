@@ -19,12 +19,15 @@ AXES = {
     "sink_share": ("layer", "head"), "hi_interval": ("bound", "measure", "layer", "head"),
     "sample_hi": ("sample", "measure", "layer", "head"), "image_id": ("sample",), "category_id": ("sample",),
     "sequence_tokens": ("sample",), "visual_tokens": ("sample",), "caption_tokens": ("sample",), "mask_tokens": ("sample",),
+    "view_sample": ("view",), "view_kind": ("view",), "view_rows": ("view",), "view_columns": ("view",), "view_offset": ("view",),
+    "view_box": ("view", "corner"),
 }
 TYPES = {"layer": "int32", "head": "int32", "sample": "int64", "hi": "float64", "hi_stderr": "float64", "hi_chance": "float64",
          "hi_nosink": "float64", "sink_share": "float64", "hi_interval": "float64", "sample_hi": "float32", "image_id": "int64",
          "category_id": "int64", "sequence_tokens": "int32", "visual_tokens": "int32", "caption_tokens": "int32",
-         "mask_tokens": "int32"}
-ATTRIBUTES = ["title", "Conventions", "model_name", "model_type", "model_sha256", "dataset_sha256", "prompt", "precision",
+         "mask_tokens": "int32", "view": "int32", "view_sample": "int64", "view_rows": "int32", "view_columns": "int32",
+         "view_offset": "int64", "view_box": "float64"}
+ATTRIBUTES = ["title", "Conventions", "model_name", "model_type", "model_sha256", "dataset_sha256", "prompt", "precision", "resize",
               "program_version", "created", "ranks", "samples_skipped"]
 
 

@@ -164,14 +164,14 @@ def to_nested_names(folder):
 
 
 def to_saved_layout(folder):
-    """Rewrites a folder of any family as transformers 5 saves it: today's tensor names, config.json with every key, the image
+    """Rewrites a folder of any family as transformers 5 saves a new model: today's tensor names, config.json with every key, the image
     processor within processor_config.json, the chat template in a file of its own."""
     import transformers
     folder = Path(folder)
     model = transformers.AutoModelForImageTextToText.from_pretrained(folder, dtype="auto")
     for path in folder.glob("*.safetensors*"):
         path.unlink()
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, save_original_format=False)
     whole = folder / "processor_config.json"
     values = json.loads(whole.read_text()) if whole.exists() else {}
     values["image_processor"] = json.loads((folder / "preprocessor_config.json").read_text())

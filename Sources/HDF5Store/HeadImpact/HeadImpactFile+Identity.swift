@@ -2,6 +2,9 @@ import Foundation
 import HeadImpact
 
 extension HeadImpactFile {
+  /// What images went through before files said it.
+  private static let beforeResize = "pillow"
+
   /// The run that a finished file is of, and what of each sample that it skipped could not be used (empty if a file of
   /// an older version doesn't say).
   ///
@@ -49,7 +52,7 @@ extension HeadImpactFile {
         modelFiles: try optional("model_files_sha256") ?? "",
         datasetSHA256: try string("dataset_sha256"), system: try optional("system"), prompt: try string("prompt"),
         precision: try string("precision"),
-        resize: try optional("resize") ?? "not recorded",
+        resize: try optional("resize") ?? beforeResize,
         limit: limit == 0 ? nil : limit, options: options, savesScores: try file.exists("/scores"))
       let count = try file.read("/skipped/id", as: Int64.self).values.count
       let kinds = try file.exists("/skipped/kind") ? file.readStrings("/skipped/kind").values : []

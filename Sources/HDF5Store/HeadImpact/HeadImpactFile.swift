@@ -43,11 +43,15 @@ public enum HeadImpactFile {
   /// What one sample gives to the file.
   public struct Row {
     public let impact: SampleImpact
+    public let views: [ImageView]
     public let scores: [Float]
 
-    /// - Parameter scores: [layer, head, visual]; empty if they aren't kept.
-    public init(impact: SampleImpact, scores: [Float]) {
+    /// - Parameters:
+    ///   - views: that hold the visual tokens, in their order.
+    ///   - scores: [layer, head, visual]; empty if they aren't kept.
+    public init(impact: SampleImpact, views: [ImageView], scores: [Float]) {
       self.impact = impact
+      self.views = views
       self.scores = scores
     }
   }
@@ -131,6 +135,7 @@ public enum HeadImpactFile {
     var imageIDs: [Int64] = []
     var categoryIDs: [Int64] = []
     var counts: [[Int32]] = [[], [], [], []]
+    var views = ViewColumns()
     for (index, id) in samples.enumerated() {
       let row = try row(id)
       let impact = row.impact
@@ -138,6 +143,7 @@ public enum HeadImpactFile {
       imageIDs.append(Int64(impact.imageID))
       categoryIDs.append(Int64(impact.categoryID))
       let tokens = impact.tokens
+      views.append(row.views, of: id, visualTokens: tokens.visual)
       for (place, count) in [tokens.sequence, tokens.visual, tokens.caption, tokens.mask].enumerated() {
         counts[place].append(Int32(count))
       }
@@ -155,6 +161,7 @@ public enum HeadImpactFile {
       try file.write(values, to: name, dimensions: ["sample"])
       try describe(file, name, meaning, units: "1")
     }
+    try views.write(to: file)
     for (name, values, meaning) in [
       ("sequence_tokens", counts[0], "tokens of the whole sequence"), ("visual_tokens", counts[1], "visual tokens"),
       ("caption_tokens", counts[2], "tokens of the description"),
@@ -197,7 +204,7 @@ public enum HeadImpactFile {
     for (name, value) in attributes { try file.setAttribute(name, value) }
   }
 
-  private static func describe(_ file: HDF5File, _ name: String, _ meaning: String, units: String) throws {
+  static func describe(_ file: HDF5File, _ name: String, _ meaning: String, units: String) throws {
     try file.setAttribute("long_name", .string(meaning), of: name)
     try file.setAttribute("units", .string(units), of: name)
   }

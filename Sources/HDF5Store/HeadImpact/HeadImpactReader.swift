@@ -10,6 +10,8 @@ public struct HeadImpactReader {
     /// -1 where the annotation has none.
     public let categoryID: Int
     public let tokens: SampleImpact.TokenCounts
+    /// That hold the visual tokens, in their order; none if a file of an older version doesn't say.
+    public let views: [ImageView]
   }
 
   public struct Skipped: Sendable, Equatable {
@@ -104,10 +106,12 @@ public struct HeadImpactReader {
     let visual = try integers("visual_tokens")
     let caption = try integers("caption_tokens")
     let mask = try integers("mask_tokens")
+    let views = try ViewColumns.read(file, visualTokens: zip(ids, visual).map { ($0, $1) })
     return (0..<count).map { i in
       Sample(
         id: ids[i], imageID: images[i], categoryID: categories[i],
-        tokens: SampleImpact.TokenCounts(sequence: sequence[i], visual: visual[i], caption: caption[i], mask: mask[i]))
+        tokens: SampleImpact.TokenCounts(sequence: sequence[i], visual: visual[i], caption: caption[i], mask: mask[i]),
+        views: views[ids[i]] ?? [])
     }
   }
 

@@ -1,3 +1,4 @@
+import COCO
 import Figures
 import HDF5Store
 import HeadImpact
@@ -23,7 +24,7 @@ extension HeadImpactReport {
   ) throws -> Pictures {
     var pictures: [Pictures.Picture] = []
     var rows: [[DataTable.Value]] = []
-    var anyAttention = false
+    var kinds: Set<ImageView.Kind> = []
     for place in places {
       let sample = input.reader.samples[place]
       let hi = input.bestBySample[place]
@@ -35,15 +36,19 @@ extension HeadImpactReport {
           thumbnail.outlined(), name: "\(sample.id).png",
           description: "\(description): picture with the object outlined")
       ]
-      if let scores = try input.reader.scores(of: sample, layer: input.best.layer, head: input.best.head),
-        let grid = try GridSearch(mask: found.mask, options: input.gridOptions)
-          .grid(of: scores, maskTokens: sample.tokens.mask, hi: hi, by: input.measure)
-      {
-        anyAttention = true
-        files.append(
+      if let scores = try input.reader.scores(of: sample, layer: input.best.layer, head: input.best.head) {
+        let views = try input.views(of: sample, scores, mask: found.mask, hi: hi)
+        let overlays = AttentionOverlay.overlays(of: views)
+        kinds.formUnion(overlays.map(\.kind))
+        files += try overlays.map { overlay in
           try file(
-            thumbnail.overlaid(scores, on: grid), name: "\(sample.id)-attention.png",
-            description: "\(description): attention of head \(input.bestName) over the picture"))
+            thumbnail.overlaid(
+              overlay.tokens.flatMap { scores[$0] }, on: overlay.views, peak: scores.max() ?? 0),
+            name: "\(sample.id)-attention\(overlays.count > 1 ? "-\(overlay.suffix)" : "").png",
+            description:
+              "\(description): attention of head \(input.bestName) over \(overlays.count > 1 ? overlay.words : "the picture")"
+          )
+        }
       }
       let category = input.categoryName(sample.categoryID)
       pictures.append(
@@ -56,8 +61,9 @@ extension HeadImpactReport {
         .text(String(sample.id)), .text(found.fileName), .text(category), .text(description), .number(hi),
       ])
     }
+    let both = kinds.count > 1 ? ", on the tiles and then on the whole image where the model is shown both" : ""
     let attention =
-      anyAttention ? " Beside it the attention of that head, from dark blue (none) to yellow (its peak)." : ""
+      kinds.isEmpty ? "" : " Beside it the attention of that head, from dark blue (none) to yellow (its peak)\(both)."
     return Pictures(
       id: "\(id)-samples", title: "The \(words) HI of head \(input.bestName)",
       caption:
@@ -77,7 +83,49 @@ extension HeadImpactReport {
   }
 }
 
+/// What one picture of a sample's attention shows: its tiles side by side as in the image, or the whole image.
+private struct AttentionOverlay {
+  let kind: ImageView.Kind
+  let views: [ImageView]
+  /// Among the sample's visual tokens.
+  let tokens: [Range<Int>]
+
+  /// - Parameter all: the views of a sample, in the order of their tokens.
+  static func overlays(of all: [ImageView]) -> [AttentionOverlay] {
+    var start = 0
+    let placed = all.map { view in
+      defer { start += view.tokens }
+      return (view: view, tokens: start..<start + view.tokens)
+    }
+    return ImageView.Kind.allCases.compactMap { kind in
+      let chosen = placed.filter { $0.view.kind == kind }
+      return chosen.isEmpty
+        ? nil : AttentionOverlay(kind: kind, views: chosen.map(\.view), tokens: chosen.map(\.tokens))
+    }
+  }
+
+  /// In the name of a file.
+  var suffix: String { kind == .tile ? "tiles" : "global" }
+
+  var words: String { kind == .tile ? "the tiles" : "the whole image" }
+}
+
 extension ReportInput {
+  /// What the model was shown of a sample's image; none if it is unknown.
+  ///
+  /// - Parameters:
+  ///   - scores: of the best head; `hi` its HI.
+  ///   - mask: of the object.
+  fileprivate func views(of sample: HeadImpactReader.Sample, _ scores: [Float], mask: BinaryMask, hi: Double) throws
+    -> [ImageView]
+  {
+    guard sample.views.isEmpty else { return sample.views }
+    let grid = try GridSearch(mask: mask, options: gridOptions)
+      .grid(of: scores, maskTokens: sample.tokens.mask, hi: hi, by: measure)
+    let box = Cell(x0: 0, y0: 0, x1: Double(mask.width), y1: Double(mask.height))
+    return grid.map { [ImageView(kind: .wholeImage, grid: $0, box: box)] } ?? []
+  }
+
   /// The options that the run's masks were made with; the defaults if the file doesn't have them.
   fileprivate var gridOptions: (coverage: Double, sinkFactor: Double) {
     func double(_ name: String, _ otherwise: Double) -> Double {

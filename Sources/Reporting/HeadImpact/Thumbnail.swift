@@ -10,8 +10,11 @@ struct Thumbnail {
 
   private let under: Photograph
   private let mask: BinaryMask
+  /// The picture's own size.
+  private let original: (width: Int, height: Int)
 
   init(_ picture: RGBImage, mask full: BinaryMask) throws {
+    original = (picture.width, picture.height)
     under = try Photograph(picture, longestSide: Self.side)
     mask = full.resized(width: under.size.width, height: under.size.height)
   }
@@ -21,14 +24,20 @@ struct Thumbnail {
 
   /// The picture in grey under the attention's colours, with the object's outline.
   ///
-  /// - Parameter scores: [rows, columns] of the grid.
-  func overlaid(_ scores: [Float], on grid: ViewGrid) -> RGBImage {
-    let peak = max(scores.max() ?? 0, .leastNormalMagnitude)
-    let colours = scores.map { SIMD3(Palette.sequential.colour(at: Double($0 / peak))) }
+  /// - Parameters:
+  ///   - scores: of the views' tokens, one view after another.
+  ///   - peak: the score of the palette's last colour.
+  func overlaid(_ scores: some Sequence<Float>, on views: [ImageView], peak: Float) -> RGBImage {
     let (width, height) = under.size
+    var colours = [SIMD3<Double>?](repeating: nil, count: width * height)
+    for (score, cell) in zip(scores, views.flatMap(\.cells)) {
+      let colour = SIMD3(Palette.sequential.colour(at: Double(score / max(peak, .leastNormalMagnitude))))
+      let box = PixelBox(cell, of: original, in: under.size)
+      for y in box.rows { for x in box.columns { colours[y * width + x] = colour } }
+    }
     return withOutline { pixel in
-      let (row, column) = (pixel / width * grid.rows / height, pixel % width * grid.cols / width)
-      return under.grey(pixel).veiled(by: colours[row * grid.cols + column], 0.65)
+      let grey = under.grey(pixel)
+      return colours[pixel].map { grey.veiled(by: $0, 0.65) } ?? grey
     }
   }
 
@@ -41,7 +50,7 @@ struct Thumbnail {
 
 /// The grid that a picture's visual tokens form, found again from their number.
 ///
-/// hi.h5 doesn't store it, and families differ. So the grids whose cells are closest to squares are tried: the right
+/// Files of older versions don't have it. So the grids whose cells are closest to squares are tried: the right
 /// one gives the number of mask tokens, and the HI, that the file has.
 struct GridSearch {
   let mask: BinaryMask

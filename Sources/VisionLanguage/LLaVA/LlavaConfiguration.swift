@@ -14,22 +14,21 @@ struct LlavaConfiguration: Sendable, Equatable {
   /// How many of the tower's layers are run; the output of the last of them is taken, without the final norm.
   let visionLayers: Int
   let hasProjectorBias: Bool
-  let imageToken: (key: String, id: Int)
+  let imageTokenId: Int
+  /// Which of its two names the file has.
+  let imageTokenKey: String
   /// The canvases that an image may become; empty for LLaVA-1.5.
   let pinpoints: [LlavaRaster.Size]
   /// A raster of more patches than those of about so many tiles is sampled (N of `anyres_max_N`); nil for never.
   let mostTiles: Int?
 
+  /// Of folders that LLaVA's own programs write.
+  static let otherFormat =
+    "this is LLaVA's own format; take the folder of the same model in transformers' (llava-hf/…-hf on the Hub), or convert it with "
+    + "the convert_…_weights_to_hf.py of transformers' models/llava, llava_next or llava_onevision"
+
   /// Rows of the tower before a view's patches.
   var classTokens: Int { vision.hasClassToken ? 1 : 0 }
-
-  static func == (a: LlavaConfiguration, b: LlavaConfiguration) -> Bool {
-    (a.family, a.text, a.ropeTheta, a.vision, a.visionLayers) == (
-      b.family, b.text, b.ropeTheta, b.vision, b.visionLayers
-    )
-      && (a.hasProjectorBias, a.pinpoints, a.mostTiles) == (b.hasProjectorBias, b.pinpoints, b.mostTiles)
-      && a.imageToken == b.imageToken
-  }
 
   /// - Throws: `ConfigurationError` naming the key.
   init(_ file: ConfigurationFile) throws {
@@ -37,6 +36,7 @@ struct LlavaConfiguration: Sendable, Equatable {
     guard let family = try Family(rawValue: file.string("model_type") ?? "") else {
       throw file.wrong("model_type", "must be one of \(names)")
     }
+    guard !file.has("mm_vision_tower") else { throw file.wrong("mm_vision_tower", "is present: \(Self.otherFormat)") }
     self.family = family
     let text = try file.object("text_config") ?? file.empty("text_config")
     let decoder = try Self.decoder(text, family)
@@ -57,12 +57,9 @@ struct LlavaConfiguration: Sendable, Equatable {
     }
     try DecoderConfiguration.check(file, "projector_hidden_act", isOneOf: ["gelu"], family: family.rawValue)
     hasProjectorBias = try file.boolean("multimodal_projector_bias", default: true)
-    let key = file.has("image_token_index") ? "image_token_index" : "image_token_id"
-    imageToken = (
-      key,
-      try file.integer(
-        key, in: 0...(self.text.vocabularySize - 1), default: family == .llavaOnevision ? 151_646 : 32_000)
-    )
+    imageTokenKey = file.has("image_token_index") ? "image_token_index" : "image_token_id"
+    imageTokenId = try file.integer(
+      imageTokenKey, in: 0...(self.text.vocabularySize - 1), default: family == .llavaOnevision ? 151_646 : 32_000)
     pinpoints = family == .llava ? [] : try Self.pinpoints(file, for: family, tile: self.vision.imageSize)
     mostTiles = family == .llavaOnevision ? try Self.mostTiles(file) : nil
   }
@@ -149,12 +146,12 @@ extension LlavaConfiguration {
       points = (value.elements ?? []).map { ($0.elements ?? []).compactMap(\.integer) }
     }
     let isSound = points.allSatisfy { point in
-      point.count == 2 && point.allSatisfy { (tile...100_000).contains($0) && $0.isMultiple(of: tile) }
+      point.count == 2 && point.allSatisfy { (tile...100 * tile).contains($0) && $0.isMultiple(of: tile) }
     }
     guard isSound, !points.isEmpty, points.count <= 10_000 else {
       throw file.wrong(
         key,
-        "must be a list of [height, width], multiples of the tower's image_size (\(tile)); it is "
+        "must be a list of [height, width], of 1 to 100 times the tower's image_size (\(tile)); it is "
           + (file.value(of: key).map { "\($0)" } ?? "left out, which means \(points)"))
     }
     return points.map { LlavaRaster.Size(width: $0[1], height: $0[0]) }

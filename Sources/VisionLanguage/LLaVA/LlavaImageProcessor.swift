@@ -45,7 +45,7 @@ struct LlavaImageProcessor: ImageProcessor, Equatable {
   init(_ file: ConfigurationFile, for model: LlavaConfiguration, resizing: Resizing) throws {
     self.resizing = resizing
     let kind = try Kind(file, for: model)
-    try file.refuseNull(["resample", "size"])
+    try file.refuseNull(["resample", "size", "do_resize"])
     let resample = try file.integer("resample", in: 0...5, default: ResamplingFilter.bicubic.rawValue)
     guard let filter = ResamplingFilter(rawValue: resample) else {
       throw file.wrong("resample", "is \(resample); it must be 0 (nearest), 1 (Lanczos), 2 (bilinear) or 3 (bicubic)")

@@ -38,7 +38,8 @@ public final class LlavaModel: VisionLanguageModel {
     let family = configuration.family
     let texts = try TextParts(
       folder: folder, input: input, config: file, placeholder: LlavaImageProcessor.placeholder,
-      imageToken: configuration.imageToken, vocabularySize: configuration.text.vocabularySize,
+      imageToken: (configuration.imageTokenKey, configuration.imageTokenId),
+      vocabularySize: configuration.text.vocabularySize,
       classDefaults: Self.tokenizerDefaults, family: family.rawValue, answersFollowQuestions: family != .llavaOnevision)
     let read = try ProcessorInFolder(folder) {
       try LlavaImageProcessor($0, for: configuration, resizing: input.resizing)
@@ -111,19 +112,22 @@ public final class LlavaModel: VisionLanguageModel {
   /// The image's tokens: the whole image's patches, then the raster's rows with a newline behind each.
   ///
   /// - Shape: patches [views · patches of a view, C]; the result [image tokens, C].
-  func arrange(_ patches: Tensor, _ raster: LlavaRaster, newline: Tensor) -> Tensor {
+  private func arrange(_ patches: Tensor, _ raster: LlavaRaster, newline: Tensor) -> Tensor {
     let base = configuration.vision.patchesASide * configuration.vision.patchesASide
-    let sources = backend.tensor(rows: patches.rows + 1, columns: patches.columns)
-    backend.copy(patches, to: sources.rows(0..<patches.rows))
-    backend.copy(newline, to: sources.rows(patches.rows..<sources.rows))
-    let (indices, weights, taps) = raster.mixture(first: base, newline: patches.rows)
-    let features = backend.tensor(rows: base + indices.count / taps, columns: patches.columns)
+    let across = raster.columns.tokens
+    let features = backend.tensor(rows: base + raster.rows.tokens * (across + 1), columns: patches.columns)
     backend.copy(patches.rows(0..<base), to: features.rows(0..<base))
-    let rows = features.rows(base..<features.rows)
-    if taps == 1 {
-      backend.gather(sources, indices, into: rows)
-    } else {
-      backend.mixRows(sources, indices: indices, weights: weights, taps: taps, into: rows)
+    for (row, (indices, weights)) in raster.mixtures(first: base).enumerated() {
+      let start = base + row * (across + 1)
+      let tokens = features.rows(start..<start + across)
+      if across == 0 {
+        // Of an image of an extreme shape only the newlines are left.
+      } else if raster.isSampled {
+        backend.mixRows(patches, indices: indices, weights: weights, taps: raster.taps, into: tokens)
+      } else {
+        backend.gather(patches, indices, into: tokens)
+      }
+      backend.copy(newline, to: features.rows(start + across..<start + across + 1))
     }
     return features
   }

@@ -135,17 +135,15 @@ extension LlavaRaster {
     return (number * side + row % side) * side + column % side
   }
 
-  /// Which patches make up each token, and with which weights: bilinear sampling, corners not aligned
+  /// Which patches make up each token of a row, and with which weights: one, or four by bilinear sampling, corners not aligned
   /// (torch: `interpolate(mode="bilinear")`).
   ///
-  /// - Parameters:
-  ///   - first: the index of the tiles' first patch.
-  ///   - newline: the index of what stands behind each row.
-  /// - Returns: `taps` indices and weights for each token, row by row; a raster that is not sampled has one.
-  func mixture(first: Int, newline: Int) -> (indices: [Int], weights: [Float], taps: Int) {
-    let (down, across) = (Self.taps(rows), Self.taps(columns))
-    var (indices, weights): ([Int], [Float]) = ([], [])
-    for row in down {
+  /// - Parameter first: the index of the tiles' first patch.
+  /// - Returns: `taps` indices and weights for each token of each row.
+  func mixtures(first: Int) -> [(indices: [Int], weights: [Float])] {
+    let (down, across) = (taps(rows), taps(columns))
+    return down.map { row in
+      var (indices, weights): ([Int], [Float]) = ([], [])
       for column in across {
         for (i, rowShare) in row {
           for (j, columnShare) in column {
@@ -154,16 +152,16 @@ extension LlavaRaster {
           }
         }
       }
-      let taps = isSampled ? 4 : 1
-      indices += [Int](repeating: newline, count: taps)
-      weights += [1] + [Float](repeating: 0, count: taps - 1)
+      return (indices, weights)
     }
-    return (indices, weights, isSampled ? 4 : 1)
   }
 
+  /// Patches of a token.
+  var taps: Int { isSampled ? 4 : 1 }
+
   /// The kept patches that a token is made of, each with its share.
-  private static func taps(_ side: Side) -> [[(patch: Int, share: Float)]] {
-    guard side.tokens != side.kept else { return (0..<side.kept).map { [($0, 1)] } }
+  private func taps(_ side: Side) -> [[(patch: Int, share: Float)]] {
+    guard isSampled else { return (0..<side.kept).map { [($0, 1)] } }
     let scale = Float(side.kept) / Float(side.tokens)
     return (0..<side.tokens).map { token in
       let at = max((Float(token) + 0.5) * scale - 0.5, 0)

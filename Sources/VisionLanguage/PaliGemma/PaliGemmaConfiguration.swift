@@ -25,6 +25,12 @@ struct PaliGemmaConfiguration: Sendable, Equatable {
       try DecoderConfiguration.rope(text, kinds: ["default"], theta: kind.ropeTheta, family: Self.family).theta
     self.vision = try PatchTowerConfiguration(
       vision, modelTypes: ["siglip_vision_model"], kind: .siglip, family: Self.family)
+    guard self.vision.patchesASide <= Self.mostTokensASide else {
+      throw vision.wrong(
+        "image_size",
+        "is \(self.vision.imageSize) with a patch_size of \(self.vision.patchSize), \(self.vision.patchesASide) tokens along a side; "
+          + "it must be at most \(Self.mostTokensASide) (published ones have 16 to 64)")
+    }
     let width = try file.integer("projection_dim", in: 1...1_000_000, default: 2048)
     guard width == self.text.hiddenSize else {
       throw file.wrong(
@@ -33,6 +39,9 @@ struct PaliGemmaConfiguration: Sendable, Equatable {
     }
     imageTokenId = try file.integer("image_token_index", in: 0...(self.text.vocabularySize - 1), default: 256_000)
   }
+
+  /// A lying file stops here, before the text of so many tokens is made.
+  private static let mostTokensASide = 512
 
   private static let kinds: [String: DecoderConfiguration.Kind] = ["gemma": .gemma, "gemma2": .gemma2]
 }

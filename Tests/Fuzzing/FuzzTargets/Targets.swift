@@ -100,6 +100,11 @@ let fuzzTargets: [String: @Sendable () throws -> FuzzTarget] = [
       _ = try read.processor.layout(width: 3, height: 200)
     }
   },
+  "qwen3-vl-config": {
+    try inFolder(replacing: "config.json") {
+      _ = try Qwen3VLConfiguration(ConfigurationFile(contentsOf: $0.appendingPathComponent("config.json")))
+    }
+  },
   "internvl-config": {
     try inFolder(replacing: "config.json") {
       _ = try InternVLConfiguration(ConfigurationFile(contentsOf: $0.appendingPathComponent("config.json")))
@@ -110,6 +115,34 @@ let fuzzTargets: [String: @Sendable () throws -> FuzzTarget] = [
       let model = try InternVLConfiguration(
         ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json")))
       let read = try ProcessorInFolder(folder) { try InternVLImageProcessor($0, for: model, resizing: .torchvision) }
+      _ = try read.processor.layout(width: 3, height: 200)
+    }
+  },
+  "paligemma-config": {
+    try inFolder(replacing: "config.json") {
+      _ = try PaliGemmaConfiguration(ConfigurationFile(contentsOf: $0.appendingPathComponent("config.json")))
+    }
+  },
+  "paligemma-preprocessor": {
+    try inFolder(replacing: "preprocessor_config.json") { folder in
+      let model = try PaliGemmaConfiguration(
+        ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json")))
+      let read = try ProcessorInFolder(folder) {
+        try PaliGemmaModel.processor($0, for: model.vision, resizing: .torchvision)
+      }
+      _ = try read.processor.layout(width: 3, height: 200)
+    }
+  },
+  "llava-config": {
+    try inFolder(replacing: "config.json") {
+      _ = try LlavaConfiguration(ConfigurationFile(contentsOf: $0.appendingPathComponent("config.json")))
+    }
+  },
+  "llava-preprocessor": {
+    try inFolder(replacing: "preprocessor_config.json") { folder in
+      let model = try LlavaConfiguration(
+        ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json")))
+      let read = try ProcessorInFolder(folder) { try LlavaImageProcessor($0, for: model, resizing: .torchvision) }
       _ = try read.processor.layout(width: 3, height: 200)
     }
   },

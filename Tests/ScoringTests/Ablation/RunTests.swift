@@ -34,7 +34,7 @@ struct AblatingRuns {
     [
       "ablate", "--model", (model ?? tiny.model).path, "--dataset", (dataset ?? tiny.dataset).path, "--images",
       (images ?? tiny.images).path, "--precision", "f32", "--quiet", "--output", output.path,
-    ] + more
+    ] + TinyCase.resize + more
   }
 
   @Test("the best, worst and random heads of hi.h5 are ablated, with the same bytes on 1, 2, 3 and 5 ranks")

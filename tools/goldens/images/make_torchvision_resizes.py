@@ -3,7 +3,7 @@
 where the folder of a COCO sample is given, torchvision-photographs.json: of its photographs at the sizes that published models
 ask for, and prints how far Pillow's resize is from torchvision's. torchvision-manifest.json says what made them.
 
-    pip install -r requirements-torchvision.txt
+    pip install -r requirements-torchvision.txt      (in an environment of its own)
     python make_torchvision_resizes.py [FOLDER OF SAMPLE IMAGES]     (needs a processor with AVX2)
 """
 import json
@@ -17,15 +17,10 @@ from PIL import Image
 
 from make_resizes import FILTERS, SIZES, crc, picture
 
-# The wheel of torchvision that registries hold is built for CUDA. Beside a torch without CUDA its compiled operators don't
-# load and can't be registered; resizing needs none of them.
-register_fake, torch.library.register_fake = torch.library.register_fake, lambda *_, **__: lambda function: function
-import torchvision  # noqa: E402
-from torchvision.transforms.v2 import functional  # noqa: E402
-
-torch.library.register_fake = register_fake
-
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parents[1] / "reference"))
+from with_torchvision import functional, torchvision  # noqa: E402
+
 # As transformers' pil_torch_interpolation_mapping.
 MODES = {"nearest": "NEAREST_EXACT", "lanczos": "LANCZOS", "bilinear": "BILINEAR", "bicubic": "BICUBIC"}
 # Shapes around those that Pillow 13 resizes columns first.

@@ -55,12 +55,13 @@ CASES = {
     # PEFT's save_embedding_layers, of a model whose embeddings (and head) were trained outside of PEFT.
     "shared-ends": ("nested", dict(target_modules=ATTENTION), True),
     "ends-untied": ("published", dict(target_modules=ATTENTION), True),
-    # Gemma 2: embeddings times a factor, which the update has too; norms of 1 + w, one of the four behind the attention.
+    # Gemma 2: embeddings times a factor, which the update has too; norms of 1 + w, four a layer.
     "scaled-embedding": ("paligemma2", dict(target_modules=[*ATTENTION, "embed_tokens"]), False),
-    "saved-norms-of-four": ("paligemma2", dict(target_modules=ATTENTION, modules_to_save=[
-        "language_model.norm", "input_layernorm", "post_attention_layernorm"]), False),
+    # The tower's biases and norms are in the file too, under other names than the checkpoint's; they are the model's own.
+    "tower-unchanged": ("paligemma", dict(target_modules=ATTENTION, bias="all"), False),
+    "saved-norms-of-four": ("paligemma2", dict(target_modules=ATTENTION, modules_to_save=["norm"]), False),
 }
-VISION = (".visual.", ".vision_tower.")
+VISION = (".visual.", ".vision_tower.", ".multi_modal_projector.")
 
 
 def train(model, ends):

@@ -38,17 +38,17 @@ MADE_BY = "tools/goldens/paligemma/make.py"
 PROMPT = hi_reference.DEFAULT_PROMPT
 
 
-def current_names(folder):
-    """Renames a folder's weights as transformers has them since 4.52."""
-    path = folder / "model.safetensors"
-    tensors = load_file(path)
+def saved_with_current_names(folder):
+    """Rewrites a folder as transformers 5 saves it, but with the tensors' names that it has in memory: it still saves the older ones."""
+    published.to_saved_layout(folder)
     parts = [("language_model.model.", "model.language_model."), ("vision_tower.vision_model.", "model.vision_tower."),
              ("multi_modal_projector.", "model.multi_modal_projector.")]
 
     def renamed(name):
         return next((new + name.removeprefix(old) for old, new in parts if name.startswith(old)), name)
 
-    save_file({renamed(n): t for n, t in tensors.items()}, path, metadata={"format": "pt"})
+    path = folder / "model.safetensors"
+    save_file({renamed(n): t for n, t in load_file(path).items()}, path, metadata={"format": "pt"})
 
 
 # name -> checkpoint options, what config.json's text_config says otherwise, and the samples' (width, height, file ending, Pillow mode,
@@ -63,12 +63,13 @@ CASES = {
                  (31, 95, "jpg", "RGB", "answer en How many? 12 or 345", "67 zebras — ünïcode ☕"),
                  (9, 7, "png", "L", "caption:\n\n  here? <bos>", "\u00a0a dog <loc0003>")],
         training=dict(layers="0,2", targets="q_proj,v_proj,up_proj", rank=2, alpha=4, steps=20, batch=3, lr=2e-3, decay=0.0)),
-    # A window that hides some of the image, softcaps that bend, a score scale of its own; names as transformers has them now.
+    # A window that hides some of the image, softcaps that bend, a score scale of its own; the folder as transformers 5
+    # saves it, with the tensors' names of today.
     "paligemma2": dict(
         options=dict(family="paligemma2", layers=3, heads=4, kv_heads=2, hidden=40, head_dim=16, intermediate=52, vision_dim=16,
                      vision_depth=2, vision_heads=2, tile=56, seed=32, dtype="float32", location_tokens=8, sliding_window=20,
                      scale=0.25),
-        text={"attn_logit_softcapping": 3.0, "final_logit_softcapping": 5.0, "query_pre_attn_scalar": 24}, layout=current_names,
+        text={"attn_logit_softcapping": 3.0, "final_logit_softcapping": 5.0, "query_pre_attn_scalar": 24}, layout=saved_with_current_names,
         samples=[(64, 120, "jpg", "RGB", PROMPT, "the small blue square on the left, and a few words more than the window holds"),
                  (97, 83, "png", "L", "", "two green triangles")],
         training=dict(layers="1,2", targets="q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj", rank=2, alpha=4, steps=20,

@@ -1,6 +1,7 @@
 """Parity cases of PaliGemma (Gemma) and PaliGemma 2 (Gemma 2)."""
 import json
 
+import published
 from training import ATTENTION
 
 
@@ -41,9 +42,9 @@ CASES = {
     "paligemma, untied, odd sizes, f16": dict(
         options=dict(family="paligemma", layers=3, heads=5, kv_heads=5, hidden=80, head_dim=14, intermediate=99, vision_dim=36,
                      vision_heads=3, tile=70, scale=0.13, dtype="float16"), data="drawn", layout=untied),
-    "paligemma2, bf16": dict(
+    "paligemma2, saved by transformers 5, bf16": dict(
         options=dict(family="paligemma2", layers=4, heads=4, kv_heads=2, hidden=112, head_dim=32, intermediate=160, vision_dim=32,
-                     tile=112, scale=0.1), data="coco", ranks=2, bf16=True),
+                     tile=112, scale=0.1), data="coco", ranks=2, layout=published.to_saved_layout, bf16=True),
 }
 TRAINING = {
     "paligemma, 8 heads on 1, bf16": dict(layers="1,3", targets=ATTENTION, rank=4, alpha=8, batch=4, lr=1e-3, decay=0.0,
