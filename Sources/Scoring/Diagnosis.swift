@@ -64,7 +64,10 @@ public struct Diagnosis: Sendable, Encodable {
       "model", "\(loaded.modelType), \(loaded.dimensions.layers) layers x \(loaded.dimensions.heads) heads")
     note("chat template", "\(loaded.chat.source), SHA-256 \(loaded.chat.sha256.prefix(12))…")
     note("weights", "\(gibibytes(weights)), shared by all ranks of a node")
-    guard let dataset else { return }
+    guard let dataset else {
+      note(tokens: RunEstimate.examples(loaded))
+      return
+    }
     let contents = try KeyObjectDataset(contentsOf: dataset)
     if contents.problems.lostSamples > 0 {
       note("left out", "\(contents.problems.lostSamples) records that can't be used: dataset check lists them")
@@ -73,6 +76,7 @@ public struct Diagnosis: Sendable, Encodable {
       model: loaded, weightBytes: weights, dataset: contents, limit: limit, prompt: prompt, rate: rate)
     self.estimate = estimate
     note("dataset", "\(estimate.samples) samples of \(estimate.images) images")
+    note(tokens: estimate.commonSizes)
     note("largest image", "\(estimate.largestVisualTokens) visual tokens")
     note("memory per rank", "about \(gibibytes(estimate.privateBytesPerRank)) private")
     note("arithmetic", String(format: "%.1f TFLOP", estimate.teraOperations))
@@ -103,6 +107,15 @@ public struct Diagnosis: Sendable, Encodable {
     guard let total = share.memory, let available = share.availableMemory else { return }
     let limit = share.memorySource.map { " (\($0))" } ?? ""
     note("memory", "\(gibibytes(total))\(limit), of which \(gibibytes(available)) available")
+  }
+
+  private mutating func note(tokens sizes: [RunEstimate.ImageTokens]) {
+    let sentences = sizes.map { size in
+      let views = size.views > 1 ? " in \(size.views) views" : ""
+      let images = size.images > 0 ? " (\(size.images) image\(size.images == 1 ? "" : "s"))" : ""
+      return "\(size.visualTokens)\(views) of \(size.width)x\(size.height) pixels\(images)"
+    }
+    if !sentences.isEmpty { note("visual tokens", sentences.joined(separator: ", ")) }
   }
 
   private mutating func note(_ name: String, _ value: String) { facts.append(Fact(name: name, value: value)) }

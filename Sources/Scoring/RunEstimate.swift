@@ -14,12 +14,39 @@ public struct RunEstimate: Sendable, Equatable, Codable {
   public let teraOperations: Double
   /// The largest image's visual tokens.
   public let largestVisualTokens: Int
+  /// What the model makes of the dataset's most frequent image sizes, the most frequent first.
+  public let commonSizes: [ImageTokens]
   /// Time at the given rate, in seconds, if the ranks share one node's cores.
   public let seconds: Double
   /// Weights, mapped once for all ranks of a node, in bytes.
   public let sharedBytes: Int
   /// Memory of each rank's own, in bytes, for the largest image.
   public let privateBytesPerRank: Int
+
+  /// What a model makes of images of one size.
+  public struct ImageTokens: Sendable, Equatable, Codable {
+    /// - Units: pixels.
+    public let width: Int
+    public let height: Int
+    /// How many images of the dataset have this size; 0 if it is an example.
+    public let images: Int
+    public let visualTokens: Int
+    /// Tiles and whole images.
+    public let views: Int
+
+    init(_ size: ImageSize, images: Int, _ layout: VisualLayout) {
+      (width, height, self.images) = (size.width, size.height, images)
+      (visualTokens, views) = (layout.visualTokens, layout.views.count)
+    }
+  }
+
+  /// What the model makes of COCO's most frequent shapes.
+  public static func examples(_ model: any VisionLanguageModel) -> [ImageTokens] {
+    [ImageSize(width: 640, height: 480), ImageSize(width: 427, height: 640)].compactMap { size in
+      // A size that the family can't take is no example.
+      (try? model.visualLayout(width: size.width, height: size.height)).map { ImageTokens(size, images: 0, $0) }
+    }
+  }
 
   /// - Parameters:
   ///   - rate: matrix products of the whole node, in operations a second.
@@ -39,6 +66,9 @@ public struct RunEstimate: Sendable, Equatable, Codable {
     for size in Set(sizes) { layouts[size] = try? model.visualLayout(width: size.width, height: size.height) }
     unusableImages = sizes.count { layouts[$0] == nil }
     largestVisualTokens = layouts.values.map(\.visualTokens).max() ?? 0
+    let counts = Dictionary(grouping: sizes, by: \.self).mapValues(\.count)
+    commonSizes = counts.sorted { ($0.value, $0.key.width, $0.key.height) > ($1.value, $1.key.width, $1.key.height) }
+      .prefix(3).compactMap { size, count in layouts[size].map { ImageTokens(size, images: count, $0) } }
     let patches = layouts.values.map(\.patches).max() ?? 0
     let imageTokens = layouts.values.map(\.imageTokens).max() ?? 0
     sharedBytes = weightBytes

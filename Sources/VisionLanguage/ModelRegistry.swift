@@ -55,8 +55,31 @@ public enum ModelRegistry {
     }
     guard let family = families.first(where: { $0.modelTypes.contains(modelType) }) else {
       throw file.wrong(
-        "model_type", "is \"\(modelType)\"; the supported families are \(modelTypes.joined(separator: ", "))")
+        "model_type",
+        "is \"\(modelType)\", which isn't known; the nearest that are: \(nearest(to: modelType).joined(separator: ", ")); all: "
+          + "\(modelTypes.joined(separator: ", ")). docs/adding-a-family.md says how to add a family")
     }
     return try family.init(folder: folder, input: input, backend: backend)
+  }
+
+  /// The known model types whose names are nearest, the nearest first.
+  static func nearest(to name: String, count: Int = 3) -> [String] {
+    // A lying file may have a very long name.
+    let name = Array(name.utf8.prefix(64))
+    let distances = modelTypes.map { (type: $0, distance: editDistance(name, Array($0.utf8))) }
+    return distances.sorted { ($0.distance, $0.type) < ($1.distance, $1.type) }.prefix(count).map(\.type)
+  }
+
+  /// Insertions, deletions and replacements that make one text of another (Levenshtein).
+  private static func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
+    var row = Array(0...b.count)
+    for (i, x) in a.enumerated() {
+      var diagonal = row[0]
+      row[0] = i + 1
+      for (j, y) in b.enumerated() {
+        (diagonal, row[j + 1]) = (row[j + 1], min(row[j + 1] + 1, row[j] + 1, diagonal + (x == y ? 0 : 1)))
+      }
+    }
+    return row[b.count]
   }
 }

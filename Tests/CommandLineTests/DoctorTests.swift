@@ -10,6 +10,11 @@ extension CommandLineSuite {
         let name: String
         let value: String
       }
+      struct Size: Decodable {
+        let images: Int
+        let visual_tokens: Int
+        let views: Int
+      }
       struct Estimate: Decodable {
         let samples: Int
         let images: Int
@@ -17,6 +22,7 @@ extension CommandLineSuite {
         let tera_operations: Double
         let seconds: Double
         let largest_visual_tokens: Int
+        let common_sizes: [Size]
         let shared_bytes: Int
         let private_bytes_per_rank: Int
       }
@@ -70,6 +76,8 @@ extension CommandLineSuite {
       let estimate = try #require(try run.json(Diagnosis.self).estimate)
       #expect(estimate.samples == 8 && estimate.images == 4 && estimate.unusable_images == 0)
       #expect(estimate.largest_visual_tokens == 35)
+      let most = try #require(estimate.common_sizes.first)
+      #expect(most.images >= 1 && (1...35).contains(most.visual_tokens) && most.views == 1)
       let weights = try FileManager.default.attributesOfItem(
         atPath: tiny.model.appendingPathComponent("model.safetensors").path)[.size]
       #expect(estimate.shared_bytes == weights as? Int)
@@ -79,6 +87,14 @@ extension CommandLineSuite {
         "doctor", "--model", tiny.model.path, "--dataset", tiny.dataset.path, "--limit", "2", "--format", "json")
       #expect(try run.json(Diagnosis.self).estimate?.samples == 8)
       #expect(try fewer.json(Diagnosis.self).estimate?.samples == 2)
+    }
+
+    @Test("without a dataset it says the visual tokens of usual photographs, and their views")
+    func visualTokens() async throws {
+      let tiny = try #require(TinyCase.all.first { $0.name == "internvl" })
+      let run = try await headimpact("doctor", "--model", tiny.model.path)
+      #expect(run.standardOutput.contains("13 views of 640x480 pixels"), "\(run.standardOutput)")
+      #expect(run.standardOutput.contains("internvl, "))
     }
 
     @Test("a model folder that can't be used exits with 1 and is named")

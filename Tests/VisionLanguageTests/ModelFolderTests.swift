@@ -43,6 +43,19 @@ struct ModelFolderTests {
   }
 
   @Test(
+    "an unknown model_type is told the nearest known ones",
+    arguments: [("qwen2_5_omni", "qwen2_5_vl"), ("gemma3n", "gemma3"), ("llava_next_video", "llava_next")])
+  func nearest(name: String, known: String) throws {
+    #expect(ModelRegistry.nearest(to: name)[0] == known)
+    try ModelFolder.with(copyOf: "nested") { folder in
+      try folder.edit("config.json", "model_type", "\"\(name)\"")
+      #expect { try load(folder.url) } throws: {
+        "\($0)".contains("the nearest that are: \(known)") && "\($0)".contains("docs/adding-a-family.md")
+      }
+    }
+  }
+
+  @Test(
     "a model_type that is missing, unknown or no string is refused, naming the known ones",
     arguments: [nil, "null", "\"blip_2\"", "\"qwen2_5_omni\"", "\"QWEN2_VL\"", "\"\"", "5", "[\"qwen2_vl\"]"]
       as [String?])
