@@ -5,7 +5,7 @@ CASES = {
     # The raster of an image of 640 x 480 pixels is sampled to fewer rows and columns; the strip of each tile is unseen.
     "llava_onevision, sampled rasters, f16": dict(
         options=dict(family="llava_onevision", layers=4, heads=8, kv_heads=2, hidden=128, intermediate=192, vision_dim=48, vision_heads=4,
-                     vision_depth=3, anyres_max=4, scale=0.09, shards=2), data="coco", ranks=2, bf16=True),
+                     vision_depth=3, scale=0.09, shards=2), data="coco", ranks=2, bf16=True),
     "llava_onevision, odd shapes, untied, f32": dict(
         options=dict(family="llava_onevision", layers=3, heads=7, kv_heads=7, hidden=84, intermediate=99, vision_dim=36, vision_heads=3,
                      tile=72, anyres_max=3, scale=0.13, dtype="float32", untied=True), data="shapes", ranks=3),
