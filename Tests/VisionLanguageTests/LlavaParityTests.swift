@@ -119,7 +119,7 @@ struct LlavaParityTests {
     let model = try sample.model()
     let layout = try model.visualLayout(width: width, height: height)
     #expect(layout.views.count == 1 && layout.visualTokens == 16)
-    #expect(layout.imageTokens == (width < height ? 16 + 12 : 16))
+    #expect(layout.imageTokens == (width < height ? 16 + 4 : 16))
     let image = RGBImage(width: width, height: height, pixels: [UInt8](repeating: 77, count: width * height * 3))
     #expect(try model.encode(image, taps: Taps()).values.rows == layout.imageTokens)
   }
