@@ -161,9 +161,8 @@ struct DecoderConfiguration: Sendable, Equatable {
     _ text: ConfigurationFile, _ kind: Kind, hiddenSize: Int, heads: Int, family: String
   ) throws -> Int {
     let even = hiddenSize / heads
-    if let fixed = kind.headDim { return try text.integer("head_dim", in: 2...10_000, default: fixed) }
-    if kind.takesHeadDim, text.has("head_dim") {
-      let given = try text.integer("head_dim", in: 2...10_000)
+    if kind.headDim != nil || (kind.takesHeadDim && text.has("head_dim")) {
+      let given = try text.integer("head_dim", in: 2...10_000, default: kind.headDim)
       guard given % 2 == 0 else { throw text.wrong("head_dim", "is \(given); it must be even") }
       return given
     }
@@ -213,6 +212,10 @@ extension DecoderConfiguration {
       throw part.wrong("partial_rotary_factor", "is not 1; \(family) rotates all of each head")
     }
     guard let settings else { return (fallback, nil) }
+    for key in settings.keys where settings.value(of: key)?.members != nil {
+      throw settings.wrong(
+        key, "is an object; \(family) has one rotary embedding, whose settings stand here themselves")
+    }
     let given = [try settings.string("type"), try settings.string("rope_type")].compactMap { $0 }
     guard given.allSatisfy(kinds.contains) else {
       throw settings.wrong("type", "is \(given); \(family) has \"\(kinds[0])\"")
