@@ -1,5 +1,6 @@
 import Foundation
 import IO
+import ImageInput
 
 /// What a family does to an image before its vision tower: resizing, cutting into views and patches, normalising.
 public protocol ImageProcessor: Sendable {
@@ -54,5 +55,32 @@ struct ProcessorInFolder<Processor: ImageProcessor & Equatable> {
         "\(own.path) is not used: \(nested.lastPathComponent) has other values under image_processor, and they count, as in "
           + "transformers 5"
       ]
+  }
+}
+
+extension ConfigurationFile {
+  /// The filter of an image processor's resize (`resample`).
+  ///
+  /// - Throws: `ConfigurationError` for one that isn't known.
+  func filter(default fallback: ResamplingFilter) throws -> ResamplingFilter {
+    let resample = try integer("resample", in: 0...5, default: fallback.rawValue)
+    guard let filter = ResamplingFilter(rawValue: resample) else {
+      throw wrong("resample", "is \(resample); it must be 0 (nearest), 1 (Lanczos), 2 (bilinear) or 3 (bicubic)")
+    }
+    return filter
+  }
+
+  /// A processor's own count of a view's tokens, which transformers writes into the text: another than the model's can't
+  /// work there.
+  ///
+  /// - Throws: `ConfigurationError` if the folder's processor_config.json has another at `key`.
+  static func checkSequenceLength(_ folder: URL, _ key: String, is tokens: Int) throws {
+    let url = folder.appendingPathComponent("processor_config.json")
+    guard FileManager.default.fileExists(atPath: url.path) else { return }
+    let file = try ConfigurationFile(contentsOf: url)
+    let given = try file.integer(key, in: 1...1_000_000, default: tokens)
+    guard given == tokens else {
+      throw file.wrong(key, "is \(given); the model has \(tokens) visual tokens for a view (config.json)")
+    }
   }
 }

@@ -8,6 +8,20 @@ enum SpecialTokenNames {
     "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token",
   ]
 
+  /// What tokenizer classes of transformers take where tokenizer_config.json names no special tokens.
+  static let qwen2Defaults = defaults(
+    of: ["", "Qwen2Tokenizer", "Qwen2TokenizerFast"],
+    ["unk_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>"])
+  static let gemmaDefaults = defaults(
+    of: ["", "GemmaTokenizer", "GemmaTokenizerFast"],
+    [
+      "bos_token": "<bos>", "eos_token": "<eos>", "unk_token": "<unk>", "pad_token": "<pad>", "mask_token": "<mask>",
+    ])
+
+  private static func defaults(of classes: [String], _ tokens: [String: String]) -> [String: [String: String]] {
+    Dictionary(uniqueKeysWithValues: classes.map { ($0, tokens) })
+  }
+
   /// Names and texts of a model folder's special tokens.
   ///
   /// - Parameter classDefaults: by tokenizer class ("" for the family's own), what it takes where tokenizer_config.json

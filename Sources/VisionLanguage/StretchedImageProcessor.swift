@@ -54,11 +54,7 @@ struct StretchedImageProcessor: ImageProcessor, Equatable {
     for key in ["do_center_crop", "do_pad"] where try file.boolean(key, default: false) {
       throw file.wrong(key, "is true; images are stretched here, neither cropped nor padded")
     }
-    let resample = try file.integer("resample", in: 0...5, default: defaults.filter.rawValue)
-    guard let filter = ResamplingFilter(rawValue: resample) else {
-      throw file.wrong("resample", "is \(resample); it must be 0 (nearest), 1 (Lanczos), 2 (bilinear) or 3 (bicubic)")
-    }
-    self.filter = filter
+    filter = try file.filter(default: defaults.filter)
     let asked = try file.object("size")
     for side in ["height", "width"] {
       let given = try asked.map { try $0.integer(side, in: 1...100_000) } ?? defaults.size

@@ -25,14 +25,6 @@ public final class Gemma3Model: VisionLanguageModel {
   /// What a chat template shows the image as, what stands behind the image's tokens, and the text of such a token.
   static let (placeholder, endOfImage, imageText) = ("<start_of_image>", "<end_of_image>", "<image_soft_token>")
 
-  /// What the tokenizer class of transformers takes where tokenizer_config.json names no special tokens.
-  private static let tokenizerDefaults: [String: [String: String]] = {
-    let tokens = [
-      "bos_token": "<bos>", "eos_token": "<eos>", "unk_token": "<unk>", "pad_token": "<pad>", "mask_token": "<mask>",
-    ]
-    return ["": tokens, "GemmaTokenizer": tokens, "GemmaTokenizerFast": tokens]
-  }()
-
   public init(folder: URL, input: InputOptions, backend: any Backend) throws {
     let file = try ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json"))
     let configuration = try Gemma3Configuration(file)
@@ -40,14 +32,15 @@ public final class Gemma3Model: VisionLanguageModel {
     let texts = try TextParts(
       folder: folder, input: input, config: file, placeholder: Self.placeholder,
       imageText: Self.imageText, imageToken: configuration.imageToken,
-      vocabularySize: configuration.text.vocabularySize, classDefaults: Self.tokenizerDefaults,
+      vocabularySize: configuration.text.vocabularySize, classDefaults: SpecialTokenNames.gemmaDefaults,
       family: Gemma3Configuration.family)
     try Self.checkMarkers(file, texts)
     let read = try ProcessorInFolder(folder) {
       try Self.processor($0, for: configuration, resizing: input.resizing)
     }
     images = read.processor
-    try Self.checkSequenceLength(folder, configuration)
+    try ConfigurationFile.checkSequenceLength(
+      folder, "image_seq_length", is: configuration.tokensASide * configuration.tokensASide)
     let checkpoint = try SafetensorsCheckpoint(folder: folder)
     let loader = WeightLoader(checkpoint, .llavaLike(checkpoint.tensors.keys))
     let decoder = DecoderWeights(loader, configuration.text, prefix: "model.language_model.")
@@ -90,19 +83,6 @@ public final class Gemma3Model: VisionLanguageModel {
           "is \(file.value(of: key).map { "\($0)" } ?? "missing"), but the tokenizer's \(text) is "
             + (id.map(String.init) ?? "missing"))
       }
-    }
-  }
-
-  /// The processor's own count of an image's tokens, which transformers writes into the text: another than the model's can't
-  /// work there.
-  private static func checkSequenceLength(_ folder: URL, _ configuration: Gemma3Configuration) throws {
-    let url = folder.appendingPathComponent("processor_config.json")
-    guard FileManager.default.fileExists(atPath: url.path) else { return }
-    let file = try ConfigurationFile(contentsOf: url)
-    let tokens = configuration.tokensASide * configuration.tokensASide
-    let given = try file.integer("image_seq_length", in: 1...1_000_000, default: tokens)
-    guard given == tokens else {
-      throw file.wrong("image_seq_length", "is \(given); the model has \(tokens) visual tokens (config.json)")
     }
   }
 

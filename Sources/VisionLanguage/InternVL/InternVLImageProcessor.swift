@@ -42,11 +42,7 @@ struct InternVLImageProcessor: ImageProcessor, Equatable {
     try file.refuseNull(["resample", "size", "min_patches", "max_patches", "do_resize"])
     try DecoderConfiguration.check(
       file, "image_processor_type", isOneOf: Self.types, family: InternVLConfiguration.family)
-    let resample = try file.integer("resample", in: 0...5, default: ResamplingFilter.bicubic.rawValue)
-    guard let filter = ResamplingFilter(rawValue: resample) else {
-      throw file.wrong("resample", "is \(resample); it must be 0 (nearest), 1 (Lanczos), 2 (bilinear) or 3 (bicubic)")
-    }
-    self.filter = filter
+    filter = try file.filter(default: .bicubic)
     tileSize = try Self.tileSize(file, imageSize: model.vision.imageSize)
     // InternVLProcessor asks for tiles whatever the file says: published ones say false.
     _ = try file.boolean("crop_to_patches", default: true)

@@ -34,14 +34,15 @@ public final class InternVLModel: VisionLanguageModel {
       placeholder: Self.placeholder(folder, chatTemplate: input.chatTemplate),
       imageText: InternVLImageProcessor.imageToken,
       imageToken: ("image_token_id", configuration.imageTokenId), vocabularySize: configuration.text.vocabularySize,
-      classDefaults: Qwen2VLModel.tokenizerDefaults, family: InternVLConfiguration.family)
+      classDefaults: SpecialTokenNames.qwen2Defaults, family: InternVLConfiguration.family)
     texts.prompts.limit = configuration.limit
     try Self.checkTokens(folder, texts)
     let read = try ProcessorInFolder(folder) {
       try InternVLImageProcessor($0, for: configuration, resizing: input.resizing)
     }
     images = read.processor
-    try Self.checkSequenceLength(folder, configuration)
+    try ConfigurationFile.checkSequenceLength(
+      folder, "image_seq_length", is: configuration.tokensASide * configuration.tokensASide)
     let checkpoint = try SafetensorsCheckpoint(folder: folder)
     let loader = WeightLoader(checkpoint, .llavaLike(checkpoint.tensors.keys))
     let decoder = DecoderWeights(loader, configuration.text, prefix: "model.language_model.")
@@ -96,20 +97,6 @@ public final class InternVLModel: VisionLanguageModel {
       throw ConfigurationError(
         path: folder.appendingPathComponent("tokenizer.json").path, key: "added_tokens",
         reason: "has no \(marker), which \(InternVLConfiguration.family) puts round an image's tokens")
-    }
-  }
-
-  /// The processor's own count of a view's tokens, which transformers writes into the text: another than the tower's can't
-  /// work there.
-  private static func checkSequenceLength(_ folder: URL, _ configuration: InternVLConfiguration) throws {
-    let url = folder.appendingPathComponent("processor_config.json")
-    guard FileManager.default.fileExists(atPath: url.path) else { return }
-    let file = try ConfigurationFile(contentsOf: url)
-    let tokens = configuration.tokensASide * configuration.tokensASide
-    let given = try file.integer("image_seq_length", in: 1...1_000_000, default: tokens)
-    guard given == tokens else {
-      throw file.wrong(
-        "image_seq_length", "is \(given); the model has \(tokens) visual tokens for a view (config.json)")
     }
   }
 

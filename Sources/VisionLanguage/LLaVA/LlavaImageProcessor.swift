@@ -46,11 +46,7 @@ struct LlavaImageProcessor: ImageProcessor, Equatable {
     self.resizing = resizing
     let kind = try Kind(file, for: model)
     try file.refuseNull(["resample", "size", "do_resize"])
-    let resample = try file.integer("resample", in: 0...5, default: ResamplingFilter.bicubic.rawValue)
-    guard let filter = ResamplingFilter(rawValue: resample) else {
-      throw file.wrong("resample", "is \(resample); it must be 0 (nearest), 1 (Lanczos), 2 (bilinear) or 3 (bicubic)")
-    }
-    self.filter = filter
+    filter = try file.filter(default: .bicubic)
     let half = [0.5, 0.5, 0.5]
     normalization = try PixelNormalization(
       file, mean: kind == .siglip ? half : [0.48145466, 0.4578275, 0.40821073],

@@ -44,14 +44,6 @@ public final class PaliGemmaModel: VisionLanguageModel {
   private static let imageDefaults = StretchedImageProcessor.Defaults(
     types: ["SiglipImageProcessor"], size: 224, filter: .bicubic)
 
-  /// What the tokenizer class of transformers takes where tokenizer_config.json names no special tokens.
-  private static let tokenizerDefaults: [String: [String: String]] = {
-    let tokens = [
-      "bos_token": "<bos>", "eos_token": "<eos>", "unk_token": "<unk>", "pad_token": "<pad>", "mask_token": "<mask>",
-    ]
-    return ["": tokens, "GemmaTokenizer": tokens, "GemmaTokenizerFast": tokens]
-  }()
-
   public init(folder: URL, input: InputOptions, backend: any Backend) throws {
     let file = try ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json"))
     let configuration = try PaliGemmaConfiguration(file)
@@ -59,7 +51,7 @@ public final class PaliGemmaModel: VisionLanguageModel {
     let texts = try TextParts(
       folder: folder, input: input, config: file, placeholder: Self.placeholder,
       imageToken: ("image_token_index", configuration.imageTokenId), vocabularySize: configuration.text.vocabularySize,
-      classDefaults: Self.tokenizerDefaults, processorTemplate: Self.processorTemplate,
+      classDefaults: SpecialTokenNames.gemmaDefaults, processorTemplate: Self.processorTemplate,
       family: PaliGemmaConfiguration.family)
     let read = try ProcessorInFolder(folder) {
       try Self.processor($0, for: configuration.vision, resizing: input.resizing)

@@ -25,7 +25,7 @@ public final class Qwen25VLModel: VisionLanguageModel {
     let texts = try TextParts(
       folder: folder, input: input, config: file, placeholder: Qwen2VLImageProcessor.placeholder,
       imageToken: ("image_token_id", decoder.imageTokenId), vocabularySize: decoder.text.vocabularySize,
-      classDefaults: Qwen2VLModel.tokenizerDefaults, family: Qwen25VLConfiguration.family)
+      classDefaults: SpecialTokenNames.qwen2Defaults, family: Qwen25VLConfiguration.family)
     let read = try ProcessorInFolder(folder) { try Qwen2VLImageProcessor($0, resizing: input.resizing) }
     images = read.processor
     try read.check(

@@ -17,19 +17,13 @@ public final class Qwen2VLModel: VisionLanguageModel {
 
   public var processor: any ImageProcessor { images }
 
-  /// What the tokenizer classes of transformers take where tokenizer_config.json names no special tokens.
-  static let tokenizerDefaults: [String: [String: String]] = {
-    let tokens = ["unk_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>"]
-    return ["": tokens, "Qwen2Tokenizer": tokens, "Qwen2TokenizerFast": tokens]
-  }()
-
   public init(folder: URL, input: InputOptions, backend: any Backend) throws {
     let file = try ConfigurationFile(contentsOf: folder.appendingPathComponent("config.json"))
     configuration = try Qwen2VLConfiguration(file)
     let texts = try TextParts(
       folder: folder, input: input, config: file, placeholder: Qwen2VLImageProcessor.placeholder,
       imageToken: ("image_token_id", configuration.imageTokenId), vocabularySize: configuration.text.vocabularySize,
-      classDefaults: Self.tokenizerDefaults, family: Qwen2VLConfiguration.family)
+      classDefaults: SpecialTokenNames.qwen2Defaults, family: Qwen2VLConfiguration.family)
     let read = try ProcessorInFolder(folder) { try Qwen2VLImageProcessor($0, resizing: input.resizing) }
     images = read.processor
     try read.check(

@@ -31,7 +31,7 @@ public final class Qwen3VLModel: VisionLanguageModel {
     let texts = try TextParts(
       folder: folder, input: input, config: file, placeholder: Qwen2VLImageProcessor.placeholder,
       imageToken: ("image_token_id", configuration.imageTokenId), vocabularySize: configuration.text.vocabularySize,
-      classDefaults: Qwen2VLModel.tokenizerDefaults, family: Qwen3VLConfiguration.family)
+      classDefaults: SpecialTokenNames.qwen2Defaults, family: Qwen3VLConfiguration.family)
     let read = try ProcessorInFolder(folder) { try Qwen2VLImageProcessor($0, resizing: input.resizing) }
     images = read.processor
     try read.check(

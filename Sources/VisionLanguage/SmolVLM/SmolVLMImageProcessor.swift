@@ -43,11 +43,7 @@ struct SmolVLMImageProcessor: ImageProcessor, Equatable {
     if let type = try file.string("image_processor_type"), !Self.types.contains(type) {
       throw file.wrong("image_processor_type", "is \(type); it must be \(Self.types[0]) or \(Self.types[3])")
     }
-    let resample = try file.integer("resample", in: 0...5, default: ResamplingFilter.lanczos.rawValue)
-    guard let filter = ResamplingFilter(rawValue: resample) else {
-      throw file.wrong("resample", "is \(resample); it must be 0 (nearest), 1 (Lanczos), 2 (bilinear) or 3 (bicubic)")
-    }
-    self.filter = filter
+    filter = try file.filter(default: .lanczos)
     let size = try file.object("size")
     longestEdge = try size.map { try $0.integer("longest_edge", in: 1...1_000_000) } ?? 4 * 364
     let largest = try file.object("max_image_size")

@@ -38,7 +38,8 @@ public final class SmolVLMModel: VisionLanguageModel {
       try SmolVLMImageProcessor($0, for: configuration, resizing: input.resizing)
     }
     images = read.processor
-    try Self.checkSequenceLength(folder, configuration)
+    try ConfigurationFile.checkSequenceLength(
+      folder, "image_seq_len", is: configuration.tokensASide * configuration.tokensASide)
     let checkpoint = try SafetensorsCheckpoint(folder: folder)
     let loader = WeightLoader(checkpoint, TensorNames(checkpoint.tensors.keys, renamings: []))
     let decoder = DecoderWeights(loader, configuration.text, prefix: "model.text_model.")
@@ -57,19 +58,6 @@ public final class SmolVLMModel: VisionLanguageModel {
         configuration.vision, connectorMultiplications: configuration.vision.hiddenSize * configuration.text.hiddenSize),
       remarks: remarks,
       backend: backend)
-  }
-
-  /// The processor's own count of a view's tokens, which transformers writes into the text: another than the tower's can't
-  /// work there.
-  private static func checkSequenceLength(_ folder: URL, _ configuration: SmolVLMConfiguration) throws {
-    let url = folder.appendingPathComponent("processor_config.json")
-    guard FileManager.default.fileExists(atPath: url.path) else { return }
-    let file = try ConfigurationFile(contentsOf: url)
-    let tokens = configuration.tokensASide * configuration.tokensASide
-    let given = try file.integer("image_seq_len", in: 1...1_000_000, default: tokens)
-    guard given == tokens else {
-      throw file.wrong("image_seq_len", "is \(given); the model has \(tokens) visual tokens for a view (config.json)")
-    }
   }
 
   public func encode(_ image: RGBImage, taps: Taps) throws -> VisualFeatures {
