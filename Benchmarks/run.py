@@ -101,7 +101,7 @@ def arithmetic(a, dataset):
     """Operations that can't be avoided: the vision pass and the prompt once, every caption's own tokens (headimpact doctor)."""
     out = subprocess.run([a.binary, "doctor", "--model", a.model, "--dataset", dataset, "--format", "json"], text=True,
                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
-    return json.loads(out)["estimate"]["teraOperations"] * 1e12
+    return json.loads(out)["estimate"]["tera_operations"] * 1e12
 
 
 def size(name):

@@ -221,6 +221,8 @@ public struct TrainingJob {
       try PEFTAdapter.write(
         plan.adapter, configuration: plan.lora, for: model, modelName: modelName, to: folder, alongside: alongside)
     }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
     let facts: [(String, HDF5Attribute)] = [
       ("title", .string("LoRA training of \(modelName)")),
       ("source", .string("headimpact \(JobDefaults.programVersion)")),
@@ -228,7 +230,7 @@ public struct TrainingJob {
       ("ranks", .integer(Int64(world.worldSize))), ("micro_batch", .integer(Int64(configuration.microBatch))),
       ("trained_parameters", .integer(Int64(plan.trained))),
       ("all_parameters", .integer(Int64(parameterCount + plan.adapter.count))),
-      ("skips", .string(String(decoding: try JSONEncoder().encode(skips), as: UTF8.self))),
+      ("skips", .string(String(decoding: try encoder.encode(skips), as: UTF8.self))),
     ]
     try write(configuration.output) { folder in
       if let best = state.best {

@@ -138,7 +138,8 @@ public protocol Backend: AnyObject {
 /// Where `attend` adds up the attention weights of observed rows: what attention scores are made of.
 ///
 /// Row r of queries, of head h, adds its weights over `keys`, divided by `divisor` (and first by their own sum over `keys`,
-/// where it normalises), to row `row + h` of `sums`. Queries that add to the same row belong to one span.
+/// where it normalises), to row `row + h` of `sums`. Queries that add to the same row belong to one
+/// span, or to consecutive ones whose own keys begin at the same row.
 public struct AttentionSums {
   public struct Row: Sendable {
     /// The query's row.

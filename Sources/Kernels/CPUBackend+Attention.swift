@@ -2,8 +2,8 @@ import CVectorMath
 
 /// Shown the attention weights of one head and query row, after the softmax.
 ///
-/// Called on the threads of the team: the rows of one span and head on one thread, in order, other heads and
-/// spans at the same time.
+/// Called on the threads of the team: the rows of one sequence and head on one thread, in order, other heads and
+/// sequences at the same time.
 ///
 /// - Shape: weights [positions.count].
 typealias AttentionObserver = (
@@ -29,52 +29,60 @@ extension CPUBackend {
   ) throws(OneDNNError) {
     precondition(queries.columns == shape.queryWidth && keys.columns == shape.keyValueWidth)
     precondition((values == nil) == (output == nil) && spans.fit(queries: queries.rows, keys: keys.rows))
-    let blocks = Self.blocks(of: spans, observedOnly: values == nil)
-    let largest = blocks.map { $0.rows * spans[$0.span].width(of: $0.rows) }.max() ?? 0
+    let tasks = Self.tasks(of: spans, observedOnly: values == nil)
+    let largest = tasks.joined().map { $0.rows * spans[$0.span].width(of: $0.rows) }.max() ?? 0
     attention.reserve(team.count * largest)
     let weights = attention.base
     let problem = AttentionProblem(
       queries: queries.floatBase, keys: keys.floatBase, values: values?.floatBase, output: output?.floatBase,
       shape: shape)
-    let work = blocks.reduce(0) { $0 + $1.queries.count * spans[$1.span].keys * shape.queryWidth / 4 }
-    try team.forEach(blocks.count * shape.heads, work: work) { task, thread throws(OneDNNError) in
-      let block = blocks[task / shape.heads]
+    let work = tasks.joined().reduce(0) { $0 + $1.queries.count * spans[$1.span].keys * shape.queryWidth / 4 }
+    try team.forEach(tasks.count * shape.heads, work: work) { task, thread throws(OneDNNError) in
       let head = task % shape.heads
-      let span = spans[block.span]
-      for first in stride(from: block.queries.lowerBound, to: block.queries.upperBound, by: block.rows) {
-        let rows = first..<min(first + block.rows, block.queries.upperBound)
-        try problem.compute(rows, of: span, head: head, weights: weights + thread * largest) {
-          row, positions, weights in
-          if span.isObserved { observer?(block.span, head, row, positions, weights) }
+      for block in tasks[task / shape.heads] {
+        let span = spans[block.span]
+        for first in stride(from: block.queries.lowerBound, to: block.queries.upperBound, by: block.rows) {
+          let rows = first..<min(first + block.rows, block.queries.upperBound)
+          try problem.compute(rows, of: span, head: head, weights: weights + thread * largest) {
+            row, positions, weights in
+            if span.isObserved { observer?(block.span, head, row, positions, weights) }
+          }
         }
       }
     }
   }
 
-  /// One task's query rows, `rows` of them at a time.
+  /// Query rows of a span, `rows` of them at a time.
   private struct Block {
     let span: Int
     let queries: Range<Int>
     let rows: Int
   }
 
-  /// Cuts the spans so that a block of weights stays in a core's cache. An observed span stays in one task, so
-  /// that its rows are added up in order.
-  private static func blocks(of spans: [AttentionSpan], observedOnly: Bool) -> [Block] {
+  /// Cuts the spans so that a block of weights stays in a core's cache. Observed spans of one sequence, whose own keys begin
+  /// at the same row, stay in one task, so that their rows are added up in order.
+  private static func tasks(of spans: [AttentionSpan], observedOnly: Bool) -> [[Block]] {
     let most = 192
-    var blocks: [Block] = []
+    var tasks: [[Block]] = []
     for (index, span) in spans.enumerated() where !span.queries.isEmpty && (span.isObserved || !observedOnly) {
       let rows = min(max((1 << 18) / max(span.width(of: most), 1), 16), most)
       if span.isObserved {
-        blocks.append(Block(span: index, queries: span.queries, rows: min(rows, span.queries.count)))
+        let block = Block(span: index, queries: span.queries, rows: min(rows, span.queries.count))
+        if let before = tasks.last?.last.map({ spans[$0.span] }), before.isObserved,
+          before.ownKeys.lowerBound == span.ownKeys.lowerBound
+        {
+          tasks[tasks.count - 1].append(block)
+        } else {
+          tasks.append([block])
+        }
       } else {
         for first in stride(from: span.queries.lowerBound, to: span.queries.upperBound, by: rows) {
           let queries = first..<min(first + rows, span.queries.upperBound)
-          blocks.append(Block(span: index, queries: queries, rows: queries.count))
+          tasks.append([Block(span: index, queries: queries, rows: queries.count)])
         }
       }
     }
-    return blocks
+    return tasks
   }
 }
 
@@ -166,7 +174,7 @@ private struct AttentionAdder {
     self.rows = rows
   }
 
-  /// Nobody else writes to this head's sums: the rows of a block belong to one span.
+  /// Nobody else writes to this head's sums: their rows belong to one task.
   func add(head: Int, row: Int, _ positions: Range<Int>, _ weights: UnsafePointer<Float>) {
     guard rows[row] >= 0 else { return }
     let entry = sums.rows[rows[row]]

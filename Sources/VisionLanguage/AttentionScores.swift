@@ -42,13 +42,11 @@ public final class AttentionScoreReader {
     afterLayer: @escaping () throws -> Void = {},
     _ body: (_ index: Int, _ scores: Span<Float>) throws -> Void
   ) throws {
-    guard let first = sequences.first else { return }
+    guard !sequences.isEmpty else { return }
     let polling = Taps(afterLayer: { _, _ in try afterLayer() })
     let visual = try model.encode(image, taps: polling)
     let shared = model.sharedRows(of: sequences) { $0.queryRows(query).first ?? $0.ids.count }
     let (prefix, start) = (shared.prefix, shared.start)
-    precondition(prefix >= first.image.end, "a description stands before the image")
-
     var cached = 0
     for group in groups(of: sequences, start: start, query: query) {
       let layout = SequenceLayout(

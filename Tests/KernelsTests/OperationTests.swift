@@ -21,4 +21,29 @@ struct OperationTests {
       #expect(try operation.run(one) == operation.run(several), "\(operation)")
     }
   }
+
+  /// The first span takes long, and the last no time: on another thread its row would be added first.
+  @Test("observed spans of one sequence are added up in their order", arguments: [2, 8])
+  func sumsInOrder(_ threads: Int) throws {
+    let shape = AttentionShape(heads: 1, keyValueHeads: 1, headDim: 16)
+    let (block, count) = (400, 404)
+    let spans =
+      [AttentionSpan(queries: 0..<block, sharedKeys: 0, ownKeys: 0..<block, isCausal: false, isObserved: true)]
+      + (block..<count).map {
+        AttentionSpan(queries: $0..<$0 + 1, sharedKeys: 0, ownKeys: 0..<$0 + 1, isObserved: true)
+      }
+    func sums(_ threads: Int) throws -> [Float] {
+      let backend = try CPUBackend(precision: .f32, team: ThreadTeam(count: threads))
+      let sums = backend.tensor(rows: 1, columns: count)
+      backend.zero(sums)
+      let rows = (0..<count).map { AttentionSums.Row(query: $0, row: 0, divisor: Float(count)) }
+      try backend.attend(
+        queries: backend.tensor(numbers(count * shape.queryWidth, 12), rows: count),
+        keys: backend.tensor(numbers(count * shape.keyValueWidth, 13), rows: count), values: nil, into: nil,
+        spans: spans, shape: shape, adding: AttentionSums(sums: sums, keys: [0..<count], normalises: false, rows: rows))
+      return backend.read(sums)
+    }
+    let expected = try sums(1)
+    for _ in 0..<8 { #expect(try sums(threads) == expected) }
+  }
 }

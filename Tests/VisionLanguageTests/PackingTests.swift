@@ -1,5 +1,6 @@
 import HeadImpact
 import ImageInput
+import Kernels
 import Safetensors
 import TestSupport
 import Testing
@@ -54,6 +55,42 @@ struct PackingTests {
       }
       expectEqual(packed, alone, "\(query) \(normalize)", bound: normalize == .none ? 4e-6 : 1e-5)
     }
+  }
+
+  /// The row that predicts a description's first token is then the image's last.
+  @Test("that follow the image at once give the scores of one whole pass")
+  func behindTheImage() throws {
+    let sample = try GoldenSample.samples(of: "nested")[0]
+    let (image, folder) = (try sample.image(), try ModelFolder(of: "nested"))
+    defer { folder.remove() }
+    try folder.write(
+      "{% for m in messages %}{% if m.role == 'user' %}{{ m.content[1].text }}<|vision_start|><|image_pad|>{% else %}"
+        + "{{ m.content[0].text }}{% endif %}{% endfor %}", to: "template.jinja")
+    let model = try Qwen2VLModel(
+      folder: folder.url, input: InputOptions(chatTemplate: folder.file("template.jinja")),
+      backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 2)))
+    let sequences = try Self.descriptions.map { try model.sequence(sample.input, description: $0) }
+    let packed = try model.scores(image, sequences, query: .predicting)
+    let whole = try sequences.map { sequence in
+      let rows = sequence.queryRows(.predicting)
+      #expect(rows[0] == sequence.image.end - 1)
+      let heads = model.numAttentionHeads
+      let sums = model.backend.tensor(rows: model.decoder.layers.count * heads, columns: sequence.visual.count)
+      model.backend.zero(sums)
+      let (hidden, cache) = (ScratchTensor(), KeyValueCache(on: model.backend))
+      let layout = SequenceLayout(newPrefix: 0, segments: [sequence.ids.count])
+      model.decoder.reserve(cache, rows: layout.rows)
+      let pass = try model.pack(
+        [sequence], layout: layout, visual: model.encode(image, taps: Taps()), into: hidden)
+      let taps = Taps(attentionSums: { layer in
+        AttentionSums(
+          sums: sums, keys: sequence.visual.ranges, normalises: false,
+          rows: rows.map { AttentionSums.Row(query: $0, row: layer * heads, divisor: Float(rows.count)) })
+      })
+      try model.decoder.forward(pass.hidden, layout: pass.layout, angles: pass.angles, cache: cache, taps: taps)
+      return model.backend.read(sums)
+    }
+    expectEqual(packed, whole, "behind the image")
   }
 
   @Test("rows kept apart have AS as their mean", arguments: GoldenSample.folders)
