@@ -93,7 +93,7 @@ extension CommandLineSuite {
     func visualTokens() async throws {
       let tiny = try #require(TinyCase.all.first { $0.name == "internvl" })
       let run = try await headimpact("doctor", "--model", tiny.model.path)
-      #expect(run.standardOutput.contains("13 views of 640x480 pixels"), "\(run.standardOutput)")
+      #expect(run.standardOutput.contains("112 in 7 views of 640x480 pixels"), "\(run.standardOutput)")
       #expect(run.standardOutput.contains("internvl, "))
     }
 

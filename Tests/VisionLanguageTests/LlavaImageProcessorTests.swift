@@ -90,6 +90,15 @@ struct LlavaImageProcessorTests {
     #expect(raster.rows.tokens == newlines)
   }
 
+  @Test("LLaVA-1.5 has 576 visual tokens of every photograph")
+  func publishedCrop() throws {
+    let published = #"{"size": {"shortest_edge": 336}, "crop_size": {"height": 336, "width": 336}}"#
+    let processor = try processor("llava", published, tile: 336)
+    for (width, height) in [(640, 480), (427, 640)] {
+      #expect(try processor.layout(width: width, height: height).visualTokens == 576)
+    }
+  }
+
   @Test("a raster that is sampled mixes patches as torch's bilinear interpolation does")
   func sampling() throws {
     // Rows of 3 × 2 tiles of 2 × 2 patches: 6 × 4 patches become 4 × 3 tokens (at most about 3 tiles).

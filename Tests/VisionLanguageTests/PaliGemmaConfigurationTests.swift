@@ -169,6 +169,23 @@ struct PaliGemmaConfigurationTests {
     }
   }
 
+  @Test(
+    "the experiments' template for the mix models asks a question by \"answer en\", and leaves \"caption en\" as it is")
+  func mixTemplate() throws {
+    let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    let file = repository.appendingPathComponent("experiments/paligemma-mix.jinja")
+    let chat = try load(checkpoint("paligemma"), chatTemplate: file).chat
+    for (prompt, shown) in [
+      ("caption en", "caption en"), ("where is it?", "answer en where is it?"), ("<image>", "answer en <image>"),
+    ] {
+      let rendered = try chat.conversation(prompt: prompt, answer: "a dog")
+      #expect(rendered.text == "<image><bos>\(shown)\na dog<eos>" && rendered.image == 0..<7)
+      #expect(rendered.cuts == [rendered.description.lowerBound])
+      #expect(try chat.question(prompt).text == "<image><bos>\(shown)\n")
+    }
+  }
+
   private func load(_ folder: URL, chatTemplate: URL? = nil) throws -> any VisionLanguageModel {
     try ModelRegistry.load(
       folder: folder, input: InputOptions(chatTemplate: chatTemplate),

@@ -61,6 +61,19 @@ struct SmolVLMImageProcessorTests {
     }
   }
 
+  @Test(
+    "at the published settings a photograph is 12 tiles and the whole image",
+    arguments: [(384, 14, 3, 1053), (512, 16, 4, 832), (364, 14, 2, 2197)])
+  func published(tile: Int, patch: Int, scale: Int, tokens: Int) throws {
+    let processor = try processor(
+      #"{"size": {"longest_edge": \#(4 * tile)}, "max_image_size": {"longest_edge": \#(tile)}}"#, imageSize: tile,
+      patchSize: patch, scale: scale)
+    for (width, height) in [(640, 480), (427, 640)] {
+      let layout = try processor.layout(width: width, height: height)
+      #expect(layout.visualTokens == tokens && layout.views.count == 13)
+    }
+  }
+
   @Test("what the file leaves out is the default of transformers' class")
   func defaults() throws {
     let processor = try processor(#"{"image_std": 0.25}"#, imageSize: 364, patchSize: 14, scale: 2)

@@ -152,11 +152,10 @@ def main():
               f"{ranks} rank{'s' * (ranks > 1)}", flush=True)
         wanted = reference(folder, data[case["data"]], "f32", a.threads, resize=a.resize)
         ours = wanted if a.smoke else product(a.binary, folder, data[case["data"]], "f32", ranks, resize=a.resize)
-        if a.resize == "torchvision":
-            rows += report(compare_f32(ours, wanted))
-            continue
-        float64 = reference(folder, data[case["data"]], "f64", a.threads) if case.get("float64") else None
+        float64 = reference(folder, data[case["data"]], "f64", a.threads, resize=a.resize) if case.get("float64") else None
         rows += report(compare_f32(ours, wanted, float64))
+        if a.resize == "torchvision":
+            continue
         if told := case.get("system"):
             print("  with a system's turn", flush=True)
             wanted_told = reference(folder, data[case["data"]], "f32", a.threads, system=told)

@@ -130,6 +130,9 @@ extension Table {
 }
 
 extension Pictures {
+  /// More than two files side by side.
+  private var hasMany: Bool { pictures.contains { $0.files.count > 2 } }
+
   fileprivate var element: Element {
     let items = pictures.map { picture in
       Element(
@@ -149,7 +152,7 @@ extension Pictures {
     return Element(
       "figure", ["id": id],
       [
-        Element("h3", text: title), Element("ul", ["class": "pictures"], items),
+        Element("h3", text: title), Element("ul", ["class": hasMany ? "pictures wide" : "pictures"], items),
         Element("figcaption", [:], [prose(caption), files([("data/\(id).csv", "CSV")])]),
       ])
   }

@@ -75,6 +75,7 @@ enum PageStyle {
     pre{margin:0;padding:.9rem 1rem;background:var(--shade);font-size:.82rem;line-height:1.5;min-width:max-content}
     .pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(17rem,100%),1fr));gap:1.4rem 1.6rem;\
     list-style:none;margin:0;padding:0}
+    .pictures.wide{grid-template-columns:repeat(auto-fill,minmax(min(25rem,100%),1fr))}
     .pictures p{margin:.15rem 0 0;font-size:.88rem;color:var(--muted)}
     .pictures p:first-of-type{color:var(--ink);margin-top:.45rem}
     .pair{display:flex;gap:.4rem}
