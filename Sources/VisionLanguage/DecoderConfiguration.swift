@@ -161,9 +161,8 @@ struct DecoderConfiguration: Sendable, Equatable {
     _ text: ConfigurationFile, _ kind: Kind, hiddenSize: Int, heads: Int, family: String
   ) throws -> Int {
     let even = hiddenSize / heads
-    if let fixed = kind.headDim { return try text.integer("head_dim", in: 2...10_000, default: fixed) }
-    if kind.takesHeadDim, text.has("head_dim") {
-      let given = try text.integer("head_dim", in: 2...10_000)
+    if kind.headDim != nil || (kind.takesHeadDim && text.has("head_dim")) {
+      let given = try text.integer("head_dim", in: 2...10_000, default: kind.headDim)
       guard given % 2 == 0 else { throw text.wrong("head_dim", "is \(given); it must be even") }
       return given
     }
