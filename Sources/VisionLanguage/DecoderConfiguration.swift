@@ -212,6 +212,10 @@ extension DecoderConfiguration {
       throw part.wrong("partial_rotary_factor", "is not 1; \(family) rotates all of each head")
     }
     guard let settings else { return (fallback, nil) }
+    for key in settings.keys where settings.value(of: key)?.members != nil {
+      throw settings.wrong(
+        key, "is an object; \(family) has one rotary embedding, whose settings stand here themselves")
+    }
     let given = [try settings.string("type"), try settings.string("rope_type")].compactMap { $0 }
     guard given.allSatisfy(kinds.contains) else {
       throw settings.wrong("type", "is \(given); \(family) has \"\(kinds[0])\"")

@@ -48,7 +48,13 @@ struct Gemma3ConfigurationTests {
     arguments: [
       (#"{}"#, [1e6, 1], [1e4, 1]), (#"{"rope_theta": 5e5, "rope_local_base_freq": 2e4}"#, [5e5, 1], [2e4, 1]),
       (#"{"rope_scaling": null}"#, [1e6, 1], [1e4, 1]),
-      (#"{"rope_scaling": {"type": "linear", "factor": 2}}"#, [1e6, 2], [1e4, 1]),
+      (#"{"rope_scaling": {"type": "default", "rope_type": "linear", "factor": 2}}"#, [1e6, 2], [1e4, 1]),
+      (#"{"rope_parameters": {"full_attention": {"type": "linear", "factor": 2}}}"#, [1e6, 2], [1e4, 1]),
+      (
+        // The newer object, and what the older one says of its keys.
+        #"{"rope_parameters": {"full_attention": {"rope_type": "linear", "factor": 4}}, "rope_scaling": {"rope_type": "default"}}"#,
+        [1e6, 1], [1e4, 1]
+      ),
       (#"{"rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 7e5}}}"#, [7e5, 1], [1e4, 1]),
       (
         #"{"rope_parameters": {"sliding_attention": {"rope_type": "linear", "factor": 4, "rope_theta": 300}}}"#,
@@ -76,6 +82,8 @@ struct Gemma3ConfigurationTests {
       ("text_config.head_dim", "15", "text_config.head_dim"),
       ("text_config.hidden_activation", #""gelu""#, "text_config.hidden_activation"),
       ("text_config.rope_scaling", #"{"rope_type": "yarn", "factor": 8}"#, "text_config.rope_scaling"),
+      ("text_config.rope_scaling", #"{"type": "linear", "factor": 8}"#, "text_config.rope_scaling.type"),
+      ("text_config.head_dim", "15", "text_config.head_dim"),
       ("text_config.rope_scaling", #"{"rope_type": "linear"}"#, "text_config.rope_scaling.factor"),
       ("text_config.rope_parameters", #"{"rope_theta": 3, "rope_type": "default"}"#, "text_config.rope_parameters"),
       ("text_config.sliding_window", "null", "text_config.sliding_window"),

@@ -141,6 +141,10 @@ struct LlavaImageProcessorTests {
     let siglip = #"{"image_processor_type": "SiglipImageProcessor", "size": {"height": 80, "width": 80}}"#
     let stretched = try processor("llava", siglip, tile: 80)
     #expect(stretched.fitting == .stretched && stretched.normalization.mean == [0.5, 0.5, 0.5])
+    // A number is the shorter side in every class.
+    let number =
+      #"{"image_processor_type": "SiglipImageProcessor", "size": 80, "do_center_crop": true, "crop_size": 80}"#
+    #expect(try processor("llava", number, tile: 80).fitting == .cropped(shortestEdge: 80))
     #expect(try stretched.layout(width: 160, height: 40).visualCells[1] == Cell(x0: 28, y0: 0, x1: 56, y1: 7))
   }
 
@@ -152,6 +156,7 @@ struct LlavaImageProcessorTests {
       ("llava", #"{"crop_size": 70}"#, "`crop_size` makes views of 70 x 70"),
       ("llava", #"{"do_center_crop": false, "crop_size": 80, "size": 80}"#, "`do_center_crop` makes views of"),
       ("llava", #"{"crop_size": 80, "size": 60}"#, "`size` makes views of"),
+      ("llava", #"{"image_processor_type": "SiglipImageProcessor", "size": 80}"#, "`do_center_crop` makes views of"),
       ("llava", #"{"crop_size": 80, "size": 80, "do_resize": false}"#, "`do_resize` is false"),
       ("llava", #"{"crop_size": 80, "size": 80, "do_pad": true}"#, "`do_pad` is true"),
       ("llava", #"{"size": {"shortest_edge": 80, "longest_edge": 90}}"#, "`size.longest_edge`"),

@@ -56,6 +56,11 @@ struct PaliGemmaConfigurationTests {
       ("text_config.model_type", #""gemma3_text""#, "text_config.model_type"),
       ("text_config.hidden_act", #""silu""#, "text_config.hidden_act"),
       ("text_config.rope_scaling", #"{"rope_type": "linear", "factor": 8}"#, "text_config.rope_scaling"),
+      (
+        "text_config.rope_parameters", #"{"full_attention": {"rope_theta": 50}}"#,
+        "text_config.rope_parameters.full_attention"
+      ),
+      ("text_config.head_dim", "15", "text_config.head_dim"),
       ("text_config.layer_types", #"["sliding_attention"]"#, "text_config.layer_types"),
       ("text_config.attn_logit_softcapping", "50", "text_config.attn_logit_softcapping"),
       ("text_config.num_key_value_heads", "2", "text_config.num_key_value_heads"),
@@ -72,6 +77,17 @@ struct PaliGemmaConfigurationTests {
         try PaliGemmaConfiguration(ConfigurationFile(contentsOf: copy.file("config.json")))
       }
       #expect(error.key.hasPrefix(named), "\(error)")
+    }
+  }
+
+  @Test("a window of null, which transformers takes for none, is refused where the decoder has windows")
+  func nullWindow() throws {
+    try ModelFolder.with(copyOf: "paligemma2") { copy in
+      try copy.edit("config.json", "text_config.sliding_window", "null")
+      let error = try #require(throws: ConfigurationError.self) {
+        try PaliGemmaConfiguration(ConfigurationFile(contentsOf: copy.file("config.json")))
+      }
+      #expect(error.key == "text_config.sliding_window")
     }
   }
 

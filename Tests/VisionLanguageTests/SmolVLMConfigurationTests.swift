@@ -57,6 +57,25 @@ struct SmolVLMConfigurationTests {
     }
   }
 
+  @Test("as many patches as transformers rounds to other positions are refused, published numbers are not")
+  func positions() throws {
+    // torch.bucketize(arange(n) * (1 / n), arange(1 / n, 1, 1 / n), right=True), in float32 as torch 2.13 has it.
+    for patches in [19, 25, 29, 31, 38, 40, 41, 43, 47, 49, 50, 54, 100, 127] {
+      #expect(!SmolVLMConfiguration.positionsAreWhole(patches), "\(patches)")
+    }
+    for patches in Array(1...18) + [20, 24, 26, 27, 28, 32, 35, 64, 128] {
+      #expect(SmolVLMConfiguration.positionsAreWhole(patches), "\(patches)")
+    }
+    try ModelFolder.with(copyOf: "smolvlm") { copy in
+      try copy.edit("config.json", "vision_config", #"{"image_size": 350, "patch_size": 14}"#)
+      try copy.edit("config.json", "scale_factor", "5")
+      let error = try #require(throws: ConfigurationError.self) {
+        try SmolVLMConfiguration(ConfigurationFile(contentsOf: copy.file("config.json")))
+      }
+      #expect(error.key == "vision_config.image_size" && error.reason.contains("25 patches along a side"), "\(error)")
+    }
+  }
+
   @Test("files of the folder that disagree are refused, naming file and key")
   func disagreements() throws {
     for (file, key, value, words) in [

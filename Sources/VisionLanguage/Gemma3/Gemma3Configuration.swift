@@ -62,7 +62,7 @@ struct Gemma3Configuration: Sendable, Equatable {
       throw text.wrong("rope_parameters", "holds \"\(key)\"; \(family) has \"\(full)\" and \"\(windowed)\" there")
     }
     func one(_ parts: [ConfigurationFile?], theta: Double) throws -> Rotary {
-      var rotary = Rotary(theta: theta, factor: 1)
+      var (theta, type, factor) = (theta, "default", nil as Double?)
       for part in parts.compactMap({ $0 }) {
         for key in ["type", "rope_type"] {
           try DecoderConfiguration.check(part, key, isOneOf: ["linear", "default"], family: family)
@@ -70,12 +70,18 @@ struct Gemma3Configuration: Sendable, Equatable {
         guard try part.double("partial_rotary_factor", in: 0...1, default: 1) == 1 else {
           throw part.wrong("partial_rotary_factor", "is not 1; \(family) rotates all of each head")
         }
-        let isLinear = try (part.string("rope_type") ?? part.string("type")) == "linear"
-        rotary = Rotary(
-          theta: try part.double("rope_theta", in: 1...1e12, default: rotary.theta),
-          factor: isLinear ? Float(try part.double("factor", in: 1...1e6)) : rotary.factor)
+        theta = try part.double("rope_theta", in: 1...1e12, default: theta)
+        type = try part.string("rope_type") ?? part.string("type") ?? type
+        if part.has("factor") { factor = try part.double("factor", in: 1...1e6) }
+        guard type == "default" || factor != nil else { throw part.wrong("factor", "is missing; rope_type is linear") }
       }
-      return rotary
+      return Rotary(theta: theta, factor: type == "default" ? 1 : Float(factor ?? 1))
+    }
+    // transformers 4 takes `type` for `rope_type`; 5 leaves it unread here, and would scale nothing.
+    if let scaling = try text.object("rope_scaling"), !scaling.has("rope_type"),
+      try scaling.string("type") ?? "default" != "default"
+    {
+      throw scaling.wrong("type", "is not read here by transformers 5, though by 4; name the key rope_type")
     }
     return [
       try one(

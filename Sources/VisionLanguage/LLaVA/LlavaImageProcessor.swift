@@ -217,7 +217,7 @@ extension LlavaImageProcessor {
     let square = LlavaRaster.Size(width: view, height: view)
     let isRaster = kind == .llavaNext || kind == .llavaOnevision
     let size =
-      try size(file, "size", numberIsSquare: kind == .siglip)
+      try size(file, "size", numberIsSquare: false)
       ?? (kind == .llavaOnevision
         ? .both(LlavaRaster.Size(width: 384, height: 384))
         : kind == .siglip ? .both(LlavaRaster.Size(width: 224, height: 224)) : .shortestEdge(224))

@@ -18,6 +18,8 @@ struct PaliGemmaConfiguration: Sendable, Equatable {
       throw text.wrong(
         "model_type", "is \"\(type)\"; \(Self.family) has \"gemma\" (PaliGemma) or \"gemma2\" (PaliGemma 2)")
     }
+    // transformers takes null for no windows; the default is another.
+    if kind.windows != nil { try text.refuseNull(["sliding_window"]) }
     // transformers sets use_bidirectional_attention, and gives the decoder its own mask.
     kind.hasMaskOfFamily = true
     self.text = try DecoderConfiguration(text, of: file, kind: kind, family: Self.family, ties: true)

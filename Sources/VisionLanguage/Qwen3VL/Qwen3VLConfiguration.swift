@@ -45,9 +45,6 @@ struct Qwen3VLConfiguration: Sendable, Equatable {
     // Null stands for as many as heads.
     kind.keyValueHeads = text.holds("num_key_value_heads") ? nil : 32
     self.text = try DecoderConfiguration(text, of: file, kind: kind, family: Self.family)
-    guard self.text.headDim.isMultiple(of: 2) else {
-      throw text.wrong("head_dim", "is \(self.text.headDim); it must be even")
-    }
     let rope = try DecoderConfiguration.rope(
       text, kinds: ["default"], theta: Self.ropeTheta, family: Self.family)
     ropeTheta = rope.theta
