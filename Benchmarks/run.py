@@ -10,6 +10,7 @@ whether the benchmark works, not how fast the program is. Leave the machine alon
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -159,10 +160,15 @@ def main():
             dataset = write_dataset(work / f"captions-{count}.json", image, captions(a.model, count))
             said = []
             if a.only != "headimpact":
-                seconds, watch, tokens[case] = baseline(a, dataset, image.parent, precision)
-                times[case][0].append(seconds)
-                memory[case][0].append(watch.peak)
-                said.append(f"transformers {seconds:.2f} s")
+                try:
+                    seconds, watch, tokens[case] = baseline(a, dataset, image.parent, precision)
+                    times[case][0].append(seconds)
+                    memory[case][0].append(watch.peak)
+                    said.append(f"transformers {seconds:.2f} s")
+                except subprocess.CalledProcessError as error:
+                    if error.returncode != -signal.SIGKILL:
+                        raise
+                    said.append("transformers was killed: it needs more memory than there is")
             if a.only != "baseline":
                 seconds, watch, wall = product(a, work, dataset, image.parent, precision)
                 times[case][1].append(seconds)
@@ -177,7 +183,7 @@ def main():
         theirs, ours = (statistics.median(t) if t else float("nan") for t in times[case])
         theirs_mb, ours_mb = (max(m) / 1e6 if m else float("nan") for m in memory[case])
         floor = float("nan")
-        if case in tokens:
+        if times[case][1]:
             floor = arithmetic(a, work / f"captions-{case[0]}.json") / rate[case[1]]
         print(f"{case[0]} x {case[1]:<14}{theirs:>11.2f} s{ours:>10.2f} s{theirs / ours:>8.2f}{least:>7.2f}{floor:>6.2f} s"
               f"{theirs_mb:>12.0f} vs {ours_mb:>8.0f}{most:>7}")

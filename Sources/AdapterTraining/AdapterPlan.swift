@@ -42,7 +42,7 @@ struct AdapterPlan {
       let named = configuration.layers ?? HeadMask.layers(of: heads)
       lora = LoRAConfiguration(
         targets: configuration.targets ?? TrainConfiguration.defaultTargets, layers: named, loraRank: rank,
-        loraAlpha: configuration.loraAlpha ?? Double(2 * rank), dropout: configuration.dropout, seed: configuration.seed
+        loraAlpha: configuration.loraAlpha ?? 2 * Double(rank), dropout: configuration.dropout, seed: configuration.seed
       )
       adapter = try lora.makeAdapter(for: model)
     }

@@ -110,12 +110,18 @@ public struct TrainConfiguration: JobConfiguration {
       guard let value, value < least else { return }
       throw JobError("\(option) is \(value); it must be at least \(least)")
     }
-    switch length {
-    case .steps(let steps): try atLeast(1, steps, "--steps")
-    case .epochs(let epochs): try atLeast(1, epochs, "--epochs")
+    // Products of two of them are numbers of examples.
+    let most = 1_000_000_000
+    func isCount(_ value: Int, _ option: String) throws {
+      try atLeast(1, value, option)
+      guard value <= most else { throw JobError("\(option) is \(value); it must be at most \(most)") }
     }
-    try atLeast(1, batch, "--batch")
-    try atLeast(1, microBatch, "--micro-batch")
+    switch length {
+    case .steps(let steps): try isCount(steps, "--steps")
+    case .epochs(let epochs): try isCount(epochs, "--epochs")
+    }
+    try isCount(batch, "--batch")
+    try isCount(microBatch, "--micro-batch")
     try atLeast(0, warmup, "--warmup")
     try atLeast(1, validateEvery, "--validate-every")
     try atLeast(1, checkpointEvery, "--checkpoint-every")

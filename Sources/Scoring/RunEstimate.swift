@@ -73,19 +73,22 @@ public struct RunEstimate: Sendable, Equatable, Codable {
     let imageTokens = layouts.values.map(\.imageTokens).max() ?? 0
     sharedBytes = weightBytes
     privateBytesPerRank = Self.privateBytes(
-      model.dimensions, patches: patches, rows: imageTokens + 512, visualTokens: largestVisualTokens)
+      model.dimensions, patches: patches, patchesInView: layouts.values.map(\.load.patchesInView).max() ?? 0,
+      rows: imageTokens + 512, visualTokens: largestVisualTokens)
   }
 
   /// The scratch of a forward pass: what `EncoderStack`, `DecoderStack` and the score reader reserve, and a hundred megabytes
   /// for the libraries, the tokenizer and the dataset.
   private static func privateBytes(
-    _ dimensions: ModelDimensions, patches: Int, rows: Int, visualTokens: Int
+    _ dimensions: ModelDimensions, patches: Int, patchesInView: Int, rows: Int, visualTokens: Int
   ) -> Int {
     // Windows take a second residual stream, in their order.
-    let rowsOfWidth = dimensions.vision.windowedLayers > 0 ? 8 : 7
+    let streams = dimensions.vision.windowedLayers > 0 ? 3 : 2
+    // Queries, keys and values of whole views.
+    let attended = min(patches, max(patchesInView, 2048))
     let vision =
-      patches * (rowsOfWidth * dimensions.vision.width + dimensions.vision.patchWidth) + min(patches, 2048)
-      * dimensions.vision.intermediateSize * (dimensions.vision.isGated ? 2 : 1)
+      (streams * patches + 5 * attended) * dimensions.vision.width + patches * dimensions.vision.patchWidth
+      + min(patches, 2048) * dimensions.vision.intermediateSize * (dimensions.vision.isGated ? 2 : 1)
     let cache = 2 * dimensions.layers * rows * dimensions.keyValueWidth
     let decoder = rows * 4 * dimensions.hiddenSize + 2 * min(rows, 2048) * dimensions.intermediateSize
     let scores = 4 * dimensions.layers * dimensions.heads * visualTokens

@@ -6,6 +6,8 @@ struct Normalizer: Sendable {
     case form(NormalizationForm)
     case replace(TextPattern, by: ByteString)
     case prepend(ByteString)
+
+    var growth: Double { if case .replace(let pattern, let content) = self { pattern.growth(by: content) } else { 1 } }
   }
 
   /// Applied in order; none for `null`.
@@ -14,7 +16,10 @@ struct Normalizer: Sendable {
   init(forms: [NormalizationForm] = []) { steps = forms.map(Step.form) }
 
   /// - Throws: `TokenizationError` for an unknown type, or a pattern that can't be used.
-  init(_ node: JSONNode?) throws { steps = try node.map(Self.steps) ?? [] }
+  init(_ node: JSONNode?) throws {
+    steps = try node.map(Self.steps) ?? []
+    if let node { try TextPattern.check(growth: steps.reduce(1) { $0 * $1.growth }, at: node) }
+  }
 
   private static func steps(_ node: JSONNode) throws -> [Step] {
     switch try node.type() {

@@ -40,6 +40,28 @@ struct TextPattern: Sendable {
     }
   }
 
+  /// How many times as long a text can become when stages put other texts in the place of patterns: a short file must not ask
+  /// for all memory.
+  static let mostGrowth = Double(1 << 20)
+
+  /// How many times as long a text can become with `content` where the pattern was.
+  func growth(by content: ByteString) -> Double {
+    switch kind {
+    case .literal(let literal): Self.growth(of: literal, by: content)
+    case .expression: Double(content.bytes.count + 1)
+    }
+  }
+
+  static func growth(of literal: [UInt8], by content: ByteString) -> Double {
+    max(1, Double(content.bytes.count) / Double(literal.count))
+  }
+
+  /// - Throws: `TokenizationError` if stages together make a text too long.
+  static func check(growth: Double, at node: JSONNode) throws {
+    guard growth > mostGrowth else { return }
+    throw node.fault("can make a text \(growth) times as long; at most \(mostGrowth) times is supported")
+  }
+
   /// The pattern's string, where it is one.
   ///
   /// - Throws: `TokenizationError` if it is an expression or empty.

@@ -20,7 +20,18 @@ enum TokenDecoder: Sendable {
   case none
 
   /// - Throws: `TokenizationError` for an unknown type, or what a type needs and isn't there.
-  init(_ node: JSONNode?) throws { self = try node.map { try Self.stage($0) } ?? .none }
+  init(_ node: JSONNode?) throws {
+    self = try node.map { try Self.stage($0) } ?? .none
+    if let node { try TextPattern.check(growth: growth, at: node) }
+  }
+
+  private var growth: Double {
+    switch self {
+    case .replace(let pattern, let content): TextPattern.growth(of: pattern.bytes, by: content)
+    case .sequence(let stages): stages.reduce(1) { $0 * $1.growth }
+    default: 1
+    }
+  }
 
   private static func stage(_ node: JSONNode) throws -> TokenDecoder {
     switch try node.type() {

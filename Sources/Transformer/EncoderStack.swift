@@ -6,8 +6,8 @@ public final class EncoderStack {
   public let hiddenSize: Int
   private let backend: any Backend
   private let workspace = Workspace()
-  /// Rows of the MLP that are computed at a time.
-  var mlpRows = Workspace.mlpRows
+  /// Rows of the MLP, and of whole blocks in the attention, that are computed at a time.
+  var rowsAtATime = Workspace.mlpRows
 
   public init(layers: [TransformerLayer], hiddenSize: Int, backend: any Backend) {
     self.layers = layers
@@ -36,8 +36,26 @@ public final class EncoderStack {
     }
   }
 
+  /// Blocks see themselves only: some are computed at a time, so that the scratch doesn't grow with the number of views.
   private func attend(
     _ hidden: Tensor, _ layer: TransformerLayer, angles: [RotaryAngles], blocks: [Range<Int>]
+  ) throws {
+    var first = 0
+    while first < blocks.count {
+      let start = blocks[first].lowerBound
+      var end = first + 1
+      while end < blocks.count, blocks[end].upperBound - start <= rowsAtATime { end += 1 }
+      let rows = start..<blocks[end - 1].upperBound
+      try attend(
+        hidden.rows(rows), layer, angles: angles, firstRow: start,
+        blocks: blocks[first..<end].map { $0.lowerBound - start..<$0.upperBound - start })
+      first = end
+    }
+  }
+
+  /// - Parameter firstRow: of `hidden`, among those of the angles.
+  private func attend(
+    _ hidden: Tensor, _ layer: TransformerLayer, angles: [RotaryAngles], firstRow: Int, blocks: [Range<Int>]
   ) throws {
     let attention = layer.attention
     let shape = attention.shape
@@ -56,8 +74,8 @@ public final class EncoderStack {
     backend.normalize(queries, attention.queryNorm, into: queries)
     backend.normalize(keys, attention.keyNorm, into: keys)
     if let table = attention.rotary {
-      backend.rotate(queries, by: angles[table], firstRow: 0, heads: shape.heads)
-      backend.rotate(keys, by: angles[table], firstRow: 0, heads: shape.keyValueHeads)
+      backend.rotate(queries, by: angles[table], firstRow: firstRow, heads: shape.heads)
+      backend.rotate(keys, by: angles[table], firstRow: firstRow, heads: shape.keyValueHeads)
     }
     try backend.attend(
       queries: queries, keys: keys, values: values, into: output,
@@ -73,7 +91,7 @@ public final class EncoderStack {
   private func feedForward(_ hidden: Tensor, _ layer: TransformerLayer) throws {
     let mlp = layer.feedForward
     let rows = hidden.rows
-    let step = min(rows, mlpRows)
+    let step = min(rows, rowsAtATime)
     for first in stride(from: 0, to: rows, by: step) {
       let stream = hidden.rows(first..<min(first + step, rows))
       let normed = workspace.normed.reserving(rows: stream.rows, columns: hiddenSize, on: backend)

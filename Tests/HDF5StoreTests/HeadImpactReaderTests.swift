@@ -19,7 +19,7 @@ struct HeadImpactReaderTests {
     ImageView(kind: .wholeImage, grid: ViewGrid(rows: 1, cols: 1), box: Cell(x0: 0, y0: 0, x1: 20, y1: 10)),
   ]
 
-  private func write(to url: URL, savesScores: Bool, system: String? = nil) throws {
+  private func write(to url: URL, savesScores: Bool, system: String? = nil, views: [ImageView]? = nil) throws {
     let impacts = [10: try impact(10, 0.5), 20: try impact(20, 1)]
     var sums = HeadImpactAccumulator(layers: 1, heads: 2)
     var bootstrap = try Bootstrap(images: 2, layers: 1, heads: 2, resamples: 10)
@@ -29,7 +29,10 @@ struct HeadImpactReaderTests {
     }
     try HeadImpactFile.write(
       to: url, table: sums.table(), intervals: bootstrap.intervals(topLayers: 3), samples: [10, 20],
-      row: { HeadImpactFile.Row(impact: try #require(impacts[$0]), views: views, scores: [0, 1, 2, 3, 4, Float($0)]) },
+      row: {
+        HeadImpactFile.Row(
+          impact: try #require(impacts[$0]), views: views ?? self.views, scores: [0, 1, 2, 3, 4, Float($0)])
+      },
       skipped: [HeadImpactFile.Skipped(id: 7, kind: "mask", reason: "größe: 0 ☕")],
       provenance: HeadImpactFile.Provenance(
         identity: ScoreIdentity(
@@ -74,6 +77,22 @@ struct HeadImpactReaderTests {
         try write(to: url, savesScores: false, system: system)
         #expect(try HeadImpactFile.origin(of: url).identity.system == system)
         try HeadImpactFile.open(url) { reader in #expect(reader.text("system") == system) }
+      }
+    }
+  }
+
+  @Test("a view on a rectangle that no picture has is refused, naming it", arguments: [1e300, -1e19, .infinity, .nan])
+  func rectangles(_ edge: Double) throws {
+    try ScratchFolder.with { scratch in
+      let url = scratch.file("hi.h5")
+      let box = Cell(x0: 0, y0: 0, x1: edge, y1: 10)
+      try write(
+        to: url, savesScores: false,
+        views: [ImageView(kind: .wholeImage, grid: ViewGrid(rows: 1, cols: 3), box: box)])
+      #expect {
+        try HeadImpactFile.open(url) { _ = $0.samples }
+      } throws: {
+        "\($0)".contains("\(edge)")
       }
     }
   }

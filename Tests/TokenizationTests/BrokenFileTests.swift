@@ -19,6 +19,12 @@ struct BrokenFileTests {
     )
   }
 
+  /// Stages that each double a text.
+  private static func doubling(_ stages: String, times: Int) -> String {
+    let stage = #"{"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}"#
+    return #"{"type": "Sequence", "\#(stages)": [\#(repeatElement(stage, count: times).joined(separator: ", "))]}"#
+  }
+
   @Test(
     "each is refused with a sentence that names the place",
     arguments: [
@@ -64,6 +70,11 @@ struct BrokenFileTests {
         "normalizer.normalizers[0].type: the key"
       ),
       (file(rest: #", "normalizer": {"type": "Replace", "content": "x"}"#), "normalizer.pattern: the key is missing"),
+      (
+        file(rest: #", "normalizer": \#(doubling("normalizers", times: 21))"#),
+        "normalizer: can make a text 2097152.0 times"
+      ),
+      (file(rest: #", "decoder": \#(doubling("decoders", times: 21))"#), "decoder: can make a text 2097152.0 times"),
       (
         file(rest: #", "normalizer": {"type": "Replace", "pattern": {"String": "a"}}"#),
         "normalizer.content: the key is missing"

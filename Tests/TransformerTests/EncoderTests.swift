@@ -76,15 +76,18 @@ struct EncoderTests {
     }
   }
 
-  @Test("the rows of the MLP in pieces equal all at once", arguments: [1, 4, 22, 23, 24])
-  func pieces(_ mlpRows: Int) throws {
+  @Test("rows and whole blocks in pieces equal all at once", arguments: [1, 4, 9, 10, 22, 23, 24])
+  func pieces(_ rowsAtATime: Int) throws {
     var random = RandomModel()
     let encoder = try random.encoder(layers: 2)
     let values = random.numbers(Self.rows * RandomModel.hiddenSize)
-    let whole = try run(encoder, values).hidden
-    encoder.mlpRows = mlpRows
-    let closeness = Closeness(try run(encoder, values).hidden, whole)
-    #expect(closeness.maximumDifference <= 2e-6, "\(closeness)")
+    for blocks in [nil, [[0..<4, 4..<13, 13..<14, 14..<Self.rows]]] {
+      encoder.rowsAtATime = 2048
+      let whole = try run(encoder, values, blocks: blocks).hidden
+      encoder.rowsAtATime = rowsAtATime
+      let closeness = Closeness(try run(encoder, values, blocks: blocks).hidden, whole)
+      #expect(closeness.maximumDifference <= 2e-6, "\(closeness)")
+    }
   }
 
   @Test("a tap that throws ends the pass there")

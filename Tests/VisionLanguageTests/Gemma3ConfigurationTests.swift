@@ -79,6 +79,7 @@ struct Gemma3ConfigurationTests {
     arguments: [
       ("text_config", nil, "text_config"), ("vision_config", nil, "vision_config"),
       ("text_config.model_type", #""gemma2""#, "text_config.model_type"),
+      ("text_config.head_dim", "15", "text_config.head_dim"),
       ("text_config.hidden_activation", #""gelu""#, "text_config.hidden_activation"),
       ("text_config.rope_scaling", #"{"rope_type": "yarn", "factor": 8}"#, "text_config.rope_scaling"),
       ("text_config.rope_scaling", #"{"type": "linear", "factor": 8}"#, "text_config.rope_scaling.type"),

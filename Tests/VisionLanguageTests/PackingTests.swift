@@ -219,7 +219,7 @@ struct PackingTests {
     #expect(layout.patches == 1280 && layout.visualTokens == 320)
     let tower = Qwen2VLVisionTower(
       qwenLoader(try SafetensorsCheckpoint(folder: folder.url)), model.configuration.tower, backend: model.backend)
-    tower.encoder.mlpRows = 1280
+    tower.encoder.rowsAtATime = 1280
     let whole = model.backend.read(try tower.features(of: processor(in: folder.url)(image)))
     let features = Closeness(model.backend.read(try model.encode(image, taps: Taps()).values), whole)
     #expect(features.relativeL2 <= 1e-6, "\(features)")

@@ -20,6 +20,8 @@ struct ViewColumns {
   }
 
   private static let corners = ["x0", "y0", "x1", "y1"]
+  /// What a rectangle's edges can be; one may lie outside its image. - Units: pixels.
+  private static let edges = -1e9...1e9
 
   func write(to file: HDF5File) throws {
     guard !views.isEmpty else { return }
@@ -62,7 +64,7 @@ struct ViewColumns {
       let box = boxes[index * corners.count..<(index + 1) * corners.count].map { $0 }
       let sides: ClosedRange<Int64> = 1...65_536
       guard let kind = ImageView.Kind(rawValue: kinds[index]), sides.contains(rows[index]),
-        sides.contains(columns[index]), box.allSatisfy(\.isFinite)
+        sides.contains(columns[index]), box.allSatisfy(edges.contains)
       else {
         throw wrong(
           "view \(index) is \"\(kinds[index])\" of \(rows[index]) x \(columns[index]) tokens on \(box); it must be one of "
