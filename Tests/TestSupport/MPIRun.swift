@@ -90,8 +90,8 @@ public struct MPIRun: Sendable {
     process.arguments = command
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.standardInput = FileHandle.nullDevice
-    process.standardOutput = try FileHandle(forWritingTo: output)
-    process.standardError = try FileHandle(forWritingTo: errors)
+    let (outputHandle, errorHandle) = (try FileHandle(forWritingTo: output), try FileHandle(forWritingTo: errors))
+    (process.standardOutput, process.standardError) = (outputHandle, errorHandle)
     if let folder { process.currentDirectoryURL = folder }
     let ended = DispatchSemaphore(value: 0)
     process.terminationHandler = { _ in ended.signal() }
@@ -107,6 +107,8 @@ public struct MPIRun: Sendable {
       }
     }
     let seconds = Date().timeIntervalSince(start)
+    // `Process` outlives this call: without this, a thousand runs hold two thousand files open, and Foundation crashes.
+    for handle in [outputHandle, errorHandle] { try handle.close() }
     let code = process.terminationStatus
     return MPIRun(
       exitCode: process.terminationReason == .uncaughtSignal ? 128 + code : code,
