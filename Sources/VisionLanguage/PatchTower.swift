@@ -53,13 +53,15 @@ final class PatchTower {
       views.append(start..<start + first + grid.count)
     }
     let stream = first == 0 ? rows : withClassTokens(rows, views)
-    let places = batch.grids.flatMap { grid in
-      [PositionEmbedding.Place?](repeating: nil, count: first)
+    // View by view: the scratch takes one view's positions.
+    for (view, grid) in zip(views, batch.grids) {
+      let places =
+        [PositionEmbedding.Place?](repeating: nil, count: first)
         + grid.rasterOrder.map {
           PositionEmbedding.Place(row: $0.row, column: $0.column, rows: grid.rows, columns: grid.columns)
         }
+      positions.add(to: stream.rows(view), places: places, scratch: patches, on: backend)
     }
-    positions.add(to: stream, places: places, scratch: patches, on: backend)
     if let norm = weights.inputNorm { backend.normalize(stream, norm, groups: 1, into: stream) }
     try encoder.forward(stream, blocks: [views], taps: taps)
     if let norm = weights.finalNorm { backend.normalize(stream, norm, groups: 1, into: stream) }
