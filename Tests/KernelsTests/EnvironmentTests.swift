@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Each launches `kernel-cases`, which runs every kernel and prints a checksum of each output.
-@Suite("Kernels in other environments", .serialized, .disabled(if: isUnoptimised, "takes minutes in a debug build"))
+@Suite("Kernels in other environments", .serialized, .disabled(if: isDebugBuild, "takes minutes in a debug build"))
 struct EnvironmentTests {
   /// What a run prints: the threads that it had, and a line for each kernel.
   private func kernels(
@@ -43,12 +43,4 @@ struct EnvironmentTests {
     #expect(run.threads == "threads 1")
     #expect(run.kernels == (try await kernels(threads: 1)).kernels)
   }
-}
-
-private var isUnoptimised: Bool {
-  #if DEBUG
-    true
-  #else
-    false
-  #endif
 }
