@@ -12,7 +12,7 @@ struct HeadImpactCommand: ParsableCommand {
     discussion: """
       score, train, generate, ablate and experiment run under mpirun -np N, or alone as one rank. Progress goes to standard \
       error, results to standard output or to files. Exit codes: 0 success, 1 failure, 2 success, but more samples were \
-      skipped than --allow-skips allows, 64 wrong usage.
+      skipped than --allow-skips allows, 64 wrong usage, 75 interrupted: the same command with --resume goes on.
       """,
     version: JobDefaults.programVersion,
     subcommands: [
@@ -28,6 +28,10 @@ struct HeadImpactCommand: ParsableCommand {
       try ProcessShare.requireAddressSpace()
       try command.run()
     } catch {
+      if TransientFailure.exitCode(for: error) != 1 {
+        FileHandle.standardError.write(Data("headimpact: \(error)\n".utf8))
+        Foundation.exit(TransientFailure.exitCode)
+      }
       if Communicator.launchedRank() > 0 { Foundation.exit(exitCode(for: error).rawValue) }
       exit(withError: error)
     }

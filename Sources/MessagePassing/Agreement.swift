@@ -4,6 +4,8 @@ internal import CMPI
 public struct AgreedFailure: Error, CustomStringConvertible {
   /// The message of each failing rank, in the order of ranks.
   public let failures: [(rank: Int, message: String)]
+  /// Whether every one of them was a `TransientError`.
+  public let isTransient: Bool
 
   /// Ranks with the same message are named together: "ranks 0, 1: no such file".
   public var description: String {
@@ -29,14 +31,16 @@ extension Communicator {
     guard channels != nil, worldSize > 1 else { return try body() }
     let outcome = Result(catching: body)
     var message: [UInt8] = []
-    // The leading byte distinguishes an error without a text from success.
-    if case .failure(let error) = outcome { message = [1] + Array("\(error)".utf8) }
+    // The leading byte distinguishes an error without a text from success, and a transient one from others.
+    if case .failure(let error) = outcome {
+      message = [TransientFailure.exitCode(for: error) == 1 ? 1 : 2] + Array("\(error)".utf8)
+    }
     if try quietMaximum(message.isEmpty ? 0 : 1) == 0 { return try outcome.get() }
     let messages = try allgather(message)
     throw AgreedFailure(
       failures: messages.enumerated().filter { !$1.isEmpty }.map {
         (rank: $0, message: String(decoding: $1.dropFirst(), as: UTF8.self))
-      })
+      }, isTransient: messages.allSatisfy { $0.first != 1 })
   }
 
   /// The largest of the ranks' values. Waits without holding a core, since ranks come from long work at different

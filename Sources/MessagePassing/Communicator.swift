@@ -45,7 +45,7 @@ public final class Communicator {
   ///
   /// Where no launcher started the process (see `LaunchEnvironment`) `body` runs as rank 0 of 1 without MPI, and what
   /// it throws is rethrown. Under a launcher, an error that leaves `body` doesn't return: the rank and the error are
-  /// printed on standard error and `MPI_Abort` ends every rank with exit code 1. MPI is never finalised after a
+  /// printed on standard error and `MPI_Abort` ends every rank with exit code 1 (75 for a `TransientError`). MPI is never finalised after a
   /// failure, which could wait for the others for ever. An error that all ranks agreed on (`AgreedFailure`) is printed
   /// once.
   ///
@@ -143,9 +143,10 @@ public final class Communicator {
     }
     // The launcher forwards what was written; give it the moment it needs before everything is killed.
     usleep(50_000)
+    let code = TransientFailure.exitCode(for: error)
     var initialized: Int32 = 0
-    if cmpi_initialized(&initialized) == MPI_SUCCESS, initialized != 0 { _ = cmpi_abort(1) }
-    exit(1)
+    if cmpi_initialized(&initialized) == MPI_SUCCESS, initialized != 0 { _ = cmpi_abort(code) }
+    exit(code)
   }
 
   /// One write, so that the lines of several ranks don't mix.
