@@ -16,26 +16,33 @@ extension Communicator {
   /// - Parameter values: at the root the values; elsewhere ignored.
   public func broadcast<T: MessageElement>(_ values: [T]?, from root: Int = 0) throws -> [T] {
     guard let channels else { return values ?? [] }
-    precondition(rank != root || values != nil, "the root has the values to broadcast")
+    return try broadcast(values, from: root, as: rank, over: channels.messages)
+  }
+
+  /// - Parameter number: this process's among the ranks of the channel.
+  private func broadcast<T: MessageElement>(
+    _ values: [T]?, from root: Int, as number: Int, over channel: cmpi_comm
+  ) throws -> [T] {
+    precondition(number != root || values != nil, "the root has the values to broadcast")
     var count = Int64(values?.count ?? 0)
     try check(
       withUnsafeMutableBytes(of: &count) {
-        cmpi_bcast($0.baseAddress, Int32($0.count), Int32(root), channels.messages)
+        cmpi_bcast($0.baseAddress, Int32($0.count), Int32(root), channel)
       }, "MPI_Bcast", rank: rank)
-    if rank == root, var values {
-      try broadcast(&values, from: root, channels)
+    if number == root, var values {
+      try broadcast(&values, from: root, channel)
       return values
     }
     var received = try buffer(T.self, count: Int(count), "MPI_Bcast")
-    try broadcast(&received, from: root, channels)
+    try broadcast(&received, from: root, channel)
     return received
   }
 
-  private func broadcast<T: MessageElement>(_ values: inout [T], from root: Int, _ channels: Channels) throws {
+  private func broadcast<T: MessageElement>(_ values: inout [T], from root: Int, _ channel: cmpi_comm) throws {
     try values.withUnsafeMutableBytes { bytes in
       for chunk in Chunks.ranges(count: bytes.count, limit: chunkBytes) {
         let code = cmpi_bcast(
-          bytes.baseAddress?.advanced(by: chunk.lowerBound), Int32(chunk.count), Int32(root), channels.messages)
+          bytes.baseAddress?.advanced(by: chunk.lowerBound), Int32(chunk.count), Int32(root), channel)
         try check(code, "MPI_Bcast", rank: rank)
       }
     }
@@ -123,6 +130,17 @@ extension Communicator {
     }
   }
 
+  /// Brings the values of every rank of this node to each of them; each may have another number of them. Every rank of the
+  /// node calls it; those of other nodes needn't.
+  ///
+  /// - Returns: one array a rank of this node, in the order of `localRank`.
+  public func allgatherOnNode<T: MessageElement>(_ values: [T]) throws -> [[T]] {
+    guard let channels else { return [values] }
+    return try (0..<localSize).map {
+      try broadcast($0 == localRank ? values : nil, from: $0, as: localRank, over: channels.node)
+    }
+  }
+
   /// Waits for a request without holding a core.
   func wait(_ request: inout cmpi_request, _ call: String) throws {
     var backoff = Backoff()
@@ -130,6 +148,7 @@ extension Communicator {
       var done: Int32 = 0
       try check(cmpi_test(&request, &done), call, rank: rank)
       if done != 0 { return }
+      try attend()
       backoff.pause()
     }
   }

@@ -81,6 +81,7 @@ extension Communicator {
     var backoff = Backoff()
     while true {
       if let envelope = try iprobe(from: source, tag: tag, over: channel) { return envelope }
+      try attend()
       backoff.pause()
     }
   }
