@@ -22,7 +22,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -273,26 +273,33 @@ def ends_as_an_exception() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def hold(size: int, folder: Path, prefix: str) -> None:
-    """`up`: a process in the background holds the cluster until `down` ends it."""
+OnTop = Callable[[Cluster], contextlib.AbstractContextManager[object]]
+
+
+def hold(size: int, folder: Path, prefix: str, on_top: OnTop) -> None:
+    """`up`: a process in the background holds the cluster, and what runs on top of it, until `down` ends it."""
     folder.mkdir(parents=True)
     if os.fork() != 0:
         until = time.monotonic() + 60
         while not (folder / "pids").exists():
-            if time.monotonic() > until or not folder.exists():
-                sys.exit(f"the cluster did not come up: see {folder}/log")
+            if time.monotonic() > until or (folder / "failed").exists():
+                sys.exit(f"the cluster did not come up: {(folder / 'log').read_text()}")
             time.sleep(0.05)
         return
     os.setsid()
     log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (0, 1, 2):
         os.dup2(log if stream else os.open(os.devnull, os.O_RDONLY), stream)
-    with ends_as_an_exception(), Cluster(size, prefix, folder) as cluster:
-        cluster.hostfile()
-        lines = [os.getpid(), cluster.switch, *(host.pid for host in cluster.hosts)]
-        (folder / "pids.new").write_text("\n".join(map(str, lines)))
-        (folder / "pids.new").rename(folder / "pids")
-        threading.Event().wait()
+    try:
+        with ends_as_an_exception(), Cluster(size, prefix, folder) as cluster, on_top(cluster):
+            cluster.hostfile()
+            lines = [os.getpid(), cluster.switch, *(host.pid for host in cluster.hosts)]
+            (folder / "pids.new").write_text("\n".join(map(str, lines)))
+            (folder / "pids.new").rename(folder / "pids")
+            threading.Event().wait()
+    except BaseException:
+        (folder / "failed").touch()
+        raise
 
 
 def held(folder: Path, prefix: str) -> tuple[int, Cluster]:
@@ -305,9 +312,10 @@ def held(folder: Path, prefix: str) -> tuple[int, Cluster]:
     return holder, cluster
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--prefix", default="node", help="names of the hosts")
+def main(prefix: str = "node", on_top: OnTop = contextlib.nullcontext, reason: Callable[[], str | None] = why_not,
+         description: str | None = __doc__) -> None:
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--prefix", default=prefix, help="names of the hosts")
     verbs = parser.add_subparsers(dest="verb", required=True)
     up = verbs.add_parser("up")
     up.add_argument("size", type=int)
@@ -323,9 +331,9 @@ def main() -> None:
         verbs.add_parser(name).add_argument("folder", type=Path)
     options = parser.parse_args()
     if options.verb == "up":
-        if (reason := why_not()) is not None:
-            sys.exit(reason)
-        hold(options.size, options.folder.resolve(), options.prefix)
+        if (why := reason()) is not None:
+            sys.exit(why)
+        hold(options.size, options.folder.resolve(), options.prefix, on_top)
         return
     holder, cluster = held(options.folder.resolve(), options.prefix)
     if options.verb == "on":
