@@ -56,7 +56,7 @@ final class Trainer {
     schedule = try LearningRateSchedule(
       shape: configuration.schedule, peak: configuration.learningRate, warmupSteps: configuration.warmup,
       totalSteps: (total + configuration.batch - 1) / configuration.batch)
-    gradients = SampleGradients(model: model, adapter: adapter)
+    gradients = SampleGradients(model: model, adapter: adapter) { [world] in try world.attend() }
     store = PrefixStore(
       memoryLimit: configuration.cacheMemory,
       folder: configuration.cacheFolder ?? configuration.output.deletingLastPathComponent())
@@ -67,11 +67,27 @@ final class Trainer {
 
   /// Trains to the end.
   ///
-  /// - Parameter checkpoint: called on every rank where a checkpoint is due, and before an error that a step found ends
-  ///   the run: the state is then that before the step.
-  func run(checkpoint: (TrainingState) throws -> Void) throws {
+  /// - Parameters:
+  ///   - checkpoint: called on every rank where a checkpoint is due, and before an error that a step found ends
+  ///     the run: the state is then that before the step.
+  ///   - rescue: called on rank 0 alone before an interruption ends the run, in the midst of a step: the state is that before
+  ///     the step.
+  func run(checkpoint: (TrainingState) throws -> Void, rescue: (TrainingState) throws -> Void) throws {
+    let begun = state.step
+    if world.rank == 0 { StopSignals.set(patience: StopSignals.longestPatience) }
+    defer { if world.rank == 0 { StopSignals.set(patience: StopSignals.shortPatience) } }
+    do { try run(checkpoint) } catch  where TransientFailure.exitCode(for: error) != 1 {
+      log?.finish()
+      if world.rank == 0, state.step > begun { try rescue(state) }
+      throw error
+    }
+  }
+
+  private func run(_ checkpoint: (TrainingState) throws -> Void) throws {
     let steps = schedule.totalSteps
-    if state.step == 0, !validation.isEmpty, state.history.validations.isEmpty { try validate() }
+    RunStanding.set(state.step, of: steps, "steps")
+    // A checkpoint may have been written in the midst of a validation.
+    if isValidationDue(steps: steps), state.history.validations.last?.step != state.step { try validate() }
     while state.step < steps {
       do {
         try step()
@@ -81,7 +97,8 @@ final class Trainer {
         try world.agree { if let cause = error.cause { throw cause } }
         throw JobError("step \(state.step + 1) failed on another rank")
       }
-      if !validation.isEmpty, isValidationDue(steps: steps) { try validate() }
+      RunStanding.set(state.step, of: steps, "steps")
+      if isValidationDue(steps: steps) { try validate() }
       if let every = configuration.checkpointEvery, state.step % every == 0, state.step < steps {
         try checkpoint(state)
       }
@@ -89,7 +106,8 @@ final class Trainer {
   }
 
   private func isValidationDue(steps: Int) -> Bool {
-    if state.step == steps { return true }
+    if validation.isEmpty { return false }
+    if state.step == 0 || state.step == steps { return true }
     if let every = configuration.validateEvery { return state.step % every == 0 }
     let (before, after) = ((state.step - 1) * configuration.batch, state.step * configuration.batch)
     return before / samples.count != after / samples.count
@@ -116,6 +134,8 @@ final class Trainer {
       try accumulate(plan.samples[world.rank], step: index, received: received)
     } catch is PrefixExchange.KeeperFailed {
       sum.noteFailure()
+    } catch  where TransientFailure.exitCode(for: error) != 1 {
+      throw error
     } catch {
       failure = error
       sum.noteFailure()

@@ -111,14 +111,17 @@ public struct TrainingJob {
     let trainer = try Trainer(
       configuration, on: world, model: model, samples: data.samples, validation: data.validation, adapter: adapter,
       trainable: plan.trainable, total: total, state: state, shared: shared, log: log)
-    try trainer.run { state in
-      try world.agree {
-        guard world.rank == 0 else { return }
-        try checkpoints.save(state, parameters: adapter.values, identity: run) { folder, alongside in
-          try PEFTAdapter.write(
-            adapter, configuration: plan.lora, for: model, modelName: modelName, to: folder, alongside: alongside)
-        }
+    func save(_ state: TrainingState) throws {
+      guard world.rank == 0 else { return }
+      try checkpoints.save(state, parameters: adapter.values, identity: run) { folder, alongside in
+        try PEFTAdapter.write(
+          adapter, configuration: plan.lora, for: model, modelName: modelName, to: folder, alongside: alongside)
       }
+    }
+    try trainer.run { state in
+      try world.agree { try save(state) }
+    } rescue: {
+      try save($0)
     }
     log?.finish()
     let finished = trainer.state
