@@ -122,7 +122,7 @@ final class Trainer {
   }
 
   private func step() throws {
-    let start = Date()
+    let start = MonotonicClock.now
     let index = state.step
     let batch = order.indices(
       forStep: index, batch: configuration.batch, count: samples.count, totalSamples: total)
@@ -142,9 +142,9 @@ final class Trainer {
     }
     let checksum = adapter.checksum
     sum.set(checksum: checksum)
-    let reduceStart = Date()
+    let reduceStart = MonotonicClock.now
     try sum.reduce(over: world)
-    let secondsAllreduce = Date().timeIntervalSince(reduceStart)
+    let secondsAllreduce = MonotonicClock.now - reduceStart
     guard sum.failures == 0 else { throw StepFailure(cause: failure) }
     guard sum.allRanksHave(checksum: checksum, worldSize: world.worldSize) else {
       throw JobError(
@@ -173,7 +173,7 @@ final class Trainer {
     state.step += 1
     let record = StepRecord(
       step: state.step, loss: sum.loss / Double(max(1, sum.tokens)), learningRate: rate, gradientNorm: norm,
-      tokens: sum.tokens, seconds: Date().timeIntervalSince(start), secondsAllreduce: secondsAllreduce)
+      tokens: sum.tokens, seconds: MonotonicClock.now - start, secondsAllreduce: secondsAllreduce)
     state.history.steps.append(record)
     log?.show(record, epoch: Double(min(state.step * configuration.batch, total)) / Double(samples.count))
   }

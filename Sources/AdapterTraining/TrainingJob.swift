@@ -67,7 +67,8 @@ public struct TrainingJob {
   /// - Throws: errors of the inputs or of the run. Under MPI, let it leave
   ///   `Communicator.withWorld`, which stops every rank.
   public func run() throws -> Summary? {
-    let isFinished = try world.agreeIsFinished(configuration)
+    let claim = try world.claimOutput(configuration)
+    defer { claim.release() }
     let threads = try JobDefaults.threads(configuration.threads, on: world)
     let (opened, parameterCount) = try world.agree {
       let opened = try JobModel(configuration, threads: threads)
@@ -84,7 +85,7 @@ public struct TrainingJob {
     let identity = identity(inputs, plan)
     try world.agree(on: identity)
     world.tell(opened.remarks(onAdapter: configuration.initialAdapter) + model.remarks.training)
-    if isFinished { return try finishedSummary(identity, plan, parameterCount) }
+    if claim.isFinished { return try finishedSummary(identity, plan, parameterCount) }
 
     try world.agree { try shared?.bind(to: inputs) }
     let data = try prepare(datasets, model: model)

@@ -1,4 +1,5 @@
 import Foundation
+import IO
 import MessagePassing
 import RunSupport
 
@@ -7,6 +8,7 @@ final class UnitRun<Job: UnitJob> {
   private let job: Job
   private let configuration: any UnitJobConfiguration
   private let world: Communicator
+  private let claim: ClaimedOutput
   private let pictures: Pictures
 
   // Only on rank 0.
@@ -19,10 +21,11 @@ final class UnitRun<Job: UnitJob> {
   /// Every rank makes one at the same time.
   ///
   /// - Throws: on every rank, if one of them has no such folder of images, or sees other files in it than rank 0.
-  init(_ job: Job, _ configuration: any UnitJobConfiguration, on world: Communicator) throws {
+  init(_ job: Job, _ configuration: any UnitJobConfiguration, claim: ClaimedOutput, on world: Communicator) throws {
     self.job = job
     self.configuration = configuration
     self.world = world
+    self.claim = claim
     pictures = try Pictures(
       job.units.reduce(into: []) { $0.formUnion($1.fileNames) }, in: configuration.images, on: world)
   }
@@ -31,13 +34,13 @@ final class UnitRun<Job: UnitJob> {
     try world.agree { if world.rank == 0 { try begin() } }
     let order = costliestFirst(job.costs).filter { journal?.records[job.units[$0].key] == nil }
     if configuration.isStrict { try refuseFaults(of: order) }
-    let start = Date()
-    do { try compute(order) } catch  where TransientFailure.exitCode(for: error) != 1 {
+    let start = MonotonicClock.now
+    do { try compute(order) } catch where TransientFailure.exitCode(for: error) != 1 {
       progress?.finish()
       try journal?.flush()
       throw error
     }
-    let seconds = Date().timeIntervalSince(start)
+    let seconds = MonotonicClock.now - start
     progress?.finish()
     let work = try world.agree { world.rank == 0 ? try finishedWork(seconds: seconds) : nil }
     let summary = try job.finish(work, on: world)
@@ -66,10 +69,10 @@ final class UnitRun<Job: UnitJob> {
 
   private func openJournal() throws -> Journal {
     guard configuration.resumes else {
-      return try Journal.create(at: configuration.journal, identity: job.identity)
+      return try Journal.create(at: configuration.journal, identity: job.identity, lock: claim.lock)
     }
     return try Journal.resume(
-      at: configuration.journal, identity: job.identity, salvages: configuration.salvages,
+      at: configuration.journal, identity: job.identity, lock: claim.lock, salvages: configuration.salvages,
       decode: { bytes in
         let result = try job.decode(bytes)
         return (result.key, result)
