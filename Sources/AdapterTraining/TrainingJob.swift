@@ -169,7 +169,7 @@ public struct TrainingJob {
       ("--seed", "\(c.seed)"), ("--validation-share", "\(c.validationShare)"),
     ]
     return RunIdentity(
-      [("program version", JobDefaults.programVersion), ("model (SHA-256)", opened.sha256)] + opened.files.parts
+      [("program version", JobDefaults.programVersion), ("model (SHA-256)", opened.sha256), ("sampled weights (SHA-256)", opened.weightsSampleSHA256)] + opened.files.parts
         + opened.input.parts + datasets.digests + options)
   }
 

@@ -1,5 +1,6 @@
 import HDF5Store
 import HeadImpact
+import Jobs
 import RunSupport
 import VisionLanguage
 
@@ -12,6 +13,7 @@ extension ScoreIdentity {
     return RunIdentity(
       files + [
         ("program version", programVersion), ("model type", modelType), ("model (SHA-256)", modelSHA256),
+        ("sampled weights (SHA-256)", weightsSampleSHA256),
         ("chat template (SHA-256)", chatTemplateSHA256),
         ("adapter (SHA-256)", adapterSHA256 ?? "none"),
         ("dataset (SHA-256)", datasetSHA256), ("--prompt", prompt), ("--precision", precision), ("--resize", resize),
@@ -24,12 +26,12 @@ extension ScoreIdentity {
   }
 
   init(
-    programVersion: String, modelType: String, modelSHA256: String, adapterSHA256: String?, modelFiles: ModelFiles,
-    datasetSHA256: String, configuration: ScoreConfiguration
+    _ opened: JobModel, datasetSHA256: String, configuration: ScoreConfiguration
   ) {
     self.init(
-      programVersion: programVersion, modelType: modelType, modelSHA256: modelSHA256, adapterSHA256: adapterSHA256,
-      chatTemplateSHA256: modelFiles.chatTemplateSHA256, modelFiles: modelFiles.listing,
+      programVersion: JobDefaults.programVersion, modelType: opened.model.modelType, modelSHA256: opened.sha256,
+      weightsSampleSHA256: opened.weightsSampleSHA256, adapterSHA256: opened.adapterSHA256,
+      chatTemplateSHA256: opened.files.chatTemplateSHA256, modelFiles: opened.files.listing,
       datasetSHA256: datasetSHA256, system: configuration.input.system, prompt: configuration.prompt,
       precision: configuration.precision.rawValue,
       resize: configuration.input.resizing.rawValue,

@@ -17,6 +17,7 @@ final class ScoringWork: UnitJob {
   private static let topLayers = 3
 
   let remarks: [String]
+  let files: WatchedFiles
   private let scoreIdentity: ScoreIdentity
   private let configuration: ScoreConfiguration
   private let dataset: KeyObjectDataset
@@ -33,10 +34,8 @@ final class ScoringWork: UnitJob {
     try c.options.views.check(model)
     configuration = c
     dataset = try KeyObjectDataset(json: Data(json), name: c.dataset.path)
-    scoreIdentity = ScoreIdentity(
-      programVersion: JobDefaults.programVersion, modelType: model.modelType, modelSHA256: opened.sha256,
-      adapterSHA256: opened.adapterSHA256, modelFiles: opened.files, datasetSHA256: try JobInputs.digest(json),
-      configuration: c)
+    scoreIdentity = ScoreIdentity(opened, datasetSHA256: try JobInputs.digest(json), configuration: c)
+    files = opened.watched
     remarks = opened.remarks(onAdapter: c.adapter)
     plan = ScoringPlan(
       dataset, limit: c.limit, prompt: c.prompt, dimensions: model.dimensions, layout: model.visualLayout)
