@@ -24,6 +24,8 @@ final class Trainer {
   private let store: PrefixStore
   private let shared: SharedPrefixes?
   private let log: TrainingLog?
+  /// On rank 0.
+  private let checkpoints: Checkpoints?
   private let order: SampleOrder
   private var exchange = PrefixExchange()
   private var sum: StepSum
@@ -35,12 +37,11 @@ final class Trainer {
   /// - Parameters:
   ///   - total: samples of the whole run, each time that one is trained on.
   ///   - shared: what other runs on the same samples computed.
-  ///   - log: on rank 0.
+  ///   - log: on rank 0, and so are `checkpoints`.
   init(
     _ configuration: TrainConfiguration, on world: Communicator, model: any VisionLanguageModel,
     samples: [TrainingSample], validation: [TrainingSample], adapter: LowRankAdapter, trainable: [Range<Int>],
-    total: Int,
-    state: TrainingState, shared: SharedPrefixes?, log: TrainingLog?
+    total: Int, state: TrainingState, shared: SharedPrefixes?, log: TrainingLog?, checkpoints: Checkpoints?
   ) throws {
     self.configuration = configuration
     self.world = world
@@ -53,40 +54,46 @@ final class Trainer {
     self.state = state
     self.shared = shared
     self.log = log
+    self.checkpoints = checkpoints
     schedule = try LearningRateSchedule(
       shape: configuration.schedule, peak: configuration.learningRate, warmupSteps: configuration.warmup,
       totalSteps: (total + configuration.batch - 1) / configuration.batch)
     gradients = SampleGradients(model: model, adapter: adapter)
+    let reserve = Checkpoints.bytesNeeded(
+      count: adapter.count, hasBest: !validation.isEmpty, steps: schedule.totalSteps, keepsCheckpoints: true)
     store = PrefixStore(
       memoryLimit: configuration.cacheMemory,
       folder: configuration.cacheFolder ?? configuration.output.deletingLastPathComponent())
+    for store in [store, shared?.store].compactMap({ $0 }) { store.reserve = reserve }
     order = configuration.shuffles ? .shuffled(seed: configuration.seed) : .none
     sum = StepSum(count: adapter.count, passes: configuration.batch, ranks: world.worldSize)
     passGradient = model.backend.tensor(rows: 1, columns: adapter.count)
   }
 
-  /// Trains to the end.
-  ///
-  /// - Parameter checkpoint: called on every rank where a checkpoint is due, and before an error that a step found ends
-  ///   the run: the state is then that before the step.
-  func run(checkpoint: (TrainingState) throws -> Void) throws {
+  /// Trains to the end. Checkpoints are written where they are due, and before an error that a step found ends the run:
+  /// the state is then that before the step.
+  func run() throws {
     let steps = schedule.totalSteps
     if state.step == 0, !validation.isEmpty, state.history.validations.isEmpty { try validate() }
     while state.step < steps {
       do {
         try step()
       } catch let error as StepFailure {
-        if state.step > 0 { try checkpoint(state) }
+        saveCheckpoint()
         // Those that found nothing wrong learn from the others what it was.
         try world.agree { if let cause = error.cause { throw cause } }
         throw JobError("step \(state.step + 1) failed on another rank")
       }
       if !validation.isEmpty, isValidationDue(steps: steps) { try validate() }
-      if let every = configuration.checkpointEvery, state.step % every == 0, state.step < steps {
-        try checkpoint(state)
-      }
+      if state.step < steps, checkpoints?.isDue(at: state) == true { saveCheckpoint() }
     }
   }
+
+  /// Writes a checkpoint of the state on rank 0, and does nothing elsewhere: no rank waits for it here.
+  ///
+  /// - Returns: false if it can't be written, which the user was told.
+  @discardableResult
+  func saveCheckpoint() -> Bool { state.step == 0 || checkpoints?.save(state) ?? true }
 
   private func isValidationDue(steps: Int) -> Bool {
     if state.step == steps { return true }
@@ -112,6 +119,7 @@ final class Trainer {
     sum.clear()
     var failure: (any Error)?
     do {
+      try checkpoints?.requireOutput()
       let received = configuration.caches ? try exchange.run(plan, on: world) { try prefix(of: $0, samples) } : [:]
       try accumulate(plan.samples[world.rank], step: index, received: received)
     } catch is PrefixExchange.KeeperFailed {

@@ -273,6 +273,9 @@ public struct ExperimentJob {
         trained[arm.arm] = try book.step(step, inputs: inputs, outputs: [adapter]) { resumes in
           c.cacheMemory = memory / 2
           c.cacheFolder = cacheFolder
+          c.salvageFolder = configuration.train.salvageFolder.map {
+            fileURL($0).appendingPathComponent(folder.url.lastPathComponent).appendingPathComponent(task.kind.rawValue)
+          }
           c.resumes = resumes
           try checkSkips(try TrainingJob(c, on: world, shared: shared).run()?.skips, of: step)
         }

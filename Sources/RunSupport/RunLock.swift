@@ -183,7 +183,7 @@ public struct LockLost: Error, CustomStringConvertible {
   let url: URL
   let output: URL
   /// The run that has it now; nil if nobody has.
-  let holder: LockHolder?
+  public let holder: LockHolder?
 
   public var description: String {
     if let holder {
