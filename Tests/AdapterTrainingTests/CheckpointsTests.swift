@@ -147,7 +147,7 @@ struct CheckpointsTests {
         let folder = c.output.deletingLastPathComponent()
         try FileSystem.makeFolder(folder)
         var limits = RunLock.Limits()
-        limits.renewal = 0.2
+        limits.silence = 0.9
         let lock = try RunLock(for: c.output, resumes: false, limits: limits)
         defer { lock.release() }
         let checkpoints = try open(c, lock: lock, warn: { _ in })
