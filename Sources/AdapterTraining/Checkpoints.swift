@@ -88,8 +88,8 @@ final class Checkpoints {
   private func saveElsewhere(_ state: TrainingState, after error: any Error) -> Bool {
     guard let salvage else {
       warn(
-        "\(error). The state after step \(state.step) is in memory only: make room there, or stop the run with "
-          + "SIGTERM and continue with --resume and --salvage-dir")
+        "\(error). The state after step \(state.step) is in memory only, and the run goes on: make room there before it ends"
+      )
       return false
     }
     do {
@@ -98,7 +98,9 @@ final class Checkpoints {
       warn("\(error). It is in \(place.path) instead, where --resume with the same --salvage-dir finds it")
       return true
     } catch let second {
-      warn("\(error); \(second). The state after step \(state.step) is in memory only: make room in either folder")
+      warn(
+        "\(error); \(second). The state after step \(state.step) is in memory only, and the run goes on: make room in either folder before it ends"
+      )
       return false
     }
   }

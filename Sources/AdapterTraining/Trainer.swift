@@ -58,7 +58,7 @@ final class Trainer {
     schedule = try LearningRateSchedule(
       shape: configuration.schedule, peak: configuration.learningRate, warmupSteps: configuration.warmup,
       totalSteps: (total + configuration.batch - 1) / configuration.batch)
-    gradients = SampleGradients(model: model, adapter: adapter)
+    gradients = SampleGradients(model: model, adapter: adapter) { [world] in try world.attend() }
     let reserve = Checkpoints.bytesNeeded(
       count: adapter.count, hasBest: !validation.isEmpty, steps: schedule.totalSteps, keepsCheckpoints: true)
     store = PrefixStore(
@@ -70,11 +70,24 @@ final class Trainer {
     passGradient = model.backend.tensor(rows: 1, columns: adapter.count)
   }
 
-  /// Trains to the end. Checkpoints are written where they are due, and before an error that a step found ends the run:
-  /// the state is then that before the step.
+  /// Trains to the end. Checkpoints are written where they are due, before an error that a step found ends the run, and
+  /// before an interruption does, in the midst of a step: the state is that before the step.
   func run() throws {
+    let begun = state.step
+    if world.rank == 0 { StopSignals.set(patience: StopSignals.longestPatience) }
+    defer { if world.rank == 0 { StopSignals.set(patience: StopSignals.shortPatience) } }
+    do { try runSteps() } catch  where TransientFailure.exitCode(for: error) != 1 {
+      log?.finish()
+      if state.step > begun { saveCheckpoint() }
+      throw error
+    }
+  }
+
+  private func runSteps() throws {
     let steps = schedule.totalSteps
-    if state.step == 0, !validation.isEmpty, state.history.validations.isEmpty { try validate() }
+    RunStanding.set(state.step, of: steps, "steps")
+    // A checkpoint may have been written in the midst of a validation.
+    if isValidationDue(steps: steps), state.history.validations.last?.step != state.step { try validate() }
     while state.step < steps {
       do {
         try step()
@@ -84,7 +97,8 @@ final class Trainer {
         try world.agree { if let cause = error.cause { throw cause } }
         throw JobError("step \(state.step + 1) failed on another rank")
       }
-      if !validation.isEmpty, isValidationDue(steps: steps) { try validate() }
+      RunStanding.set(state.step, of: steps, "steps")
+      if isValidationDue(steps: steps) { try validate() }
       if state.step < steps, checkpoints?.isDue(at: state) == true { saveCheckpoint() }
     }
   }
@@ -96,7 +110,8 @@ final class Trainer {
   func saveCheckpoint() -> Bool { state.step == 0 || checkpoints?.save(state) ?? true }
 
   private func isValidationDue(steps: Int) -> Bool {
-    if state.step == steps { return true }
+    if validation.isEmpty { return false }
+    if state.step == 0 || state.step == steps { return true }
     if let every = configuration.validateEvery { return state.step % every == 0 }
     let (before, after) = ((state.step - 1) * configuration.batch, state.step * configuration.batch)
     return before / samples.count != after / samples.count
@@ -119,11 +134,14 @@ final class Trainer {
     sum.clear()
     var failure: (any Error)?
     do {
-      try checkpoints?.requireOutput()
       let received = configuration.caches ? try exchange.run(plan, on: world) { try prefix(of: $0, samples) } : [:]
+      // Not before the exchange, in which all ranks take part.
+      try checkpoints?.requireOutput()
       try accumulate(plan.samples[world.rank], step: index, received: received)
     } catch is PrefixExchange.KeeperFailed {
       sum.noteFailure()
+    } catch  where TransientFailure.exitCode(for: error) != 1 {
+      throw error
     } catch {
       failure = error
       sum.noteFailure()

@@ -93,7 +93,7 @@ public struct ExperimentJob {
   private func openFolder(_ lock: inout RunLock?) throws {
     let files = FileManager.default
     try FileSystem.makeFolder(folder.url.deletingLastPathComponent())
-    lock = try RunLock(for: folder.url, resumes: resumes)
+    lock = try RunLock(for: folder.url, resumes: resumes, wait: world.attend)
     if !resumes, files.fileExists(atPath: folder.url.path) {
       throw ExperimentError(
         "\(folder.url.path): already exists; continue it with --resume, or choose another output")

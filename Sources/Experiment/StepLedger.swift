@@ -1,5 +1,6 @@
 import Foundation
 import IO
+import Jobs
 import MessagePassing
 import RunSupport
 
@@ -74,6 +75,7 @@ final class StepLedger {
     var record = Record(
       name: name, inputs: inputs.identity, fingerprint: fingerprint, outputs: nil, seconds: nil)
     say(name, state == .begun ? "continues" : "")
+    RunStanding.begin(step: "step \(records.count + 1) of \(total), \(name)")
     try world.agree {
       guard world.rank == 0 else { return }
       if state == .new { try moveAside(outputs, of: known, now: inputs) }

@@ -15,6 +15,7 @@ final class UnitRun<Job: UnitJob> {
   private var journal: Journal?
   private var progress: ProgressReporter?
   private var samples = 0
+  private var total = 0
   private var skipped: [SkippedSample] = []
 
   /// Every rank makes one at the same time.
@@ -34,7 +35,11 @@ final class UnitRun<Job: UnitJob> {
     let order = costliestFirst(job.costs).filter { journal?.records[job.units[$0].key] == nil }
     if configuration.isStrict { try refuseFaults(of: order) }
     let start = MonotonicClock.now
-    try compute(order)
+    do { try compute(order) } catch  where TransientFailure.exitCode(for: error) != 1 {
+      progress?.finish()
+      try journal?.flush()
+      throw error
+    }
     let seconds = MonotonicClock.now - start
     progress?.finish()
     let work = try world.agree { world.rank == 0 ? try finishedWork(seconds: seconds) : nil }
@@ -58,7 +63,8 @@ final class UnitRun<Job: UnitJob> {
           + "Resume without --strict, or fix it and remove \(configuration.journal.path) to start over")
     }
     if samples > 0 { progress.note("resuming: \(samples) of \(total) samples are done") }
-    (self.journal, self.progress) = (journal, progress)
+    (self.journal, self.progress, self.total) = (journal, progress, total)
+    RunStanding.set(samples, of: total, "samples")
   }
 
   private func openJournal() throws -> Journal {
@@ -103,9 +109,21 @@ final class UnitRun<Job: UnitJob> {
       try collect(result, isResumed: false)
       for sample in result.skipped { progress?.warn(sample.text(called: Job.words.sample)) }
       progress?.advance(by: result.sampleCount)
+      RunStanding.set(samples, of: total, "samples")
+    }
+    // Of the run, not of the unit in whose computation it was thrown.
+    var stop: (any Error)?
+    func poll() throws {
+      do { try sharing.poll() } catch {
+        stop = error
+        throw error
+      }
     }
     while let place = try sharing.next() {
-      let result = try pictures.working { try job.compute(job.units[place], in: pictures, poll: sharing.poll) }
+      let result: Job.UnitOutcome
+      do {
+        result = try pictures.working { try job.compute(job.units[place], in: pictures, poll: poll) }
+      } catch { throw stop ?? error }
       if configuration.isStrict, let sample = result.skipped.first {
         throw JobError("\(Job.words.sample) \(sample.id) can't be used (--strict): \(sample.reason.text)")
       }

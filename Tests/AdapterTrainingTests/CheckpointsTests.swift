@@ -100,7 +100,7 @@ struct CheckpointsTests {
       var warnings: [String] = []
       let checkpoints = try open(c) { warnings.append($0) }
       #expect(!checkpoints.save(state(4)))
-      #expect(warnings.count == 1 && warnings[0].contains("in memory only") && warnings[0].contains("--salvage-dir"))
+      #expect(warnings.count == 1 && warnings[0].contains("in memory only") && warnings[0].contains("goes on"))
       let lost = "\(checkpoints.rescue(state(4), from: JobError("no room")))"
       #expect(lost.hasPrefix("no room\n") && lost.contains("there is no checkpoint"), "\(lost)")
       try FileSystem.remove(c.workFolder)

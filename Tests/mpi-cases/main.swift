@@ -9,6 +9,7 @@ let cases: [String: ([String]) throws -> Void] = [
   "agree": agreeCase,
   "throw": throwCase,
   "kill": killCase,
+  "late": lateCase,
   "share": shareCase,
   "share-fails": shareFailsCase,
   "share-balance": shareBalanceCase,
