@@ -35,7 +35,7 @@ final class UnitRun<Job: UnitJob> {
     let order = costliestFirst(job.costs).filter { journal?.records[job.units[$0].key] == nil }
     if configuration.isStrict { try refuseFaults(of: order) }
     let start = MonotonicClock.now
-    do { try compute(order) } catch where TransientFailure.exitCode(for: error) != 1 {
+    do { try compute(order) } catch  where TransientFailure.exitCode(for: error) != 1 {
       progress?.finish()
       try journal?.flush()
       throw error
