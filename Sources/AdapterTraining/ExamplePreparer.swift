@@ -22,10 +22,10 @@ struct ExamplePreparer {
     let skip: SkipReason?
   }
 
-  /// - Returns: the usable ones, in the order given, and the others.
+  /// - Returns: the usable ones, in the order given, the others, and the pictures of all.
   /// - Throws: on every rank, errors of the environment.
   func prepare(_ examples: [ImageTextExample], images: URL) throws -> (
-    samples: [TrainingSample], skipped: [SkippedSample]
+    samples: [TrainingSample], skipped: [SkippedSample], pictures: Pictures
   ) {
     let pictures = try Pictures(Set(examples.map(\.fileName)), in: images, on: world)
     let sizes = try readSizes(examples, pictures)
@@ -42,7 +42,7 @@ struct ExamplePreparer {
         skipped.append(SkippedSample(id: example.id, reason: SkipReason(fault is ImageError ? .picture : .text, fault)))
       }
     }
-    return (samples, skipped)
+    return (samples, skipped, pictures)
   }
 
   private func sample(_ example: ImageTextExample, width: Int, height: Int) throws -> TrainingSample {

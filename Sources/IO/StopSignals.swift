@@ -37,9 +37,13 @@ public enum StopSignals {
     /// Saves what can be saved, and returns the line to print before the process ends; nil gives the main thread another
     /// `longestPatience`.
     public let line: @Sendable (StopSignal) -> String?
+    /// Called when the line is printed, and last.
+    public let end: @Sendable () -> Void
 
-    public init(patience: Double, line: @escaping @Sendable (StopSignal) -> String?) {
-      (self.patience, self.line) = (patience, line)
+    public init(
+      patience: Double, line: @escaping @Sendable (StopSignal) -> String?, end: @escaping @Sendable () -> Void = {}
+    ) {
+      (self.patience, self.line, self.end) = (patience, line, end)
     }
   }
 
@@ -93,6 +97,7 @@ public enum StopSignals {
     if line == nil { sleep(longestPatience) }
     guard headimpact_claim_stop(Int32(HEADIMPACT_WATCHER.rawValue)) == 1 else { return }
     if let line { FileHandle.standardError.write(Data((line + "\n").utf8)) }
+    lastResort.withLock { $0 }?.end()
     _exit(exitCode)
   }
 

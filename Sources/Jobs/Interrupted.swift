@@ -14,13 +14,14 @@ public enum RunStanding {
   private struct State {
     var step: String?
     var done: (count: Int, total: Int, name: String)?
-    var lastResort: (@Sendable () -> Void)?
+    var saving: (@Sendable () -> Void)?
+    var releasing: (@Sendable () -> Void)?
   }
 
   private static let state = Mutex(State())
 
   /// - Parameter step: of an experiment; nil elsewhere. What was done of the step before no longer counts.
-  public static func begin(step: String?) { state.withLock { $0 = State(step: step) } }
+  public static func begin(step: String?) { state.withLock { ($0.step, $0.done) = (step, nil) } }
 
   /// - Parameters:
   ///   - total: of the whole run, what an earlier run did included.
@@ -29,8 +30,12 @@ public enum RunStanding {
     state.withLock { $0.done = (done, total, name) }
   }
 
-  /// What saves the work if the main thread doesn't come to it; called on another thread.
-  public static func set(lastResort: (@Sendable () -> Void)?) { state.withLock { $0.lastResort = lastResort } }
+  /// What saves the work if the main thread doesn't come to it: called on another thread, before the line is printed. nil
+  /// takes it back.
+  public static func set(saving: (@Sendable () -> Void)?) { state.withLock { $0.saving = saving } }
+
+  /// The same for what may take long or fail: called behind the line.
+  public static func set(releasing: (@Sendable () -> Void)?) { state.withLock { $0.releasing = releasing } }
 
   /// The line: "SIGTERM in step 3 of 9, generate caption/top: 41 of 96 samples done; the same command with --resume goes on".
   ///
@@ -43,7 +48,8 @@ public enum RunStanding {
     return "\(cause)\(place)\(done); the same command with --resume goes on"
   }
 
-  static func save() { state.withLock { $0.lastResort }?() }
+  static func save() { state.withLock { $0.saving }?() }
+  static func release() { state.withLock { $0.releasing }?() }
 }
 
 extension Communicator {
@@ -54,11 +60,13 @@ extension Communicator {
     let isFirst = launchedRank() == 0
     try StopSignals.install(
       exitCode: TransientFailure.exitCode,
-      lastResort: StopSignals.LastResort(patience: isFirst ? StopSignals.shortPatience : StopSignals.longestPatience) {
-        guard isFirst else { return nil }
-        RunStanding.save()
-        return RunStanding.line($0.rawValue)
-      })
+      lastResort: StopSignals.LastResort(
+        patience: isFirst ? StopSignals.shortPatience : StopSignals.longestPatience,
+        line: {
+          guard isFirst else { return nil }
+          RunStanding.save()
+          return "headimpact: " + RunStanding.line($0.rawValue)
+        }, end: RunStanding.release))
     return try withWorld { world in
       if world.worldSize > 1 { CrashReport.set(place: "rank \(world.rank) on \(world.processorName)") }
       let stops = try StopWatch(world)
@@ -87,9 +95,9 @@ private final class StopWatch {
     // Rank 1 speaks if rank 0 was killed.
     guard world.rank == 1 else { return }
     StopSignals.set(
-      StopSignals.LastResort(patience: StopSignals.shortPatience) { signal in
-        first.map(Self.isGone) == true ? Self.lineWithoutFirst(signal) : nil
-      })
+      StopSignals.LastResort(
+        patience: StopSignals.shortPatience,
+        line: { first.map(Self.isGone) == true ? "headimpact: " + Self.lineWithoutFirst($0) : nil }))
   }
 
   func look() throws {

@@ -69,7 +69,8 @@ public struct JobModel {
   public var identityParts: [(name: String, value: String)] {
     files.parts + input.parts + [
       ("program version", JobDefaults.programVersion), ("model type", model.modelType),
-      ("model (SHA-256)", sha256), ("sampled weights (SHA-256)", weightsSampleSHA256), ("adapter (SHA-256)", adapterSHA256 ?? "none"),
+      ("model (SHA-256)", sha256), ("sampled weights (SHA-256)", weightsSampleSHA256),
+      ("adapter (SHA-256)", adapterSHA256 ?? "none"),
     ]
   }
 

@@ -44,20 +44,35 @@ extension Pictures {
   /// - Throws: on every rank, if one of them has no such folder, or sees other files in it than rank 0.
   public init(_ names: Set<String>, in folder: URL, on world: Communicator) throws {
     let host = world.worldSize > 1 ? world.processorName : nil
-    let own = try world.agree {
+    let absent = try world.agree {
       try Self.onHost(host) { try Self.absent(names, in: folder) }
     }
-    let first = try world.broadcast(world.rank == 0 ? Array(try JSONEncoder().encode(own)) : nil)
+    let first = try world.broadcast(world.rank == 0 ? Array(try JSONEncoder().encode(absent)) : nil)
     let missing = Set(try JSONDecoder().decode([String].self, from: Data(first)))
     try world.agree {
-      guard let name = missing.symmetricDifference(own).min() else { return }
+      guard let name = missing.symmetricDifference(absent).min() else { return }
       throw JobError(
         "host \(world.processorName): \(folder.path): "
-          + (own.contains(name)
+          + (absent.contains(name)
             ? "\(name) is missing, but rank 0 has it" : "\(name) exists, but rank 0 doesn't have it")
-          + ". Every host must have the same images folder (\(missing.symmetricDifference(own).count) files differ)")
+          + ". Every host must have the same images folder (\(missing.symmetricDifference(absent).count) files differ)")
     }
-    self.init(in: folder, missing: missing, host: host)
+    // The ranks of a node see the same files: each examines a part of them.
+    let sorted = names.sorted()
+    let own = try world.agree {
+      try Self.onHost(host) {
+        try PictureStamps.examine(
+          Array(
+            sorted[
+              sorted.count * world.localRank / world.localSize..<sorted.count * (world.localRank + 1) / world.localSize]
+          ),
+          in: folder)
+      }
+    }
+    let stamps = try world.allgatherOnNode(own.map(Int64.init(bitPattern:))).flatMap {
+      $0.map(UInt64.init(bitPattern:))
+    }
+    self.init(in: folder, missing: missing, host: host, stamps: PictureStamps(sorted, stamps))
   }
 }
 

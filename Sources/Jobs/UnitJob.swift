@@ -70,6 +70,8 @@ public protocol UnitJob {
 
   /// Everything that the results depend on: checked against the other ranks', the journal and a finished output.
   var identity: RunIdentity { get }
+  /// What the results come from: compared before each result is handed in.
+  var watched: WatchedFiles { get }
   /// Notes for the user before the run begins.
   var remarks: [String] { get }
   /// What the dataset's reader left out, one line each.
@@ -113,6 +115,7 @@ public protocol UnitJob {
 }
 
 extension UnitJob {
+  public var watched: WatchedFiles { WatchedFiles() }
   public var remarks: [String] { [] }
   public var warnings: [String] { [] }
   public var refusal: String? { nil }

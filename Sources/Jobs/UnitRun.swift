@@ -42,7 +42,10 @@ final class UnitRun<Job: UnitJob> {
     }
     let seconds = MonotonicClock.now - start
     progress?.finish()
-    let work = try world.agree { world.rank == 0 ? try finishedWork(seconds: seconds) : nil }
+    let work = try world.agree {
+      try pictures.working { try job.watched.requireUnchanged(asksServer: true) }
+      return world.rank == 0 ? try finishedWork(seconds: seconds) : nil
+    }
     let summary = try job.finish(work, on: world)
     try journal?.remove()
     return summary
@@ -122,7 +125,11 @@ final class UnitRun<Job: UnitJob> {
     while let place = try sharing.next() {
       let result: Job.UnitOutcome
       do {
-        result = try pictures.working { try job.compute(job.units[place], in: pictures, poll: poll) }
+        result = try pictures.working {
+          let result = try job.compute(job.units[place], in: pictures, poll: poll)
+          try job.watched.requireUnchanged()
+          return result
+        }
       } catch { throw stop ?? error }
       if configuration.isStrict, let sample = result.skipped.first {
         throw JobError("\(Job.words.sample) \(sample.id) can't be used (--strict): \(sample.reason.text)")

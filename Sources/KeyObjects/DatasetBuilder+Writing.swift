@@ -50,7 +50,8 @@ extension DatasetBuilder {
     return RunIdentity(
       [
         ("program version", JobDefaults.programVersion), ("--instances (SHA-256)", try sha256(configuration.instances)),
-        ("--captions (SHA-256)", try sha256(configuration.captions)), ("--model (SHA-256)", try weights?.headerDigest() ?? "none"),
+        ("--captions (SHA-256)", try sha256(configuration.captions)),
+        ("--model (SHA-256)", try weights?.headerDigest() ?? "none"),
         ("sampled weights (SHA-256)", try weights?.sampleDigest() ?? "none"),
         ("rules", String(decoding: try encoder.encode(rulesInfo), as: UTF8.self)),
         ("--objects", describing?.objects ?? "none"), ("--prompt", describing?.prompt ?? "none"),

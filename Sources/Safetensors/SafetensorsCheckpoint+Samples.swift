@@ -14,7 +14,9 @@ extension SafetensorsCheckpoint {
   /// - Throws: `UnusableFile` naming a file that can't be read.
   public func sampleDigest() throws -> String {
     let samples = tensors.values.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
-      .flatMap { tensor in Self.pieces(of: tensor.byteCount).map { (tensor.file, tensor.offset + $0.lowerBound, $0.count) } }
+      .flatMap { tensor in
+        Self.pieces(of: tensor.byteCount).map { (tensor.file, tensor.offset + $0.lowerBound, $0.count) }
+      }
     // All reads are on their way before the first is waited for: a file system answers one after the other slowly.
     for (file, offset, count) in samples { file.prefetch(offset..<offset + count) }
     var digest = try SHA256()

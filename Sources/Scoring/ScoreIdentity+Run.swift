@@ -1,6 +1,5 @@
 import HDF5Store
 import HeadImpact
-import Jobs
 import RunSupport
 import VisionLanguage
 
@@ -26,12 +25,13 @@ extension ScoreIdentity {
   }
 
   init(
-    _ opened: JobModel, datasetSHA256: String, configuration: ScoreConfiguration
+    programVersion: String, modelType: String, modelSHA256: String, weightsSampleSHA256: String,
+    adapterSHA256: String?, modelFiles: ModelFiles, datasetSHA256: String, configuration: ScoreConfiguration
   ) {
     self.init(
-      programVersion: JobDefaults.programVersion, modelType: opened.model.modelType, modelSHA256: opened.sha256,
-      weightsSampleSHA256: opened.weightsSampleSHA256, adapterSHA256: opened.adapterSHA256,
-      chatTemplateSHA256: opened.files.chatTemplateSHA256, modelFiles: opened.files.listing,
+      programVersion: programVersion, modelType: modelType, modelSHA256: modelSHA256,
+      weightsSampleSHA256: weightsSampleSHA256, adapterSHA256: adapterSHA256,
+      chatTemplateSHA256: modelFiles.chatTemplateSHA256, modelFiles: modelFiles.listing,
       datasetSHA256: datasetSHA256, system: configuration.input.system, prompt: configuration.prompt,
       precision: configuration.precision.rawValue,
       resize: configuration.input.resizing.rawValue,

@@ -17,7 +17,7 @@ final class ScoringWork: UnitJob {
   private static let topLayers = 3
 
   let remarks: [String]
-  let files: WatchedFiles
+  let watched: WatchedFiles
   private let scoreIdentity: ScoreIdentity
   private let configuration: ScoreConfiguration
   private let dataset: KeyObjectDataset
@@ -34,8 +34,11 @@ final class ScoringWork: UnitJob {
     try c.options.views.check(model)
     configuration = c
     dataset = try KeyObjectDataset(json: Data(json), name: c.dataset.path)
-    scoreIdentity = ScoreIdentity(opened, datasetSHA256: try JobInputs.digest(json), configuration: c)
-    files = opened.watched
+    scoreIdentity = ScoreIdentity(
+      programVersion: JobDefaults.programVersion, modelType: model.modelType, modelSHA256: opened.sha256,
+      weightsSampleSHA256: opened.weightsSampleSHA256, adapterSHA256: opened.adapterSHA256, modelFiles: opened.files,
+      datasetSHA256: try JobInputs.digest(json), configuration: c)
+    watched = opened.watched
     remarks = opened.remarks(onAdapter: c.adapter)
     plan = ScoringPlan(
       dataset, limit: c.limit, prompt: c.prompt, dimensions: model.dimensions, layout: model.visualLayout)
