@@ -7,14 +7,17 @@ import RunSupport
 import VisionLanguage
 
 /// Runs a unit job without a model. Arguments: its folder, after how many units a rank other than 0 fails (-1: it doesn't),
-/// and "strict" for a strict run.
+/// and "strict" for a strict run, or a `Disturbance`.
 func unitJobCase(_ arguments: [String]) throws {
   let configuration = SquaresConfiguration(
     folder: URL(fileURLWithPath: arguments[0]), isStrict: arguments.count > 2 && arguments[2] == "strict")
-  try Communicator.withWorld { world in
+  try Communicator.withStoppableWorld { world in
     let claim = try world.claimOutput(configuration)
     defer { claim.release() }
     let job = Squares(configuration, failsAfter: world.rank == 0 ? -1 : Int(arguments[1]) ?? -1)
+    job.beforeUnit =
+      arguments.count > 2
+      ? Disturbance(arguments[2]).map { disturbance in { disturbance.act(on: world.rank, computed: $0) } } : nil
     if let summary = try job.run(configuration, claim: claim, on: world) {
       print(summary.isNew ? "made" : "was finished already")
     }
@@ -70,6 +73,8 @@ private final class Squares: UnitJob {
   private let configuration: SquaresConfiguration
   private let failsAfter: Int
   private var computed = 0
+  /// Called with the number of units that this rank has computed.
+  var beforeUnit: ((Int) -> Void)?
   private var sum: Int64 = 0
 
   init(_ configuration: SquaresConfiguration, failsAfter: Int) {
@@ -86,6 +91,7 @@ private final class Squares: UnitJob {
   }
 
   func compute(_ unit: Unit, in pictures: Pictures, poll: @escaping () throws -> Void) throws -> Outcome {
+    beforeUnit?(computed)
     if computed == failsAfter { throw CaseFailure("the node goes down") }
     computed += 1
     for _ in 0..<4 {
