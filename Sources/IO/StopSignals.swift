@@ -79,6 +79,12 @@ public enum StopSignals {
   /// The first stop signal that came.
   public static var received: StopSignal? { StopSignal(number: headimpact_stop_signal()) }
 
+  /// Whether an MPI launcher sent the signal to end all its ranks, and sends SIGKILL soon.
+  public static var isLaunchersEnd: Bool {
+    // Open MPI forwards SIGUSR1 from its user, and ends ranks with the others.
+    received != .user && launchers.contains(name(ofProcess: headimpact_stop_sender()))
+  }
+
   /// Tells the waiting thread that the main thread ends the process. Doesn't return if the waiting thread is ending it
   /// already.
   public static func take() {
@@ -91,7 +97,7 @@ public enum StopSignals {
   private static func wait(exitCode: Int32) {
     headimpact_wait_for_stop_signal()
     guard let signal = received, let first = lastResort.withLock({ $0 }) else { return }
-    sleep(min(first.patience, limit(after: signal)))
+    sleep(min(first.patience, limit))
     // Asked now: the run may be further than it was.
     let line = lastResort.withLock { $0 }?.line(signal)
     if line == nil { sleep(longestPatience) }
@@ -103,12 +109,9 @@ public enum StopSignals {
 
   private static func sleep(_ seconds: Double) { usleep(UInt32(max(0, seconds) * 1e6)) }
 
-  /// Time until the sender of a signal loses its own patience, in seconds, less a margin.
-  private static func limit(after signal: StopSignal) -> Double {
-    // Open MPI forwards SIGUSR1 from its user, and ends ranks with the others.
-    guard signal != .user, launchers.contains(name(ofProcess: headimpact_stop_sender())) else {
-      return longestPatience
-    }
+  /// Time until the sender of the signal loses its own patience, in seconds, less a margin.
+  private static var limit: Double {
+    guard isLaunchersEnd else { return longestPatience }
     let timeout = ProcessInfo.processInfo.environment["OMPI_MCA_odls_base_sigkill_timeout"].flatMap(Double.init) ?? 1
     return max(0.1, timeout - 1 + shortPatience)
   }

@@ -1,6 +1,7 @@
 import Foundation
 import IO
 import MessagePassing
+import RunSupport
 import Synchronization
 
 /// A stop signal ended the run; what was done is saved.
@@ -109,9 +110,10 @@ private final class StopWatch {
     } else {
       guard let signal = StopSignals.received else { return }
       StopSignals.take()
-      try throwing(Self.lineWithoutFirst(signal)) {
+      let line = Self.lineWithoutFirst(signal)
+      try throwing(line) {
         try world.requestStop(signal.number)
-        try waitForEnd()
+        try waitForEnd(line)
       }
     }
   }
@@ -130,15 +132,27 @@ private final class StopWatch {
     return "\(StopSignal(number: reason)?.rawValue ?? "a signal") to rank \(source)"
   }
 
-  /// Rank 0 ends all ranks. If it is gone, rank 1 says so: it has a second before the launcher ends it too.
-  private func waitForEnd() throws {
+  /// How long a rank waits for rank 0 to save what it has and to end all ranks.
+  private static let longestSaving = Duration.seconds(600)
+
+  /// Rank 0 ends all ranks. If it is gone, rank 1 says so.
+  ///
+  /// A launcher that ends all ranks because rank 0 was killed leaves rank 1 a second. On another host than rank 0's, rank 1
+  /// can't see what happened; then it speaks if rank 0 doesn't answer in that time, and lets it go on saving.
+  private func waitForEnd(_ line: String) throws {
     let start = ContinuousClock.now
-    var isAnswered = false
-    while ContinuousClock.now - start < .seconds(StopSignals.longestPatience) {
+    var isAnswered = world.rank > 1
+    while ContinuousClock.now - start < Self.longestSaving {
       usleep(10_000)
       if try world.stopRequest() != nil { isAnswered = true }
-      guard world.rank == 1, !isAnswered else { continue }
-      if first.map(Self.isGone) ?? (ContinuousClock.now - start > .seconds(StopSignals.shortPatience)) { return }
+      guard !isAnswered else { continue }
+      if first.map(Self.isGone) == true { return }
+      let seconds = ContinuousClock.now - start
+      if first == nil, StopSignals.isLaunchersEnd, seconds > .seconds(StopSignals.shortPatience) {
+        Remarks.tell([line])
+        isAnswered = true
+      }
+      if seconds > .seconds(StopSignals.longestPatience) { return }
     }
   }
 
