@@ -7,7 +7,7 @@ enum ServiceTag {
   static let workAssignment = 3
   static let workResult = 4
   static let workDone = 5
-  static let life = 6
+  static let life = 7
 }
 
 /// A message that has come and waits to be received.
