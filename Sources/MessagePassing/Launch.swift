@@ -17,4 +17,13 @@ extension Communicator {
     ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK"].lazy
       .compactMap { environment[$0].flatMap { Int($0) } }.first ?? 0
   }
+
+  /// Sees to it that Open MPI's launcher on this host ends in any case. To end a job it waits for all its hosts to agree:
+  /// for one that is gone, eight minutes.
+  static func endLauncher(after seconds: Int) {
+    let name = (try? String(contentsOfFile: "/proc/\(getppid())/comm", encoding: .utf8)) ?? ""
+    let launchers = ["mpirun", "mpiexec", "orterun", "orted", "prterun", "prted"]
+    guard launchers.contains(name.trimmingCharacters(in: .whitespacesAndNewlines)) else { return }
+    cmpi_kill_parent_after(Int32(seconds))
+  }
 }
