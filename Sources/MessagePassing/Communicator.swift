@@ -73,6 +73,7 @@ public final class Communicator {
     }
     var rank: Int?
     do {
+      OpenMPISettings.apply(environment)
       let world = try start(chunkBytes: chunkBytes, rank: &rank)
       try launch.check(worldSize: world.worldSize)
       world.watch(silence)
