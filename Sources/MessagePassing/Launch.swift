@@ -14,8 +14,7 @@ extension Communicator {
   /// The rank that the launcher gave this process, before MPI starts: for messages that only one rank should print. 0
   /// if no launcher sets it.
   public static func launchedRank(environment: [String: String] = ProcessInfo.processInfo.environment) -> Int {
-    ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK"].lazy
-      .compactMap { environment[$0].flatMap { Int($0) } }.first ?? 0
+    LaunchEnvironment.ranks.lazy.compactMap { environment[$0].flatMap { Int($0) } }.first ?? 0
   }
 
   /// Sees to it that Open MPI's launcher on this host ends in any case. To end a job it waits for all its hosts to agree:
