@@ -25,4 +25,9 @@ extension Communicator {
     guard launchers.contains(name.trimmingCharacters(in: .whitespacesAndNewlines)) else { return }
     cmpi_kill_parent_after(Int32(seconds))
   }
+
+  /// Whether a launcher started this process as one of its ranks.
+  public static var isLaunched: Bool {
+    LaunchEnvironment.marks.contains { ProcessInfo.processInfo.environment[$0] != nil }
+  }
 }
