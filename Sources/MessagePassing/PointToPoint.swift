@@ -8,6 +8,7 @@ enum ServiceTag {
   static let workResult = 4
   static let workDone = 5
   static let stop = 6
+  static let life = 7
 }
 
 /// A message that has come and waits to be received.
@@ -93,6 +94,7 @@ extension Communicator {
   }
 
   func receive<T: MessageElement>(_ type: T.Type, _ first: Envelope, over channel: cmpi_comm) throws -> [T] {
+    lifeSigns?.heard(from: first.source)
     let stride = MemoryLayout<T>.stride
     var chunks: [[UInt8]] = []
     var envelope = first
