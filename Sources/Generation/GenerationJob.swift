@@ -33,11 +33,12 @@ public struct GenerationJob {
   ///   `Communicator.withWorld`, which stops every rank.
   public func run() throws -> Summary? {
     let isFinished = try world.agreeIsFinished(configuration)
-    let files = try world.readTexts(configuration.dataset, images: configuration.images)
     let threads = try JobDefaults.threads(configuration.threads, on: world)
+    let texts = try world.readTexts(
+      configuration.dataset, images: configuration.images, withObjects: configuration.objects != nil)
     let work = try world.agree {
       let opened = try JobModel(configuration, threads: threads, generates: true, allowsNoChange: false)
-      return try GenerationWork(configuration, opened, files)
+      return try GenerationWork(configuration, opened, texts)
     }
     return try work.run(configuration, isFinished: isFinished, on: world)
   }

@@ -13,6 +13,23 @@ private struct Generator: RandomNumberGenerator {
 /// The result of a unit: a length and content that only this unit has.
 private func result(of unit: Int) -> [UInt8] { (0..<unit * 31 % 5000).map { UInt8(($0 * 13 + unit) & 255) } }
 
+/// Units without contents, of which every result is taken.
+func simpleSharing(
+  _ world: Communicator, units: Int, onResult: @escaping (WorkReport) throws -> Void
+) throws -> WorkSharing {
+  try WorkSharing(
+    world, order: Array(0..<units),
+    WorkHandlers(
+      content: { _ in [] },
+      onResult: { report, _ in
+        try onResult(report)
+        return true
+      }, onCheck: { _, _ in }))
+}
+
+/// What a rank needs to compute a unit: only this unit has it.
+private func content(of unit: Int) -> [UInt8] { (0..<unit * 17 % 3000).map { UInt8(($0 * 7 + unit) & 255) } }
+
 /// Shares units out twice with random delays and compares each result. Arguments: units, chunk size, longest delay in
 /// microseconds.
 func shareCase(_ arguments: [String]) throws {
@@ -25,16 +42,23 @@ func shareCase(_ arguments: [String]) throws {
       var results: [Int: [UInt8]] = [:]
       var sources: Set<Int> = []
       let order = Array((0..<units).map { $0 * 3 }.reversed())
-      let sharing = WorkSharing(world, order: order) { source, unit, bytes in
-        guard results.updateValue(bytes, forKey: unit) == nil else { throw CaseFailure("unit \(unit) came twice") }
-        sources.insert(source)
-      }
-      while let unit = try sharing.next() {
+      let handlers = WorkHandlers(
+        content: content,
+        onResult: { report, _ in
+          guard results.updateValue(report.bytes, forKey: report.unit) == nil else {
+            throw CaseFailure("unit \(report.unit) came twice")
+          }
+          sources.insert(report.rank)
+          return true
+        }, onCheck: { _, _ in throw CaseFailure("nothing was to be checked") })
+      let sharing = try WorkSharing(world, order: order, handlers)
+      while let item = try sharing.next() {
+        try expect(item.content, content(of: item.unit), "content of unit \(item.unit)")
         for _ in 0..<3 {
           usleep(UInt32.random(in: 0...UInt32(delay / 3), using: &generator))
           try sharing.poll()
         }
-        try sharing.submit(result(of: unit), for: unit)
+        try sharing.submit(result(of: item.unit), for: item)
       }
       try sharing.finish()
       guard try sharing.next() == nil else { throw CaseFailure("a unit after the end") }
@@ -51,15 +75,15 @@ func shareCase(_ arguments: [String]) throws {
 func shareFailsCase(_ arguments: [String]) throws {
   try Communicator.withWorld { world in
     var taken = 0
-    let sharing = WorkSharing(world, order: Array(0..<200)) { _, _, _ in
+    let sharing = try simpleSharing(world, units: 200) { _ in
       taken += 1
       if taken == 5 { throw CaseFailure("no space left on device") }
     }
-    while let unit = try sharing.next() {
+    while let item = try sharing.next() {
       usleep(1000)
       // As a survey would that takes any error for a bad sample: the failure must come back all the same.
       do { try sharing.poll() } catch {}
-      try sharing.submit([], for: unit)
+      try sharing.submit([], for: item)
     }
     try sharing.finish()
     print("not reached")
@@ -70,14 +94,13 @@ func shareFailsCase(_ arguments: [String]) throws {
 func shareBalanceCase(_ arguments: [String]) throws {
   try Communicator.withWorld { world in
     var done: [Int: Int] = [:]
-    let sharing = WorkSharing(world, order: Array(0..<world.worldSize)) { source, _, _ in done[source, default: 0] += 1
-    }
-    while let unit = try sharing.next() {
+    let sharing = try simpleSharing(world, units: world.worldSize) { done[$0.rank, default: 0] += 1 }
+    while let item = try sharing.next() {
       for _ in 0..<100 {
         usleep(3000)
         try sharing.poll()
       }
-      try sharing.submit([], for: unit)
+      try sharing.submit([], for: item)
     }
     try sharing.finish()
     if world.rank == 0 {

@@ -47,6 +47,13 @@ private final class Squares: UnitJob {
     var sampleCount: Int { 1 }
     var fileNames: Set<String> { [] }
     var isUsable: Bool { key % 7 != 0 }
+
+    init(key: Int) { self.key = key }
+    func encode() -> [UInt8] { Array("\(key)".utf8) }
+    init(decoding bytes: [UInt8]) throws {
+      guard let key = Int(String(decoding: bytes, as: UTF8.self)) else { throw CaseFailure("\(bytes) is no unit") }
+      self.key = key
+    }
   }
 
   struct Outcome: WorkResult, Codable {
@@ -91,10 +98,10 @@ private final class Squares: UnitJob {
       usleep(500)
       try poll()
     }
-    let square = unit.isUsable ? unit.key * unit.key : 0
-    sum += Int64(square)
-    return Outcome(key: unit.key, square: square)
+    return Outcome(key: unit.key, square: unit.isUsable ? unit.key * unit.key : 0)
   }
+
+  func count(_ result: Outcome) { sum += Int64(result.square) }
 
   func decode(_ bytes: [UInt8]) throws -> Outcome { try Outcome(json: bytes, called: "a square") }
 
