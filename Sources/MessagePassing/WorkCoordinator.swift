@@ -36,11 +36,12 @@ package final class WorkCoordinator<Transport: WorkTransport> {
   @discardableResult
   package func serve() throws -> Bool {
     try guarding {
-      guard ledger.ranks > 1, !isServing else { return false }
+      // What comes after the end is for the next sharing.
+      guard ledger.ranks > 1, !isServing, !isFinished else { return false }
       isServing = true
       defer { isServing = false }
       var wasBusy = false
-      while let (source, bytes) = try transport.receive() {
+      while !isFinished, let (source, bytes) = try transport.receive() {
         try handle(WorkMessage(bytes, from: source), from: source)
         wasBusy = true
       }

@@ -19,6 +19,7 @@ public final class WorkSharing {
     case worker(WorkWorker)
   }
   private let role: Role
+  private let communicator: Communicator
 
   /// - Parameters:
   ///   - order: on rank 0 the units, each once, in the order to hand them out; elsewhere ignored.
@@ -30,6 +31,7 @@ public final class WorkSharing {
   )
     throws
   {
+    self.communicator = communicator
     let names = try communicator.gather(Array((options.host ?? communicator.processorName).utf8))
     guard let names else {
       role = .worker(WorkWorker(communicator))
@@ -78,6 +80,8 @@ public final class WorkSharing {
     case .coordinator(let coordinator): try coordinator.finish()
     case .worker(let worker): try worker.finish()
     }
+    // A rank that went ahead could ask for work of the next sharing while rank 0 still serves this one.
+    try communicator.barrier()
   }
 }
 
