@@ -32,7 +32,8 @@ public struct GenerationJob {
   /// - Throws: errors of the inputs or of the run. Under MPI, let it leave
   ///   `Communicator.withWorld`, which stops every rank.
   public func run() throws -> Summary? {
-    let isFinished = try world.agreeIsFinished(configuration)
+    let claim = try world.claimOutput(configuration)
+    defer { claim.release() }
     let threads = try JobDefaults.threads(configuration.threads, on: world)
     let texts = try world.readTexts(
       configuration.dataset, images: configuration.images, withObjects: configuration.objects != nil)
@@ -40,6 +41,6 @@ public struct GenerationJob {
       let opened = try JobModel(configuration, threads: threads, generates: true, allowsNoChange: false)
       return try GenerationWork(configuration, opened, texts)
     }
-    return try work.run(configuration, isFinished: isFinished, on: world)
+    return try work.run(configuration, claim: claim, on: world)
   }
 }

@@ -16,6 +16,11 @@ public final class JournalWriter: @unchecked Sendable {
   private var waitingBytes = 0
   private var failure: (any Error)?
   private var isEnding = false
+  /// Whether `save` waits, and whether all is on the disk.
+  private var isSaving = false
+  private var isSaved = false
+  /// Whether the thread flushes at present.
+  private var isFlushing = false
   /// nil after `drain`, and where no thread could be started: then `append` writes.
   private var thread: pthread_t?
 
@@ -41,6 +46,7 @@ public final class JournalWriter: @unchecked Sendable {
     defer { condition.unlock() }
     while waitingBytes > Self.mostWaitingBytes, failure == nil { condition.wait() }
     if let failure { throw failure }
+    isSaved = false
     waiting.append((bytes, key))
     waitingBytes += bytes.count
     condition.broadcast()
@@ -62,11 +68,24 @@ public final class JournalWriter: @unchecked Sendable {
     try journal.flush()
   }
 
+  /// Waits until all records are on the disk, at most so long; from another thread than `append`, while the process ends.
+  ///
+  /// - Parameter seconds: of waiting.
+  public func save(within seconds: Double) {
+    condition.lock()
+    defer { condition.unlock() }
+    isSaving = true
+    condition.broadcast()
+    let end = Date(timeIntervalSinceNow: seconds)
+    while !isSaved, failure == nil, condition.wait(until: end) {}
+  }
+
   /// The thread: until the end, or the first error.
   private func write() {
     while let records = take() {
       do {
         for record in records { try journal.append(record.bytes, key: record.key) }
+        if records.isEmpty { try journal.flush() }
       } catch {
         condition.lock()
         failure = error
@@ -77,12 +96,20 @@ public final class JournalWriter: @unchecked Sendable {
     }
   }
 
-  /// The records that wait, as soon as there are any; nil when there is none and never will be.
+  /// The records that wait, as soon as there are any; none if what was written is to be flushed; nil at the end.
   private func take() -> [(bytes: [UInt8], key: Int)]? {
     condition.lock()
     defer { condition.unlock() }
-    while waiting.isEmpty, !isEnding { condition.wait() }
-    if waiting.isEmpty { return nil }
+    if isFlushing {
+      isFlushing = false
+      isSaved = waiting.isEmpty
+      condition.broadcast()
+    }
+    while waiting.isEmpty, !isEnding, !isSaving || isSaved { condition.wait() }
+    if waiting.isEmpty {
+      isFlushing = isSaving && !isSaved
+      return isFlushing ? [] : nil
+    }
     defer {
       waiting = []
       waitingBytes = 0

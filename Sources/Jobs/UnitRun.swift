@@ -1,4 +1,5 @@
 import Foundation
+import IO
 import MessagePassing
 import RunSupport
 
@@ -8,6 +9,7 @@ final class UnitRun<Job: UnitJob> {
   let configuration: any UnitJobConfiguration
   let world: Communicator
   let pictures: Pictures
+  private let claim: ClaimedOutput
   private let options: WorkOptions
 
   // Only on rank 0.
@@ -15,6 +17,7 @@ final class UnitRun<Job: UnitJob> {
   private var writer: JournalWriter?
   private var progress: ProgressReporter?
   private var samples = 0
+  private var total = 0
   private var skipped: [SkippedSample] = []
   /// The host of each rank.
   private(set) var hosts: [String] = []
@@ -22,10 +25,14 @@ final class UnitRun<Job: UnitJob> {
   /// Every rank makes one at the same time.
   ///
   /// - Throws: on every rank, if one of them has no such folder of images, or sees other files in it than rank 0.
-  init(_ job: Job, _ configuration: any UnitJobConfiguration, _ options: WorkOptions, on world: Communicator) throws {
+  init(
+    _ job: Job, _ configuration: any UnitJobConfiguration, claim: ClaimedOutput, _ options: WorkOptions,
+    on world: Communicator
+  ) throws {
     self.job = job
     self.configuration = configuration
     self.world = world
+    self.claim = claim
     self.options = options
     let names: Set<String>? =
       world.rank == 0 ? job.units.reduce(into: []) { $0.formUnion($1.fileNames) } : nil
@@ -38,9 +45,9 @@ final class UnitRun<Job: UnitJob> {
     try world.agree { if world.rank == 0 { try begin() } }
     let order = order()
     if configuration.isStrict, Job.strictLooksAhead { try refuseFaults(of: order) }
-    let start = Date()
+    let start = MonotonicClock.now
     try compute(order)
-    let seconds = Date().timeIntervalSince(start)
+    let seconds = MonotonicClock.now - start
     progress?.finish()
     let work = try world.agree { world.rank == 0 ? try finishedWork(seconds: seconds) : nil }
     let summary = try job.finish(work, on: world)
@@ -63,15 +70,16 @@ final class UnitRun<Job: UnitJob> {
           + "Resume without --strict, or fix it and remove \(configuration.journal.path) to start over")
     }
     if samples > 0 { progress.note("resuming: \(samples) of \(total) samples are done") }
-    (self.journal, self.progress) = (journal, progress)
+    (self.journal, self.progress, self.total) = (journal, progress, total)
+    RunStanding.set(samples, of: total, "samples")
   }
 
   private func openJournal() throws -> Journal {
     guard configuration.resumes else {
-      return try Journal.create(at: configuration.journal, identity: job.identity)
+      return try Journal.create(at: configuration.journal, identity: job.identity, lock: claim.lock)
     }
     return try Journal.resume(
-      at: configuration.journal, identity: job.identity, salvages: configuration.salvages,
+      at: configuration.journal, identity: job.identity, lock: claim.lock, salvages: configuration.salvages,
       decode: { bytes in
         let result = try job.decode(bytes)
         return (result.key, result)
@@ -114,7 +122,12 @@ final class UnitRun<Job: UnitJob> {
 
   /// - Parameter order: of `order()`.
   private func compute(_ order: [Int]) throws {
-    if let journal { writer = JournalWriter(journal) }
+    if let journal {
+      let writer = JournalWriter(journal)
+      RunStanding.set(lastResort: { writer.save(within: 0.2) })
+      self.writer = writer
+    }
+    defer { RunStanding.set(lastResort: nil) }
     let handlers = WorkHandlers(content: content, onResult: take, onCheck: take(_:checkedBy:))
     do {
       let sharing = try WorkSharing(world, order: order, options: options, handlers)
@@ -124,6 +137,7 @@ final class UnitRun<Job: UnitJob> {
       }
       try sharing.finish()
     } catch {
+      if TransientFailure.exitCode(for: error) != 1 { progress?.finish() }
       // What is done shall not be lost. If that fails too, the first error says more.
       do { try writer?.drain() } catch {}
       throw error
@@ -187,6 +201,7 @@ final class UnitRun<Job: UnitJob> {
     let place = world.worldSize > 1 ? " (\(name(of: report.rank)))" : ""
     for sample in result.skipped { progress?.warn(sample.text(called: Job.words.sample) + place) }
     progress?.advance(by: result.sampleCount)
+    RunStanding.set(samples, of: total, "samples")
   }
 
   private func collect(_ result: Job.UnitOutcome, isResumed: Bool) throws {

@@ -9,6 +9,8 @@ package protocol WorkTransport: AnyObject {
   func progress() throws
   /// Returns when all messages have left.
   func drain() throws
+  /// Looks after what isn't work sharing, while rank 0 waits.
+  func attend() throws
 }
 
 /// Rank 0's side of `WorkSharing`.
@@ -62,6 +64,7 @@ package final class WorkCoordinator<Transport: WorkTransport> {
       // Nothing can come any more: what is left is this rank's own.
       if ledger.isComplete || ledger.ranks == 1 { return nil }
       try requireNothingHeld()
+      try transport.attend()
       if wasBusy { backoff.reset() } else { backoff.pause() }
     }
   }
@@ -80,6 +83,7 @@ package final class WorkCoordinator<Transport: WorkTransport> {
     try requireNothingHeld()
     var backoff = Backoff()
     while !isFinished {
+      try transport.attend()
       if try serve() { backoff.reset() } else { backoff.pause() }
     }
     try transport.drain()
@@ -158,7 +162,7 @@ final class MPIWorkTransport: WorkTransport {
     let request = try bytes.withUnsafeBytes {
       try SendRequest(
         $0, to: rank, tag: ServiceTag.workAssignment, over: channel, rank: communicator.rank,
-        chunkBytes: communicator.chunkBytes)
+        chunkBytes: communicator.chunkBytes, attending: communicator)
     }
     if try !request.isComplete() { sends.append(request) }
   }
@@ -171,4 +175,6 @@ final class MPIWorkTransport: WorkTransport {
     for send in sends { try send.wait() }
     sends = []
   }
+
+  func attend() throws { try communicator.attend() }
 }

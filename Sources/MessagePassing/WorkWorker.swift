@@ -25,6 +25,7 @@ final class WorkWorker {
     while answer == nil {
       answer = try communicator.iprobe(from: 0, tag: ServiceTag.workAssignment, over: channel)
       if answer == nil {
+        try communicator.attend()
         backoff.pause()
         try poll()
       }
@@ -50,6 +51,7 @@ final class WorkWorker {
     try poll()
     var backoff = Backoff()
     while results.count > 1, results.reduce(0, { $0 + $1.byteCount }) > Self.bytesUnderway {
+      try communicator.attend()
       backoff.pause()
       try poll()
     }
@@ -76,7 +78,7 @@ final class WorkWorker {
     let request = try message.bytes.withUnsafeBytes {
       try SendRequest(
         $0, to: 0, tag: ServiceTag.workMessage, over: channel, rank: communicator.rank,
-        chunkBytes: communicator.chunkBytes)
+        chunkBytes: communicator.chunkBytes, attending: communicator)
     }
     if try !request.isComplete() { results.append(request) }
   }
