@@ -35,8 +35,9 @@ extension UnitRun {
     let lines = differing.prefix(5).map { id in
       "\n  \(Job.words.sample) \(id): \(outcome(result.skipped, id, first)); \(outcome(skipped, id, check))"
     }
+    let samples = "\(differing.count) \(Job.words.sample)\(differing.count == 1 ? "" : "s")"
     throw JobError(
-      "\(name(of: first.rank)) and \(name(of: check.rank)) disagree about \(differing.count) \(Job.words.sample)s of image "
+      "\(name(of: first.rank)) and \(name(of: check.rank)) disagree about \(samples) of image "
         + "\(result.key): their files differ, or a host is broken\(lines.joined())\n"
         + "Nothing is recorded of the image: mend the host, and continue with --resume")
   }

@@ -15,6 +15,8 @@ package struct WorkLedger {
   package struct Assignment: Equatable, Sendable {
     package let rank: Int
     package let task: Task
+
+    package init(rank: Int, task: Task) { (self.rank, self.task) = (rank, task) }
   }
 
   private enum Waiting {

@@ -109,3 +109,71 @@ func shareBalanceCase(_ arguments: [String]) throws {
     }
   }
 }
+
+/// Ranks of pretended hosts, of which one can't use anything, or its coordinator works alone. Arguments: the number of the
+/// host that fails (-1: none, or all: "all"), how many hosts there are, and how many ranks work together at most.
+/// Every fifth unit can't be used by anybody.
+func shareChecksCase(_ arguments: [String]) throws {
+  let hosts = Int(arguments[1]) ?? 1
+  try Communicator.withWorld { world in
+    var options = WorkOptions()
+    let host = world.rank % hosts
+    options.host = "host\(host)"
+    if arguments.count > 2 { options.mostWorkingTogether = Int(arguments[2]) ?? 64 }
+    var (done, checks, sources): ([Int: Int], [String], Set<Int>) = ([:], [], [])
+    let handlers = WorkHandlers(
+      content: { [UInt8($0)] },
+      onResult: { report, canBeChecked in
+        sources.insert(report.rank)
+        if canBeChecked, report.bytes == [0] { return false }
+        done[report.unit, default: 0] += 1
+        return true
+      },
+      onCheck: { first, check in
+        guard hosts == 1 || first.rank % hosts != check.rank % hosts else {
+          throw CaseFailure("ranks \(first.rank) and \(check.rank) are on one host")
+        }
+        if first.bytes != check.bytes { checks.append("\(first.rank % hosts) differs from \(check.rank % hosts)") }
+        done[first.unit, default: 0] += 1
+      })
+    let sharing = try WorkSharing(world, order: Array(0..<100), options: options, handlers)
+    while let item = try sharing.next() {
+      if item.first != nil { try expect(item.first, [0], "what is checked") }
+      usleep(1000)
+      try sharing.poll()
+      let isBad = arguments[0] == "\(host)" || item.content[0] % 5 == 0
+      try sharing.submit([isBad ? 0 : 1], for: item)
+    }
+    try sharing.finish()
+    guard world.rank == 0 else { return }
+    try expect(done.count, 100, "units that were recorded")
+    try expect(done.values.max(), 1, "records of a unit")
+    print("differences: \(Set(checks).sorted())\(sources.contains(0) ? "" : ", rank 0 computed nothing")")
+  }
+}
+
+/// Units a second with trivial work. Arguments: units, the bytes of a unit's content, and those of a result.
+func shareRateCase(_ arguments: [String]) throws {
+  let numbers = arguments.map { Int($0) ?? 0 }
+  let (units, content, bytes) = (numbers[0], [UInt8](repeating: 1, count: numbers[1]), numbers[2])
+  try Communicator.withWorld { world in
+    var done = 0
+    try world.barrier()
+    let start = ContinuousClock.now
+    let sharing = try WorkSharing(
+      world, order: Array(0..<units),
+      WorkHandlers(
+        content: { _ in content },
+        onResult: { _, _ in
+          done += 1
+          return true
+        }, onCheck: { _, _ in }))
+    let result = [UInt8](repeating: 1, count: bytes)
+    while let item = try sharing.next() { try sharing.submit(result, for: item) }
+    try sharing.finish()
+    guard world.rank == 0 else { return }
+    try expect(done, units, "units that were done")
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    print("\(world.worldSize) ranks: \(Int(Double(units) / seconds)) units/s")
+  }
+}
