@@ -57,10 +57,13 @@ extension Communicator {
   /// `withWorld` for a job that `--resume` continues: a stop signal on any rank ends all of them with `Interrupted`, at
   /// their next look (`attend`), with exit code 75. The job saves what it has while the error passes; only rank 0 does, and
   /// only rank 0 prints a line. The other ranks wait until rank 0 ends them.
-  public static func withStoppableWorld<R>(_ body: (Communicator) throws -> R) throws -> R {
+  public static func withStoppableWorld<R>(
+    silence: SilenceRules = .standard, _ body: (Communicator) throws -> R
+  ) throws -> R {
     let isFirst = launchedRank() == 0
     try StopSignals.install(
       exitCode: TransientFailure.exitCode,
+<<<<<<< HEAD
       lastResort: StopSignals.LastResort(
         patience: isFirst ? StopSignals.shortPatience : StopSignals.longestPatience,
         line: {
@@ -69,6 +72,14 @@ extension Communicator {
           return "headimpact: " + RunStanding.line($0.rawValue)
         }, end: RunStanding.release))
     return try withWorld { world in
+=======
+      lastResort: StopSignals.LastResort(patience: isFirst ? StopSignals.shortPatience : StopSignals.longestPatience) {
+        guard isFirst else { return nil }
+        RunStanding.save()
+        return RunStanding.line($0.rawValue)
+      })
+    return try withWorld(silence: silence) { world in
+>>>>>>> 7f4dc98668eb6bdc16eee685953d8ee407660005
       if world.worldSize > 1 { CrashReport.set(place: "rank \(world.rank) on \(world.processorName)") }
       let stops = try StopWatch(world)
       world.onAttend = { try stops.look() }
@@ -93,11 +104,11 @@ private final class StopWatch {
     let firsts = try world.broadcast(world.rank == 0 ? own : nil)
     let first = firsts.dropFirst() == own.dropFirst() ? pid_t(firsts[0]) : nil
     self.first = first
-    // Rank 1 speaks if rank 0 was killed.
+    // Rank 1 speaks if rank 0 was killed before: one that the same signal ends is still there.
     guard world.rank == 1 else { return }
     StopSignals.set(
       StopSignals.LastResort(
-        patience: StopSignals.shortPatience,
+        patience: StopSignals.shortPatience / 7,
         line: { first.map(Self.isGone) == true ? "headimpact: " + Self.lineWithoutFirst($0) : nil }))
   }
 
@@ -135,24 +146,21 @@ private final class StopWatch {
   /// How long a rank waits for rank 0 to save what it has and to end all ranks.
   private static let longestSaving = Duration.seconds(600)
 
-  /// Rank 0 ends all ranks. If it is gone, rank 1 says so.
+  /// Rank 0 ends all ranks. If it was killed, and the launcher ends the others therefore, rank 1 says so.
   ///
-  /// A launcher that ends all ranks because rank 0 was killed leaves rank 1 a second. On another host than rank 0's, rank 1
-  /// can't see what happened; then it speaks if rank 0 doesn't answer in that time, and lets it go on saving.
+  /// On rank 0's host rank 1 sees at once whether it is there. On another host it speaks if rank 0 doesn't answer in the
+  /// second that the launcher leaves, and lets it go on saving.
   private func waitForEnd(_ line: String) throws {
+    if world.rank == 1, first.map(Self.isGone) == true { return }
     let start = ContinuousClock.now
-    var isAnswered = world.rank > 1
+    var isAnswered = world.rank > 1 || first != nil
     while ContinuousClock.now - start < Self.longestSaving {
       usleep(10_000)
       if try world.stopRequest() != nil { isAnswered = true }
-      guard !isAnswered else { continue }
-      if first.map(Self.isGone) == true { return }
-      let seconds = ContinuousClock.now - start
-      if first == nil, StopSignals.isLaunchersEnd, seconds > .seconds(StopSignals.shortPatience) {
-        Remarks.tell([line])
-        isAnswered = true
-      }
-      if seconds > .seconds(StopSignals.longestPatience) { return }
+      guard !isAnswered, StopSignals.isLaunchersEnd, ContinuousClock.now - start > .seconds(StopSignals.shortPatience)
+      else { continue }
+      Remarks.tell([line])
+      isAnswered = true
     }
   }
 
