@@ -31,12 +31,8 @@ struct GenerationWork: UnitJob {
   init(_ c: GenerateConfiguration, _ opened: JobModel, _ texts: SharedTexts) throws {
     let dataset = c.objects == nil ? texts.dataset : try texts.dataset?.ofObjects(named: c.dataset.path)
     let model = opened.model
-<<<<<<< HEAD
-    identity = try Self.identity(c, opened, files)
-    watched = opened.watched
-=======
     identity = Self.identity(c, opened, texts)
->>>>>>> 7f4dc98668eb6bdc16eee685953d8ee407660005
+    watched = opened.watched
     remarks = opened.remarks(onAdapter: c.adapter) + model.remarks.generating
     warnings = dataset?.warnings ?? []
     refusal = dataset?.problems.refusal

@@ -63,7 +63,6 @@ extension Communicator {
     let isFirst = launchedRank() == 0
     try StopSignals.install(
       exitCode: TransientFailure.exitCode,
-<<<<<<< HEAD
       lastResort: StopSignals.LastResort(
         patience: isFirst ? StopSignals.shortPatience : StopSignals.longestPatience,
         line: {
@@ -71,15 +70,7 @@ extension Communicator {
           RunStanding.save()
           return "headimpact: " + RunStanding.line($0.rawValue)
         }, end: RunStanding.release))
-    return try withWorld { world in
-=======
-      lastResort: StopSignals.LastResort(patience: isFirst ? StopSignals.shortPatience : StopSignals.longestPatience) {
-        guard isFirst else { return nil }
-        RunStanding.save()
-        return RunStanding.line($0.rawValue)
-      })
     return try withWorld(silence: silence) { world in
->>>>>>> 7f4dc98668eb6bdc16eee685953d8ee407660005
       if world.worldSize > 1 { CrashReport.set(place: "rank \(world.rank) on \(world.processorName)") }
       let stops = try StopWatch(world)
       world.onAttend = { try stops.look() }

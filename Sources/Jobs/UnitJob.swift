@@ -128,11 +128,8 @@ public protocol UnitJob {
 }
 
 extension UnitJob {
-<<<<<<< HEAD
   public var watched: WatchedFiles { WatchedFiles() }
-=======
   public static var strictLooksAhead: Bool { true }
->>>>>>> 7f4dc98668eb6bdc16eee685953d8ee407660005
   public var remarks: [String] { [] }
   public var warnings: [String] { [] }
   public var refusal: String? { nil }

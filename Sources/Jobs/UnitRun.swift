@@ -127,10 +127,10 @@ final class UnitRun<Job: UnitJob> {
   private func compute(_ order: [Int]) throws {
     if let journal {
       let writer = JournalWriter(journal)
-      RunStanding.set(lastResort: { writer.save(within: 0.2) })
+      RunStanding.set(saving: { writer.save(within: 0.2) })
       self.writer = writer
     }
-    defer { RunStanding.set(lastResort: nil) }
+    defer { RunStanding.set(saving: nil) }
     let handlers = WorkHandlers(content: content, onResult: take, onCheck: take(_:checkedBy:))
     do {
       let sharing = try WorkSharing(world, order: order, options: options, handlers)
@@ -145,17 +145,6 @@ final class UnitRun<Job: UnitJob> {
       do { try writer?.drain() } catch {}
       throw error
     }
-<<<<<<< HEAD
-    while let place = try sharing.next() {
-      let result: Job.UnitOutcome
-      do {
-        result = try pictures.working {
-          let result = try job.compute(job.units[place], in: pictures, poll: poll)
-          try job.watched.requireUnchanged()
-          return result
-        }
-      } catch { throw stop ?? error }
-=======
     // An error of the disk must reach the others.
     try world.agree { try writer?.drain() }
   }
@@ -180,7 +169,7 @@ final class UnitRun<Job: UnitJob> {
       let unit = try Job.Unit(decoding: item.content)
       if let first = item.first { return try Self.encode(check(unit, first: job.decode(first), poll: poll)) }
       let result = try job.compute(unit, in: pictures, poll: poll)
->>>>>>> 7f4dc98668eb6bdc16eee685953d8ee407660005
+      try job.watched.requireUnchanged()
       if configuration.isStrict, let sample = result.skipped.first {
         throw JobError("\(Job.words.sample) \(sample.id) can't be used (--strict): \(sample.reason.text)")
       }

@@ -44,13 +44,9 @@ final class ScoringWork: UnitJob {
     self.dataset = dataset
     scoreIdentity = ScoreIdentity(
       programVersion: JobDefaults.programVersion, modelType: model.modelType, modelSHA256: opened.sha256,
-<<<<<<< HEAD
       weightsSampleSHA256: opened.weightsSampleSHA256, adapterSHA256: opened.adapterSHA256, modelFiles: opened.files,
-      datasetSHA256: try JobInputs.digest(json), configuration: c)
+      datasetSHA256: digest, configuration: c)
     watched = opened.watched
-=======
-      adapterSHA256: opened.adapterSHA256, modelFiles: opened.files, datasetSHA256: digest, configuration: c)
->>>>>>> 7f4dc98668eb6bdc16eee685953d8ee407660005
     remarks = opened.remarks(onAdapter: c.adapter)
     plan = dataset.map {
       ScoringPlan(
