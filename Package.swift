@@ -152,7 +152,7 @@ let package = Package(
     .executableTarget(
       name: "mpi-cases",
       dependencies: [
-        "AdapterTraining", "HDF5Store", "IO", "Jobs", "Kernels", "MessagePassing", "RunSupport", "VisionLanguage",
+        "AdapterTraining", "HDF5Store", "HeadImpact", "IO", "Jobs", "Kernels", "MessagePassing", "RunSupport", "VisionLanguage",
       ],
       path: "Tests/mpi-cases",
       swiftSettings: strict),
@@ -167,7 +167,7 @@ let package = Package(
     tests(of: "Safetensors", ["IO"]),
     tests(of: "Tokenization", ["JSON"], exclude: ["Goldens"]),
     tests(of: "ImageInput", ["IO"]),
-    tests(of: "COCO", ["JSON"]),
+    tests(of: "COCO", ["IO", "JSON"]),
     tests(of: "Launching"),
     tests(of: "MessagePassing"),
     tests(of: "HDF5Store", ["HeadImpact"]),
@@ -195,7 +195,8 @@ let package = Package(
     tests(
       of: "AdapterTraining",
       [
-        "COCO", "HDF5Store", "ImageInput", "Kernels", "LowRankAdaptation", "RunSupport", "Safetensors", "Transformer",
+        "COCO", "HDF5Store", "IO", "ImageInput", "Kernels", "LowRankAdaptation", "RunSupport", "Safetensors",
+        "Transformer",
         "VisionLanguage",
       ], exclude: ["Goldens"]),
     tests(

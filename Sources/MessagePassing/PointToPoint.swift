@@ -3,10 +3,8 @@ internal import CMPI
 /// The tags of this module's own messages, on a channel of their own.
 enum ServiceTag {
   static let gather = 1
-  static let workRequest = 2
+  static let workMessage = 2
   static let workAssignment = 3
-  static let workResult = 4
-  static let workDone = 5
   static let stop = 6
   static let life = 7
 }

@@ -80,6 +80,34 @@ struct MultiRankTests {
     try await succeed(["share-balance"], ranks: 3, printing: "balanced")
   }
 
+  @Test("what can't be used is checked on another host if there is one; a host that differs is found, rank 0's too")
+  func checks() async throws {
+    for (bad, hosts, ranks) in [("-1", "1", 3), ("-1", "2", 4), ("-1", "2", 1)] {
+      try await succeed(["share-checks", bad, hosts], ranks: ranks, printing: "differences: []\n")
+    }
+    try await succeed(["share-checks", "1", "2"], ranks: 4, printing: "differences: [\"1 differs from 0\"]\n")
+    try await succeed(["share-checks", "0", "2"], ranks: 4, printing: "differences: [\"0 differs from 1\"]\n")
+  }
+
+  @Test("above a number of ranks rank 0 only coordinates, and checks")
+  func coordinates() async throws {
+    try await succeed(["share-checks", "-1", "2", "3"], ranks: 4, printing: "differences: [], rank 0 computed nothing\n")
+  }
+
+  @Test("trivial units are shared out by the thousand")
+  func rate() async throws {
+    let run = try await MPIRun.launch("mpi-cases", ["share-rate", "2000", "500", "300"], ranks: 4)
+    let rate = run.standardOutput.firstMatch(of: /4 ranks: ([0-9]+) units/).flatMap { Int($0.1) }
+    #expect(try #require(rate, "\(run.standardError)") > 500)
+  }
+
+  @Test("the coordinator keeps 1,000 virtual ranks busy with units of 2 s")
+  func manyRanks() async throws {
+    let run = try await MPIRun.launch("mpi-cases", ["coordinator", "1000", "20", "fixed"])
+    let busy = run.standardOutput.firstMatch(of: /([0-9.]+)% busy/).flatMap { Double($0.1) }
+    #expect(try #require(busy, "\(run.standardError)") > 95)
+  }
+
   @Test("one rank that throws stops all, and its number and cause are printed", arguments: [0, 2])
   func oneThrows(culprit: Int) async throws {
     let run = try await fail(["throw", "\(culprit)"], ranks: 3)
