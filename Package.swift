@@ -55,10 +55,12 @@ let package = Package(
       name: "CVectorMath", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])],
       linkerSettings: [.linkedLibrary("gomp")]),
 
+    // Signal handlers may call only what is async-signal-safe.
+    .target(name: "CSignals"),
     // simdjson is C++.
     .target(name: "CSimdJSON", cxxSettings: [.unsafeFlags(["-O3"])], linkerSettings: [.linkedLibrary("simdjson")]),
 
-    module("IO", ["CCrypto"]),
+    module("IO", ["CCrypto", "CSignals"]),
     module("JSON", ["CSimdJSON"]),
     // Lifetimes: what is lent for a call can't outlive it (`Operand`).
     module(

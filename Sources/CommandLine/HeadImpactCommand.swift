@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import IO
 import MessagePassing
 import RunSupport
 import Scoring
@@ -24,6 +25,7 @@ struct HeadImpactCommand: ParsableCommand {
 
   /// Like ArgumentParser's own, except that only one rank of a run prints the message.
   static func main() {
+    CrashReport.install()
     do {
       var command = try parseAsRoot()
       try ProcessShare.requireAddressSpace()
