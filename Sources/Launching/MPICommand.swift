@@ -134,7 +134,10 @@ public struct MPICommand: Sendable {
     ]
     if usesSSH {
       parameters.append(
-        (isNew ? "plm_ssh_args" : "plm_rsh_args", "-o ServerAliveInterval=5 -o ServerAliveCountMax=4"))
+        (
+          isNew ? "plm_ssh_args" : "plm_rsh_args",
+          "-o ConnectTimeout=20 -o ServerAliveInterval=5 -o ServerAliveCountMax=4"
+        ))
     }
     return parameters.filter { name, _ in
       parameter(name) == nil && environment["OMPI_MCA_" + name] == nil && environment["PRTE_MCA_" + name] == nil

@@ -8,6 +8,11 @@ public struct ProcessShare: Sendable, Equatable {
     public let cores: Double
     /// The group's folder: processes with the same one share it.
     public let group: String
+
+    public init(cores: Double, group: String) {
+      self.cores = cores
+      self.group = group
+    }
   }
 
   /// Processors that the process may run on, by number: its affinity mask, which a cpuset limits too.

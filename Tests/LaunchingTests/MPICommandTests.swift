@@ -15,7 +15,8 @@ struct MPICommandTests {
 
   private let keepalive = [
     "--mca", "oob_tcp_keepalive_time", "10", "--mca", "oob_tcp_keepalive_intvl", "3", "--mca",
-    "oob_tcp_keepalive_probes", "3", "--mca", "plm_rsh_args", "-o ServerAliveInterval=5 -o ServerAliveCountMax=4",
+    "oob_tcp_keepalive_probes", "3", "--mca", "plm_rsh_args",
+    "-o ConnectTimeout=20 -o ServerAliveInterval=5 -o ServerAliveCountMax=4",
   ]
 
   @Test("ranks get the absolute path, PATH, libraries and this program's variables; a restart gets --resume")

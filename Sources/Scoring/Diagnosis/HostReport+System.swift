@@ -9,10 +9,10 @@ import VisionLanguage
 extension HostReport {
   /// Of this process. Fails nowhere: what can't be read is left out, or says so.
   ///
-  /// - Parameters:
-  ///   - isFirst: whether it is its host's first rank, which reads the inputs.
-  init(of world: Communicator, model: URL?, images: URL?, isFirst: Bool) {
+  /// The inputs are read by the first rank of each host.
+  init(of world: Communicator, model: URL?, images: URL?) {
     self.init(rank: world.rank, host: world.processorName)
+    localRank = world.localRank
     programVersion = JobDefaults.programVersion
     mpi = Communicator.libraryVersion
     arithmetic = [LinearAlgebraLibraries.openBLAS, "oneDNN " + LinearAlgebraLibraries.oneDNN].compactMap { $0 }
@@ -27,7 +27,7 @@ extension HostReport {
     interfaces = Self.currentInterfaces()
     avoidedInterfaces = Self.avoidedInterfaces(ProcessInfo.processInfo.environment, all: interfaces.map(\.name))
     hasInfiniBand = Self.names(in: "/sys/class/infiniband").isEmpty == false
-    guard isFirst else { return }
+    guard localRank == 0 else { return }
     self.model = model.map { folder in Self.input { try Self.model(folder) } }
     self.images = images.map { folder in Self.input { try Self.images(folder) } }
   }
@@ -88,18 +88,23 @@ extension HostReport {
     var list: UnsafeMutablePointer<ifaddrs>?
     guard getifaddrs(&list) == 0 else { return [] }
     defer { freeifaddrs(list) }
-    return sequence(first: list, next: { $0?.pointee.ifa_next }).compactMap { entry -> Interface? in
-      guard let entry = entry?.pointee, entry.ifa_flags & UInt32(IFF_UP.rawValue) != 0,
-        entry.ifa_flags & UInt32(IFF_LOOPBACK.rawValue) == 0, let address = entry.ifa_addr,
-        Int32(address.pointee.sa_family) == AF_INET, let number = ipv4(address)
-      else { return nil }
-      let prefix = entry.ifa_netmask.flatMap { ipv4($0)?.nonzeroBitCount } ?? 32
+    var found: [Interface] = []
+    var next = list
+    while let entry = next?.pointee {
+      next = entry.ifa_next
+      guard entry.ifa_flags & UInt32(IFF_UP) != 0, entry.ifa_flags & UInt32(IFF_LOOPBACK) == 0,
+        let address = entry.ifa_addr, Int32(address.pointee.sa_family) == AF_INET
+      else { continue }
+      let number = ipv4(address)
+      let prefix = entry.ifa_netmask.map { ipv4($0).nonzeroBitCount } ?? 32
       let parts = [24, 16, 8, 0].map { String(number >> UInt32($0) & 255) }
-      return Interface(name: String(cString: entry.ifa_name), address: parts.joined(separator: "."), prefix: prefix)
+      found.append(
+        Interface(name: String(cString: entry.ifa_name), address: parts.joined(separator: "."), prefix: prefix))
     }
+    return found
   }
 
-  private static func ipv4(_ address: UnsafeMutablePointer<sockaddr>) -> UInt32? {
+  private static func ipv4(_ address: UnsafeMutablePointer<sockaddr>) -> UInt32 {
     address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { UInt32(bigEndian: $0.pointee.sin_addr.s_addr) }
   }
 
@@ -116,14 +121,18 @@ extension HostReport {
 
 extension HostReport.Limits {
   static var current: Self {
-    Self(
-      openFiles: limit(RLIMIT_NOFILE), addressSpace: ProcessShare.currentAddressSpace,
-      lockedMemory: limit(RLIMIT_MEMLOCK))
+    let text = FileManager.default.contents(atPath: "/proc/self/limits")
+    return Self(limits: text.map { String(decoding: $0, as: UTF8.self) } ?? "")
   }
 
-  private static func limit(_ resource: __rlimit_resource) -> Int? {
-    var limit = rlimit()
-    guard getrlimit(Int32(resource.rawValue), &limit) == 0, limit.rlim_cur < 1 << 60 else { return nil }
-    return Int(limit.rlim_cur)
+  /// - Parameter limits: the text of /proc/PID/limits.
+  init(limits: String) {
+    func limit(_ name: String) -> Int? {
+      let line = limits.split(separator: "\n").first { $0.hasPrefix(name) }
+      return line?.dropFirst(name.count).split(separator: " ").first.flatMap { Int($0) }
+    }
+    self.init(
+      openFiles: limit("Max open files"), addressSpace: limit("Max address space"),
+      lockedMemory: limit("Max locked memory"))
   }
 }

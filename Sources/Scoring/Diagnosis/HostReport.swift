@@ -34,6 +34,8 @@ public struct HostReport: Codable, Sendable, Equatable {
 
   public var rank: Int
   public var host: String
+  /// The rank's number on its host, from 0.
+  public var localRank = 0
   public var programVersion = ""
   public var mpi = ""
   /// The processor's name, family and model.

@@ -41,7 +41,7 @@ struct OutputFolder {
   /// - Returns: the file, for other hosts to look for; the caller removes it.
   /// - Throws: `JobError` saying what the file system can't do.
   func makeProbe() throws -> URL {
-    let file = TemporaryName.beside(url.appendingPathComponent("doctor"), ending: "probe")
+    let file = TemporaryName.beside(url.appendingPathComponent("doctor"))
     let first = TemporaryName.beside(url.appendingPathComponent("doctor"))
     let descriptor = open(first.path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw failure("a file can't be created there", errno) }
@@ -60,7 +60,9 @@ struct OutputFolder {
     return file
   }
 
-  private func failure(_ what: String, _ code: Int32) -> JobError { JobError("\(url.path): \(what): \(errnoText(code))") }
+  private func failure(_ what: String, _ code: Int32) -> JobError {
+    JobError("\(url.path): \(what): \(errnoText(code))")
+  }
 
   /// Whether this host sees a file that another one has just made.
   static func sees(_ file: String) -> Bool {
