@@ -238,13 +238,11 @@ public struct HostComparison: Sendable {
       let names = Set(uses.map(\.interface.name)).sorted().joined(separator: ",")
       let where_ = "\(names) has the address \(address) on \(Self.list(uses.map(\.host)))"
       if uses.allSatisfy(\.isAvoided) {
-        notes.append(
-          "\(where_); the ranks don't use it. If mpirun itself hangs at its start, add --mca oob_tcp_if_exclude lo,\(names)"
-        )
+        notes.append("\(where_); the ranks don't use it")
       } else {
         problems.append(
-          "\(where_): MPI may take it for a way to another host, and hang. Use mpirun --mca btl_tcp_if_exclude lo,\(names) "
-            + "--mca oob_tcp_if_exclude lo,\(names)")
+          "\(where_): MPI may take it for a way to another host, and hang. Use mpirun --mca btl_tcp_if_exclude lo,\(names)"
+        )
       }
     }
     // The addresses of a subnet that all hosts have.

@@ -47,18 +47,27 @@ extension HostReport {
     return ("", try JobInputs.digest(Array(parts.joined(separator: "\n").utf8)))
   }
 
-  /// Names and sizes of the files in a folder.
+  /// Names and sizes of the files in a folder and in those below it.
   private static func images(_ folder: URL) throws -> (String, String) {
-    let names = try FileSystem.names(in: folder)
-    var digest = try SHA256()
-    var bytes = 0
-    for name in names {
-      var status = stat()
-      let size = stat(folder.appendingPathComponent(name).path, &status) == 0 ? Int(status.st_size) : -1
-      bytes += max(0, size)
-      try Array("\(name)\u{0}\(size)\n".utf8).withUnsafeBytes { try digest.update($0) }
+    var open = [""]
+    var files: [(name: String, bytes: Int)] = []
+    while let below = open.popLast() {
+      for name in try FileSystem.names(in: folder.appendingPathComponent(below)) {
+        let path = below.isEmpty ? name : "\(below)/\(name)"
+        var status = stat()
+        let isThere = stat(folder.appendingPathComponent(path).path, &status) == 0
+        if isThere, status.st_mode & S_IFMT == S_IFDIR {
+          open.append(path)
+        } else {
+          files.append((path, isThere ? Int(status.st_size) : -1))
+        }
+      }
     }
-    return ("\(names.count) files, \(HostComparison.gibibytes(bytes))", try digest.finalize())
+    let lines = files.sorted { $0.name < $1.name }.map { "\($0.name)\u{0}\($0.bytes)\n" }
+    let bytes = files.reduce(0) { $0 + max(0, $1.bytes) }
+    return (
+      "\(files.count) files, \(HostComparison.gibibytes(bytes))", try JobInputs.digest(Array(lines.joined().utf8))
+    )
   }
 
   private static func names(in folder: String) -> [String] {
