@@ -236,12 +236,12 @@ public struct HostComparison: Sendable {
     }
     for (address, uses) in hosts.sorted(by: { $0.key < $1.key }) where uses.count > 1 {
       let names = Set(uses.map(\.interface.name)).sorted().joined(separator: ",")
-      let where_ = "\(names) has the address \(address) on \(Self.list(uses.map(\.host)))"
+      let use = "\(names) has the address \(address) on \(Self.list(uses.map(\.host)))"
       if uses.allSatisfy(\.isAvoided) {
-        notes.append("\(where_); the ranks don't use it")
+        notes.append("\(use); the ranks don't use it")
       } else {
         problems.append(
-          "\(where_): MPI may take it for a way to another host, and hang. Use mpirun --mca btl_tcp_if_exclude lo,\(names)"
+          "\(use): MPI may take it for a way to another host, and hang. Use mpirun --mca btl_tcp_if_exclude lo,\(names)"
         )
       }
     }
