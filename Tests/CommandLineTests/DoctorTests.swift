@@ -131,8 +131,10 @@ extension CommandLineSuite {
         #expect(run.exitCode == (diagnosis.problems.isEmpty ? 0 : 1))
         #expect(try #require(diagnosis.reports).map(\.rank) == Array(0..<count))
         #expect(diagnosis.value("ranks") == "\(count) on 1 host")
-        #expect(diagnosis.value("images")?.contains("files, 0.0 GiB, SHA-256 ") == true)
-        for name in ["program", "MPI", "processor", "binding", "memory", "limits", "networks", "model files", "time"] {
+        #expect(diagnosis.value("images")?.contains(" MiB, SHA-256 ") == true)
+        for name in [
+          "program", "MPI", "processor", "libraries", "binding", "memory", "limits", "networks", "model files", "time",
+        ] {
           #expect(diagnosis.value(name)?.isEmpty == false, "\(name)")
         }
         #expect(diagnosis.value("output's file system") != nil && diagnosis.value("output's free space") != nil)

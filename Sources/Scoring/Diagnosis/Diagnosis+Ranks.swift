@@ -66,7 +66,7 @@ extension Diagnosis {
     note("output's free space", HostComparison.gibibytes(room))
     if room < 1 << 30 {
       problems.append(
-        "\(folder.url.path): \(HostComparison.mebibytes(room)) are free; a run's journal and output may need more")
+        "\(folder.url.path): \(HostComparison.size(room)) are free; a run's journal and output may need more")
     }
   }
 

@@ -72,9 +72,11 @@ public struct Diagnosis: Sendable, Encodable {
     let cores = share.cores
     let ranks = request.ranks
     let threads = request.threads ?? JobDefaults.threads(localRanks: ranks)
-    if !isPart { note("MPI", Communicator.libraryVersion) }
-    if let blas = LinearAlgebraLibraries.openBLAS { note("BLAS", blas) }
-    note("oneDNN", LinearAlgebraLibraries.oneDNN)
+    if !isPart {
+      note("MPI", Communicator.libraryVersion)
+      if let blas = LinearAlgebraLibraries.openBLAS { note("BLAS", blas) }
+      note("oneDNN", LinearAlgebraLibraries.oneDNN)
+    }
     note("HDF5", HDF5File.libraryVersion)
     note("bf16 instructions", Self.bfloat16)
     if !isPart { noteShare(share, ranks: ranks, threads: threads) }

@@ -118,7 +118,7 @@ public struct HostComparison: Sendable {
       problems.append("the hosts have different MPI libraries (see \"MPI\"): install the same everywhere")
     }
     let isOneType = note("processor") { $0.first.processor }
-    if !note("arithmetic", { $0.first.arithmetic }) || !isOneType {
+    if !note("libraries", { $0.first.arithmetic }) || !isOneType {
       notes.append(
         "the hosts' processors or libraries differ: sums round differently, so the last digits of results may depend on which "
           + "host computes a sample")
@@ -199,7 +199,7 @@ public struct HostComparison: Sendable {
       return
         "open files \(limits.openFiles.map(String.init) ?? "unlimited"), address space "
         + "\(limits.addressSpace.map(Self.gibibytes) ?? "unlimited"), locked memory "
-        + (limits.lockedMemory.map(Self.mebibytes) ?? "unlimited")
+        + (limits.lockedMemory.map(Self.size) ?? "unlimited")
     }
     complain { group in
       guard let files = group.reports.compactMap(\.limits.openFiles).min(), files < 256 else { return nil }
@@ -316,7 +316,8 @@ public struct HostComparison: Sendable {
 
   static func gibibytes(_ bytes: Int) -> String { String(format: "%.1f GiB", Double(bytes) / 1_073_741_824) }
 
-  static func mebibytes(_ bytes: Int) -> String {
+  /// In MiB below one GiB.
+  static func size(_ bytes: Int) -> String {
     bytes < 1 << 30 ? String(format: "%.1f MiB", Double(bytes) / 1_048_576) : gibibytes(bytes)
   }
 
