@@ -1,16 +1,12 @@
-"""Disks that fill, files that change or vanish in mid-run, hosts whose files differ, second runs, little memory, other clocks."""
+"""Disks that fill, files that change or vanish in mid-run, hosts whose files differ."""
 
 import os
 import re
 import shutil
-import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-from faults import signalled
-from runs import MARK
 from trial import Ends, Fault, Scene
 
 FAILED = frozenset({1, 75})
@@ -52,6 +48,13 @@ def _end_of_training(scene: Scene) -> int:
     return 3 * PAGE
 
 
+def no_inodes(scene: Scene) -> None:
+    """Room, but not for another file."""
+    place = scene.run.output.parent
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,nr_inodes=2", "tmpfs", place], check=True)
+    scene.undo.append(lambda: subprocess.run(["mount", "-o", "remount,nr_inodes=1000", place], check=True))
+
+
 def read_only(scene: Scene) -> None:
     place = scene.run.output.parent
     subprocess.run(["mount", "-t", "tmpfs", "-o", "ro,size=64m", "tmpfs", place], check=True)
@@ -76,6 +79,22 @@ def output_renamed(scene: Scene) -> str | None:
     place.rename(place.with_name("elsewhere"))
     place.mkdir()
     return "the output's folder is renamed"
+
+
+def journal_removed(scene: Scene) -> str | None:
+    """By somebody who tidies up."""
+    if not scene.run.journal.exists():
+        return None
+    scene.run.journal.unlink()
+    return "the journal is removed"
+
+
+def dataset_removed(scene: Scene) -> str | None:
+    """It has been read at the start."""
+    assert scene.run.demo is not None
+    _put_back(scene, "dataset")
+    (scene.run.demo / "dataset/keyobjects.json").unlink()
+    return "the dataset's file is removed"
 
 
 # Images and model: a copy of the demonstration's files, put back afterwards.
@@ -156,7 +175,7 @@ def other_values(model: bytes) -> bytes:
 def _instead(scene: Scene, original: Path, change: Callable[[Path], None]) -> None:
     """Another folder in place of the original, on node2 only."""
     copy = scene.run.folder / f"other-{original.name}"
-    shutil.copytree(original, copy)
+    shutil.copytree(original, copy, copy_function=shutil.copyfile)
     change(copy)
     scene.mount("--bind", str(copy), at=original, host=2)
 
@@ -201,75 +220,6 @@ def docker0(scene: Scene) -> None:
     scene.undo.append(lambda: [host.run(["ip", "link", "del", "docker0"], check=True) for host in cluster.hosts])
 
 
-# Two runs on one output.
-
-def second_run(*options: str) -> Callable[[Scene], str | None]:
-    """The same command again while the first works: the second must say so, and leave the first alone."""
-    def strike(scene: Scene) -> str | None:
-        run = scene.run
-        command = run.command(2, None, options)
-        env = os.environ | {MARK: run.mark, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-        second = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
-        if not run.running():
-            return None
-        if second.returncode != 1 or str(run.output.parent) not in second.stderr:
-            scene.failures.append(("message", f"the second run: code {second.returncode}: {second.stderr[-300:]}"))
-        return "the second run was refused"
-    return strike
-
-
-# Memory, clocks, kills in the writing of the output.
-
-def limited(megabytes: int) -> Callable[[Scene], None]:
-    """ulimit -v for mpirun's children."""
-    return lambda scene: scene.run.start(before=["bash", "-c", f'ulimit -v {megabytes << 10}; exec "$@"', "bash"])
-
-
-def in_group(megabytes: int) -> Callable[[Scene], None]:
-    """A control group's limit for the whole run."""
-    def start(scene: Scene) -> None:
-        group = Path("/sys/fs/cgroup/memory") / f"headimpact-{os.getpid()}-{scene.run.mark}"
-        limit, old = (group / "memory.limit_in_bytes", True)
-        if not group.parent.is_dir():
-            group = Path("/sys/fs/cgroup") / group.name
-            limit, old = (group / "memory.max", False)
-        group.mkdir()
-        scene.undo.append(lambda: _remove_group(group))
-        limit.write_text(str(megabytes << 20))
-        if not old:
-            (group / "memory.swap.max").write_text("0")
-        scene.run.start(before=["bash", "-c", f'echo $$ > {group}/cgroup.procs; exec "$@"', "bash"])
-    return start
-
-
-def _remove_group(group: Path) -> None:
-    until = time.monotonic() + 5
-    while group.exists() and time.monotonic() < until:
-        try:
-            group.rmdir()
-        except OSError:
-            time.sleep(0.1)
-
-
-def groups_are_writable() -> bool:
-    return os.access("/sys/fs/cgroup/memory", os.W_OK) or os.path.exists("/sys/fs/cgroup/memory.max")
-
-
-def at_another_time(offset: str) -> Callable[[Scene], None]:
-    return lambda scene: scene.run.start(before=["faketime", "-f", offset])
-
-
-def killed_in_writing(scene: Scene) -> str | None:
-    """SIGKILL to every process as soon as a half-written output stands there."""
-    run = scene.run
-    until = time.monotonic() + 60
-    while run.running() and time.monotonic() < until:
-        if any(".partial" in name and not name.startswith(run.journal.name) for name in run.files()):
-            signalled(list(run.processes()), signal.SIGKILL)
-            return "killed while the output was written"
-    return None
-
-
 def to_the_end(log: str) -> str:
     """A run whose output's folder is gone must not compute all the rest first."""
     return "it noticed only at the end" if re.search(r"\b(\d+)/\1 samples", log) else ""
@@ -283,6 +233,7 @@ def _disks() -> list[Fault]:
         Fault("disk-full-at-random", "disk", full, prepare=_room(_share), strike=lambda scene: "the disk fills", weight=3),
         Fault("no-room-for-a-journal", "disk", full, prepare=_room(lambda scene: 0), when="start", verbs=OWN),
         Fault("no-room-for-the-adapter", "disk", full, prepare=_room(_end_of_training), when="start", verbs=("train",)),
+        Fault("no-inodes", "disk", full, prepare=no_inodes, when="start", verbs=OWN),
         Fault("read-only", "disk", Ends(FAILED, r"[Rr]ead-only", 30, goes_on=False), prepare=read_only, when="start"),
         Fault("becomes-read-only", "disk", Ends(FAILED, r"[Rr]ead-only", 60), becomes_read_only, prepare=_room(lambda scene: 64 << 20), verbs=("train",)),
         Fault("output-removed", "disk", noticed, output_removed, verbs=UNITS, keeps=False, longer=True, check=to_the_end),
@@ -295,6 +246,8 @@ def _disks() -> list[Fault]:
 def _changes() -> list[Fault]:
     pictures, model = Ends(FAILED, r"dataset/images", 30), Ends(frozenset({1, 75, 135}), r"model\.safetensors", 30)
     return [
+        Fault("journal-removed", "files", Ends(FAILED, r"\.journal", 60), journal_removed, verbs=UNITS, when="work", keeps=False),
+        Fault("dataset-removed", "files", Ends(within=60), dataset_removed, verbs=OWN, own_files=True, when="work"),
         Fault("images-gone", "files", pictures, images_removed, verbs=OWN, own_files=True),
         Fault("images-become-garbage", "files", pictures, images_become(lambda path, _: path.write_bytes(b"x\n"), "garbage"), verbs=OWN, own_files=True),
         Fault("images-cut", "files", pictures, images_become(lambda path, _: os.truncate(path, 300), "cut"), verbs=OWN, own_files=True),
@@ -315,23 +268,10 @@ def _unlike_hosts() -> list[Fault]:
               ("other-weights", "model", lambda folder: overwrite(folder / "model.safetensors"), never, OWN)]
     found = [Fault(name, "unlike", ends, prepare=on_node2(part, change), verbs=verbs, on_hosts=True, when="start")
              for name, part, change, ends, verbs in listed]
+    # A copy is as good as a shared folder, whatever its dates.
+    found += [Fault(f"copied-{name}", "unlike", Ends(within=60), prepare=on_node2(part, lambda _: None), verbs=("score", "train"), on_hosts=True,
+                    when="start") for name, part in (("images", "dataset/images"), ("model", "model"))]
     return [*found, Fault("docker0", "unlike", Ends(within=60), prepare=docker0, verbs=("score", "train"), on_hosts=True, when="start")]
 
 
-def _others() -> list[Fault]:
-    memory = Ends(frozenset({1, 75, 127, 134, 137}), within=60)
-    found = [Fault("two-at-once", "twice", Ends(within=120), second_run(), verbs=(*OWN, "experiment"), when="work"),
-             Fault("two-at-once-resume", "twice", Ends(within=120), second_run("--resume"), verbs=(*OWN, "experiment"), when="work"),
-             Fault("killed-in-writing", "signal", Ends(frozenset({137}), within=20), killed_in_writing, verbs=OWN, when="work")]
-    found += [Fault(f"ulimit-v-{megabytes}MB", "memory", memory, start=limited(megabytes), verbs=("score", "train"), when="start")
-              for megabytes in (100, 150, 200, 250, 300, 350, 500)]
-    if groups_are_writable():
-        found += [Fault(f"group-of-{megabytes}MB", "memory", memory, start=in_group(megabytes), verbs=("score", "train"), when="start")
-                  for megabytes in (30, 60, 100)]
-    if shutil.which("faketime"):
-        found += [Fault(f"clock{offset}", "clock", Ends(within=60), start=at_another_time(offset), verbs=("score", "train"), when="start")
-                  for offset in ("-1d", "+1d")]
-    return found
-
-
-FAULTS = [*_disks(), *_changes(), *_unlike_hosts(), *_others()]
+FAULTS = [*_disks(), *_changes(), *_unlike_hosts()]

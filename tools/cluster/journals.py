@@ -1,5 +1,6 @@
 """Journals and checkpoints that are damaged: each is continued to the undisturbed bits, or refused with its name."""
 
+import dataclasses
 import hashlib
 import os
 import random
@@ -58,6 +59,10 @@ def _remove(path: Path) -> None:
 
 def resuming(scene: Scene) -> None:
     scene.run.start(["--resume"])
+
+
+def salvaging(scene: Scene) -> None:
+    scene.run.start(["--resume", "--salvage"])
 
 
 def flipped(place: Callable[[bytes, random.Random], int]) -> Damage:
@@ -172,6 +177,9 @@ def _faults() -> list[Fault]:
     refused = frozenset({1})
     found = [_fault(f"journal: {name}", Ends(within=60), with_journal(damage), KEPT) for name, damage in CONTINUED.items()]
     found += [_fault(f"damaged: {name}", Ends(refused, r"\.journal", 60), with_journal(damage), KEPT) for name, damage in EITHER.items()]
+    # Nothing is refused any more if --salvage is given.
+    found += [dataclasses.replace(_fault(f"salvaged: {name}", Ends(within=60), with_journal(EITHER[name]), KEPT), start=salvaging)
+              for name in ("bit flip in a length", "bit flip in a digest", "bit flip in a record", "end zeroed")]
     found += [_fault(f"journal is {name}", Ends(refused, r"\.journal", 60, goes_on=False), with_something(make), ("score", "generate"))
               for name, make in REFUSED.items()]
     found.append(_fault("journal of another verb", Ends(refused, r"\.journal", 60, goes_on=False), of_another_verb, ("score", "ablate")))

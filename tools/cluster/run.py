@@ -17,6 +17,7 @@ Everything happens in namespaces of processes and mounts, which the kernel remov
 """
 
 import argparse
+import dataclasses
 import os
 import queue
 import random
@@ -36,6 +37,7 @@ import files
 import hosts
 import jobs
 import journals
+import others
 import slurm
 from hosts import Cluster
 from report import Report
@@ -45,7 +47,7 @@ from trial import Fault, Outcome, attempt
 ROOT = Path(__file__).resolve().parents[2]
 HOSTS = 4
 INSIDE = "HEADIMPACT_CLUSTER_INSIDE"
-ALL = [*faults.FAULTS, *files.FAULTS, *journals.FAULTS]
+ALL = [*faults.FAULTS, *files.FAULTS, *journals.FAULTS, *others.FAULTS]
 # One of each kind, on the verbs where it says most.
 SHORT = [("kill-worker", "score"), ("term-mpirun", "train"), ("usr1-mpirun", "experiment"), ("kill-remote-worker", "generate"),
          ("no-images", "score"), ("disk-full", "train"), ("images-gone", "ablate"), ("model-overwritten", "score"),
@@ -99,12 +101,17 @@ def chosen(options: argparse.Namespace, bench: Bench) -> tuple[list[Trial], list
             able.append(fault)
     if options.short:
         by_name = {fault.name: fault for fault in able}
-        return [(by_name[name], verb, f"{options.seed}.short") for name, verb in SHORT if name in by_name], unable
+        return [(in_work(by_name[name], verb), verb, f"{options.seed}.short") for name, verb in SHORT if name in by_name], unable
     trials = moments(options, able)
     if not options.no_lists:
         trials += [(fault, verb, f"{options.seed}.list") for fault in able if fault.when != "moment"
                    for verb in wanted(fault, options)]
     return trials, unable
+
+
+def in_work(fault: Fault, verb: str) -> Fault:
+    """The fault, not so early or late that it proves nothing."""
+    return dataclasses.replace(fault, when="work") if fault.when == "moment" and verb != "experiment" else fault
 
 
 def measure(bench: Bench, trials: list[Trial], cluster: Cluster | None) -> None:
