@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Generation
 import IO
+import Jobs
 import Kernels
 import KeyObjects
 import MessagePassing
@@ -101,7 +102,7 @@ struct DatasetBuild: ParsableCommand {
       objects: objects.rawValue, prompt: prompt, precision: precision.rawValue)
     c.resumes = resume
     let build = SharedDatasetBuild(DatasetBuilder(c), describer: describe == .model ? describer(c) : nil)
-    let summary = try Communicator.withWorld { try build.run(on: $0) }
+    let summary = try Communicator.withStoppableWorld { try build.run(on: $0) }
     guard let summary else { return }
     switch printing.format {
     case .json: print(try jsonText(summary))

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Generation
 import IO
+import Jobs
 import MessagePassing
 import RunSupport
 
@@ -67,7 +68,7 @@ struct Generate: ParsableCommand {
     c.decoding.seed = seed
     c.take(running, skipping, isStrict: strict, printing)
     let configuration = c
-    let summary = try Communicator.withWorld { try GenerationJob(configuration, on: $0).run() }
+    let summary = try Communicator.withStoppableWorld { try GenerationJob(configuration, on: $0).run() }
     guard let summary else { return }
     switch printing.format {
     case .json: print(try jsonText(summary))

@@ -3,6 +3,7 @@ import Foundation
 import HDF5Store
 import HeadImpact
 import IO
+import Jobs
 import MessagePassing
 import RunSupport
 import Scoring
@@ -58,7 +59,7 @@ struct Score: ParsableCommand {
 
   func run() throws {
     let configuration = scoreConfiguration
-    let summary = try Communicator.withWorld { try ScoringJob(configuration, on: $0).run() }
+    let summary = try Communicator.withStoppableWorld { try ScoringJob(configuration, on: $0).run() }
     guard let summary else { return }
     let contents = try HeadImpactFile.read(summary.output)
     switch printing.format {

@@ -21,11 +21,16 @@ public final class Communicator {
   let channels: Channels?
   /// The largest chunk of a message, in bytes; the same on every rank.
   let chunkBytes: Int
+  /// Called by `attend`, at most once a millisecond: what a job looks after while it computes or waits. What it throws,
+  /// `attend` throws, out of the midst of a wait: it must end the job.
+  public var onAttend: (() throws -> Void)?
+  var attention = Attention()
 
-  /// Two copies of the world, so that messages of this module never meet those of its users.
+  /// Two copies of the world, so that messages of this module never meet those of its users; and this node's ranks.
   struct Channels {
     var messages: cmpi_comm
     var service: cmpi_comm
+    var node: cmpi_comm
   }
 
   private init(
@@ -99,18 +104,16 @@ public final class Communicator {
     guard funneled != 0 else {
       throw MPIError(call: "MPI_Init_thread", reason: "this MPI library allows no threads at all", rank: rank)
     }
-    var channels = Channels(messages: world, service: world)
+    var channels = Channels(messages: world, service: world, node: world)
     // Copies inherit the error handler, and so return their errors too.
     try check(cmpi_duplicate(world, &channels.messages), "MPI_Comm_dup", rank: rank)
     try check(cmpi_duplicate(world, &channels.service), "MPI_Comm_dup", rank: rank)
 
-    var node = world
     var localRank: Int32 = 0
     var localSize: Int32 = 0
-    try check(cmpi_split_by_node(world, worldRank, &node), "MPI_Comm_split_type", rank: rank)
-    try check(cmpi_rank(node, &localRank), "MPI_Comm_rank", rank: rank)
-    try check(cmpi_size(node, &localSize), "MPI_Comm_size", rank: rank)
-    try check(cmpi_free(&node), "MPI_Comm_free", rank: rank)
+    try check(cmpi_split_by_node(world, worldRank, &channels.node), "MPI_Comm_split_type", rank: rank)
+    try check(cmpi_rank(channels.node, &localRank), "MPI_Comm_rank", rank: rank)
+    try check(cmpi_size(channels.node, &localSize), "MPI_Comm_size", rank: rank)
 
     var name = [CChar](repeating: 0, count: Int(CMPI_TEXT))
     var length: Int32 = 0
@@ -124,6 +127,7 @@ public final class Communicator {
     guard var channels else { return }
     // Quietly: a rank that ends early would otherwise spin in MPI_Finalize until the last one comes.
     try barrier()
+    try check(cmpi_free(&channels.node), "MPI_Comm_free", rank: rank)
     try check(cmpi_free(&channels.messages), "MPI_Comm_free", rank: rank)
     try check(cmpi_free(&channels.service), "MPI_Comm_free", rank: rank)
     try check(cmpi_finalize(), "MPI_Finalize", rank: rank)
@@ -136,6 +140,8 @@ public final class Communicator {
       // still end.
       if let rank, rank > 0 { sleep(10) }
       say("\(error)\n")
+    } else if error is any Interruption {
+      say("headimpact: \(error)\n")
     } else if let rank {
       say("rank \(rank): \(error)\n")
     } else {

@@ -39,7 +39,9 @@ extension CommandLineSuite {
 
     @Test(
       "--help of every verb tells its options",
-      arguments: ["score", "select", "train", "generate", "ablate", "attend", "dataset", "report", "doctor", "demo"])
+      arguments: [
+        "score", "select", "train", "generate", "ablate", "attend", "dataset", "report", "launch", "doctor", "demo",
+      ])
     func help(verb: String) async throws {
       let run = try await headimpact(verb, "--help")
       #expect(run.exitCode == 0)
@@ -51,7 +53,7 @@ extension CommandLineSuite {
     func program() async throws {
       let help = try await headimpact("--help")
       #expect(help.exitCode == 0)
-      for verb in ["score", "select", "ablate", "attend", "dataset", "report", "doctor", "demo"] {
+      for verb in ["score", "select", "ablate", "attend", "dataset", "report", "launch", "doctor", "demo"] {
         #expect(help.standardOutput.contains(verb))
       }
       let version = try await headimpact("--version")

@@ -31,6 +31,16 @@ struct MultiRankTests {
     try await succeed(["point-to-point", "16"], ranks: ranks, printing: "messages of \(ranks) right")
   }
 
+  @Test("ranks that wait for a late one leave their cores to others, whatever they wait in")
+  func late() async throws {
+    let run = try await MPIRun.launch("mpi-cases", ["late", "1"], ranks: 3)
+    #expect(run.exitCode == 0 && !run.timedOut, "\(run.standardError)")
+    let shares = run.standardOutput.split(separator: "\n").compactMap {
+      $0.split(separator: ": ").last.flatMap { Double($0) }
+    }
+    #expect(shares.count == 10 && shares.allSatisfy { $0 < 0.05 }, "\(run.standardOutput)")
+  }
+
   @Test("every unit is done exactly once and its result arrives unharmed", arguments: [1, 2, 3, 5])
   func share(ranks: Int) async throws {
     try await succeed(["share", "120"], ranks: ranks, printing: "120 units shared among \(ranks)")

@@ -9,10 +9,12 @@ let cases: [String: ([String]) throws -> Void] = [
   "agree": agreeCase,
   "throw": throwCase,
   "kill": killCase,
+  "late": lateCase,
   "share": shareCase,
   "share-fails": shareFailsCase,
   "share-balance": shareBalanceCase,
   "unit-job": unitJobCase,
+  "run-lock": runLockCase,
   "full-disk": fullDiskCase,
   "exchange-fails": exchangeFailsCase,
 ]
