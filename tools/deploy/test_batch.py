@@ -92,8 +92,8 @@ class SlurmTests(unittest.TestCase):
         self.folder.mkdir()
         self.output = self.folder / "results/hi.h5"
 
-    def submit(self, script: str, *arguments: str, options: list[str] = NODES, **environment: str) -> int:
-        told = [*options, "--time=10", "--output=%j.log", str(DEPLOY / script), *arguments]
+    def submit(self, script: str, *arguments: str, options: list[str] = NODES, time: str = "10", **environment: str) -> int:
+        told = [*options, f"--time={time}", "--output=%j.log", str(DEPLOY / script), *arguments]
         return self.slurm.submit(told, data.environment(self.output) | environment, self.folder)
 
     def log(self, job: int) -> str:
@@ -110,6 +110,12 @@ class SlurmTests(unittest.TestCase):
                 raise AssertionError(f"job {job} ended before it could be disturbed: {self.log(job)}")
             return grown.is_dir() if grown.suffix != ".journal" else grown.exists() and grown.stat().st_size > bytes
         wait_until(is_there, f"job {job}: {grown.name}")
+
+    def ranks(self) -> list[int]:
+        """The processes of the ranks, one a host."""
+        found = [pid for host in self.cluster.hosts for pid, name in host.processes().items() if name.startswith("headimpact")]
+        self.assertEqual(3, len(found))
+        return found
 
     def check(self, job: int, expected: Path | None = None, restarts: int = 0, seconds: float = 120) -> None:
         """The job completes after that many restarts, with the bits of an undisturbed run."""
@@ -139,6 +145,19 @@ class SlurmTests(unittest.TestCase):
                 self.control("scancel", "--batch", "--signal=USR1", str(job))
                 self.check(job, restarts=1)
                 self.assertIn("resuming", self.log(job))
+
+    def test_slurm_warns_before_the_time_limit(self) -> None:
+        """Slurm looks at time limits twice a minute: stopped ranks stand for long work."""
+        job = self.submit("score.slurm", "--limit=200", options=[*NODES, "--signal=B:USR1@50"], time="1")
+        self.started(job, self.journal)
+        ranks = self.ranks()
+        for rank in ranks:
+            os.kill(rank, signal.SIGSTOP)
+        wait_until(lambda: "Forwarding signal 10" in self.log(job), "the warning", 90)
+        for rank in ranks:
+            os.kill(rank, signal.SIGCONT)
+        ended = self.slurm.wait(job, 120)
+        self.assertEqual(("COMPLETED", 1), (ended.state, ended.restarts), self.log(job))
 
     def test_score_goes_on_after_requeue(self) -> None:
         for launcher in ("mpirun", "srun"):
@@ -172,9 +191,7 @@ class SlurmTests(unittest.TestCase):
                 self.output = self.folder / launcher / "hi.h5"
                 job = self.submit("score.slurm", LAUNCHER=launcher)
                 self.started(job, self.journal)
-                ranks = [pid for pid, name in self.cluster[1].processes().items() if name.startswith("headimpact")]
-                self.assertEqual(1, len(ranks))
-                os.kill(ranks[0], signal.SIGKILL)
+                os.kill(self.ranks()[-1], signal.SIGKILL)
                 start = time.monotonic()
                 self.assertEqual("FAILED", self.slurm.wait(job, 60).state, self.log(job))
                 self.assertLess(time.monotonic() - start, 30)
