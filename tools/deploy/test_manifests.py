@@ -157,6 +157,12 @@ class ImageFileTests(unittest.TestCase):
         docker = self.packages((DEPLOY / "Dockerfile").read_text())
         self.assertEqual(docker[:2], self.packages((DEPLOY / "headimpact.def").read_text()))
 
+    def test_the_definitions_scripts_are_ones_that_bash_reads(self) -> None:
+        sections = re.findall(r"^%(?:post|runscript|test|environment)\n((?:    .*\n|\n)+)", (DEPLOY / "headimpact.def").read_text(), re.M)
+        self.assertEqual(5, len(sections))
+        for section in sections:
+            self.assertEqual("", subprocess.run(["bash", "-n"], input=section, capture_output=True, text=True).stderr)
+
     def test_the_program_of_this_machine_finds_its_libraries_in_the_image(self) -> None:
         if shutil.which("dpkg") is None or "bookworm" not in Path("/etc/os-release").read_text():
             self.skipTest("this machine isn't Debian 12, the images' system")
