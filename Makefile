@@ -45,7 +45,7 @@ SANITIZED := IO,JSON,Kernels,Transformer,Safetensors,Tokenization,ChatTemplate,C
 # The check of C++ virtual tables needs a run-time library that Swift doesn't link.
 ADDRESS_FLAGS := --sanitize address -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=undefined -Xcxx -fno-sanitize=vptr
 
-.PHONY: help deps system-deps python-deps browser-deps swift build test test-python test-ranks mpich-deps test-environments test-cluster host-deps cluster-deps sanitize fuzz parity parity-templates demo bench bench-ranks bench-training bench-captions bench-coco learn help-texts format lint install uninstall \
+.PHONY: help deps system-deps python-deps browser-deps swift build test test-python test-ranks mpich-deps test-environments test-cluster test-deploy host-deps cluster-deps sanitize fuzz parity parity-templates demo bench bench-ranks bench-training bench-captions bench-coco learn help-texts format lint install uninstall \
         clean distclean goldens goldens-cache demo-model
 
 help: ## List the targets
@@ -113,11 +113,12 @@ test: deps goldens-cache ## Run all tests (installs missing packages first)
 	@$(MAKE) --no-print-directory test-python
 
 # The Python side of the tests: the comparison behind `make parity` must itself detect errors; the report in a
-# browser; docs/analysis.py; the links of the docs; one fault of each kind on hosts in namespaces.
+# browser; docs/analysis.py; the links of the docs; the manifests and images of deploy/; one fault of each kind on hosts in namespaces.
 test-python: python-deps
 	$(PYTHON) -m unittest discover -s tools/parity -p 'test_*.py'
 	$(PYTHON) -m unittest discover -s tools/report -p 'test_*.py'
 	$(PYTHON) -m unittest discover -s tools/docs -p 'test_*.py'
+	$(PYTHON) -m unittest discover -s tools/deploy -p 'test_manifests.py'
 	$(PYTHON) -m unittest discover -s tools/cluster -p 'test_*.py'
 
 test-ranks: deps $(if $(filter mpich,$(MPI)),mpich-deps) ## Test what runs on several ranks only; MPI=mpich builds with MPICH
@@ -133,6 +134,9 @@ test-environments: deps build ## Test the program with few threads, little memor
 
 test-cluster: deps cluster-deps build ## As root: kill, cut off and mislead the program on hosts in namespaces and under Slurm (CLUSTER_OPTIONS="--seed 1 --moments 200")
 	$(PYTHON) tools/cluster/run.py $(CLUSTER_OPTIONS)
+
+test-deploy: deps cluster-deps build ## Run the scripts of deploy/ on Slurm with three nodes, and the image's sshd (as root)
+	$(PYTHON) -m unittest discover -v -s tools/deploy -p 'test_*.py'
 
 # Debug builds, which have additional checks (guards around scratch memory, Swift's exclusivity).
 sanitize: deps goldens-cache ## Test kernels and file readers in a debug build under the sanitizers
