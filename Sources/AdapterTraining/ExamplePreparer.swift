@@ -58,8 +58,9 @@ struct ExamplePreparer {
   /// The sizes of all pictures, by their headers.
   private func readSizes(_ examples: [ImageTextExample], _ pictures: Pictures) throws -> [Size] {
     let mine = try world.agree {
-      try pictures.working {
-        try stride(from: world.rank, to: examples.count, by: world.worldSize).map { index in
+      try stride(from: world.rank, to: examples.count, by: world.worldSize).map { index in
+        try world.attend()
+        return try pictures.working {
           do { return try size(of: examples[index], index: index, pictures) } catch let fault as any ContentFault {
             return Size(index: index, width: 0, height: 0, skip: SkipReason(.picture, fault))
           }

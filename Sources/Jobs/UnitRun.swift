@@ -108,6 +108,7 @@ final class UnitRun<Job: UnitJob> {
       let faults = try pictures.working {
         try job.faults(of: Job.Unit(decoding: item.content), in: pictures)
       }
+      try sharing.poll()
       try sharing.submit(Self.encode(faults), for: item)
     }
     try sharing.finish()
