@@ -34,7 +34,7 @@ SANITIZED := IO,JSON,Kernels,Transformer,Safetensors,Tokenization,ChatTemplate,C
 # The check of C++ virtual tables needs a run-time library that Swift doesn't link.
 ADDRESS_FLAGS := --sanitize address -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=undefined -Xcxx -fno-sanitize=vptr
 
-.PHONY: help deps system-deps python-deps browser-deps swift build test test-python test-environments sanitize fuzz parity parity-templates demo bench bench-ranks bench-training bench-captions bench-coco learn help-texts format lint install uninstall \
+.PHONY: help deps system-deps python-deps browser-deps swift build test test-python test-environments sanitize fuzz parity parity-templates demo bench bench-coordinator bench-ranks bench-training bench-captions bench-coco learn help-texts format lint install uninstall \
         clean distclean goldens goldens-cache demo-model
 
 help: ## List the targets
@@ -132,6 +132,10 @@ demo: deps build ## Install, build, and score the bundled demonstration model on
 bench: deps build ## Compare speed and memory with transformers, on a full-size random Qwen2-VL-2B (4.4 GB on disk, half an hour) or BENCH_OPTIONS="--family NAME"
 	$(PYTHON) Benchmarks/run.py $(BENCH_OPTIONS)
 	$(if $(findstring --family,$(BENCH_OPTIONS)),,$(PYTHON) Benchmarks/training.py $(BENCH_TRAINING_OPTIONS))
+
+bench-coordinator: deps build ## Measure what rank 0 can coordinate, and simulate 10,000 ranks with it
+	swift build $(BUILD_FLAGS) --product mpi-cases
+	$(PYTHON) Benchmarks/coordinator.py
 
 bench-ranks: deps build ## Measure what ranks cost, in time and processor time (BENCH_RANKS_OPTIONS="--demo")
 	$(PYTHON) Benchmarks/ranks.py $(BENCH_RANKS_OPTIONS)
