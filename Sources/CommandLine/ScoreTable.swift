@@ -27,7 +27,14 @@ struct ScoreTable {
     }
   }
 
-  var text: String {
+  func print(as format: OutputFormat) throws {
+    switch format {
+    case .table: Swift.print(text)
+    case .json: Swift.print(try json())
+    }
+  }
+
+  private var text: String {
     var rows = [["layer.head", "HI (matched)", "± s.e.", "chance", "sink share"]]
     rows += heads.map { row in
       [
@@ -47,7 +54,7 @@ struct ScoreTable {
       """
   }
 
-  func json() throws -> String {
+  private func json() throws -> String {
     struct Report: Encodable {
       let output: String
       let samples: Int

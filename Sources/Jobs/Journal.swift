@@ -47,11 +47,11 @@ public final class Journal {
   ///
   /// - Parameters:
   ///   - salvages: continues with the intact records if more than the last record is damaged.
-  ///   - decode: reads a record; gives the unit's key and its result.
+  ///   - decode: reads a record; gives the unit's key and its result, nil if it is no unit's.
   ///   - visit: called once with every unit's result.
   /// - Throws: `JobError` if the journal belongs to another run, naming what differs, or is damaged.
   public static func resume<Result>(
-    at url: URL, identity: RunIdentity, salvages: Bool = false, decode: ([UInt8]) throws -> (key: Int, result: Result),
+    at url: URL, identity: RunIdentity, salvages: Bool = false, decode: ([UInt8]) throws -> (key: Int, result: Result)?,
     visit: (Result) throws -> Void
   ) throws -> Journal {
     guard FileManager.default.fileExists(atPath: url.path) else { return try create(at: url, identity: identity) }
@@ -68,11 +68,12 @@ public final class Journal {
     try journal.checkDamage(scan, salvages: salvages)
     for record in scan.records {
       let bytes = try journal.log.file.read(record)
-      let (key, result): (Int, Result)
-      do { (key, result) = try decode(bytes) } catch {
+      let decoded: (key: Int, result: Result)?
+      do { decoded = try decode(bytes) } catch {
         throw JobError(
           "\(url.path): the record at byte \(record.lowerBound - AppendLog.headBytes) can't be used: \(error)")
       }
+      guard let (key, result) = decoded else { continue }
       // A unit that occurs twice counts once.
       guard journal.records[key] == nil else { continue }
       journal.records[key] = record
@@ -101,6 +102,15 @@ public final class Journal {
   public func flush() throws {
     try log.file.flush()
     lastFlush = Date()
+  }
+
+  /// Appends a last record, and makes the file the output itself.
+  ///
+  /// - Throws: `EnvironmentFault` naming the file.
+  public func keep(as output: URL, closing record: [UInt8]) throws {
+    try log.append(record)
+    try flush()
+    try putInPlace(url, at: output)
   }
 
   /// Removes the file: everything in it is in the output.

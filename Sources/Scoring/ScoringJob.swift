@@ -20,6 +20,8 @@ public struct ScoringJob {
     public let output: URL
     /// False if the output was already finished by the run to resume.
     public let isNew: Bool
+    /// Of a shard; nil for a whole run.
+    public var shard: FinishedShard?
   }
 
   public init(_ configuration: ScoreConfiguration, on world: Communicator) {
