@@ -78,6 +78,7 @@ public struct GatherJob {
     var sums: HeadImpactAccumulator?
     var imageOfSample: [Int: Int] = [:]
     let set = try ShardSet(urls, of: output, decode: { try UnitResult(decoding: $0) }) { result in
+      try world.attend()
       for impact in result.impacts {
         imageOfSample[impact.annotationID] = result.imageID
         if sums == nil { sums = HeadImpactAccumulator(layers: impact.layers, heads: impact.heads) }

@@ -79,10 +79,10 @@ struct ScoringEnd {
   private func bootstrap(_ samples: ScoredSamples?, on world: Communicator) throws -> BootstrapIntervals? {
     let ids = Set((samples?.imageOfSample ?? [:]).values).sorted()
     let images = Int(try world.broadcast(world.rank == 0 ? [Int64(ids.count)] : nil)[0])
-    return try world.bootstrap(
-      images: images, layers: provenance.layers, heads: provenance.heads, topLayers: Self.topLayers,
-      options: provenance.identity.options, team: team
-    ) { index in
+    let bootstrap = SharedBootstrap(
+      images: images, layers: provenance.layers, heads: provenance.heads, options: provenance.identity.options,
+      on: world)
+    return try bootstrap.intervals(topLayers: Self.topLayers, team: team) { index in
       guard let samples else { throw JobError("only rank 0 has the results") }
       return try ImageSums(samples: samples.result(ids[index]).impacts)
     }
