@@ -66,20 +66,17 @@ static inline int cmpi_processor_name(char *text, int *length) { return MPI_Get_
 static inline int cmpi_library_version(char *text, int *length) { return MPI_Get_library_version(text, length); }
 static inline int cmpi_error_string(int code, char *text, int *length) { return MPI_Error_string(code, text, length); }
 
-// Collectives.
+// Collectives. None waits: the caller tests the request, and sleeps.
 
-static inline int cmpi_bcast(void *buffer, int bytes, int root, cmpi_comm comm) {
-  return MPI_Bcast(buffer, bytes, MPI_BYTE, root, comm.handle);
-}
-
-static inline int cmpi_allreduce_in_place(void *buffer, int count, int type, int op, cmpi_comm comm) {
-  return MPI_Allreduce(MPI_IN_PLACE, buffer, count, cmpi_datatype(type), cmpi_operation(op), comm.handle);
+static inline int cmpi_ibcast(void *buffer, int bytes, int root, cmpi_comm comm, cmpi_request *request) {
+  return MPI_Ibcast(buffer, bytes, MPI_BYTE, root, comm.handle, &request->handle);
 }
 
 // In place at the root; elsewhere `buffer` is only read.
-static inline int cmpi_reduce_in_place(void *buffer, int count, int type, int op, int root, int is_root, cmpi_comm comm) {
-  return MPI_Reduce(is_root ? MPI_IN_PLACE : buffer, is_root ? buffer : 0, count, cmpi_datatype(type),
-                    cmpi_operation(op), root, comm.handle);
+static inline int cmpi_ireduce_in_place(void *buffer, int count, int type, int op, int root, int is_root, cmpi_comm comm,
+                                        cmpi_request *request) {
+  return MPI_Ireduce(is_root ? MPI_IN_PLACE : buffer, is_root ? buffer : 0, count, cmpi_datatype(type),
+                     cmpi_operation(op), root, comm.handle, &request->handle);
 }
 
 static inline int cmpi_ibarrier(cmpi_comm comm, cmpi_request *request) {
@@ -99,17 +96,13 @@ static inline cmpi_request cmpi_no_request(void) {
   return request;
 }
 
-static inline int cmpi_send(const void *buffer, int bytes, int destination, int tag, cmpi_comm comm) {
-  return MPI_Send(buffer, bytes, MPI_BYTE, destination, tag, comm.handle);
-}
-
 static inline int cmpi_isend(const void *buffer, int bytes, int destination, int tag, cmpi_comm comm,
                              cmpi_request *request) {
   return MPI_Isend(buffer, bytes, MPI_BYTE, destination, tag, comm.handle, &request->handle);
 }
 
-static inline int cmpi_recv(void *buffer, int bytes, int source, int tag, cmpi_comm comm) {
-  return MPI_Recv(buffer, bytes, MPI_BYTE, source, tag, comm.handle, MPI_STATUS_IGNORE);
+static inline int cmpi_irecv(void *buffer, int bytes, int source, int tag, cmpi_comm comm, cmpi_request *request) {
+  return MPI_Irecv(buffer, bytes, MPI_BYTE, source, tag, comm.handle, &request->handle);
 }
 
 // CMPI_ANY stands for any source. `envelope` is filled only where `*flag` is set.

@@ -58,6 +58,7 @@ struct Score: ParsableCommand {
   @OptionGroup var skipping: SkipOptions
   @Flag(help: "Stop at the first sample that can't be used, instead of skipping it.")
   var strict = false
+  @OptionGroup var waiting: SilenceOption
   @OptionGroup var printing: PrintOptions
 
   func validate() throws {
@@ -66,7 +67,7 @@ struct Score: ParsableCommand {
 
   func run() throws {
     let configuration = scoreConfiguration
-    let summary = try Communicator.withWorld { try ScoringJob(configuration, on: $0).run() }
+    let summary = try Communicator.withWorld(silence: waiting.rules) { try ScoringJob(configuration, on: $0).run() }
     guard let summary else { return }
     if let shard = summary.shard { return try ShardSummary(shard).print(as: printing.format) }
     try ScoreTable(summary, HeadImpactFile.read(summary.output)).print(as: printing.format)

@@ -1,5 +1,3 @@
-internal import CMPI
-
 /// Some rank failed at a step that all ranks took, and every rank knows it.
 public struct AgreedFailure: Error, CustomStringConvertible {
   /// The message of each failing rank, in the order of ranks.
@@ -35,28 +33,11 @@ extension Communicator {
     if case .failure(let error) = outcome {
       message = [TransientFailure.exitCode(for: error) == 1 ? 1 : 2] + Array("\(error)".utf8)
     }
-    if try quietMaximum(message.isEmpty ? 0 : 1) == 0 { return try outcome.get() }
+    if try allreduce(UInt8(message.isEmpty ? 0 : 1), .max) == 0 { return try outcome.get() }
     let messages = try allgather(message)
     throw AgreedFailure(
       failures: messages.enumerated().filter { !$1.isEmpty }.map {
         (rank: $0, message: String(decoding: $1.dropFirst(), as: UTF8.self))
       }, isTransient: messages.allSatisfy { $0.first != 1 })
-  }
-
-  /// The largest of the ranks' values. Waits without holding a core, since ranks come from long work at different
-  /// times.
-  private func quietMaximum(_ value: Int64) throws -> Int64 {
-    guard let channels else { return value }
-    // Outlives the call that starts the reduction, as MPI needs it to.
-    let cell = UnsafeMutablePointer<Int64>.allocate(capacity: 1)
-    cell.initialize(to: value)
-    var request = cmpi_no_request()
-    let code = cmpi_iallreduce_in_place(
-      cell, 1, MessageType.int64.code, ReduceOperation.max.code, channels.messages, &request)
-    try check(code, "MPI_Iallreduce", rank: rank)
-    try wait(&request, "MPI_Iallreduce")
-    // Not freed after a failure: MPI may still write to it, and the job ends anyway.
-    defer { cell.deallocate() }
-    return cell.pointee
   }
 }

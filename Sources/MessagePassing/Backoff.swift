@@ -1,21 +1,31 @@
 import Foundation
 
-/// Waits between two polls for a message: yields at first, then sleeps, 50 microseconds growing to 1 millisecond, so
-/// that a waiting rank leaves its core to ranks that compute.
+/// Waits between two looks for a message: lets other threads run at first, then sleeps, 50 microseconds and later a
+/// sixteenth of what it has waited, up to 2 milliseconds. So a waiting rank leaves its core to ranks that compute, and
+/// adds little to any wait.
 struct Backoff {
-  private var looks = 0
-  private var nanoseconds = 50_000
+  /// What is usually there within a moment: the others are about to call the same collective.
+  static var short: Backoff { Backoff(yielding: 500_000) }
+  /// What all ranks are busy with, and moves only while they look.
+  static var underWay: Backoff { Backoff(yielding: 1_000_000_000) }
+
+  /// Nanoseconds without a sleep.
+  private let yielding: UInt64
+  private var start: UInt64?
+
+  init(yielding: UInt64 = 100_000) { self.yielding = yielding }
 
   mutating func pause() {
-    looks += 1
-    guard looks > 20 else {
+    let now = monotonicNanoseconds()
+    let waited = now - (start ?? now)
+    start = now - waited
+    guard waited >= yielding else {
       sched_yield()
       return
     }
-    var time = timespec(tv_sec: 0, tv_nsec: nanoseconds)
+    var time = timespec(tv_sec: 0, tv_nsec: Int(min(2_000_000, max(50_000, waited / 16))))
     nanosleep(&time, nil)
-    nanoseconds = min(1_000_000, nanoseconds * 3 / 2)
   }
 
-  mutating func reset() { self = Backoff() }
+  mutating func reset() { start = nil }
 }

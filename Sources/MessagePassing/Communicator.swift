@@ -21,11 +21,17 @@ public final class Communicator {
   let channels: Channels?
   /// The largest chunk of a message, in bytes; the same on every rank.
   let chunkBytes: Int
+  /// Called by `attend`, at most once a millisecond: what a job looks after while it computes or waits. What it throws,
+  /// `attend` throws, out of the midst of a wait: it must end the job.
+  public var onAttend: (() throws -> Void)?
+  var attention = Attention()
+  var lifeSigns: LifeSigns?
 
-  /// Two copies of the world, so that messages of this module never meet those of its users.
+  /// Two copies of the world, so that messages of this module never meet those of its users; and this node's ranks.
   struct Channels {
     var messages: cmpi_comm
     var service: cmpi_comm
+    var node: cmpi_comm
   }
 
   private init(
@@ -50,9 +56,12 @@ public final class Communicator {
   /// once.
   ///
   /// Call it once, from the main thread.
-  /// - Parameter chunkBytes: messages longer than this travel in chunks; the same on every rank.
+  /// - Parameters:
+  ///   - chunkBytes: messages longer than this travel in chunks; the same on every rank.
+  ///   - silence: how long ranks wait for one that gives no sign of life; the same on every rank.
   public static func withWorld<R>(
     environment: [String: String] = ProcessInfo.processInfo.environment, chunkBytes: Int? = nil,
+    silence: SilenceRules = .standard,
     _ body: (Communicator) throws -> R
   ) throws -> R {
     let launch = try LaunchEnvironment(environment)
@@ -66,6 +75,7 @@ public final class Communicator {
     do {
       let world = try start(chunkBytes: chunkBytes, rank: &rank)
       try launch.check(worldSize: world.worldSize)
+      world.watch(silence)
       let result = try body(world)
       try world.finalize()
       return result
@@ -99,18 +109,16 @@ public final class Communicator {
     guard funneled != 0 else {
       throw MPIError(call: "MPI_Init_thread", reason: "this MPI library allows no threads at all", rank: rank)
     }
-    var channels = Channels(messages: world, service: world)
+    var channels = Channels(messages: world, service: world, node: world)
     // Copies inherit the error handler, and so return their errors too.
     try check(cmpi_duplicate(world, &channels.messages), "MPI_Comm_dup", rank: rank)
     try check(cmpi_duplicate(world, &channels.service), "MPI_Comm_dup", rank: rank)
 
-    var node = world
     var localRank: Int32 = 0
     var localSize: Int32 = 0
-    try check(cmpi_split_by_node(world, worldRank, &node), "MPI_Comm_split_type", rank: rank)
-    try check(cmpi_rank(node, &localRank), "MPI_Comm_rank", rank: rank)
-    try check(cmpi_size(node, &localSize), "MPI_Comm_size", rank: rank)
-    try check(cmpi_free(&node), "MPI_Comm_free", rank: rank)
+    try check(cmpi_split_by_node(world, worldRank, &channels.node), "MPI_Comm_split_type", rank: rank)
+    try check(cmpi_rank(channels.node, &localRank), "MPI_Comm_rank", rank: rank)
+    try check(cmpi_size(channels.node, &localSize), "MPI_Comm_size", rank: rank)
 
     var name = [CChar](repeating: 0, count: Int(CMPI_TEXT))
     var length: Int32 = 0
@@ -120,10 +128,19 @@ public final class Communicator {
       processorName: string(name, length), channels: channels, chunkBytes: chunkBytes)
   }
 
+  private func watch(_ rules: SilenceRules) {
+    guard worldSize > 1 else { return }
+    // Of the ranks on rank 0's node, rank 1 speaks for the others.
+    lifeSigns = LifeSigns(
+      rank: rank, worldSize: worldSize, processorName: processorName, isSpeaker: localRank == 0 || rank == 1, rules)
+  }
+
   private func finalize() throws {
     guard var channels else { return }
     // Quietly: a rank that ends early would otherwise spin in MPI_Finalize until the last one comes.
     try barrier()
+    try lifeSigns?.end(self)
+    try check(cmpi_free(&channels.node), "MPI_Comm_free", rank: rank)
     try check(cmpi_free(&channels.messages), "MPI_Comm_free", rank: rank)
     try check(cmpi_free(&channels.service), "MPI_Comm_free", rank: rank)
     try check(cmpi_finalize(), "MPI_Finalize", rank: rank)
@@ -144,13 +161,15 @@ public final class Communicator {
     // The launcher forwards what was written; give it the moment it needs before everything is killed.
     usleep(50_000)
     let code = TransientFailure.exitCode(for: error)
+    // MPI_Abort may wait for a host that is gone.
+    DispatchQueue.global().asyncAfter(deadline: .now() + 10) { _exit(code) }
     var initialized: Int32 = 0
     if cmpi_initialized(&initialized) == MPI_SUCCESS, initialized != 0 { _ = cmpi_abort(code) }
     exit(code)
   }
 
   /// One write, so that the lines of several ranks don't mix.
-  private static func say(_ line: String) {
+  static func say(_ line: String) {
     fflush(nil)
     FileHandle.standardError.write(Data(line.utf8))
   }

@@ -7,6 +7,7 @@ enum ServiceTag {
   static let workAssignment = 3
   static let workResult = 4
   static let workDone = 5
+  static let life = 7
 }
 
 /// A message that has come and waits to be received.
@@ -30,7 +31,7 @@ extension Communicator {
   public func isend<T: MessageElement>(_ values: [T], to destination: Int, tag: Int) throws -> SendRequest {
     let channel = try peer(destination, tag)
     return try values.withUnsafeBytes {
-      try SendRequest($0, to: destination, tag: tag, over: channel, rank: rank, chunkBytes: chunkBytes)
+      try SendRequest($0, to: destination, tag: tag, over: channel, rank: rank, chunkBytes: chunkBytes, attending: self)
     }
   }
 
@@ -62,11 +63,9 @@ extension Communicator {
   // What the above and this module's own services share.
 
   func send(_ bytes: UnsafeRawBufferPointer, to destination: Int, tag: Int, over channel: cmpi_comm) throws {
-    for chunk in Chunks.messageRanges(bytes: bytes.count, limit: chunkBytes) {
-      let start = bytes.baseAddress?.advanced(by: chunk.lowerBound)
-      try check(
-        cmpi_send(start, Int32(chunk.count), Int32(destination), Int32(tag), channel), "MPI_Send", rank: rank)
-    }
+    let request = try SendRequest(
+      bytes, to: destination, tag: tag, over: channel, rank: rank, chunkBytes: chunkBytes, attending: self)
+    try request.wait()
   }
 
   func iprobe(from source: Int?, tag: Int, over channel: cmpi_comm) throws -> Envelope? {
@@ -81,6 +80,7 @@ extension Communicator {
     var backoff = Backoff()
     while true {
       if let envelope = try iprobe(from: source, tag: tag, over: channel) { return envelope }
+      try attend()
       backoff.pause()
     }
   }
@@ -93,6 +93,7 @@ extension Communicator {
   }
 
   func receive<T: MessageElement>(_ type: T.Type, _ first: Envelope, over channel: cmpi_comm) throws -> [T] {
+    lifeSigns?.heard(from: first.source)
     let stride = MemoryLayout<T>.stride
     var chunks: [[UInt8]] = []
     var envelope = first
@@ -100,11 +101,11 @@ extension Communicator {
       if chunks.isEmpty, envelope.bytes < chunkBytes {
         // The usual case: one chunk, received where it stays.
         try checkWhole(envelope.bytes, stride, envelope)
-        var values = try buffer(type, count: envelope.bytes / stride, "MPI_Recv")
+        var values = try buffer(type, count: envelope.bytes / stride, "MPI_Irecv")
         try values.withUnsafeMutableBytes { try receive($0, envelope, over: channel) }
         return values
       }
-      var chunk = try buffer(UInt8.self, count: envelope.bytes, "MPI_Recv")
+      var chunk = try buffer(UInt8.self, count: envelope.bytes, "MPI_Irecv")
       try chunk.withUnsafeMutableBytes { try receive($0, envelope, over: channel) }
       chunks.append(chunk)
       guard chunk.count == chunkBytes else { break }
@@ -112,7 +113,7 @@ extension Communicator {
     }
     let total = chunks.reduce(0) { $0 + $1.count }
     try checkWhole(total, stride, first)
-    var values = try buffer(type, count: total / stride, "MPI_Recv")
+    var values = try buffer(type, count: total / stride, "MPI_Irecv")
     values.withUnsafeMutableBytes { bytes in
       var start = 0
       for chunk in chunks {
@@ -124,9 +125,15 @@ extension Communicator {
   }
 
   private func receive(_ bytes: UnsafeMutableRawBufferPointer, _ envelope: Envelope, over channel: cmpi_comm) throws {
-    let code = cmpi_recv(
-      bytes.baseAddress, Int32(bytes.count), Int32(envelope.source), Int32(envelope.tag), channel)
-    try check(code, "MPI_Recv", rank: rank)
+    // Memory of its own: where the wait ends with an error, MPI may still write to it, and it is never freed.
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: max(1, bytes.count), alignment: 64)
+    var request = cmpi_no_request()
+    let code = cmpi_irecv(
+      memory, Int32(bytes.count), Int32(envelope.source), Int32(envelope.tag), channel, &request)
+    try check(code, "MPI_Irecv", rank: rank)
+    try wait(&request, "MPI_Irecv", .underWay)
+    bytes.copyMemory(from: UnsafeRawBufferPointer(start: memory, count: bytes.count))
+    memory.deallocate()
   }
 
   private func checkWhole(_ bytes: Int, _ stride: Int, _ envelope: Envelope) throws {

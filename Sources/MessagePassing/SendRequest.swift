@@ -7,14 +7,16 @@ public final class SendRequest {
   private let memory: UnsafeMutableRawBufferPointer
   private var requests: [cmpi_request] = []
   private let rank: Int
+  private let communicator: Communicator?
   private var left = false
 
+  /// - Parameter communicator: whose `attend` a wait calls.
   init(
-    _ bytes: UnsafeRawBufferPointer, to destination: Int, tag: Int, over channel: cmpi_comm, rank: Int, chunkBytes: Int
-  )
-    throws
-  {
+    _ bytes: UnsafeRawBufferPointer, to destination: Int, tag: Int, over channel: cmpi_comm, rank: Int, chunkBytes: Int,
+    attending communicator: Communicator? = nil
+  ) throws {
     self.rank = rank
+    self.communicator = communicator
     byteCount = bytes.count
     memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 16)
     memory.copyMemory(from: bytes)
@@ -26,6 +28,7 @@ public final class SendRequest {
         rank: rank)
       requests.append(request)
     }
+    communicator?.lifeSigns?.sent(to: destination)
   }
 
   // Memory of a message that hasn't left is leaked: MPI still reads it, and to wait here might be for ever.
@@ -46,6 +49,9 @@ public final class SendRequest {
   /// Returns when the message has left. Waits without holding a core.
   public func wait() throws {
     var backoff = Backoff()
-    while try !isComplete() { backoff.pause() }
+    while try !isComplete() {
+      try communicator?.attend()
+      backoff.pause()
+    }
   }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import MessagePassing
 import Testing
 
@@ -16,6 +17,7 @@ struct AloneTests {
       #expect(try world.reduce([Float(2)], .max) == [2])
       #expect(try world.gather([UInt8(7)]) == [[7]])
       #expect(try world.allgather([Int32(7)]) == [[7]])
+      #expect(try world.allgatherOnNode([Int32(7)]) == [[7]])
       #expect(try world.iprobe(tag: 0) == nil)
     }
   }
@@ -34,6 +36,19 @@ struct AloneTests {
       #expect(throws: MPIError.self) { try world.send([1.0], to: 0, tag: 1) }
       #expect(throws: MPIError.self) { try world.send([1.0], to: 1, tag: 1) }
       #expect(throws: MPIError.self) { try world.receive(Double.self, tag: 1) }
+    }
+  }
+
+  @Test("what a job looks after while it waits is called now and then, and may end it")
+  func attention() throws {
+    try Communicator.withWorld(environment: [:]) { world throws in
+      var calls = 0
+      world.onAttend = { calls += 1 }
+      for _ in 0..<1000 { try world.attend() }
+      #expect(calls >= 1 && calls < 1000)
+      usleep(2000)
+      world.onAttend = { throw Broken() }
+      #expect(throws: Broken()) { try world.attend() }
     }
   }
 

@@ -21,6 +21,8 @@ func collectivesCase(_ arguments: [String]) throws {
       let all = (0..<size).map { [Float](repeating: Float($0), count: $0 * 37) }
       try expect(try world.gather(uneven, to: root), world.rank == root ? all : nil, "gather")
       try expect(try world.allgather(uneven), all, "allgather")
+      // The test's ranks are all on this node.
+      try expect(try world.allgatherOnNode(uneven), all, "allgather on this node")
     }
     let rank = world.rank
     try expect(try world.allreduce([Int32(rank), -Int32(rank)], .max), [Int32(size - 1), 0], "maximum of Int32")
