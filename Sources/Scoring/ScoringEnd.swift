@@ -68,10 +68,10 @@ struct ScoringEnd {
   ) throws -> ScoringJob.Summary? {
     let limbs = try world.reduce(sums.limbs, .sum, to: 0)
     let intervals = try bootstrap(samples, on: world)
-    return try world.agree {
-      guard let samples, let limbs, let intervals else { return nil }
+    return try SharedCompression(world: world, team: team).run { compression in
+      guard let samples, let limbs, let intervals else { throw JobError("only rank 0 has the results") }
       let total = try HeadImpactAccumulator(layers: provenance.layers, heads: provenance.heads, limbs: limbs)
-      return try write(total, intervals, samples, ranks: world.worldSize)
+      return try write(total, intervals, samples, compression, on: world)
     }
   }
 
@@ -89,7 +89,8 @@ struct ScoringEnd {
   }
 
   private func write(
-    _ sums: HeadImpactAccumulator, _ intervals: BootstrapIntervals, _ scored: ScoredSamples, ranks: Int
+    _ sums: HeadImpactAccumulator, _ intervals: BootstrapIntervals, _ scored: ScoredSamples,
+    _ compression: HeadImpactFile.Compression, on world: Communicator
   ) throws -> ScoringJob.Summary {
     let samples = scored.imageOfSample.keys.sorted()
     // Samples of one image mostly follow one another, so its record is read once.
@@ -97,6 +98,7 @@ struct ScoringEnd {
     try HeadImpactFile.write(
       to: output, table: sums.table(), intervals: intervals, samples: samples,
       row: { id in
+        try world.attend()
         let imageID = scored.imageOfSample[id] ?? 0
         let result = try held.flatMap { $0.imageID == imageID ? $0 : nil } ?? scored.result(imageID)
         held = result
@@ -110,8 +112,8 @@ struct ScoringEnd {
       },
       provenance: HeadImpactFile.Provenance(
         identity: provenance.identity, modelName: provenance.modelName, adapterName: provenance.adapterName,
-        ranks: ranks, secondsScoring: scored.seconds),
-      replacing: replaces)
+        ranks: world.worldSize, secondsScoring: scored.seconds),
+      replacing: replaces, compression: compression)
     return ScoringJob.Summary(
       samples: samples.count,
       skips: SkipCounts(samples: samples.count + scored.skipped.count, skipped: scored.skipped.map(\.reason.kind)),
