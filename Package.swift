@@ -55,10 +55,12 @@ let package = Package(
       name: "CVectorMath", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])],
       linkerSettings: [.linkedLibrary("gomp")]),
 
+    // Signal handlers may call only what is async-signal-safe.
+    .target(name: "CSignals"),
     // simdjson is C++.
     .target(name: "CSimdJSON", cxxSettings: [.unsafeFlags(["-O3"])], linkerSettings: [.linkedLibrary("simdjson")]),
 
-    module("IO", ["CCrypto"]),
+    module("IO", ["CCrypto", "CSignals"]),
     module("JSON", ["CSimdJSON"]),
     // Lifetimes: what is lent for a call can't outlive it (`Operand`).
     module(
@@ -83,6 +85,7 @@ let package = Package(
     module(
       "LowRankAdaptation",
       ["HeadImpact", "IO", "JSON", "Kernels", "Safetensors", "Tokenization", "Transformer", "VisionLanguage"]),
+    module("Launching"),
     module("RunSupport", ["IO", "ImageInput"]),
     module(
       "Jobs",
@@ -132,8 +135,8 @@ let package = Package(
       dependencies: [
         "AdapterTraining", "AttentionMaps", "COCO", "Demonstration", "Evaluation", "Experiment", "Figures",
         "Generation", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "KeyObjects",
-        "LowRankAdaptation", "MessagePassing", "Reporting", "RunSupport", "Scoring", "Transformer", "VisionLanguage",
-        argumentParser,
+        "Launching", "LowRankAdaptation", "MessagePassing", "Reporting", "RunSupport", "Scoring", "Transformer",
+        "VisionLanguage", argumentParser,
       ],
       path: "Sources/CommandLine",
       swiftSettings: strict),
@@ -160,6 +163,7 @@ let package = Package(
     tests(of: "Tokenization", ["JSON"], exclude: ["Goldens"]),
     tests(of: "ImageInput", ["IO"]),
     tests(of: "COCO", ["JSON"]),
+    tests(of: "Launching"),
     tests(of: "MessagePassing"),
     tests(of: "HDF5Store", ["HeadImpact"]),
     tests(of: "Transformer", ["Kernels"]),

@@ -16,9 +16,14 @@ final class SampleGradients {
   private let hidden = ScratchTensor()
   private let frozenScratch = ScratchTensor()
   private let gradient = ScratchTensor()
+  /// Called after each layer.
+  private let attend: () throws -> Void
+  private var taps: Taps { Taps(afterLayer: { [attend] _, _ in try attend() }) }
 
-  init(model: any VisionLanguageModel, adapter: LowRankAdapter) {
+  /// - Parameter attend: called after each layer; what it throws ends the pass.
+  init(model: any VisionLanguageModel, adapter: LowRankAdapter, attend: @escaping () throws -> Void = {}) {
     self.model = model
+    self.attend = attend
     lowestLayer = adapter.lowestLayer ?? model.decoder.layers.count
     cache = KeyValueCache(on: model.backend)
   }
@@ -27,9 +32,9 @@ final class SampleGradients {
   /// to the stream behind that layer and those above it.
   ///
   /// - Shape: [sample.rows + n · image tokens, C], valid until the next pass; n layers have additions.
-  /// - Throws: `OneDNNError`, or an image error.
+  /// - Throws: `OneDNNError`, an image error, and what `attend` throws.
   func frozenStates(of sample: TrainingSample, image: RGBImage, entering layer: Int? = nil) throws -> Tensor {
-    let visual = try model.encode(image, taps: Taps())
+    let visual = try model.encode(image, taps: taps)
     precondition(visual.additions.map(\.afterLayer) == model.streamAdditionLayers)
     let pass = model.pack(
       [sample.sequence], layout: SequenceLayout(newPrefix: sample.rows), visual: visual, into: hidden)
@@ -47,7 +52,7 @@ final class SampleGradients {
   ///
   /// - Shape: as above, both.
   /// - Parameter states: as `Backend.bytes` gives them in float32.
-  /// - Throws: `OneDNNError`.
+  /// - Throws: `OneDNNError`, and what `attend` throws.
   func frozenStates(of sample: TrainingSample, from states: [UInt8], entering layer: Int) throws -> Tensor {
     let below = thawed(states, as: .f32, of: sample, entering: layer)
     let stream = try run(
@@ -64,7 +69,8 @@ final class SampleGradients {
     model.decoder.reserve(cache, rows: sample.rows)
     try model.decoder.forward(
       stream, layout: model.withBlocks(SequenceLayout(newPrefix: sample.rows), of: [sample.sequence]),
-      angles: model.angles(sample.sequence).rows(0..<sample.rows), cache: cache, layers: layers, additions: additions)
+      angles: model.angles(sample.sequence).rows(0..<sample.rows), cache: cache, layers: layers, additions: additions,
+      taps: taps)
     return stream
   }
 
@@ -116,7 +122,7 @@ final class SampleGradients {
   ///   - dropout: the rate, and the key of each sample.
   ///   - gradients: added to, those of the sum of all losses; nil computes the losses alone. As `LowRankAdapter.parameters`.
   /// - Returns: the sum of each sample's token losses.
-  /// - Throws: `OneDNNError`.
+  /// - Throws: `OneDNNError`, and what `attend` throws.
   func losses(
     _ samples: [Input], as elementType: ElementType, dropout: (rate: Float, keys: [UInt64])? = nil, gradients: Tensor?
   ) throws -> [Double] {
@@ -148,7 +154,7 @@ final class SampleGradients {
     decoder.reserve(cache, rows: layout.keys)
     try decoder.forward(
       stream, layout: model.withBlocks(layout, of: samples.map(\.sample.sequence)), angles: angles, cache: cache,
-      layers: lowestLayer..<decoder.layers.count, additions: additions, tape: gradients == nil ? nil : tape)
+      layers: lowestLayer..<decoder.layers.count, additions: additions, taps: taps, tape: gradients == nil ? nil : tape)
 
     let targets = samples.flatMap(\.sample.sequence.supervised)
     let outputs = stream.rows(0..<targets.count)
@@ -157,7 +163,7 @@ final class SampleGradients {
     }
     let losses = try model.outputHead.crossEntropy(outputs, targets: targets, gradient: dOutputs)
     if let gradients, let dOutputs {
-      try decoder.backward(dOutputs, tape: tape, cache: cache, into: gradients)
+      try decoder.backward(dOutputs, tape: tape, cache: cache, into: gradients, afterLayer: attend)
     }
     var first = 0
     return samples.map { sample, _ in

@@ -1,4 +1,5 @@
 import Foundation
+import IO
 import ImageInput
 import Jobs
 import Kernels
@@ -55,7 +56,7 @@ final class Trainer {
     schedule = try LearningRateSchedule(
       shape: configuration.schedule, peak: configuration.learningRate, warmupSteps: configuration.warmup,
       totalSteps: (total + configuration.batch - 1) / configuration.batch)
-    gradients = SampleGradients(model: model, adapter: adapter)
+    gradients = SampleGradients(model: model, adapter: adapter) { [world] in try world.attend() }
     store = PrefixStore(
       memoryLimit: configuration.cacheMemory,
       folder: configuration.cacheFolder ?? configuration.output.deletingLastPathComponent())
@@ -66,11 +67,27 @@ final class Trainer {
 
   /// Trains to the end.
   ///
-  /// - Parameter checkpoint: called on every rank where a checkpoint is due, and before an error that a step found ends
-  ///   the run: the state is then that before the step.
-  func run(checkpoint: (TrainingState) throws -> Void) throws {
+  /// - Parameters:
+  ///   - checkpoint: called on every rank where a checkpoint is due, and before an error that a step found ends
+  ///     the run: the state is then that before the step.
+  ///   - rescue: called on rank 0 alone before an interruption ends the run, in the midst of a step: the state is that before
+  ///     the step.
+  func run(checkpoint: (TrainingState) throws -> Void, rescue: (TrainingState) throws -> Void) throws {
+    let begun = state.step
+    if world.rank == 0 { StopSignals.set(patience: StopSignals.longestPatience) }
+    defer { if world.rank == 0 { StopSignals.set(patience: StopSignals.shortPatience) } }
+    do { try run(checkpoint) } catch  where TransientFailure.exitCode(for: error) != 1 {
+      log?.finish()
+      if world.rank == 0, state.step > begun { try rescue(state) }
+      throw error
+    }
+  }
+
+  private func run(_ checkpoint: (TrainingState) throws -> Void) throws {
     let steps = schedule.totalSteps
-    if state.step == 0, !validation.isEmpty, state.history.validations.isEmpty { try validate() }
+    RunStanding.set(state.step, of: steps, "steps")
+    // A checkpoint may have been written in the midst of a validation.
+    if isValidationDue(steps: steps), state.history.validations.last?.step != state.step { try validate() }
     while state.step < steps {
       do {
         try step()
@@ -80,7 +97,8 @@ final class Trainer {
         try world.agree { if let cause = error.cause { throw cause } }
         throw JobError("step \(state.step + 1) failed on another rank")
       }
-      if !validation.isEmpty, isValidationDue(steps: steps) { try validate() }
+      RunStanding.set(state.step, of: steps, "steps")
+      if isValidationDue(steps: steps) { try validate() }
       if let every = configuration.checkpointEvery, state.step % every == 0, state.step < steps {
         try checkpoint(state)
       }
@@ -88,7 +106,8 @@ final class Trainer {
   }
 
   private func isValidationDue(steps: Int) -> Bool {
-    if state.step == steps { return true }
+    if validation.isEmpty { return false }
+    if state.step == 0 || state.step == steps { return true }
     if let every = configuration.validateEvery { return state.step % every == 0 }
     let (before, after) = ((state.step - 1) * configuration.batch, state.step * configuration.batch)
     return before / samples.count != after / samples.count
@@ -103,7 +122,7 @@ final class Trainer {
   }
 
   private func step() throws {
-    let start = Date()
+    let start = MonotonicClock.now
     let index = state.step
     let batch = order.indices(
       forStep: index, batch: configuration.batch, count: samples.count, totalSamples: total)
@@ -115,15 +134,17 @@ final class Trainer {
       try accumulate(plan.samples[world.rank], step: index, received: received)
     } catch is PrefixExchange.KeeperFailed {
       sum.noteFailure()
+    } catch  where TransientFailure.exitCode(for: error) != 1 {
+      throw error
     } catch {
       failure = error
       sum.noteFailure()
     }
     let checksum = adapter.checksum
     sum.set(checksum: checksum)
-    let reduceStart = Date()
+    let reduceStart = MonotonicClock.now
     try sum.reduce(over: world)
-    let secondsAllreduce = Date().timeIntervalSince(reduceStart)
+    let secondsAllreduce = MonotonicClock.now - reduceStart
     guard sum.failures == 0 else { throw StepFailure(cause: failure) }
     guard sum.allRanksHave(checksum: checksum, worldSize: world.worldSize) else {
       throw JobError(
@@ -152,7 +173,7 @@ final class Trainer {
     state.step += 1
     let record = StepRecord(
       step: state.step, loss: sum.loss / Double(max(1, sum.tokens)), learningRate: rate, gradientNorm: norm,
-      tokens: sum.tokens, seconds: Date().timeIntervalSince(start), secondsAllreduce: secondsAllreduce)
+      tokens: sum.tokens, seconds: MonotonicClock.now - start, secondsAllreduce: secondsAllreduce)
     state.history.steps.append(record)
     log?.show(record, epoch: Double(min(state.step * configuration.batch, total)) / Double(samples.count))
   }

@@ -67,7 +67,8 @@ public struct TrainingJob {
   /// - Throws: errors of the inputs or of the run. Under MPI, let it leave
   ///   `Communicator.withWorld`, which stops every rank.
   public func run() throws -> Summary? {
-    let isFinished = try world.agreeIsFinished(configuration)
+    let claim = try world.claimOutput(configuration)
+    defer { claim.release() }
     let threads = try JobDefaults.threads(configuration.threads, on: world)
     let (opened, parameterCount) = try world.agree {
       let opened = try JobModel(configuration, threads: threads)
@@ -84,7 +85,7 @@ public struct TrainingJob {
     let identity = identity(inputs, plan)
     try world.agree(on: identity)
     world.tell(opened.remarks(onAdapter: configuration.initialAdapter) + model.remarks.training)
-    if isFinished { return try finishedSummary(identity, plan, parameterCount) }
+    if claim.isFinished { return try finishedSummary(identity, plan, parameterCount) }
 
     try world.agree { try shared?.bind(to: inputs) }
     let data = try prepare(datasets, model: model)
@@ -110,14 +111,17 @@ public struct TrainingJob {
     let trainer = try Trainer(
       configuration, on: world, model: model, samples: data.samples, validation: data.validation, adapter: adapter,
       trainable: plan.trainable, total: total, state: state, shared: shared, log: log)
-    try trainer.run { state in
-      try world.agree {
-        guard world.rank == 0 else { return }
-        try checkpoints.save(state, parameters: adapter.values, identity: run) { folder, alongside in
-          try PEFTAdapter.write(
-            adapter, configuration: plan.lora, for: model, modelName: modelName, to: folder, alongside: alongside)
-        }
+    func save(_ state: TrainingState) throws {
+      guard world.rank == 0 else { return }
+      try checkpoints.save(state, parameters: adapter.values, identity: run) { folder, alongside in
+        try PEFTAdapter.write(
+          adapter, configuration: plan.lora, for: model, modelName: modelName, to: folder, alongside: alongside)
       }
+    }
+    try trainer.run { state in
+      try world.agree { try save(state) }
+    } rescue: {
+      try save($0)
     }
     log?.finish()
     let finished = trainer.state

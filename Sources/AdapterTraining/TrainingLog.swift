@@ -1,4 +1,5 @@
 import Foundation
+import IO
 import RunSupport
 
 /// One step, as it is logged and written.
@@ -40,9 +41,9 @@ final class TrainingLog {
   private let isQuiet: Bool
   private let isJSON: Bool
   private let isTerminal = isatty(STDERR_FILENO) == 1
-  private let start = Date()
+  private let start = MonotonicClock.now
   private let firstStep: Int
-  private var last = Date.distantPast
+  private var last = -Double.infinity
   private var hasLine = false
 
   init(totalSteps: Int, firstStep: Int, isQuiet: Bool, isJSON: Bool) {
@@ -59,11 +60,11 @@ final class TrainingLog {
           step: record.step, steps: totalSteps, epoch: epoch, loss: record.loss, learning_rate: record.learningRate,
           gradient_norm: record.gradientNorm, tokens: record.tokens, seconds: record.seconds))
     }
-    let now = Date()
+    let now = MonotonicClock.now
     let isLast = record.step == totalSteps
-    guard !isQuiet, isLast || now.timeIntervalSince(last) >= (isTerminal ? 0.2 : 15) else { return }
+    guard !isQuiet, isLast || now - last >= (isTerminal ? 0.2 : 15) else { return }
     last = now
-    let each = now.timeIntervalSince(start) / Double(record.step - firstStep)
+    let each = (now - start) / Double(record.step - firstStep)
     var text = String(
       format: "step %d/%d, epoch %.2f, loss %.4f, lr %.3g, gradient %.3g, %.2f s/step", record.step, totalSteps, epoch,
       record.loss, record.learningRate, record.gradientNorm, each)

@@ -4,6 +4,7 @@ import Foundation
 import HDF5Store
 import HeadImpact
 import IO
+import Jobs
 import MessagePassing
 import RunSupport
 import Scoring
@@ -58,7 +59,9 @@ struct Ablate: ParsableCommand {
 
   func run() throws {
     let configuration = try ablateConfiguration()
-    let summary = try Communicator.withWorld(silence: waiting.rules) { try AblationJob(configuration, on: $0).run() }
+    let summary = try Communicator.withStoppableWorld(silence: waiting.rules) {
+      try AblationJob(configuration, on: $0).run()
+    }
     guard let summary else { return }
     switch printing.format {
     case .json: print(try summary.result.json())

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Generation
 import IO
+import Jobs
 import Kernels
 import KeyObjects
 import MessagePassing
@@ -102,7 +103,7 @@ struct DatasetBuild: ParsableCommand {
       objects: objects.rawValue, prompt: prompt, precision: precision.rawValue)
     c.resumes = resume
     let build = SharedDatasetBuild(DatasetBuilder(c), describer: describe == .model ? describer(c) : nil)
-    let summary = try Communicator.withWorld(silence: waiting.rules) { try build.run(on: $0) }
+    let summary = try Communicator.withStoppableWorld(silence: waiting.rules) { try build.run(on: $0) }
     guard let summary else { return }
     switch printing.format {
     case .json: print(try jsonText(summary))

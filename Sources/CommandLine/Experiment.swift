@@ -3,6 +3,7 @@ import Experiment
 import Figures
 import Foundation
 import IO
+import Jobs
 import MessagePassing
 
 struct ExperimentCommand: ParsableCommand {
@@ -33,7 +34,7 @@ struct ExperimentCommand: ParsableCommand {
   func run() throws {
     let configuration = try ExperimentConfiguration(contentsOf: fileURL(file), output: output)
     if check { return print(try configuration.yaml(), terminator: "") }
-    let outcome = try Communicator.withWorld(silence: waiting.rules) {
+    let outcome = try Communicator.withStoppableWorld(silence: waiting.rules) {
       try ExperimentJob(configuration, resumes: resume, salvages: salvage, isQuiet: printing.quiet, on: $0).run()
     }
     guard let outcome else { return }

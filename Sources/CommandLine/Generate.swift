@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Generation
 import IO
+import Jobs
 import MessagePassing
 import RunSupport
 
@@ -68,7 +69,9 @@ struct Generate: ParsableCommand {
     c.decoding.seed = seed
     c.take(running, skipping, isStrict: strict, printing)
     let configuration = c
-    let summary = try Communicator.withWorld(silence: waiting.rules) { try GenerationJob(configuration, on: $0).run() }
+    let summary = try Communicator.withStoppableWorld(silence: waiting.rules) {
+      try GenerationJob(configuration, on: $0).run()
+    }
     guard let summary else { return }
     switch printing.format {
     case .json: print(try jsonText(summary))

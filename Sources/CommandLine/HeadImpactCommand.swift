@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import IO
 import MessagePassing
 import RunSupport
 import Scoring
@@ -10,7 +11,8 @@ struct HeadImpactCommand: ParsableCommand {
     commandName: "headimpact",
     abstract: "Find which attention heads of a vision-language model look at the object being described.",
     discussion: """
-      score, gather, train, generate, ablate and experiment run under mpirun -np N, or alone as one rank. Progress goes to standard \
+      score, gather, train, generate, ablate and experiment run under mpirun -np N (or launch, which survives lost hosts), or alone \
+      as one rank. Progress goes to standard \
       error, results to standard output or to files. Exit codes: 0 success, 1 failure, 2 success, but more samples were \
       skipped than --allow-skips allows, 64 wrong usage, 75 interrupted: the same command with --resume goes on.
       """,
@@ -19,11 +21,12 @@ struct HeadImpactCommand: ParsableCommand {
       Score.self, Gather.self, Select.self, Train.self, Generate.self, Evaluate.self, Dataset.self,
       ExperimentCommand.self,
       Report.self, Attend.self,
-      Ablate.self, Doctor.self, Demo.self,
+      Ablate.self, Launch.self, Doctor.self, Demo.self,
     ])
 
   /// Like ArgumentParser's own, except that only one rank of a run prints the message.
   static func main() {
+    CrashReport.install()
     do {
       var command = try parseAsRoot()
       try ProcessShare.requireAddressSpace()

@@ -67,7 +67,9 @@ struct Score: ParsableCommand {
 
   func run() throws {
     let configuration = scoreConfiguration
-    let summary = try Communicator.withWorld(silence: waiting.rules) { try ScoringJob(configuration, on: $0).run() }
+    let summary = try Communicator.withStoppableWorld(silence: waiting.rules) {
+      try ScoringJob(configuration, on: $0).run()
+    }
     guard let summary else { return }
     if let shard = summary.shard { return try ShardSummary(shard).print(as: printing.format) }
     try ScoreTable(summary, HeadImpactFile.read(summary.output)).print(as: printing.format)

@@ -3,6 +3,7 @@ import Generation
 import Jobs
 import KeyObjects
 import MessagePassing
+import RunSupport
 
 /// A build of a key-object dataset on several ranks: rank 0 chooses and writes, and all share what a model describes.
 struct SharedDatasetBuild {
@@ -20,10 +21,13 @@ struct SharedDatasetBuild {
   /// - Returns: on rank 0 what was made; nil elsewhere.
   /// - Throws: errors of the inputs or of the job; nothing is written then.
   func run(on world: Communicator) throws -> DatasetBuilder.Summary? {
+    var lock: RunLock?
+    defer { lock?.release() }
     var finished: DatasetBuilder.Summary?
     var chosen: DatasetBuilder.Choice?
     try world.agree {
       guard world.rank == 0 else { return }
+      lock = try builder.lock()
       switch try builder.begin() {
       case .finished(let summary): finished = summary
       case .chosen(let choice): chosen = choice
@@ -31,7 +35,7 @@ struct SharedDatasetBuild {
     }
     if try world.settle(finished != nil) { return finished }
     let descriptions = try describer.flatMap { try describe(chosen, $0, on: world) }
-    return try world.agree { try chosen.map { try builder.finish($0, describedBy: descriptions) } }
+    return try world.agree { try chosen.map { try builder.finish($0, describedBy: descriptions, lock: lock) } }
   }
 
   /// - Returns: on rank 0 the model's descriptions.

@@ -3,6 +3,7 @@ import ArgumentParser
 import Figures
 import Foundation
 import IO
+import Jobs
 import Kernels
 import LowRankAdaptation
 import MessagePassing
@@ -139,7 +140,9 @@ struct Train: ParsableCommand {
 
   func run() throws {
     let configuration = try trainConfiguration()
-    let summary = try Communicator.withWorld(silence: waiting.rules) { try TrainingJob(configuration, on: $0).run() }
+    let summary = try Communicator.withStoppableWorld(silence: waiting.rules) {
+      try TrainingJob(configuration, on: $0).run()
+    }
     guard let summary else { return }
     switch printing.format {
     case .json: print(try jsonText(summary))

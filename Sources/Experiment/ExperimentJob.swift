@@ -46,8 +46,10 @@ public struct ExperimentJob {
   /// - Returns: on rank 0 what was found; nil elsewhere.
   /// - Throws: errors of the inputs or of a step; finished steps stay done.
   public func run() throws -> ExperimentOutcome? {
-    try world.agree { if world.rank == 0 { try openFolder() } }
-    let book = StepLedger(folder: folder, total: steps, isQuiet: isQuiet, on: world)
+    var lock: RunLock?
+    defer { lock?.release() }
+    try world.agree { if world.rank == 0 { try openFolder(&lock) } }
+    let book = StepLedger(folder: folder, lock: lock, total: steps, isQuiet: isQuiet, on: world)
     let data = try prepare(book)
     let model = try world.agree { try modelDigest() }
     let scored = try score(book, data: data, model: model)
@@ -87,13 +89,17 @@ public struct ExperimentJob {
       + (configuration.ablate == nil ? 0 : 1)
   }
 
-  private func openFolder() throws {
+  /// - Parameter lock: receives the folder's, beside it.
+  private func openFolder(_ lock: inout RunLock?) throws {
     let files = FileManager.default
+    try FileSystem.makeFolder(folder.url.deletingLastPathComponent())
+    lock = try RunLock(for: folder.url, resumes: resumes)
     if !resumes, files.fileExists(atPath: folder.url.path) {
       throw ExperimentError(
         "\(folder.url.path): already exists; continue it with --resume, or choose another output")
     }
     try FileSystem.makeFolder(folder.steps)
+    for place in [folder.url, folder.steps] { lock?.removeLeftovers(of: nil, in: place) }
     try AtomicFile.write(Data(configuration.yaml().utf8), to: folder.configuration)
   }
 

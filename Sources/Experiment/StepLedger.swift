@@ -1,5 +1,6 @@
 import Foundation
 import IO
+import Jobs
 import MessagePassing
 import RunSupport
 
@@ -29,14 +30,17 @@ final class StepLedger {
   }
 
   private let folder: ExperimentFolder
+  /// Of the experiment's folder; on rank 0.
+  private let lock: RunLock?
   private let world: Communicator
   private let isQuiet: Bool
   private let total: Int
   private(set) var records: [Record] = []
 
   /// - Parameter total: steps of the whole experiment, for the progress.
-  init(folder: ExperimentFolder, total: Int, isQuiet: Bool, on world: Communicator) {
+  init(folder: ExperimentFolder, lock: RunLock? = nil, total: Int, isQuiet: Bool, on world: Communicator) {
     self.folder = folder
+    self.lock = lock
     self.total = total
     self.isQuiet = isQuiet
     self.world = world
@@ -71,6 +75,7 @@ final class StepLedger {
     var record = Record(
       name: name, inputs: inputs.identity, fingerprint: fingerprint, outputs: nil, seconds: nil)
     say(name, state == .begun ? "continues" : "")
+    RunStanding.begin(step: "step \(records.count + 1) of \(total), \(name)")
     try world.agree {
       guard world.rank == 0 else { return }
       if state == .new { try moveAside(outputs, of: known, now: inputs) }
@@ -79,9 +84,9 @@ final class StepLedger {
       }
       try write(record, to: file)
     }
-    let start = Date()
+    let start = MonotonicClock.now
     try body(state == .begun)
-    record.seconds = Date().timeIntervalSince(start)
+    record.seconds = MonotonicClock.now - start
     try world.agree {
       guard world.rank == 0 else { return }
       record.outputs = try Dictionary(uniqueKeysWithValues: outputs.map { (path(of: $0), try digest(of: $0)) })
@@ -110,6 +115,7 @@ final class StepLedger {
   }
 
   private func write(_ record: Record, to file: URL) throws {
+    try lock?.check()
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     try FileSystem.makeFolder(file.deletingLastPathComponent())
@@ -119,7 +125,9 @@ final class StepLedger {
   /// Renames outputs of other inputs, and the files that jobs keep beside them: they may have taken days.
   private func moveAside(_ outputs: [URL], of known: Record?, now: StepInputs) throws {
     let files = FileManager.default
-    let paths = outputs.flatMap { [$0.path, $0.path + ".journal", $0.path + ".training", $0.path + ".run"] }
+    let paths = outputs.flatMap {
+      [$0.path, $0.path + ".journal", $0.path + ".training", $0.path + ".run", $0.path + ".lock"]
+    }
     // An output may be what a job keeps beside another.
     let there = Set(paths).filter { files.fileExists(atPath: $0) }.sorted()
     guard !there.isEmpty else { return }

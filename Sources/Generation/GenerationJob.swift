@@ -32,13 +32,14 @@ public struct GenerationJob {
   /// - Throws: errors of the inputs or of the run. Under MPI, let it leave
   ///   `Communicator.withWorld`, which stops every rank.
   public func run() throws -> Summary? {
-    let isFinished = try world.agreeIsFinished(configuration)
+    let claim = try world.claimOutput(configuration)
+    defer { claim.release() }
     let files = try world.readTexts(configuration.dataset, images: configuration.images)
     let threads = try JobDefaults.threads(configuration.threads, on: world)
     let work = try world.agree {
       let opened = try JobModel(configuration, threads: threads, generates: true, allowsNoChange: false)
       return try GenerationWork(configuration, opened, files)
     }
-    return try work.run(configuration, isFinished: isFinished, on: world)
+    return try work.run(configuration, claim: claim, on: world)
   }
 }

@@ -7,6 +7,7 @@ import Foundation
 /// first record belong to the owner of the log.
 public final class AppendLog {
   static let digestBytes = 16
+  private static let zeroBlock: UInt64 = 1 << 20
   /// Of a record, before its bytes.
   public static let headBytes = 8 + UInt64(digestBytes)
 
@@ -65,6 +66,17 @@ public final class AppendLog {
       UInt64(length) <= size - start - Self.headBytes
     else { return nil }
     return start + Self.headBytes..<start + Self.headBytes + UInt64(length)
+  }
+
+  /// Whether a part of the file holds nothing but zeros, as after a crash of the machine.
+  public func isZero(_ part: Range<UInt64>) throws -> Bool {
+    var at = part.lowerBound
+    while at < part.upperBound {
+      let end = min(part.upperBound, at + Self.zeroBlock)
+      guard try file.read(at..<end).allSatisfy({ $0 == 0 }) else { return false }
+      at = end
+    }
+    return true
   }
 
   private func head(at start: UInt64, size: UInt64) throws -> (length: Int, digest: [UInt8])? {

@@ -32,7 +32,7 @@ public struct AppendLogScan {
       at = next
     }
     if damage.count == 1, let end = damage.first, end.upperBound == size {
-      hasOnlyLostItsEnd = try lostRecords == 1 || Self.isZero(log, end)
+      hasOnlyLostItsEnd = try lostRecords == 1 || log.isZero(end)
     }
   }
 
@@ -86,15 +86,5 @@ public struct AppendLogScan {
       at = payload.upperBound
     }
     return count
-  }
-
-  private static func isZero(_ log: AppendLog, _ part: Range<UInt64>) throws -> Bool {
-    var at = part.lowerBound
-    while at < part.upperBound {
-      let end = min(part.upperBound, at + window)
-      guard try log.file.read(at..<end).allSatisfy({ $0 == 0 }) else { return false }
-      at = end
-    }
-    return true
   }
 }

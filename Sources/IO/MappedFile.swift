@@ -1,17 +1,26 @@
+internal import CSignals
 import Foundation
 
 /// A regular file, mapped read-only and shared: the ranks of one node read the same pages.
 ///
-/// Truncating the file while it is mapped ends the process with SIGBUS at the next read of a lost page; no
-/// program that maps files can turn that into an error. Replace a checkpoint by renaming, never by overwriting.
+/// Truncating the file while it is mapped ends the process with SIGBUS at the next read of a lost page (`CrashReport` says
+/// why); no program that maps files can turn that into an error. Overwriting it changes the bytes that are read, which
+/// `requireUnchanged` notices. Replacing it by renaming does no harm: the mapping keeps the old file.
 public final class MappedFile: @unchecked Sendable {
-  // Invariant behind `@unchecked Sendable`: the mapping is made once in `init`, is PROT_READ, is never remapped, and
-  // goes only with the last reference. So every thread sees constant bytes for as long as it holds the object.
+  // Invariant behind `@unchecked Sendable`: the mapping and the descriptor are made once in `init`, the mapping is PROT_READ
+  // and never remapped, the descriptor is only asked for its status, and both go only with the last reference. So every
+  // thread sees constant bytes for as long as it holds the object and nobody writes to the file.
   private let base: UnsafeRawPointer?
+  /// Kept for `requireUnchanged`: the name may belong to another file by then.
+  private let descriptor: Int32
+  /// Of the mapping among those that a crash report names.
+  private let mapping: Int32
 
   public let url: URL
   /// - Units: bytes.
   public let count: Int
+  /// Of the file when it was mapped.
+  public let stamp: FileStamp
 
   /// - Throws: `UnusableFile` if the file is missing, unreadable or no regular file.
   public init(contentsOf url: URL) throws {
@@ -26,7 +35,25 @@ public final class MappedFile: @unchecked Sendable {
       }
       throw UnusableFile(path: path, reason: "can't be opened: \(errnoText(code))")
     }
-    defer { close(descriptor) }
+    do {
+      let status = try Self.status(of: descriptor, path: path)
+      let count = Int(status.st_size)
+      let start = try Self.map(descriptor, count: count, path: path)
+      (base, self.count, self.descriptor, stamp) = (start, count, descriptor, FileStamp(status))
+      mapping = start.map { headimpact_add_mapping($0, count, path) } ?? -1
+    } catch {
+      close(descriptor)
+      throw error
+    }
+  }
+
+  deinit {
+    headimpact_remove_mapping(mapping)
+    if let base { munmap(UnsafeMutableRawPointer(mutating: base), count) }
+    close(descriptor)
+  }
+
+  private static func status(of descriptor: Int32, path: String) throws -> stat {
     var status = stat()
     guard fstat(descriptor, &status) == 0 else {
       throw UnusableFile(path: path, reason: "can't be examined: \(errnoText(errno))")
@@ -36,19 +63,24 @@ public final class MappedFile: @unchecked Sendable {
         path: path,
         reason: status.st_mode & S_IFMT == S_IFDIR ? "is a directory, not a file" : "is not a regular file")
     }
-    count = Int(status.st_size)
-    guard count > 0 else {
-      base = nil  // mmap refuses an empty range
-      return
-    }
+    return status
+  }
+
+  /// - Returns: nil for an empty file, whose range mmap refuses.
+  private static func map(_ descriptor: Int32, count: Int, path: String) throws -> UnsafeRawPointer? {
+    guard count > 0 else { return nil }
     guard let start = mmap(nil, count, PROT_READ, MAP_SHARED, descriptor, 0), start != MAP_FAILED else {
       throw UnusableFile(path: path, reason: "its \(count) bytes can't be mapped: \(errnoText(errno))")
     }
-    base = UnsafeRawPointer(start)
+    return UnsafeRawPointer(start)
   }
 
-  deinit {
-    if let base { munmap(UnsafeMutableRawPointer(mutating: base), count) }
+  /// Checks that nobody has written to the file since it was mapped. It costs one system call.
+  ///
+  /// - Throws: `ChangedFile`; `UnusableFile` if the system can't tell.
+  public func requireUnchanged() throws {
+    let now = FileStamp(try Self.status(of: descriptor, path: url.path))
+    if let change = stamp.change(to: now) { throw ChangedFile(path: url.path, change: change) }
   }
 
   /// Calls `body` with all bytes; the pointer must not outlive the call.

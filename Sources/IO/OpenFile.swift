@@ -43,17 +43,14 @@ public final class OpenFile {
     guard Foundation.close(last) == 0 else { throw fault("written") }
   }
 
-  /// Locks the file for as long as it is open. A killed run may hold the lock a moment longer, and so may a
-  /// process between fork and exec.
-  ///
-  /// - Returns: false if another process holds the lock for over a second. On a file system without locks (ENOLCK,
-  ///   ENOSYS) the answer is always true.
-  public func lock() -> Bool {
-    for _ in 0..<25 {
-      if flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK { return true }
-      usleep(50_000)
-    }
-    return false
+  /// Whether the file still has a name and `url` leads to it: false once it, or its folder, was removed, renamed or
+  /// replaced. A file system that doesn't answer is no reason for false.
+  public func isAt(_ url: URL) -> Bool {
+    var (own, found) = (stat(), stat())
+    guard fstat(descriptor, &own) == 0 else { return errno != ESTALE }
+    guard own.st_nlink > 0 else { return false }
+    guard stat(url.path, &found) == 0 else { return ![ENOENT, ENOTDIR, ESTALE].contains(errno) }
+    return own.st_dev == found.st_dev && own.st_ino == found.st_ino
   }
 
   /// - Units: bytes.

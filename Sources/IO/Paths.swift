@@ -26,15 +26,3 @@ public enum RelativePath {
     path.split(separator: "/", omittingEmptySubsequences: false)
   }
 }
-
-/// Temporary names of files and folders being written, in their final folder.
-public enum TemporaryName {
-  /// `.NAME.PROCESS-RANDOM.partial` beside NAME: hidden, and no other run's.
-  ///
-  /// - Parameter ending: in the place of `partial`.
-  public static func beside(_ url: URL, ending: String = "partial") -> URL {
-    let random = String(UInt32.random(in: 0...UInt32.max), radix: 16)
-    return url.deletingLastPathComponent().appendingPathComponent(
-      ".\(url.lastPathComponent).\(getpid())-\(random).\(ending)", isDirectory: url.hasDirectoryPath)
-  }
-}

@@ -54,7 +54,7 @@ public enum WholeFolder {
   /// a process killed in that moment leaves both complete beside it, under hidden names.
   private static func place(_ aside: URL, at folder: URL) throws {
     guard FileManager.default.fileExists(atPath: folder.path) else { return try putInPlace(aside, at: folder) }
-    let old = TemporaryName.beside(folder, ending: "old")
+    let old = TemporaryName.ofOld(folder)
     try putInPlace(folder, at: old)
     do {
       try putInPlace(aside, at: folder)

@@ -16,46 +16,53 @@ public final class Journal {
 
   public let url: URL
   private let log: AppendLog
-  private var lastFlush = Date()
+  /// The run's lock on its output, without which nothing may be written.
+  private let lock: RunLock?
+  private var lastFlush = MonotonicClock.now
   /// The byte range of each unit's record, by the unit's key.
   public private(set) var records: [Int: Range<UInt64>] = [:]
   /// Notes for the user about its state when it was opened.
   public private(set) var notes: [String] = []
 
   /// - Parameter name: its name in errors, if it replaces another journal.
-  /// - Throws: `JobError` if it can't be opened, or another run is writing to it.
-  private init(_ url: URL, flags: Int32, name: URL? = nil) throws {
+  /// - Throws: `JobError` if it can't be opened.
+  private init(_ url: URL, flags: Int32, lock: RunLock?, name: URL? = nil) throws {
     self.url = name ?? url
-    let file: OpenFile
-    do { file = try OpenFile(url, flags: O_RDWR | flags, name: name) } catch { throw JobError("\(error)") }
-    guard file.lock() else {
-      throw JobError("\(url.path): another run is writing to it; wait for it or choose another --output")
-    }
-    log = AppendLog(file)
+    self.lock = lock
+    do { log = AppendLog(try OpenFile(url, flags: O_RDWR | flags, name: name)) } catch { throw JobError("\(error)") }
   }
 
   /// A new journal for a run of this identity.
   ///
+  /// - Parameter lock: of the run's output; nil if no other run can write to it.
   /// - Throws: `JobError` if the file exists or can't be written.
-  public static func create(at url: URL, identity: RunIdentity) throws -> Journal {
-    let journal = try Journal(url, flags: O_CREAT | O_EXCL)
-    try journal.begin(identity)
+  public static func create(at url: URL, identity: RunIdentity, lock: RunLock? = nil) throws -> Journal {
+    let journal = try Journal(url, flags: O_CREAT | O_EXCL, lock: lock)
+    do { try journal.begin(identity) } catch {
+      // Nothing is in it, and it would block a run without --resume.
+      unlink(url.path)
+      throw error
+    }
     return journal
   }
 
   /// The journal of an interrupted run; a new one if there is none, or it is empty.
   ///
   /// - Parameters:
+  ///   - lock: of the run's output; nil if no other run can write to it.
   ///   - salvages: continues with the intact records if more than the last record is damaged.
   ///   - decode: reads a record; gives the unit's key and its result, nil if it is no unit's.
   ///   - visit: called once with every unit's result.
-  /// - Throws: `JobError` if the journal belongs to another run, naming what differs, or is damaged.
+  /// - Throws: `JobError` if the journal belongs to another run, naming what differs, is damaged, or holds two different
+  ///   results of one unit.
   public static func resume<Result>(
-    at url: URL, identity: RunIdentity, salvages: Bool = false, decode: ([UInt8]) throws -> (key: Int, result: Result)?,
-    visit: (Result) throws -> Void
+    at url: URL, identity: RunIdentity, lock: RunLock? = nil, salvages: Bool = false,
+    decode: ([UInt8]) throws -> (key: Int, result: Result)?, visit: (Result) throws -> Void
   ) throws -> Journal {
-    guard FileManager.default.fileExists(atPath: url.path) else { return try create(at: url, identity: identity) }
-    let journal = try Journal(url, flags: 0)
+    guard FileManager.default.fileExists(atPath: url.path) else {
+      return try create(at: url, identity: identity, lock: lock)
+    }
+    let journal = try Journal(url, flags: 0, lock: lock)
     let size = journal.log.file.size
     guard let first = try journal.first(of: size) else {
       // The run ended while it wrote these first bytes: on a full disk, say.
@@ -74,8 +81,11 @@ public final class Journal {
           "\(url.path): the record at byte \(record.lowerBound - AppendLog.headBytes) can't be used: \(error)")
       }
       guard let (key, result) = decoded else { continue }
-      // A unit that occurs twice counts once.
-      guard journal.records[key] == nil else { continue }
+      if let first = journal.records[key] {
+        // A unit that occurs twice counts once.
+        guard try journal.log.file.read(first) == bytes else { throw journal.contradiction(key, first, record) }
+        continue
+      }
       journal.records[key] = record
       try visit(result)
     }
@@ -88,9 +98,14 @@ public final class Journal {
   }
 
   /// Appends one unit's result, and flushes to the disk every few seconds.
+  ///
+  /// - Throws: `LockLost`; `JobError` if the file is no longer there; `EnvironmentFault`.
   public func append(_ bytes: [UInt8], key: Int) throws {
+    let isDue = MonotonicClock.now - lastFlush > Self.flushInterval
+    // A process that was stopped for long may have lost its output meanwhile: that is found before it writes.
+    if isDue { try check() }
     records[key] = try log.append(bytes)
-    if abs(Date().timeIntervalSince(lastFlush)) > Self.flushInterval { try flush() }
+    if isDue { try flush() }
   }
 
   /// One unit's result, read back.
@@ -99,9 +114,22 @@ public final class Journal {
     return try log.file.read(range)
   }
 
+  /// Flushes everything appended to the disk, once it is certain that the file is still this run's.
+  ///
+  /// - Throws: as `append`.
   public func flush() throws {
+    try check()
     try log.file.flush()
-    lastFlush = Date()
+    lastFlush = MonotonicClock.now
+  }
+
+  private func check() throws {
+    try lock?.check()
+    guard log.file.isAt(url) else {
+      throw JobError(
+        "\(url.path): was removed, renamed or replaced, or its folder was, while this run was writing to it: the run stops, "
+          + "since its results would be lost. Where it was renamed, restore the name and continue with --resume")
+    }
   }
 
   /// Appends a last record, and makes the file the output itself.
@@ -126,6 +154,8 @@ public final class Journal {
   private func first(of size: UInt64) throws -> (bytes: [UInt8], end: UInt64)? {
     let magic = UInt64(Self.magic.count)
     let head = try log.file.read(0..<min(magic, size))
+    // A machine that crashed leaves zeros for what it hadn't written.
+    if try log.isZero(0..<size) { return nil }
     guard head == Array(Self.magic.prefix(head.count)) else {
       throw JobError("\(url.path): is not a journal of this program; remove it or choose another --output")
     }
@@ -141,6 +171,13 @@ public final class Journal {
   }
 
   // MARK: - Damage
+
+  private func contradiction(_ key: Int, _ first: Range<UInt64>, _ second: Range<UInt64>) -> JobError {
+    let places = [first, second].map { "\($0.lowerBound - AppendLog.headBytes)" }.joined(separator: " and ")
+    return JobError(
+      "\(url.path): holds two different results of unit \(key), at bytes \(places): two runs wrote to it, or its ranks "
+        + "compute different numbers. Remove it to start over")
+  }
 
   /// - Throws: if more is lost than a kill explains, without `--salvage`.
   private func checkDamage(_ scan: AppendLogScan, salvages: Bool) throws {
@@ -164,13 +201,13 @@ public final class Journal {
   /// Replaces this file by a new one with the same records.
   private func rewritten(_ identity: RunIdentity) throws -> Journal {
     let aside = TemporaryName.beside(url)
-    let fresh = try Journal(aside, flags: O_CREAT | O_EXCL, name: url)
+    let fresh = try Journal(aside, flags: O_CREAT | O_EXCL, lock: lock, name: url)
     do {
       try fresh.begin(identity)
       for (key, record) in records.sorted(by: { $0.value.lowerBound < $1.value.lowerBound }) {
         fresh.records[key] = try fresh.log.append(try log.file.read(record))
       }
-      try fresh.flush()
+      try fresh.log.file.flush()
       try putInPlace(aside, at: url)
     } catch {
       unlink(aside.path)
@@ -185,6 +222,6 @@ public final class Journal {
   private func begin(_ identity: RunIdentity) throws {
     try log.begin(with: Self.magic)
     try log.append(identity.encode())
-    try flush()
+    try log.file.flush()
   }
 }

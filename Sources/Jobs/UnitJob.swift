@@ -142,16 +142,16 @@ extension UnitJob {
 
   /// Runs the job. Every rank calls it at the same time, with the same units.
   ///
-  /// - Parameter isFinished: the result of `agreeIsFinished`.
+  /// - Parameter claim: the result of `claimOutput`, which the caller releases.
   /// - Returns: on rank 0 the summary; nil elsewhere.
   /// - Throws: errors of the inputs or of the run.
   public func run(
-    _ configuration: some UnitJobConfiguration, isFinished: Bool, on world: Communicator
+    _ configuration: some UnitJobConfiguration, claim: ClaimedOutput, on world: Communicator
   ) throws -> Summary? {
     try world.agree(on: identity)
     world.tell(remarks)
     let summary: Summary?
-    if isFinished {
+    if claim.isFinished {
       summary = try world.agree {
         guard world.rank == 0 else { return nil }
         return try configuration.shard.map {
@@ -161,7 +161,7 @@ extension UnitJob {
     } else {
       try world.tell(warnings, of: configuration.dataset, refusal: refusal, isStrict: configuration.isStrict)
       guard !units.isEmpty else { throw JobError("\(configuration.dataset.path): \(Self.words.noUnit)") }
-      summary = try UnitRun(self, configuration, on: world).run()
+      summary = try withRoomHint { try UnitRun(self, configuration, claim: claim, on: world).run() }
     }
     // Whether too many were skipped is judged over all shards together.
     let allowed = configuration.shard == nil ? configuration.allowedSkips : 1

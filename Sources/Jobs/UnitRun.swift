@@ -1,4 +1,5 @@
 import Foundation
+import IO
 import MessagePassing
 import RunSupport
 
@@ -7,21 +8,24 @@ final class UnitRun<Job: UnitJob> {
   private let job: Job
   private let configuration: any UnitJobConfiguration
   private let world: Communicator
+  private let claim: ClaimedOutput
   private let pictures: Pictures
 
   // Only on rank 0.
   private var journal: Journal?
   private var progress: ProgressReporter?
   private var samples = 0
+  private var total = 0
   private var skipped: [SkippedSample] = []
 
   /// Every rank makes one at the same time.
   ///
   /// - Throws: on every rank, if one of them has no such folder of images, or sees other files in it than rank 0.
-  init(_ job: Job, _ configuration: any UnitJobConfiguration, on world: Communicator) throws {
+  init(_ job: Job, _ configuration: any UnitJobConfiguration, claim: ClaimedOutput, on world: Communicator) throws {
     self.job = job
     self.configuration = configuration
     self.world = world
+    self.claim = claim
     pictures = try Pictures(
       job.units.reduce(into: []) { $0.formUnion($1.fileNames) }, in: configuration.images, on: world)
   }
@@ -30,9 +34,13 @@ final class UnitRun<Job: UnitJob> {
     try world.agree { if world.rank == 0 { try begin() } }
     let order = places.filter { journal?.records[job.units[$0].key] == nil }
     if configuration.isStrict { try refuseFaults(of: order) }
-    let start = Date()
-    try compute(order)
-    let seconds = Date().timeIntervalSince(start)
+    let start = MonotonicClock.now
+    do { try compute(order) } catch  where TransientFailure.exitCode(for: error) != 1 {
+      progress?.finish()
+      try journal?.flush()
+      throw error
+    }
+    let seconds = MonotonicClock.now - start
     progress?.finish()
     try job.tellRemarks(on: world)
     if let shard = configuration.shard {
@@ -65,14 +73,17 @@ final class UnitRun<Job: UnitJob> {
           + "Resume without --strict, or fix it and remove \(configuration.journal.path) to start over")
     }
     if samples > 0 { progress.note("resuming: \(samples) of \(total) samples are done") }
-    (self.journal, self.progress) = (journal, progress)
+    (self.journal, self.progress, self.total) = (journal, progress, total)
+    RunStanding.set(samples, of: total, "samples")
   }
 
   private func openJournal() throws -> Journal {
     let identity = job.identity.of(configuration.shard)
-    guard configuration.resumes else { return try Journal.create(at: configuration.journal, identity: identity) }
+    guard configuration.resumes else {
+      return try Journal.create(at: configuration.journal, identity: identity, lock: claim.lock)
+    }
     return try Journal.resume(
-      at: configuration.journal, identity: identity, salvages: configuration.salvages,
+      at: configuration.journal, identity: identity, lock: claim.lock, salvages: configuration.salvages,
       decode: { bytes in
         // Of a shard that ended just before its journal was renamed.
         if ShardManifest.isManifest(bytes) { return nil }
@@ -111,9 +122,21 @@ final class UnitRun<Job: UnitJob> {
       try collect(result, isResumed: false)
       for sample in result.skipped { progress?.warn(sample.text(called: Job.words.sample)) }
       progress?.advance(by: result.sampleCount)
+      RunStanding.set(samples, of: total, "samples")
+    }
+    // Of the run, not of the unit in whose computation it was thrown.
+    var stop: (any Error)?
+    func poll() throws {
+      do { try sharing.poll() } catch {
+        stop = error
+        throw error
+      }
     }
     while let place = try sharing.next() {
-      let result = try pictures.working { try job.compute(job.units[place], in: pictures, poll: sharing.poll) }
+      let result: Job.UnitOutcome
+      do {
+        result = try pictures.working { try job.compute(job.units[place], in: pictures, poll: poll) }
+      } catch { throw stop ?? error }
       if configuration.isStrict, let sample = result.skipped.first {
         throw JobError("\(Job.words.sample) \(sample.id) can't be used (--strict): \(sample.reason.text)")
       }

@@ -85,13 +85,29 @@ public struct DatasetBuilder {
 
   /// Runs a build that needs no model's descriptions.
   ///
-  /// - Throws: as `begin()` and `finish(_:describedBy:)`.
+  /// - Throws: as `begin()` and `finish(_:describedBy:lock:)`.
   public func run() throws -> Summary {
     precondition(rules.describe != .model, "a model's descriptions go to finish(_:describedBy:)")
+    let lock = try lock()
+    defer { lock.release() }
     switch try begin() {
     case .finished(let summary): return summary
-    case .chosen(let choice): return try finish(choice)
+    case .chosen(let choice): return try finish(choice, lock: lock)
     }
+  }
+
+  /// Locks the output, which the caller releases, and takes away what killed builds left.
+  ///
+  /// - Throws: `JobError` if the output's folder can't be written to, or another build is writing to it.
+  public func lock() throws -> RunLock {
+    let output = configuration.output
+    try JobInputs.checkFolder(of: output)
+    let lock = try RunLock(for: output, resumes: configuration.resumes)
+    lock.removeLeftovers(
+      of: Set(
+        configuration.outputs.map(\.url.lastPathComponent) + [draft.lastPathComponent, lock.url.lastPathComponent]),
+      in: output.deletingLastPathComponent())
+    return lock
   }
 
   /// What a build begins with.
@@ -160,9 +176,13 @@ public struct DatasetBuilder {
 
   /// Writes the outputs.
   ///
-  /// - Parameter descriptions: of a model, where the rules ask one; objects that it doesn't describe keep those they have.
-  /// - Throws: `KeyObjectError` or `EnvironmentFault`; nothing is written then.
-  public func finish(_ choice: Choice, describedBy descriptions: Descriptions? = nil) throws -> Summary {
+  /// - Parameters:
+  ///   - descriptions: of a model, where the rules ask one; objects that it doesn't describe keep those they have.
+  ///   - lock: of the output.
+  /// - Throws: `LockLost`, `KeyObjectError` or `EnvironmentFault`; nothing is written then.
+  public func finish(_ choice: Choice, describedBy descriptions: Descriptions? = nil, lock: RunLock?) throws -> Summary
+  {
+    try lock?.check()
     let objects = choice.selection.objects.map { object in
       var object = object
       if let text = descriptions?.texts[object.annotation.id], !text.isEmpty {

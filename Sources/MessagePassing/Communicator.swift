@@ -153,6 +153,8 @@ public final class Communicator {
       // still end.
       if let rank, rank > 0 { sleep(10) }
       say("\(error)\n")
+    } else if error is any Interruption {
+      say("headimpact: \(error)\n")
     } else if let rank {
       say("rank \(rank): \(error)\n")
     } else {

@@ -17,4 +17,9 @@ extension Communicator {
     ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK"].lazy
       .compactMap { environment[$0].flatMap { Int($0) } }.first ?? 0
   }
+
+  /// Whether a launcher started this process as one of its ranks.
+  public static var isLaunched: Bool {
+    LaunchEnvironment.marks.contains { ProcessInfo.processInfo.environment[$0] != nil }
+  }
 }

@@ -7,6 +7,7 @@ enum ServiceTag {
   static let workAssignment = 3
   static let workResult = 4
   static let workDone = 5
+  static let stop = 6
   static let life = 7
 }
 

@@ -1,4 +1,5 @@
 import Foundation
+import IO
 
 /// Reports the progress of a run on standard error: one line that updates itself on a terminal, otherwise a line at
 /// intervals.
@@ -7,8 +8,8 @@ public final class ProgressReporter {
   private let ranks: Int
   private let isQuiet: Bool
   private let isTerminal: Bool
-  private let start = Date()
-  private var last = Date.distantPast
+  private let start = MonotonicClock.now
+  private var last = -Double.infinity
   private var done = 0
   private var begun = 0
   private var hasLine = false
@@ -28,8 +29,8 @@ public final class ProgressReporter {
   /// More samples are done.
   public func advance(by samples: Int) {
     done += samples
-    let now = Date()
-    guard !isQuiet, done == total || now.timeIntervalSince(last) >= (isTerminal ? 0.2 : 15) else { return }
+    let now = MonotonicClock.now
+    guard !isQuiet, done == total || now - last >= (isTerminal ? 0.2 : 15) else { return }
     last = now
     show(line(at: now))
   }
@@ -53,8 +54,8 @@ public final class ProgressReporter {
     hasLine = false
   }
 
-  private func line(at now: Date) -> String {
-    let seconds = now.timeIntervalSince(start)
+  private func line(at now: Double) -> String {
+    let seconds = now - start
     let fresh = done - begun
     var text = "\(done)/\(total) samples"
     if fresh > 0, seconds > 0 {

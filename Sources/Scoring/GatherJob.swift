@@ -45,10 +45,14 @@ public struct GatherJob {
   /// - Returns: on rank 0 what was done; nil elsewhere.
   /// - Throws: `JobError` if a shard is missing, damaged, not finished or of another run, or the output exists.
   public func run() throws -> ScoringJob.Summary? {
-    let gathered = try world.agree {
+    var lock: RunLock?
+    defer { lock?.release() }
+    let gathered = try world.agree { () -> Gathered? in
       try SkipCounts.validate(allowed: configuration.allowedSkips)
       try JobInputs.validate(threads: configuration.threads, limit: nil)
-      return world.rank == 0 ? try read() : nil
+      guard world.rank == 0 else { return nil }
+      lock = try claimOutput()
+      return try read()
     }
     let threads = try JobDefaults.threads(configuration.threads, on: world)
     let provenance = try world.broadcast(world.rank == 0 ? gathered?.provenance.encode() : nil)
@@ -68,12 +72,20 @@ public struct GatherJob {
     return summary
   }
 
-  private func read() throws -> Gathered {
+  private func claimOutput() throws -> RunLock {
     let output = configuration.output
     try JobInputs.checkFolder(of: output)
+    let lock = try RunLock(for: output, resumes: true)
+    lock.removeLeftovers(of: [output.lastPathComponent], in: output.deletingLastPathComponent())
     guard !FileManager.default.fileExists(atPath: output.path) else {
+      lock.release()
       throw JobError("\(output.path): already exists; remove it, or choose another --output")
     }
+    return lock
+  }
+
+  private func read() throws -> Gathered {
+    let output = configuration.output
     let urls = try configuration.shards.isEmpty ? Shard.files(of: output) : configuration.shards
     var sums: HeadImpactAccumulator?
     var imageOfSample: [Int: Int] = [:]

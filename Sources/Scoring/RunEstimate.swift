@@ -1,5 +1,6 @@
 import COCO
 import Foundation
+import IO
 import Kernels
 import VisionLanguage
 
@@ -117,13 +118,13 @@ public enum MatrixProductRate {
     let y = backend.tensor(rows: rows, columns: columns)
     return try backend.withOperand(x) { operand in
       try backend.apply(layer, to: operand, into: y, accumulate: false)
-      let start = Date()
+      let start = MonotonicClock.now
       var products = 0
-      while products < 3 || Date().timeIntervalSince(start) < 1 {
+      while products < 3 || MonotonicClock.now - start < 1 {
         try backend.apply(layer, to: operand, into: y, accumulate: false)
         products += 1
       }
-      return Double(2 * rows * columns * depth * products) / Date().timeIntervalSince(start)
+      return Double(2 * rows * columns * depth * products) / (MonotonicClock.now - start)
     }
   }
 }

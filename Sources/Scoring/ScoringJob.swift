@@ -35,7 +35,8 @@ public struct ScoringJob {
   /// - Throws: errors of the inputs or of the run. Under MPI, let it leave
   ///   `Communicator.withWorld`, which stops every rank.
   public func run() throws -> Summary? {
-    let isFinished = try world.agreeIsFinished(configuration)
+    let claim = try world.claimOutput(configuration)
+    defer { claim.release() }
     let json = try world.readForAll(configuration.dataset)
     let threads = try JobDefaults.threads(configuration.threads, on: world)
     let work = try world.agree {
@@ -43,9 +44,10 @@ public struct ScoringJob {
       let opened = try JobModel(configuration, threads: threads, allowsNoChange: true)
       return try ScoringWork(configuration, opened, json: json)
     }
-    if !isFinished, configuration.precision == .bf16, !CPUBackend.hasBFloat16Instructions, !configuration.isQuiet {
+    if !claim.isFinished, configuration.precision == .bf16, !CPUBackend.hasBFloat16Instructions, !configuration.isQuiet
+    {
       world.tell(["this processor has no bf16 instructions: --precision bf16 works, at the speed of f32"])
     }
-    return try work.run(configuration, isFinished: isFinished, on: world)
+    return try work.run(configuration, claim: claim, on: world)
   }
 }

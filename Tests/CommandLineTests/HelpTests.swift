@@ -5,8 +5,8 @@ import Testing
 /// Every verb, and the subcommands of those that have some, as words after `headimpact`.
 private let commands: [[String]] = [
   [], ["score"], ["gather"], ["select"], ["train"], ["generate"], ["evaluate"], ["dataset"], ["dataset", "build"],
-  ["dataset", "preview"], ["dataset", "check"], ["experiment"], ["report"], ["attend"], ["ablate"], ["doctor"],
-  ["demo"],
+  ["dataset", "preview"], ["dataset", "check"], ["experiment"], ["report"], ["attend"], ["ablate"], ["launch"],
+  ["doctor"], ["demo"],
 ]
 
 extension CommandLineSuite {

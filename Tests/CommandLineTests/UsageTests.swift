@@ -43,7 +43,7 @@ extension CommandLineSuite {
     @Test(
       "--help of every verb tells its options",
       arguments: [
-        "score", "gather", "select", "train", "generate", "ablate", "attend", "dataset", "report", "doctor", "demo",
+        "score", "gather", "select", "train", "generate", "ablate", "attend", "dataset", "report", "launch", "doctor", "demo",
       ])
     func help(verb: String) async throws {
       let run = try await headimpact(verb, "--help")
@@ -56,7 +56,7 @@ extension CommandLineSuite {
     func program() async throws {
       let help = try await headimpact("--help")
       #expect(help.exitCode == 0)
-      for verb in ["score", "select", "ablate", "attend", "dataset", "report", "doctor", "demo"] {
+      for verb in ["score", "select", "ablate", "attend", "dataset", "report", "launch", "doctor", "demo"] {
         #expect(help.standardOutput.contains(verb))
       }
       let version = try await headimpact("--version")

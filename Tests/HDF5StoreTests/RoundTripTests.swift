@@ -50,7 +50,7 @@ struct RoundTripTests {
   }
 
   @Test("chunks compressed elsewhere are those that the library makes, byte for byte")
-  func chunks() throws {
+  func compressedElsewhere() throws {
     let row = 1000
     // Five rows in chunks of two: the last one is filled up with zeros.
     let values = (0..<5 * row).map { Float($0 % 97) / 97 + Float($0 % 3) }

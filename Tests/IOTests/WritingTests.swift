@@ -75,7 +75,65 @@ struct WritingTests {
     let url = URL(fileURLWithPath: "/a/out.h5")
     let names = (0..<20).map { _ in TemporaryName.beside(url).path }
     #expect(Set(names).count == 20)
-    #expect(names.allSatisfy { $0.hasPrefix("/a/.out.h5.\(getpid())-") && $0.hasSuffix(".partial") })
+    #expect(
+      names.allSatisfy {
+        $0.hasPrefix("/a/.out.h5.\(ProcessMark.current.machineKey)-\(getpid())-") && $0.hasSuffix(".partial")
+      })
+  }
+}
+
+@Suite("What killed runs leave")
+struct LeftoverTests {
+  /// A process that has ended.
+  private func endedProcess() throws -> Int32 {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/bin/true")
+    try process.run()
+    process.waitUntilExit()
+    return process.processIdentifier
+  }
+
+  private func isRemoved(_ name: String, _ scratch: ScratchFolder, age: Double = 0, names: Set<String>? = ["out.h5"])
+    throws -> Bool
+  {
+    try Data("half".utf8).write(to: scratch.file(name))
+    let removed = TemporaryName.removeLeftovers(
+      of: names, in: scratch.url, now: Date().timeIntervalSince1970 + age, silence: 120)
+    #expect(removed == (try scratch.names.contains(name) ? [] : [name]))
+    return !removed.isEmpty
+  }
+
+  @Test("files of ended processes go, those of live ones and of other names stay")
+  func ofThisMachine() throws {
+    try ScratchFolder.with { scratch in
+      let (key, own) = (ProcessMark.current.machineKey, ProcessMark.current)
+      let start = try #require(own.start)
+      let ended = try endedProcess()
+      #expect(try isRemoved(".out.h5.\(key)-\(ended)-77-ab12.partial", scratch))
+      #expect(
+        try isRemoved(".out.h5.\(key)-\(getpid())-\(start + 1)-ab12.partial", scratch), "a later process of this id")
+      #expect(try isRemoved(".a.h5.\(key)-\(ended)-77-ab12.partial", scratch, names: nil))
+      for name in [
+        ".out.h5.\(key)-\(getpid())-\(start)-ab12.partial", ".out.h5x.\(key)-\(ended)-77-ab12.partial",
+        ".out.h5.\(key)-\(ended)-77-ab12.old", "out.h5.\(key)-\(ended)-77-ab12.partial", ".out.h5.notes.partial",
+        ".out.h5.partial",
+      ] {
+        #expect(try !isRemoved(name, scratch, age: 1000), "\(name)")
+        try FileManager.default.removeItem(at: scratch.file(name))
+      }
+      try Data().write(to: scratch.file("out.h5"))
+      #expect(try isRemoved(".out.h5.\(key)-\(ended)-77-ab12.old", scratch))
+    }
+  }
+
+  @Test("files of other machines and of older versions go once nothing has changed for long")
+  func ofOthers() throws {
+    try ScratchFolder.with { scratch throws in
+      for name in [".out.h5.0123abcd-1-77-ab12.partial", ".out.h5.976-ab12.partial"] {
+        #expect(try !isRemoved(name, scratch, age: 100))
+        #expect(try isRemoved(name, scratch, age: 130))
+      }
+    }
   }
 }
 
@@ -101,14 +159,19 @@ struct OpenFileTests {
     #expect(error?.description == "a temporary file in /nowhere: can't be made: No such file or directory")
   }
 
-  @Test("a file that is open for writing can be locked once")
-  func lock() throws {
+  @Test("a file knows whether its name still leads to it")
+  func place() throws {
     try ScratchFolder.with { scratch in
-      let url = scratch.file("log")
-      let first = try OpenFile(url, flags: O_RDWR | O_CREAT)
-      #expect(first.lock())
-      #expect(try !OpenFile(url, flags: O_RDWR).lock())
+      let (url, other) = (scratch.file("log"), scratch.file("other"))
+      let file = try OpenFile(url, flags: O_RDWR | O_CREAT)
       #expect(throws: EnvironmentFault.self) { try OpenFile(url, flags: O_RDWR | O_CREAT | O_EXCL) }
+      #expect(file.isAt(url) && !file.isAt(other))
+      try FileManager.default.moveItem(at: url, to: other)
+      #expect(!file.isAt(url) && file.isAt(other))
+      _ = try OpenFile(url, flags: O_RDWR | O_CREAT)
+      #expect(!file.isAt(url))
+      try FileManager.default.removeItem(at: other)
+      #expect(!file.isAt(other))
     }
   }
 }

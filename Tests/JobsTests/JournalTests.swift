@@ -179,17 +179,113 @@ struct JournalTests {
     }
   }
 
-  @Test("an existing one isn't overwritten, one that is in use isn't touched")
+  @Test("an existing one isn't overwritten, and one that is done with is removed")
   func refusals() throws {
     try ScratchFolder.with { scratch throws in
       let url = scratch.file("j")
       _ = try write(url)
       #expect(throws: JobError.self) { try Journal.create(at: url, identity: identity()) }
-      let journal = try open(url)
-      let error = #expect(throws: JobError.self) { try resume(url) }
-      #expect(error?.description.contains("another run is writing") == true)
-      try journal.remove()
+      try open(url).remove()
       #expect(try scratch.names.isEmpty)
+    }
+  }
+
+  @Test("two different results of one unit are refused, naming both places; --salvage doesn't choose one either")
+  func contradiction() throws {
+    try ScratchFolder.with { scratch throws in
+      let url = scratch.file("j")
+      _ = try write(url)
+      try open(url).append(record(3, 299), key: 3)
+      let error = #expect(throws: JobError.self) { try resume(url, salvages: true) }
+      let text = error?.description ?? ""
+      #expect(text.contains("two different results of unit 3, at bytes ") && text.hasPrefix(url.path), "\(text)")
+    }
+  }
+
+  @Test("a file of zeros, which a machine that crashed leaves, is begun anew", arguments: [1, 11, 60, 5000])
+  func zeros(count: Int) throws {
+    try ScratchFolder.with { scratch throws in
+      let url = scratch.file("j")
+      try Data(count: count).write(to: url)
+      let (seen, notes) = try seenAndNotes(url)
+      #expect(seen.isEmpty && notes.count == 1)
+      #expect(try resume(url).isEmpty)
+    }
+  }
+
+  @Test("records in another order are the same results; what isn't a record of a run at the end is dropped with a note")
+  func tails() throws {
+    try ScratchFolder.with { scratch throws in
+      let url = scratch.file("j")
+      let results = try write(url)
+      let whole = try Data(contentsOf: url)
+      let lengths = results.map { 24 + $0.count }
+      let last = whole.suffix(lengths[2])
+      let second = whole.dropLast(lengths[2]).suffix(lengths[1])
+      try (whole.dropLast(lengths[1] + lengths[2]) + last + second).write(to: url)
+      #expect(try resume(url) == [results[0], results[2], results[1]])
+      for length in [Int64(1) << 62, -5] {
+        try (whole + withUnsafeBytes(of: length.littleEndian) { Data($0) } + Data(count: 100)).write(to: url)
+        let (seen, notes) = try seenAndNotes(url)
+        #expect(seen == results && notes.count == 1, "\(notes)")
+        #expect(try Data(contentsOf: url) == whole)
+      }
+    }
+  }
+
+  @Test("a folder, a pipe, or a link that leads nowhere in its place is refused at once")
+  func noFile() throws {
+    try ScratchFolder.with { scratch throws in
+      for (name, make) in [
+        ("folder", { mkdir($0, 0o777) }), ("pipe", { mkfifo($0, 0o666) }), ("link", { symlink("/nonexistent/x", $0) }),
+      ] as [(String, (String) -> Int32)] {
+        let url = scratch.file(name)
+        try #require(make(url.path) == 0)
+        let error = #expect(throws: (any Error).self, "\(name)") { try resume(url) }
+        #expect("\(error.map { "\($0)" } ?? "")".contains(url.path), "\(name)")
+      }
+    }
+  }
+
+  @Test("a journal that was removed, renamed or replaced, or whose folder was, is noticed at the next flush")
+  func vanished() throws {
+    try ScratchFolder.with { scratch throws in
+      for vanish in [
+        { try FileManager.default.removeItem(at: $0) },
+        { try FileManager.default.moveItem(at: $0, to: $0.appendingPathExtension("old")) },
+        { try Data("another".utf8).write(to: $0, options: .atomic) },
+        { try FileManager.default.removeItem(at: $0.deletingLastPathComponent()) },
+        {
+          let folder = $0.deletingLastPathComponent()
+          try FileManager.default.moveItem(at: folder, to: folder.appendingPathExtension("\(UUID().uuidString)"))
+        },
+      ] as [(URL) throws -> Void] {
+        let url = scratch.file("folder/j")
+        try FileManager.default.createDirectory(at: scratch.file("folder"), withIntermediateDirectories: true)
+        let journal = try Journal.create(at: url, identity: identity())
+        try journal.append(record(3), key: 3)
+        try journal.flush()
+        try vanish(url)
+        let error = #expect(throws: JobError.self) { try journal.flush() }
+        #expect(error?.description.hasPrefix("\(url.path): was removed, renamed or replaced") == true)
+        try? FileManager.default.removeItem(at: scratch.file("folder"))
+      }
+    }
+  }
+
+  @Test("a run that lost its lock appends nothing more")
+  func lostLock() throws {
+    try ScratchFolder.with { scratch throws in
+      let url = scratch.file("j")
+      var limits = RunLock.Limits()
+      limits.renewal = 0.1
+      let lock = try RunLock(for: scratch.file("out"), resumes: false, limits: limits)
+      defer { lock.release() }
+      let journal = try Journal.create(at: url, identity: identity(), lock: lock)
+      try journal.append(record(3), key: 3)
+      try Data("{}".utf8).write(to: lock.url)
+      usleep(200_000)
+      #expect(throws: LockLost.self) { try journal.flush() }
     }
   }
 

@@ -91,8 +91,9 @@ final class ToyJob: UnitJob {
   /// Runs the job as one rank, in this process.
   func run() throws -> Summary? {
     try Communicator.withWorld(environment: [:]) { world throws in
-      let isFinished = try world.agreeIsFinished(configuration)
-      return try run(configuration, isFinished: isFinished, on: world)
+      let claim = try world.claimOutput(configuration)
+      defer { claim.release() }
+      return try run(configuration, claim: claim, on: world)
     }
   }
 }

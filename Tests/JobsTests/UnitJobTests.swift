@@ -205,7 +205,7 @@ private struct AllSkipped: UnitJob {
 
   func run() throws -> ToyJob.Summary? {
     try Communicator.withWorld(environment: [:]) { world throws in
-      try run(toy.configuration, isFinished: false, on: world)
+      try run(toy.configuration, claim: ClaimedOutput(isFinished: false, lock: nil), on: world)
     }
   }
 }

@@ -30,7 +30,7 @@ extension ScoringRuns {
         for process in victims { kill(process, SIGKILL) }
         #expect(!victims.isEmpty)
         #expect(try await stopped.exitCode != 0)
-        try await waitUntil("the ranks end") { !isLocked(journal) }
+        try await waitUntil("the ranks end") { processes(of: output, .everything).isEmpty }
         try #require(!FileManager.default.fileExists(atPath: output.path), "the run ended before it was killed")
 
         let resumed = try await succeed(arguments(output, "--resume").filter { $0 != "--quiet" }, ranks: 3)
@@ -157,15 +157,19 @@ extension ScoringRuns {
       }
     }
 
-    @Test("a journal that another run is writing to is refused")
-    func locked() async throws {
+    @Test("an output that another run is writing to is refused, and its journal isn't touched", arguments: [nil, 2])
+    func locked(ranks: Int?) async throws {
       try await ScratchFolder.with { scratch in
         let stopped = try await Stopped(in: scratch)
-        let descriptor = open(stopped.journal.path, O_RDWR | O_CLOEXEC)
-        defer { close(descriptor) }
-        try #require(flock(descriptor, LOCK_EX | LOCK_NB) == 0)
+        let before = try Data(contentsOf: stopped.journal)
+        let lock = try RunLock(for: stopped.output, resumes: false)
         try await fail(
-          stopped.arguments("--resume"), ranks: 2, saying: "\(stopped.journal.path): another run is writing to it")
+          stopped.arguments("--resume"), ranks: ranks, saying: "\(stopped.output.path): another run is writing to it",
+          "process \(getpid())")
+        #expect(try Data(contentsOf: stopped.journal) == before)
+        lock.release()
+        try stopped.mend()
+        try await succeed(stopped.arguments("--resume"), ranks: ranks)
       }
     }
 
@@ -258,14 +262,6 @@ private struct Stopped {
 
 private func size(of file: URL) -> Int {
   (try? FileManager.default.attributesOfItem(atPath: file.path)[.size] as? Int) ?? 0
-}
-
-/// Whether some process holds the journal.
-private func isLocked(_ file: URL) -> Bool {
-  let descriptor = open(file.path, O_RDWR | O_CLOEXEC)
-  guard descriptor >= 0 else { return false }
-  defer { close(descriptor) }
-  return flock(descriptor, LOCK_EX | LOCK_NB) != 0
 }
 
 private func waitUntil(_ what: String, _ isSo: () -> Bool) async throws {

@@ -12,9 +12,10 @@ func unitJobCase(_ arguments: [String]) throws {
   let configuration = SquaresConfiguration(
     folder: URL(fileURLWithPath: arguments[0]), isStrict: arguments.count > 2 && arguments[2] == "strict")
   try Communicator.withWorld { world in
-    let isFinished = try world.agreeIsFinished(configuration)
+    let claim = try world.claimOutput(configuration)
+    defer { claim.release() }
     let job = Squares(configuration, failsAfter: world.rank == 0 ? -1 : Int(arguments[1]) ?? -1)
-    if let summary = try job.run(configuration, isFinished: isFinished, on: world) {
+    if let summary = try job.run(configuration, claim: claim, on: world) {
       print(summary.isNew ? "made" : "was finished already")
     }
   }

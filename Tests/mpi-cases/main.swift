@@ -16,6 +16,7 @@ let cases: [String: ([String]) throws -> Void] = [
   "share-fails": shareFailsCase,
   "share-balance": shareBalanceCase,
   "unit-job": unitJobCase,
+  "run-lock": runLockCase,
   "full-disk": fullDiskCase,
   "exchange-fails": exchangeFailsCase,
 ]

@@ -29,7 +29,8 @@ public struct AblationJob {
   /// - Throws: errors of the inputs or of the run. Under MPI, let it leave
   ///   `Communicator.withWorld`, which stops every rank.
   public func run() throws -> Summary? {
-    let isFinished = try world.agreeIsFinished(configuration)
+    let claim = try world.claimOutput(configuration)
+    defer { claim.release() }
     let files = try world.readTexts(
       configuration.dataset, annotations: configuration.annotations, images: configuration.images)
     let threads = try JobDefaults.threads(configuration.threads, on: world)
@@ -37,6 +38,6 @@ public struct AblationJob {
       let opened = try JobModel(configuration, threads: threads, allowsNoChange: true)
       return try AblationWork(configuration, opened, files)
     }
-    return try work.run(configuration, isFinished: isFinished, on: world)
+    return try work.run(configuration, claim: claim, on: world)
   }
 }

@@ -1,0 +1,117 @@
+internal import CSignals
+import Foundation
+import Synchronization
+
+/// A signal that asks a run to stop: from a user, a batch system or a launcher.
+public enum StopSignal: String, Sendable, CaseIterable {
+  case hangup = "SIGHUP"
+  case interrupt = "SIGINT"
+  case terminate = "SIGTERM"
+  /// Slurm's warning before a time limit (`--signal=USR1@60`).
+  case user = "SIGUSR1"
+
+  public var number: Int32 {
+    switch self {
+    case .hangup: SIGHUP
+    case .interrupt: SIGINT
+    case .terminate: SIGTERM
+    case .user: SIGUSR1
+    }
+  }
+
+  public init?(number: Int32) {
+    guard let signal = Self.allCases.first(where: { $0.number == number }) else { return nil }
+    self = signal
+  }
+}
+
+/// Stop signals end a run at the next opportunity, instead of at once.
+///
+/// The main thread looks at `received` now and then, saves what it has, and ends the process. If it doesn't look in time,
+/// a thread that waits for the signal ends the process: launchers follow up with SIGKILL. A second SIGINT ends it at once.
+public enum StopSignals {
+  /// What the waiting thread does if the main thread doesn't look in time.
+  public struct LastResort: Sendable {
+    /// Time that the main thread has, in seconds.
+    public fileprivate(set) var patience: Double
+    /// Saves what can be saved, and returns the line to print before the process ends; nil gives the main thread another
+    /// `longestPatience`.
+    public let line: @Sendable (StopSignal) -> String?
+
+    public init(patience: Double, line: @escaping @Sendable (StopSignal) -> String?) {
+      (self.patience, self.line) = (patience, line)
+    }
+  }
+
+  /// Open MPI sends SIGKILL a second after SIGTERM.
+  public static let shortPatience = 0.7
+  /// Slurm sends SIGKILL 30 seconds after SIGTERM, by default.
+  public static let longestPatience = 25.0
+
+  private static let lastResort = Mutex<LastResort?>(nil)
+
+  /// Replaces the signals' default action, which ends the process. Signals that are ignored, as SIGHUP is under nohup, stay
+  /// so.
+  ///
+  /// - Parameter exitCode: of a process that doesn't end by its main thread.
+  /// - Throws: `EnvironmentFault` if the system refuses.
+  public static func install(exitCode: Int32, lastResort: LastResort) throws {
+    let isNew = Self.lastResort.withLock { current in
+      defer { current = lastResort }
+      return current == nil
+    }
+    guard isNew else { return }
+    let code = headimpact_catch_stop_signals(exitCode)
+    guard code == 0 else { throw EnvironmentFault(path: "stop signals", operation: "caught", code: code) }
+    Thread.detachNewThread { wait(exitCode: exitCode) }
+  }
+
+  /// Changes what happens if the main thread doesn't look in time. Only after `install`.
+  public static func set(_ lastResort: LastResort) { Self.lastResort.withLock { $0 = lastResort } }
+
+  /// Changes the time that the main thread has, in seconds: longer while it has much to save.
+  public static func set(patience: Double) { lastResort.withLock { $0?.patience = patience } }
+
+  /// The first stop signal that came.
+  public static var received: StopSignal? { StopSignal(number: headimpact_stop_signal()) }
+
+  /// Tells the waiting thread that the main thread ends the process. Doesn't return if the waiting thread is ending it
+  /// already.
+  public static func take() {
+    guard headimpact_claim_stop(Int32(HEADIMPACT_MAIN.rawValue)) == 0 else { return }
+    while true { pause() }
+  }
+
+  // MARK: - The waiting thread
+
+  private static func wait(exitCode: Int32) {
+    headimpact_wait_for_stop_signal()
+    guard let signal = received, let first = lastResort.withLock({ $0 }) else { return }
+    sleep(min(first.patience, limit(after: signal)))
+    // Asked now: the run may be further than it was.
+    let line = lastResort.withLock { $0 }?.line(signal)
+    if line == nil { sleep(longestPatience) }
+    guard headimpact_claim_stop(Int32(HEADIMPACT_WATCHER.rawValue)) == 1 else { return }
+    if let line { FileHandle.standardError.write(Data((line + "\n").utf8)) }
+    _exit(exitCode)
+  }
+
+  private static func sleep(_ seconds: Double) { usleep(UInt32(max(0, seconds) * 1e6)) }
+
+  /// Time until the sender of a signal loses its own patience, in seconds, less a margin.
+  private static func limit(after signal: StopSignal) -> Double {
+    // Open MPI forwards SIGUSR1 from its user, and ends ranks with the others.
+    guard signal != .user, launchers.contains(name(ofProcess: headimpact_stop_sender())) else {
+      return longestPatience
+    }
+    let timeout = ProcessInfo.processInfo.environment["OMPI_MCA_odls_base_sigkill_timeout"].flatMap(Double.init) ?? 1
+    return max(0.1, timeout - 1 + shortPatience)
+  }
+
+  private static let launchers: Set = ["mpirun", "mpiexec", "orterun", "orted", "prterun", "prte", "prted"]
+
+  private static func name(ofProcess process: Int32) -> String {
+    let bytes = FileManager.default.contents(atPath: "/proc/\(process)/comm") ?? Data()
+    return String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+  }
+}

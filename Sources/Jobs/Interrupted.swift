@@ -1,0 +1,147 @@
+import Foundation
+import IO
+import MessagePassing
+import Synchronization
+
+/// A stop signal ended the run; what was done is saved.
+public struct Interrupted: Interruption, CustomStringConvertible {
+  /// Where the run stands, as the user reads it.
+  public let description: String
+}
+
+/// How far this process's run is: for the line that it ends with if a signal stops it.
+public enum RunStanding {
+  private struct State {
+    var step: String?
+    var done: (count: Int, total: Int, name: String)?
+    var lastResort: (@Sendable () -> Void)?
+  }
+
+  private static let state = Mutex(State())
+
+  /// - Parameter step: of an experiment; nil elsewhere. What was done of the step before no longer counts.
+  public static func begin(step: String?) { state.withLock { $0 = State(step: step) } }
+
+  /// - Parameters:
+  ///   - total: of the whole run, what an earlier run did included.
+  ///   - name: "samples", "steps".
+  public static func set(_ done: Int, of total: Int, _ name: String) {
+    state.withLock { $0.done = (done, total, name) }
+  }
+
+  /// What saves the work if the main thread doesn't come to it; called on another thread.
+  public static func set(lastResort: (@Sendable () -> Void)?) { state.withLock { $0.lastResort = lastResort } }
+
+  /// The line: "SIGTERM in step 3 of 9, generate caption/top: 41 of 96 samples done; the same command with --resume goes on".
+  ///
+  /// - Parameter cause: what stops the run.
+  public static func line(_ cause: String) -> String {
+    let now = state.withLock { $0 }
+    let place = now.step.map { " in \($0)" } ?? ""
+    let done =
+      now.done.map { ": \($0.count) of \($0.total) \($0.name) done" } ?? (place.isEmpty ? " before the work began" : "")
+    return "\(cause)\(place)\(done); the same command with --resume goes on"
+  }
+
+  static func save() { state.withLock { $0.lastResort }?() }
+}
+
+extension Communicator {
+  /// `withWorld` for a job that `--resume` continues: a stop signal on any rank ends all of them with `Interrupted`, at
+  /// their next look (`attend`), with exit code 75. The job saves what it has while the error passes; only rank 0 does, and
+  /// only rank 0 prints a line. The other ranks wait until rank 0 ends them.
+  ///
+  /// - Parameter silence: as in `withWorld`.
+  public static func withStoppableWorld<R>(
+    silence: SilenceRules = .standard, _ body: (Communicator) throws -> R
+  ) throws -> R {
+    let isFirst = launchedRank() == 0
+    try StopSignals.install(
+      exitCode: TransientFailure.exitCode,
+      lastResort: StopSignals.LastResort(patience: isFirst ? StopSignals.shortPatience : StopSignals.longestPatience) {
+        guard isFirst else { return nil }
+        RunStanding.save()
+        return RunStanding.line($0.rawValue)
+      })
+    return try withWorld(silence: silence) { world in
+      if world.worldSize > 1 { CrashReport.set(place: "rank \(world.rank) on \(world.processorName)") }
+      let stops = try StopWatch(world)
+      world.onAttend = { try stops.look() }
+      defer { world.onAttend = nil }
+      return try body(world)
+    }
+  }
+}
+
+/// A rank's reaction to stop signals, its own and those of other ranks.
+private final class StopWatch {
+  private unowned let world: Communicator
+  /// Rank 0's process, if it runs on this node.
+  private let first: pid_t?
+  /// What ends the run, once something does.
+  private var end: Interrupted?
+
+  /// Every rank makes one at the same time.
+  init(_ world: Communicator) throws {
+    self.world = world
+    let own = [Int64(getpid())] + world.processorName.utf8.map(Int64.init)
+    let firsts = try world.broadcast(world.rank == 0 ? own : nil)
+    let first = firsts.dropFirst() == own.dropFirst() ? pid_t(firsts[0]) : nil
+    self.first = first
+    // Rank 1 speaks if rank 0 was killed.
+    guard world.rank == 1 else { return }
+    StopSignals.set(
+      StopSignals.LastResort(patience: StopSignals.shortPatience) { signal in
+        first.map(Self.isGone) == true ? Self.lineWithoutFirst(signal) : nil
+      })
+  }
+
+  func look() throws {
+    if let end { throw end }
+    if world.rank == 0 {
+      guard let cause = try StopSignals.received?.rawValue ?? request() else { return }
+      StopSignals.take()
+      try throwing(RunStanding.line(cause)) { try world.announceStop(to: 1) }
+    } else {
+      guard let signal = StopSignals.received else { return }
+      StopSignals.take()
+      try throwing(Self.lineWithoutFirst(signal)) {
+        try world.requestStop(signal.number)
+        try waitForEnd()
+      }
+    }
+  }
+
+  /// Ends the run, whatever else goes wrong: other ranks may be gone already.
+  private func throwing(_ line: String, _ body: () throws -> Void) throws {
+    let end = Interrupted(description: line)
+    self.end = end
+    do { try body() } catch { throw end }
+    throw end
+  }
+
+  /// Another rank's signal, on rank 0.
+  private func request() throws -> String? {
+    guard let (source, reason) = try world.stopRequest() else { return nil }
+    return "\(StopSignal(number: reason)?.rawValue ?? "a signal") to rank \(source)"
+  }
+
+  /// Rank 0 ends all ranks. If it is gone, rank 1 says so: it has a second before the launcher ends it too.
+  private func waitForEnd() throws {
+    let start = ContinuousClock.now
+    var isAnswered = false
+    while ContinuousClock.now - start < .seconds(StopSignals.longestPatience) {
+      usleep(10_000)
+      if try world.stopRequest() != nil { isAnswered = true }
+      guard world.rank == 1, !isAnswered else { continue }
+      if first.map(Self.isGone) ?? (ContinuousClock.now - start > .seconds(StopSignals.shortPatience)) { return }
+    }
+  }
+
+  private static func isGone(_ process: pid_t) -> Bool { kill(process, 0) != 0 }
+
+  private static func lineWithoutFirst(_ signal: StopSignal) -> String {
+    "\(signal.rawValue), and rank 0 has ended or doesn't answer: what it recorded is kept, and the same command with "
+      + "--resume goes on"
+  }
+}

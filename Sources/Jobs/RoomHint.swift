@@ -1,0 +1,15 @@
+import Foundation
+import IO
+import RunSupport
+
+/// Adds what continues the run to an error that a full disk or a quota caused.
+///
+/// - Throws: what `body` throws; on such an error a `JobError` that begins with it.
+func withRoomHint<R>(_ body: () throws -> R) throws -> R {
+  do { return try body() } catch {
+    // By its text: the error may be of HDF5, or another rank's.
+    let text = "\(error)"
+    guard [ENOSPC, EDQUOT].contains(where: { text.contains(errnoText($0)) }) else { throw error }
+    throw JobError(text + "\nMake room there, then continue with the same command and --resume: what is done is kept")
+  }
+}

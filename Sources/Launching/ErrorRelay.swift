@@ -1,0 +1,62 @@
+import Foundation
+import Synchronization
+
+/// Copies what the job writes to standard error to our own, and looks for signs of its end.
+final class ErrorRelay: Sendable {
+  private struct State {
+    var scanner = SignScanner()
+    /// When a rank first said that it ends.
+    var sinceInterrupted: ContinuousClock.Instant?
+    var isOpen = true
+  }
+
+  /// For the job to write to.
+  let writeEnd: Int32
+  private let readEnd: Int32
+  private let state = Mutex(State())
+
+  /// - Throws: `LaunchError` if no pipe can be made.
+  init() throws {
+    var ends: [Int32] = [0, 0]
+    guard pipe(&ends) == 0 else { throw LaunchError("a pipe can't be made: \(String(cString: strerror(errno)))") }
+    (readEnd, writeEnd) = (ends[0], ends[1])
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+  }
+
+  /// Starts copying; call it once the job has its end of the pipe.
+  func start() {
+    close(writeEnd)
+    let thread = Thread { self.copy() }
+    thread.name = "standard error"
+    thread.start()
+  }
+
+  var signs: Set<JobEnd.Sign> { state.withLock { $0.scanner.signs } }
+
+  /// How long ago a rank said that it ends.
+  var timeSinceInterrupted: Duration? { state.withLock { $0.sinceInterrupted.map { ContinuousClock.now - $0 } } }
+
+  /// Waits for the last words, but not for a process that outlives `mpirun` and keeps the pipe open.
+  func finish(within limit: Duration) {
+    let end = ContinuousClock.now + limit
+    while state.withLock({ $0.isOpen }), ContinuousClock.now < end { usleep(10_000) }
+  }
+
+  private func copy() {
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let count = read(readEnd, &buffer, buffer.count)
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { break }
+      FileHandle.standardError.write(Data(buffer[..<count]))
+      state.withLock { state in
+        state.scanner.scan(buffer[..<count])
+        if state.sinceInterrupted == nil, state.scanner.signs.contains(.interruptedRank) {
+          state.sinceInterrupted = ContinuousClock.now
+        }
+      }
+    }
+    close(readEnd)
+    state.withLock { $0.isOpen = false }
+  }
+}

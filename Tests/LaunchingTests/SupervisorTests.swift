@@ -1,0 +1,43 @@
+import Testing
+
+@testable import Launching
+
+@Suite("Watching mpirun", .serialized)
+struct SupervisorTests {
+  private func run(_ script: String) throws -> JobEnd {
+    var supervisor = Supervisor(flavor: .unknown, signals: UserSignals())
+    supervisor.limits = Supervisor.Limits(interrupted: .milliseconds(300))
+    return try supervisor.run(["sh", "-c", script])
+  }
+
+  @Test("its exit code, its signal and its words are noticed")
+  func ends() throws {
+    #expect(try run("exit 3") == JobEnd(.exited(3)))
+    #expect(try run("kill -9 $$") == JobEnd(.signalled(9)))
+    #expect(
+      try run("echo 'rank 1: 3 of 9 done; the same command with --resume goes on' >&2; exit 75")
+        == JobEnd(.exited(75), signs: [.interruptedRank]))
+  }
+
+  @Test("it is killed with its children if it stays after a rank said that it ends")
+  func hangs() throws {
+    let start = ContinuousClock.now
+    let end = try run("echo 'the same command with --resume goes on' >&2; sleep 50 & sleep 50")
+    #expect(end == JobEnd(.signalled(9), signs: [.interruptedRank], isKilled: true))
+    #expect(ContinuousClock.now - start < .seconds(20))
+  }
+
+  @Test("a child that outlives it and holds its standard error isn't waited for")
+  func outlived() throws {
+    let start = ContinuousClock.now
+    #expect(try run("sleep 8 & exit 0") == JobEnd(.exited(0)))
+    #expect(ContinuousClock.now - start < .seconds(7))
+  }
+
+  @Test("a program that isn't there is named")
+  func missing() throws {
+    let supervisor = Supervisor(flavor: .unknown, signals: UserSignals())
+    let error = try #require(throws: LaunchError.self) { try supervisor.run(["no-such-mpirun"]) }
+    #expect(error.description.contains("no-such-mpirun"))
+  }
+}
