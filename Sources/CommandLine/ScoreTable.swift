@@ -62,6 +62,7 @@ struct ScoreTable {
       let skips: SkipCounts
       let layers: [Layer]
       let heads: [Row]
+      let seconds: ScoringJob.EndSeconds?
     }
     struct Layer: Encodable {
       let layer: Int
@@ -71,7 +72,8 @@ struct ScoreTable {
       Report(
         output: summary.output.path, samples: summary.samples, skipped: summary.skips.skipped,
         skips: summary.skips,
-        layers: ranking.layers.map { Layer(layer: $0.layer, score: $0.score) }, heads: heads))
+        layers: ranking.layers.map { Layer(layer: $0.layer, score: $0.score) }, heads: heads,
+        seconds: summary.end))
   }
 
   private struct Row: Encodable {

@@ -1,6 +1,7 @@
 import Foundation
 import HDF5Store
 import HeadImpact
+import IO
 import Kernels
 import MessagePassing
 import RunSupport
@@ -67,12 +68,16 @@ struct ScoringEnd {
     _ samples: ScoredSamples?, _ sums: HeadImpactAccumulator, on world: Communicator
   ) throws -> ScoringJob.Summary? {
     let limbs = try world.reduce(sums.limbs, .sum, to: 0)
+    let start = MonotonicClock.now
     let intervals = try bootstrap(samples, on: world)
-    return try SharedCompression(world: world, team: team).run { compression in
+    let drawn = MonotonicClock.now
+    var summary = try SharedCompression(world: world, team: team).run { compression in
       guard let samples, let limbs, let intervals else { throw JobError("only rank 0 has the results") }
       let total = try HeadImpactAccumulator(layers: provenance.layers, heads: provenance.heads, limbs: limbs)
       return try write(total, intervals, samples, compression, on: world)
     }
+    summary?.end = ScoringJob.EndSeconds(bootstrap: drawn - start, writing: MonotonicClock.now - drawn)
+    return summary
   }
 
   /// The intervals, by all ranks together, from rank 0's results: there on rank 0.

@@ -22,6 +22,14 @@ public struct ScoringJob {
     public let isNew: Bool
     /// Of a shard; nil for a whole run.
     public var shard: FinishedShard?
+    /// What the end took; nil where there was none.
+    public var end: EndSeconds?
+  }
+
+  /// Times of the end of a run, in seconds.
+  public struct EndSeconds: Sendable, Encodable {
+    public let bootstrap: Double
+    public let writing: Double
   }
 
   public init(_ configuration: ScoreConfiguration, on world: Communicator) {
