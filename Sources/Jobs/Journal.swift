@@ -21,6 +21,8 @@ public final class Journal {
   private var lastFlush = MonotonicClock.now
   /// The byte range of each unit's record, by the unit's key.
   public private(set) var records: [Int: Range<UInt64>] = [:]
+  /// Units whose records this run appended, and hasn't read back yet.
+  private var unread: Set<Int> = []
   /// Notes for the user about its state when it was opened.
   public private(set) var notes: [String] = []
 
@@ -105,13 +107,22 @@ public final class Journal {
     // A process that was stopped for long may have lost its output meanwhile: that is found before it writes.
     if isDue { try check() }
     records[key] = try log.append(bytes)
+    unread.insert(key)
     if isDue { try flush() }
   }
 
-  /// One unit's result, read back.
+  /// One unit's result, read back. Its digest is checked the first time.
+  ///
+  /// - Throws: `JobError` if there is none, or it is not what was written; `EnvironmentFault`.
   public func record(of key: Int) throws -> [UInt8] {
     guard let range = records[key] else { throw JobError("\(url.path): has no record of unit \(key)") }
-    return try log.file.read(range)
+    let bytes = try log.file.read(range)
+    if unread.remove(key) != nil, try !log.isIntact(bytes, at: range) {
+      throw JobError(
+        "\(url.path): the record of unit \(key) at byte \(range.lowerBound) is not what was written; continue with "
+          + "--resume --salvage")
+    }
+    return bytes
   }
 
   /// Flushes everything appended to the disk, once it is certain that the file is still this run's.
