@@ -127,6 +127,7 @@ struct Train: ParsableCommand {
   var strict = false
   @Option(help: "Progress as text, or as one JSON line per step.")
   var logFormat = LogFormat.text
+  @OptionGroup var waiting: SilenceOption
   @OptionGroup var printing: PrintOptions
 
   func validate() throws {
@@ -139,7 +140,9 @@ struct Train: ParsableCommand {
 
   func run() throws {
     let configuration = try trainConfiguration()
-    let summary = try Communicator.withStoppableWorld { try TrainingJob(configuration, on: $0).run() }
+    let summary = try Communicator.withStoppableWorld(silence: waiting.rules) {
+      try TrainingJob(configuration, on: $0).run()
+    }
     guard let summary else { return }
     switch printing.format {
     case .json: print(try jsonText(summary))

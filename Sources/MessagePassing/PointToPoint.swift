@@ -6,6 +6,7 @@ enum ServiceTag {
   static let workMessage = 2
   static let workAssignment = 3
   static let stop = 6
+  static let life = 7
 }
 
 /// A message that has come and waits to be received.
@@ -91,6 +92,7 @@ extension Communicator {
   }
 
   func receive<T: MessageElement>(_ type: T.Type, _ first: Envelope, over channel: cmpi_comm) throws -> [T] {
+    lifeSigns?.heard(from: first.source)
     let stride = MemoryLayout<T>.stride
     var chunks: [[UInt8]] = []
     var envelope = first

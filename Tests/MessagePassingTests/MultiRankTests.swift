@@ -41,6 +41,30 @@ struct MultiRankTests {
     #expect(shares.count == 10 && shares.allSatisfy { $0 < 0.05 }, "\(run.standardOutput)")
   }
 
+  @Test(
+    "a rank that gives no sign of life for too long is named, and ends the job with exit code 75", arguments: [0, 2])
+  func silent(culprit: Int) async throws {
+    let run = try await fail(["silent", "\(culprit)", "60", "2"], ranks: 3)
+    #expect(run.exitCode == 75)
+    #expect(run.standardError.contains("rank \(culprit) on "))
+    #expect(run.standardError.contains(" has not answered for 2 s: "))
+    #expect(run.seconds < 20)
+  }
+
+  @Test("a rank that was silent for a while is named, and named again when it is back", arguments: [0, 2])
+  func back(culprit: Int) async throws {
+    let run = try await MPIRun.launch("mpi-cases", ["silent", "\(culprit)", "2.5", "4"], ranks: 3)
+    #expect(run.exitCode == 0 && !run.timedOut && run.standardOutput == "done\n", "\(run.standardError)")
+    let lines = run.standardError.split(separator: "\n").filter { $0.hasPrefix("rank \(culprit) on ") }
+    #expect(lines.count == 4 && lines.count { $0.contains(" is back after ") } == 2, "\(run.standardError)")
+  }
+
+  @Test("a job that is suspended goes on afterwards")
+  func suspended() async throws {
+    let run = try await MPIRun.launch("mpi-cases", ["suspended", "4"], ranks: 3)
+    #expect(run.exitCode == 0 && !run.timedOut && run.standardOutput == "done\n", "\(run.standardError)")
+  }
+
   @Test("every unit is done exactly once and its result arrives unharmed", arguments: [1, 2, 3, 5])
   func share(ranks: Int) async throws {
     try await succeed(["share", "120"], ranks: ranks, printing: "120 units shared among \(ranks)")

@@ -11,6 +11,8 @@ let cases: [String: ([String]) throws -> Void] = [
   "kill": killCase,
   "late": lateCase,
   "share": shareCase,
+  "silent": silentCase,
+  "suspended": suspendedCase,
   "share-fails": shareFailsCase,
   "share-balance": shareBalanceCase,
   "share-checks": shareChecksCase,
