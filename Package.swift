@@ -190,7 +190,8 @@ let package = Package(
     tests(
       of: "AdapterTraining",
       [
-        "COCO", "HDF5Store", "ImageInput", "Kernels", "LowRankAdaptation", "RunSupport", "Safetensors", "Transformer",
+        "COCO", "HDF5Store", "IO", "ImageInput", "Kernels", "LowRankAdaptation", "RunSupport", "Safetensors",
+        "Transformer",
         "VisionLanguage",
       ], exclude: ["Goldens"]),
     tests(

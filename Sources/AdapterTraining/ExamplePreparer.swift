@@ -23,10 +23,10 @@ struct ExamplePreparer {
     var skip: SkipReason?
   }
 
-  /// - Returns: the usable ones, in the order given, and the others.
+  /// - Returns: the usable ones, in the order given, the others, and the pictures of all.
   /// - Throws: on every rank, errors of the environment.
   func prepare(_ examples: [ImageTextExample], images: URL) throws -> (
-    samples: [TrainingSample], skipped: [SkippedSample]
+    samples: [TrainingSample], skipped: [SkippedSample], pictures: Pictures
   ) {
     let names = world.rank == 0 ? Set(examples.map(\.fileName)) : nil
     let pictures = try Pictures(names, in: images, on: world)
@@ -44,7 +44,7 @@ struct ExamplePreparer {
         skipped.append(SkippedSample(id: example.id, reason: SkipReason(fault is ImageError ? .picture : .text, fault)))
       }
     }
-    return (samples, skipped)
+    return (samples, skipped, pictures)
   }
 
   private func sample(_ example: ImageTextExample, width: Int, height: Int) throws -> TrainingSample {

@@ -21,15 +21,22 @@ struct CheckpointFolder {
   private static let prefix = "checkpoint-"
   let folder: URL
 
-  /// - Parameter write: makes the adapter's folder of this name, with what the closure adds to it.
-  /// - Throws: what the system says; the checkpoint before is then untouched.
+  /// Makes the adapter's folder of this name, with what the closure adds to it.
+  typealias Writer = (_ folder: URL, _ alongside: (URL) throws -> Void) throws -> Void
+
+  /// - Returns: the checkpoint's folder.
+  /// - Throws: `JobError`: what the system says, or that the folder holds another run's; the checkpoint before is then
+  ///   untouched.
+  @discardableResult
   func save(
-    _ state: TrainingState, parameters: [Float], identity: RunIdentity,
-    write: (_ folder: URL, _ alongside: (URL) throws -> Void) throws -> Void
-  ) throws {
+    _ state: TrainingState, parameters: [Float], identity: RunIdentity, write: Writer
+  ) throws -> URL {
     let name = Self.prefix + String(format: "%08d", state.step)
     let place = folder.appendingPathComponent(name)
     do {
+      if let other = try names().last {
+        try open(other).begun.requireSame(as: identity, toResume: folder, orRemove: "it")
+      }
       try FileSystem.makeFolder(folder)
       try write(place) {
         try Self.write(state, parameters, identity, to: $0.appendingPathComponent("state.safetensors"))
@@ -38,6 +45,7 @@ struct CheckpointFolder {
       throw JobError("\(place.path): the checkpoint can't be written: \(error)")
     }
     for other in try names() where other < name { try FileSystem.remove(folder.appendingPathComponent(other)) }
+    return place
   }
 
   /// The last checkpoint's state; nil if there is none.
@@ -46,11 +54,10 @@ struct CheckpointFolder {
   func load(identity: RunIdentity) throws -> (state: TrainingState, parameters: [Float])? {
     guard let name = try names().last else { return nil }
     let place = folder.appendingPathComponent(name)
-    let file = try SafetensorsFile(contentsOf: place.appendingPathComponent("state.safetensors"))
-    guard let begun = try file.metadata["identity"].map({ try RunIdentity(decoding: Array($0.utf8)) }),
-      let step = file.metadata["step"].flatMap({ Int($0) }),
+    let (file, begun) = try open(name)
+    guard let step = file.metadata["step"].flatMap({ Int($0) }),
       let decay = file.metadata["weight_decay"].flatMap(Double.init)
-    else { throw JobError("\(place.path): is not a checkpoint of a training run") }
+    else { throw Self.none(place) }
     try begun.requireSame(as: identity, toResume: place, orRemove: folder.path)
     func floats(_ name: String) throws -> [Float] {
       guard let tensor = file.tensors[name], tensor.dtype == .f32 else {
@@ -74,6 +81,20 @@ struct CheckpointFolder {
       throw JobError("\(place.path): its history can't be read: \(error)")
     }
     return (state, parameters)
+  }
+
+  /// - Throws: `JobError` if there is no checkpoint of this name.
+  private func open(_ name: String) throws -> (file: SafetensorsFile, begun: RunIdentity) {
+    let place = folder.appendingPathComponent(name)
+    let file = try SafetensorsFile(contentsOf: place.appendingPathComponent("state.safetensors"))
+    guard let begun = try file.metadata["identity"].map({ try RunIdentity(decoding: Array($0.utf8)) }) else {
+      throw Self.none(place)
+    }
+    return (file, begun)
+  }
+
+  private static func none(_ place: URL) -> JobError {
+    JobError("\(place.path): is not a checkpoint of a training run")
   }
 
   private static func write(

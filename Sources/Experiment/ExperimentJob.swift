@@ -93,7 +93,7 @@ public struct ExperimentJob {
   private func openFolder(_ lock: inout RunLock?) throws {
     let files = FileManager.default
     try FileSystem.makeFolder(folder.url.deletingLastPathComponent())
-    lock = try RunLock(for: folder.url, resumes: resumes)
+    lock = try RunLock(for: folder.url, resumes: resumes, wait: world.attend)
     if !resumes, files.fileExists(atPath: folder.url.path) {
       throw ExperimentError(
         "\(folder.url.path): already exists; continue it with --resume, or choose another output")
@@ -151,14 +151,15 @@ public struct ExperimentJob {
     return c
   }
 
-  /// Digests of the weight files' headers and of all other files in the model folder that affect numbers.
+  /// Digests of the weight files' headers, of sampled weights, and of all other files in the model folder that affect numbers.
   ///
   /// - Parameter generates: of texts too.
   private func modelDigest(generates: Bool = false) throws -> String {
     let folder = fileURL(configuration.model)
     let files = try ModelFiles(
       folder: folder, chatTemplate: configuration.input.chatTemplate, generates: generates)
-    return ([("weights", try SafetensorsCheckpoint(folder: folder).headerDigest())] + files.parts)
+    let weights = try SafetensorsCheckpoint(folder: folder)
+    return ([("weights", try weights.headerDigest()), ("sampled weights", try weights.sampleDigest())] + files.parts)
       .map { "\($0) \($1)" }.joined(separator: ", ")
   }
 
@@ -273,6 +274,9 @@ public struct ExperimentJob {
         trained[arm.arm] = try book.step(step, inputs: inputs, outputs: [adapter]) { resumes in
           c.cacheMemory = memory / 2
           c.cacheFolder = cacheFolder
+          c.salvageFolder = configuration.train.salvageFolder.map {
+            fileURL($0).appendingPathComponent(folder.url.lastPathComponent).appendingPathComponent(task.kind.rawValue)
+          }
           c.resumes = resumes
           try checkSkips(try TrainingJob(c, on: world, shared: shared).run()?.skips, of: step)
         }

@@ -9,10 +9,16 @@ public struct ClaimedOutput {
   /// On rank 0 the output's lock; nil elsewhere.
   public let lock: RunLock?
 
-  public init(isFinished: Bool, lock: RunLock?) { (self.isFinished, self.lock) = (isFinished, lock) }
+  public init(isFinished: Bool, lock: RunLock?) {
+    (self.isFinished, self.lock) = (isFinished, lock)
+    if let lock { RunStanding.set(releasing: lock.release) }
+  }
 
   /// Ends the claim, whether the job succeeded or not.
-  public func release() { lock?.release() }
+  public func release() {
+    lock?.release()
+    RunStanding.set(releasing: nil)
+  }
 }
 
 extension Communicator {
@@ -29,7 +35,7 @@ extension Communicator {
         try configuration.validate()
         guard rank == 0 else { return false }
         try JobInputs.checkFolder(of: configuration.output)
-        lock = try RunLock(for: configuration.output, resumes: configuration.resumes)
+        lock = try RunLock(for: configuration.output, resumes: configuration.resumes, wait: attend)
         return try isFinishedOutput(of: configuration, lock)
       }
       return ClaimedOutput(isFinished: try settle(isFinished), lock: lock)

@@ -32,17 +32,42 @@ extension Pictures {
   /// - Throws: on every rank, if a host has no such folder, or has other files in it than rank 0's.
   public init(_ names: Set<String>?, in folder: URL, on world: Communicator) throws {
     let host = world.worldSize > 1 ? world.processorName : nil
+<<<<<<< HEAD
     let own = try Self.absent(names, in: folder, of: host, on: world)
     let missing = Set(try Self.decode(world.broadcast(world.rank == 0 ? Self.encode(own ?? []) : nil)))
     try world.agree {
       guard let own, let name = missing.symmetricDifference(own).min() else { return }
+=======
+    let absent = try world.agree {
+      try Self.onHost(host) { try Self.absent(names, in: folder) }
+    }
+    let first = try world.broadcast(world.rank == 0 ? Array(try JSONEncoder().encode(absent)) : nil)
+    let missing = Set(try JSONDecoder().decode([String].self, from: Data(first)))
+    try world.agree {
+      guard let name = missing.symmetricDifference(absent).min() else { return }
+>>>>>>> 1dff507b534a750c276c529a48b016358a69f26e
       throw JobError(
         "host \(world.processorName): \(folder.path): "
-          + (own.contains(name)
+          + (absent.contains(name)
             ? "\(name) is missing, but rank 0 has it" : "\(name) exists, but rank 0 doesn't have it")
-          + ". Every host must have the same images folder (\(missing.symmetricDifference(own).count) files differ)")
+          + ". Every host must have the same images folder (\(missing.symmetricDifference(absent).count) files differ)")
     }
-    self.init(in: folder, missing: missing, host: host)
+    // The ranks of a node see the same files: each examines a part of them.
+    let sorted = names.sorted()
+    let own = try world.agree {
+      try Self.onHost(host) {
+        try PictureStamps.examine(
+          Array(
+            sorted[
+              sorted.count * world.localRank / world.localSize..<sorted.count * (world.localRank + 1) / world.localSize]
+          ),
+          in: folder)
+      }
+    }
+    let stamps = try world.allgatherOnNode(own.map(Int64.init(bitPattern:))).flatMap {
+      $0.map(UInt64.init(bitPattern:))
+    }
+    self.init(in: folder, missing: missing, host: host, stamps: PictureStamps(sorted, stamps))
   }
 
   /// - Returns: on the first rank of each host the files that are not there; nil elsewhere.

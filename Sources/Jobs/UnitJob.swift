@@ -84,6 +84,8 @@ public protocol UnitJob {
 
   /// Everything that the results depend on: checked against the other ranks', the journal and a finished output.
   var identity: RunIdentity { get }
+  /// What the results come from: compared before each result is handed in.
+  var watched: WatchedFiles { get }
   /// Notes for the user before the run begins.
   var remarks: [String] { get }
   /// What the dataset's reader left out, one line each. This and what follows is there on rank 0 alone, which reads the
@@ -144,6 +146,7 @@ public protocol UnitJob {
 
 extension UnitJob {
   public static var strictLooksAhead: Bool { true }
+  public var watched: WatchedFiles { WatchedFiles() }
   public var remarks: [String] { [] }
   public var warnings: [String] { [] }
   public var refusal: String? { nil }

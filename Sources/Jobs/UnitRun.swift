@@ -49,6 +49,7 @@ final class UnitRun<Job: UnitJob> {
     try compute(order)
     let seconds = MonotonicClock.now - start
     progress?.finish()
+    try world.agree { try pictures.working { try job.watched.requireUnchanged(asksServer: true) } }
     try job.tellRemarks(on: world)
     if let shard = configuration.shard {
       return try world.agree { world.rank == 0 ? try keep(shard, seconds: seconds) : nil }
@@ -138,10 +139,10 @@ final class UnitRun<Job: UnitJob> {
   private func compute(_ order: [Int]) throws {
     if let journal {
       let writer = JournalWriter(journal)
-      RunStanding.set(lastResort: { writer.save(within: 0.2) })
+      RunStanding.set(saving: { writer.save(within: 0.2) })
       self.writer = writer
     }
-    defer { RunStanding.set(lastResort: nil) }
+    defer { RunStanding.set(saving: nil) }
     let handlers = WorkHandlers(content: content, onResult: take, onCheck: take(_:checkedBy:))
     do {
       let sharing = try WorkSharing(world, order: order, options: options, handlers)
@@ -180,6 +181,7 @@ final class UnitRun<Job: UnitJob> {
       let unit = try Job.Unit(decoding: item.content)
       if let first = item.first { return try Self.encode(check(unit, first: job.decode(first), poll: poll)) }
       let result = try job.compute(unit, in: pictures, poll: poll)
+      try job.watched.requireUnchanged()
       if configuration.isStrict, let sample = result.skipped.first {
         throw JobError("\(Job.words.sample) \(sample.id) can't be used (--strict): \(sample.reason.text)")
       }

@@ -16,6 +16,7 @@ final class ScoringWork: UnitJob {
   static let strictLooksAhead = false
 
   let remarks: [String]
+  let watched: WatchedFiles
   private let scoreIdentity: ScoreIdentity
   private let configuration: ScoreConfiguration
   /// On rank 0; nil elsewhere, as the plan.
@@ -41,7 +42,9 @@ final class ScoringWork: UnitJob {
     self.dataset = dataset
     scoreIdentity = ScoreIdentity(
       programVersion: JobDefaults.programVersion, modelType: model.modelType, modelSHA256: opened.sha256,
-      adapterSHA256: opened.adapterSHA256, modelFiles: opened.files, datasetSHA256: digest, configuration: c)
+      weightsSampleSHA256: opened.weightsSampleSHA256, adapterSHA256: opened.adapterSHA256, modelFiles: opened.files,
+      datasetSHA256: digest, configuration: c)
+    watched = opened.watched
     remarks = opened.remarks(onAdapter: c.adapter)
     plan = dataset.map {
       ScoringPlan(

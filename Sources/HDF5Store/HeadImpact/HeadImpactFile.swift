@@ -198,6 +198,7 @@ public enum HeadImpactFile {
       ("source", .string("headimpact \(identity.programVersion); definition: arXiv 2511.23375")),
       ("model_name", .string(provenance.modelName)), ("model_type", .string(identity.modelType)),
       ("model_sha256", .string(identity.modelSHA256)),
+      ("weights_sample_sha256", .string(identity.weightsSampleSHA256)),
       ("chat_template_sha256", .string(identity.chatTemplateSHA256)),
       ("model_files_sha256", .string(identity.modelFiles)), ("dataset_sha256", .string(identity.datasetSHA256)),
       ("prompt", .string(identity.prompt)), ("precision", .string(identity.precision)),
