@@ -48,10 +48,20 @@ final class Checkpoints {
 
   /// The last checkpoint of the run to resume, wherever it was written; nil if there is none.
   ///
-  /// - Throws: `JobError` if it is of another run, naming what differs.
+  /// - Throws: `JobError` if it is of another run, naming what differs, or if all are damaged.
   func load() throws -> (state: TrainingState, parameters: [Float])? {
-    let found = try [folder, salvage].compactMap { try $0?.load(identity: identity) }
-    guard let newest = found.map(\.state.step).max() else { return nil }
+    var found: [(state: TrainingState, parameters: [Float])] = []
+    var damaged: [DamagedCheckpoint] = []
+    for place in [folder, salvage].compactMap({ $0 }) {
+      do {
+        if let one = try place.load(identity: identity, warn: warn) { found.append(one) }
+      } catch let error as DamagedCheckpoint { damaged.append(error) }
+    }
+    guard let newest = found.map(\.state.step).max() else {
+      if let error = damaged.first { throw JobError("\(error). Remove it, or its folder, to start over") }
+      return nil
+    }
+    for error in damaged { warn("\(error); the one of step \(newest) is used") }
     return found.first { $0.state.step == newest }
   }
 

@@ -168,6 +168,36 @@ struct CheckpointsTests {
     }
   }
 
+  @Test("a damaged one is refused by its name, or an intact one is used with a warning")
+  func damaged() throws {
+    try ScratchFolder.with { scratch in
+      let c = configuration(scratch)
+      let isSaved = try open(c).save(state(4))
+      #expect(isSaved)
+      let first = c.workFolder.appendingPathComponent("checkpoint-00000004")
+      let second = c.workFolder.appendingPathComponent("checkpoint-00000006")
+      try FileManager.default.copyItem(at: first, to: second)
+      let file = second.appendingPathComponent("state.safetensors")
+      let whole = try Data(contentsOf: file)
+      for at in [0, 9, whole.count / 2, whole.count - 1] {
+        var flipped = whole
+        flipped[at] ^= 8
+        try flipped.write(to: file)
+        let warnings = Warnings()
+        let step = try open(resuming(c), warn: warnings.add).load()?.state.step
+        #expect(step == 4)
+        #expect(warnings.texts.count == 1 && warnings.texts[0].contains(file.path), "\(warnings.texts)")
+      }
+      try FileSystem.remove(first)
+      let alone = try open(resuming(c))
+      let refusal = failure { _ = try alone.load() } ?? "accepted"
+      #expect(refusal.contains(file.path) && refusal.contains("Remove it"), "\(refusal)")
+      try whole.write(to: file)
+      try FileSystem.remove(second.appendingPathComponent("state.sha256"))
+      #expect(failure { _ = try alone.load() }?.contains("is damaged") == true)
+    }
+  }
+
   @Test("no room is an error before the first step, or a warning if the other folder has it")
   func room() throws {
     try ScratchFolder.with { scratch in
