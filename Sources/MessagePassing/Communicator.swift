@@ -73,6 +73,7 @@ public final class Communicator {
     }
     var rank: Int?
     do {
+      OpenMPISettings.apply(environment)
       let world = try start(chunkBytes: chunkBytes, rank: &rank)
       try launch.check(worldSize: world.worldSize)
       world.watch(silence)
@@ -163,6 +164,7 @@ public final class Communicator {
     // The launcher forwards what was written; give it the moment it needs before everything is killed.
     usleep(50_000)
     let code = TransientFailure.exitCode(for: error)
+    if error is SilentRank { endLauncher(after: 20) }
     // MPI_Abort may wait for a host that is gone.
     DispatchQueue.global().asyncAfter(deadline: .now() + 10) { _exit(code) }
     var initialized: Int32 = 0
