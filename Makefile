@@ -45,7 +45,7 @@ SANITIZED := IO,JSON,Kernels,Transformer,Safetensors,Tokenization,ChatTemplate,C
 # The check of C++ virtual tables needs a run-time library that Swift doesn't link.
 ADDRESS_FLAGS := --sanitize address -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=undefined -Xcxx -fno-sanitize=vptr
 
-.PHONY: help deps system-deps python-deps browser-deps swift build test test-python test-ranks mpich-deps test-environments test-cluster test-deploy host-deps cluster-deps sanitize fuzz parity parity-templates demo bench bench-ranks bench-training bench-captions bench-coco learn help-texts format lint install uninstall \
+.PHONY: help deps system-deps python-deps browser-deps swift build test test-python test-ranks mpich-deps test-environments test-cluster test-deploy host-deps cluster-deps sanitize fuzz parity parity-templates demo bench bench-coordinator bench-ranks bench-end bench-training bench-captions bench-coco learn help-texts format lint install uninstall \
         clean distclean goldens goldens-cache demo-model
 
 help: ## List the targets
@@ -177,8 +177,15 @@ bench: deps build ## Compare speed and memory with transformers, on a full-size 
 	$(PYTHON) Benchmarks/run.py $(BENCH_OPTIONS)
 	$(if $(findstring --family,$(BENCH_OPTIONS)),,$(PYTHON) Benchmarks/training.py $(BENCH_TRAINING_OPTIONS))
 
+bench-coordinator: deps build ## Measure what rank 0 can coordinate, and simulate 10,000 ranks with it
+	swift build $(BUILD_FLAGS) --product mpi-cases
+	$(PYTHON) Benchmarks/coordinator.py
+
 bench-ranks: deps build ## Measure what ranks cost, in time and processor time (BENCH_RANKS_OPTIONS="--demo")
 	$(PYTHON) Benchmarks/ranks.py $(BENCH_RANKS_OPTIONS)
+
+bench-end: deps build ## Measure the end of a scoring run, the bootstrap and the writing of hi.h5, on several ranks
+	$(PYTHON) Benchmarks/end.py $(BENCH_END_OPTIONS)
 
 bench-training: deps build ## … of training only, with PEFT
 	$(PYTHON) Benchmarks/training.py $(BENCH_TRAINING_OPTIONS)

@@ -56,7 +56,8 @@ private func simulate(
   let own = 100 * (virtual.handlingSeconds) / virtual.end
   print(
     String(
-      format: "%d ranks, %d units of %.2f s: %.1f%% busy; %.0f units/s, %.0f messages/s, at most %d waiting; rank 0's code %.0f%%",
+      format:
+        "%d ranks, %d units of %.2f s: %.1f%% busy; %.0f units/s, %.0f messages/s, at most %d waiting; rank 0's code %.0f%%",
       ranks, count, virtual.busySeconds / Double(count), busy, Double(count) / virtual.end,
       Double(virtual.messages) / virtual.end, virtual.longestQueue, own))
 }
@@ -124,7 +125,11 @@ private func messageCosts(_ world: Communicator, bytes: Int) throws -> VirtualRa
       }
     }
     let each = spent / Double(rounds * burst)
-    if size == 1 { (costs.receive, costs.send) = (each, each) } else { costs.perByte = (each - costs.receive) / Double(bytes) }
+    if size == 1 {
+      (costs.receive, costs.send) = (each, each)
+    } else {
+      costs.perByte = (each - costs.receive) / Double(bytes)
+    }
   }
   if world.rank == 0 {
     print(
