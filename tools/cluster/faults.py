@@ -128,7 +128,8 @@ def _hosts() -> list[Fault]:
         Fault("kill-mpirun-of-hosts", "host", Ends(frozenset({137}), within=10), send(signal.SIGKILL, "mpirun"), on_hosts=True),
         Fault("kill-orted", "host", lost, remote("orted"), on_hosts=True),
         Fault("kill-ssh", "host", lost, kill_ssh, on_hosts=True),
-        Fault("kill-sshd", "host", Ends(within=30), remote("sshd"), on_hosts=True, weight=1),
+        # mpirun may need it still, to hear that its daemon has started.
+        Fault("kill-sshd", "host", Ends(frozenset({255}), GO_ON, 30), remote("sshd"), on_hosts=True, weight=1),
         Fault("link-down-10s", "host", Ends(within=60), cut(10), on_hosts=True, weight=1),
         Fault("link-down-for-good", "host", Ends(frozenset({75, 205, 1}), r"node\d", 60), cut(None), on_hosts=True, options=SILENCE,
               needs="--silence-limit", weight=1, verbs=("score", "generate", "ablate", "train")),
@@ -139,7 +140,8 @@ def launched(scene: Scene) -> None:
     """The run of `headimpact launch`, which starts it again on the hosts that are left."""
     run, cluster = scene.run, scene.cluster
     assert cluster is not None
-    program, *arguments = run.bench.command(run.verb, run.output, run.options)
+    options = SILENCE if run.bench.has_option(run.verb.name, SILENCE[0]) else ()
+    program, *arguments = run.bench.command(run.verb, run.output, options)
     run.start(command=[program, "launch", "--hostfile", str(cluster.hostfile()), "-np", str(cluster.size), "--map-by", "ppr:1:node",
                        "--restarts", "3", "--pause", "1", "--", *arguments])
 
@@ -165,7 +167,7 @@ def restarts(log: str) -> str:
 
 def _launched() -> list[Fault]:
     return [Fault("two-hosts-vanish", "launch", Ends(within=180), two_vanish, verbs=("score", "train"), on_hosts=True, start=launched,
-                  needs="launch --pause", options=SILENCE, check=restarts, weight=1)]
+                  needs="launch --pause", check=restarts, weight=1)]
 
 
 FAULTS = [*_signals(), *_silences(), *_hosts(), *_launched()]

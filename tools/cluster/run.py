@@ -46,7 +46,7 @@ from trial import Fault, Outcome, attempt
 
 ROOT = Path(__file__).resolve().parents[2]
 HOSTS = 4
-INSIDE = "HEADIMPACT_CLUSTER_INSIDE"
+INSIDE = "CLUSTER_TRIALS_FOLDER"
 ALL = [*faults.FAULTS, *files.FAULTS, *journals.FAULTS, *others.FAULTS]
 # One of each kind, on the verbs where it says most.
 SHORT = [("kill-worker", "score"), ("term-mpirun", "train"), ("usr1-mpirun", "experiment"), ("kill-remote-worker", "generate"),

@@ -281,6 +281,16 @@ class Run:
             return sorted(os.listdir(self.output.parent))
         return []
 
+    def extra_files(self) -> list[str]:
+        """What a finished run should not leave: anything beside its output, and half files within."""
+        beside = set(self.files()) - {self.verb.output, *self.verb.beside}
+        return sorted(beside | set(_half_files(self.output)))
+
+
+def _half_files(folder: Path) -> list[str]:
+    found = [str(Path(root, name).relative_to(folder)) for root, folders, names in os.walk(folder) for name in [*folders, *names]]
+    return [name for name in found if ".partial" in name or name.endswith((".lock", ".journal"))]
+
 
 def head_of(journal: bytes) -> int:
     """Where a journal's records begin: after a line that says what it is."""

@@ -240,7 +240,7 @@ def _resume(bench: Bench, fault: Fault, scene: Scene, outcome: Outcome) -> None:
     if scene.cluster:
         scene.cluster.mend()
     if fault.longer:
-        shutil.rmtree(run.output.parent)
+        shutil.rmtree(run.output.parent, ignore_errors=True)
     run.output.parent.mkdir(parents=True, exist_ok=True)
     ranks = scene.rng.choice([1, 2, 3, 5])
     run.start(["--resume"], ranks, local=True)
@@ -258,9 +258,8 @@ def _resume(bench: Bench, fault: Fault, scene: Scene, outcome: Outcome) -> None:
     promised = max(done, int(told.group(1)) if told and verb.name != "experiment" else 0)
     if fault.keeps and not finished and verb.name != "experiment" and run.resumed() < promised:
         outcome.fail("lost", f"{again} finds {run.resumed()} done of {promised}")
-    expected = {verb.output, *verb.beside}
-    if extra := set(run.files()) - expected:
-        outcome.fail("left", f"files: {', '.join(sorted(extra))}")
+    if extra := run.extra_files():
+        outcome.fail("left", f"files: {', '.join(extra)}")
 
 
 def tail(log: str, lines: int = 3) -> str:
