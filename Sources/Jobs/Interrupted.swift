@@ -57,6 +57,8 @@ extension Communicator {
   /// `withWorld` for a job that `--resume` continues: a stop signal on any rank ends all of them with `Interrupted`, at
   /// their next look (`attend`), with exit code 75. The job saves what it has while the error passes; only rank 0 does, and
   /// only rank 0 prints a line. The other ranks wait until rank 0 ends them.
+  ///
+  /// - Parameter silence: as in `withWorld`.
   public static func withStoppableWorld<R>(
     silence: SilenceRules = .standard, _ body: (Communicator) throws -> R
   ) throws -> R {

@@ -7,8 +7,8 @@ import RunSupport
 import VisionLanguage
 
 /// Runs a unit job without a model. Arguments: its folder, after how many units a rank other than 0 fails (-1: it doesn't),
-/// "strict" for a strict run, a `Disturbance`, or "blind RANK KIND" for a rank, alone on its pretended host, that can't use
-/// every third number: KIND says whether a look finds out ("look") or only computing does ("compute").
+/// "strict" for a strict run, a `Disturbance`, or "blind RANK KIND" for a rank, alone on its pretended host, that can't use every third
+/// number: KIND says whether a look finds out ("look") or only computing does ("compute").
 func unitJobCase(_ arguments: [String]) throws {
   let configuration = SquaresConfiguration(
     folder: URL(fileURLWithPath: arguments[0]), isStrict: arguments.count > 2 && arguments[2] == "strict")
@@ -16,13 +16,14 @@ func unitJobCase(_ arguments: [String]) throws {
     let claim = try world.claimOutput(configuration)
     defer { claim.release() }
     let job = Squares(configuration, failsAfter: world.rank == 0 ? -1 : Int(arguments[1]) ?? -1)
+    job.beforeUnit =
+      arguments.count > 2
+      ? Disturbance(arguments[2]).map { disturbance in { disturbance.act(on: world.rank, computed: $0) } } : nil
     var options = WorkOptions()
     if arguments.count > 4, arguments[2] == "blind" {
       let isBlind = arguments[3] == "\(world.rank)"
       options.host = isBlind ? "blind" : "sound"
       if isBlind { job.blindness = arguments[4] }
-    } else if arguments.count > 2, let disturbance = Disturbance(arguments[2]) {
-      job.beforeUnit = { disturbance.act(on: world.rank, computed: $0) }
     }
     if let summary = try job.run(configuration, claim: claim, on: world, sharing: options) {
       print(summary.isNew ? "made" : "was finished already")
@@ -86,10 +87,10 @@ private final class Squares: UnitJob {
   private let configuration: SquaresConfiguration
   private let failsAfter: Int
   private var computed = 0
-  /// Called with the number of units that this rank has computed.
-  var beforeUnit: ((Int) -> Void)?
   /// How this rank finds that it can't use every third number; nil if it can.
   var blindness: String?
+  /// Called with the number of units that this rank has computed.
+  var beforeUnit: ((Int) -> Void)?
   private var sum: Int64 = 0
 
   init(_ configuration: SquaresConfiguration, failsAfter: Int) {

@@ -1,7 +1,7 @@
 import HeadImpact
 
 /// Everything that the numbers of a scoring run depend on.
-public struct ScoreIdentity: Equatable, Sendable {
+public struct ScoreIdentity: Codable, Equatable, Sendable {
   public var programVersion: String
   public var modelType: String
   public var modelSHA256: String
