@@ -10,6 +10,7 @@
 
 static _Atomic int first_signal;
 static _Atomic int sender;
+static _Atomic int terminations;
 static _Atomic int owner;
 static int exit_after_second;
 // The handler writes a byte, and the watching thread wakes up.
@@ -19,6 +20,7 @@ static void on_stop(int number, siginfo_t *info, void *context) {
   (void)context;
   int saved = errno;
   int none = 0;
+  if (number == SIGTERM) atomic_fetch_add(&terminations, 1);
   if (atomic_compare_exchange_strong(&first_signal, &none, number)) {
     // Positive codes are the kernel's own, of a terminal among them.
     atomic_store(&sender, info->si_code <= 0 ? info->si_pid : 0);
@@ -49,6 +51,8 @@ int headimpact_catch_stop_signals(int second_exit) {
 }
 
 int headimpact_stop_signal(void) { return atomic_load(&first_signal); }
+
+int headimpact_terminations(void) { return atomic_load(&terminations); }
 
 int headimpact_stop_sender(void) { return atomic_load(&sender); }
 
