@@ -152,7 +152,8 @@ public final class Communicator {
     if error is AgreedFailure {
       // Every rank arrives here with the same error. Rank 0 prints it and aborts all ranks; if it is gone, the others
       // still end.
-      if let rank, rank > 0 { sleep(10) }
+      // A signal cuts the sleep short: rank 0 has spoken, and the launcher ends this one.
+      if let rank, rank > 0, sleep(10) > 0 { _exit(TransientFailure.exitCode(for: error)) }
       say("\(error)\n")
     } else if error is any Interruption {
       say("headimpact: \(error)\n")
