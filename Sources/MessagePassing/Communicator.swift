@@ -168,6 +168,7 @@ public final class Communicator {
     if error is SilentRank { endLauncher(after: 20) }
     // MPI_Abort may wait for a host that is gone.
     DispatchQueue.global().asyncAfter(deadline: .now() + 10) { _exit(code) }
+    cmpi_crash_quietly(code)
     var initialized: Int32 = 0
     if cmpi_initialized(&initialized) == MPI_SUCCESS, initialized != 0 { _ = cmpi_abort(code) }
     exit(code)

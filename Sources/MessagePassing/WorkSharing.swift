@@ -49,8 +49,8 @@ public final class WorkSharing {
   }
 
   /// Serves the other ranks where this is rank 0; elsewhere, lets results on their way leave, which rank 0 may be
-  /// waiting for. To be called often from within a computation, on every rank: it costs under a microsecond if there is
-  /// nothing to do.
+  /// waiting for. To be called often from within a computation, on every rank: if the last call was less than a millisecond
+  /// ago, it only looks at the clock.
   public func poll() throws {
     guard try communicator.attendIfDue() else { return }
     switch role {
