@@ -167,9 +167,12 @@ struct HostComparisonTests {
         """)
     #expect(limits == HostReport.Limits(openFiles: 1024, addressSpace: nil, lockedMemory: 8 << 20))
     let all = ["eth0", "docker0", "ib0"]
-    #expect(HostReport.avoidedInterfaces([:], all: all) == [])
-    #expect(HostReport.avoidedInterfaces(["OMPI_MCA_btl_tcp_if_exclude": "lo,docker0"], all: all) == ["docker0"])
-    #expect(HostReport.avoidedInterfaces(["OMPI_MCA_btl_tcp_if_include": "ib0"], all: all) == ["eth0", "docker0"])
+    func avoided(_ parameters: [String: String]) -> [String] {
+      HostReport.avoidedInterfaces(parameters, all: all, byDefault: ["docker0"])
+    }
+    #expect(avoided([:]) == ["docker0"])
+    #expect(avoided(["OMPI_MCA_btl_tcp_if_exclude": "lo"]) == [])
+    #expect(avoided(["OMPI_MCA_btl_tcp_if_include": "ib0"]) == ["eth0", "docker0"])
     let mounts = """
       22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
       30 22 0:45 / /data rw - nfs4 server:/data rw
