@@ -67,7 +67,7 @@ extension HostReport {
     let lines = files.sorted { $0.name < $1.name }.map { "\($0.name)\u{0}\($0.bytes)\n" }
     let bytes = files.reduce(0) { $0 + max(0, $1.bytes) }
     return (
-      "\(files.count) files, \(HostComparison.gibibytes(bytes))", try JobInputs.digest(Array(lines.joined().utf8))
+      "\(files.count) files, \(HostComparison.size(bytes))", try JobInputs.digest(Array(lines.joined().utf8))
     )
   }
 
