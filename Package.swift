@@ -147,7 +147,7 @@ let package = Package(
     .executableTarget(
       name: "mpi-cases",
       dependencies: [
-        "AdapterTraining", "HDF5Store", "IO", "Jobs", "Kernels", "MessagePassing", "RunSupport", "VisionLanguage",
+        "AdapterTraining", "HDF5Store", "HeadImpact", "IO", "Jobs", "Kernels", "MessagePassing", "RunSupport", "VisionLanguage",
       ],
       path: "Tests/mpi-cases",
       swiftSettings: strict),
@@ -162,7 +162,7 @@ let package = Package(
     tests(of: "Safetensors", ["IO"]),
     tests(of: "Tokenization", ["JSON"], exclude: ["Goldens"]),
     tests(of: "ImageInput", ["IO"]),
-    tests(of: "COCO", ["JSON"]),
+    tests(of: "COCO", ["IO", "JSON"]),
     tests(of: "Launching"),
     tests(of: "MessagePassing"),
     tests(of: "HDF5Store", ["HeadImpact"]),
@@ -190,7 +190,8 @@ let package = Package(
     tests(
       of: "AdapterTraining",
       [
-        "COCO", "HDF5Store", "ImageInput", "Kernels", "LowRankAdaptation", "RunSupport", "Safetensors", "Transformer",
+        "COCO", "HDF5Store", "IO", "ImageInput", "Kernels", "LowRankAdaptation", "RunSupport", "Safetensors",
+        "Transformer",
         "VisionLanguage",
       ], exclude: ["Goldens"]),
     tests(

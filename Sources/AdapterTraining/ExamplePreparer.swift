@@ -27,7 +27,8 @@ struct ExamplePreparer {
   func prepare(_ examples: [ImageTextExample], images: URL) throws -> (
     samples: [TrainingSample], skipped: [SkippedSample]
   ) {
-    let pictures = try Pictures(Set(examples.map(\.fileName)), in: images, on: world)
+    let names = world.rank == 0 ? Set(examples.map(\.fileName)) : nil
+    let pictures = try Pictures(names, in: images, on: world)
     let sizes = try readSizes(examples, pictures)
     var samples: [TrainingSample] = []
     var skipped: [SkippedSample] = []

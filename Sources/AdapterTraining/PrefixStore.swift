@@ -15,6 +15,8 @@ final class PrefixStore {
   private var file: OpenFile?
   private var end: UInt64 = 0
   private var isFull = false
+  /// What the file leaves free on its disk, in bytes, for the checkpoints and the adapter.
+  var reserve = 0
 
   private struct Place {
     let range: Range<UInt64>
@@ -60,6 +62,9 @@ final class PrefixStore {
     do {
       let file = try self.file ?? OpenFile(temporaryIn: folder)
       self.file = file
+      if let free = FileSystem.freeBytes(in: folder), free - bytes.count < reserve {
+        throw EnvironmentFault(path: file.path, operation: "written", code: ENOSPC)
+      }
       try bytes.withUnsafeBytes { try file.write($0, at: end) }
     } catch let error as EnvironmentFault {
       isFull = true

@@ -70,8 +70,12 @@ public struct TrainConfiguration: JobConfiguration {
   /// Steps between two measurements; nil: once an epoch, and at the end in any case.
   public var validateEvery: Int?
 
-  /// Steps between two checkpoints; nil for none.
+  /// Steps between two checkpoints; nil for none but those of `checkpointMinutes`.
   public var checkpointEvery: Int?
+  /// Time between two checkpoints; 0 for none but those of `checkpointEvery`.
+  public var checkpointMinutes = 10.0
+  /// Where checkpoints go that can't be written beside the output.
+  public var salvageFolder: URL?
   /// Continues from the last checkpoint of an interrupted run.
   public var resumes = false
 
@@ -102,6 +106,9 @@ public struct TrainConfiguration: JobConfiguration {
     output.deletingLastPathComponent().appendingPathComponent(output.lastPathComponent + ".training")
   }
 
+  /// The run's checkpoints in `salvageFolder`.
+  var salvagedFolder: URL? { salvageFolder?.appendingPathComponent(workFolder.lastPathComponent) }
+
   public var work: (url: URL, what: String) { (workFolder, "the checkpoint of an interrupted run") }
 
   /// - Throws: `JobError` naming the option and what would be right.
@@ -125,6 +132,9 @@ public struct TrainConfiguration: JobConfiguration {
     try atLeast(0, warmup, "--warmup")
     try atLeast(1, validateEvery, "--validate-every")
     try atLeast(1, checkpointEvery, "--checkpoint-every")
+    guard checkpointMinutes >= 0, checkpointMinutes.isFinite else {
+      throw JobError("--checkpoint-minutes is \(checkpointMinutes); it must be at least 0 (0: no checkpoints by time)")
+    }
     try atLeast(0, cacheMemory, "--cache-memory")
     try validateShared()
     guard learningRate > 0, learningRate.isFinite else {

@@ -24,6 +24,8 @@ final class Trainer {
   private let store: PrefixStore
   private let shared: SharedPrefixes?
   private let log: TrainingLog?
+  /// On rank 0.
+  private let checkpoints: Checkpoints?
   private let order: SampleOrder
   private var exchange = PrefixExchange()
   private var sum: StepSum
@@ -35,12 +37,11 @@ final class Trainer {
   /// - Parameters:
   ///   - total: samples of the whole run, each time that one is trained on.
   ///   - shared: what other runs on the same samples computed.
-  ///   - log: on rank 0.
+  ///   - log: on rank 0, and so are `checkpoints`.
   init(
     _ configuration: TrainConfiguration, on world: Communicator, model: any VisionLanguageModel,
     samples: [TrainingSample], validation: [TrainingSample], adapter: LowRankAdapter, trainable: [Range<Int>],
-    total: Int,
-    state: TrainingState, shared: SharedPrefixes?, log: TrainingLog?
+    total: Int, state: TrainingState, shared: SharedPrefixes?, log: TrainingLog?, checkpoints: Checkpoints?
   ) throws {
     self.configuration = configuration
     self.world = world
@@ -53,37 +54,36 @@ final class Trainer {
     self.state = state
     self.shared = shared
     self.log = log
+    self.checkpoints = checkpoints
     schedule = try LearningRateSchedule(
       shape: configuration.schedule, peak: configuration.learningRate, warmupSteps: configuration.warmup,
       totalSteps: (total + configuration.batch - 1) / configuration.batch)
     gradients = SampleGradients(model: model, adapter: adapter) { [world] in try world.attend() }
+    let reserve = Checkpoints.bytesNeeded(
+      count: adapter.count, hasBest: !validation.isEmpty, steps: schedule.totalSteps, keepsCheckpoints: true)
     store = PrefixStore(
       memoryLimit: configuration.cacheMemory,
       folder: configuration.cacheFolder ?? configuration.output.deletingLastPathComponent())
+    for store in [store, shared?.store].compactMap({ $0 }) { store.reserve = reserve }
     order = configuration.shuffles ? .shuffled(seed: configuration.seed) : .none
     sum = StepSum(count: adapter.count, passes: configuration.batch, ranks: world.worldSize)
     passGradient = model.backend.tensor(rows: 1, columns: adapter.count)
   }
 
-  /// Trains to the end.
-  ///
-  /// - Parameters:
-  ///   - checkpoint: called on every rank where a checkpoint is due, and before an error that a step found ends
-  ///     the run: the state is then that before the step.
-  ///   - rescue: called on rank 0 alone before an interruption ends the run, in the midst of a step: the state is that before
-  ///     the step.
-  func run(checkpoint: (TrainingState) throws -> Void, rescue: (TrainingState) throws -> Void) throws {
+  /// Trains to the end. Checkpoints are written where they are due, before an error that a step found ends the run, and
+  /// before an interruption does, in the midst of a step: the state is that before the step.
+  func run() throws {
     let begun = state.step
     if world.rank == 0 { StopSignals.set(patience: StopSignals.longestPatience) }
     defer { if world.rank == 0 { StopSignals.set(patience: StopSignals.shortPatience) } }
-    do { try run(checkpoint) } catch  where TransientFailure.exitCode(for: error) != 1 {
+    do { try runSteps() } catch  where TransientFailure.exitCode(for: error) != 1 {
       log?.finish()
-      if world.rank == 0, state.step > begun { try rescue(state) }
+      if state.step > begun { saveCheckpoint() }
       throw error
     }
   }
 
-  private func run(_ checkpoint: (TrainingState) throws -> Void) throws {
+  private func runSteps() throws {
     let steps = schedule.totalSteps
     RunStanding.set(state.step, of: steps, "steps")
     // A checkpoint may have been written in the midst of a validation.
@@ -92,18 +92,22 @@ final class Trainer {
       do {
         try step()
       } catch let error as StepFailure {
-        if state.step > 0 { try checkpoint(state) }
+        saveCheckpoint()
         // Those that found nothing wrong learn from the others what it was.
         try world.agree { if let cause = error.cause { throw cause } }
         throw JobError("step \(state.step + 1) failed on another rank")
       }
       RunStanding.set(state.step, of: steps, "steps")
       if isValidationDue(steps: steps) { try validate() }
-      if let every = configuration.checkpointEvery, state.step % every == 0, state.step < steps {
-        try checkpoint(state)
-      }
+      if state.step < steps, checkpoints?.isDue(at: state) == true { saveCheckpoint() }
     }
   }
+
+  /// Writes a checkpoint of the state on rank 0, and does nothing elsewhere: no rank waits for it here.
+  ///
+  /// - Returns: false if it can't be written, which the user was told.
+  @discardableResult
+  func saveCheckpoint() -> Bool { state.step == 0 || checkpoints?.save(state) ?? true }
 
   private func isValidationDue(steps: Int) -> Bool {
     if validation.isEmpty { return false }
@@ -131,6 +135,8 @@ final class Trainer {
     var failure: (any Error)?
     do {
       let received = configuration.caches ? try exchange.run(plan, on: world) { try prefix(of: $0, samples) } : [:]
+      // Not before the exchange, in which all ranks take part.
+      try checkpoints?.requireOutput()
       try accumulate(plan.samples[world.rank], step: index, received: received)
     } catch is PrefixExchange.KeeperFailed {
       sum.noteFailure()

@@ -9,6 +9,7 @@ import VisionLanguage
 /// What a run trains on: its files, read by rank 0 for all, and the samples they make.
 extension TrainingJob {
   struct Datasets {
+    /// The first ones alone, if the run is limited. The problems of the files are known on rank 0.
     let train: ImageTextDataset
     let validation: ImageTextDataset?
     /// What each file is called, and its SHA-256.
@@ -18,6 +19,7 @@ extension TrainingJob {
   struct TrainingData {
     let samples: [TrainingSample]
     let validation: [TrainingSample]
+    /// On rank 0 with the records that the files' readers left out.
     let skips: SkipCounts
 
     /// Of the examples that are trained and validated on, in their order: which they are depends on what can be read.
@@ -27,20 +29,17 @@ extension TrainingJob {
     }
   }
 
+  /// Rank 0 reads the files, and gives all ranks the examples.
   func readDatasets() throws -> Datasets {
     let c = configuration
     let train = try world.readTexts(c.dataset, annotations: c.annotations, images: c.images)
-    let validation = try c.validation.map {
-      try world.readTexts(
-        $0, annotations: c.validationAnnotations, images: c.validationImages ?? c.images,
-        imageNames: c.validationImages == nil ? train.imageNames : nil)
-    }
-    return try world.agree {
-      Datasets(
-        train: try train.dataset(), validation: try validation?.dataset(),
-        digests: try train.digests()
-          + TextDatasetFiles.digests(of: validation, "validation", "validation annotations"))
-    }
+    let validation = try world.readTexts(
+      c.validation, annotations: c.validationAnnotations, images: c.validationImages ?? c.images,
+      names: ["validation", "validation annotations"])
+    return Datasets(
+      train: try world.share(train.dataset?.first(c.limit)),
+      validation: try c.validation.map { _ in try world.share(validation.dataset) },
+      digests: train.digests + validation.digests)
   }
 
   func prepare(_ datasets: Datasets, model: any VisionLanguageModel) throws -> TrainingData {
@@ -55,7 +54,7 @@ extension TrainingJob {
     }
     let preparer = ExamplePreparer(world: world, model: model, prompt: configuration.prompt)
     let held = SplitMix64(seed: configuration.seed ^ 0x7661_6C69_6461_7465)
-    let examples = Array(datasets.train.examples.prefix(configuration.limit ?? .max))
+    let examples = datasets.train.examples
     func isHeldOut(_ example: ImageTextExample) -> Bool {
       Double(held[UInt64(bitPattern: example.imageID)] >> 11) * 0x1p-53 < configuration.validationShare
     }

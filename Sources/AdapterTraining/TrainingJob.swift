@@ -100,8 +100,13 @@ public struct TrainingJob {
       case .epochs(let epochs): epochs * data.samples.count
       }
     let steps = (total + configuration.batch - 1) / configuration.batch
-    let checkpoints = CheckpointFolder(folder: configuration.workFolder)
-    let state = try resume(checkpoints, run, adapter)
+    let checkpoints = try world.agree {
+      world.rank == 0
+        ? try openCheckpoints(
+          run, plan, model: model, lock: claim.lock, steps: steps, hasBest: !data.validation.isEmpty)
+        : nil
+    }
+    let state = try resume(checkpoints, adapter)
     model.decoder.adapter = adapter
     let log =
       world.rank == 0
@@ -110,25 +115,18 @@ public struct TrainingJob {
     announce(data, plan, parameterCount, state: state, steps: steps, log)
     let trainer = try Trainer(
       configuration, on: world, model: model, samples: data.samples, validation: data.validation, adapter: adapter,
-      trainable: plan.trainable, total: total, state: state, shared: shared, log: log)
-    func save(_ state: TrainingState) throws {
-      guard world.rank == 0 else { return }
-      try checkpoints.save(state, parameters: adapter.values, identity: run) { folder, alongside in
-        try PEFTAdapter.write(
-          adapter, configuration: plan.lora, for: model, modelName: modelName, to: folder, alongside: alongside)
-      }
-    }
-    try trainer.run { state in
-      try world.agree { try save(state) }
-    } rescue: {
-      try save($0)
-    }
+      trainable: plan.trainable, total: total, state: state, shared: shared, log: log, checkpoints: checkpoints)
+    try trainer.run()
     log?.finish()
     let finished = trainer.state
     try world.agree {
-      guard world.rank == 0 else { return }
-      try writeOutput(
-        finished, plan, model: model, identity: run, parameterCount: parameterCount, skips: data.skips)
+      guard let checkpoints else { return }
+      do {
+        try checkpoints.requireOutput()
+        try writeOutput(
+          finished, plan, model: model, identity: run, parameterCount: parameterCount, skips: data.skips)
+      } catch { throw checkpoints.rescue(finished, from: error) }
+      try checkpoints.remove()
     }
     guard world.rank == 0 else { return nil }
     return summary(finished.history, plan, parameterCount, skips: data.skips, isNew: true)
@@ -173,12 +171,30 @@ public struct TrainingJob {
         + opened.input.parts + datasets.digests + options)
   }
 
-  private func resume(_ checkpoints: CheckpointFolder, _ identity: RunIdentity, _ adapter: LowRankAdapter) throws
-    -> TrainingState
-  {
+  /// - Throws: `JobError` if there is no room for what the run writes.
+  private func openCheckpoints(
+    _ identity: RunIdentity, _ plan: AdapterPlan, model: any VisionLanguageModel, lock: RunLock?, steps: Int,
+    hasBest: Bool
+  ) throws -> Checkpoints {
+    let checkpoints = try Checkpoints(
+      configuration, identity: identity, lock: lock, parameters: { plan.adapter.values },
+      write: { folder, alongside in
+        try PEFTAdapter.write(
+          plan.adapter, configuration: plan.lora, for: model, modelName: modelName, to: folder, alongside: alongside)
+      })
+    let keeps = configuration.checkpointMinutes > 0 || configuration.checkpointEvery != nil
+    try checkpoints.requireRoom(
+      bytes: Checkpoints.bytesNeeded(
+        count: plan.adapter.count, hasBest: hasBest, steps: steps, keepsCheckpoints: keeps),
+      for: configuration.output)
+    return checkpoints
+  }
+
+  /// - Parameter checkpoints: on rank 0.
+  private func resume(_ checkpoints: Checkpoints?, _ adapter: LowRankAdapter) throws -> TrainingState {
     var state = TrainingState(optimiser: AdamW(count: adapter.count, weightDecay: configuration.weightDecay))
     guard configuration.resumes else { return state }
-    let found = try world.agree { world.rank == 0 ? try checkpoints.load(identity: identity) : nil }
+    let found = try world.agree { try checkpoints?.load() }
     guard try world.settle(found != nil) else { return state }
     let parameters = try world.broadcast(found?.parameters)
     let mean = try world.broadcast(found?.state.optimiser.firstMoments)
@@ -187,7 +203,7 @@ public struct TrainingJob {
     let history = try world.broadcast(world.rank == 0 ? Array(JSONEncoder().encode(found?.state.history)) : nil)
     try world.agree {
       guard parameters.count == adapter.count else {
-        throw JobError("\(checkpoints.folder.path): the checkpoint belongs to another adapter")
+        throw JobError("\(configuration.workFolder.path): the checkpoint belongs to another adapter")
       }
     }
     adapter.values = parameters
@@ -245,9 +261,6 @@ public struct TrainingJob {
       }
       try TrainingFile.write(
         to: folder.appendingPathComponent("training.h5"), history: state.history, identity: identity, facts: facts)
-    }
-    if FileManager.default.fileExists(atPath: configuration.workFolder.path) {
-      try FileSystem.remove(configuration.workFolder)
     }
   }
 

@@ -19,38 +19,66 @@ struct TrainingState: Sendable {
 /// before goes once the next is there.
 struct CheckpointFolder {
   private static let prefix = "checkpoint-"
+  private static let stateFile = "state.safetensors"
+  private static let digestFile = "state.sha256"
   let folder: URL
 
-  /// - Parameter write: makes the adapter's folder of this name, with what the closure adds to it.
-  /// - Throws: what the system says; the checkpoint before is then untouched.
+  /// Makes the adapter's folder of this name, with what the closure adds to it.
+  typealias Writer = (_ folder: URL, _ alongside: (URL) throws -> Void) throws -> Void
+
+  /// - Returns: the checkpoint's folder.
+  /// - Throws: `JobError`: what the system says, or that the folder holds another run's; the checkpoint before is then
+  ///   untouched.
+  @discardableResult
   func save(
-    _ state: TrainingState, parameters: [Float], identity: RunIdentity,
-    write: (_ folder: URL, _ alongside: (URL) throws -> Void) throws -> Void
-  ) throws {
+    _ state: TrainingState, parameters: [Float], identity: RunIdentity, write: Writer
+  ) throws -> URL {
     let name = Self.prefix + String(format: "%08d", state.step)
     let place = folder.appendingPathComponent(name)
     do {
+      if let other = try names().last.flatMap({ try begun(of: $0) }) {
+        try other.requireSame(as: identity, toResume: folder, orRemove: "it")
+      }
       try FileSystem.makeFolder(folder)
       try write(place) {
-        try Self.write(state, parameters, identity, to: $0.appendingPathComponent("state.safetensors"))
+        let file = $0.appendingPathComponent(Self.stateFile)
+        try Self.write(state, parameters, identity, to: file)
+        try WholeFolder.write(
+          Data(try SHA256.hex(ofFile: file).utf8), to: $0.appendingPathComponent(Self.digestFile))
       }
     } catch {
       throw JobError("\(place.path): the checkpoint can't be written: \(error)")
     }
     for other in try names() where other < name { try FileSystem.remove(folder.appendingPathComponent(other)) }
+    return place
   }
 
   /// The last checkpoint's state; nil if there is none.
   ///
-  /// - Throws: `JobError` if it is of another run, naming what differs.
-  func load(identity: RunIdentity) throws -> (state: TrainingState, parameters: [Float])? {
-    guard let name = try names().last else { return nil }
+  /// - Parameter warn: told about damaged ones, if an earlier one is used.
+  /// - Throws: `DamagedCheckpoint` if all are; `JobError` if it is of another run, naming what differs.
+  func load(identity: RunIdentity, warn: (String) -> Void = { _ in }) throws -> (
+    state: TrainingState, parameters: [Float]
+  )? {
+    var damaged: [DamagedCheckpoint] = []
+    for name in try names().reversed() {
+      do {
+        let found = try load(name, identity)
+        for error in damaged { warn("\(error); the one before is used") }
+        return found
+      } catch let error as DamagedCheckpoint { damaged.append(error) }
+    }
+    if let error = damaged.first { throw error }
+    return nil
+  }
+
+  private func load(_ name: String, _ identity: RunIdentity) throws -> (state: TrainingState, parameters: [Float]) {
     let place = folder.appendingPathComponent(name)
-    let file = try SafetensorsFile(contentsOf: place.appendingPathComponent("state.safetensors"))
-    guard let begun = try file.metadata["identity"].map({ try RunIdentity(decoding: Array($0.utf8)) }),
-      let step = file.metadata["step"].flatMap({ Int($0) }),
+    try checkDigest(of: place)
+    let file = try SafetensorsFile(contentsOf: place.appendingPathComponent(Self.stateFile))
+    guard let begun = try Self.begun(file), let step = file.metadata["step"].flatMap({ Int($0) }),
       let decay = file.metadata["weight_decay"].flatMap(Double.init)
-    else { throw JobError("\(place.path): is not a checkpoint of a training run") }
+    else { throw Self.none(place) }
     try begun.requireSame(as: identity, toResume: place, orRemove: folder.path)
     func floats(_ name: String) throws -> [Float] {
       guard let tensor = file.tensors[name], tensor.dtype == .f32 else {
@@ -76,6 +104,31 @@ struct CheckpointFolder {
     return (state, parameters)
   }
 
+  /// - Throws: `DamagedCheckpoint` unless the state has the bytes that were written.
+  private func checkDigest(of place: URL) throws {
+    let file = place.appendingPathComponent(Self.stateFile)
+    let digest = place.appendingPathComponent(Self.digestFile)
+    do {
+      let written = String(decoding: try InputFile.read(digest), as: UTF8.self)
+      guard try SHA256.hex(ofFile: file) != written else { return }
+    } catch is MissingFile {} catch is FolderForFile {}  // as good as damaged
+    throw DamagedCheckpoint(path: file.path)
+  }
+
+  /// The run of a checkpoint; nil if the file doesn't say.
+  private func begun(of name: String) throws -> RunIdentity? {
+    let file = folder.appendingPathComponent(name).appendingPathComponent(Self.stateFile)
+    do { return try Self.begun(try SafetensorsFile(contentsOf: file)) } catch is SafetensorsError { return nil }
+  }
+
+  private static func begun(_ file: SafetensorsFile) throws -> RunIdentity? {
+    try file.metadata["identity"].map { try RunIdentity(decoding: Array($0.utf8)) }
+  }
+
+  private static func none(_ place: URL) -> JobError {
+    JobError("\(place.path): is not a checkpoint of a training run")
+  }
+
   private static func write(
     _ state: TrainingState, _ parameters: [Float], _ identity: RunIdentity, to url: URL
   ) throws {
@@ -99,6 +152,12 @@ struct CheckpointFolder {
     return try FileSystem.names(in: folder).filter { $0.hasPrefix(Self.prefix) }
       .sorted()
   }
+}
+
+/// A checkpoint whose bytes aren't those that were written.
+struct DamagedCheckpoint: Error, CustomStringConvertible {
+  let path: String
+  var description: String { "\(path): is damaged: its SHA-256 isn't the one beside it" }
 }
 
 extension AdamW {

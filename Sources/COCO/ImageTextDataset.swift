@@ -114,7 +114,16 @@ public struct ImageTextDataset: Sendable {
     return ImageTextDataset(kind: .objects, examples: examples, problems: problems, unannotated: unannotated)
   }
 
-  private init(kind: Kind, examples: [ImageTextExample], problems: RecordProblems, unannotated: Int) {
+  /// The same with the first examples alone.
+  ///
+  /// - Parameter count: nil for all.
+  public func first(_ count: Int?) -> ImageTextDataset {
+    guard let count else { return self }
+    return ImageTextDataset(
+      kind: kind, examples: Array(examples.prefix(count)), problems: problems, unannotated: unannotated)
+  }
+
+  init(kind: Kind, examples: [ImageTextExample], problems: RecordProblems, unannotated: Int) {
     self.kind = kind
     self.examples = examples
     self.problems = problems

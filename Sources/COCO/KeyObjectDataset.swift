@@ -62,6 +62,15 @@ public struct KeyObjectDataset: Sendable {
     categoryIndex = Self.index(categories.map(\.id))
   }
 
+  /// A part of a dataset, which another rank has read.
+  ///
+  /// - Parameter bytes: the outlines that the annotations' `segmentation` names.
+  init(name: String, image: ImageRecord, annotations: [Annotation], _ bytes: [UInt8], _ problems: RecordProblems) {
+    (self.name, self.bytes, self.annotations, self.problems) = (name, bytes, annotations, problems)
+    (images, categories, licenses) = ([image], [], nil)
+    (imageIndex, categoryIndex) = ([image.id: 0], [:])
+  }
+
   private static func index(_ ids: [Int64]) -> [Int64: Int] {
     Dictionary(zip(ids, ids.indices), uniquingKeysWith: { first, _ in first })
   }

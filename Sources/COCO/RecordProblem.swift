@@ -104,13 +104,18 @@ public struct RecordProblems: Sendable {
 
   /// The problem at this place of a record, or below it; nil if none is listed.
   func problem(_ kind: RecordProblem.Kind, at position: Int, place: String) -> RecordProblem? {
+    listed(kind, at: position).first { $0.place.hasPrefix(place) }
+  }
+
+  /// The problems of one record.
+  func listed(_ kind: RecordProblem.Kind, at position: Int) -> ArraySlice<RecordProblem> {
     // `listed` is sorted: by halves to the record's first problem.
     var (low, high) = (0, listed.count)
     while low < high {
       let middle = (low + high) / 2
       if (listed[middle].kind, listed[middle].position) < (kind, position) { low = middle + 1 } else { high = middle }
     }
-    return listed[low...].prefix { $0.kind == kind && $0.position == position }.first { $0.place.hasPrefix(place) }
+    return listed[low...].prefix { $0.kind == kind && $0.position == position }
   }
 
   public mutating func add(_ problem: RecordProblem) {

@@ -50,6 +50,7 @@ struct Ablate: ParsableCommand {
   @OptionGroup var skipping: SkipOptions
   @Flag(help: "If images or texts can't be used, list them all and stop, instead of skipping them.")
   var strict = false
+  @OptionGroup var waiting: SilenceOption
   @OptionGroup var printing: PrintOptions
 
   func validate() throws {
@@ -58,7 +59,9 @@ struct Ablate: ParsableCommand {
 
   func run() throws {
     let configuration = try ablateConfiguration()
-    let summary = try Communicator.withStoppableWorld { try AblationJob(configuration, on: $0).run() }
+    let summary = try Communicator.withStoppableWorld(silence: waiting.rules) {
+      try AblationJob(configuration, on: $0).run()
+    }
     guard let summary else { return }
     switch printing.format {
     case .json: print(try summary.result.json())

@@ -79,6 +79,7 @@ struct DatasetBuild: ParsableCommand {
   var seed: UInt64 = 0
   @Flag(help: "If records or objects can't be used, list them all and stop, instead of leaving them out.")
   var strict = false
+  @OptionGroup var waiting: SilenceOption
   @OptionGroup var printing: PrintOptions
 
   func run() throws {
@@ -102,7 +103,7 @@ struct DatasetBuild: ParsableCommand {
       objects: objects.rawValue, prompt: prompt, precision: precision.rawValue)
     c.resumes = resume
     let build = SharedDatasetBuild(DatasetBuilder(c), describer: describe == .model ? describer(c) : nil)
-    let summary = try Communicator.withStoppableWorld { try build.run(on: $0) }
+    let summary = try Communicator.withStoppableWorld(silence: waiting.rules) { try build.run(on: $0) }
     guard let summary else { return }
     switch printing.format {
     case .json: print(try jsonText(summary))

@@ -28,12 +28,13 @@ struct ExperimentCommand: ParsableCommand {
   var resume = false
   @Flag(help: "With --resume, keep the intact records of a step's damaged journal and redo the others.")
   var salvage = false
+  @OptionGroup var waiting: SilenceOption
   @OptionGroup var printing: PrintOptions
 
   func run() throws {
     let configuration = try ExperimentConfiguration(contentsOf: fileURL(file), output: output)
     if check { return print(try configuration.yaml(), terminator: "") }
-    let outcome = try Communicator.withStoppableWorld {
+    let outcome = try Communicator.withStoppableWorld(silence: waiting.rules) {
       try ExperimentJob(configuration, resumes: resume, salvages: salvage, isQuiet: printing.quiet, on: $0).run()
     }
     guard let outcome else { return }

@@ -50,6 +50,7 @@ struct Generate: ParsableCommand {
   @OptionGroup var skipping: SkipOptions
   @Flag(help: "If images or texts can't be used, list them all and stop, instead of skipping them.")
   var strict = false
+  @OptionGroup var waiting: SilenceOption
   @OptionGroup var printing: PrintOptions
 
   func run() throws {
@@ -68,7 +69,9 @@ struct Generate: ParsableCommand {
     c.decoding.seed = seed
     c.take(running, skipping, isStrict: strict, printing)
     let configuration = c
-    let summary = try Communicator.withStoppableWorld { try GenerationJob(configuration, on: $0).run() }
+    let summary = try Communicator.withStoppableWorld(silence: waiting.rules) {
+      try GenerationJob(configuration, on: $0).run()
+    }
     guard let summary else { return }
     switch printing.format {
     case .json: print(try jsonText(summary))

@@ -5,6 +5,7 @@ import IO
 import ImageInput
 import Jobs
 import Kernels
+import MessagePassing
 import RunSupport
 import VisionLanguage
 
@@ -171,6 +172,22 @@ struct SkipOptions: ParsableArguments {
 struct FormatOption: ParsableArguments {
   @Option(help: "The format of the printed result.")
   var format = OutputFormat.table
+}
+
+/// How long the ranks of a run wait for each other.
+struct SilenceOption: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "End the run with exit code 75 if a rank gives no sign of life for this long (0: never).", valueName: "seconds"))
+  var silenceLimit = Int(SilenceRules.standard.limit ?? 0)
+
+  var rules: SilenceRules { SilenceRules(limit: silenceLimit == 0 ? nil : Double(silenceLimit)) }
+
+  func validate() throws {
+    guard silenceLimit == 0 || silenceLimit >= 10 else {
+      throw ValidationError("--silence-limit is \(silenceLimit); it must be 0 or at least 10 seconds.")
+    }
+  }
 }
 
 /// What a run prints.

@@ -51,6 +51,7 @@ struct Score: ParsableCommand {
   @OptionGroup var skipping: SkipOptions
   @Flag(help: "Stop at the first sample that can't be used, instead of skipping it.")
   var strict = false
+  @OptionGroup var waiting: SilenceOption
   @OptionGroup var printing: PrintOptions
 
   func validate() throws {
@@ -59,7 +60,9 @@ struct Score: ParsableCommand {
 
   func run() throws {
     let configuration = scoreConfiguration
-    let summary = try Communicator.withStoppableWorld { try ScoringJob(configuration, on: $0).run() }
+    let summary = try Communicator.withStoppableWorld(silence: waiting.rules) {
+      try ScoringJob(configuration, on: $0).run()
+    }
     guard let summary else { return }
     let contents = try HeadImpactFile.read(summary.output)
     switch printing.format {

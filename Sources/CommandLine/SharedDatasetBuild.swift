@@ -27,7 +27,7 @@ struct SharedDatasetBuild {
     var chosen: DatasetBuilder.Choice?
     try world.agree {
       guard world.rank == 0 else { return }
-      lock = try builder.lock()
+      lock = try builder.lock(wait: world.attend)
       switch try builder.begin() {
       case .finished(let summary): finished = summary
       case .chosen(let choice): chosen = choice

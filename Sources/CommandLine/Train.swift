@@ -104,8 +104,15 @@ struct Train: ParsableCommand {
       "Steps between measurements of the validation loss (default: once per epoch).", valueName: "n"))
   var validateEvery: Int?
 
-  @Option(help: ArgumentHelp("Steps between checkpoints (default: none).", valueName: "n"))
+  @Option(help: ArgumentHelp("Minutes between checkpoints; 0 for none by time.", valueName: "n"))
+  var checkpointMinutes = 10.0
+  @Option(help: ArgumentHelp("Steps between further checkpoints (default: none).", valueName: "n"))
   var checkpointEvery: Int?
+  @Option(
+    help: ArgumentHelp(
+      "Folder on another file system for a checkpoint that can't be written beside the output; --resume looks there too.",
+      valueName: "dir"))
+  var salvageDir: String?
   @Flag(help: "Continue from the last checkpoint of an interrupted run.")
   var resume = false
   @Option(
@@ -127,6 +134,7 @@ struct Train: ParsableCommand {
   var strict = false
   @Option(help: "Progress as text, or as one JSON line per step.")
   var logFormat = LogFormat.text
+  @OptionGroup var waiting: SilenceOption
   @OptionGroup var printing: PrintOptions
 
   func validate() throws {
@@ -139,7 +147,9 @@ struct Train: ParsableCommand {
 
   func run() throws {
     let configuration = try trainConfiguration()
-    let summary = try Communicator.withStoppableWorld { try TrainingJob(configuration, on: $0).run() }
+    let summary = try Communicator.withStoppableWorld(silence: waiting.rules) {
+      try TrainingJob(configuration, on: $0).run()
+    }
     guard let summary else { return }
     switch printing.format {
     case .json: print(try jsonText(summary))
@@ -200,7 +210,9 @@ struct Train: ParsableCommand {
     c.validationImages = validationImages.map(fileURL)
     c.validationShare = validationShare
     c.validateEvery = validateEvery
+    c.checkpointMinutes = checkpointMinutes
     c.checkpointEvery = checkpointEvery
+    c.salvageFolder = salvageDir.map(fileURL)
     c.resumes = resume
     c.caches = !noCache
     c.cacheMemory = cacheMemory.bytes

@@ -83,7 +83,7 @@ extension ExperimentConfiguration.Train {
       ("dropout", number(dropout)),
       ("targets", targets.map(\.rawValue)), ("validation_share", number(validationShare)),
       ("cache_memory_mb", cacheMemoryMB),
-      ("cache_dir", cacheFolder),
+      ("cache_dir", cacheFolder), ("salvage_dir", salvageFolder),
     ]
   }
 }

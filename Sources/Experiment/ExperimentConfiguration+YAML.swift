@@ -214,6 +214,7 @@ extension ExperimentConfiguration.Train {
     validationShare = try map.number("validation_share") ?? validationShare
     cacheMemoryMB = try map.integer("cache_memory_mb", atLeast: 0) ?? cacheMemoryMB
     cacheFolder = try map.string("cache_dir")
+    salvageFolder = try map.string("salvage_dir")
     try map.finish()
   }
 }

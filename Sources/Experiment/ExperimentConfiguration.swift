@@ -103,6 +103,7 @@ public struct ExperimentConfiguration: Sendable, Equatable {
     public var validationShare = 0.0
     public var cacheMemoryMB = 2048
     public var cacheFolder: String?
+    public var salvageFolder: String?
   }
 
   public struct Generate: Sendable, Equatable {

@@ -93,7 +93,7 @@ public struct ExperimentJob {
   private func openFolder(_ lock: inout RunLock?) throws {
     let files = FileManager.default
     try FileSystem.makeFolder(folder.url.deletingLastPathComponent())
-    lock = try RunLock(for: folder.url, resumes: resumes)
+    lock = try RunLock(for: folder.url, resumes: resumes, wait: world.attend)
     if !resumes, files.fileExists(atPath: folder.url.path) {
       throw ExperimentError(
         "\(folder.url.path): already exists; continue it with --resume, or choose another output")
@@ -273,6 +273,9 @@ public struct ExperimentJob {
         trained[arm.arm] = try book.step(step, inputs: inputs, outputs: [adapter]) { resumes in
           c.cacheMemory = memory / 2
           c.cacheFolder = cacheFolder
+          c.salvageFolder = configuration.train.salvageFolder.map {
+            fileURL($0).appendingPathComponent(folder.url.lastPathComponent).appendingPathComponent(task.kind.rawValue)
+          }
           c.resumes = resumes
           try checkSkips(try TrainingJob(c, on: world, shared: shared).run()?.skips, of: step)
         }

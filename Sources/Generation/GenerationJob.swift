@@ -34,11 +34,12 @@ public struct GenerationJob {
   public func run() throws -> Summary? {
     let claim = try world.claimOutput(configuration)
     defer { claim.release() }
-    let files = try world.readTexts(configuration.dataset, images: configuration.images)
     let threads = try JobDefaults.threads(configuration.threads, on: world)
+    let texts = try world.readTexts(
+      configuration.dataset, images: configuration.images, withObjects: configuration.objects != nil)
     let work = try world.agree {
       let opened = try JobModel(configuration, threads: threads, generates: true, allowsNoChange: false)
-      return try GenerationWork(configuration, opened, files)
+      return try GenerationWork(configuration, opened, texts)
     }
     return try work.run(configuration, claim: claim, on: world)
   }

@@ -11,13 +11,37 @@ struct GenerationUnit: Sendable, WorkUnit {
   let imageID: Int64
   /// Ascending by id.
   let examples: [ImageTextExample]
+  /// The annotations of the examples, where each object is asked about by itself; nil where the image is.
+  private(set) var objects: ImageObjects?
 
   var key: Int { Int(imageID) }
   var sampleCount: Int { examples.count }
   var fileNames: Set<String> { Set(examples.map(\.fileName)) }
 
+  func encode() -> [UInt8] {
+    var writer = ByteWriter()
+    writer.list(examples) { $1.encode(into: &$0) }
+    writer.optional(objects) { $1.encode(into: &$0) }
+    return writer.bytes
+  }
+
+  init(decoding bytes: [UInt8]) throws {
+    var reader = ByteReader(bytes)
+    let examples = try reader.list { try ImageTextExample(&$0) }
+    objects = try reader.optional { try ImageObjects(&$0) }
+    try reader.finish()
+    guard let first = examples.first else { throw JobError("a rank's message has an image without examples") }
+    (imageID, self.examples) = (first.imageID, examples)
+  }
+
+  private init(_ examples: [ImageTextExample], of imageID: Int64) {
+    (self.imageID, self.examples) = (imageID, examples)
+  }
+
   /// The units of a dataset in the order of their first examples. Of captions an image has one example, its first.
-  static func units(of dataset: ImageTextDataset, limit: Int?) -> [GenerationUnit] {
+  ///
+  /// - Parameter objects: the outlines of the examples, where each object is asked about by itself.
+  static func units(of dataset: ImageTextDataset, objects: KeyObjectDataset? = nil, limit: Int?) -> [GenerationUnit] {
     var examples = dataset.examples
     if dataset.kind == .captions {
       var seen: Set<Int64> = []
@@ -25,10 +49,17 @@ struct GenerationUnit: Sendable, WorkUnit {
     }
     examples = Array(examples.prefix(limit ?? .max))
     let groups = Dictionary(grouping: examples, by: \.imageID)
+    let annotations = Dictionary(grouping: objects?.annotations ?? [], by: \.imageID)
     var seen: Set<Int64> = []
     return examples.compactMap { example in
       guard seen.insert(example.imageID).inserted else { return nil }
-      return GenerationUnit(imageID: example.imageID, examples: groups[example.imageID] ?? [])
+      var unit = GenerationUnit(groups[example.imageID] ?? [], of: example.imageID)
+      if let objects, let image = objects.image(example.imageID) {
+        let ids = Set(unit.examples.map(\.id))
+        unit.objects = ImageObjects(
+          image, (annotations[image.id] ?? []).filter { ids.contains($0.id) }, of: objects)
+      }
+      return unit
     }
   }
 }
@@ -61,7 +92,7 @@ extension GenerationUnit {
   /// - Throws: errors of the environment.
   func questions(
     for generator: TextGenerator, pictures: Pictures, prompt: String,
-    view: ((ImageTextExample, RGBImage) throws -> RGBImage)? = nil
+    view: ((ImageTextExample, ImageObjects?, RGBImage) throws -> RGBImage)? = nil
   ) throws -> Questions {
     var result = Questions()
     let first = examples[0]
@@ -76,7 +107,7 @@ extension GenerationUnit {
       }
       for example in examples {
         do {
-          let shown = try view?(example, image) ?? image
+          let shown = try view?(example, objects, image) ?? image
           let layout = try whole ?? generator.layout(of: shown)
           let question = try ask(example, by: generator, prompt: prompt, layout: layout)
           if view == nil {
@@ -100,7 +131,7 @@ extension GenerationUnit {
   /// - Throws: errors of the environment, a failed library call, what `poll` throws.
   func answered(
     by generator: TextGenerator, pictures: Pictures, prompt: String,
-    view: ((ImageTextExample, RGBImage) throws -> RGBImage)? = nil, poll: @escaping () throws -> Void
+    view: ((ImageTextExample, ImageObjects?, RGBImage) throws -> RGBImage)? = nil, poll: @escaping () throws -> Void
   ) throws -> GenerationResult {
     var outcomes: [Int64: GenerationResult.Outcome] = [:]
     let questions = try questions(for: generator, pictures: pictures, prompt: prompt, view: view)

@@ -19,40 +19,40 @@ struct GenerationWork: UnitJob {
   let costs: [Double]
 
   private let configuration: GenerateConfiguration
-  private let kind: ImageTextDataset.Kind
+  /// On rank 0; nil elsewhere.
+  private let kind: ImageTextDataset.Kind?
   private let generator: TextGenerator
   /// What the model is shown of an image for one example, where each object is asked about by itself.
-  private let view: ((ImageTextExample, RGBImage) throws -> RGBImage)?
+  private let view: ((ImageTextExample, ImageObjects?, RGBImage) throws -> RGBImage)?
   /// How many samples the dataset's reader left out.
   private let lostSamples: Int
 
-  init(_ c: GenerateConfiguration, _ opened: JobModel, _ files: TextDatasetFiles) throws {
-    let texts = try files.dataset()
-    let dataset = c.objects == nil ? texts : try texts.ofObjects(named: c.dataset.path)
+  init(_ c: GenerateConfiguration, _ opened: JobModel, _ texts: SharedTexts) throws {
+    let dataset = c.objects == nil ? texts.dataset : try texts.dataset?.ofObjects(named: c.dataset.path)
     let model = opened.model
-    identity = try Self.identity(c, opened, files)
+    identity = Self.identity(c, opened, texts)
     remarks = opened.remarks(onAdapter: c.adapter) + model.remarks.generating
-    warnings = dataset.warnings
-    refusal = dataset.problems.refusal
-    units = GenerationUnit.units(of: dataset, limit: c.limit)
+    warnings = dataset?.warnings ?? []
+    refusal = dataset?.problems.refusal
+    units = dataset.map { GenerationUnit.units(of: $0, objects: texts.objects, limit: c.limit) } ?? []
     costs = units.map {
       $0.cost(maxNewTokens: c.decoding.maxNewTokens, dimensions: model.dimensions, layout: model.visualLayout)
     }
     configuration = c
-    kind = dataset.kind
+    kind = dataset?.kind
     generator = TextGenerator(model, options: c.decoding)
-    view = try c.objects.map { try Self.view(of: $0, files, leastSide: model.processor.leastSide) }
-    lostSamples = dataset.problems.lostSamples(
-      upTo: c.limit.flatMap { [units] _ in units.flatMap(\.examples).map(\.id).max() })
+    view = c.objects.map { Self.view(of: $0, leastSide: model.processor.leastSide) }
+    let last = c.limit.flatMap { [units] _ in units.flatMap(\.examples).map(\.id).max() }
+    lostSamples = dataset?.problems.lostSamples(upTo: last) ?? 0
   }
 
   private static func identity(
-    _ c: GenerateConfiguration, _ opened: JobModel, _ files: TextDatasetFiles
-  ) throws -> RunIdentity {
+    _ c: GenerateConfiguration, _ opened: JobModel, _ texts: SharedTexts
+  ) -> RunIdentity {
     let penalty = c.decoding.repetitionPenalty ?? opened.model.generation.repetitionPenalty
     return RunIdentity(
-      opened.identityParts + [
-        ("dataset (SHA-256)", try JobInputs.digest(files.json)), ("--prompt", c.prompt),
+      opened.identityParts + texts.digests.prefix(1) + [
+        ("--prompt", c.prompt),
         ("--objects", c.objects?.rawValue ?? "none"), ("--precision", c.precision.rawValue),
         ("--limit", c.limit.map(String.init) ?? "none"),
         ("--max-new-tokens", "\(c.decoding.maxNewTokens)"), ("--temperature", "\(c.decoding.temperature)"),
@@ -62,14 +62,14 @@ struct GenerationWork: UnitJob {
   }
 
   private static func view(
-    of objects: ObjectView, _ files: TextDatasetFiles, leastSide: Int
-  ) throws -> (ImageTextExample, RGBImage) throws -> RGBImage {
-    let dataset = try KeyObjectDataset(json: files.json, name: files.url.path)
-    let annotations = Dictionary(dataset.annotations.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
-    return { example, image in
-      guard let annotation = annotations[example.id] else { throw SampleFault("there is no annotation \(example.id)") }
+    of objects: ObjectView, leastSide: Int
+  ) -> (ImageTextExample, ImageObjects?, RGBImage) throws -> RGBImage {
+    { example, annotated, image in
+      guard let annotated, let annotation = annotated.annotations.first(where: { $0.id == example.id }) else {
+        throw SampleFault("there is no annotation \(example.id)")
+      }
       return try objects.picture(
-        of: image, mask: try dataset.mask(for: annotation, height: image.height, width: image.width),
+        of: image, mask: try annotated.mask(for: annotation, height: image.height, width: image.width),
         leastSide: leastSide)
     }
   }
@@ -91,6 +91,7 @@ struct GenerationWork: UnitJob {
   }
 
   private func write(_ work: FinishedWork<GenerationResult>) throws -> GenerationJob.Summary {
+    let kind = try requireKind()
     var entries: [GeneratedTexts.Entry] = []
     for unit in units {
       for outcome in try work.result(of: unit.key).outcomes {
@@ -111,7 +112,13 @@ struct GenerationWork: UnitJob {
 
   func finishedSummary() throws -> GenerationJob.Summary {
     let skips = try RunFile.check(configuration.output, isOf: identity)
-    return summary(try ResultsFile.read(configuration.output, kind: kind), skips, isNew: false)
+    return summary(try ResultsFile.read(configuration.output, kind: requireKind()), skips, isNew: false)
+  }
+
+  /// - Throws: elsewhere than on rank 0, which alone has read the dataset.
+  private func requireKind() throws -> ImageTextDataset.Kind {
+    guard let kind else { throw JobError("only rank 0 has the dataset") }
+    return kind
   }
 
   private func summary(

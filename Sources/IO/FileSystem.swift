@@ -37,6 +37,26 @@ public enum FileSystem {
     return names.sorted()
   }
 
+  /// The bytes that an ordinary user may still write to the file system that a folder is on, or will be; nil if it
+  /// doesn't say. A quota may leave less.
+  public static func freeBytes(in folder: URL) -> Int? {
+    var folder = folder.standardizedFileURL
+    while !FileManager.default.fileExists(atPath: folder.path), folder.path != "/" { folder.deleteLastPathComponent() }
+    var status = statvfs()
+    guard statvfs(folder.path, &status) == 0, status.f_blocks > 0 else { return nil }
+    let (bytes, overflow) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
+    return overflow ? Int.max : Int(clamping: bytes)
+  }
+
+  /// The bytes of all files in a folder; 0 if it isn't there.
+  public static func size(of folder: URL) -> Int {
+    guard let names = FileManager.default.enumerator(atPath: folder.path) else { return 0 }
+    return names.compactMap { $0 as? String }.reduce(0) { sum, name in
+      var status = stat()
+      return lstat(folder.appendingPathComponent(name).path, &status) == 0 ? sum + Int(status.st_size) : sum
+    }
+  }
+
   /// Replaces Foundation's text by the system's.
   private static func naming(_ url: URL, _ operation: String, _ body: () throws -> Void) throws {
     do { try body() } catch {

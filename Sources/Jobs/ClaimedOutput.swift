@@ -29,7 +29,7 @@ extension Communicator {
         try configuration.validate()
         guard rank == 0 else { return false }
         try JobInputs.checkFolder(of: configuration.output)
-        lock = try RunLock(for: configuration.output, resumes: configuration.resumes)
+        lock = try RunLock(for: configuration.output, resumes: configuration.resumes, wait: attend)
         return try isFinishedOutput(of: configuration, lock)
       }
       return ClaimedOutput(isFinished: try settle(isFinished), lock: lock)

@@ -50,7 +50,9 @@ extension Communicator {
   /// `withWorld` for a job that `--resume` continues: a stop signal on any rank ends all of them with `Interrupted`, at
   /// their next look (`attend`), with exit code 75. The job saves what it has while the error passes; only rank 0 does, and
   /// only rank 0 prints a line. The other ranks wait until rank 0 ends them.
-  public static func withStoppableWorld<R>(_ body: (Communicator) throws -> R) throws -> R {
+  public static func withStoppableWorld<R>(
+    silence: SilenceRules = .standard, _ body: (Communicator) throws -> R
+  ) throws -> R {
     let isFirst = launchedRank() == 0
     try StopSignals.install(
       exitCode: TransientFailure.exitCode,
@@ -59,7 +61,7 @@ extension Communicator {
         RunStanding.save()
         return RunStanding.line($0.rawValue)
       })
-    return try withWorld { world in
+    return try withWorld(silence: silence) { world in
       if world.worldSize > 1 { CrashReport.set(place: "rank \(world.rank) on \(world.processorName)") }
       let stops = try StopWatch(world)
       world.onAttend = { try stops.look() }

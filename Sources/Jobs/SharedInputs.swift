@@ -4,23 +4,11 @@ import MessagePassing
 import RunSupport
 
 extension Communicator {
-  /// Reads a file on rank 0 for all ranks.
+  /// A text of rank 0, for all ranks.
   ///
-  /// - Throws: on every rank, if rank 0 can't read it.
-  public func readForAll(_ url: URL) throws -> [UInt8] {
-    try broadcast(agree { rank == 0 ? try JobInputs.read(url) : nil })
-  }
-
-  /// The names of the files in a folder as rank 0 sees them, for all ranks: other nodes may list them differently.
-  ///
-  /// - Throws: on every rank, if rank 0 can't list it.
-  public func listForAll(_ folder: URL) throws -> [String] {
-    let names = try broadcast(
-      agree { () -> [UInt8]? in
-        guard rank == 0 else { return nil }
-        return Array(try FileSystem.names(in: folder).joined(separator: "\0").utf8)
-      })
-    return String(decoding: names, as: UTF8.self).split(separator: "\0").map(String.init)
+  /// - Parameter text: on rank 0 the text; elsewhere ignored.
+  public func share(_ text: String?) throws -> String {
+    String(decoding: try broadcast(rank == 0 ? Array((text ?? "").utf8) : nil), as: UTF8.self)
   }
 
   /// Ranks on several nodes may read different copies of a model; their results must not be combined.
@@ -38,19 +26,16 @@ extension Communicator {
 }
 
 extension Pictures {
-  /// Every rank calls it at the same time.
+  /// Every rank calls it at the same time. One rank of each host looks for the files.
   ///
-  /// - Parameter names: below the folder, as the dataset has them; the same on every rank.
-  /// - Throws: on every rank, if one of them has no such folder, or sees other files in it than rank 0.
-  public init(_ names: Set<String>, in folder: URL, on world: Communicator) throws {
+  /// - Parameter names: on rank 0 the files below the folder, as the dataset has them; elsewhere ignored.
+  /// - Throws: on every rank, if a host has no such folder, or has other files in it than rank 0's.
+  public init(_ names: Set<String>?, in folder: URL, on world: Communicator) throws {
     let host = world.worldSize > 1 ? world.processorName : nil
-    let own = try world.agree {
-      try Self.onHost(host) { try Self.absent(names, in: folder) }
-    }
-    let first = try world.broadcast(world.rank == 0 ? Array(try JSONEncoder().encode(own)) : nil)
-    let missing = Set(try JSONDecoder().decode([String].self, from: Data(first)))
+    let own = try Self.absent(names, in: folder, of: host, on: world)
+    let missing = Set(try Self.decode(world.broadcast(world.rank == 0 ? Self.encode(own ?? []) : nil)))
     try world.agree {
-      guard let name = missing.symmetricDifference(own).min() else { return }
+      guard let own, let name = missing.symmetricDifference(own).min() else { return }
       throw JobError(
         "host \(world.processorName): \(folder.path): "
           + (own.contains(name)
@@ -58,6 +43,30 @@ extension Pictures {
           + ". Every host must have the same images folder (\(missing.symmetricDifference(own).count) files differ)")
     }
     self.init(in: folder, missing: missing, host: host)
+  }
+
+  /// - Returns: on the first rank of each host the files that are not there; nil elsewhere.
+  private static func absent(
+    _ names: Set<String>?, in folder: URL, of host: String?, on world: Communicator
+  ) throws -> [String]? {
+    let list = try world.broadcast(world.rank == 0 ? encode(Array(names ?? [])) : nil)
+    return try world.agree {
+      guard world.localRank == 0 else { return nil }
+      return try onHost(host) { try absent(try names ?? Set(decode(list)), in: folder) }
+    }
+  }
+
+  private static func encode(_ names: [String]) -> [UInt8] {
+    var writer = ByteWriter()
+    writer.list(names) { $0.text($1) }
+    return writer.bytes
+  }
+
+  private static func decode(_ bytes: [UInt8]) throws -> [String] {
+    var reader = ByteReader(bytes)
+    let names = try reader.list { try $0.text() }
+    try reader.finish()
+    return names
   }
 }
 

@@ -12,12 +12,13 @@ extension Communicator {
   /// Reports once, on rank 0, what is left out of a dataset before the run; a strict run stops instead.
   ///
   /// - Parameters:
-  ///   - warnings: one line each.
-  ///   - refusal: everything that can't be used; nil if there is nothing.
-  /// - Throws: `JobError` if the run is strict and something is left out. Every rank reads the same file, so all
-  ///   throw.
+  ///   - warnings: on rank 0, one line each.
+  ///   - refusal: on rank 0 everything that can't be used; nil if there is nothing.
+  /// - Throws: on every rank, if the run is strict and something is left out.
   public func tell(_ warnings: [String], of dataset: URL, refusal: String?, isStrict: Bool) throws {
-    if isStrict, let refusal { throw JobError("\(dataset.path): \(refusal)") }
+    try agree {
+      if rank == 0, isStrict, let refusal { throw JobError("\(dataset.path): \(refusal)") }
+    }
     tell(warnings.map { "\(dataset.path): \($0)" })
   }
 }

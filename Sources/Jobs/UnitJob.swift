@@ -4,6 +4,8 @@ import RunSupport
 
 /// One unit of a job's work: an image with all its samples. A unit is computed by one rank, so how the work
 /// is divided never changes a number.
+///
+/// Rank 0 alone has all units. A rank gets a unit's bytes when it is to compute it.
 public protocol WorkUnit {
   /// Unique within the job: the id of the image.
   var key: Int { get }
@@ -11,6 +13,11 @@ public protocol WorkUnit {
   var sampleCount: Int { get }
   /// The files of its pictures, below the folder of images.
   var fileNames: Set<String> { get }
+
+  /// All that computing it needs.
+  func encode() throws -> [UInt8]
+  /// - Throws: if the bytes are no such unit.
+  init(decoding bytes: [UInt8]) throws
 }
 
 /// The result of one unit, as it is sent to rank 0 and stored in the journal.
@@ -67,12 +74,15 @@ public protocol UnitJob {
   associatedtype Summary: UnitJobSummary
 
   static var words: UnitJobWords { get }
+  /// Whether a strict run looks at all units (`faults`) before it computes any.
+  static var strictLooksAhead: Bool { get }
 
   /// Everything that the results depend on: checked against the other ranks', the journal and a finished output.
   var identity: RunIdentity { get }
   /// Notes for the user before the run begins.
   var remarks: [String] { get }
-  /// What the dataset's reader left out, one line each.
+  /// What the dataset's reader left out, one line each. This and what follows is there on rank 0 alone, which reads the
+  /// dataset; elsewhere there is nothing.
   var warnings: [String] { get }
   /// All of it, for a strict run; nil if there is nothing.
   var refusal: String? { get }
@@ -82,15 +92,18 @@ public protocol UnitJob {
   /// The cost of each unit, in arbitrary units: the most expensive are handed out first.
   var costs: [Double] { get }
 
-  /// The samples of a unit that can't be used, as far as can be found without the model. A strict run checks all units
-  /// before it computes any, and names everything at once.
+  /// The samples of a unit that can't be used, as far as can be found without the model: for a strict run, which names
+  /// them all at once, and for a rank that checks what another couldn't use.
   func faults(of unit: Unit, in pictures: Pictures) throws -> [SkippedSample]
 
-  /// Computes one unit.
+  /// Computes one unit, and keeps nothing of it.
   ///
   /// - Parameter poll: to be called often: it serves the other ranks.
   /// - Throws: errors of the environment, and those of `poll`; a sample that can't be used is a result too.
   func compute(_ unit: Unit, in pictures: Pictures, poll: @escaping () throws -> Void) throws -> UnitOutcome
+
+  /// Adds a result to what this rank contributes at the end. Called on the rank that computed it, once for every result.
+  func count(_ result: UnitOutcome) throws
 
   /// - Throws: `JobError` if the bytes are not a result of this job.
   func decode(_ bytes: [UInt8]) throws -> UnitOutcome
@@ -113,20 +126,25 @@ public protocol UnitJob {
 }
 
 extension UnitJob {
+  public static var strictLooksAhead: Bool { true }
   public var remarks: [String] { [] }
   public var warnings: [String] { [] }
   public var refusal: String? { nil }
   public var lost: [SkippedSample] { [] }
   public func faults(of unit: Unit, in pictures: Pictures) throws -> [SkippedSample] { [] }
+  public func count(_ result: UnitOutcome) throws {}
   public func collect(_ result: UnitOutcome, isResumed: Bool) throws {}
 
-  /// Runs the job. Every rank calls it at the same time, with the same units.
+  /// Runs the job. Every rank calls it at the same time.
   ///
-  /// - Parameter claim: the result of `claimOutput`, which the caller releases.
+  /// - Parameters:
+  ///   - claim: the result of `claimOutput`, which the caller releases.
+  ///   - sharing: how the units are shared out.
   /// - Returns: on rank 0 the summary; nil elsewhere.
   /// - Throws: errors of the inputs or of the run.
   public func run(
-    _ configuration: some UnitJobConfiguration, claim: ClaimedOutput, on world: Communicator
+    _ configuration: some UnitJobConfiguration, claim: ClaimedOutput, on world: Communicator,
+    sharing options: WorkOptions = WorkOptions()
   ) throws -> Summary? {
     try world.agree(on: identity)
     world.tell(remarks)
@@ -135,8 +153,10 @@ extension UnitJob {
       summary = try world.agree { world.rank == 0 ? try finishedSummary() : nil }
     } else {
       try world.tell(warnings, of: configuration.dataset, refusal: refusal, isStrict: configuration.isStrict)
-      guard !units.isEmpty else { throw JobError("\(configuration.dataset.path): \(Self.words.noUnit)") }
-      summary = try withRoomHint { try UnitRun(self, configuration, claim: claim, on: world).run() }
+      try world.agree {
+        if world.rank == 0, units.isEmpty { throw JobError("\(configuration.dataset.path): \(Self.words.noUnit)") }
+      }
+      summary = try UnitRun(self, configuration, claim: claim, options, on: world).run()
     }
     if let summary { Remarks.tell(summary.skips, allowed: configuration.allowedSkips) }
     return summary

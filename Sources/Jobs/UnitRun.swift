@@ -5,41 +5,48 @@ import RunSupport
 
 /// One run of a unit job over all ranks: the journal, the work sharing, and the progress.
 final class UnitRun<Job: UnitJob> {
-  private let job: Job
-  private let configuration: any UnitJobConfiguration
-  private let world: Communicator
+  let job: Job
+  let configuration: any UnitJobConfiguration
+  let world: Communicator
+  let pictures: Pictures
   private let claim: ClaimedOutput
-  private let pictures: Pictures
+  private let options: WorkOptions
 
   // Only on rank 0.
   private var journal: Journal?
+  private var writer: JournalWriter?
   private var progress: ProgressReporter?
   private var samples = 0
   private var total = 0
   private var skipped: [SkippedSample] = []
+  /// The host of each rank.
+  private(set) var hosts: [String] = []
 
   /// Every rank makes one at the same time.
   ///
   /// - Throws: on every rank, if one of them has no such folder of images, or sees other files in it than rank 0.
-  init(_ job: Job, _ configuration: any UnitJobConfiguration, claim: ClaimedOutput, on world: Communicator) throws {
+  init(
+    _ job: Job, _ configuration: any UnitJobConfiguration, claim: ClaimedOutput, _ options: WorkOptions,
+    on world: Communicator
+  ) throws {
     self.job = job
     self.configuration = configuration
     self.world = world
     self.claim = claim
-    pictures = try Pictures(
-      job.units.reduce(into: []) { $0.formUnion($1.fileNames) }, in: configuration.images, on: world)
+    self.options = options
+    let names: Set<String>? =
+      world.rank == 0 ? job.units.reduce(into: []) { $0.formUnion($1.fileNames) } : nil
+    pictures = try Pictures(names, in: configuration.images, on: world)
+    let host = options.host ?? world.processorName
+    hosts = try world.gather(Array(host.utf8))?.map { String(decoding: $0, as: UTF8.self) } ?? []
   }
 
   func run() throws -> Job.Summary? {
     try world.agree { if world.rank == 0 { try begin() } }
-    let order = costliestFirst(job.costs).filter { journal?.records[job.units[$0].key] == nil }
-    if configuration.isStrict { try refuseFaults(of: order) }
+    let order = order()
+    if configuration.isStrict, Job.strictLooksAhead { try refuseFaults(of: order) }
     let start = MonotonicClock.now
-    do { try compute(order) } catch where TransientFailure.exitCode(for: error) != 1 {
-      progress?.finish()
-      try journal?.flush()
-      throw error
-    }
+    try compute(order)
     let seconds = MonotonicClock.now - start
     progress?.finish()
     let work = try world.agree { world.rank == 0 ? try finishedWork(seconds: seconds) : nil }
@@ -79,57 +86,122 @@ final class UnitRun<Job: UnitJob> {
       }, visit: { try collect($0, isResumed: true) })
   }
 
+  /// On rank 0 the places of the units that are not in the journal, in the order to compute them; elsewhere none.
+  private func order() -> [Int] {
+    guard let journal else { return [] }
+    return costliestFirst(job.costs).filter { journal.records[job.units[$0].key] == nil }
+  }
+
   /// Checks everything that a strict run would compute.
   ///
-  /// - Parameter order: on rank 0 the places of the units.
   /// - Throws: on every rank, if anything can't be used; the error lists all of it.
   private func refuseFaults(of order: [Int]) throws {
-    let places = try world.broadcast(world.rank == 0 ? order.map(Int64.init) : nil)
-    let own = try world.agree {
-      try pictures.working {
-        try stride(from: world.rank, to: places.count, by: world.worldSize).flatMap {
-          try job.faults(of: job.units[Int(places[$0])], in: pictures)
-        }
+    var found: [SkippedSample] = []
+    let handlers = WorkHandlers(
+      content: content,
+      onResult: { report, _ in
+        found += try Self.decode(report.bytes)
+        return true
+      }, onCheck: { _, _ in })
+    let sharing = try WorkSharing(world, order: order, options: options, handlers)
+    while let item = try sharing.next() {
+      let faults = try pictures.working {
+        try job.faults(of: Job.Unit(decoding: item.content), in: pictures)
       }
+      try sharing.submit(Self.encode(faults), for: item)
     }
-    let encoded = try world.allgather(Array(try JSONEncoder().encode(own)))
+    try sharing.finish()
     try world.agree {
-      let all = try encoded.flatMap { try JSONDecoder().decode([SkippedSample].self, from: Data($0)) }
-      try SkippedSample.refuse(all.sorted { $0.id < $1.id }, called: Job.words.sample)
+      try SkippedSample.refuse(found.sorted { $0.id < $1.id }, called: Job.words.sample)
     }
   }
 
   // MARK: - The work
 
-  /// - Parameter order: on rank 0 the places of the units; elsewhere ignored.
+  private func content(of place: Int) throws -> [UInt8] { try job.units[place].encode() }
+
+  /// - Parameter order: of `order()`.
   private func compute(_ order: [Int]) throws {
-    let sharing = WorkSharing(world, order: order) { [self] _, _, bytes in
-      let result = try job.decode(bytes)
-      try journal?.append(bytes, key: result.key)
-      try collect(result, isResumed: false)
-      for sample in result.skipped { progress?.warn(sample.text(called: Job.words.sample)) }
-      progress?.advance(by: result.sampleCount)
-      RunStanding.set(samples, of: total, "samples")
+    if let journal {
+      let writer = JournalWriter(journal)
+      RunStanding.set(lastResort: { writer.save(within: 0.2) })
+      self.writer = writer
     }
-    // Of the run, not of the unit in whose computation it was thrown.
-    var stop: (any Error)?
-    func poll() throws {
-      do { try sharing.poll() } catch {
-        stop = error
-        throw error
+    defer { RunStanding.set(lastResort: nil) }
+    let handlers = WorkHandlers(content: content, onResult: take, onCheck: take(_:checkedBy:))
+    do {
+      let sharing = try WorkSharing(world, order: order, options: options, handlers)
+      while let item = try sharing.next() {
+        let bytes = try polling(sharing.poll) { try work(on: item, poll: $0) }
+        try sharing.submit(bytes, for: item)
       }
+      try sharing.finish()
+    } catch {
+      if TransientFailure.exitCode(for: error) != 1 { progress?.finish() }
+      // What is done shall not be lost. If that fails too, the first error says more.
+      do { try writer?.drain() } catch {}
+      throw error
     }
-    while let place = try sharing.next() {
-      let result: Job.UnitOutcome
-      do {
-        result = try pictures.working { try job.compute(job.units[place], in: pictures, poll: poll) }
-      } catch { throw stop ?? error }
+    // An error of the disk must reach the others.
+    try world.agree { try writer?.drain() }
+  }
+
+  /// Runs `body`, and throws errors of `poll` as they are: they are not errors of the unit at work.
+  private func polling<R>(
+    _ poll: @escaping () throws -> Void, _ body: (@escaping () throws -> Void) throws -> R
+  ) throws -> R {
+    var failure: (any Error)?
+    do {
+      return try body {
+        do { try poll() } catch {
+          failure = error
+          throw error
+        }
+      }
+    } catch { throw failure ?? error }
+  }
+
+  private func work(on item: WorkItem, poll: @escaping () throws -> Void) throws -> [UInt8] {
+    try pictures.working {
+      let unit = try Job.Unit(decoding: item.content)
+      if let first = item.first { return try Self.encode(check(unit, first: job.decode(first), poll: poll)) }
+      let result = try job.compute(unit, in: pictures, poll: poll)
       if configuration.isStrict, let sample = result.skipped.first {
         throw JobError("\(Job.words.sample) \(sample.id) can't be used (--strict): \(sample.reason.text)")
       }
-      try sharing.submit(result.encode(), for: place)
+      try job.count(result)
+      return try result.encode()
     }
-    try sharing.finish()
+  }
+
+  /// Takes a unit's result on rank 0.
+  ///
+  /// - Returns: false if another rank is to check it.
+  private func take(_ report: WorkReport, canBeChecked: Bool) throws -> Bool {
+    let result = try job.decode(report.bytes)
+    if canBeChecked, !result.skipped.isEmpty { return false }
+    try record(result, report)
+    return true
+  }
+
+  /// Takes a result that another rank has checked.
+  private func take(_ first: WorkReport, checkedBy check: WorkReport) throws {
+    let result = try job.decode(first.bytes)
+    try requireSame(result, of: first, as: Self.decode(check.bytes), of: check)
+    try record(result, first)
+  }
+
+  private func record(_ result: Job.UnitOutcome, _ report: WorkReport) throws {
+    guard result.key == job.units[report.unit].key else {
+      throw JobError(
+        "\(name(of: report.rank)) handed in the result of image \(result.key) for image \(job.units[report.unit].key)")
+    }
+    try writer?.append(report.bytes, key: result.key)
+    try collect(result, isResumed: false)
+    let place = world.worldSize > 1 ? " (\(name(of: report.rank)))" : ""
+    for sample in result.skipped { progress?.warn(sample.text(called: Job.words.sample) + place) }
+    progress?.advance(by: result.sampleCount)
+    RunStanding.set(samples, of: total, "samples")
   }
 
   private func collect(_ result: Job.UnitOutcome, isResumed: Bool) throws {
@@ -143,7 +215,6 @@ final class UnitRun<Job: UnitJob> {
   /// - Throws: `JobError` if no sample could be used.
   private func finishedWork(seconds: Double) throws -> FinishedWork<Job.UnitOutcome>? {
     guard let journal else { return nil }
-    try journal.flush()
     let all = (skipped + job.lost).sorted { $0.id < $1.id }
     guard samples > skipped.count else {
       // There is nothing in it to continue from, and it would block the next attempt.

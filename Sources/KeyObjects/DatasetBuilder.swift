@@ -98,11 +98,13 @@ public struct DatasetBuilder {
 
   /// Locks the output, which the caller releases, and takes away what killed builds left.
   ///
-  /// - Throws: `JobError` if the output's folder can't be written to, or another build is writing to it.
-  public func lock() throws -> RunLock {
+  /// - Parameter wait: called about once a second while it waits.
+  /// - Throws: `JobError` if the output's folder can't be written to, or another build is writing to it; what `wait`
+  ///   throws.
+  public func lock(wait: () throws -> Void = {}) throws -> RunLock {
     let output = configuration.output
     try JobInputs.checkFolder(of: output)
-    let lock = try RunLock(for: output, resumes: configuration.resumes)
+    let lock = try RunLock(for: output, resumes: configuration.resumes, wait: wait)
     lock.removeLeftovers(
       of: Set(
         configuration.outputs.map(\.url.lastPathComponent) + [draft.lastPathComponent, lock.url.lastPathComponent]),

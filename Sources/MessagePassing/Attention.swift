@@ -24,14 +24,22 @@ func monotonicNanoseconds() -> UInt64 {
 }
 
 extension Communicator {
-  /// Looks after what isn't this rank's computation: calls `onAttend`. To be called often, by everything that computes or
-  /// waits for long: more often than once a millisecond it costs some 30 nanoseconds.
+  /// Looks after what isn't this rank's computation: signs of life of the other ranks, and `onAttend`. To be called often
+  /// by everything that computes or waits for long; more often than once a millisecond it costs some 30 nanoseconds.
   ///
-  /// - Throws: what `onAttend` throws.
-  public func attend() throws {
-    guard attention.isDue() else { return }
+  /// A rank that doesn't call it, or anything here that waits, for `SilenceRules.limit` ends the job.
+  /// - Throws: what `onAttend` throws; `SilentRank` if another rank is silent for too long. Either must end the job.
+  public func attend() throws { _ = try attendIfDue() }
+
+  /// The same for a poll that costs more than a look at the clock.
+  ///
+  /// - Returns: whether the last time is a millisecond ago.
+  func attendIfDue() throws -> Bool {
+    guard attention.isDue() else { return false }
     attention.isAttending = true
     defer { attention.isAttending = false }
     try onAttend?()
+    try lifeSigns?.look(self)
+    return true
   }
 }

@@ -25,6 +25,7 @@ public final class Communicator {
   /// `attend` throws, out of the midst of a wait: it must end the job.
   public var onAttend: (() throws -> Void)?
   var attention = Attention()
+  var lifeSigns: LifeSigns?
 
   /// Two copies of the world, so that messages of this module never meet those of its users; and this node's ranks.
   struct Channels {
@@ -55,9 +56,12 @@ public final class Communicator {
   /// once.
   ///
   /// Call it once, from the main thread.
-  /// - Parameter chunkBytes: messages longer than this travel in chunks; the same on every rank.
+  /// - Parameters:
+  ///   - chunkBytes: messages longer than this travel in chunks; the same on every rank.
+  ///   - silence: how long ranks wait for one that gives no sign of life; the same on every rank.
   public static func withWorld<R>(
     environment: [String: String] = ProcessInfo.processInfo.environment, chunkBytes: Int? = nil,
+    silence: SilenceRules = .standard,
     _ body: (Communicator) throws -> R
   ) throws -> R {
     let launch = try LaunchEnvironment(environment)
@@ -69,8 +73,10 @@ public final class Communicator {
     }
     var rank: Int?
     do {
+      OpenMPISettings.apply(environment)
       let world = try start(chunkBytes: chunkBytes, rank: &rank)
       try launch.check(worldSize: world.worldSize)
+      world.watch(silence)
       let result = try body(world)
       try world.finalize()
       return result
@@ -123,10 +129,18 @@ public final class Communicator {
       processorName: string(name, length), channels: channels, chunkBytes: chunkBytes)
   }
 
+  private func watch(_ rules: SilenceRules) {
+    guard worldSize > 1 else { return }
+    // Of the ranks on rank 0's node, rank 1 speaks for the others.
+    lifeSigns = LifeSigns(
+      rank: rank, worldSize: worldSize, processorName: processorName, isSpeaker: localRank == 0 || rank == 1, rules)
+  }
+
   private func finalize() throws {
     guard var channels else { return }
     // Quietly: a rank that ends early would otherwise spin in MPI_Finalize until the last one comes.
     try barrier()
+    try lifeSigns?.end(self)
     try check(cmpi_free(&channels.node), "MPI_Comm_free", rank: rank)
     try check(cmpi_free(&channels.messages), "MPI_Comm_free", rank: rank)
     try check(cmpi_free(&channels.service), "MPI_Comm_free", rank: rank)
@@ -150,13 +164,16 @@ public final class Communicator {
     // The launcher forwards what was written; give it the moment it needs before everything is killed.
     usleep(50_000)
     let code = TransientFailure.exitCode(for: error)
+    if error is SilentRank { endLauncher(after: 20) }
+    // MPI_Abort may wait for a host that is gone.
+    DispatchQueue.global().asyncAfter(deadline: .now() + 10) { _exit(code) }
     var initialized: Int32 = 0
     if cmpi_initialized(&initialized) == MPI_SUCCESS, initialized != 0 { _ = cmpi_abort(code) }
     exit(code)
   }
 
   /// One write, so that the lines of several ranks don't mix.
-  private static func say(_ line: String) {
+  static func say(_ line: String) {
     fflush(nil)
     FileHandle.standardError.write(Data(line.utf8))
   }

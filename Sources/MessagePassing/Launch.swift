@@ -14,8 +14,16 @@ extension Communicator {
   /// The rank that the launcher gave this process, before MPI starts: for messages that only one rank should print. 0
   /// if no launcher sets it.
   public static func launchedRank(environment: [String: String] = ProcessInfo.processInfo.environment) -> Int {
-    ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK"].lazy
-      .compactMap { environment[$0].flatMap { Int($0) } }.first ?? 0
+    LaunchEnvironment.ranks.lazy.compactMap { environment[$0].flatMap { Int($0) } }.first ?? 0
+  }
+
+  /// Sees to it that Open MPI's launcher on this host ends in any case. To end a job it waits for all its hosts to agree:
+  /// for one that is gone, eight minutes.
+  static func endLauncher(after seconds: Int) {
+    let name = (try? String(contentsOfFile: "/proc/\(getppid())/comm", encoding: .utf8)) ?? ""
+    let launchers = ["mpirun", "mpiexec", "orterun", "orted", "prterun", "prted"]
+    guard launchers.contains(name.trimmingCharacters(in: .whitespacesAndNewlines)) else { return }
+    cmpi_kill_parent_after(Int32(seconds))
   }
 
   /// Whether a launcher started this process as one of its ranks.

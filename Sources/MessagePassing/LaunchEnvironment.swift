@@ -23,6 +23,8 @@ struct LaunchEnvironment {
   let usesMPI: Bool
   /// How many processes the launcher says it started, and the variable that says so; nil if none does.
   let declaredSize: (count: Int, variable: String)?
+  /// This process's number according to the launcher, and the variable that says so; nil if none does.
+  let declaredRank: (rank: Int, variable: String)?
 
   /// - Throws: `MPIError` if `HEADIMPACT_MPI` is neither `always` nor `never`.
   init(_ environment: [String: String]) throws {
@@ -32,29 +34,48 @@ struct LaunchEnvironment {
     case "never":
       usesMPI = false
       declaredSize = nil
+      declaredRank = nil
       return
     case .some(let other):
       throw MPIError(call: "start", reason: "\(Self.override)=\(other) is neither always nor never", rank: nil)
     }
-    var sizes = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"]
     // Set by srun for each of its tasks. A batch script, which isn't one, has no step number.
-    if environment["SLURM_STEP_ID"] != nil { sizes.append("SLURM_STEP_NUM_TASKS") }
-    declaredSize =
-      sizes.lazy.compactMap { name in
-        environment[name].flatMap { Int($0) }.map { (count: $0, variable: name) }
-      }.first
+    let isStep = environment["SLURM_STEP_ID"] != nil
+    func first(_ names: [String]) -> (Int, String)? {
+      names.lazy.compactMap { name in environment[name].flatMap { Int($0) }.map { ($0, name) } }.first
+    }
+    declaredSize = first(
+      ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"] + (isStep ? ["SLURM_STEP_NUM_TASKS"] : []))
+    declaredRank = first(Self.ranks + (isStep ? ["SLURM_PROCID"] : []))
   }
+
+  /// The variables in which launchers tell a process its number, the nearest to the program first.
+  static let ranks = [
+    "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK", "PALS_RANKID", "ALPS_APP_PE",
+  ]
 
   /// Refuses a world of one where the launcher started several: every process would believe that it is rank 0, do all
   /// the work and write the same file.
-  func check(worldSize: Int) throws {
-    guard worldSize == 1, let declared = declaredSize, declared.count > 1 else { return }
+  ///
+  /// - Parameter library: the MPI library's name and version.
+  func check(worldSize: Int, library: String = Communicator.libraryVersion) throws {
+    guard worldSize == 1 else { return }
+    let evidence: String
+    if let declared = declaredSize, declared.count > 1 {
+      evidence = "\(declared.variable) says that \(declared.count) processes were started"
+    } else if let declared = declaredRank, declared.rank > 0 {
+      evidence = "\(declared.variable) says that this is process \(declared.rank) of several"
+    } else {
+      return
+    }
+    // Debian's Open MPI knows PMIx only.
+    let slurm = library.hasPrefix("Open MPI") ? "srun --mpi=pmix" : "srun --mpi=pmi2"
     throw MPIError(
       call: "start",
       reason: """
-        \(declared.variable) says that \(declared.count) processes were started, but MPI sees only this one. The launcher \
-        and the MPI library don't fit together: start with the mpirun of the MPI this program was built with, or with \
-        srun --mpi=pmix (or pmi2); HEADIMPACT_MPI=never runs this process alone
+        \(evidence), but MPI sees only this one. The launcher and the MPI library (\(library)) don't fit together: start \
+        with the mpirun of the MPI this program was built with, or with \(slurm); HEADIMPACT_MPI=never runs this process \
+        alone
         """, rank: nil)
   }
 }

@@ -3,11 +3,10 @@ internal import CMPI
 /// The tags of this module's own messages, on a channel of their own.
 enum ServiceTag {
   static let gather = 1
-  static let workRequest = 2
+  static let workMessage = 2
   static let workAssignment = 3
-  static let workResult = 4
-  static let workDone = 5
   static let stop = 6
+  static let life = 7
 }
 
 /// A message that has come and waits to be received.
@@ -93,6 +92,7 @@ extension Communicator {
   }
 
   func receive<T: MessageElement>(_ type: T.Type, _ first: Envelope, over channel: cmpi_comm) throws -> [T] {
+    lifeSigns?.heard(from: first.source)
     let stride = MemoryLayout<T>.stride
     var chunks: [[UInt8]] = []
     var envelope = first

@@ -28,6 +28,7 @@ public final class SendRequest {
         rank: rank)
       requests.append(request)
     }
+    communicator?.lifeSigns?.sent(to: destination)
   }
 
   // Memory of a message that hasn't left is leaked: MPI still reads it, and to wait here might be for ever.

@@ -1,141 +1,136 @@
-/// Rank 0's side of `WorkSharing`.
-final class WorkCoordinator {
-  private let communicator: Communicator
-  private let order: [Int]
-  private let onResult: WorkSharing.ResultHandler
+/// How rank 0's side of `WorkSharing` exchanges messages with the other ranks: over MPI, or with the virtual ranks of a
+/// simulation.
+package protocol WorkTransport: AnyObject {
+  /// The next message that has come; nil if there is none. Doesn't wait.
+  func receive() throws -> (source: Int, bytes: [UInt8])?
+  /// Sends without waiting.
+  func send(_ bytes: [UInt8], to rank: Int) throws
+  /// Lets messages leave. Doesn't wait.
+  func progress() throws
+  /// Returns when all messages have left.
+  func drain() throws
+  /// Looks after what isn't work sharing, while rank 0 waits.
+  func attend() throws
+}
 
-  private var position = 0
-  /// Who computes what at present.
-  private var holders: [Int: Int] = [:]
-  private var completed = 0
-  /// Workers that asked in advance when too few units were left, and wait for an answer.
-  private var idle: Set<Int> = []
-  /// Workers that were told there is no more.
-  private var finished: Set<Int> = []
-  private var sends: [SendRequest] = []
+/// Rank 0's side of `WorkSharing`.
+package final class WorkCoordinator<Transport: WorkTransport> {
+  private let transport: Transport
+  private let handlers: WorkHandlers
+  private var ledger: WorkLedger
+  /// Results that are being checked.
+  private var unchecked: [Int: WorkReport] = [:]
+  /// Units that rank 0 itself computes or checks.
+  private var own: Set<Int> = []
+  /// How many ranks have said that they leave.
+  private var gone = 0
   private var failure: (any Error)?
   private var isServing = false
 
-  init(_ communicator: Communicator, order: [Int], onResult: @escaping WorkSharing.ResultHandler) {
-    precondition(Set(order).count == order.count && order.allSatisfy { $0 >= 0 }, "each unit once, from 0")
-    self.communicator = communicator
-    self.order = order
-    self.onResult = onResult
+  package init(_ ledger: WorkLedger, over transport: Transport, _ handlers: WorkHandlers) {
+    (self.ledger, self.transport, self.handlers) = (ledger, transport, handlers)
   }
 
-  func poll() throws { _ = try serve() }
+  /// Whether every unit is recorded, and every other rank has left.
+  package var isFinished: Bool { ledger.isComplete && gone == ledger.ranks - 1 }
 
-  func next() throws -> Int? {
-    try poll()
-    return try take(for: 0)
+  /// Answers all that has come. Returns whether there was anything.
+  @discardableResult
+  package func serve() throws -> Bool {
+    try guarding {
+      // What comes after the end is for the next sharing.
+      guard ledger.ranks > 1, !isServing, !isFinished else { return false }
+      isServing = true
+      defer { isServing = false }
+      var wasBusy = false
+      while !isFinished, let (source, bytes) = try transport.receive() {
+        try handle(WorkMessage(bytes, from: source), from: source)
+        wasBusy = true
+      }
+      try transport.progress()
+      return wasBusy
+    }
   }
 
-  func submit(_ result: [UInt8], for unit: Int) throws {
-    try guarding { try accept(result, unit, from: 0) }
-    try poll()
+  /// What rank 0 does next: waits until there is something; nil when every unit is recorded.
+  func next() throws -> WorkItem? {
+    var backoff = Backoff()
+    while true {
+      let wasBusy = try serve()
+      if let item = try guarding({ try ledger.next().flatMap(item) }) {
+        own.insert(item.unit)
+        return item
+      }
+      // Nothing can come any more: what is left is this rank's own.
+      if ledger.isComplete || ledger.ranks == 1 { return nil }
+      try requireNothingHeld()
+      try transport.attend()
+      if wasBusy { backoff.reset() } else { backoff.pause() }
+    }
+  }
+
+  func submit(_ bytes: [UInt8], for item: WorkItem) throws {
+    try guarding {
+      try handle(
+        item.first == nil ? .result(unit: item.unit, bytes) : .check(unit: item.unit, bytes), from: 0)
+      own.remove(item.unit)
+    }
+    try serve()
   }
 
   func finish() throws {
-    if let forgotten = holders.filter({ $0.value == 0 }).keys.min() {
-      throw WorkSharingError(description: "rank 0 finishes without a result for unit \(forgotten)")
-    }
-    guard communicator.worldSize > 1 else { return try guarding {} }
+    try guarding {}
+    try requireNothingHeld()
     var backoff = Backoff()
-    while completed < order.count || finished.count < communicator.worldSize - 1 {
+    while !isFinished {
+      try transport.attend()
       if try serve() { backoff.reset() } else { backoff.pause() }
     }
-    for worker in 1..<communicator.worldSize { try send([], to: worker, tag: ServiceTag.workDone) }
-    for send in sends { try send.wait() }
-    sends = []
+    try transport.drain()
   }
 
-  /// Answers all that has come. Returns whether there was anything.
-  private func serve() throws -> Bool {
-    try guarding {
-      guard let channel = communicator.channels?.service, communicator.worldSize > 1, !isServing else { return false }
-      isServing = true
-      defer { isServing = false }
-      var busy = false
-      while let envelope = try communicator.iprobe(from: nil, tag: ServiceTag.workRequest, over: channel) {
-        let message = try communicator.receive(UInt8.self, envelope, over: channel)
-        guard let request = message.first.flatMap(WorkRequest.init) else {
-          throw WorkSharingError(
-            description: "rank \(envelope.source) sent a request of \(message.count) bytes: \(message)")
-        }
-        try answer(request, of: envelope.source)
-        busy = true
+  private func requireNothingHeld() throws {
+    guard let unit = own.min() else { return }
+    throw WorkSharingError(description: "rank 0 goes on without a result for unit \(unit)")
+  }
+
+  private func handle(_ message: WorkMessage, from rank: Int) throws {
+    switch message {
+    case .request(let request): try send(ledger.asked(request, by: rank))
+    case .leaves: gone += 1
+    case .result(let unit, let bytes):
+      try ledger.require(unit, of: rank, isCheck: false)
+      let report = WorkReport(rank: rank, unit: unit, bytes: bytes)
+      let canBeChecked = ledger.canCheck(rank)
+      let isRecorded = try handlers.onResult(report, canBeChecked)
+      guard isRecorded || canBeChecked else {
+        throw WorkSharingError(description: "nobody can check unit \(unit) of rank \(rank)")
       }
-      while let envelope = try communicator.iprobe(from: nil, tag: ServiceTag.workResult, over: channel) {
-        let message = try communicator.receive(UInt8.self, envelope, over: channel)
-        guard message.count >= 8 else {
-          throw WorkSharingError(description: "rank \(envelope.source) sent a result of \(message.count) bytes")
-        }
-        let unit = message.withUnsafeBytes { Int($0.loadUnaligned(as: Int64.self)) }
-        try accept(Array(message[8...]), unit, from: envelope.source)
-        busy = true
+      let assignments = try ledger.finished(unit, by: rank, needsCheck: !isRecorded)
+      if !isRecorded { unchecked[unit] = report }
+      try send(assignments)
+    case .check(let unit, let bytes):
+      let assignments = try ledger.checked(unit, by: rank)
+      guard let first = unchecked.removeValue(forKey: unit) else {
+        throw WorkSharingError(description: "rank \(rank) checked unit \(unit), which has no result")
       }
-      sends = try sends.filter { try !$0.isComplete() }
-      return busy
+      try handlers.onCheck(first, WorkReport(rank: rank, unit: unit, bytes: bytes))
+      try send(assignments)
     }
   }
 
-  private func answer(_ request: WorkRequest, of worker: Int) throws {
-    switch request {
-    case .ahead:
-      // Near the end a unit given in advance would wait behind another while somebody is idle.
-      if position < order.count, order.count - position < communicator.worldSize {
-        idle.insert(worker)
-      } else {
-        try assign(to: worker)
-      }
-    case .now: try assign(to: worker)
-    case .idleSinceAsked:
-      // Not idle: the answer was on its way already.
-      if idle.remove(worker) != nil { try assign(to: worker) }
+  private func send(_ assignments: [WorkLedger.Assignment]) throws {
+    for assignment in assignments {
+      try transport.send(item(assignment.task)?.bytes ?? [], to: assignment.rank)
     }
   }
 
-  private func assign(to worker: Int) throws {
-    if let unit = try take(for: worker) {
-      try send([Int64(unit)], to: worker, tag: ServiceTag.workAssignment)
-    } else {
-      try dismiss(worker)
+  private func item(_ task: WorkLedger.Task) throws -> WorkItem? {
+    switch task {
+    case .compute(let unit): WorkItem(unit: unit, content: try handlers.content(unit))
+    case .check(let unit): WorkItem(unit: unit, content: try handlers.content(unit), first: unchecked[unit]?.bytes)
+    case .leave: nil
     }
-  }
-
-  private func dismiss(_ worker: Int) throws {
-    finished.insert(worker)
-    try send([-1], to: worker, tag: ServiceTag.workAssignment)
-  }
-
-  private func take(for rank: Int) throws -> Int? {
-    guard position < order.count else { return nil }
-    let unit = order[position]
-    position += 1
-    holders[unit] = rank
-    if position == order.count {
-      let waiting = idle.sorted()
-      idle = []
-      for worker in waiting { try dismiss(worker) }
-    }
-    return unit
-  }
-
-  private func accept(_ result: [UInt8], _ unit: Int, from rank: Int) throws {
-    guard let holder = holders.removeValue(forKey: unit), holder == rank else {
-      throw WorkSharingError(description: "rank \(rank) handed in unit \(unit), which it doesn't hold")
-    }
-    completed += 1
-    try onResult(rank, unit, result)
-  }
-
-  private func send(_ values: [Int64], to worker: Int, tag: Int) throws {
-    guard let channel = communicator.channels?.service else { return }
-    let request = try values.withUnsafeBytes {
-      try SendRequest(
-        $0, to: worker, tag: tag, over: channel, rank: communicator.rank, chunkBytes: communicator.chunkBytes)
-    }
-    if try !request.isComplete() { sends.append(request) }
   }
 
   /// After a failure nothing continues, even if a caller mistook the first error for a bad sample.
@@ -146,4 +141,40 @@ final class WorkCoordinator {
       throw error
     }
   }
+}
+
+/// The messages of `WorkSharing` over MPI, on rank 0.
+final class MPIWorkTransport: WorkTransport {
+  private let communicator: Communicator
+  private var sends: [SendRequest] = []
+
+  init(_ communicator: Communicator) { self.communicator = communicator }
+
+  func receive() throws -> (source: Int, bytes: [UInt8])? {
+    guard let channel = communicator.channels?.service,
+      let envelope = try communicator.iprobe(from: nil, tag: ServiceTag.workMessage, over: channel)
+    else { return nil }
+    return (envelope.source, try communicator.receive(UInt8.self, envelope, over: channel))
+  }
+
+  func send(_ bytes: [UInt8], to rank: Int) throws {
+    guard let channel = communicator.channels?.service else { return }
+    let request = try bytes.withUnsafeBytes {
+      try SendRequest(
+        $0, to: rank, tag: ServiceTag.workAssignment, over: channel, rank: communicator.rank,
+        chunkBytes: communicator.chunkBytes, attending: communicator)
+    }
+    if try !request.isComplete() { sends.append(request) }
+  }
+
+  func progress() throws {
+    if !sends.isEmpty { sends = try sends.filter { try !$0.isComplete() } }
+  }
+
+  func drain() throws {
+    for send in sends { try send.wait() }
+    sends = []
+  }
+
+  func attend() throws { try communicator.attend() }
 }

@@ -1,48 +1,66 @@
-/// Hands out units of work on demand, the most expensive first, and collects the results on rank 0, which works too.
+/// Hands out units of work on demand, in a given order, and collects the results on rank 0.
 ///
 /// Every rank makes one at the same time, and runs
 /// ```swift
-/// while let unit = try sharing.next() {
-///   try sharing.submit(try compute(unit), for: unit)  // call sharing.poll() now and then from within
+/// while let item = try sharing.next() {
+///   try sharing.submit(try compute(item), for: item)  // call sharing.poll() now and then from within
 /// }
 /// try sharing.finish()
 /// ```
-/// Each unit is given to exactly one rank, and its one result reaches `onResult` on rank 0 exactly once. A rank that
-/// computes already has its next unit, except near the end, when units go only to ranks that are idle. Ranks that wait
-/// sleep between polls. An error thrown by any of the calls must end the job: let it leave `Communicator.withWorld`.
+/// Only rank 0 knows the units; their contents travel with them. Each unit is given to exactly one rank, and its one
+/// result reaches `onResult` on rank 0 exactly once. What that doesn't record is checked: another rank, on another host if
+/// there is one, gets the unit and the first result, and what it submits reaches `onCheck`. Rank 0 works too, unless there
+/// are so many ranks that answering them is work enough. A rank that computes already has its next unit, except near the
+/// end, when units go only to ranks that are idle. Ranks that wait sleep between polls. An error thrown by any of the
+/// calls must end the job: let it leave `Communicator.withWorld`.
 public final class WorkSharing {
-  /// Takes one unit's result, on rank 0: the rank that computed it, the unit, the bytes.
-  public typealias ResultHandler = (_ source: Int, _ unit: Int, _ result: [UInt8]) throws -> Void
-
   private enum Role {
-    case coordinator(WorkCoordinator)
+    case coordinator(WorkCoordinator<MPIWorkTransport>)
     case worker(WorkWorker)
   }
   private let role: Role
+  private let communicator: Communicator
 
   /// - Parameters:
   ///   - order: on rank 0 the units, each once, in the order to hand them out; elsewhere ignored.
-  ///   - onResult: called on rank 0, from within `poll`, `next`, `submit` and `finish`. What it throws, those throw,
+  ///   - handlers: called on rank 0, from within `poll`, `next`, `submit` and `finish`. What they throw, those throw,
   ///     then and ever after.
-  public init(_ communicator: Communicator, order: [Int], onResult: @escaping ResultHandler) {
-    role =
-      communicator.rank == 0
-      ? .coordinator(WorkCoordinator(communicator, order: order, onResult: onResult))
-      : .worker(WorkWorker(communicator))
+  /// - Throws: a failed call of MPI.
+  public init(
+    _ communicator: Communicator, order: [Int], options: WorkOptions = WorkOptions(), _ handlers: WorkHandlers
+  )
+    throws
+  {
+    self.communicator = communicator
+    let names = try communicator.gather(Array((options.host ?? communicator.processorName).utf8))
+    guard let names else {
+      role = .worker(WorkWorker(communicator))
+      return
+    }
+    var numbers: [[UInt8]: Int] = [:]
+    let hosts = names.map { name in
+      let number = numbers[name] ?? numbers.count
+      numbers[name] = number
+      return number
+    }
+    let ledger = WorkLedger(
+      order: order, hosts: hosts, coordinatorWorks: communicator.worldSize <= options.mostWorkingTogether)
+    role = .coordinator(WorkCoordinator(ledger, over: MPIWorkTransport(communicator), handlers))
   }
 
   /// Serves the other ranks where this is rank 0; elsewhere, lets results on their way leave, which rank 0 may be
   /// waiting for. To be called often from within a computation, on every rank: it costs under a microsecond if there is
   /// nothing to do.
   public func poll() throws {
+    try communicator.attend()
     switch role {
-    case .coordinator(let coordinator): try coordinator.poll()
+    case .coordinator(let coordinator): try coordinator.serve()
     case .worker(let worker): try worker.poll()
     }
   }
 
-  /// The next unit for this rank; nil when there is no more. Waits for rank 0's answer.
-  public func next() throws -> Int? {
+  /// The next unit for this rank, to compute or to check; nil when every unit is recorded. Waits until there is one.
+  public func next() throws -> WorkItem? {
     switch role {
     case .coordinator(let coordinator): try coordinator.next()
     case .worker(let worker): try worker.next()
@@ -50,31 +68,58 @@ public final class WorkSharing {
   }
 
   /// Hands in the result of a unit that `next` gave to this rank.
-  public func submit(_ result: [UInt8], for unit: Int) throws {
+  public func submit(_ result: [UInt8], for item: WorkItem) throws {
     switch role {
-    case .coordinator(let coordinator): try coordinator.submit(result, for: unit)
-    case .worker(let worker): try worker.submit(result, for: unit)
+    case .coordinator(let coordinator): try coordinator.submit(result, for: item)
+    case .worker(let worker): try worker.submit(result, for: item)
     }
   }
 
-  /// Returns when the results of all units have been taken by `onResult`. Every rank calls it, after `next` returned
-  /// nil.
+  /// Returns when no message is on its way. Every rank calls it, after `next` returned nil.
   public func finish() throws {
     switch role {
     case .coordinator(let coordinator): try coordinator.finish()
     case .worker(let worker): try worker.finish()
     }
+    // A rank that went ahead could ask for work of the next sharing while rank 0 still serves this one.
+    try communicator.barrier()
   }
 }
 
-/// A worker's message to rank 0.
-enum WorkRequest: UInt8 {
-  /// It computes, and would like its next unit in advance.
-  case ahead
-  /// It is idle.
-  case now
-  /// It has become idle since it asked in advance.
-  case idleSinceAsked
+public struct WorkOptions: Sendable {
+  /// With more ranks than these, rank 0 computes no units: it answers the others, and writes.
+  public var mostWorkingTogether = 64
+  /// The name of this rank's host; nil for the one that MPI knows.
+  public var host: String?
+
+  public init() {}
+}
+
+/// What a rank hands in.
+public struct WorkReport: Sendable {
+  public let rank: Int
+  public let unit: Int
+  public let bytes: [UInt8]
+}
+
+/// What rank 0 does with the units and results of a `WorkSharing`.
+public struct WorkHandlers {
+  let content: (_ unit: Int) throws -> [UInt8]
+  let onResult: (_ report: WorkReport, _ canBeChecked: Bool) throws -> Bool
+  let onCheck: (_ first: WorkReport, _ check: WorkReport) throws -> Void
+
+  /// - Parameters:
+  ///   - content: all that is needed to compute a unit.
+  ///   - onResult: takes a unit's result. Returns whether it is recorded; if not, and if it can be checked, another rank
+  ///     checks it.
+  ///   - onCheck: takes the first result and what the other rank submitted.
+  public init(
+    content: @escaping (_ unit: Int) throws -> [UInt8],
+    onResult: @escaping (_ report: WorkReport, _ canBeChecked: Bool) throws -> Bool,
+    onCheck: @escaping (_ first: WorkReport, _ check: WorkReport) throws -> Void
+  ) {
+    (self.content, self.onResult, self.onCheck) = (content, onResult, onCheck)
+  }
 }
 
 /// Ranks disagree about who does what: a bug of this program.

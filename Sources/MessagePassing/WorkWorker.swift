@@ -13,10 +13,10 @@ final class WorkWorker {
 
   /// Lets MPI move results that are on their way, and frees those that arrived.
   func poll() throws {
-    results = try results.filter { try !$0.isComplete() }
+    if !results.isEmpty { results = try results.filter { try !$0.isComplete() } }
   }
 
-  func next() throws -> Int? {
+  func next() throws -> WorkItem? {
     guard !isDismissed, let channel = communicator.channels?.service else { return nil }
     try poll()
     var answer = try hasAsked ? communicator.iprobe(from: 0, tag: ServiceTag.workAssignment, over: channel) : nil
@@ -25,64 +25,60 @@ final class WorkWorker {
     while answer == nil {
       answer = try communicator.iprobe(from: 0, tag: ServiceTag.workAssignment, over: channel)
       if answer == nil {
+        try communicator.attend()
         backoff.pause()
         try poll()
       }
     }
-    guard let answer, let unit = try communicator.receive(Int64.self, answer, over: channel).first else {
-      throw WorkSharingError(description: "rank 0 answered rank \(communicator.rank) without a unit")
-    }
+    guard let answer else { return nil }
     hasAsked = false
-    guard unit >= 0 else {
+    let bytes = try communicator.receive(UInt8.self, answer, over: channel)
+    guard let item = try WorkItem.decode(bytes, at: communicator.rank) else {
       isDismissed = true
       return nil
     }
-    held.insert(Int(unit))
+    held.insert(item.unit)
     try ask(.ahead)
-    return Int(unit)
+    return item
   }
 
-  func submit(_ result: [UInt8], for unit: Int) throws {
-    guard held.remove(unit) != nil else {
+  func submit(_ result: [UInt8], for item: WorkItem) throws {
+    guard held.remove(item.unit) != nil else {
       throw WorkSharingError(
-        description: "rank \(communicator.rank) handed in unit \(unit), which it doesn't hold")
+        description: "rank \(communicator.rank) handed in unit \(item.unit), which it doesn't hold")
     }
-    let message = withUnsafeBytes(of: Int64(unit)) { Array($0) } + result
-    try send(message, tag: ServiceTag.workResult)
+    try send(item.first == nil ? .result(unit: item.unit, result) : .check(unit: item.unit, result))
     try poll()
     var backoff = Backoff()
     while results.count > 1, results.reduce(0, { $0 + $1.byteCount }) > Self.bytesUnderway {
+      try communicator.attend()
       backoff.pause()
       try poll()
     }
   }
 
   func finish() throws {
-    guard isDismissed, held.isEmpty, let channel = communicator.channels?.service else {
+    guard isDismissed, held.isEmpty else {
       let what = held.min().map { "without a result for unit \($0)" } ?? "before next() said that there is no more"
       throw WorkSharingError(description: "rank \(communicator.rank) finishes \(what)")
     }
-    var backoff = Backoff()
-    while true {
-      try poll()
-      if results.isEmpty, let envelope = try communicator.iprobe(from: 0, tag: ServiceTag.workDone, over: channel) {
-        _ = try communicator.receive(Int64.self, envelope, over: channel)
-        return
-      }
-      backoff.pause()
-    }
+    // A request may still be on its way. This comes after it, so rank 0 knows that nothing else does.
+    try send(.leaves)
+    for result in results { try result.wait() }
+    results = []
   }
 
   private func ask(_ request: WorkRequest) throws {
-    try send([request.rawValue], tag: ServiceTag.workRequest)
+    try send(.request(request))
     hasAsked = true
   }
 
-  private func send(_ bytes: [UInt8], tag: Int) throws {
+  private func send(_ message: WorkMessage) throws {
     guard let channel = communicator.channels?.service else { return }
-    let request = try bytes.withUnsafeBytes {
+    let request = try message.bytes.withUnsafeBytes {
       try SendRequest(
-        $0, to: 0, tag: tag, over: channel, rank: communicator.rank, chunkBytes: communicator.chunkBytes)
+        $0, to: 0, tag: ServiceTag.workMessage, over: channel, rank: communicator.rank,
+        chunkBytes: communicator.chunkBytes, attending: communicator)
     }
     if try !request.isComplete() { results.append(request) }
   }

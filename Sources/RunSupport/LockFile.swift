@@ -84,8 +84,7 @@ struct LockCandidate {
     var status = stat()
     if fstat(descriptor, &status) == 0, status.st_nlink == 2 { return true }
     switch code {
-    case 0: return try LockSight(url)?.bytes == bytes
-    case EEXIST: return false
+    case 0, EEXIST: return try LockSight(url)?.bytes == bytes
     case EPERM, ENOSYS, EOPNOTSUPP, EMLINK, EXDEV, EINVAL: return try create()
     default: throw EnvironmentFault(path: url.path, operation: "made", code: code)
     }

@@ -6,7 +6,7 @@ struct LockWatch {
   let url: URL
   let output: URL
   let resumes: Bool
-  let limits: RunLock.Limits
+  let patience: Double
   /// Whether a lock was taken away.
   private(set) var hasTaken = false
 
@@ -18,8 +18,8 @@ struct LockWatch {
   private var changes = 0
   private var hasTold = false
 
-  init(url: URL, output: URL, resumes: Bool, limits: RunLock.Limits) {
-    (self.url, self.output, self.resumes, self.limits) = (url, output, resumes, limits)
+  init(url: URL, output: URL, resumes: Bool, patience: Double) {
+    (self.url, self.output, self.resumes, self.patience) = (url, output, resumes, patience)
   }
 
   /// Takes the lock away if it is left behind.
@@ -38,18 +38,19 @@ struct LockWatch {
       return 0
     case false?:
       // Its process may be ending.
-      guard resumes, now - begun < limits.patience else { throw inUse(sight) }
+      guard resumes, now - begun < patience else { throw inUse(sight) }
       return 0.2
     case nil:
       let age = serverTime - sight.renewed
       let watched = now - since
       // Where the server's clock was set back, watching alone decides.
-      let left = min(max(limits.silence - age, limits.watch - watched), limits.silence - watched)
+      let silence = Self.silence(of: sight)
+      let left = min(max(silence - age, Self.watch * silence - watched), silence - watched)
       if left <= 0 {
         try takeAway(sight)
         return 0
       }
-      if changes >= 2 || !resumes && age < limits.silence { throw inUse(sight) }
+      if changes >= 2 || !resumes && age < silence { throw inUse(sight) }
       if !hasTold {
         tell(
           "waits for \(output.lastPathComponent), held by \(Self.text(sight.holder)); taken over if it stays silent for "
@@ -64,12 +65,19 @@ struct LockWatch {
     if try LockCandidate.takeAway(sight, at: url) { hasTaken = true }
   }
 
+  /// The share of its silence that a lock is watched in any case: a little more than its run takes between two touches.
+  private static let watch = 1.25 / 6
+
+  private static func silence(of sight: LockSight) -> Double {
+    min(max(0.1, sight.holder?.silence ?? RunLock.Limits().silence), 3600)
+  }
+
   private static func text(_ holder: LockHolder?) -> String { holder?.text ?? "a run that its lock doesn't name" }
 
   private func inUse(_ sight: LockSight) -> JobError {
     JobError(
       "\(output.path): another run is writing to it (\(Self.text(sight.holder))). Wait for it, or choose another --output. "
         + "If that run is gone, --resume takes its lock over: at once on the same machine, else "
-        + "\(Int(limits.silence)) s after it was last touched (\(url.lastPathComponent))")
+        + "\(Int(Self.silence(of: sight))) s after it was last touched (\(url.lastPathComponent))")
   }
 }

@@ -5,24 +5,33 @@ import IO
 /// whose it is, and is touched every few seconds while the run lives.
 ///
 /// A lock is left behind if its process is gone, as seen on its own machine; and as seen on another one, if it wasn't
-/// touched for `Limits.silence` by the file server's clock, and isn't touched while it is watched. `flock` would need
+/// touched for as long as it says itself by the file server's clock, and isn't touched while it is watched. `flock` would need
 /// neither rule, but Lustre and NFS may not have it.
 ///
 /// Invariant of `@unchecked Sendable`: `mutex` guards everything that changes.
 public final class RunLock: @unchecked Sendable {
   /// - Units: seconds.
   public struct Limits: Sendable {
-    /// Between two touches.
-    public var renewal = 20.0
-    /// How long a lock that can't be judged otherwise must be untouched to be left behind.
+    /// How long this run's lock must be untouched to be left behind, where nothing else tells. The lock says so itself.
     public var silence = 120.0
     /// How long `--resume` waits for a process of this machine, which may be ending.
     public var patience = 2.0
 
     public init() {}
 
-    /// How long a silent lock is watched: more than a touch.
-    var watch: Double { min(1.25 * renewal, silence) }
+    /// Those of HEADIMPACT_LOCK_SILENCE.
+    ///
+    /// - Throws: `JobError` if it isn't a number of seconds in 6...3600.
+    public init(environment: [String: String]) throws {
+      guard let text = environment["HEADIMPACT_LOCK_SILENCE"] else { return }
+      guard let seconds = Double(text), (6...3600).contains(seconds) else {
+        throw JobError("HEADIMPACT_LOCK_SILENCE is \(text); it must be a number of seconds in 6...3600")
+      }
+      silence = seconds
+    }
+
+    /// Between two touches.
+    var renewal: Double { silence / 6 }
   }
 
   /// The lock's file.
@@ -52,16 +61,17 @@ public final class RunLock: @unchecked Sendable {
   ///   - wait: called about once a second while it waits.
   /// - Throws: `JobError` naming the run that holds it; `EnvironmentFault` if the file can't be made; what `wait` throws.
   public init(
-    for output: URL, resumes: Bool, limits: Limits = Limits(), tell: (String) -> Void = { Remarks.tell([$0]) },
+    for output: URL, resumes: Bool, limits: Limits? = nil, tell: (String) -> Void = { Remarks.tell([$0]) },
     wait: () throws -> Void = {}
   ) throws {
     url = Self.url(of: output)
     self.output = output
+    let limits = try limits ?? Limits(environment: ProcessInfo.processInfo.environment)
     self.limits = limits
-    let candidate = try LockCandidate(.current(), for: url)
+    let candidate = try LockCandidate(.current(silence: limits.silence), for: url)
     bytes = candidate.bytes
     defer { candidate.remove() }
-    var watch = LockWatch(url: url, output: output, resumes: resumes, limits: limits)
+    var watch = LockWatch(url: url, output: output, resumes: resumes, patience: limits.patience)
     while true {
       if try candidate.claim() {
         // A run that judged the last lock at the same moment may just be taking this one away, and gives it back.
@@ -183,7 +193,7 @@ public struct LockLost: Error, CustomStringConvertible {
   let url: URL
   let output: URL
   /// The run that has it now; nil if nobody has.
-  let holder: LockHolder?
+  public let holder: LockHolder?
 
   public var description: String {
     if let holder {

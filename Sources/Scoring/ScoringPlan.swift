@@ -1,13 +1,35 @@
 import COCO
 import Foundation
 import HeadImpact
+import IO
+import Jobs
 import VisionLanguage
 
 /// One unit of work: an image with all its samples, so that how the work is divided never changes a number.
 struct ScoringUnit: Sendable {
-  let image: ImageRecord
+  let objects: ImageObjects
+
+  var image: ImageRecord { objects.image }
   /// Ascending by id.
-  let annotations: [Annotation]
+  var annotations: [Annotation] { objects.annotations }
+}
+
+extension ScoringUnit: WorkUnit {
+  var key: Int { Int(image.id) }
+  var sampleCount: Int { annotations.count }
+  var fileNames: Set<String> { [image.fileName] }
+
+  func encode() -> [UInt8] {
+    var writer = ByteWriter()
+    objects.encode(into: &writer)
+    return writer.bytes
+  }
+
+  init(decoding bytes: [UInt8]) throws {
+    var reader = ByteReader(bytes)
+    objects = try ImageObjects(&reader)
+    try reader.finish()
+  }
 }
 
 /// The work of a scoring run.
@@ -27,7 +49,7 @@ struct ScoringPlan: Sendable {
     let annotations = dataset.annotations.sorted { $0.id < $1.id }.prefix(limit ?? .max)
     let groups = Dictionary(grouping: annotations, by: \.imageID)
     units = dataset.images.sorted { $0.id < $1.id }.compactMap { image in
-      groups[image.id].map { ScoringUnit(image: image, annotations: $0) }
+      groups[image.id].map { ScoringUnit(objects: ImageObjects(image, $0, of: dataset)) }
     }
     var known: [ImageSize: VisualLayout.Load?] = [:]
     costs = units.map { unit in

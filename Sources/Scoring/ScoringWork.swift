@@ -13,62 +13,81 @@ final class ScoringWork: UnitJob {
   static let words = UnitJobWords(
     sample: "annotation", noUnit: "has no annotation to score",
     noResult: "no sample could be used, so there is no Head Impact")
+  static let strictLooksAhead = false
   /// k of `layer_top_frequency`: the paper tunes the three best layers.
   private static let topLayers = 3
 
   let remarks: [String]
   private let scoreIdentity: ScoreIdentity
   private let configuration: ScoreConfiguration
-  private let dataset: KeyObjectDataset
-  private let plan: ScoringPlan
+  /// On rank 0; nil elsewhere, as the plan.
+  private let dataset: KeyObjectDataset?
+  private let plan: ScoringPlan?
   private let scorer: UnitScorer
   private let team: ThreadTeam
   /// Of the samples that this rank computed; on rank 0 of those in the journal too.
   private var sums: HeadImpactAccumulator
+  /// How many pictures that this rank counted were turned, and whether the last one computed was.
+  private var turned = 0
+  private var lastIsTurned = false
   /// On rank 0: in which image's record each scored sample is.
   private var imageOfSample: [Int: Int] = [:]
 
-  init(_ c: ScoreConfiguration, _ opened: JobModel, json: [UInt8]) throws {
+  /// - Parameters:
+  ///   - dataset: on rank 0 the dataset; nil elsewhere.
+  ///   - digest: its file's SHA-256, on every rank.
+  init(_ c: ScoreConfiguration, _ opened: JobModel, _ dataset: KeyObjectDataset?, digest: String) throws {
     let model = opened.model
     try c.options.views.check(model)
     configuration = c
-    dataset = try KeyObjectDataset(json: Data(json), name: c.dataset.path)
+    self.dataset = dataset
     scoreIdentity = ScoreIdentity(
       programVersion: JobDefaults.programVersion, modelType: model.modelType, modelSHA256: opened.sha256,
-      adapterSHA256: opened.adapterSHA256, modelFiles: opened.files, datasetSHA256: try JobInputs.digest(json),
-      configuration: c)
+      adapterSHA256: opened.adapterSHA256, modelFiles: opened.files, datasetSHA256: digest, configuration: c)
     remarks = opened.remarks(onAdapter: c.adapter)
-    plan = ScoringPlan(
-      dataset, limit: c.limit, prompt: c.prompt, dimensions: model.dimensions, layout: model.visualLayout)
+    plan = dataset.map {
+      ScoringPlan(
+        $0, limit: c.limit, prompt: c.prompt, dimensions: model.dimensions, layout: model.visualLayout)
+    }
     team = opened.team
-    scorer = UnitScorer(model: model, dataset: dataset, configuration: c)
+    scorer = UnitScorer(model: model, configuration: c)
     sums = HeadImpactAccumulator(layers: model.decoder.layers.count, heads: model.numAttentionHeads)
   }
 
   var identity: RunIdentity { scoreIdentity.run }
-  var units: [ScoringUnit] { plan.units }
-  var costs: [Double] { plan.costs }
+  var units: [ScoringUnit] { plan?.units ?? [] }
+  var costs: [Double] { plan?.costs ?? [] }
 
-  private var planned: [Annotation] { plan.units.flatMap(\.annotations) }
+  private var planned: [Annotation] { units.flatMap(\.annotations) }
 
   var warnings: [String] {
+    guard let dataset else { return [] }
     let planned = planned
     return dataset.problems.warnings()
       + [dataset.outlineProblems(of: planned).lostParts(of: planned.count)].compactMap { $0 }
   }
 
-  var refusal: String? { configuration.isStrict ? dataset.sampleProblems(of: planned).refusal : nil }
+  var refusal: String? { configuration.isStrict ? dataset?.sampleProblems(of: planned).refusal : nil }
 
   var lost: [SkippedSample] {
     // An annotation that is left out has been skipped too.
     let last = configuration.limit.flatMap { _ in planned.map(\.id).max() }
-    return dataset.problems.lost(upTo: last).map(SkippedSample.init)
+    return dataset?.problems.lost(upTo: last).map(SkippedSample.init) ?? []
+  }
+
+  func faults(of unit: ScoringUnit, in pictures: Pictures) throws -> [SkippedSample] {
+    try scorer.faults(of: unit, pictures: pictures)
   }
 
   func compute(_ unit: ScoringUnit, in pictures: Pictures, poll: @escaping () throws -> Void) throws -> UnitResult {
-    let result = try scorer.score(unit, pictures: pictures, poll: poll)
-    for impact in result.impacts { try sums.add(impact) }
+    let (result, isTurned) = try scorer.score(unit, pictures: pictures, poll: poll)
+    lastIsTurned = isTurned
     return result
+  }
+
+  func count(_ result: UnitResult) throws {
+    for impact in result.impacts { try sums.add(impact) }
+    if lastIsTurned { turned += 1 }
   }
 
   func decode(_ bytes: [UInt8]) throws -> UnitResult { try UnitResult(decoding: bytes) }
@@ -83,8 +102,8 @@ final class ScoringWork: UnitJob {
 
   func finish(_ work: FinishedWork<UnitResult>?, on world: Communicator) throws -> ScoringJob.Summary? {
     let limbs = try world.reduce(sums.limbs, .sum, to: 0)
-    let turned = try world.reduce([Int64(scorer.turned.count)], .sum, to: 0)?.first ?? 0
-    if let warning = TurnedPictures.warning(count: Int(turned)) { world.tell(["warning: \(warning)"]) }
+    let allTurned = try world.reduce([Int64(turned)], .sum, to: 0)?.first ?? 0
+    if let warning = TurnedPictures.warning(count: Int(allTurned)) { world.tell(["warning: \(warning)"]) }
     let intervals = try bootstrap(work, on: world)
     return try world.agree {
       guard let work, let limbs, let intervals else { return nil }
@@ -153,12 +172,6 @@ final class ScoringWork: UnitJob {
     return ScoringJob.Summary(
       samples: contents.table.samples, skips: skips, output: configuration.output, isNew: false)
   }
-}
-
-extension ScoringUnit: WorkUnit {
-  var key: Int { Int(image.id) }
-  var sampleCount: Int { annotations.count }
-  var fileNames: Set<String> { [image.fileName] }
 }
 
 extension UnitResult: WorkResult {

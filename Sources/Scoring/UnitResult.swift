@@ -1,5 +1,5 @@
 import HeadImpact
-import Jobs
+import IO
 import RunSupport
 
 /// What became of one sample.
@@ -56,19 +56,12 @@ struct UnitResult: Equatable, Sendable {
     return writer.bytes
   }
 
-  /// - Throws: `JobError` if the bytes aren't a result.
+  /// - Throws: `JobError` or `ByteCodingError` if the bytes aren't a result.
   init(decoding bytes: [UInt8]) throws {
     var reader = ByteReader(bytes)
     imageID = try reader.integer()
-    let viewCount = try reader.integer()
-    guard viewCount >= 0 else { throw JobError("a result claims \(viewCount) views") }
-    var views: [ImageView] = []
-    for _ in 0..<viewCount { views.append(try Self.view(&reader)) }
-    self.views = views
-    let count = try reader.integer()
-    guard count >= 0 else { throw JobError("a result claims \(count) samples") }
-    var outcomes: [SampleOutcome] = []
-    for _ in 0..<count {
+    views = try reader.list { try Self.view(&$0) }
+    outcomes = try reader.list { reader in
       let id = try reader.integer()
       switch try reader.integer() {
       case 0:
@@ -78,19 +71,18 @@ struct UnitResult: Equatable, Sendable {
         let floats = scores.withUnsafeBytes { bytes in
           (0..<scores.count / 4).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
         }
-        outcomes.append(SampleOutcome(annotationID: id, kind: .scored(impact, scores: floats)))
+        return SampleOutcome(annotationID: id, kind: .scored(impact, scores: floats))
       case 1:
         let name = String(decoding: try reader.bytes(), as: UTF8.self)
         guard let kind = SkipKind(rawValue: name) else {
           throw JobError("a result has \"\(name)\" as its kind of skip")
         }
         let text = String(decoding: try reader.bytes(), as: UTF8.self)
-        outcomes.append(SampleOutcome(annotationID: id, kind: .skipped(SkipReason(kind, text))))
+        return SampleOutcome(annotationID: id, kind: .skipped(SkipReason(kind, text)))
       case let kind: throw JobError("a result has outcome \(kind); known are 0 and 1")
       }
     }
     try reader.finish()
-    self.outcomes = outcomes
   }
 
   private static func view(_ reader: inout ByteReader) throws -> ImageView {

@@ -11,15 +11,11 @@ import VisionLanguage
 struct UnitScorer {
   let model: any VisionLanguageModel
   let reader: AttentionScoreReader
-  let dataset: KeyObjectDataset
   let configuration: ScoreConfiguration
-  /// Counts the pictures that were turned.
-  let turned = TurnedPictures()
 
-  init(model: any VisionLanguageModel, dataset: KeyObjectDataset, configuration: ScoreConfiguration) {
+  init(model: any VisionLanguageModel, configuration: ScoreConfiguration) {
     self.model = model
     reader = AttentionScoreReader(model)
-    self.dataset = dataset
     self.configuration = configuration
   }
 
@@ -30,36 +26,76 @@ struct UnitScorer {
     let sequence: TokenSequence
   }
 
-  /// - Parameter poll: called after each layer.
-  /// - Throws: errors of the environment, a failed library call.
-  func score(_ unit: ScoringUnit, pictures: Pictures, poll: @escaping () throws -> Void) throws -> UnitResult {
-    var outcomes: [Int64: SampleOutcome.Kind] = [:]
-    var samples: [Sample] = []
+  /// A unit's picture, and what can be scored on it.
+  private struct Prepared {
     let image: RGBImage
     let layout: VisualLayout
+    let isTurned: Bool
+    fileprivate(set) var samples: [Sample] = []
+    /// The samples that can't.
+    fileprivate(set) var outcomes: [Int64: SampleOutcome.Kind] = [:]
+  }
+
+  /// The samples that can't be scored, as far as can be found without the model.
+  ///
+  /// - Throws: errors of the environment.
+  func faults(of unit: ScoringUnit, pictures: Pictures) throws -> [SkippedSample] {
+    switch try prepare(unit, pictures) {
+    case .failure(let skip): unit.annotations.map { SkippedSample(id: $0.id, reason: skip.reason) }
+    case .success(let prepared):
+      unit.annotations.compactMap { annotation in
+        guard case .skipped(let reason)? = prepared.outcomes[annotation.id] else { return nil }
+        return SkippedSample(id: annotation.id, reason: reason)
+      }
+    }
+  }
+
+  /// - Parameter poll: called after each layer.
+  /// - Returns: also whether the picture's EXIF orientation turned it.
+  /// - Throws: errors of the environment, a failed library call.
+  func score(
+    _ unit: ScoringUnit, pictures: Pictures, poll: @escaping () throws -> Void
+  ) throws -> (result: UnitResult, isTurned: Bool) {
+    switch try prepare(unit, pictures) {
+    case .failure(let skip): (result(of: unit, [], [:], otherwise: skip.reason), false)
+    case .success(let prepared): (try score(unit, prepared, poll: poll), prepared.isTurned)
+    }
+  }
+
+  private func prepare(_ unit: ScoringUnit, _ pictures: Pictures) throws -> Result<Prepared, Skip> {
+    let turned = TurnedPictures()
+    var prepared: Prepared
     do {
-      image = try pictures.reading(unit.image.fileName) {
+      let image = try pictures.reading(unit.image.fileName) {
         try JobInputs.image(
           unit.image.fileName, in: pictures.folder, size: unit.image.size.map { ($0.width, $0.height) },
           turned: turned)
       }
-      layout = try model.visualLayout(width: image.width, height: image.height)
+      let layout = try model.visualLayout(width: image.width, height: image.height)
         .selecting(configuration.options.views)
+      prepared = Prepared(image: image, layout: layout, isTurned: turned.count > 0)
     } catch let fault as any ContentFault {
-      return result(of: unit, [], [:], otherwise: SkipReason(.picture, fault))
+      return .failure(Skip(reason: SkipReason(.picture, fault)))
     }
     for annotation in unit.annotations {
-      switch try prepare(annotation, of: image, layout: layout) {
-      case .success(let sample): samples.append(sample)
-      case .failure(let skip): outcomes[annotation.id] = .skipped(skip.reason)
+      switch try prepare(annotation, of: unit.objects, prepared.image, layout: prepared.layout) {
+      case .success(let sample): prepared.samples.append(sample)
+      case .failure(let skip): prepared.outcomes[annotation.id] = .skipped(skip.reason)
       }
     }
+    return .success(prepared)
+  }
 
+  private func score(
+    _ unit: ScoringUnit, _ prepared: Prepared, poll: @escaping () throws -> Void
+  ) throws -> UnitResult {
+    let (layout, samples) = (prepared.layout, prepared.samples)
+    var outcomes = prepared.outcomes
     let layers = model.decoder.layers.count
     let heads = model.numAttentionHeads
     do {
       try reader.read(
-        image: image, sequences: samples.map(\.sequence), query: configuration.options.query,
+        image: prepared.image, sequences: samples.map(\.sequence), query: configuration.options.query,
         normalize: configuration.options.normalize, afterLayer: poll
       ) { index, scores in
         let sample = samples[index]
@@ -106,17 +142,17 @@ struct UnitScorer {
 
   /// - Throws: what is not the sample's own fault.
   private func prepare(
-    _ annotation: Annotation, of image: RGBImage, layout: VisualLayout
+    _ annotation: Annotation, of objects: ImageObjects, _ image: RGBImage, layout: VisualLayout
   ) throws -> Result<Sample, Skip> {
     let description = (annotation.description ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
     guard !description.isEmpty else {
-      let fault = dataset.fault(of: annotation, .description) ?? COCOError(problem: "it has no description")
+      let fault = objects.fault(of: annotation, .description) ?? COCOError(problem: "it has no description")
       return .failure(Skip(reason: SkipReason(.text, fault)))
     }
     let mask: TokenMask
     do {
       mask = try TokenMask(
-        of: dataset.mask(for: annotation, height: image.height, width: image.width), cells: layout.visualCells,
+        of: objects.mask(for: annotation, height: image.height, width: image.width), cells: layout.visualCells,
         threshold: configuration.options.coverage)
     } catch let fault as any ContentFault { return .failure(Skip(reason: SkipReason(.mask, fault))) }
     do {

@@ -22,6 +22,7 @@ extension CommandLineSuite {
         (["select", "x.h5", "--no-such-flag"], "no-such-flag"),
         (["ablate", "--model", "m", "--dataset", "d", "--images", "i", "--output", "o"], "--hi or --head"),
         (["attend", "--model", "m", "--head", "14", "--output", "o"], "14"),
+        (["experiment", "x.yaml", "--silence-limit", "5"], "at least 10 seconds"),
       ])
     func wrongUsage(arguments: [String], word: String) async throws {
       let run = try await MPIRun.launch("headimpact", arguments)

@@ -46,7 +46,8 @@ struct ConfigurationTests {
         seed: 5
         allow_skips: 0.25
         select: {measure: mass, layers: 2, heads: 4}
-        train: {steps: 10, lora_rank: 4, lr: 0.002, targets: [q_proj, down_proj], schedule: cosine, cache_dir: c}
+        train: {steps: 10, lora_rank: 4, lr: 0.002, targets: [q_proj, down_proj], schedule: cosine,
+          cache_dir: c, salvage_dir: s}
         ablate: {dataset: k.json, images: i, heads: 3, seeds: [1, 2], limit: 9}
         score_after: [top]
         """

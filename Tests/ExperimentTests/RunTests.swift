@@ -1,4 +1,5 @@
 import Foundation
+import RunSupport
 import TestSupport
 import Testing
 
@@ -174,6 +175,22 @@ struct ExperimentRuns {
       let run = try await run([try Self.file(scratch, arms: "pretrained, top, random-1, random-2"), "--quiet"])
       #expect(run.exitCode == 1)
       #expect(run.standardError.contains("random-1 and random-2 draw the same layers"), "\(run.standardError)")
+    }
+  }
+
+  @Test("a folder that another experiment is writing to is refused, and not touched", arguments: [nil, 2])
+  func twoAtOnce(ranks: Int?) async throws {
+    try await ScratchFolder.with { scratch in
+      let file = try Self.file(scratch)
+      let lock = try RunLock(for: scratch.file("out"), resumes: false)
+      defer { lock.release() }
+      for more in [[], ["--resume"]] {
+        let run = try await run([file, "--quiet"] + more, ranks: ranks)
+        #expect(run.exitCode == 1)
+        #expect(
+          run.standardError.contains("\(scratch.file("out").path): another run is writing"), "\(run.standardError)")
+      }
+      #expect(try scratch.names == ["e.yaml", "out.lock"])
     }
   }
 

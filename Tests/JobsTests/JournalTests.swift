@@ -278,7 +278,7 @@ struct JournalTests {
     try ScratchFolder.with { scratch throws in
       let url = scratch.file("j")
       var limits = RunLock.Limits()
-      limits.renewal = 0.1
+      limits.silence = 0.6
       let lock = try RunLock(for: scratch.file("out"), resumes: false, limits: limits)
       defer { lock.release() }
       let journal = try Journal.create(at: url, identity: identity(), lock: lock)

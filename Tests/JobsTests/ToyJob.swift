@@ -14,6 +14,13 @@ final class ToyJob: UnitJob {
     var sampleCount: Int { 2 }
     var fileName: String { "\(key).txt" }
     var fileNames: Set<String> { [fileName] }
+
+    init(key: Int) { self.key = key }
+    func encode() -> [UInt8] { Array("\(key)".utf8) }
+    init(decoding bytes: [UInt8]) throws {
+      guard let key = Int(String(decoding: bytes, as: UTF8.self)) else { throw JobError("\(bytes) is no unit") }
+      self.key = key
+    }
   }
 
   struct Outcome: WorkResult, Codable {

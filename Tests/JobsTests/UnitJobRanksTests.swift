@@ -49,4 +49,39 @@ struct UnitJobRanksTests {
       }
     }
   }
+
+  @Test("what one rank alone can't use stops the run and names both hosts; it isn't recorded", arguments: [0, 1], ["look", "compute"])
+  func blindHost(rank: Int, kind: String) async throws {
+    try await ScratchFolder.with { scratch in
+      try prepare(scratch)
+      let output = scratch.file("squares.txt")
+      #expect(try await run(scratch.url, "-1", ranks: nil).exitCode == 0)
+      let whole = try Data(contentsOf: output)
+      try FileManager.default.removeItem(at: output)
+
+      let stopped = try await run(scratch.url, "-1", "blind", "\(rank)", kind, ranks: 3)
+      #expect(stopped.exitCode == 1)
+      let text = stopped.standardError
+      let disagreement =
+        #/rank ([0-2]), host (blind|sound) and rank ([0-2]), host (blind|sound) disagree about 1 number of image ([0-9]+): /#
+      let found = try #require(text.firstMatch(of: disagreement), "\(text)")
+      #expect(found.1 == "\(rank)" && found.2 == "blind" && found.3 != found.1 && found.4 == "sound", "\(text)")
+      #expect(text.contains("number \(found.5): rank \(rank), host blind can't use it: is a multiple of 7"), "\(text)")
+      #expect(text.contains(/; rank [0-2], host sound can use it\n/) && text.contains("--resume"), "\(text)")
+      // Once the host is mended the run goes on, with the bytes of one rank.
+      #expect(try await run(scratch.url, "-1", ranks: 2).exitCode == 0)
+      #expect(try Data(contentsOf: output) == whole)
+    }
+  }
+
+  @Test("a skipped sample is named with the rank and host that skipped it")
+  func names() async throws {
+    try await ScratchFolder.with { scratch in
+      try prepare(scratch)
+      let run = try await run(scratch.url, "-1", ranks: 3)
+      #expect(run.exitCode == 0)
+      let lines = run.standardError.matches(of: /number [0-9]+ is skipped: is a multiple of 7 \(rank [0-2], host [^)]+\)\n/)
+      #expect(lines.count == 8, "\(run.standardError)")
+    }
+  }
 }

@@ -52,15 +52,28 @@ struct AloneTests {
     }
   }
 
-  @Test("all units are done in the order given, and handed in")
+  /// What a unit's content is here: its number.
+  private func sharing(
+    _ world: Communicator, _ order: [Int], onResult: @escaping (WorkReport, Bool) throws -> Bool = { _, _ in true }
+  ) throws -> WorkSharing {
+    try WorkSharing(
+      world, order: order,
+      WorkHandlers(content: { [UInt8($0)] }, onResult: onResult, onCheck: { _, _ in Issue.record("nobody checks") }))
+  }
+
+  @Test("all units are done in the order given, from their contents, and handed in")
   func sharing() throws {
     try Communicator.withWorld(environment: [:]) { world throws in
       var results: [Int] = []
-      let sharing = WorkSharing(world, order: [5, 2, 9]) { source, unit, bytes in
-        #expect(source == 0 && bytes == [UInt8(unit)])
-        results.append(unit)
+      let sharing = try sharing(world, [5, 2, 9]) { report, canBeChecked in
+        #expect(report.rank == 0 && report.bytes == [UInt8(report.unit) + 1] && !canBeChecked)
+        results.append(report.unit)
+        return true
       }
-      while let unit = try sharing.next() { try sharing.submit([UInt8(unit)], for: unit) }
+      while let item = try sharing.next() {
+        #expect(item.content == [UInt8(item.unit)] && item.first == nil)
+        try sharing.submit([item.content[0] + 1], for: item)
+      }
       try sharing.finish()
       #expect(results == [5, 2, 9])
     }
@@ -69,11 +82,11 @@ struct AloneTests {
   @Test("a result handed in twice, or never, is an error")
   func mistakes() throws {
     try Communicator.withWorld(environment: [:]) { world throws in
-      let twice = WorkSharing(world, order: [1]) { _, _, _ in }
-      let unit = try #require(try twice.next())
-      try twice.submit([], for: unit)
-      #expect(throws: WorkSharingError.self) { try twice.submit([], for: unit) }
-      let never = WorkSharing(world, order: [1]) { _, _, _ in }
+      let twice = try sharing(world, [1])
+      let item = try #require(try twice.next())
+      try twice.submit([], for: item)
+      #expect(throws: WorkSharingError.self) { try twice.submit([], for: item) }
+      let never = try sharing(world, [1])
       _ = try never.next()
       #expect(throws: WorkSharingError.self) { try never.finish() }
     }

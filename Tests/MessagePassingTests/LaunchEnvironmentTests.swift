@@ -36,6 +36,38 @@ struct LaunchEnvironmentTests {
     try launch.check(worldSize: 4)
   }
 
+  @Test(
+    "a world of one is refused to a process that isn't the first, naming the variable",
+    arguments: [
+      ["PMIX_RANK": "1"], ["PMI_RANK": "1"], ["OMPI_COMM_WORLD_RANK": "1"], ["MV2_COMM_WORLD_RANK": "1"],
+      ["PALS_RANKID": "1"], ["ALPS_APP_PE": "1"], ["SLURM_STEP_ID": "0", "SLURM_PROCID": "1"],
+    ])
+  func strayRank(environment: [String: String]) throws {
+    let launch = try LaunchEnvironment(environment)
+    let error = #expect(throws: MPIError.self) { try launch.check(worldSize: 1, library: "MPICH 4.0.2") }
+    let variable = try #require(environment.first { $0.value == "1" }?.key)
+    #expect(error?.description.contains("\(variable) says that this is process 1 of several") == true)
+    try launch.check(worldSize: 2)
+  }
+
+  @Test("a batch script's own number, rank 0, and a process that is to run alone are no reason to refuse")
+  func firstRank() throws {
+    for environment in [
+      ["SLURM_PROCID": "1"], ["PMIX_RANK": "0"], ["HEADIMPACT_MPI": "never", "PMI_RANK": "1", "PMI_SIZE": "2"],
+    ] {
+      try LaunchEnvironment(environment).check(worldSize: 1)
+    }
+  }
+
+  @Test("only a launcher that this MPI knows is advised")
+  func advice() throws {
+    let launch = try LaunchEnvironment(["PMI_SIZE": "2"])
+    let open = #expect(throws: MPIError.self) { try launch.check(worldSize: 1, library: "Open MPI v4.1.4") }
+    #expect(open?.description.contains("--mpi=pmix") == true && open?.description.contains("pmi2") == false)
+    let mpich = #expect(throws: MPIError.self) { try launch.check(worldSize: 1, library: "MPICH Version: 4.0.2") }
+    #expect(mpich?.description.contains("--mpi=pmi2") == true)
+  }
+
   @Test("the launcher nearest to the program is the one that counts")
   func nested() throws {
     let launch = try LaunchEnvironment([

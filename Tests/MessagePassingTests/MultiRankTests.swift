@@ -41,6 +41,30 @@ struct MultiRankTests {
     #expect(shares.count == 10 && shares.allSatisfy { $0 < 0.05 }, "\(run.standardOutput)")
   }
 
+  @Test(
+    "a rank that gives no sign of life for too long is named, and ends the job with exit code 75", arguments: [0, 2])
+  func silent(culprit: Int) async throws {
+    let run = try await fail(["silent", "\(culprit)", "60", "2"], ranks: 3)
+    #expect(run.exitCode == 75)
+    #expect(run.standardError.contains("rank \(culprit) on "))
+    #expect(run.standardError.contains(" has not answered for 2 s: "))
+    #expect(run.seconds < 20)
+  }
+
+  @Test("a rank that was silent for a while is named, and named again when it is back", arguments: [0, 2])
+  func back(culprit: Int) async throws {
+    let run = try await MPIRun.launch("mpi-cases", ["silent", "\(culprit)", "2.5", "4"], ranks: 3)
+    #expect(run.exitCode == 0 && !run.timedOut && run.standardOutput == "done\n", "\(run.standardError)")
+    let lines = run.standardError.split(separator: "\n").filter { $0.hasPrefix("rank \(culprit) on ") }
+    #expect(lines.count == 4 && lines.count { $0.contains(" is back after ") } == 2, "\(run.standardError)")
+  }
+
+  @Test("a job that is suspended goes on afterwards")
+  func suspended() async throws {
+    let run = try await MPIRun.launch("mpi-cases", ["suspended", "4"], ranks: 3)
+    #expect(run.exitCode == 0 && !run.timedOut && run.standardOutput == "done\n", "\(run.standardError)")
+  }
+
   @Test("every unit is done exactly once and its result arrives unharmed", arguments: [1, 2, 3, 5])
   func share(ranks: Int) async throws {
     try await succeed(["share", "120"], ranks: ranks, printing: "120 units shared among \(ranks)")
@@ -54,6 +78,34 @@ struct MultiRankTests {
   @Test("near the end no rank takes a second unit while another is idle")
   func balance() async throws {
     try await succeed(["share-balance"], ranks: 3, printing: "balanced")
+  }
+
+  @Test("what can't be used is checked on another host if there is one; a host that differs is found, rank 0's too")
+  func checks() async throws {
+    for (bad, hosts, ranks) in [("-1", "1", 3), ("-1", "2", 4), ("-1", "2", 1)] {
+      try await succeed(["share-checks", bad, hosts], ranks: ranks, printing: "differences: []\n")
+    }
+    try await succeed(["share-checks", "1", "2"], ranks: 4, printing: "differences: [\"1 differs from 0\"]\n")
+    try await succeed(["share-checks", "0", "2"], ranks: 4, printing: "differences: [\"0 differs from 1\"]\n")
+  }
+
+  @Test("above a number of ranks rank 0 only coordinates, and checks")
+  func coordinates() async throws {
+    try await succeed(["share-checks", "-1", "2", "3"], ranks: 4, printing: "differences: [], rank 0 computed nothing\n")
+  }
+
+  @Test("trivial units are shared out by the thousand")
+  func rate() async throws {
+    let run = try await MPIRun.launch("mpi-cases", ["share-rate", "2000", "500", "300"], ranks: 4)
+    let rate = run.standardOutput.firstMatch(of: /4 ranks: ([0-9]+) units/).flatMap { Int($0.1) }
+    #expect(try #require(rate, "\(run.standardError)") > 500)
+  }
+
+  @Test("the coordinator keeps 1,000 virtual ranks busy with units of 2 s")
+  func manyRanks() async throws {
+    let run = try await MPIRun.launch("mpi-cases", ["coordinator", "1000", "20", "fixed"])
+    let busy = run.standardOutput.firstMatch(of: /([0-9.]+)% busy/).flatMap { Double($0.1) }
+    #expect(try #require(busy, "\(run.standardError)") > 95)
   }
 
   @Test("one rank that throws stops all, and its number and cause are printed", arguments: [0, 2])

@@ -11,14 +11,14 @@ struct RunLockTests {
   /// Short, so that a test waits for what a run waits for.
   private var quick: RunLock.Limits {
     var limits = RunLock.Limits()
-    (limits.renewal, limits.silence, limits.patience) = (0.2, 0.8, 0.3)
+    (limits.silence, limits.patience) = (0.9, 0.3)
     return limits
   }
 
   /// Waits as long as the test needs for processes of this machine.
   private var patient: RunLock.Limits {
     var limits = RunLock.Limits()
-    (limits.renewal, limits.patience) = (0.1, 60)
+    (limits.silence, limits.patience) = (0.6, 60)
     return limits
   }
 
@@ -31,7 +31,8 @@ struct RunLockTests {
   /// Writes a lock as another process would.
   private func write(_ process: ProcessMark, for output: URL) throws {
     let mark = String(decoding: try JSONEncoder().encode(process), as: UTF8.self)
-    let text = #"{"process": \#(mark), "begun": "2026-11-27T16:40:00Z", "command": "headimpact score", "token": "a1"}"#
+    let text =
+      #"{"process": \#(mark), "begun": "2026-11-27T16:40:00Z", "command": "headimpact score", "silence": 0.9, "token": "a1"}"#
     try Data(text.utf8).write(to: RunLock.url(of: output))
   }
 
@@ -115,11 +116,29 @@ struct RunLockTests {
 
   @Test("an empty lock, or one that says nothing, is judged by its silence", arguments: ["", "nonsense", "{}"])
   func unreadable(text: String) throws {
+    struct Enough: Error {}
     try ScratchFolder.with { scratch in
       let output = scratch.file("out")
       try Data(text.utf8).write(to: RunLock.url(of: output))
       #expect(throws: JobError.self) { try RunLock(for: output, resumes: false, limits: quick) }
-      try RunLock(for: output, resumes: true, limits: quick, tell: { _ in }).release()
+      var told: [String] = []
+      #expect(throws: Enough.self) {
+        try RunLock(for: output, resumes: true, limits: quick, tell: { told.append($0) }, wait: { throw Enough() })
+      }
+      #expect(told.count == 1 && told[0].contains("a run that its lock doesn't name"), "\(told)")
+      #expect(told[0].contains("silent for 120 s more") || told[0].contains("silent for 119 s more"), "\(told)")
+    }
+  }
+
+  @Test("how long silence must last is the lock's own; the environment sets it for this run's")
+  func environment() throws {
+    #expect(try RunLock.Limits(environment: [:]).silence == 120)
+    #expect(try RunLock.Limits(environment: ["HEADIMPACT_LOCK_SILENCE": "30"]).silence == 30)
+    for text in ["", "5", "long", "1e9", "nan"] {
+      let error = #expect(throws: JobError.self) {
+        try RunLock.Limits(environment: ["HEADIMPACT_LOCK_SILENCE": text])
+      }
+      #expect(error?.description.contains("in 6...3600") == true)
     }
   }
 
@@ -132,7 +151,7 @@ struct RunLockTests {
       try #require(utimensat(AT_FDCWD, RunLock.url(of: output).path, &times, 0) == 0)
       let begun = MonotonicClock.now
       try RunLock(for: output, resumes: false, limits: quick, tell: { _ in }).release()
-      #expect(MonotonicClock.now - begun > 0.2)
+      #expect(MonotonicClock.now - begun > 0.15)
     }
   }
 

@@ -1,4 +1,4 @@
-import Jobs
+import IO
 import RunSupport
 import Testing
 
@@ -20,7 +20,7 @@ struct UnitResultTests {
     for count in bytes.indices {
       #expect(throws: (any Error).self, "\(count) bytes") { try UnitResult(decoding: Array(bytes[..<count])) }
     }
-    #expect(throws: JobError.self) { try UnitResult(decoding: bytes + [0]) }
+    #expect(throws: ByteCodingError.self) { try UnitResult(decoding: bytes + [0]) }
   }
 
   @Test("no bytes make it trap", arguments: [Int.min, -1, 2, Int.max])
@@ -35,6 +35,6 @@ struct UnitResultTests {
     var writer = ByteWriter()
     writer.integer(1)
     writer.integer(number)
-    #expect(throws: JobError.self) { try UnitResult(decoding: writer.bytes) }
+    #expect(throws: ByteCodingError.self) { try UnitResult(decoding: writer.bytes) }
   }
 }

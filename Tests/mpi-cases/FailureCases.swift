@@ -36,13 +36,13 @@ func throwCase(_ arguments: [String]) throws {
 func killCase(_ arguments: [String]) throws {
   let culprit = Int(arguments[0])
   try Communicator.withWorld { world in
-    let sharing = WorkSharing(world, order: Array(0..<1000)) { _, _, _ in }
+    let sharing = try simpleSharing(world, units: 1000) { _ in }
     var count = 0
-    while let unit = try sharing.next() {
+    while let item = try sharing.next() {
       count += 1
       if world.rank == culprit, count == 3 { kill(getpid(), SIGKILL) }
       usleep(20_000)
-      try sharing.submit([1], for: unit)
+      try sharing.submit([1], for: item)
     }
     try sharing.finish()
     print("not reached")

@@ -7,7 +7,8 @@ import RunSupport
 import VisionLanguage
 
 /// Runs a unit job without a model. Arguments: its folder, after how many units a rank other than 0 fails (-1: it doesn't),
-/// and "strict" for a strict run.
+/// "strict" for a strict run, or "blind RANK KIND" for a rank, alone on its pretended host, that can't use every third
+/// number: KIND says whether a look finds out ("look") or only computing does ("compute").
 func unitJobCase(_ arguments: [String]) throws {
   let configuration = SquaresConfiguration(
     folder: URL(fileURLWithPath: arguments[0]), isStrict: arguments.count > 2 && arguments[2] == "strict")
@@ -15,7 +16,13 @@ func unitJobCase(_ arguments: [String]) throws {
     let claim = try world.claimOutput(configuration)
     defer { claim.release() }
     let job = Squares(configuration, failsAfter: world.rank == 0 ? -1 : Int(arguments[1]) ?? -1)
-    if let summary = try job.run(configuration, claim: claim, on: world) {
+    var options = WorkOptions()
+    if arguments.count > 4, arguments[2] == "blind" {
+      let isBlind = arguments[3] == "\(world.rank)"
+      options.host = isBlind ? "blind" : "sound"
+      if isBlind { job.blindness = arguments[4] }
+    }
+    if let summary = try job.run(configuration, claim: claim, on: world, sharing: options) {
       print(summary.isNew ? "made" : "was finished already")
     }
   }
@@ -48,6 +55,13 @@ private final class Squares: UnitJob {
     var sampleCount: Int { 1 }
     var fileNames: Set<String> { [] }
     var isUsable: Bool { key % 7 != 0 }
+
+    init(key: Int) { self.key = key }
+    func encode() -> [UInt8] { Array("\(key)".utf8) }
+    init(decoding bytes: [UInt8]) throws {
+      guard let key = Int(String(decoding: bytes, as: UTF8.self)) else { throw CaseFailure("\(bytes) is no unit") }
+      self.key = key
+    }
   }
 
   struct Outcome: WorkResult, Codable {
@@ -70,6 +84,8 @@ private final class Squares: UnitJob {
   private let configuration: SquaresConfiguration
   private let failsAfter: Int
   private var computed = 0
+  /// How this rank finds that it can't use every third number; nil if it can.
+  var blindness: String?
   private var sum: Int64 = 0
 
   init(_ configuration: SquaresConfiguration, failsAfter: Int) {
@@ -82,7 +98,7 @@ private final class Squares: UnitJob {
   }
 
   func faults(of unit: Unit, in pictures: Pictures) throws -> [SkippedSample] {
-    unit.isUsable ? [] : [Self.skip(unit.key)]
+    unit.isUsable && !(blindness == "look" && unit.key % 3 == 0) ? [] : [Self.skip(unit.key)]
   }
 
   func compute(_ unit: Unit, in pictures: Pictures, poll: @escaping () throws -> Void) throws -> Outcome {
@@ -92,10 +108,11 @@ private final class Squares: UnitJob {
       usleep(500)
       try poll()
     }
-    let square = unit.isUsable ? unit.key * unit.key : 0
-    sum += Int64(square)
-    return Outcome(key: unit.key, square: square)
+    let isUsable = unit.isUsable && !(blindness != nil && unit.key % 3 == 0)
+    return Outcome(key: unit.key, square: isUsable ? unit.key * unit.key : 0)
   }
+
+  func count(_ result: Outcome) { sum += Int64(result.square) }
 
   func decode(_ bytes: [UInt8]) throws -> Outcome { try Outcome(json: bytes, called: "a square") }
 

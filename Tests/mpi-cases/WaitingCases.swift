@@ -46,3 +46,54 @@ private func processorSeconds() -> Double {
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
   return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
 }
+
+/// The rank named by the first argument is stopped twice, in the midst of its work and while the others are in a collective,
+/// and goes on after as many seconds as the second says. The third is how long ranks wait for it.
+func silentCase(_ arguments: [String]) throws {
+  let culprit = Int(arguments[0])
+  let pause = Double(arguments[1]) ?? 0
+  try Communicator.withWorld(silence: SilenceRules(limit: Double(arguments[2]))) { world in
+    for round in 0..<2 {
+      for step in 0..<20 {
+        if world.rank == culprit, step == 5 + 20 * round { try stop(for: pause) }
+        usleep(10_000)
+        try world.attend()
+      }
+      if world.rank == culprit, round == 1 { try stop(for: pause) }
+      let sum = try world.allreduce([Int64](repeating: 1, count: 100_000), .sum)
+      try expect(sum.allSatisfy { $0 == world.worldSize }, true, "the sum")
+      // Time for everyone to be heard of again.
+      for _ in 0..<50 {
+        usleep(10_000)
+        try world.attend()
+      }
+    }
+    if world.rank == 0 { print("done") }
+  }
+}
+
+/// All ranks are stopped together for as many seconds as the argument says, as a suspended job is: more than they wait for
+/// one that is silent.
+func suspendedCase(_ arguments: [String]) throws {
+  let pause = Double(arguments[0]) ?? 0
+  try Communicator.withWorld(silence: SilenceRules(limit: 2)) { world in
+    for step in 0..<40 {
+      if step == 20 { try stop(for: pause) }
+      usleep(10_000)
+      try world.attend()
+    }
+    try world.barrier()
+    if world.rank == 0 { print("done") }
+  }
+}
+
+/// Stops this process. Another one wakes it.
+private func stop(for seconds: Double) throws {
+  let waker = Process()
+  waker.executableURL = URL(fileURLWithPath: "/bin/sh")
+  waker.arguments = ["-c", "sleep \(seconds); kill -CONT \(getpid())"]
+  // Nobody waits for its end of a pipe.
+  (waker.standardOutput, waker.standardError) = (FileHandle.nullDevice, FileHandle.nullDevice)
+  try waker.run()
+  kill(getpid(), SIGSTOP)
+}

@@ -146,7 +146,34 @@ class Environments(unittest.TestCase):
         run = self.score(place / "hi.h5", before=["unshare", "--mount", *user_namespace(), "bash", "-c", inside, place])
         self.assertEqual(run.returncode, 1, run.stderr)
         self.assertIn("No space left", run.stderr)
+        self.assertIn("--resume", run.stderr)
         self.assertNotIn("\nhi.h5\n", run.stderr)
+
+    def test_a_disk_that_fills_up_while_it_trains(self):
+        """What is trained goes to --salvage-dir; with room again, --resume only writes the adapter, of the same bytes."""
+        self.assertTrue(can_unshare(), "needs mount namespaces: run as root, or allow user namespaces")
+        place, salvage, demo = self.folder / "filled", self.folder / "salvage", self.folder / "demo"
+        place.mkdir()
+
+        def train(output):
+            return [PROGRAM, "train", "--model", demo / "model", "--dataset", demo / "dataset/keyobjects.json", "--images", demo / "dataset/images",
+                    "--layers", "0,2,4", "--batch", "4", "--steps", "60", "--checkpoint-every", "2", "--quiet", "--output", output, "--salvage-dir", salvage]
+
+        inside = """mount -t tmpfs -o size=32m tmpfs "$0" || exit
+            (until ls "$0"/a.training/checkpoint-*; do sleep 0.01; done; head -c 64M /dev/zero > "$0/fill") > /dev/null 2>&1 &
+            "$@"; echo "first $?"; rm "$0/fill"; "$@" --resume; echo "second $?"
+            sha256sum < "$0/a/adapter_model.safetensors"; ls -A "$0" """
+        command = ["unshare", "--mount", *user_namespace(), "bash", "-c", inside, place, *train(place / "a")]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
+        self.assertIn("first 1\n", run.stdout, run.stderr)
+        self.assertIn("second 0\n", run.stdout, run.stderr)
+        self.assertIn(f"It is in {salvage}/a.training/checkpoint-", run.stderr)
+        self.assertIn(f"Everything trained is kept in {salvage}/a.training/checkpoint-00000060", run.stderr)
+        whole = self.folder / "whole"
+        subprocess.run(train(whole), check=True, capture_output=True, timeout=TIMEOUT)
+        digest = hashlib.sha256((whole / "adapter_model.safetensors").read_bytes()).hexdigest()
+        self.assertIn(f"{digest}  -\na\n", run.stdout, "other bytes, or files that stay")
+        self.assertFalse((salvage / "a.training").exists())
 
     def test_a_read_only_file_system(self):
         self.assertTrue(can_unshare(), "needs mount namespaces: run as root, or allow user namespaces")

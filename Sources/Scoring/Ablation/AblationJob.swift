@@ -31,12 +31,12 @@ public struct AblationJob {
   public func run() throws -> Summary? {
     let claim = try world.claimOutput(configuration)
     defer { claim.release() }
-    let files = try world.readTexts(
-      configuration.dataset, annotations: configuration.annotations, images: configuration.images)
     let threads = try JobDefaults.threads(configuration.threads, on: world)
+    let texts = try world.readTexts(
+      configuration.dataset, annotations: configuration.annotations, images: configuration.images)
     let work = try world.agree {
       let opened = try JobModel(configuration, threads: threads, allowsNoChange: true)
-      return try AblationWork(configuration, opened, files)
+      return try AblationWork(configuration, opened, texts)
     }
     return try work.run(configuration, claim: claim, on: world)
   }

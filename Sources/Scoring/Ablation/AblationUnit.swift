@@ -17,6 +17,22 @@ struct AblationUnit: Sendable, WorkUnit {
   var sampleCount: Int { examples.count }
   var fileNames: Set<String> { Set(examples.map(\.fileName)) }
 
+  func encode() -> [UInt8] {
+    var writer = ByteWriter()
+    writer.list(examples) { $1.encode(into: &$0) }
+    return writer.bytes
+  }
+
+  init(decoding bytes: [UInt8]) throws {
+    var reader = ByteReader(bytes)
+    let examples = try reader.list { try ImageTextExample(&$0) }
+    try reader.finish()
+    guard let first = examples.first else { throw JobError("a rank's message has an image without examples") }
+    self.init(imageID: first.imageID, examples: examples)
+  }
+
+  init(imageID: Int64, examples: [ImageTextExample]) { (self.imageID, self.examples) = (imageID, examples) }
+
   /// Ascending by image id.
   static func units(of dataset: ImageTextDataset, limit: Int?) -> [AblationUnit] {
     Dictionary(grouping: dataset.examples.prefix(limit ?? .max), by: \.imageID)

@@ -27,24 +27,24 @@ struct AblationWork: UnitJob {
   private let ablations: [AblatedHeads]
 
   /// - Throws: what is wrong with the dataset, and where the heads are not the model's.
-  init(_ c: AblateConfiguration, _ opened: JobModel, _ files: TextDatasetFiles) throws {
+  init(_ c: AblateConfiguration, _ opened: JobModel, _ texts: SharedTexts) throws {
     model = opened.model
     try model.chat.requireEndOfTurn()
-    let dataset = try files.dataset()
     try c.validateHeads(of: model, sha256: opened.sha256)
     let heads = c.ablations.map { "\($0.name): \($0.heads.map(\.description).joined(separator: ","))" }
     identity = RunIdentity(
-      opened.identityParts + (try files.digests()) + [
+      opened.identityParts + texts.digests + [
         ("--prompt", c.prompt), ("--precision", c.precision.rawValue), ("--limit", c.limit.map(String.init) ?? "none"),
         ("ablated heads", heads.joined(separator: "; ")), ("--bootstrap", "\(c.bootstrapResamples)"),
         ("--seed", "\(c.seed)"),
       ])
     remarks = opened.remarks(onAdapter: c.adapter)
-    warnings = dataset.warnings
-    refusal = dataset.problems.refusal
-    units = AblationUnit.units(of: dataset, limit: c.limit)
+    let dataset = texts.dataset
+    warnings = dataset?.warnings ?? []
+    refusal = dataset?.problems.refusal
+    units = dataset.map { AblationUnit.units(of: $0, limit: c.limit) } ?? []
     let last = c.limit.flatMap { [units] _ in units.flatMap(\.examples).map(\.id).max() }
-    lost = dataset.problems.lost(upTo: last).map(SkippedSample.init)
+    lost = dataset?.problems.lost(upTo: last).map(SkippedSample.init) ?? []
     costs = units.map { [model] in $0.cost(dimensions: model.dimensions, layout: model.visualLayout) }
     configuration = c
     reader = DescriptionLossReader(model)

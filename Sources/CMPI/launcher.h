@@ -1,0 +1,28 @@
+// What a rank can do about a launcher that waits for a host that is gone.
+#ifndef HEADIMPACT_CMPI_LAUNCHER_H
+#define HEADIMPACT_CMPI_LAUNCHER_H
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// Starts a process that kills this one's parent if it hasn't ended after `seconds`. It outlives this process, which the
+// parent may kill, and holds none of its files open. A descriptor names the parent: its number may be another's by then.
+//
+// Between fork and _exit only what a signal handler may call.
+static inline void cmpi_kill_parent_after(int seconds) {
+  int parent = (int)syscall(SYS_pidfd_open, getppid(), 0);
+  if (parent < 0) return;
+  if (fork() == 0) {
+    setsid();
+    dup2(parent, 0);
+    syscall(SYS_close_range, 1u, ~0u, 0u);
+    struct pollfd ended = {0, POLLIN, 0};
+    if (poll(&ended, 1, seconds * 1000) == 0) syscall(SYS_pidfd_send_signal, 0, SIGKILL, 0, 0);
+    _exit(0);
+  }
+  close(parent);
+}
+
+#endif

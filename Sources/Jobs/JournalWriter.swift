@@ -1,0 +1,120 @@
+import Foundation
+import RunSupport
+
+/// Appends records to a journal on a thread of its own, so that the digests, the writes, and the flushes to the disk
+/// don't delay rank 0's answers to the other ranks.
+///
+/// Invariant, which makes it `Sendable`: what `state` guards is touched under its lock only; from `init` to the end of
+/// `drain` the thread alone touches the journal, and afterwards the caller alone.
+public final class JournalWriter: @unchecked Sendable {
+  /// Records may wait in this much memory; then `append` waits.
+  private static let mostWaitingBytes = 256 << 20
+
+  private let journal: Journal
+  private let condition = NSCondition()
+  private var waiting: [(bytes: [UInt8], key: Int)] = []
+  private var waitingBytes = 0
+  private var failure: (any Error)?
+  private var isEnding = false
+  /// Whether `save` waits, and whether all is on the disk.
+  private var isSaving = false
+  private var isSaved = false
+  /// Whether the thread flushes at present.
+  private var isFlushing = false
+  /// nil after `drain`, and where no thread could be started: then `append` writes.
+  private var thread: pthread_t?
+
+  /// Nothing else may touch the journal until `drain` returns.
+  public init(_ journal: Journal) {
+    self.journal = journal
+    var thread = pthread_t()
+    let context = Unmanaged.passRetained(self)
+    let code = pthread_create(
+      &thread, nil,
+      { context in
+        guard let context else { return nil }
+        Unmanaged<JournalWriter>.fromOpaque(context).takeRetainedValue().write()
+        return nil
+      }, context.toOpaque())
+    if code == 0 { self.thread = thread } else { context.release() }
+  }
+
+  /// - Throws: what writing an earlier record threw; then and ever after.
+  public func append(_ bytes: [UInt8], key: Int) throws {
+    guard thread != nil else { return try journal.append(bytes, key: key) }
+    condition.lock()
+    defer { condition.unlock() }
+    while waitingBytes > Self.mostWaitingBytes, failure == nil { condition.wait() }
+    if let failure { throw failure }
+    isSaved = false
+    waiting.append((bytes, key))
+    waitingBytes += bytes.count
+    condition.broadcast()
+  }
+
+  /// Returns when all records are on the disk. The journal is the caller's again.
+  ///
+  /// - Throws: what writing a record threw.
+  public func drain() throws {
+    if let thread {
+      condition.lock()
+      isEnding = true
+      condition.broadcast()
+      condition.unlock()
+      pthread_join(thread, nil)
+      self.thread = nil
+    }
+    if let failure { throw failure }
+    try journal.flush()
+  }
+
+  /// Waits until all records are on the disk, at most so long; from another thread than `append`, while the process ends.
+  ///
+  /// - Parameter seconds: of waiting.
+  public func save(within seconds: Double) {
+    condition.lock()
+    defer { condition.unlock() }
+    isSaving = true
+    condition.broadcast()
+    let end = Date(timeIntervalSinceNow: seconds)
+    while !isSaved, failure == nil, condition.wait(until: end) {}
+  }
+
+  /// The thread: until the end, or the first error.
+  private func write() {
+    while let records = take() {
+      do {
+        for record in records { try journal.append(record.bytes, key: record.key) }
+        if records.isEmpty { try journal.flush() }
+      } catch {
+        condition.lock()
+        failure = error
+        condition.broadcast()
+        condition.unlock()
+        return
+      }
+    }
+  }
+
+  /// The records that wait, as soon as there are any; none if what was written is to be flushed; nil at the end.
+  private func take() -> [(bytes: [UInt8], key: Int)]? {
+    condition.lock()
+    defer { condition.unlock() }
+    if isFlushing {
+      isFlushing = false
+      isSaved = waiting.isEmpty
+      condition.broadcast()
+    }
+    while waiting.isEmpty, !isEnding, !isSaving || isSaved { condition.wait() }
+    if waiting.isEmpty {
+      isFlushing = isSaving && !isSaved
+      return isFlushing ? [] : nil
+    }
+    defer {
+      waiting = []
+      waitingBytes = 0
+      condition.broadcast()
+    }
+    return waiting
+  }
+}
