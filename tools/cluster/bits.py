@@ -29,7 +29,7 @@ def _members(folder: Path) -> dict[str, Path]:
         for name in names:
             path = Path(root, name)
             relative = path.relative_to(folder).as_posix()
-            if not relative.startswith(TELLING) and path.suffix not in (".run", ".html"):
+            if not relative.startswith(TELLING) and path.suffix not in (".run", ".html") and ".partial" not in relative:
                 found[relative] = path
     return found
 
