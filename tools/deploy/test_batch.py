@@ -85,7 +85,7 @@ class SlurmTests(unittest.TestCase):
         if (why := slurm.why_not()) is not None:
             raise unittest.SkipTest(why)
         cls.cluster = cls.enterClassContext(Cluster(3, "sn"))
-        cls.slurm = cls.enterClassContext(Slurm(cls.cluster))
+        cls.slurm = cls.enterClassContext(Slurm(cls.cluster, kill_wait=30))
 
     def setUp(self) -> None:
         self.folder = data.folder / self.id().split(".")[-1]
