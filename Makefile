@@ -29,6 +29,14 @@ TEST_FLAGS := -c release -Xswiftc -enable-testing --explicit-target-dependency-i
 BUILD_FLAGS := $(if $(TESTABLE),$(TEST_FLAGS),-c release)
 # By default, Open MPI refuses to run as root, and to start more ranks than slots.
 MPIRUN := mpirun --oversubscribe $(if $(filter 0,$(shell id -u)),--allow-run-as-root)
+# The MPI library of `make test-ranks`: openmpi, or mpich in a build folder of its own.
+MPI ?= openmpi
+$(if $(filter openmpi mpich,$(MPI)),,$(error MPI is $(MPI); it must be openmpi or mpich))
+RANK_FLAGS := $(TEST_FLAGS) $(if $(filter mpich,$(MPI)),--scratch-path .build-mpich)
+# What starts ranks, and the programs that it starts; other tests needn't be built with MPICH.
+RANK_TARGETS := MessagePassing,Jobs,Scoring,Generation,AdapterTraining,Experiment,headimpact,mpi-cases
+RANK_TESTS := MessagePassingTests|UnitJobRanksTests|RanksTests|ResumeTests|KilledRunTests|RunTests
+
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 # Modules that read untrusted files or use raw memory: their tests also run under the sanitizers.
@@ -37,7 +45,7 @@ SANITIZED := IO,JSON,Kernels,Transformer,Safetensors,Tokenization,ChatTemplate,C
 # The check of C++ virtual tables needs a run-time library that Swift doesn't link.
 ADDRESS_FLAGS := --sanitize address -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=undefined -Xcxx -fno-sanitize=vptr
 
-.PHONY: help deps system-deps python-deps browser-deps swift build test test-python test-environments test-cluster test-deploy host-deps cluster-deps sanitize fuzz parity parity-templates demo bench bench-ranks bench-training bench-captions bench-coco learn help-texts format lint install uninstall \
+.PHONY: help deps system-deps python-deps browser-deps swift build test test-python test-ranks mpich-deps test-environments test-cluster test-deploy host-deps cluster-deps sanitize fuzz parity parity-templates demo bench bench-coordinator bench-ranks bench-end bench-training bench-captions bench-coco learn help-texts format lint install uninstall \
         clean distclean goldens goldens-cache demo-model
 
 help: ## List the targets
@@ -105,14 +113,21 @@ test: deps goldens-cache ## Run all tests (installs missing packages first)
 	@$(MAKE) --no-print-directory test-python
 
 # The Python side of the tests: the comparison behind `make parity` must itself detect errors; the report in a
-# browser; docs/analysis.py; the links of the docs; the manifests and images of deploy/; one fault of each kind on hosts in
-# namespaces.
+# browser; docs/analysis.py; the links of the docs; the manifests and images of deploy/; one fault of each kind on hosts in namespaces.
 test-python: python-deps
 	$(PYTHON) -m unittest discover -s tools/parity -p 'test_*.py'
 	$(PYTHON) -m unittest discover -s tools/report -p 'test_*.py'
 	$(PYTHON) -m unittest discover -s tools/docs -p 'test_*.py'
 	$(PYTHON) -m unittest discover -s tools/deploy -p 'test_manifests.py'
 	$(PYTHON) -m unittest discover -s tools/cluster -p 'test_*.py'
+
+test-ranks: deps $(if $(filter mpich,$(MPI)),mpich-deps) ## Test what runs on several ranks only; MPI=mpich builds with MPICH
+	export MPI=$(MPI) $(if $(filter mpich,$(MPI)),HEADIMPACT_TESTS=$(RANK_TARGETS)); \
+	swift build $(RANK_FLAGS) --build-tests && \
+	swift test $(RANK_FLAGS) --skip-build --filter '$(RANK_TESTS)'
+
+mpich-deps: system-deps
+	@$(call apt,mpich libmpich-dev)
 
 test-environments: deps build ## Test the program with few threads, little memory, few file descriptors, and a full or read-only disk
 	$(PYTHON) -m unittest discover -s tools/environment -p 'test_*.py'
@@ -162,8 +177,15 @@ bench: deps build ## Compare speed and memory with transformers, on a full-size 
 	$(PYTHON) Benchmarks/run.py $(BENCH_OPTIONS)
 	$(if $(findstring --family,$(BENCH_OPTIONS)),,$(PYTHON) Benchmarks/training.py $(BENCH_TRAINING_OPTIONS))
 
+bench-coordinator: deps build ## Measure what rank 0 can coordinate, and simulate 10,000 ranks with it
+	swift build $(BUILD_FLAGS) --product mpi-cases
+	$(PYTHON) Benchmarks/coordinator.py
+
 bench-ranks: deps build ## Measure what ranks cost, in time and processor time (BENCH_RANKS_OPTIONS="--demo")
 	$(PYTHON) Benchmarks/ranks.py $(BENCH_RANKS_OPTIONS)
+
+bench-end: deps build ## Measure the end of a scoring run, the bootstrap and the writing of hi.h5, on several ranks
+	$(PYTHON) Benchmarks/end.py $(BENCH_END_OPTIONS)
 
 bench-training: deps build ## … of training only, with PEFT
 	$(PYTHON) Benchmarks/training.py $(BENCH_TRAINING_OPTIONS)

@@ -25,6 +25,11 @@ func tests(of name: String, _ dependencies: [Target.Dependency] = [], exclude: [
   ]
 #endif
 
+// MPI=mpich builds with MPICH (`make test-ranks MPI=mpich`).
+let mpi =
+  Context.environment["MPI"] == "mpich"
+  ? (pkgConfig: "mpich", package: "libmpich-dev") : (pkgConfig: "ompi-c", package: "libopenmpi-dev")
+
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -36,7 +41,7 @@ let package = Package(
   ],
   targets: blas + [
     // C libraries: module maps, and functions that wrap C macros.
-    .systemLibrary(name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+    .systemLibrary(name: "CMPI", pkgConfig: mpi.pkgConfig, providers: [.apt([mpi.package])]),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
     .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
     .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
@@ -210,14 +215,18 @@ let package = Package(
   cxxLanguageStandard: .cxx17
 )
 
-// HEADIMPACT_TESTS=Kernels,COCO builds only the tests of these modules and their dependencies (`make sanitize`).
+// HEADIMPACT_TESTS=Kernels,COCO builds only the tests of these modules, or a program, and their dependencies
+// (`make sanitize`).
 if let modules = Context.environment["HEADIMPACT_TESTS"] {
   var needed = Set<String>()
   func need(_ name: String) {
     guard let target = package.targets.first(where: { $0.name == name }), needed.insert(name).inserted else { return }
     for case .byNameItem(let dependency, _) in target.dependencies { need(dependency) }
   }
-  for module in modules.split(separator: ",") { need("\(module)Tests") }
+  for name in modules.split(separator: ",") {
+    need("\(name)Tests")
+    need(String(name))
+  }
   package.products = []
   package.targets.removeAll { !needed.contains($0.name) }
 }

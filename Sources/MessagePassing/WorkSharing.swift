@@ -52,7 +52,7 @@ public final class WorkSharing {
   /// waiting for. To be called often from within a computation, on every rank: it costs under a microsecond if there is
   /// nothing to do.
   public func poll() throws {
-    try communicator.attend()
+    guard try communicator.attendIfDue() else { return }
     switch role {
     case .coordinator(let coordinator): try coordinator.serve()
     case .worker(let worker): try worker.poll()

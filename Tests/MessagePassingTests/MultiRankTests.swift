@@ -91,7 +91,8 @@ struct MultiRankTests {
 
   @Test("above a number of ranks rank 0 only coordinates, and checks")
   func coordinates() async throws {
-    try await succeed(["share-checks", "-1", "2", "3"], ranks: 4, printing: "differences: [], rank 0 computed nothing\n")
+    try await succeed(
+      ["share-checks", "-1", "2", "3"], ranks: 4, printing: "differences: [], rank 0 computed nothing\n")
   }
 
   @Test("trivial units are shared out by the thousand")
@@ -131,7 +132,8 @@ struct MultiRankTests {
   func agreed() async throws {
     let run = try await MPIRun.launch("mpi-cases", ["agree"], ranks: 3)
     #expect(run.exitCode == 0)
-    #expect(run.standardOutput == "agreed\nagreed\nagreed\n")
+    // In whatever order the launcher forwards the ranks' text and their ends of lines.
+    #expect(run.standardOutput.components(separatedBy: "agreed").count == 4)
   }
 
   @Test("a rank that can't give a prefix which it keeps doesn't leave the others waiting", arguments: [0, 2])

@@ -60,18 +60,24 @@ public struct MPIRun: Sendable {
 
   private static let queue = DispatchQueue(label: "MPIRun")
 
+  /// Of the MPI library that this build uses: where two are installed, `mpirun` may be either's.
   private static func mpirun(_ ranks: Int) throws -> [String] {
+    let libraries = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
+    if libraries.contains("/libmpich.so") {
+      return [try find(["mpiexec.mpich", "mpiexec.hydra"], package: "mpich"), "-n", "\(ranks)"]
+    }
+    let launcher = try find(["mpirun.openmpi", "mpirun"], package: "openmpi-bin")
+    let more = geteuid() == 0 ? ["--allow-run-as-root"] : []
+    return [launcher, "-np", "\(ranks)", "--oversubscribe", "--bind-to", "none"] + more
+  }
+
+  private static func find(_ names: [String], package: String) throws -> String {
     let paths = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
-    guard paths.contains(where: { FileManager.default.isExecutableFile(atPath: "\($0)/mpirun") }) else {
-      throw LaunchError(description: "mpirun isn't in PATH: install openmpi-bin")
+    let found = names.first { name in
+      paths.contains { FileManager.default.isExecutableFile(atPath: "\($0)/\(name)") }
     }
-    let isOpenMPI = paths.contains { FileManager.default.fileExists(atPath: "\($0)/ompi_info") }
-    var command = ["mpirun", "-np", "\(ranks)"]
-    if isOpenMPI {
-      command += ["--oversubscribe", "--bind-to", "none"]
-      if geteuid() == 0 { command.append("--allow-run-as-root") }
-    }
-    return command
+    guard let found else { throw LaunchError(description: "\(names[0]) isn't in PATH: install \(package)") }
+    return found
   }
 
   private static func runNow(
