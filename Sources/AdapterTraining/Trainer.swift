@@ -16,6 +16,8 @@ final class Trainer {
   private let model: any VisionLanguageModel
   private let samples: [TrainingSample]
   private let validation: [TrainingSample]
+  private let pictures: (training: Pictures, validation: Pictures)
+  private let watched: WatchedFiles
   private let adapter: LowRankAdapter
   private let trainable: [Range<Int>]
   private let schedule: LearningRateSchedule
@@ -40,14 +42,14 @@ final class Trainer {
   ///   - log: on rank 0, and so are `checkpoints`.
   init(
     _ configuration: TrainConfiguration, on world: Communicator, model: any VisionLanguageModel,
-    samples: [TrainingSample], validation: [TrainingSample], adapter: LowRankAdapter, trainable: [Range<Int>],
+    data: TrainingJob.TrainingData, watched: WatchedFiles, adapter: LowRankAdapter, trainable: [Range<Int>],
     total: Int, state: TrainingState, shared: SharedPrefixes?, log: TrainingLog?, checkpoints: Checkpoints?
   ) throws {
     self.configuration = configuration
     self.world = world
     self.model = model
-    self.samples = samples
-    self.validation = validation
+    (samples, validation, pictures) = (data.samples, data.validation, data.pictures)
+    self.watched = watched
     self.adapter = adapter
     self.trainable = trainable
     self.total = total
@@ -101,6 +103,7 @@ final class Trainer {
       if isValidationDue(steps: steps) { try validate() }
       if state.step < steps, checkpoints?.isDue(at: state) == true { saveCheckpoint() }
     }
+    try world.agree { try requireUnchanged(asksServer: true) }
   }
 
   /// Writes a checkpoint of the state on rank 0, and does nothing elsewhere: no rank waits for it here.
@@ -138,6 +141,7 @@ final class Trainer {
       // Not before the exchange, in which all ranks take part.
       try checkpoints?.requireOutput()
       try accumulate(plan.samples[world.rank], step: index, received: received)
+      try requireUnchanged()
     } catch is PrefixExchange.KeeperFailed {
       sum.noteFailure()
     } catch  where TransientFailure.exitCode(for: error) != 1 {
@@ -220,6 +224,13 @@ final class Trainer {
     }
   }
 
+  /// Checks the files that the step was computed from, before it changes the adapter.
+  private func requireUnchanged(asksServer: Bool = false) throws {
+    try Pictures.onHost(world.worldSize > 1 ? world.processorName : nil) {
+      try watched.requireUnchanged(asksServer: asksServer)
+    }
+  }
+
   private func dropoutKey(step: Int, sample: Int) -> UInt64 {
     (configuration.seed &* 0x9FB2_1C65_1E98_DF25) ^ (UInt64(step) << 32) ^ UInt64(sample)
   }
@@ -229,10 +240,12 @@ final class Trainer {
     let key = key ?? index
     if configuration.caches, let bytes = try store.bytes(of: key) { return bytes }
     let sample = samples[index]
-    let folder = key == index ? configuration.images : configuration.validationImages ?? configuration.images
+    let pictures = key == index ? pictures.training : pictures.validation
     let states = try hiddenStates(of: sample, key: key) {
-      try JobInputs.image(
-        sample.example.fileName, in: folder, size: sample.example.size.map { ($0.width, $0.height) })
+      try pictures.reading(sample.example.fileName) {
+        try JobInputs.image(
+          sample.example.fileName, in: pictures.folder, size: sample.example.size.map { ($0.width, $0.height) })
+      }
     }
     let bytes = model.backend.bytes(of: states, as: prefixType)
     if configuration.caches { try store.keep(bytes, of: key) }
@@ -280,6 +293,7 @@ final class Trainer {
           }
         }
       }
+      try requireUnchanged()
     }
     try sum.reduce(over: world)
     let record = ValidationRecord(

@@ -21,6 +21,8 @@ extension TrainingJob {
     let validation: [TrainingSample]
     /// On rank 0 with the records that the files' readers left out.
     let skips: SkipCounts
+    /// Of the samples, and of those for validation.
+    let pictures: (training: Pictures, validation: Pictures)
 
     /// Of the examples that are trained and validated on, in their order: which they are depends on what can be read.
     func digest() throws -> String {
@@ -76,6 +78,7 @@ extension TrainingJob {
     let used = train.samples.count + heldOut.samples.count
     return TrainingData(
       samples: train.samples, validation: heldOut.samples,
-      skips: SkipCounts(samples: used + skipped.count + lost, skipped: skipped.map(\.reason.kind), records: lost))
+      skips: SkipCounts(samples: used + skipped.count + lost, skipped: skipped.map(\.reason.kind), records: lost),
+      pictures: (train.pictures, heldOut.pictures))
   }
 }

@@ -114,7 +114,7 @@ public struct TrainingJob {
         totalSteps: steps, firstStep: state.step, isQuiet: configuration.isQuiet, isJSON: configuration.logsJSON) : nil
     announce(data, plan, parameterCount, state: state, steps: steps, log)
     let trainer = try Trainer(
-      configuration, on: world, model: model, samples: data.samples, validation: data.validation, adapter: adapter,
+      configuration, on: world, model: model, data: data, watched: opened.watched, adapter: adapter,
       trainable: plan.trainable, total: total, state: state, shared: shared, log: log, checkpoints: checkpoints)
     try trainer.run()
     log?.finish()
@@ -167,7 +167,10 @@ public struct TrainingJob {
       ("--seed", "\(c.seed)"), ("--validation-share", "\(c.validationShare)"),
     ]
     return RunIdentity(
-      [("program version", JobDefaults.programVersion), ("model (SHA-256)", opened.sha256)] + opened.files.parts
+      [
+        ("program version", JobDefaults.programVersion), ("model (SHA-256)", opened.sha256),
+        ("sampled weights (SHA-256)", opened.weightsSampleSHA256),
+      ] + opened.files.parts
         + opened.input.parts + datasets.digests + options)
   }
 

@@ -6,6 +6,7 @@
 #include <hdf5_hl.h>
 #include <stdio.h>
 #include <string.h>
+#include <zlib.h>
 
 static inline hid_t chdf5_native_float(void) { return H5T_NATIVE_FLOAT; }
 static inline hid_t chdf5_native_double(void) { return H5T_NATIVE_DOUBLE; }
@@ -85,6 +86,15 @@ static inline int chdf5_attribute_count(hid_t object, hsize_t *count) {
 #endif
   *count = code < 0 ? 0 : info.num_attrs;
   return code;
+}
+
+// A chunk that has gone through the filters already.
+static inline herr_t chdf5_write_chunk(hid_t dataset, const hsize_t *offset, size_t size, const void *bytes) {
+#if H5_VERSION_GE(1, 10, 3)
+  return H5Dwrite_chunk(dataset, H5P_DEFAULT, 0, offset, size, bytes);
+#else
+  return H5DOwrite_chunk(dataset, H5P_DEFAULT, 0, offset, size, bytes);
+#endif
 }
 
 // Errors are asked for, not printed.

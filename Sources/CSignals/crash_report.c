@@ -63,6 +63,7 @@ static const char *file_at(uintptr_t address) {
 
 static char *_Atomic prefix;
 static int erases_line;
+static int shows_backtrace;
 
 void headimpact_set_crash_prefix(const char *text) {
   char *copy = strdup(text);
@@ -138,14 +139,13 @@ static void describe(struct line *line, int number, siginfo_t *info, void *conte
     add(line, " at address 0x");
     add_number(line, address, 16);
   }
-  add(line, "; HEADIMPACT_BACKTRACE=1 shows where\n");
+  add(line, shows_backtrace ? "\n" : "; HEADIMPACT_BACKTRACE=1 shows where\n");
 }
 
 // MARK: - The handler
 
 static struct sigaction before_bus;
 static struct sigaction before_segv;
-static int shows_backtrace;
 static _Atomic pid_t reporting;
 
 // Ends the process as the signal does by default.

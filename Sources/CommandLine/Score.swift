@@ -17,6 +17,9 @@ struct Score: ParsableCommand {
 
       Finished samples are kept in OUTPUT.journal until the output is complete; after a kill, --resume continues from there, \
       on any number of ranks, with bitwise identical results.
+
+      Without MPI, for job arrays and machines that come and go: score --shard 1/16, 2/16 and so on each leave \
+      OUTPUT.shard-i-of-16, in any order and at any time, and headimpact gather makes the output of them.
       """)
 
   @OptionGroup var model: ModelOption
@@ -47,6 +50,10 @@ struct Score: ParsableCommand {
   @OptionGroup var intervals: BootstrapOptions
   @Flag(help: "Save every sample's attention scores in the output.")
   var saveScores = false
+  @Option(
+    help: ArgumentHelp("Score only the i-th of n parts of the images, into OUTPUT.shard-i-of-n.", valueName: "i/n"),
+    transform: { try Shard($0) })
+  var shard: Shard?
   @OptionGroup var running: RunOptions
   @OptionGroup var skipping: SkipOptions
   @Flag(help: "Stop at the first sample that can't be used, instead of skipping it.")
@@ -64,17 +71,16 @@ struct Score: ParsableCommand {
       try ScoringJob(configuration, on: $0).run()
     }
     guard let summary else { return }
-    let contents = try HeadImpactFile.read(summary.output)
-    switch printing.format {
-    case .table: print(ScoreTable(summary, contents).text)
-    case .json: print(try ScoreTable(summary, contents).json())
-    }
+    if let shard = summary.shard { return try ShardSummary(shard).print(as: printing.format) }
+    try ScoreTable(summary, HeadImpactFile.read(summary.output)).print(as: printing.format)
     try skipping.check(summary.skips)
   }
 
   private var scoreConfiguration: ScoreConfiguration {
     var configuration = ScoreConfiguration(
       model: model.url, dataset: fileURL(dataset), images: images.url, output: fileURL(output))
+    if let shard { configuration.output = shard.url(of: configuration.output) }
+    configuration.shard = shard
     configuration.adapter = adapter.map(fileURL)
     configuration.input = input.options
     configuration.prompt = prompt

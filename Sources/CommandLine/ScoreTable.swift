@@ -27,7 +27,14 @@ struct ScoreTable {
     }
   }
 
-  var text: String {
+  func print(as format: OutputFormat) throws {
+    switch format {
+    case .table: Swift.print(text)
+    case .json: Swift.print(try json())
+    }
+  }
+
+  private var text: String {
     var rows = [["layer.head", "HI (matched)", "± s.e.", "chance", "sink share"]]
     rows += heads.map { row in
       [
@@ -47,7 +54,7 @@ struct ScoreTable {
       """
   }
 
-  func json() throws -> String {
+  private func json() throws -> String {
     struct Report: Encodable {
       let output: String
       let samples: Int
@@ -55,6 +62,7 @@ struct ScoreTable {
       let skips: SkipCounts
       let layers: [Layer]
       let heads: [Row]
+      let seconds: ScoringJob.EndSeconds?
     }
     struct Layer: Encodable {
       let layer: Int
@@ -64,7 +72,8 @@ struct ScoreTable {
       Report(
         output: summary.output.path, samples: summary.samples, skipped: summary.skips.skipped,
         skips: summary.skips,
-        layers: ranking.layers.map { Layer(layer: $0.layer, score: $0.score) }, heads: heads))
+        layers: ranking.layers.map { Layer(layer: $0.layer, score: $0.score) }, heads: heads,
+        seconds: summary.end))
   }
 
   private struct Row: Encodable {

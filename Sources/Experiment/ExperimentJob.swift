@@ -99,7 +99,7 @@ public struct ExperimentJob {
         "\(folder.url.path): already exists; continue it with --resume, or choose another output")
     }
     try FileSystem.makeFolder(folder.steps)
-    for place in [folder.url, folder.steps] { lock?.removeLeftovers(of: nil, in: place) }
+    for place in folder.all { lock?.removeLeftovers(of: nil, in: place) }
     try AtomicFile.write(Data(configuration.yaml().utf8), to: folder.configuration)
   }
 
@@ -151,14 +151,15 @@ public struct ExperimentJob {
     return c
   }
 
-  /// Digests of the weight files' headers and of all other files in the model folder that affect numbers.
+  /// Digests of the weight files' headers, of sampled weights, and of all other files in the model folder that affect numbers.
   ///
   /// - Parameter generates: of texts too.
   private func modelDigest(generates: Bool = false) throws -> String {
     let folder = fileURL(configuration.model)
     let files = try ModelFiles(
       folder: folder, chatTemplate: configuration.input.chatTemplate, generates: generates)
-    return ([("weights", try SafetensorsCheckpoint(folder: folder).headerDigest())] + files.parts)
+    let weights = try SafetensorsCheckpoint(folder: folder)
+    return ([("weights", try weights.headerDigest()), ("sampled weights", try weights.sampleDigest())] + files.parts)
       .map { "\($0) \($1)" }.joined(separator: ", ")
   }
 

@@ -13,6 +13,7 @@ struct GenerationWork: UnitJob {
 
   let identity: RunIdentity
   let remarks: [String]
+  let watched: WatchedFiles
   let warnings: [String]
   let refusal: String?
   let units: [GenerationUnit]
@@ -31,6 +32,7 @@ struct GenerationWork: UnitJob {
     let dataset = c.objects == nil ? texts.dataset : try texts.dataset?.ofObjects(named: c.dataset.path)
     let model = opened.model
     identity = Self.identity(c, opened, texts)
+    watched = opened.watched
     remarks = opened.remarks(onAdapter: c.adapter) + model.remarks.generating
     warnings = dataset?.warnings ?? []
     refusal = dataset?.problems.refusal

@@ -9,8 +9,10 @@ public struct HDF5Storage: Sendable {
 
   /// Values uncompressed, in one piece.
   public static let contiguous = HDF5Storage(compression: nil, chunk: nil)
+  /// Deflate's level where none is asked for.
+  public static let standardLevel = 4
   /// Compressed in chunks.
-  public static func compressed(level: Int = 4, chunk: [Int]? = nil) -> HDF5Storage {
+  public static func compressed(level: Int = standardLevel, chunk: [Int]? = nil) -> HDF5Storage {
     HDF5Storage(compression: level, chunk: chunk)
   }
 }
@@ -99,6 +101,23 @@ extension HDF5File {
           guard let start = bytes.baseAddress else { return }
           _ = try place.check(H5Dwrite(dataset, T.elementType.native, memory, space, chdf5_default(), start))
         }
+      }
+    }
+  }
+
+  /// Writes whole rows that make one chunk of a dataset, compressed already (`CompressedChunk`).
+  ///
+  /// - Parameter row: the first row's index, a multiple of the chunk's rows.
+  public func writeChunk(_ chunk: CompressedChunk, to name: String, from row: Int) throws {
+    try access(name, "write a chunk", writing: true) { file, name, place in
+      let dataset = try dataset(name, file, place)
+      let shape = try shape(dataset, place)
+      guard let rows = shape.first, (0..<rows).contains(row) else {
+        throw place.error("row \(row) is not in 0..<\(shape.first ?? 0)")
+      }
+      let offset = shape.indices.map { hsize_t($0 == 0 ? row : 0) }
+      try chunk.bytes.withUnsafeBytes { bytes in
+        _ = try place.check(chdf5_write_chunk(dataset, offset, bytes.count, bytes.baseAddress))
       }
     }
   }

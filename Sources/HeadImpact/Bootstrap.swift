@@ -10,8 +10,8 @@
 ///     for image in images { try bootstrap.add(samplesOfOneImage: …) }
 ///     let intervals = try bootstrap.intervals(topLayers: 3)
 ///
-/// Several of them, each with a range of the resamples and all images, give the replicates of one: no sum crosses from
-/// one resample to another, so the bits depend neither on the ranges nor on the threads.
+/// Several of them, each with some of the rows (a measure of a layer) and all images, give what one does: no sum crosses
+/// from one head to another, so the bits depend neither on the rows nor on the threads.
 ///
 /// - Complexity: O(images * resamples * values) multiplications; memory for resamples * (images / 8 + values) Doubles.
 public struct Bootstrap {
@@ -25,14 +25,13 @@ public struct Bootstrap {
   public let layers: Int
   /// Heads per layer.
   public let heads: Int
-  /// Which of the resamples this one draws.
-  public let range: Range<Int>
+  public let resamples: Int
+  /// Which rows it has: row r is layer `r % layers` of measure `r / layers`.
+  public let rows: Range<Int>
   private let parallel: ParallelLoop
 
-  private var resamples: Int { range.count }
-
-  /// measure * layer * head.
-  let valueCount: Int
+  /// row * head.
+  public let valueCount: Int
   /// Sums over the samples drawn, eight values to a vector. - Shape: [resample, vectors]
   private var sums: [SIMD8<Double>]
   /// How many samples were drawn. - Shape: [resample]
@@ -48,11 +47,11 @@ public struct Bootstrap {
   private var vectors: Int { (valueCount + 7) / 8 }
 
   /// - Parameters:
-  ///   - range: which of the resamples to draw; all of them by default.
+  ///   - rows: which of the rows to sum up; all of them by default.
   ///   - parallel: spreads the work over threads.
   /// - Throws: `HeadImpactError` if a number is out of range.
   public init(
-    images: Int, layers: Int, heads: Int, resamples: Int = 1000, range: Range<Int>? = nil, seed: UInt64 = 0,
+    images: Int, layers: Int, heads: Int, resamples: Int = 1000, rows: Range<Int>? = nil, seed: UInt64 = 0,
     parallel: @escaping ParallelLoop = { tasks, body in for task in 0..<tasks { body(task) } }
   ) throws {
     guard images > 0, SampleImpact.sizes.contains(layers), SampleImpact.sizes.contains(heads) else {
@@ -61,36 +60,38 @@ public struct Bootstrap {
     guard Self.resampleCounts.contains(resamples) else {
       throw HeadImpactError("\(resamples) bootstrap resamples; must be in \(Self.resampleCounts)")
     }
-    let range = range ?? 0..<resamples
-    precondition(range.lowerBound >= 0 && range.upperBound <= resamples)
+    let rows = rows ?? 0..<Measure.allCases.count * layers
+    precondition(rows.lowerBound >= 0 && rows.upperBound <= Measure.allCases.count * layers)
     self.images = images
     self.layers = layers
     self.heads = heads
-    self.range = range
+    self.resamples = resamples
+    self.rows = rows
     self.parallel = parallel
-    valueCount = Measure.allCases.count * layers * heads
-    sums = [SIMD8<Double>](repeating: SIMD8(), count: range.count * ((valueCount + 7) / 8))
-    sampleCounts = [Int](repeating: 0, count: range.count)
-    block = [SIMD8<Double>](repeating: SIMD8(), count: (valueCount + 7) / 8 * Self.imagesPerBlock)
-    draws = Self.draws(images: images, resamples: range, random: SplitMix64(seed: seed), parallel: parallel)
+    valueCount = rows.count * heads
+    let vectors = (valueCount + 7) / 8
+    sums = [SIMD8<Double>](repeating: SIMD8(), count: resamples * vectors)
+    sampleCounts = [Int](repeating: 0, count: resamples)
+    block = [SIMD8<Double>](repeating: SIMD8(), count: vectors * Self.imagesPerBlock)
+    draws =
+      rows.isEmpty
+      ? [] : Self.draws(images: images, resamples: resamples, random: SplitMix64(seed: seed), parallel: parallel)
   }
 
   /// How often each image is drawn, [image, resample]. A byte is enough: that one image is drawn 256 times has a chance
   /// under 1 in 10^500.
   static func draws(
-    images: Int, resamples: Range<Int>, random: SplitMix64,
+    images: Int, resamples: Int, random: SplitMix64,
     parallel: ParallelLoop = { tasks, body in for task in 0..<tasks { body(task) } }
   ) -> [UInt8] {
-    var draws = [UInt8](repeating: 0, count: images * resamples.count)
+    var draws = [UInt8](repeating: 0, count: images * resamples)
     draws.withUnsafeMutableBufferPointer { draws in
       // A cache line of resamples a task: no two tasks write to one line.
-      parallel((resamples.count + 63) / 64) { task in
-        let some = (64 * task..<min(64 * (task + 1), resamples.count))
-        for column in some {
-          let resample = resamples.lowerBound + column
+      parallel((resamples + 63) / 64) { task in
+        for resample in 64 * task..<min(64 * (task + 1), resamples) {
           for draw in 0..<images {
             let image = random.below(images, counter: UInt64(resample) &* UInt64(images) &+ UInt64(draw))
-            let at = image * resamples.count + column
+            let at = image * resamples + resample
             draws[at] = max(draws[at], draws[at] &+ 1)
           }
         }
@@ -106,6 +107,7 @@ public struct Bootstrap {
 
   /// Adds the next image.
   ///
+  /// - Parameter image: its sums of these rows.
   /// - Throws: `HeadImpactError` if the shape is another or all images have been added.
   public mutating func add(_ image: ImageSums) throws {
     let (imageSums, samples) = (image.sums, image.samples)
@@ -116,9 +118,10 @@ public struct Bootstrap {
       throw HeadImpactError(
         "an image of \(samples) samples with \(imageSums.count) values; expected were \(valueCount) values")
     }
-    for (i, value) in imageSums.enumerated() { block[i / 8 * Self.imagesPerBlock + blockCount][i % 8] = value }
-    for resample in 0..<resamples { sampleCounts[resample] += samples * Int(draws[added * resamples + resample]) }
     added += 1
+    guard valueCount > 0 else { return }
+    for (i, value) in imageSums.enumerated() { block[i / 8 * Self.imagesPerBlock + blockCount][i % 8] = value }
+    for resample in 0..<resamples { sampleCounts[resample] += samples * Int(draws[(added - 1) * resamples + resample]) }
     blockCount += 1
     if blockCount == Self.imagesPerBlock { addBlock() }
   }
@@ -140,10 +143,13 @@ public struct Bootstrap {
     weights.withUnsafeBufferPointer { weights in
       block.withUnsafeBufferPointer { block in
         sums.withUnsafeMutableBufferPointer { sums in
-          parallel(resamples > 0 ? vectors : 0) { vector in
+          // Some of the resamples of one vector a task.
+          let (atATime, groups) = (128, (resamples + 127) / 128)
+          parallel(vectors * groups) { task in
+            let (vector, group) = (task / groups, task % groups)
             let values = UnsafeBufferPointer(rebasing: block[(vector * perBlock)..<((vector + 1) * perBlock)])
             // Two resamples at once, for each value read; if their number is odd, the last one is done twice.
-            for pair in stride(from: 0, to: resamples, by: 2) {
+            for pair in stride(from: atATime * group, to: min(atATime * (group + 1), resamples), by: 2) {
               let other = min(pair + 1, resamples - 1)
               var a = sums[pair * vectors + vector]
               var b = sums[other * vectors + vector]
@@ -162,9 +168,9 @@ public struct Bootstrap {
     blockCount = 0
   }
 
-  /// The replicates of the range's resamples, once every image has been added: HI of each.
+  /// The replicates, once every image has been added: HI of each resample.
   ///
-  /// - Shape: [resample, measure, layer, head]
+  /// - Shape: [resample, row, head]
   /// - Throws: `HeadImpactError` if images are missing.
   public mutating func replicates() throws -> [Double] {
     guard added == images else {
@@ -181,12 +187,19 @@ public struct Bootstrap {
     return replicates
   }
 
-  /// The intervals, of a bootstrap of all resamples, once every image has been added.
+  /// The intervals of its rows, once every image has been added.
+  ///
+  /// - Throws: `HeadImpactError` if images are missing.
+  public mutating func part() throws -> BootstrapIntervals.Part {
+    BootstrapIntervals.Part(
+      rows: rows, heads: heads, resamples: resamples, replicates: try replicates(), parallel: parallel)
+  }
+
+  /// The intervals, of a bootstrap of all rows, once every image has been added.
   ///
   /// - Parameter topLayers: k of `BootstrapIntervals.layerTopFrequency`; at least 1, taken as `layers` where greater.
   /// - Throws: `HeadImpactError` if images are missing.
   public mutating func intervals(topLayers: Int) throws -> BootstrapIntervals {
-    try BootstrapIntervals(
-      layers: layers, heads: heads, topLayers: topLayers, replicates: replicates(), parallel: parallel)
+    try BootstrapIntervals(layers: layers, heads: heads, topLayers: topLayers, parts: [part()])
   }
 }

@@ -16,29 +16,73 @@ public struct BootstrapIntervals: Sendable, Equatable {
   /// The share of resamples in which the layer is among the `topLayers` best. - Shape: [measure, layer]
   public let layerTopFrequency: [Double]
 
+  /// The intervals of some rows: row r is layer `r % layers` of measure `r / layers`.
+  public struct Part: Sendable, Equatable {
+    public let rows: Range<Int>
+    /// - Shape: [bound, row, head]
+    public let interval: [Double]
+    /// - Shape: [bound, row]
+    public let layerInterval: [Double]
+    /// The mean over a layer's heads, of each resample. - Shape: [resample, row]
+    public let layerScores: [Double]
+
+    /// - Parameters:
+    ///   - replicates: HI of each resample. - Shape: [resample, row, head]
+    ///   - parallel: spreads the work over threads.
+    init(
+      rows: Range<Int>, heads: Int, resamples: Int, replicates: [Double], parallel: Bootstrap.ParallelLoop
+    ) {
+      precondition(replicates.count == resamples * rows.count * heads)
+      self.rows = rows
+      layerScores = (0..<resamples * rows.count).map { row in
+        replicates[row * heads..<(row + 1) * heads].reduce(0, +) / Double(heads)
+      }
+      interval = BootstrapIntervals.bounds(replicates, of: rows.count * heads, parallel)
+      layerInterval = BootstrapIntervals.bounds(layerScores, of: rows.count, parallel)
+    }
+
+    /// A part that was made elsewhere, as another rank sent it.
+    public init(rows: Range<Int>, interval: [Double], layerInterval: [Double], layerScores: [Double]) {
+      (self.rows, self.interval, self.layerInterval) = (rows, interval, layerInterval)
+      self.layerScores = layerScores
+    }
+  }
+
   /// - Parameters:
   ///   - topLayers: at least 1, taken as `layers` where greater.
-  ///   - replicates: HI of each resample. - Shape: [resample, measure, layer, head]
-  ///   - parallel: spreads the work over threads.
-  /// - Throws: `HeadImpactError` if the replicates aren't of that shape, or `topLayers` is below 1.
-  public init(
-    layers: Int, heads: Int, topLayers: Int, replicates: [Double],
-    parallel: Bootstrap.ParallelLoop = { tasks, body in for task in 0..<tasks { body(task) } }
-  ) throws {
+  ///   - parts: which together have every row once, in any order.
+  /// - Throws: `HeadImpactError` if they haven't, or `topLayers` is below 1.
+  public init(layers: Int, heads: Int, topLayers: Int, parts: [Part]) throws {
     let rows = Measure.allCases.count * layers
-    guard topLayers > 0, rows > 0, heads > 0, !replicates.isEmpty, replicates.count.isMultiple(of: rows * heads) else {
-      throw HeadImpactError("\(replicates.count) replicates of \(layers) layers, \(heads) heads, top \(topLayers)")
+    let parts = parts.filter { !$0.rows.isEmpty }.sorted { $0.rows.lowerBound < $1.rows.lowerBound }
+    let resamples = (parts.first?.layerScores.count ?? 0) / max(1, parts.first?.rows.count ?? 0)
+    let bounds = Self.percentiles.count
+    guard topLayers > 0, heads > 0, resamples > 0, parts.flatMap(\.rows) == Array(0..<rows),
+      parts.allSatisfy({ part in
+        let count = part.rows.count
+        return part.layerScores.count == resamples * count && part.layerInterval.count == bounds * count
+          && part.interval.count == bounds * count * heads
+      })
+    else {
+      throw HeadImpactError(
+        "\(parts.count) parts of a bootstrap with the rows \(parts.map(\.rows)); expected \(rows) of \(heads) heads, "
+          + "top \(topLayers)")
     }
     self.layers = layers
     self.heads = heads
     self.topLayers = min(topLayers, layers)
-    resamples = replicates.count / (rows * heads)
-    // [resample, measure, layer]
-    let layerScores = (0..<resamples * rows).map { row in
-      replicates[row * heads..<(row + 1) * heads].reduce(0, +) / Double(heads)
+    self.resamples = resamples
+    func joined(_ values: KeyPath<Part, [Double]>, _ outer: Int, _ perRow: Int) -> [Double] {
+      (0..<outer).flatMap { index in
+        parts.flatMap { part in
+          let width = part.rows.count * perRow
+          return part[keyPath: values][index * width..<(index + 1) * width]
+        }
+      }
     }
-    interval = Self.bounds(replicates, of: rows * heads, parallel)
-    layerInterval = Self.bounds(layerScores, of: rows, parallel)
+    interval = joined(\.interval, bounds, heads)
+    layerInterval = joined(\.layerInterval, bounds, 1)
+    let layerScores = joined(\.layerScores, resamples, 1)
     var timesOnTop = [Int](repeating: 0, count: rows)
     for first in stride(from: 0, to: layerScores.count, by: layers) {
       let measure = first / layers % Measure.allCases.count
@@ -46,12 +90,12 @@ public struct BootstrapIntervals: Sendable, Equatable {
         timesOnTop[measure * layers + layer] += 1
       }
     }
-    layerTopFrequency = timesOnTop.map { Double($0) / Double(replicates.count / (rows * heads)) }
+    layerTopFrequency = timesOnTop.map { Double($0) / Double(resamples) }
   }
 
   /// - Parameter replicates: [resample, value]
   /// - Returns: [percentile, value]
-  private static func bounds(
+  fileprivate static func bounds(
     _ replicates: [Double], of count: Int, _ parallel: Bootstrap.ParallelLoop
   ) -> [Double] {
     var bounds = [Double](repeating: 0, count: percentiles.count * count)

@@ -21,7 +21,7 @@ public struct RatioInterval: Sendable, Equatable {
     guard Bootstrap.resampleCounts.contains(resamples) else {
       throw HeadImpactError("\(resamples) bootstrap resamples; must be in \(Bootstrap.resampleCounts)")
     }
-    let draws = Bootstrap.draws(images: images, resamples: 0..<resamples, random: SplitMix64(seed: seed))
+    let draws = Bootstrap.draws(images: images, resamples: resamples, random: SplitMix64(seed: seed))
     let ratios = (0..<resamples).map { resample in
       var (numerator, denominator) = (0.0, 0.0)
       for image in 0..<images {

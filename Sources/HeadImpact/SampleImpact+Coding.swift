@@ -62,7 +62,18 @@ extension SampleImpact {
     }
     let ids = (0..<3).map { _ in Int(next(Int64.self)) }
     let counts = (0..<4).map { _ in Int(next(UInt32.self)) }
-    func values(_ count: Int) -> [Double] { (0..<count).map { _ in Double(bitPattern: next(UInt64.self)) } }
+    func values(_ count: Int) -> [Double] {
+      defer { at += 8 * count }
+      return bytes.withUnsafeBytes { bytes in
+        [Double](unsafeUninitializedCapacity: count) { values, initialized in
+          for i in 0..<count {
+            let bits = bytes.loadUnaligned(fromByteOffset: at + 8 * i, as: UInt64.self)
+            values.initializeElement(at: i, to: Double(bitPattern: UInt64(littleEndian: bits)))
+          }
+          initialized = count
+        }
+      }
+    }
     try self.init(
       annotationID: ids[0], imageID: ids[1], categoryID: ids[2],
       tokens: TokenCounts(sequence: counts[0], visual: counts[1], caption: counts[2], mask: counts[3]),

@@ -60,6 +60,14 @@ public final class AppendLog {
     return try Self.digest(file.read(payload)) == digest ? payload : nil
   }
 
+  /// Whether the bytes of a record are those that were written.
+  ///
+  /// - Parameter range: of the bytes, as `append` gave it.
+  public func isIntact(_ payload: [UInt8], at range: Range<UInt64>) throws -> Bool {
+    let head = try file.read(range.lowerBound - Self.headBytes..<range.lowerBound)
+    return try Array(head[8...]) == Self.digest(payload)
+  }
+
   /// The byte range of the record at a position, according to its length; nil if the file ends before it.
   func payload(at start: UInt64, size: UInt64) throws -> Range<UInt64>? {
     guard let (length, _) = try head(at: start, size: size), length >= 0,

@@ -75,12 +75,43 @@ public final class MappedFile: @unchecked Sendable {
     return UnsafeRawPointer(start)
   }
 
-  /// Checks that nobody has written to the file since it was mapped. It costs one system call.
+  /// Checks that nobody has written to the file since it was mapped. It costs one system call. A file that was replaced by
+  /// renaming, or removed, is unchanged: the mapping keeps its bytes.
   ///
+  /// - Parameter asksServer: opens the file again, which lets a network file system ask its server what it else remembers for
+  ///   up to a minute.
   /// - Throws: `ChangedFile`; `UnusableFile` if the system can't tell.
-  public func requireUnchanged() throws {
+  public func requireUnchanged(asksServer: Bool = false) throws {
+    if asksServer {
+      let again = open(url.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+      if again >= 0 { close(again) }
+    }
     let now = FileStamp(try Self.status(of: descriptor, path: url.path))
     if let change = stamp.change(to: now) { throw ChangedFile(path: url.path, change: change) }
+  }
+
+  /// Tells the system that these bytes will be read soon. Doesn't wait.
+  public func prefetch(_ range: Range<Int>) {
+    // Advice: if it isn't taken, the read takes longer.
+    _ = posix_fadvise(descriptor, off_t(range.lowerBound), off_t(range.count), POSIX_FADV_WILLNEED)
+  }
+
+  /// A copy of some bytes, which the system reads without those around them.
+  ///
+  /// - Throws: `UnusableFile` if they can't be read.
+  public func read(_ range: Range<Int>) throws -> [UInt8] {
+    try [UInt8](unsafeUninitializedCapacity: range.count) { buffer, done in
+      done = 0
+      while let base = buffer.baseAddress, done < range.count {
+        let count = pread(descriptor, base + done, range.count - done, off_t(range.lowerBound + done))
+        if count < 0, errno == EINTR { continue }
+        guard count > 0 else {
+          let reason = count < 0 ? errnoText(errno) : "it ends at byte \(range.lowerBound + done)"
+          throw UnusableFile(path: url.path, reason: "can't be read: \(reason)")
+        }
+        done += count
+      }
+    }
   }
 
   /// Calls `body` with all bytes; the pointer must not outlive the call.

@@ -37,9 +37,13 @@ public enum StopSignals {
     /// Saves what can be saved, and returns the line to print before the process ends; nil gives the main thread another
     /// `longestPatience`.
     public let line: @Sendable (StopSignal) -> String?
+    /// Called when the line is printed, and last.
+    public let end: @Sendable () -> Void
 
-    public init(patience: Double, line: @escaping @Sendable (StopSignal) -> String?) {
-      (self.patience, self.line) = (patience, line)
+    public init(
+      patience: Double, line: @escaping @Sendable (StopSignal) -> String?, end: @escaping @Sendable () -> Void = {}
+    ) {
+      (self.patience, self.line, self.end) = (patience, line, end)
     }
   }
 
@@ -75,6 +79,12 @@ public enum StopSignals {
   /// The first stop signal that came.
   public static var received: StopSignal? { StopSignal(number: headimpact_stop_signal()) }
 
+  /// Whether an MPI launcher sent the signal to end all its ranks, and sends SIGKILL soon.
+  public static var isLaunchersEnd: Bool {
+    // Open MPI forwards SIGUSR1 from its user, and ends ranks with the others.
+    received != .user && launchers.contains(name(ofProcess: headimpact_stop_sender()))
+  }
+
   /// Tells the waiting thread that the main thread ends the process. Doesn't return if the waiting thread is ending it
   /// already.
   public static func take() {
@@ -87,23 +97,21 @@ public enum StopSignals {
   private static func wait(exitCode: Int32) {
     headimpact_wait_for_stop_signal()
     guard let signal = received, let first = lastResort.withLock({ $0 }) else { return }
-    sleep(min(first.patience, limit(after: signal)))
+    sleep(min(first.patience, limit))
     // Asked now: the run may be further than it was.
     let line = lastResort.withLock { $0 }?.line(signal)
     if line == nil { sleep(longestPatience) }
     guard headimpact_claim_stop(Int32(HEADIMPACT_WATCHER.rawValue)) == 1 else { return }
     if let line { FileHandle.standardError.write(Data((line + "\n").utf8)) }
+    lastResort.withLock { $0 }?.end()
     _exit(exitCode)
   }
 
   private static func sleep(_ seconds: Double) { usleep(UInt32(max(0, seconds) * 1e6)) }
 
-  /// Time until the sender of a signal loses its own patience, in seconds, less a margin.
-  private static func limit(after signal: StopSignal) -> Double {
-    // Open MPI forwards SIGUSR1 from its user, and ends ranks with the others.
-    guard signal != .user, launchers.contains(name(ofProcess: headimpact_stop_sender())) else {
-      return longestPatience
-    }
+  /// Time until the sender of the signal loses its own patience, in seconds, less a margin.
+  private static var limit: Double {
+    guard isLaunchersEnd else { return longestPatience }
     let timeout = ProcessInfo.processInfo.environment["OMPI_MCA_odls_base_sigkill_timeout"].flatMap(Double.init) ?? 1
     return max(0.1, timeout - 1 + shortPatience)
   }

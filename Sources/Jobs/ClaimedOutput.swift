@@ -9,10 +9,16 @@ public struct ClaimedOutput {
   /// On rank 0 the output's lock; nil elsewhere.
   public let lock: RunLock?
 
-  public init(isFinished: Bool, lock: RunLock?) { (self.isFinished, self.lock) = (isFinished, lock) }
+  public init(isFinished: Bool, lock: RunLock?) {
+    (self.isFinished, self.lock) = (isFinished, lock)
+    if let lock { RunStanding.set(releasing: lock.release) }
+  }
 
   /// Ends the claim, whether the job succeeded or not.
-  public func release() { lock?.release() }
+  public func release() {
+    lock?.release()
+    RunStanding.set(releasing: nil)
+  }
 }
 
 extension Communicator {

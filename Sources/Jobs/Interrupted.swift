@@ -1,6 +1,7 @@
 import Foundation
 import IO
 import MessagePassing
+import RunSupport
 import Synchronization
 
 /// A stop signal ended the run; what was done is saved.
@@ -14,13 +15,14 @@ public enum RunStanding {
   private struct State {
     var step: String?
     var done: (count: Int, total: Int, name: String)?
-    var lastResort: (@Sendable () -> Void)?
+    var saving: (@Sendable () -> Void)?
+    var releasing: (@Sendable () -> Void)?
   }
 
   private static let state = Mutex(State())
 
   /// - Parameter step: of an experiment; nil elsewhere. What was done of the step before no longer counts.
-  public static func begin(step: String?) { state.withLock { $0 = State(step: step) } }
+  public static func begin(step: String?) { state.withLock { ($0.step, $0.done) = (step, nil) } }
 
   /// - Parameters:
   ///   - total: of the whole run, what an earlier run did included.
@@ -29,8 +31,12 @@ public enum RunStanding {
     state.withLock { $0.done = (done, total, name) }
   }
 
-  /// What saves the work if the main thread doesn't come to it; called on another thread.
-  public static func set(lastResort: (@Sendable () -> Void)?) { state.withLock { $0.lastResort = lastResort } }
+  /// What saves the work if the main thread doesn't come to it: called on another thread, before the line is printed. nil
+  /// takes it back.
+  public static func set(saving: (@Sendable () -> Void)?) { state.withLock { $0.saving = saving } }
+
+  /// The same for what may take long or fail: called behind the line.
+  public static func set(releasing: (@Sendable () -> Void)?) { state.withLock { $0.releasing = releasing } }
 
   /// The line: "SIGTERM in step 3 of 9, generate caption/top: 41 of 96 samples done; the same command with --resume goes on".
   ///
@@ -43,24 +49,29 @@ public enum RunStanding {
     return "\(cause)\(place)\(done); the same command with --resume goes on"
   }
 
-  static func save() { state.withLock { $0.lastResort }?() }
+  static func save() { state.withLock { $0.saving }?() }
+  static func release() { state.withLock { $0.releasing }?() }
 }
 
 extension Communicator {
   /// `withWorld` for a job that `--resume` continues: a stop signal on any rank ends all of them with `Interrupted`, at
   /// their next look (`attend`), with exit code 75. The job saves what it has while the error passes; only rank 0 does, and
   /// only rank 0 prints a line. The other ranks wait until rank 0 ends them.
+  ///
+  /// - Parameter silence: as in `withWorld`.
   public static func withStoppableWorld<R>(
     silence: SilenceRules = .standard, _ body: (Communicator) throws -> R
   ) throws -> R {
     let isFirst = launchedRank() == 0
     try StopSignals.install(
       exitCode: TransientFailure.exitCode,
-      lastResort: StopSignals.LastResort(patience: isFirst ? StopSignals.shortPatience : StopSignals.longestPatience) {
-        guard isFirst else { return nil }
-        RunStanding.save()
-        return RunStanding.line($0.rawValue)
-      })
+      lastResort: StopSignals.LastResort(
+        patience: isFirst ? StopSignals.shortPatience : StopSignals.longestPatience,
+        line: {
+          guard isFirst else { return nil }
+          RunStanding.save()
+          return "headimpact: " + RunStanding.line($0.rawValue)
+        }, end: RunStanding.release))
     return try withWorld(silence: silence) { world in
       if world.worldSize > 1 { CrashReport.set(place: "rank \(world.rank) on \(world.processorName)") }
       let stops = try StopWatch(world)
@@ -89,9 +100,9 @@ private final class StopWatch {
     // Rank 1 speaks if rank 0 was killed.
     guard world.rank == 1 else { return }
     StopSignals.set(
-      StopSignals.LastResort(patience: StopSignals.shortPatience) { signal in
-        first.map(Self.isGone) == true ? Self.lineWithoutFirst(signal) : nil
-      })
+      StopSignals.LastResort(
+        patience: StopSignals.shortPatience,
+        line: { first.map(Self.isGone) == true ? "headimpact: " + Self.lineWithoutFirst($0) : nil }))
   }
 
   func look() throws {
@@ -103,9 +114,10 @@ private final class StopWatch {
     } else {
       guard let signal = StopSignals.received else { return }
       StopSignals.take()
-      try throwing(Self.lineWithoutFirst(signal)) {
+      let line = Self.lineWithoutFirst(signal)
+      try throwing(line) {
         try world.requestStop(signal.number)
-        try waitForEnd()
+        try waitForEnd(line)
       }
     }
   }
@@ -124,15 +136,27 @@ private final class StopWatch {
     return "\(StopSignal(number: reason)?.rawValue ?? "a signal") to rank \(source)"
   }
 
-  /// Rank 0 ends all ranks. If it is gone, rank 1 says so: it has a second before the launcher ends it too.
-  private func waitForEnd() throws {
+  /// How long a rank waits for rank 0 to save what it has and to end all ranks.
+  private static let longestSaving = Duration.seconds(600)
+
+  /// Rank 0 ends all ranks. If it is gone, rank 1 says so.
+  ///
+  /// A launcher that ends all ranks because rank 0 was killed leaves rank 1 a second. On another host than rank 0's, rank 1
+  /// can't see what happened; then it speaks if rank 0 doesn't answer in that time, and lets it go on saving.
+  private func waitForEnd(_ line: String) throws {
     let start = ContinuousClock.now
-    var isAnswered = false
-    while ContinuousClock.now - start < .seconds(StopSignals.longestPatience) {
+    var isAnswered = world.rank > 1
+    while ContinuousClock.now - start < Self.longestSaving {
       usleep(10_000)
       if try world.stopRequest() != nil { isAnswered = true }
-      guard world.rank == 1, !isAnswered else { continue }
-      if first.map(Self.isGone) ?? (ContinuousClock.now - start > .seconds(StopSignals.shortPatience)) { return }
+      guard !isAnswered else { continue }
+      if first.map(Self.isGone) == true { return }
+      let seconds = ContinuousClock.now - start
+      if first == nil, StopSignals.isLaunchersEnd, seconds > .seconds(StopSignals.shortPatience) {
+        Remarks.tell([line])
+        isAnswered = true
+      }
+      if seconds > .seconds(StopSignals.longestPatience) { return }
     }
   }
 

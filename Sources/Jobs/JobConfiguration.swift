@@ -48,9 +48,12 @@ public protocol UnitJobConfiguration: JobConfiguration {
   var adapter: URL? { get }
   /// Continues with the intact records of a damaged journal.
   var salvages: Bool { get set }
+  /// Which part of the units the run does; nil for all. Its output is the shard's file.
+  var shard: Shard? { get }
 }
 
 extension UnitJobConfiguration {
+  public var shard: Shard? { nil }
   /// The file of finished units until the output is complete.
   public var journal: URL { output.appendingPathExtension("journal") }
   public var work: (url: URL, what: String) { (journal, "the journal of an interrupted run") }

@@ -12,6 +12,10 @@ public struct JobModel {
   public let team: ThreadTeam
   /// Of the headers of the checkpoint's files.
   public let sha256: String
+  /// Of sampled bytes of its weights.
+  public let weightsSampleSHA256: String
+  /// All that was read of the model and the adapter.
+  public let watched: WatchedFiles
   /// The small files of its folder that affect numbers.
   public let files: ModelFiles
   public let input: InputOptions
@@ -43,23 +47,30 @@ public struct JobModel {
   private init(
     _ c: some JobConfiguration, threads: Int, generates: Bool, adapter: URL?, allowsNoChange: Bool
   ) throws {
+    var watched = try WatchedFiles(
+      reading: ModelFiles.all(in: c.model, chatTemplate: c.input.chatTemplate) + (adapter.map(PEFTAdapter.files) ?? []))
     team = ThreadTeam(count: threads)
     let backend = try CPUBackend(precision: c.precision, team: team)
     model = try ModelRegistry.load(folder: c.model, input: c.input, backend: backend)
     if let adapter {
       model.apply(try PEFTAdapter.load(folder: adapter, for: model, allowsNoChange: allowsNoChange))
     }
-    sha256 = try SafetensorsCheckpoint(folder: c.model).headerDigest()
+    sha256 = try model.checkpoint.headerDigest()
+    weightsSampleSHA256 = try model.checkpoint.sampleDigest()
     input = c.input
     files = try ModelFiles(folder: c.model, chatTemplate: c.input.chatTemplate, generates: generates)
     adapterSHA256 = try adapter.map(PEFTAdapter.digest)
+    watched.add(model.checkpoint.files.map(\.file))
+    try watched.requireSameNames()
+    self.watched = watched
   }
 
   /// The first parts of the identity of a run of the model.
   public var identityParts: [(name: String, value: String)] {
     files.parts + input.parts + [
       ("program version", JobDefaults.programVersion), ("model type", model.modelType),
-      ("model (SHA-256)", sha256), ("adapter (SHA-256)", adapterSHA256 ?? "none"),
+      ("model (SHA-256)", sha256), ("sampled weights (SHA-256)", weightsSampleSHA256),
+      ("adapter (SHA-256)", adapterSHA256 ?? "none"),
     ]
   }
 

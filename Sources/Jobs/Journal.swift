@@ -21,6 +21,8 @@ public final class Journal {
   private var lastFlush = MonotonicClock.now
   /// The byte range of each unit's record, by the unit's key.
   public private(set) var records: [Int: Range<UInt64>] = [:]
+  /// Units whose records this run appended, and hasn't read back yet.
+  private var unread: Set<Int> = []
   /// Notes for the user about its state when it was opened.
   public private(set) var notes: [String] = []
 
@@ -51,13 +53,13 @@ public final class Journal {
   /// - Parameters:
   ///   - lock: of the run's output; nil if no other run can write to it.
   ///   - salvages: continues with the intact records if more than the last record is damaged.
-  ///   - decode: reads a record; gives the unit's key and its result.
+  ///   - decode: reads a record; gives the unit's key and its result, nil if it is no unit's.
   ///   - visit: called once with every unit's result.
   /// - Throws: `JobError` if the journal belongs to another run, naming what differs, is damaged, or holds two different
   ///   results of one unit.
   public static func resume<Result>(
     at url: URL, identity: RunIdentity, lock: RunLock? = nil, salvages: Bool = false,
-    decode: ([UInt8]) throws -> (key: Int, result: Result), visit: (Result) throws -> Void
+    decode: ([UInt8]) throws -> (key: Int, result: Result)?, visit: (Result) throws -> Void
   ) throws -> Journal {
     guard FileManager.default.fileExists(atPath: url.path) else {
       return try create(at: url, identity: identity, lock: lock)
@@ -75,11 +77,12 @@ public final class Journal {
     try journal.checkDamage(scan, salvages: salvages)
     for record in scan.records {
       let bytes = try journal.log.file.read(record)
-      let (key, result): (Int, Result)
-      do { (key, result) = try decode(bytes) } catch {
+      let decoded: (key: Int, result: Result)?
+      do { decoded = try decode(bytes) } catch {
         throw JobError(
           "\(url.path): the record at byte \(record.lowerBound - AppendLog.headBytes) can't be used: \(error)")
       }
+      guard let (key, result) = decoded else { continue }
       if let first = journal.records[key] {
         // A unit that occurs twice counts once.
         guard try journal.log.file.read(first) == bytes else { throw journal.contradiction(key, first, record) }
@@ -104,13 +107,22 @@ public final class Journal {
     // A process that was stopped for long may have lost its output meanwhile: that is found before it writes.
     if isDue { try check() }
     records[key] = try log.append(bytes)
+    unread.insert(key)
     if isDue { try flush() }
   }
 
-  /// One unit's result, read back.
+  /// One unit's result, read back. Its digest is checked the first time.
+  ///
+  /// - Throws: `JobError` if there is none, or it is not what was written; `EnvironmentFault`.
   public func record(of key: Int) throws -> [UInt8] {
     guard let range = records[key] else { throw JobError("\(url.path): has no record of unit \(key)") }
-    return try log.file.read(range)
+    let bytes = try log.file.read(range)
+    if unread.remove(key) != nil, try !log.isIntact(bytes, at: range) {
+      throw JobError(
+        "\(url.path): the record of unit \(key) at byte \(range.lowerBound) is not what was written; continue with "
+          + "--resume --salvage")
+    }
+    return bytes
   }
 
   /// Flushes everything appended to the disk, once it is certain that the file is still this run's.
@@ -129,6 +141,15 @@ public final class Journal {
         "\(url.path): was removed, renamed or replaced, or its folder was, while this run was writing to it: the run stops, "
           + "since its results would be lost. Where it was renamed, restore the name and continue with --resume")
     }
+  }
+
+  /// Appends a last record, and makes the file the output itself.
+  ///
+  /// - Throws: `EnvironmentFault` naming the file.
+  public func keep(as output: URL, closing record: [UInt8]) throws {
+    try log.append(record)
+    try flush()
+    try putInPlace(url, at: output)
   }
 
   /// Removes the file: everything in it is in the output.

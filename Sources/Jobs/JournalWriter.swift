@@ -8,7 +8,9 @@ import RunSupport
 /// `drain` the thread alone touches the journal, and afterwards the caller alone.
 public final class JournalWriter: @unchecked Sendable {
   /// Records may wait in this much memory; then `append` waits.
-  private static let mostWaitingBytes = 256 << 20
+  public static let mostWaitingBytes = 256 << 20
+  /// Written bytes are flushed at once where there are so many, so that no flush takes long enough for records to pile up.
+  private static let mostUnflushedBytes = 64 << 20
 
   private let journal: Journal
   private let condition = NSCondition()
@@ -82,10 +84,17 @@ public final class JournalWriter: @unchecked Sendable {
 
   /// The thread: until the end, or the first error.
   private func write() {
+    var unflushed = 0
     while let records = take() {
       do {
-        for record in records { try journal.append(record.bytes, key: record.key) }
-        if records.isEmpty { try journal.flush() }
+        for record in records {
+          try journal.append(record.bytes, key: record.key)
+          unflushed += record.bytes.count
+        }
+        if records.isEmpty || unflushed > Self.mostUnflushedBytes {
+          try journal.flush()
+          unflushed = 0
+        }
       } catch {
         condition.lock()
         failure = error

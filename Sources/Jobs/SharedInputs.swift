@@ -32,28 +32,31 @@ extension Pictures {
   /// - Throws: on every rank, if a host has no such folder, or has other files in it than rank 0's.
   public init(_ names: Set<String>?, in folder: URL, on world: Communicator) throws {
     let host = world.worldSize > 1 ? world.processorName : nil
-    let own = try Self.absent(names, in: folder, of: host, on: world)
-    let missing = Set(try Self.decode(world.broadcast(world.rank == 0 ? Self.encode(own ?? []) : nil)))
+    let list = try world.broadcast(world.rank == 0 ? Self.encode(names?.sorted() ?? []) : nil)
+    let sorted = try world.agree { try Self.decode(list) }
+    let absent = try world.agree { () -> [String]? in
+      guard world.localRank == 0 else { return nil }
+      return try Self.onHost(host) { try Self.absent(Set(sorted), in: folder) }
+    }
+    let first = try world.broadcast(world.rank == 0 ? Self.encode(absent ?? []) : nil)
+    let missing = Set(try Self.decode(first))
     try world.agree {
-      guard let own, let name = missing.symmetricDifference(own).min() else { return }
+      guard let absent, let name = missing.symmetricDifference(absent).min() else { return }
       throw JobError(
         "host \(world.processorName): \(folder.path): "
-          + (own.contains(name)
+          + (absent.contains(name)
             ? "\(name) is missing, but rank 0 has it" : "\(name) exists, but rank 0 doesn't have it")
-          + ". Every host must have the same images folder (\(missing.symmetricDifference(own).count) files differ)")
+          + ". Every host must have the same images folder (\(missing.symmetricDifference(absent).count) files differ)")
     }
-    self.init(in: folder, missing: missing, host: host)
-  }
-
-  /// - Returns: on the first rank of each host the files that are not there; nil elsewhere.
-  private static func absent(
-    _ names: Set<String>?, in folder: URL, of host: String?, on world: Communicator
-  ) throws -> [String]? {
-    let list = try world.broadcast(world.rank == 0 ? encode(Array(names ?? [])) : nil)
-    return try world.agree {
-      guard world.localRank == 0 else { return nil }
-      return try onHost(host) { try absent(try names ?? Set(decode(list)), in: folder) }
+    // The ranks of a node see the same files: each examines a part of them.
+    let part = sorted.count * world.localRank / world.localSize..<sorted.count * (world.localRank + 1) / world.localSize
+    let own = try world.agree {
+      try Self.onHost(host) { try PictureStamps.examine(Array(sorted[part]), in: folder) }
     }
+    let stamps = try world.allgatherOnNode(own.map(Int64.init(bitPattern:))).flatMap {
+      $0.map(UInt64.init(bitPattern:))
+    }
+    self.init(in: folder, missing: missing, host: host, stamps: PictureStamps(sorted, stamps))
   }
 
   private static func encode(_ names: [String]) -> [UInt8] {

@@ -56,6 +56,11 @@ public struct UnitJobWords: Sendable {
   public init(sample: String, noUnit: String, noResult: String) {
     (self.sample, self.noUnit, self.noResult) = (sample, noUnit, noResult)
   }
+
+  /// The error of a run of which every sample was skipped.
+  public func noResult(_ skipped: [SkippedSample]) -> JobError {
+    JobError("\(noResult):" + skipped.prefix(5).map { "\n  \(sample) \($0.id): \($0.reason.text)" }.joined())
+  }
 }
 
 /// The summary of a finished unit job.
@@ -79,6 +84,8 @@ public protocol UnitJob {
 
   /// Everything that the results depend on: checked against the other ranks', the journal and a finished output.
   var identity: RunIdentity { get }
+  /// What the results come from: compared before each result is handed in.
+  var watched: WatchedFiles { get }
   /// Notes for the user before the run begins.
   var remarks: [String] { get }
   /// What the dataset's reader left out, one line each. This and what follows is there on rank 0 alone, which reads the
@@ -113,11 +120,23 @@ public protocol UnitJob {
   /// - Parameter isResumed: whether an earlier run computed it.
   func collect(_ result: UnitOutcome, isResumed: Bool) throws
 
+  /// Reports what all ranks together noticed. Every rank calls it, once all units are done.
+  func tellRemarks(on world: Communicator) throws
+
   /// Writes the output. Every rank calls it, once all units are done; the journal is removed when it returns.
   ///
   /// - Parameter work: on rank 0 the results; nil elsewhere.
   /// - Returns: on rank 0 the summary; nil elsewhere.
   func finish(_ work: FinishedWork<UnitOutcome>?, on world: Communicator) throws -> Summary?
+
+  /// What finishing needs of the job, besides the results, when there are neither inputs nor model: kept in each shard.
+  /// Called on rank 0.
+  ///
+  /// - Throws: `JobError` if the job can't be divided into shards.
+  func shardContent() throws -> String
+
+  /// The summary of a finished shard. Called on rank 0.
+  func summary(of shard: FinishedShard) throws -> Summary
 
   /// The summary of an output that is already finished. Called on rank 0.
   ///
@@ -127,6 +146,7 @@ public protocol UnitJob {
 
 extension UnitJob {
   public static var strictLooksAhead: Bool { true }
+  public var watched: WatchedFiles { WatchedFiles() }
   public var remarks: [String] { [] }
   public var warnings: [String] { [] }
   public var refusal: String? { nil }
@@ -134,6 +154,9 @@ extension UnitJob {
   public func faults(of unit: Unit, in pictures: Pictures) throws -> [SkippedSample] { [] }
   public func count(_ result: UnitOutcome) throws {}
   public func collect(_ result: UnitOutcome, isResumed: Bool) throws {}
+  public func tellRemarks(on world: Communicator) throws {}
+  public func shardContent() throws -> String { throw JobError("--shard: only score can be divided") }
+  public func summary(of shard: FinishedShard) throws -> Summary { throw JobError("only score can be divided") }
 
   /// Runs the job. Every rank calls it at the same time.
   ///
@@ -150,7 +173,12 @@ extension UnitJob {
     world.tell(remarks)
     let summary: Summary?
     if claim.isFinished {
-      summary = try world.agree { world.rank == 0 ? try finishedSummary() : nil }
+      summary = try world.agree {
+        guard world.rank == 0 else { return nil }
+        return try configuration.shard.map {
+          try self.summary(of: FinishedShard($0, in: configuration.output, isOf: identity))
+        } ?? finishedSummary()
+      }
     } else {
       try world.tell(warnings, of: configuration.dataset, refusal: refusal, isStrict: configuration.isStrict)
       try world.agree {
@@ -158,7 +186,9 @@ extension UnitJob {
       }
       summary = try UnitRun(self, configuration, claim: claim, options, on: world).run()
     }
-    if let summary { Remarks.tell(summary.skips, allowed: configuration.allowedSkips) }
+    // Whether too many were skipped is judged over all shards together.
+    let allowed = configuration.shard == nil ? configuration.allowedSkips : 1
+    if let summary { Remarks.tell(summary.skips, allowed: allowed) }
     return summary
   }
 }

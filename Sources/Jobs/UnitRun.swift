@@ -49,10 +49,21 @@ final class UnitRun<Job: UnitJob> {
     try compute(order)
     let seconds = MonotonicClock.now - start
     progress?.finish()
+    try world.agree { try pictures.working { try job.watched.requireUnchanged(asksServer: true) } }
+    try job.tellRemarks(on: world)
+    if let shard = configuration.shard {
+      return try world.agree { world.rank == 0 ? try keep(shard, seconds: seconds) : nil }
+    }
     let work = try world.agree { world.rank == 0 ? try finishedWork(seconds: seconds) : nil }
     let summary = try job.finish(work, on: world)
     try journal?.remove()
     return summary
+  }
+
+  /// Where in `job.units` those of this run are, on rank 0: the most expensive first.
+  private var places: [Int] {
+    let all = costliestFirst(job.costs)
+    return configuration.shard?.part(of: all) ?? all
   }
 
   // MARK: - Before
@@ -60,7 +71,7 @@ final class UnitRun<Job: UnitJob> {
   /// Opens the journal, and reports what is already done.
   private func begin() throws {
     let journal = try openJournal()
-    let total = job.units.reduce(0) { $0 + $1.sampleCount }
+    let total = places.reduce(0) { $0 + job.units[$1].sampleCount }
     let progress = ProgressReporter(
       total: total, begun: samples, ranks: world.worldSize, isQuiet: configuration.isQuiet)
     for note in journal.notes { progress.warn(note) }
@@ -75,12 +86,15 @@ final class UnitRun<Job: UnitJob> {
   }
 
   private func openJournal() throws -> Journal {
+    let identity = job.identity.of(configuration.shard)
     guard configuration.resumes else {
-      return try Journal.create(at: configuration.journal, identity: job.identity, lock: claim.lock)
+      return try Journal.create(at: configuration.journal, identity: identity, lock: claim.lock)
     }
     return try Journal.resume(
-      at: configuration.journal, identity: job.identity, lock: claim.lock, salvages: configuration.salvages,
+      at: configuration.journal, identity: identity, lock: claim.lock, salvages: configuration.salvages,
       decode: { bytes in
+        // Of a shard that ended just before its journal was renamed.
+        if ShardManifest.isManifest(bytes) { return nil }
         let result = try job.decode(bytes)
         return (result.key, result)
       }, visit: { try collect($0, isResumed: true) })
@@ -89,7 +103,7 @@ final class UnitRun<Job: UnitJob> {
   /// On rank 0 the places of the units that are not in the journal, in the order to compute them; elsewhere none.
   private func order() -> [Int] {
     guard let journal else { return [] }
-    return costliestFirst(job.costs).filter { journal.records[job.units[$0].key] == nil }
+    return places.filter { journal.records[job.units[$0].key] == nil }
   }
 
   /// Checks everything that a strict run would compute.
@@ -108,6 +122,7 @@ final class UnitRun<Job: UnitJob> {
       let faults = try pictures.working {
         try job.faults(of: Job.Unit(decoding: item.content), in: pictures)
       }
+      try sharing.poll()
       try sharing.submit(Self.encode(faults), for: item)
     }
     try sharing.finish()
@@ -124,10 +139,10 @@ final class UnitRun<Job: UnitJob> {
   private func compute(_ order: [Int]) throws {
     if let journal {
       let writer = JournalWriter(journal)
-      RunStanding.set(lastResort: { writer.save(within: 0.2) })
+      RunStanding.set(saving: { writer.save(within: 0.2) })
       self.writer = writer
     }
-    defer { RunStanding.set(lastResort: nil) }
+    defer { RunStanding.set(saving: nil) }
     let handlers = WorkHandlers(content: content, onResult: take, onCheck: take(_:checkedBy:))
     do {
       let sharing = try WorkSharing(world, order: order, options: options, handlers)
@@ -166,6 +181,7 @@ final class UnitRun<Job: UnitJob> {
       let unit = try Job.Unit(decoding: item.content)
       if let first = item.first { return try Self.encode(check(unit, first: job.decode(first), poll: poll)) }
       let result = try job.compute(unit, in: pictures, poll: poll)
+      try job.watched.requireUnchanged()
       if configuration.isStrict, let sample = result.skipped.first {
         throw JobError("\(Job.words.sample) \(sample.id) can't be used (--strict): \(sample.reason.text)")
       }
@@ -212,6 +228,19 @@ final class UnitRun<Job: UnitJob> {
 
   // MARK: - After
 
+  /// Makes the journal the shard's file.
+  private func keep(_ shard: Shard, seconds: Double) throws -> Job.Summary? {
+    guard let journal else { return nil }
+    let manifest = ShardManifest(
+      shard,
+      plan: try ShardManifest.Plan(
+        keys: job.units.map(\.key), samples: job.units.reduce(0) { $0 + $1.sampleCount }),
+      units: journal.records.count, skips: SkipCounts(samples: samples, skipped: skipped.map(\.reason.kind)),
+      lost: job.lost, seconds: seconds, content: try job.shardContent())
+    try journal.keep(as: configuration.output, closing: manifest.encode())
+    return try job.summary(of: FinishedShard(manifest, at: configuration.output, isNew: true))
+  }
+
   /// - Throws: `JobError` if no sample could be used.
   private func finishedWork(seconds: Double) throws -> FinishedWork<Job.UnitOutcome>? {
     guard let journal else { return nil }
@@ -219,8 +248,7 @@ final class UnitRun<Job: UnitJob> {
     guard samples > skipped.count else {
       // There is nothing in it to continue from, and it would block the next attempt.
       try journal.remove()
-      let reasons = all.prefix(5).map { "\n  \(Job.words.sample) \($0.id): \($0.reason.text)" }.joined()
-      throw JobError("\(Job.words.noResult):\(reasons)")
+      throw Job.words.noResult(all)
     }
     return FinishedWork(journal, skipped: all, seconds: seconds, decode: job.decode)
   }

@@ -41,7 +41,7 @@ extension DatasetBuilder {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     encoder.keyEncodingStrategy = .convertToSnakeCase
-    let model = try configuration.model.map { try SafetensorsCheckpoint(folder: $0).headerDigest() }
+    let weights = try configuration.model.map { try SafetensorsCheckpoint(folder: $0) }
     let describes = rules.describe == .model
     let describing = describes ? configuration.describing : nil
     let files = try configuration.model.map {
@@ -50,7 +50,9 @@ extension DatasetBuilder {
     return RunIdentity(
       [
         ("program version", JobDefaults.programVersion), ("--instances (SHA-256)", try sha256(configuration.instances)),
-        ("--captions (SHA-256)", try sha256(configuration.captions)), ("--model (SHA-256)", model ?? "none"),
+        ("--captions (SHA-256)", try sha256(configuration.captions)),
+        ("--model (SHA-256)", try weights?.headerDigest() ?? "none"),
+        ("sampled weights (SHA-256)", try weights?.sampleDigest() ?? "none"),
         ("rules", String(decoding: try encoder.encode(rulesInfo), as: UTF8.self)),
         ("--objects", describing?.objects ?? "none"), ("--prompt", describing?.prompt ?? "none"),
         ("--precision", describing?.precision ?? "none"),

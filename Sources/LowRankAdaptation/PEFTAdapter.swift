@@ -51,8 +51,12 @@ public enum PEFTAdapter {
   ///
   /// - Throws: an error that names the file, where one can't be read.
   public static func digest(of folder: URL) throws -> String {
-    try [PEFTConfiguration.fileName, PEFTTensors.fileName]
-      .map { try SHA256.hex(ofFile: folder.appendingPathComponent($0)) }.joined(separator: " ")
+    try files(in: folder).map { try SHA256.hex(ofFile: $0) }.joined(separator: " ")
+  }
+
+  /// The files that an adapter is read from.
+  public static func files(in folder: URL) -> [URL] {
+    [PEFTConfiguration.fileName, PEFTTensors.fileName].map(folder.appendingPathComponent)
   }
 
   private static func read(

@@ -11,26 +11,48 @@ public struct Pictures: Sendable {
   public let missing: Set<String>
   /// Of this process, if there are several.
   private let host: String?
+  /// As this host saw the pictures; nil if nobody looked.
+  private let stamps: PictureStamps?
 
   /// Looks for up to so many files one by one; for more it lists their folders.
   private static let lookedForSingly = 2000
 
-  /// - Parameter host: of this process, where there are several.
-  public init(in folder: URL, missing: Set<String>, host: String? = nil) {
-    (self.folder, self.missing, self.host) = (folder, missing, host)
+  /// - Parameters:
+  ///   - host: of this process, where there are several.
+  ///   - stamps: of the pictures when the run began; nil allows changes.
+  public init(in folder: URL, missing: Set<String>, host: String? = nil, stamps: PictureStamps? = nil) {
+    (self.folder, self.missing, self.host, self.stamps) = (folder, missing, host, stamps)
   }
 
-  /// Runs code that reads the samples of one picture.
+  /// Runs code that reads one picture.
   ///
-  /// - Throws: what `body` throws; but for a fault of the content with the host's name.
+  /// - Throws: what `body` throws; but for a fault of the content with the host's name. `JobError` if the picture is another
+  ///   than when the run began: that is a fault of the environment, which may pass.
   public func reading<R>(_ fileName: String, _ body: () throws -> R) throws -> R {
-    do { return try body() } catch let fault as MissingFile {
+    do {
+      let result = try body()
+      try requireUnchanged(fileName)
+      return result
+    } catch let fault as MissingFile {
       guard !missing.contains(fileName) else { throw fault }
       throw JobError(
-        "\(host.map { "host \($0): " } ?? "")\(fault.path): existed when the run began and is missing now. Nothing is recorded "
-          + "for it: continue with --resume when it is back")
+        "\(place)\(fault.path): existed when the run began and is missing now. Nothing is recorded for it: continue with "
+          + "--resume when it is back")
+    } catch let fault as any ContentFault {
+      try requireUnchanged(fileName)
+      throw fault
     }
   }
+
+  /// - Throws: `JobError` if the picture is another than when the run began.
+  private func requireUnchanged(_ fileName: String) throws {
+    guard let change = try stamps?.change(of: fileName, in: folder) else { return }
+    throw JobError(
+      "\(place)\(folder.appendingPathComponent(fileName).path): \(change) (its size or its time). Nothing is recorded for it: "
+        + "let the images alone while a run reads them, and continue with --resume")
+  }
+
+  private var place: String { host.map { "host \($0): " } ?? "" }
 
   /// Runs the work of one sample.
   ///

@@ -32,6 +32,8 @@ public struct ScoreConfiguration: UnitJobConfiguration {
   public var resumes = false
   /// Continues with the intact records of a damaged journal.
   public var salvages = false
+  /// Which part of the images the run does; nil for all. `output` is the shard's file then.
+  public var shard: Shard?
   /// Share of the samples that may be skipped.
   public var allowedSkips = SkipCounts.defaultAllowed
   /// Makes the first unusable sample fatal.

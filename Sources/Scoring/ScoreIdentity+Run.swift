@@ -12,6 +12,7 @@ extension ScoreIdentity {
     return RunIdentity(
       files + [
         ("program version", programVersion), ("model type", modelType), ("model (SHA-256)", modelSHA256),
+        ("sampled weights (SHA-256)", weightsSampleSHA256),
         ("chat template (SHA-256)", chatTemplateSHA256),
         ("adapter (SHA-256)", adapterSHA256 ?? "none"),
         ("dataset (SHA-256)", datasetSHA256), ("--prompt", prompt), ("--precision", precision), ("--resize", resize),
@@ -24,11 +25,12 @@ extension ScoreIdentity {
   }
 
   init(
-    programVersion: String, modelType: String, modelSHA256: String, adapterSHA256: String?, modelFiles: ModelFiles,
-    datasetSHA256: String, configuration: ScoreConfiguration
+    programVersion: String, modelType: String, modelSHA256: String, weightsSampleSHA256: String,
+    adapterSHA256: String?, modelFiles: ModelFiles, datasetSHA256: String, configuration: ScoreConfiguration
   ) {
     self.init(
-      programVersion: programVersion, modelType: modelType, modelSHA256: modelSHA256, adapterSHA256: adapterSHA256,
+      programVersion: programVersion, modelType: modelType, modelSHA256: modelSHA256,
+      weightsSampleSHA256: weightsSampleSHA256, adapterSHA256: adapterSHA256,
       chatTemplateSHA256: modelFiles.chatTemplateSHA256, modelFiles: modelFiles.listing,
       datasetSHA256: datasetSHA256, system: configuration.input.system, prompt: configuration.prompt,
       precision: configuration.precision.rawValue,

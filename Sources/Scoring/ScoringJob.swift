@@ -21,6 +21,16 @@ public struct ScoringJob {
     public let output: URL
     /// False if the output was already finished by the run to resume.
     public let isNew: Bool
+    /// Of a shard; nil for a whole run.
+    public var shard: FinishedShard?
+    /// What the end took; nil where there was none.
+    public var end: EndSeconds?
+  }
+
+  /// Times of the end of a run, in seconds.
+  public struct EndSeconds: Sendable, Encodable {
+    public let bootstrap: Double
+    public let writing: Double
   }
 
   public init(_ configuration: ScoreConfiguration, on world: Communicator) {

@@ -14,10 +14,9 @@ final class ScoringWork: UnitJob {
     sample: "annotation", noUnit: "has no annotation to score",
     noResult: "no sample could be used, so there is no Head Impact")
   static let strictLooksAhead = false
-  /// k of `layer_top_frequency`: the paper tunes the three best layers.
-  private static let topLayers = 3
 
   let remarks: [String]
+  let watched: WatchedFiles
   private let scoreIdentity: ScoreIdentity
   private let configuration: ScoreConfiguration
   /// On rank 0; nil elsewhere, as the plan.
@@ -43,7 +42,9 @@ final class ScoringWork: UnitJob {
     self.dataset = dataset
     scoreIdentity = ScoreIdentity(
       programVersion: JobDefaults.programVersion, modelType: model.modelType, modelSHA256: opened.sha256,
-      adapterSHA256: opened.adapterSHA256, modelFiles: opened.files, datasetSHA256: digest, configuration: c)
+      weightsSampleSHA256: opened.weightsSampleSHA256, adapterSHA256: opened.adapterSHA256, modelFiles: opened.files,
+      datasetSHA256: digest, configuration: c)
+    watched = opened.watched
     remarks = opened.remarks(onAdapter: c.adapter)
     plan = dataset.map {
       ScoringPlan(
@@ -100,63 +101,34 @@ final class ScoringWork: UnitJob {
     }
   }
 
-  func finish(_ work: FinishedWork<UnitResult>?, on world: Communicator) throws -> ScoringJob.Summary? {
-    let limbs = try world.reduce(sums.limbs, .sum, to: 0)
+  func tellRemarks(on world: Communicator) throws {
     let allTurned = try world.reduce([Int64(turned)], .sum, to: 0)?.first ?? 0
     if let warning = TurnedPictures.warning(count: Int(allTurned)) { world.tell(["warning: \(warning)"]) }
-    let intervals = try bootstrap(work, on: world)
-    return try world.agree {
-      guard let work, let limbs, let intervals else { return nil }
-      let total = try HeadImpactAccumulator(layers: sums.layers, heads: sums.heads, limbs: limbs)
-      return try write(total, intervals, work, ranks: world.worldSize)
-    }
   }
 
-  /// The intervals, by all ranks together, from rank 0's results: there on rank 0.
-  private func bootstrap(
-    _ work: FinishedWork<UnitResult>?, on world: Communicator
-  ) throws -> BootstrapIntervals? {
-    let ids = Set(imageOfSample.values).sorted()
-    let images = Int(try world.broadcast(world.rank == 0 ? [Int64(ids.count)] : nil)[0])
-    return try world.bootstrap(
-      images: images, layers: sums.layers, heads: sums.heads, topLayers: Self.topLayers,
-      options: configuration.options, team: team
-    ) { index in
-      guard let work else { throw JobError("only rank 0 has the results") }
-      return try ImageSums(samples: work.result(of: ids[index]).impacts)
-    }
+  private var provenance: ScoringProvenance {
+    ScoringProvenance(
+      identity: scoreIdentity, modelName: configuration.model.standardizedFileURL.lastPathComponent,
+      adapterName: configuration.adapter?.standardizedFileURL.lastPathComponent, layers: sums.layers,
+      heads: sums.heads)
   }
 
-  private func write(
-    _ sums: HeadImpactAccumulator, _ intervals: BootstrapIntervals, _ work: FinishedWork<UnitResult>, ranks: Int
-  ) throws -> ScoringJob.Summary {
-    let samples = imageOfSample.keys.sorted()
-    // Samples of one image mostly follow one another, so its record is read once.
-    var held: UnitResult?
-    try HeadImpactFile.write(
-      to: configuration.output, table: sums.table(), intervals: intervals, samples: samples,
-      row: { [imageOfSample] id in
-        let imageID = imageOfSample[id] ?? 0
-        let result = try held.flatMap { $0.imageID == imageID ? $0 : nil } ?? work.result(of: imageID)
-        held = result
-        guard let row = result.row(of: id) else {
-          throw JobError("\(configuration.journal.path): has no sample \(id)")
-        }
-        return row
-      },
-      skipped: work.skipped.map {
-        HeadImpactFile.Skipped(id: Int($0.id), kind: $0.reason.kind.rawValue, reason: $0.reason.text)
-      },
-      provenance: HeadImpactFile.Provenance(
-        identity: scoreIdentity, modelName: configuration.model.standardizedFileURL.lastPathComponent,
-        adapterName: configuration.adapter?.standardizedFileURL.lastPathComponent,
-        ranks: ranks, secondsScoring: work.seconds),
-      // A kill just before the journal's removal leaves the output beside it.
-      replacing: configuration.resumes)
-    return ScoringJob.Summary(
-      samples: samples.count,
-      skips: SkipCounts(samples: samples.count + work.skipped.count, skipped: work.skipped.map(\.reason.kind)),
-      output: configuration.output, isNew: true)
+  func finish(_ work: FinishedWork<UnitResult>?, on world: Communicator) throws -> ScoringJob.Summary? {
+    // A kill just before the journal's removal leaves the output beside it: a resumed run replaces it.
+    let end = ScoringEnd(
+      provenance: provenance, output: configuration.output, replaces: configuration.resumes, team: team)
+    let samples = work.map {
+      ScoredSamples(imageOfSample: imageOfSample, skipped: $0.skipped, seconds: $0.seconds, result: $0.result)
+    }
+    return try end.run(samples, sums, on: world)
+  }
+
+  func shardContent() throws -> String { String(decoding: try provenance.encode(), as: UTF8.self) }
+
+  func summary(of shard: FinishedShard) -> ScoringJob.Summary {
+    ScoringJob.Summary(
+      samples: shard.skips.samples - shard.skips.skipped, skips: shard.skips, output: shard.url, isNew: shard.isNew,
+      shard: shard)
   }
 
   func finishedSummary() throws -> ScoringJob.Summary {
@@ -183,20 +155,5 @@ extension UnitResult: WorkResult {
       guard case .skipped(let reason) = outcome.kind else { return nil }
       return SkippedSample(id: Int64(outcome.annotationID), reason: reason)
     }
-  }
-
-  /// The samples that were scored.
-  var impacts: [SampleImpact] {
-    outcomes.compactMap { if case .scored(let impact, _) = $0.kind { impact } else { nil } }
-  }
-
-  /// What the output has of a sample; nil if it wasn't scored.
-  fileprivate func row(of id: Int) -> HeadImpactFile.Row? {
-    for outcome in outcomes where outcome.annotationID == id {
-      if case .scored(let impact, let scores) = outcome.kind {
-        return HeadImpactFile.Row(impact: impact, views: views, scores: scores)
-      }
-    }
-    return nil
   }
 }

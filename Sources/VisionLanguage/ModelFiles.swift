@@ -28,6 +28,16 @@ public struct ModelFiles: Sendable, Equatable {
     }
   }
 
+  /// The small files that are read when a model is opened, whether they exist or not.
+  ///
+  /// - Parameter chatTemplate: takes the place of the folder's own.
+  public static func all(in folder: URL, chatTemplate: URL?) -> [URL] {
+    let more = [
+      "generation_config.json", "chat_template.json", "chat_template.jinja", "model.safetensors.index.json",
+    ]
+    return (names + more).map(folder.appendingPathComponent) + [chatTemplate].compactMap { $0 }
+  }
+
   /// Of digests that are known.
   public init(chatTemplateSHA256: String, digests: [(name: String, value: String)]) {
     self.chatTemplateSHA256 = chatTemplateSHA256

@@ -6,7 +6,8 @@ import Testing
 /// What ranks without the dataset get of it.
 @Suite("Images and examples that travel between ranks")
 struct TravellingTests {
-  private static let images = #""images":[{"id":1,"file_name":"a/ü.jpg","width":4,"height":3},{"id":2,"file_name":"b.jpg"}]"#
+  private static let images =
+    #""images":[{"id":1,"file_name":"a/ü.jpg","width":4,"height":3},{"id":2,"file_name":"b.jpg"}]"#
 
   private static let json =
     "{\(images),\"annotations\":["

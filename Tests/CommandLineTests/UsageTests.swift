@@ -13,6 +13,8 @@ extension CommandLineSuite {
           ["score", "--model", "m", "--dataset", "d", "--images", "i", "--output", "o", "--views", "tile"],
           "tile"
         ),
+        (["score", "--shard", "0/3"], "a shard is i/n"), (["score", "--shard", "4/3"], "a shard is i/n"),
+        (["score", "--shard", "x"], "a shard is i/n"), (["gather"], "--output"),
         (["score", "--precision", "f16"], "f16"), (["select"], "file"),
         (["select", "x.h5", "--strategy", "best"], "best"), (["select", "x.h5", "--measure", "iou"], "iou"),
         (["doctor", "--dataset", "x.json"], "--dataset needs --model"), (["doctor", "--ranks", "0"], "--ranks"),
@@ -41,7 +43,7 @@ extension CommandLineSuite {
     @Test(
       "--help of every verb tells its options",
       arguments: [
-        "score", "select", "train", "generate", "ablate", "attend", "dataset", "report", "launch", "doctor", "demo",
+        "score", "gather", "select", "train", "generate", "ablate", "attend", "dataset", "report", "launch", "doctor", "demo",
       ])
     func help(verb: String) async throws {
       let run = try await headimpact(verb, "--help")

@@ -36,7 +36,7 @@ struct HeadImpactReaderTests {
       skipped: [HeadImpactFile.Skipped(id: 7, kind: "mask", reason: "größe: 0 ☕")],
       provenance: HeadImpactFile.Provenance(
         identity: ScoreIdentity(
-          programVersion: "1", modelType: "qwen2_vl", modelSHA256: "aa", adapterSHA256: nil,
+          programVersion: "1", modelType: "qwen2_vl", modelSHA256: "aa", weightsSampleSHA256: "ee", adapterSHA256: nil,
           chatTemplateSHA256: "cc", modelFiles: "dd  config.json", datasetSHA256: "bb", system: system, prompt: "p",
           precision: "f32", resize: "torchvision", limit: nil, options: HeadImpactOptions(), savesScores: savesScores),
         modelName: "tiny", adapterName: nil, ranks: 1, secondsScoring: 1), replacing: true)

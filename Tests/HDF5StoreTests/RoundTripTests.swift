@@ -49,6 +49,35 @@ struct RoundTripTests {
     }
   }
 
+  @Test("chunks compressed elsewhere are those that the library makes, byte for byte")
+  func compressedElsewhere() throws {
+    let row = 1000
+    // Five rows in chunks of two: the last one is filled up with zeros.
+    let values = (0..<5 * row).map { Float($0 % 97) / 97 + Float($0 % 3) }
+    try Scratch.with { scratch throws in
+      func write(_ name: String, _ fill: (HDF5File) throws -> Void) throws -> Data {
+        try HDF5File.write(to: scratch.path(name)) { file throws in
+          try file.createDataset("x", of: Float.self, shape: [5, row], storage: .compressed(chunk: [2, row]))
+          try fill(file)
+        }
+        try HDF5File.read(from: scratch.path(name)) { file throws in
+          #expect(try file.read("x", as: Float.self) == HDF5Array(shape: [5, row], values: values))
+        }
+        return try Data(contentsOf: URL(fileURLWithPath: scratch.path(name)))
+      }
+      let byRows = try write("rows.h5") { try $0.writeRows(values, to: "x", from: 0) }
+      let byChunks = try write("chunks.h5") { file throws in
+        let filled = values + [Float](repeating: 0, count: row)
+        for first in [0, 2, 4] {
+          let chunk = try CompressedChunk(Array(filled[first * row..<(first + 2) * row]))
+          try file.writeChunk(chunk, to: "x", from: first)
+        }
+        #expect(throws: HDF5Error.self) { try file.writeChunk(CompressedChunk(bytes: [1]), to: "x", from: 5) }
+      }
+      #expect(byRows == byChunks)
+    }
+  }
+
   @Test("rows written in any order and grouping, and read in another")
   func rows() throws {
     let values = (0..<7 * 2 * 3).map { Float($0) }

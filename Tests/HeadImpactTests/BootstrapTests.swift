@@ -35,27 +35,32 @@ struct BootstrapTests {
     #expect(try intervals { $0.reversed() } == expected)
   }
 
-  @Test("ranges of the resamples, on threads, give the bits of one bootstrap on one", arguments: [1, 2, 3, 7, 100])
-  func ranges(parts: Int) throws {
-    func replicates(_ range: Range<Int>?, _ parallel: @escaping Bootstrap.ParallelLoop) throws -> [Double] {
+  @Test("parts of the rows, on threads, give the bits of one bootstrap on one", arguments: [1, 2, 3, 7, 100])
+  func parts(count: Int) throws {
+    func part(_ rows: Range<Int>?, _ parallel: @escaping Bootstrap.ParallelLoop) throws -> BootstrapIntervals.Part {
       var bootstrap = try Bootstrap(
-        images: 130, layers: 2, heads: 3, resamples: 75, range: range, seed: 9, parallel: parallel)
+        images: 130, layers: 2, heads: 3, resamples: 75, rows: rows, seed: 9, parallel: parallel)
       for image in 0..<130 {
-        try bootstrap.add(samplesOfOneImage: [randomSample(image, image: image)])
+        let all = try ImageSums(samples: [randomSample(image, image: image)])
+        let own = all.sums[bootstrap.rows.lowerBound * 3..<bootstrap.rows.upperBound * 3]
+        try bootstrap.add(ImageSums(sums: Array(own), samples: all.samples))
       }
-      return try bootstrap.replicates()
+      return try bootstrap.part()
     }
-    let serial = try replicates(nil) { tasks, body in for task in 0..<tasks { body(task) } }
+    let serial = try part(nil) { tasks, body in for task in 0..<tasks { body(task) } }
     let parallel: Bootstrap.ParallelLoop = { tasks, body in
       withoutActuallyEscaping(body) { body in
         nonisolated(unsafe) let body = body
         DispatchQueue.concurrentPerform(iterations: tasks) { body(tasks - 1 - $0) }
       }
     }
-    let pieces = try (0..<parts).flatMap { try replicates(75 * $0 / parts..<75 * ($0 + 1) / parts, parallel) }
-    #expect(pieces == serial)
-    let intervals = try BootstrapIntervals(layers: 2, heads: 3, topLayers: 2, replicates: pieces, parallel: parallel)
-    #expect(try intervals == BootstrapIntervals(layers: 2, heads: 3, topLayers: 2, replicates: serial))
+    let parts = try (0..<count).map { try part(12 * $0 / count..<12 * ($0 + 1) / count, parallel) }
+    let expected = try BootstrapIntervals(layers: 2, heads: 3, topLayers: 2, parts: [serial])
+    #expect(try BootstrapIntervals(layers: 2, heads: 3, topLayers: 2, parts: parts.reversed()) == expected)
+    #expect(throws: HeadImpactError.self) {
+      try BootstrapIntervals(layers: 2, heads: 3, topLayers: 2, parts: parts + parts)
+    }
+    #expect(throws: HeadImpactError.self) { try BootstrapIntervals(layers: 2, heads: 3, topLayers: 2, parts: []) }
   }
 
   @Test("equal images give empty intervals")

@@ -53,6 +53,33 @@ struct JournalTests {
     }
   }
 
+  @Test("a record that is not what this run wrote is noticed when it is read back")
+  func changedUnderTheRun() throws {
+    try ScratchFolder.with { scratch throws in
+      let url = scratch.file("j")
+      let journal = try Journal.create(at: url, identity: identity())
+      try journal.append(record(5), key: 5)
+      let range = try #require(journal.records[5])
+      let file = try FileHandle(forWritingTo: url)
+      try file.seek(toOffset: range.lowerBound + 40)
+      try file.write(contentsOf: Data([255]))
+      try file.close()
+      #expect(throws: JobError.self) { try journal.record(of: 5) }
+    }
+  }
+
+  @Test("kept as an output, it ends with the last record and is no journal any more")
+  func kept() throws {
+    try ScratchFolder.with { scratch throws in
+      let url = scratch.file("j")
+      let journal = try Journal.create(at: url, identity: identity())
+      try journal.append(record(5), key: 5)
+      try journal.keep(as: scratch.file("out"), closing: Array("end".utf8))
+      #expect(try scratch.names == ["out"])
+      #expect(try Data(contentsOf: scratch.file("out")).suffix(3) == Data("end".utf8))
+    }
+  }
+
   @Test("cut at any byte, it yields the records before the cut, reports what was cut, and can continue")
   func cut() throws {
     try ScratchFolder.with { scratch throws in

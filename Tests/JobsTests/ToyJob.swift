@@ -87,6 +87,10 @@ final class ToyJob: UnitJob {
     return Summary(skips: skips, isNew: true)
   }
 
+  func shardContent() -> String { "numbers" }
+
+  func summary(of shard: FinishedShard) -> Summary { Summary(skips: shard.skips, isNew: shard.isNew) }
+
   func finishedSummary() throws -> Summary {
     Summary(skips: try RunFile.check(configuration.output, isOf: identity), isNew: false)
   }
@@ -111,6 +115,7 @@ struct ToyConfiguration: UnitJobConfiguration {
   var threads: Int?
   var precision = Precision.f32
   var isQuiet = true
+  var shard: Shard?
 
   /// - Parameter texts: of the files of the images folder, by unit.
   init(in scratch: ScratchFolder, texts: [Int: String]) throws {
@@ -124,7 +129,8 @@ struct ToyConfiguration: UnitJobConfiguration {
   var input: InputOptions { InputOptions() }
   var dataset: URL { scratch.appendingPathComponent("numbers.json") }
   var images: URL { scratch.appendingPathComponent("images") }
-  var output: URL { scratch.appendingPathComponent("output.txt") }
+  var whole: URL { scratch.appendingPathComponent("output.txt") }
+  var output: URL { shard?.url(of: whole) ?? whole }
   var limit: Int? { nil }
   func validate() throws { try validateShared() }
 }

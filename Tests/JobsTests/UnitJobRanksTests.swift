@@ -50,7 +50,9 @@ struct UnitJobRanksTests {
     }
   }
 
-  @Test("what one rank alone can't use stops the run and names both hosts; it isn't recorded", arguments: [0, 1], ["look", "compute"])
+  @Test(
+    "what one rank alone can't use stops the run and names both hosts; it isn't recorded", arguments: [0, 1],
+    ["look", "compute"])
   func blindHost(rank: Int, kind: String) async throws {
     try await ScratchFolder.with { scratch in
       try prepare(scratch)
@@ -80,7 +82,8 @@ struct UnitJobRanksTests {
       try prepare(scratch)
       let run = try await run(scratch.url, "-1", ranks: 3)
       #expect(run.exitCode == 0)
-      let lines = run.standardError.matches(of: /number [0-9]+ is skipped: is a multiple of 7 \(rank [0-2], host [^)]+\)\n/)
+      let lines = run.standardError.matches(
+        of: /number [0-9]+ is skipped: is a multiple of 7 \(rank [0-2], host [^)]+\)\n/)
       #expect(lines.count == 8, "\(run.standardError)")
     }
   }

@@ -91,7 +91,8 @@ struct MultiRankTests {
 
   @Test("above a number of ranks rank 0 only coordinates, and checks")
   func coordinates() async throws {
-    try await succeed(["share-checks", "-1", "2", "3"], ranks: 4, printing: "differences: [], rank 0 computed nothing\n")
+    try await succeed(
+      ["share-checks", "-1", "2", "3"], ranks: 4, printing: "differences: [], rank 0 computed nothing\n")
   }
 
   @Test("trivial units are shared out by the thousand")

@@ -54,7 +54,8 @@ struct WorkLedgerTests {
     #expect(ledger.isComplete)
   }
 
-  @Test("what a rank of rank 0's host couldn't use is checked on another host: by an idle rank, or by the next that asks")
+  @Test(
+    "what a rank of rank 0's host couldn't use is checked on another host: by an idle rank, or by the next that asks")
   func checksOnOtherHosts() throws {
     var ledger = ledger(4, hosts: [7, 7, 8, 9])
     for rank in 1...3 { _ = ledger.asked(.now, by: rank) }

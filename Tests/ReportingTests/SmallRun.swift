@@ -50,7 +50,8 @@ struct SmallRun {
         samplesOfOneImage: Self.samples.filter { $0.image == image }.compactMap { rows[$0.id]?.impact })
     }
     let identity = ScoreIdentity(
-      programVersion: "1", modelType: "qwen2_vl", modelSHA256: "aa", adapterSHA256: nil, chatTemplateSHA256: "cc",
+      programVersion: "1", modelType: "qwen2_vl", modelSHA256: "aa", weightsSampleSHA256: "ee", adapterSHA256: nil,
+      chatTemplateSHA256: "cc",
       modelFiles: "dd  config.json", datasetSHA256: digest, prompt: "Say <what> & \"where\".", precision: "f32",
       resize: "torchvision",
       limit: nil, options: HeadImpactOptions(),

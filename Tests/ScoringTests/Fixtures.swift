@@ -28,7 +28,7 @@ func unitResult(image: Int, samples: Int = 2) throws -> UnitResult {
 func scoreIdentity(_ change: (inout ScoreIdentity) -> Void = { _ in }) -> ScoreIdentity {
   let nowhere = URL(fileURLWithPath: "/nowhere")
   var identity = ScoreIdentity(
-    programVersion: "1", modelType: "qwen2_vl", modelSHA256: "aa", adapterSHA256: nil,
+    programVersion: "1", modelType: "qwen2_vl", modelSHA256: "aa", weightsSampleSHA256: "ee", adapterSHA256: nil,
     modelFiles: ModelFiles(chatTemplateSHA256: "cc", digests: [("config.json", "dd"), ("merges.txt", "none")]),
     datasetSHA256: "bb",
     configuration: ScoreConfiguration(model: nowhere, dataset: nowhere, images: nowhere, output: nowhere))

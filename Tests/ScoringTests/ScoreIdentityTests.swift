@@ -9,7 +9,9 @@ struct ScoreIdentityTests {
   func differences() {
     let changes: [(String, (inout ScoreIdentity) -> Void)] = [
       ("program version", { $0.programVersion = "2" }), ("model type", { $0.modelType = "llava" }),
-      ("model (SHA-256)", { $0.modelSHA256 = "x" }), ("adapter (SHA-256)", { $0.adapterSHA256 = "x" }),
+      ("model (SHA-256)", { $0.modelSHA256 = "x" }),
+      ("sampled weights (SHA-256)", { $0.weightsSampleSHA256 = "x" }),
+      ("adapter (SHA-256)", { $0.adapterSHA256 = "x" }),
       ("chat template (SHA-256)", { $0.chatTemplateSHA256 = "x" }),
       ("config.json (SHA-256)", { $0.modelFiles = "x  config.json\nnone  merges.txt" }),
       ("merges.txt (SHA-256)", { $0.modelFiles = "dd  config.json\nx  merges.txt" }),

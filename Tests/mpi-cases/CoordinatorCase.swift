@@ -12,24 +12,31 @@ func coordinatorCase(_ arguments: [String]) throws {
   let (ranks, share) = (Int(arguments[0]) ?? 1000, Int(arguments[1]) ?? 20)
   guard arguments[2] != "fixed" else {
     let costs = VirtualRanks.Costs(receive: 20e-6, send: 20e-6, handling: 100e-6)
-    return try simulate(ranks, unitsOfEach: share, costs, sample: [UInt8](repeating: 1, count: 1000)) { _ in }
+    return try simulate(ranks, share, costs, record: 1e-4, sample: [UInt8](repeating: 1, count: 1000)) { _ in }
   }
   try Communicator.withWorld { world in
     let sample = try impact(layers: 28, heads: 12)
     let costs = try messageCosts(world, bytes: sample.count)
     guard world.rank == 0 else { return }
-    try measureJournal(in: URL(fileURLWithPath: arguments[2]), sample)
-    try simulate(ranks, unitsOfEach: share, costs, sample: sample) { bytes in
-      // As rank 0 reads a result.
-      var reader = ByteReader(bytes)
-      _ = try SampleImpact(decoding: reader.bytes())
+    let record = try measureJournal(in: URL(fileURLWithPath: arguments[2]), sample)
+    // And over a slow network.
+    for costs in [costs, VirtualRanks.Costs(receive: 10e-6, send: 10e-6, perByte: 1e-9, latency: 100e-6)] {
+      try simulate(ranks, share, costs, record: record, sample: sample) { bytes in
+        // As rank 0 reads a result.
+        var reader = ByteReader(bytes)
+        _ = try SampleImpact(decoding: reader.bytes())
+      }
     }
   }
 }
 
-/// A unit takes 2 s on average, from 0.6 to 6.
+/// A unit takes 2 s on average, from 0.3 to 10.
+///
+/// - Parameters:
+///   - share: units of each rank.
+///   - record: the time that the journal's thread takes for a record, its flushes included. - Units: seconds.
 private func simulate(
-  _ ranks: Int, unitsOfEach share: Int, _ costs: VirtualRanks.Costs, sample: [UInt8],
+  _ ranks: Int, _ share: Int, _ costs: VirtualRanks.Costs, record: Double, sample: [UInt8],
   _ decode: @escaping ([UInt8]) throws -> Void
 ) throws {
   var generator = SplitMix64(seed: 1)
@@ -38,7 +45,8 @@ private func simulate(
   seconds.sort(by: >)
   let content = [UInt8](repeating: 1, count: 2000)
   let virtual = VirtualRanks(ranks, costs: costs, seconds: { seconds[$0] }, result: { _ in sample })
-  var recorded = 0
+  let mostWaiting = Double(JournalWriter.mostWaitingBytes / sample.count) * record
+  var (recorded, written, longestWait) = (0, 0.0, 0.0)
   let ledger = WorkLedger(
     order: Array(0..<count), hosts: (0..<ranks).map { $0 / 64 }, coordinatorWorks: false)
   let coordinator = WorkCoordinator(
@@ -48,6 +56,9 @@ private func simulate(
       onResult: { report, _ in
         try decode(report.bytes)
         recorded += 1
+        written = max(written, virtual.now) + record
+        longestWait = max(longestWait, written - virtual.now)
+        virtual.stall(until: written - mostWaiting)
         return true
       }, onCheck: { _, _ in }))
   while !coordinator.isFinished, virtual.wait() { try coordinator.serve() }
@@ -56,9 +67,11 @@ private func simulate(
   let own = 100 * (virtual.handlingSeconds) / virtual.end
   print(
     String(
-      format: "%d ranks, %d units of %.2f s: %.1f%% busy; %.0f units/s, %.0f messages/s, at most %d waiting; rank 0's code %.0f%%",
+      format:
+        "%d ranks, %d units of %.2f s: %.1f%% busy; %.0f units/s, %.0f messages/s, at most %d waiting; "
+        + "rank 0's code %.0f%%, the journal at most %.2f s behind",
       ranks, count, virtual.busySeconds / Double(count), busy, Double(count) / virtual.end,
-      Double(virtual.messages) / virtual.end, virtual.longestQueue, own))
+      Double(virtual.messages) / virtual.end, virtual.longestQueue, own, longestWait))
 }
 
 /// A normally distributed number, from two of the generator.
@@ -81,8 +94,10 @@ private func impact(layers: Int, heads: Int) throws -> [UInt8] {
   return writer.bytes
 }
 
-/// The rate of the journal with its flushes, and what rank 0's thread spends on it.
-private func measureJournal(in folder: URL, _ sample: [UInt8]) throws {
+/// The rate of the journal with its flushes.
+///
+/// - Returns: the time for one record. - Units: seconds.
+private func measureJournal(in folder: URL, _ sample: [UInt8]) throws -> Double {
   let url = folder.appendingPathComponent("coordinator.journal")
   let journal = try Journal.create(at: url, identity: RunIdentity([("what", "rate")]))
   let writer = JournalWriter(journal)
@@ -96,6 +111,7 @@ private func measureJournal(in folder: URL, _ sample: [UInt8]) throws {
     String(
       format: "journal: %d records of %.1f kB in %.1f s: %.0f MB/s, %.0f records/s", count, Double(sample.count) / 1e3,
       seconds, Double(count * sample.count) / seconds / 1e6, Double(count) / seconds))
+  return seconds / Double(count)
 }
 
 /// What rank 0 spends on a message, by experiment with rank 1; standard costs where there is none.
@@ -124,7 +140,11 @@ private func messageCosts(_ world: Communicator, bytes: Int) throws -> VirtualRa
       }
     }
     let each = spent / Double(rounds * burst)
-    if size == 1 { (costs.receive, costs.send) = (each, each) } else { costs.perByte = (each - costs.receive) / Double(bytes) }
+    if size == 1 {
+      (costs.receive, costs.send) = (each, each)
+    } else {
+      costs.perByte = (each - costs.receive) / Double(bytes)
+    }
   }
   if world.rank == 0 {
     print(

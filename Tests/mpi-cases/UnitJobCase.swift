@@ -7,15 +7,18 @@ import RunSupport
 import VisionLanguage
 
 /// Runs a unit job without a model. Arguments: its folder, after how many units a rank other than 0 fails (-1: it doesn't),
-/// "strict" for a strict run, or "blind RANK KIND" for a rank, alone on its pretended host, that can't use every third
+/// "strict" for a strict run, a `Disturbance`, or "blind RANK KIND" for a rank, alone on its pretended host, that can't use every third
 /// number: KIND says whether a look finds out ("look") or only computing does ("compute").
 func unitJobCase(_ arguments: [String]) throws {
   let configuration = SquaresConfiguration(
     folder: URL(fileURLWithPath: arguments[0]), isStrict: arguments.count > 2 && arguments[2] == "strict")
-  try Communicator.withWorld { world in
+  try Communicator.withStoppableWorld { world in
     let claim = try world.claimOutput(configuration)
     defer { claim.release() }
     let job = Squares(configuration, failsAfter: world.rank == 0 ? -1 : Int(arguments[1]) ?? -1)
+    job.beforeUnit =
+      arguments.count > 2
+      ? Disturbance(arguments[2]).map { disturbance in { disturbance.act(on: world.rank, computed: $0) } } : nil
     var options = WorkOptions()
     if arguments.count > 4, arguments[2] == "blind" {
       let isBlind = arguments[3] == "\(world.rank)"
@@ -86,6 +89,8 @@ private final class Squares: UnitJob {
   private var computed = 0
   /// How this rank finds that it can't use every third number; nil if it can.
   var blindness: String?
+  /// Called with the number of units that this rank has computed.
+  var beforeUnit: ((Int) -> Void)?
   private var sum: Int64 = 0
 
   init(_ configuration: SquaresConfiguration, failsAfter: Int) {
@@ -102,6 +107,7 @@ private final class Squares: UnitJob {
   }
 
   func compute(_ unit: Unit, in pictures: Pictures, poll: @escaping () throws -> Void) throws -> Outcome {
+    beforeUnit?(computed)
     if computed == failsAfter { throw CaseFailure("the node goes down") }
     computed += 1
     for _ in 0..<4 {

@@ -76,6 +76,9 @@ final class VirtualRanks: WorkTransport {
     return true
   }
 
+  /// Rank 0 waits, for the disk.
+  func stall(until time: Double) { now = max(now, time) }
+
   func receive() throws -> (source: Int, bytes: [UInt8])? {
     stop()
     deliver()

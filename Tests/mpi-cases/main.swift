@@ -21,6 +21,7 @@ let cases: [String: ([String]) throws -> Void] = [
   "unit-job": unitJobCase,
   "run-lock": runLockCase,
   "full-disk": fullDiskCase,
+  "crash": crashCase,
   "exchange-fails": exchangeFailsCase,
 ]
 

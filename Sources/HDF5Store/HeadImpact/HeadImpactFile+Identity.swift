@@ -47,7 +47,8 @@ extension HeadImpactFile {
       let limit = Int(try integer("limit"))
       let identity = ScoreIdentity(
         programVersion: try string("program_version"), modelType: try string("model_type"),
-        modelSHA256: try string("model_sha256"), adapterSHA256: adapter,
+        modelSHA256: try string("model_sha256"),
+        weightsSampleSHA256: try optional("weights_sample_sha256") ?? "not recorded", adapterSHA256: adapter,
         chatTemplateSHA256: try optional("chat_template_sha256") ?? "not recorded",
         modelFiles: try optional("model_files_sha256") ?? "",
         datasetSHA256: try string("dataset_sha256"), system: try optional("system"), prompt: try string("prompt"),

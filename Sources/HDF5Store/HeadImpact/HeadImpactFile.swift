@@ -56,6 +56,23 @@ public enum HeadImpactFile {
     }
   }
 
+  /// How the chunks of `sample_hi` are compressed: on threads, or on other ranks.
+  public struct Compression {
+    /// How many chunks are made at a time.
+    let chunksAtATime: Int
+    let compress: (_ chunks: [[Float]]) throws -> [CompressedChunk]
+
+    public init(chunksAtATime: Int, _ compress: @escaping (_ chunks: [[Float]]) throws -> [CompressedChunk]) {
+      precondition(chunksAtATime > 0)
+      (self.chunksAtATime, self.compress) = (chunksAtATime, compress)
+    }
+
+    /// One after the other, on the calling thread.
+    public static var serial: Compression {
+      Compression(chunksAtATime: 1) { try $0.map { try CompressedChunk($0) } }
+    }
+  }
+
   /// Writes a temporary file and renames it when it is complete.
   ///
   /// - Parameters:
@@ -65,12 +82,13 @@ public enum HeadImpactFile {
   ///   - replacing: whether a file of this name may be there, and is replaced.
   public static func write(
     to url: URL, table: HeadImpactTable, intervals: BootstrapIntervals, samples: [Int], row: (Int) throws -> Row,
-    skipped: [Skipped], provenance: Provenance, replacing: Bool
+    skipped: [Skipped], provenance: Provenance, replacing: Bool, compression: Compression = .serial
   ) throws {
     try HDF5File.write(to: url.path, replacing: replacing) { file in
       try writeDimensions(file, table, samples: samples)
       try writeTables(file, table, intervals)
-      try writeSamples(file, table, samples: samples, row: row, savesScores: provenance.identity.savesScores)
+      try writeSamples(
+        file, table, samples: samples, row: row, savesScores: provenance.identity.savesScores, compression)
       try file.createGroup("/skipped")
       try file.write(skipped.map { Int64($0.id) }, to: "/skipped/id")
       try describe(file, "/skipped/id", "annotation ids of the samples that could not be used", units: "1")
@@ -82,7 +100,7 @@ public enum HeadImpactFile {
     }
   }
 
-  private static let cube = ["measure", "layer", "head"]
+  static let cube = ["measure", "layer", "head"]
 
   private static func writeDimensions(_ file: HDF5File, _ table: HeadImpactTable, samples: [Int]) throws {
     try file.defineDimension("measure", values: table.measures.map(\.rawValue))
@@ -124,22 +142,18 @@ public enum HeadImpactFile {
   }
 
   private static func writeSamples(
-    _ file: HDF5File, _ table: HeadImpactTable, samples: [Int], row: (Int) throws -> Row, savesScores: Bool
+    _ file: HDF5File, _ table: HeadImpactTable, samples: [Int], row: (Int) throws -> Row, savesScores: Bool,
+    _ compression: Compression
   ) throws {
-    let shape = [table.measures.count, table.layers, table.heads]
-    let size = shape.reduce(1, *)
-    try file.createDataset(
-      "sample_hi", of: Float.self, shape: [samples.count] + shape, dimensions: ["sample"] + cube,
-      storage: .compressed(chunk: [max(1, min(samples.count, 65_536 / size))] + shape))
-    try describe(file, "sample_hi", "Head Impact of each sample", units: "1")
+    var impacts = try SampleColumn(file, table, samples: samples.count, compression)
     var imageIDs: [Int64] = []
     var categoryIDs: [Int64] = []
     var counts: [[Int32]] = [[], [], [], []]
     var views = ViewColumns()
-    for (index, id) in samples.enumerated() {
+    for id in samples {
       let row = try row(id)
       let impact = row.impact
-      try file.writeRows(impact.hi.map { Float($0) }, to: "sample_hi", from: index)
+      try impacts.append(impact.hi)
       imageIDs.append(Int64(impact.imageID))
       categoryIDs.append(Int64(impact.categoryID))
       let tokens = impact.tokens
@@ -155,6 +169,7 @@ public enum HeadImpactFile {
         try describe(file, name, "attention score of each visual token, averaged over the caption", units: "1")
       }
     }
+    try impacts.finish()
     for (name, values, meaning) in [
       ("image_id", imageIDs, "id of the sample's image"), ("category_id", categoryIDs, "id of the object's category"),
     ] {
@@ -183,6 +198,7 @@ public enum HeadImpactFile {
       ("source", .string("headimpact \(identity.programVersion); definition: arXiv 2511.23375")),
       ("model_name", .string(provenance.modelName)), ("model_type", .string(identity.modelType)),
       ("model_sha256", .string(identity.modelSHA256)),
+      ("weights_sample_sha256", .string(identity.weightsSampleSHA256)),
       ("chat_template_sha256", .string(identity.chatTemplateSHA256)),
       ("model_files_sha256", .string(identity.modelFiles)), ("dataset_sha256", .string(identity.datasetSHA256)),
       ("prompt", .string(identity.prompt)), ("precision", .string(identity.precision)),

@@ -1,10 +1,12 @@
 import HeadImpact
 
 /// Everything that the numbers of a scoring run depend on.
-public struct ScoreIdentity: Equatable, Sendable {
+public struct ScoreIdentity: Codable, Equatable, Sendable {
   public var programVersion: String
   public var modelType: String
   public var modelSHA256: String
+  /// Of sampled bytes of the weights.
+  public var weightsSampleSHA256: String
   /// As `PEFTAdapter.digest` has it; nil without an adapter.
   public var adapterSHA256: String?
   /// Of the chat template's text.
@@ -23,7 +25,7 @@ public struct ScoreIdentity: Equatable, Sendable {
   public var savesScores: Bool
 
   public init(
-    programVersion: String, modelType: String, modelSHA256: String, adapterSHA256: String?,
+    programVersion: String, modelType: String, modelSHA256: String, weightsSampleSHA256: String, adapterSHA256: String?,
     chatTemplateSHA256: String, modelFiles: String, datasetSHA256: String, system: String? = nil, prompt: String,
     precision: String,
     resize: String,
@@ -32,6 +34,7 @@ public struct ScoreIdentity: Equatable, Sendable {
     self.programVersion = programVersion
     self.modelType = modelType
     self.modelSHA256 = modelSHA256
+    self.weightsSampleSHA256 = weightsSampleSHA256
     self.adapterSHA256 = adapterSHA256
     self.chatTemplateSHA256 = chatTemplateSHA256
     self.modelFiles = modelFiles

@@ -23,6 +23,7 @@ extension HeadImpactReport {
   /// The root attributes in the order in which one asks for them, with words for each.
   private static let names = [
     ("model_name", "model"), ("model_type", "family"), ("model_sha256", "model (SHA-256 of weight files’ headers)"),
+    ("weights_sample_sha256", "sampled weights (SHA-256)"),
     ("chat_template_sha256", "chat template (SHA-256)"), ("model_files_sha256", "model files (SHA-256)"),
     ("dataset_sha256", "dataset (SHA-256)"), ("system", "system’s turn"), ("prompt", "prompt"),
     ("precision", "precision"),

@@ -15,6 +15,7 @@ struct AblationWork: UnitJob {
 
   let identity: RunIdentity
   let remarks: [String]
+  let watched: WatchedFiles
   let warnings: [String]
   let refusal: String?
   let lost: [SkippedSample]
@@ -38,6 +39,7 @@ struct AblationWork: UnitJob {
         ("ablated heads", heads.joined(separator: "; ")), ("--bootstrap", "\(c.bootstrapResamples)"),
         ("--seed", "\(c.seed)"),
       ])
+    watched = opened.watched
     remarks = opened.remarks(onAdapter: c.adapter)
     let dataset = texts.dataset
     warnings = dataset?.warnings ?? []
