@@ -171,7 +171,7 @@ public final class Communicator {
     cmpi_crash_quietly(code)
     var initialized: Int32 = 0
     if cmpi_initialized(&initialized) == MPI_SUCCESS, initialized != 0 { _ = cmpi_abort(code) }
-    exit(code)
+    _exit(code)
   }
 
   /// One write, so that the lines of several ranks don't mix.
