@@ -17,6 +17,9 @@ PACKAGES := libopenmpi-dev openmpi-bin libhdf5-dev libdnnl-dev libturbojpeg0-dev
             pkg-config \
             $(if $(filter x86_64,$(shell uname -m)),,libopenblas-serial-dev)
 PYTHON_PACKAGES := python3 python3-venv
+# Hosts in namespaces, for the short form of `make test-cluster`, and all that its long form needs.
+HOST_PACKAGES := openssh-client openssh-server iproute2 procps util-linux
+CLUSTER_PACKAGES := $(HOST_PACKAGES) slurmctld slurmd slurm-client munge faketime
 # The tests open the report in a real browser.
 BROWSER_PACKAGES := chromium
 
@@ -42,13 +45,13 @@ SANITIZED := IO,JSON,Kernels,Transformer,Safetensors,Tokenization,ChatTemplate,C
 # The check of C++ virtual tables needs a run-time library that Swift doesn't link.
 ADDRESS_FLAGS := --sanitize address -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=undefined -Xcxx -fno-sanitize=vptr
 
-.PHONY: help deps system-deps python-deps browser-deps swift build test test-python test-ranks mpich-deps test-environments sanitize fuzz parity parity-templates demo bench bench-coordinator bench-ranks bench-end bench-training bench-captions bench-coco learn help-texts format lint install uninstall \
+.PHONY: help deps system-deps python-deps browser-deps swift build test test-python test-ranks mpich-deps test-environments test-cluster test-deploy host-deps cluster-deps sanitize fuzz parity parity-templates demo bench bench-coordinator bench-ranks bench-end bench-training bench-captions bench-coco learn help-texts format lint install uninstall \
         clean distclean goldens goldens-cache demo-model
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-deps: system-deps python-deps browser-deps swift ## Install missing Debian packages and Python tools
+deps: system-deps python-deps browser-deps host-deps swift ## Install missing Debian packages and Python tools
 
 # $(call apt,PACKAGES) installs those that are missing.
 define apt
@@ -61,11 +64,28 @@ if [ -n "$$missing" ]; then \
 fi
 endef
 
+# … and starts none of their daemons: the tests start their own.
+define apt_without_daemons
+policy=/usr/sbin/policy-rc.d; \
+if [ ! -e $$policy ]; then \
+    trap '$(SUDO) rm -f /usr/sbin/policy-rc.d' EXIT; \
+    printf '#!/bin/sh\nexit 101\n' | $(SUDO) tee $$policy >/dev/null; \
+    $(SUDO) chmod 755 $$policy; \
+fi; \
+$(call apt,$(1))
+endef
+
 system-deps:
 	@$(call apt,$(PACKAGES))
 
 browser-deps: system-deps
 	@$(call apt,$(BROWSER_PACKAGES))
+
+host-deps: system-deps
+	@$(call apt_without_daemons,$(HOST_PACKAGES))
+
+cluster-deps: system-deps
+	@$(call apt_without_daemons,$(CLUSTER_PACKAGES))
 
 python-deps: system-deps
 	@$(call apt,$(PYTHON_PACKAGES))
@@ -93,11 +113,13 @@ test: deps goldens-cache ## Run all tests (installs missing packages first)
 	@$(MAKE) --no-print-directory test-python
 
 # The Python side of the tests: the comparison behind `make parity` must itself detect errors; the report in a
-# browser; docs/analysis.py; the links of the docs.
+# browser; docs/analysis.py; the links of the docs; the manifests and images of deploy/; one fault of each kind on hosts in namespaces.
 test-python: python-deps
 	$(PYTHON) -m unittest discover -s tools/parity -p 'test_*.py'
 	$(PYTHON) -m unittest discover -s tools/report -p 'test_*.py'
 	$(PYTHON) -m unittest discover -s tools/docs -p 'test_*.py'
+	$(PYTHON) -m unittest discover -s tools/deploy -p 'test_manifests.py'
+	$(PYTHON) -m unittest discover -s tools/cluster -p 'test_*.py'
 
 test-ranks: deps $(if $(filter mpich,$(MPI)),mpich-deps) ## Test what runs on several ranks only; MPI=mpich builds with MPICH
 	export MPI=$(MPI) $(if $(filter mpich,$(MPI)),HEADIMPACT_TESTS=$(RANK_TARGETS)); \
@@ -109,6 +131,12 @@ mpich-deps: system-deps
 
 test-environments: deps build ## Test the program with few threads, little memory, few file descriptors, and a full or read-only disk
 	$(PYTHON) -m unittest discover -s tools/environment -p 'test_*.py'
+
+test-cluster: deps cluster-deps build ## As root: kill, cut off and mislead the program on hosts in namespaces and under Slurm (CLUSTER_OPTIONS="--seed 1 --moments 200")
+	$(PYTHON) tools/cluster/run.py $(CLUSTER_OPTIONS)
+
+test-deploy: deps cluster-deps build ## Run the scripts of deploy/ on Slurm with three nodes, and the image's sshd (as root)
+	$(PYTHON) -m unittest discover -v -s tools/deploy -p 'test_*.py'
 
 # Debug builds, which have additional checks (guards around scratch memory, Swift's exclusivity).
 sanitize: deps goldens-cache ## Test kernels and file readers in a debug build under the sanitizers

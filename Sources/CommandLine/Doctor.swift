@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import IO
 import Kernels
+import MessagePassing
 import RunSupport
 import Scoring
 import VisionLanguage
@@ -9,7 +10,11 @@ import VisionLanguage
 struct Doctor: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Report what this machine offers, find problems, and estimate whether a run fits.",
-    discussion: "The exit code is 1 if there is a problem.")
+    discussion: """
+      Started under mpirun as a run would be (mpirun --hostfile hosts … headimpact doctor …), it compares all hosts: program, MPI, \
+      processors, binding, memory, limits, networks, clocks, model, images, and the output's folder. The exit code is 1 if \
+      there is a problem.
+      """)
 
   @Option(help: ArgumentHelp("A model folder to check and to estimate for.", valueName: "dir"))
   var model: String?
@@ -17,7 +22,11 @@ struct Doctor: ParsableCommand {
   @OptionGroup var told: SystemOption
   @Option(help: ArgumentHelp("A key-object dataset to estimate for; needs --model.", valueName: "file"))
   var dataset: String?
-  @Option(help: ArgumentHelp("Number of ranks on this machine.", valueName: "n"))
+  @Option(help: ArgumentHelp("A folder of images to compare between hosts.", valueName: "dir"))
+  var images: String?
+  @Option(help: ArgumentHelp("An output as of a run: its folder is checked.", valueName: "path"))
+  var output: String?
+  @Option(help: ArgumentHelp("Number of ranks on this machine, without mpirun.", valueName: "n"))
   var ranks = 1
   @Option(help: "The precision to estimate for.")
   var precision = Precision.bf16
@@ -38,22 +47,33 @@ struct Doctor: ParsableCommand {
   }
 
   func run() throws {
-    let diagnosis = try Diagnosis(
-      model: model.map(fileURL), input: InputOptions(chatTemplate: chatTemplate.url, system: told.system),
-      dataset: dataset.map(fileURL),
-      ranks: ranks,
-      threads: threads, precision: precision,
-      prompt: prompt, limit: limit)
+    var request = Diagnosis.Request()
+    request.model = model.map(fileURL)
+    request.input = InputOptions(chatTemplate: chatTemplate.url, system: told.system)
+    request.dataset = dataset.map(fileURL)
+    request.images = images.map(fileURL)
+    request.output = output.map(fileURL)
+    request.ranks = ranks
+    request.threads = threads
+    request.precision = precision
+    request.prompt = prompt
+    request.limit = limit
+    guard let diagnosis = try Communicator.withWorld({ try Diagnosis.run(request, on: $0) }) else { return }
     switch result.format {
     case .json: print(try jsonText(diagnosis))
-    case .table:
-      print(
-        diagnosis.facts.map { ["\($0.name)", $0.value] }.reduce(into: "") { $0 += pad($1[0]) + $1[1] + "\n" },
-        terminator: "")
-      print(diagnosis.problems.isEmpty ? "\nNo problems found." : "")
-      for problem in diagnosis.problems { print("PROBLEM: \(problem)") }
+    case .table: print(table(diagnosis))
     }
     if !diagnosis.problems.isEmpty { throw ExitCode.failure }
+  }
+
+  private func table(_ diagnosis: Diagnosis) -> String {
+    var lines: [String] = []
+    for fact in diagnosis.facts {
+      let values = fact.byHost?.map { "\(HostComparison.list($0.hosts)): \($0.value)" } ?? [fact.value]
+      for (index, value) in values.enumerated() { lines.append(pad(index == 0 ? fact.name : "") + value) }
+    }
+    lines += [diagnosis.problems.isEmpty ? "\nNo problems found." : ""] + diagnosis.notes.map { "NOTE: \($0)" }
+    return (lines + diagnosis.problems.map { "PROBLEM: \($0)" }).joined(separator: "\n")
   }
 
   private func pad(_ name: String) -> String { name + String(repeating: " ", count: max(1, 24 - name.count)) }

@@ -18,6 +18,12 @@ struct ExperimentFolder: Sendable {
   var report: URL { path("report") }
   var steps: URL { path("steps") }
 
+  /// This folder and all in it but hidden ones.
+  var all: [URL] {
+    let paths = FileManager.default.enumerator(at: url, includingPropertiesForKeys: [], options: .skipsHiddenFiles)
+    return [url] + (paths?.compactMap { $0 as? URL } ?? []).filter(\.hasDirectoryPath)
+  }
+
   func selection(_ arm: Arm) -> URL { path("selections", arm.name + ".json") }
   func adapter(_ task: TaskKind, _ arm: Arm) -> URL { path("adapters", task.rawValue, arm.name) }
   func results(_ task: TaskKind, _ arm: Arm) -> URL { path("results", task.rawValue, arm.name + ".json") }

@@ -99,7 +99,7 @@ public struct ExperimentJob {
         "\(folder.url.path): already exists; continue it with --resume, or choose another output")
     }
     try FileSystem.makeFolder(folder.steps)
-    for place in [folder.url, folder.steps] { lock?.removeLeftovers(of: nil, in: place) }
+    for place in folder.all { lock?.removeLeftovers(of: nil, in: place) }
     try AtomicFile.write(Data(configuration.yaml().utf8), to: folder.configuration)
   }
 

@@ -48,7 +48,7 @@ final class ErrorRelay: Sendable {
       let count = read(readEnd, &buffer, buffer.count)
       if count < 0 && errno == EINTR { continue }
       guard count > 0 else { break }
-      FileHandle.standardError.write(Data(buffer[..<count]))
+      writeToStandardError(buffer[..<count])
       state.withLock { state in
         state.scanner.scan(buffer[..<count])
         if state.sinceInterrupted == nil, state.scanner.signs.contains(.interruptedRank) {
@@ -58,5 +58,18 @@ final class ErrorRelay: Sendable {
     }
     close(readEnd)
     state.withLock { $0.isOpen = false }
+  }
+}
+
+/// Writes what can be written: the job goes on when nobody reads its messages any more.
+func writeToStandardError(_ bytes: some Collection<UInt8>) {
+  Array(bytes).withUnsafeBytes { bytes in
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = write(2, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { return }
+      rest = rest.dropFirst(count)
+    }
   }
 }

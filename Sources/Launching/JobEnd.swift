@@ -58,13 +58,18 @@ public struct JobEnd: Sendable, Equatable {
     if isKilled { return .restarts(reason: "mpirun did not end by itself and was killed", code: Self.interrupted) }
     switch process {
     case .signalled(let signal):
-      return .restarts(reason: "mpirun was killed by signal \(signal)", code: 128 + signal)
+      return .restarts(
+        reason: "mpirun was killed by signal \(signal)",
+        code: signs.contains(.interruptedRank) ? Self.interrupted : 128 + signal)
     case .exited(Self.interrupted):
       return .restarts(reason: "the job ended with exit code 75, interrupted", code: Self.interrupted)
     case .exited(let code) where signs.contains(.lostDaemon) || code == 205:
       return .restarts(reason: "mpirun lost a host (exit code \(code))", code: Self.interrupted)
     case .exited(let code) where [129, 137, 143].contains(code):
-      return .restarts(reason: "a rank was killed by signal \(code - 128)", code: code)
+      // A rank that ends may have to kill an mpirun that waits for a host that is gone.
+      return .restarts(
+        reason: "a rank was killed by signal \(code - 128)",
+        code: signs.contains(.interruptedRank) ? Self.interrupted : code)
     case .exited(let code): return .dependsOnHosts(code)
     }
   }

@@ -122,14 +122,30 @@ public struct MPICommand: Sendable {
     return names.sorted().filter { !given.contains($0[...]) }.flatMap { ["-x", $0] }
   }
 
-  /// A host that vanishes is noticed after 10 + 3 × 3 s of silence, and not after the system's minutes.
+  /// What makes `mpirun` notice within half a minute that a host has vanished, instead of after many.
+  ///
+  /// TCP's keepalive asks only on a connection where nothing is on its way; with something on its way, TCP sends it anew
+  /// for a quarter of an hour. ssh asks in any case.
   private var daemonParameters: [String] {
-    guard let option = flavor.daemonOption else { return [] }
-    return [("oob_tcp_keepalive_time", "10"), ("oob_tcp_keepalive_intvl", "3"), ("oob_tcp_keepalive_probes", "3")]
-      .filter { name, _ in
-        parameter(name) == nil && environment["OMPI_MCA_" + name] == nil && environment["PRTE_MCA_" + name] == nil
-      }.flatMap { [option, $0, $1] }
+    guard case .openMPI(let major) = flavor else { return [] }
+    let isNew = major >= 5
+    var parameters = [
+      ("oob_tcp_keepalive_time", "10"), ("oob_tcp_keepalive_intvl", "3"), ("oob_tcp_keepalive_probes", "3"),
+    ]
+    if usesSSH {
+      parameters.append(
+        (
+          isNew ? "plm_ssh_args" : "plm_rsh_args",
+          "-o ConnectTimeout=20 -o ServerAliveInterval=5 -o ServerAliveCountMax=4"
+        ))
+    }
+    return parameters.filter { name, _ in
+      parameter(name) == nil && environment["OMPI_MCA_" + name] == nil && environment["PRTE_MCA_" + name] == nil
+    }.flatMap { [isNew ? "--prtemca" : "--mca", $0, $1] }
   }
+
+  /// Whether the agent is ssh, which understands its options.
+  var usesSSH: Bool { URL(fileURLWithPath: remoteAgent[0]).lastPathComponent == "ssh" }
 
   /// What the user's options set a parameter to.
   private func parameter(_ name: String) -> String? {

@@ -20,10 +20,4 @@ public enum MPIFlavor: Sendable, Equatable {
     if case .openMPI = self { return true }
     return false
   }
-
-  /// The option that sets a parameter of the daemons.
-  var daemonOption: String? {
-    guard case .openMPI(let major) = self else { return nil }
-    return major >= 5 ? "--prtemca" : "--mca"
-  }
 }

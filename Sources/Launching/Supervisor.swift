@@ -77,4 +77,4 @@ struct Supervisor {
 }
 
 /// One line about the job.
-func say(_ text: String) { FileHandle.standardError.write(Data("launch: \(text)\n".utf8)) }
+func say(_ text: String) { writeToStandardError("launch: \(text)\n".utf8) }

@@ -9,6 +9,8 @@ public struct UserSignals {
     sigemptyset(&set)
     for signal in [SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2] where !Self.isIgnored(signal) { sigaddset(&set, signal) }
     pthread_sigmask(SIG_BLOCK, &set, nil)
+    // A closed standard error must not end launch and leave the job behind.
+    signal(SIGPIPE, SIG_IGN)
   }
 
   /// Waits for the next signal.

@@ -24,8 +24,8 @@ public struct LockHolder: Codable, Equatable, Sendable {
       token: String(UInt64.random(in: 0...UInt64.max), radix: 16))
   }
 
-  /// "host node3, process 976, since 2026-11-27T16:40:00Z: headimpact score …".
-  var text: String { "host \(process.host), process \(process.process), since \(begun): \(command)" }
+  /// "host node3, process 976, since 2026-11-27T16:40:00Z".
+  var text: String { "host \(process.host), process \(process.process), since \(begun)" }
 
   func encode() throws -> [UInt8] {
     let encoder = JSONEncoder()

@@ -78,6 +78,7 @@ struct LockWatch {
     JobError(
       "\(output.path): another run is writing to it (\(Self.text(sight.holder))). Wait for it, or choose another --output. "
         + "If that run is gone, --resume takes its lock over: at once on the same machine, else "
-        + "\(Int(Self.silence(of: sight))) s after it was last touched (\(url.lastPathComponent))")
+        + "\(Int(Self.silence(of: sight))) s after it was last touched (\(url.lastPathComponent))"
+        + (sight.holder.map { "\nIts command: \($0.command)" } ?? ""))
   }
 }

@@ -8,6 +8,11 @@ public struct ProcessShare: Sendable, Equatable {
     public let cores: Double
     /// The group's folder: processes with the same one share it.
     public let group: String
+
+    public init(cores: Double, group: String) {
+      self.cores = cores
+      self.group = group
+    }
   }
 
   /// Processors that the process may run on, by number: its affinity mask, which a cpuset limits too.
@@ -115,7 +120,7 @@ public struct ProcessShare: Sendable, Equatable {
   }
 
   /// "0-3,8": the numbers of a list of processors. What isn't one is left out.
-  static func processorList(_ text: String) -> [Int] {
+  public static func processorList(_ text: String) -> [Int] {
     text.trimmingCharacters(in: .whitespacesAndNewlines).split(separator: ",").flatMap { part -> [Int] in
       let ends = part.split(separator: "-").map { Int($0) }
       guard let first = ends.first ?? nil, let last = ends.last ?? nil, ends.count <= 2, first >= 0, first <= last,

@@ -115,7 +115,7 @@ public final class RunLock: @unchecked Sendable {
   /// The lock has no name for a moment while another run gives it back.
   private func retry() {
     for _ in 0..<5 where isMissing {
-      usleep(200_000)
+      usleep(UInt32(min(0.2, limits.renewal / 4) * 1e6))
       look()
     }
     if isMissing { lost = LockLost(url: url, output: output, holder: nil) }

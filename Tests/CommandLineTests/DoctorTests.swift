@@ -26,9 +26,18 @@ extension CommandLineSuite {
         let shared_bytes: Int
         let private_bytes_per_rank: Int
       }
+      struct Report: Decodable {
+        let rank: Int
+        let host: String
+        let processors: [Int]
+      }
       let facts: [Fact]
       let problems: [String]
+      let notes: [String]
       let estimate: Estimate?
+      let reports: [Report]?
+
+      func value(_ name: String) -> String? { facts.first { $0.name == name }?.value }
     }
 
     @Test("a machine on which one rank fits has nothing wrong, as JSON and as a table")
@@ -103,6 +112,54 @@ extension CommandLineSuite {
         let run = try await headimpact("doctor", "--model", scratch.url.path)
         #expect(run.exitCode == 1)
         #expect(run.standardError.contains(scratch.url.path), "\(run.standardError)")
+      }
+    }
+
+    @Test("under mpirun every rank reports, and what it reads is compared", arguments: [2, 3])
+    func ranks(count: Int) async throws {
+      try await ScratchFolder.with { scratch in
+        let tiny = TinyCase.nested
+        let arguments = [
+          "doctor", "--model", tiny.model.path, "--dataset", tiny.dataset.path, "--images", tiny.images.path,
+          "--output",
+          scratch.file("hi.h5").path,
+        ]
+        let run = try await run(arguments + ["--format", "json"], ranks: count)
+        let diagnosis = try run.json(Diagnosis.self)
+        // Fewer cores than ranks are this machine's problem.
+        #expect(diagnosis.problems.allSatisfy { $0.contains("cores available") }, "\(diagnosis.problems)")
+        #expect(run.exitCode == (diagnosis.problems.isEmpty ? 0 : 1))
+        #expect(try #require(diagnosis.reports).map(\.rank) == Array(0..<count))
+        #expect(diagnosis.value("ranks") == "\(count) on 1 host")
+        #expect(diagnosis.value("images")?.contains(" MiB, SHA-256 ") == true)
+        for name in [
+          "program", "MPI", "processor", "libraries", "binding", "memory", "limits", "networks", "model files", "time",
+        ] {
+          #expect(diagnosis.value(name)?.isEmpty == false, "\(name)")
+        }
+        #expect(diagnosis.value("output's file system") != nil && diagnosis.value("output's free space") != nil)
+        #expect(diagnosis.estimate?.samples == 8)
+        #expect(try scratch.names == [])
+        let table = try await headimpact("doctor", ranks: count)
+        #expect(table.standardOutput.contains("ranks                   \(count) on 1 host\n"))
+      }
+    }
+
+    @Test("under mpirun what is missing is a problem of its host, and nobody waits", arguments: [1, 2])
+    func missing(count: Int) async throws {
+      try await ScratchFolder.with { scratch in
+        let run = try await run(
+          [
+            "doctor", "--images", scratch.file("no").path, "--output", scratch.file("no/hi.h5").path, "--format",
+            "json",
+          ], ranks: count)
+        #expect(run.exitCode == 1, "\(run.standardError)")
+        let problems = try run.json(Diagnosis.self).problems
+        #expect(problems.contains { $0.contains("images: ") && $0.contains("No such file") }, "\(problems)")
+        #expect(problems.contains { $0.contains("a file can't be created there") }, "\(problems)")
+        let model = try await fail(["doctor", "--model", scratch.file("no").path], ranks: count)
+        let text = model.standardOutput + model.standardError
+        #expect(text.contains(scratch.file("no").path), "\(text)")
       }
     }
   }

@@ -17,6 +17,7 @@ struct JobEndTests {
       (JobEnd(.exited(75)), 75), (JobEnd(.exited(137)), 137), (JobEnd(.exited(143)), 143), (JobEnd(.exited(205)), 75),
       (JobEnd(.signalled(9)), 137), (JobEnd(.exited(1), signs: [.lostDaemon]), 75),
       (JobEnd(.exited(9), signs: [.lostDaemon]), 75), (JobEnd(.signalled(9), isKilled: true), 75),
+      (JobEnd(.exited(137), signs: [.interruptedRank]), 75), (JobEnd(.signalled(9), signs: [.interruptedRank]), 75),
     ]
     for (end, code) in ends {
       guard case .restarts(_, code) = end.verdict else {

@@ -15,7 +15,8 @@ struct MPICommandTests {
 
   private let keepalive = [
     "--mca", "oob_tcp_keepalive_time", "10", "--mca", "oob_tcp_keepalive_intvl", "3", "--mca",
-    "oob_tcp_keepalive_probes", "3",
+    "oob_tcp_keepalive_probes", "3", "--mca", "plm_rsh_args",
+    "-o ConnectTimeout=20 -o ServerAliveInterval=5 -o ServerAliveCountMax=4",
   ]
 
   @Test("ranks get the absolute path, PATH, libraries and this program's variables; a restart gets --resume")
@@ -34,7 +35,9 @@ struct MPICommandTests {
   func given() throws {
     let command = try command(
       options: ["-x", "PATH=/other", "--mca", "oob_tcp_keepalive_time", "60"],
-      environment: ["PATH": "/bin", "OMPI_MCA_oob_tcp_keepalive_probes": "9"])
+      environment: [
+        "PATH": "/bin", "OMPI_MCA_oob_tcp_keepalive_probes": "9", "OMPI_MCA_plm_rsh_agent": "/opt/agent",
+      ])
     #expect(
       command.words(hosts: .unnamed, ranks: nil, resumes: false) == [
         "mpirun", "--mca", "oob_tcp_keepalive_intvl", "3", "-x", "PATH=/other", "--mca", "oob_tcp_keepalive_time", "60",

@@ -92,9 +92,9 @@ struct RunLockTests {
       let (output, own) = (scratch.file("out"), ProcessMark.current)
       let ended = try endedProcess()
       for process in [
-        elsewhere(), elsewhere(host: own.host, namespace: own.namespace, process: ended),
-        elsewhere(host: own.host, boot: own.boot, process: ended), elsewhere(boot: own.boot, namespace: own.namespace),
-        elsewhere(boot: nil, namespace: nil),
+        elsewhere(boot: own.boot, namespace: own.namespace),
+        elsewhere(host: own.host, namespace: own.namespace, process: ended),
+        elsewhere(host: own.host, boot: own.boot, process: ended),
       ] {
         try write(process, for: output)
         #expect(throws: JobError.self) { try RunLock(for: output, resumes: false, limits: quick) }

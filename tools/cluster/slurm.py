@@ -24,12 +24,13 @@ from hosts import Cluster, tool_path
 
 DAEMONS = ("slurmctld", "slurmd", "munged", "sbatch")
 CPUS, MEMORY_MB = 4, 8000
-# A node's CPUs are more than the machine has, so that a job of several tasks fits. KillWait: seconds from SIGTERM to SIGKILL.
+# Slurm starts a requeued job when the credential of its last start has expired. A node's CPUs are more than the machine has, so that a job of several tasks fits. KillWait: seconds from SIGTERM to SIGKILL.
 CONFIGURATION = """ClusterName=headimpact
 SlurmctldHost={names[0]}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
+AuthInfo=cred_expire=5
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool-%n
 SlurmctldLogFile={folder}/slurmctld.log
@@ -140,6 +141,11 @@ class Slurm:
         code, _, number_of_signal = fields.get("ExitCode", "0:0").partition(":")
         return Job(fields.get("JobState", "UNKNOWN"), int(code), int(number_of_signal or 0), int(fields.get("Restarts", 0)),
                    fields.get("NodeList", ""))
+
+    def requeue(self, number: int) -> None:
+        """Puts a running job back into the queue, to start again at once."""
+        self.run(["scontrol", "requeue", str(number)], check=True)
+        self.run(["scontrol", "update", f"JobId={number}", "StartTime=now"], check=True)
 
     def wait(self, number: int, seconds: float) -> Job:
         """The job once it has ended; as it is after that many seconds if it hasn't."""
