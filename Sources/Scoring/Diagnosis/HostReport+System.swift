@@ -40,11 +40,12 @@ extension HostReport {
     } catch { return .failed(reason(of: error)) }
   }
 
-  /// What a run's identity says about the model.
+  /// What a run's identity says about the model: its small files, and headers and sampled bytes of its weights.
   private static func model(_ folder: URL) throws -> (String, String) {
     let checkpoint = try SafetensorsCheckpoint(folder: folder)
     let files = try ModelFiles(folder: folder, chatTemplate: nil, generates: true)
-    let parts = files.parts.map { "\($0.name) \($0.value)" } + [try checkpoint.headerDigest()]
+    let parts =
+      files.parts.map { "\($0.name) \($0.value)" } + [try checkpoint.headerDigest(), try checkpoint.sampleDigest()]
     return ("", try JobInputs.digest(Array(parts.joined(separator: "\n").utf8)))
   }
 
