@@ -120,7 +120,9 @@ class SlurmTests(unittest.TestCase):
     def check(self, job: int, expected: Path | None = None, restarts: int = 0, seconds: float = 120) -> None:
         """The job completes after that many restarts, with the bits of an undisturbed run."""
         ended = self.slurm.wait(job, seconds)
-        self.assertEqual(("COMPLETED", restarts), (ended.state, ended.restarts), self.log(job))
+        logs = "".join(f"{path.name}: {path.read_text()}\n" for path in sorted(self.folder.glob("*.log")))
+        queue = self.slurm.run(["squeue", "--all", "--format=%i %T %r %E"], capture_output=True).stdout
+        self.assertEqual(("COMPLETED", restarts), (ended.state, ended.restarts), logs + queue)
         self.assertEqual([], differences(self.output, expected or data.hi))
         self.assertEqual([], [path.name for path in self.output.parent.iterdir() if path.suffix in (".journal", ".training")])
 
