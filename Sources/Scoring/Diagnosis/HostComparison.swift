@@ -258,9 +258,9 @@ public struct HostComparison: Sendable {
   }
 
   private mutating func compareClocks() {
-    guard groups.count > 1 else { return }
+    guard groups.contains(where: { $0.first.clockOffset != nil }) else { return }
     note("clock") { group in
-      guard let offset = group.first.clockOffset else { return group.first.rank == 0 ? "the reference" : nil }
+      guard let offset = group.first.clockOffset else { return group.first.rank == 0 ? "the same" : nil }
       return abs(offset) < max(0.05, 2 * (group.first.clockUncertainty ?? 0))
         ? "the same" : String(format: "%+.2f s", offset)
     }
