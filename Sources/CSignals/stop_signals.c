@@ -38,6 +38,8 @@ int headimpact_catch_stop_signals(int second_exit) {
   if (wake[0] >= 0) return 0;
   if (pipe2(wake, O_CLOEXEC) != 0) return errno;
   exit_after_second = second_exit;
+  sigset_t caught;
+  sigemptyset(&caught);
   static const int numbers[] = {SIGHUP, SIGINT, SIGTERM, SIGUSR1};
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
     struct sigaction before;
@@ -46,8 +48,10 @@ int headimpact_catch_stop_signals(int second_exit) {
     struct sigaction action = {.sa_sigaction = on_stop, .sa_flags = SA_SIGINFO | SA_RESTART};
     sigemptyset(&action.sa_mask);
     if (sigaction(numbers[i], &action, NULL) != 0) return errno;
+    sigaddset(&caught, numbers[i]);
   }
-  return 0;
+  // A parent that blocks them, as threads of some runtimes do, has left them blocked.
+  return pthread_sigmask(SIG_UNBLOCK, &caught, NULL);
 }
 
 int headimpact_stop_signal(void) { return atomic_load(&first_signal); }

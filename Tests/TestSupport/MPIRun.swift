@@ -80,6 +80,15 @@ public struct MPIRun: Sendable {
     return found
   }
 
+  /// Runs `body` without blocked signals, which a child inherits: Dispatch blocks them on its threads.
+  private static func withSignals<R>(_ body: () throws -> R) rethrows -> R {
+    var (none, before) = (sigset_t(), sigset_t())
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+    return try body()
+  }
+
   private static func runNow(
     _ command: [String], timeout: Double, environment: [String: String], folder: URL?
   ) throws -> MPIRun {
@@ -102,7 +111,7 @@ public struct MPIRun: Sendable {
     let ended = DispatchSemaphore(value: 0)
     process.terminationHandler = { _ in ended.signal() }
     let start = Date()
-    try process.run()
+    try Self.withSignals { try process.run() }
     var timedOut = false
     if ended.wait(timeout: .now() + timeout) == .timedOut {
       timedOut = true
