@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hosts import Cluster, Host
+from hosts import Cluster
 
 # Every process of a run has its mark in the environment: only such processes are ever sent a signal.
 MARK = "HEADIMPACT_TRIAL"
@@ -201,9 +201,6 @@ class Run:
     def pids(self, name: str) -> list[int]:
         return [pid for pid, found in self.processes().items() if found == name]
 
-    def host_of(self, pid: int) -> Host | None:
-        return next((host for host in self.cluster.hosts if pid in host.processes()), None) if self.cluster else None
-
     def wait_for_ranks(self, seconds: float = 60) -> bool:
         """Until every rank has started; false if the run ended before."""
         until = time.monotonic() + seconds
@@ -224,15 +221,6 @@ class Run:
         except subprocess.TimeoutExpired:
             return None
         return code if code >= 0 else 128 - code
-
-    def wait_until(self, condition: "os.PathLike[str] | str", seconds: float = 30) -> bool:
-        """Until a path exists, or the run has ended."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until and self.running():
-            if os.path.exists(condition):
-                return True
-            time.sleep(0.01)
-        return os.path.exists(condition)
 
     def leftovers(self, seconds: float) -> list[str]:
         """Names of the run's processes that are still there after that many seconds."""
