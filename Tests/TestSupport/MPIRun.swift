@@ -116,12 +116,20 @@ private struct Child {
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_APPEND, 0)
     posix_spawn_file_actions_addopen(&actions, 2, errors, O_WRONLY | O_APPEND, 0)
+    // Dispatch blocks signals on its threads, which a child would inherit.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+    var none = sigset_t()
+    sigemptyset(&none)
+    posix_spawnattr_setsigmask(&attributes, &none)
     let words = (folder.map { ["env", "--chdir=\($0.path)"] } ?? []) + words
     var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
     var variables: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0)=\($1)") } + [nil]
     defer { for text in arguments + variables { free(text) } }
     var id: pid_t = 0
-    let code = posix_spawnp(&id, words[0], &actions, nil, &arguments, &variables)
+    let code = posix_spawnp(&id, words[0], &actions, &attributes, &arguments, &variables)
     guard code == 0 else {
       throw MPIRun.LaunchError(description: "\(words[0]) can't be started: \(String(cString: strerror(code)))")
     }
