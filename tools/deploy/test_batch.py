@@ -85,7 +85,7 @@ class SlurmTests(unittest.TestCase):
         if (why := slurm.why_not()) is not None:
             raise unittest.SkipTest(why)
         cls.cluster = cls.enterClassContext(Cluster(3, "sn"))
-        cls.slurm = cls.enterClassContext(Slurm(cls.cluster))
+        cls.slurm = cls.enterClassContext(Slurm(cls.cluster, kill_wait=30))
 
     def setUp(self) -> None:
         self.folder = data.folder / self.id().split(".")[-1]
@@ -120,7 +120,9 @@ class SlurmTests(unittest.TestCase):
     def check(self, job: int, expected: Path | None = None, restarts: int = 0, seconds: float = 120) -> None:
         """The job completes after that many restarts, with the bits of an undisturbed run."""
         ended = self.slurm.wait(job, seconds)
-        self.assertEqual(("COMPLETED", restarts), (ended.state, ended.restarts), self.log(job))
+        logs = "".join(f"{path.name}: {path.read_text()}\n" for path in sorted(self.folder.glob("*.log")))
+        queue = self.slurm.run(["squeue", "--all", "--format=%i %T %r %E"], capture_output=True).stdout
+        self.assertEqual(("COMPLETED", restarts), (ended.state, ended.restarts), logs + queue)
         self.assertEqual([], differences(self.output, expected or data.hi))
         self.assertEqual([], [path.name for path in self.output.parent.iterdir() if path.suffix in (".journal", ".training")])
 
@@ -290,6 +292,21 @@ class OtherSchedulerTests(unittest.TestCase):
                 run = self.run_script("score.lsf", **hosts_of)
                 self.assertEqual(0, run.returncode, run.stderr)
                 self.assertEqual([], differences(self.output, data.hi))
+
+    def test_lsf_warns_before_the_time_limit(self) -> None:
+        lists = {"LSB_MCPU_HOSTS": self.names(" 1 ") + " 1"}
+        env = data.environment(self.output) | {"RANKS_PER_NODE": "1", "THREADS": "1"} | lists
+        with open(self.folder / "log", "wb") as log:
+            script = self.cluster[0].start(["bash", str(DEPLOY / "score.lsf")], env, stdout=log, stderr=log)
+        journal = self.output.with_name("hi.h5.journal")
+        wait_until(lambda: journal.exists() and journal.stat().st_size > 100_000, "the journal")
+        shell = next(pid for pid in self.cluster[0].processes() if b"score.lsf" in Path(f"/proc/{pid}/cmdline").read_bytes())
+        os.kill(shell, signal.SIGUSR1)
+        self.assertEqual(75, script.wait(60), (self.folder / "log").read_text())
+        run = self.run_script("score.lsf", **lists)
+        self.assertEqual(0, run.returncode, run.stderr)
+        self.assertIn("resuming", run.stderr)
+        self.assertEqual([], differences(self.output, data.hi))
 
 
 EXPERIMENT = """
