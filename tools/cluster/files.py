@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,12 +70,20 @@ def becomes_read_only(scene: Scene) -> str | None:
     return "the output is read-only"
 
 
+def _begun(scene: Scene) -> None:
+    """Until something is written: before that, a folder that goes and comes is none of the run's business."""
+    while scene.run.running() and not scene.run.journal.exists() and not scene.run.checkpoints.exists():
+        time.sleep(0.005)
+
+
 def output_removed(scene: Scene) -> str | None:
+    _begun(scene)
     shutil.rmtree(scene.run.output.parent)
     return "the output's folder is removed"
 
 
 def output_renamed(scene: Scene) -> str | None:
+    _begun(scene)
     place = scene.run.output.parent
     place.rename(place.with_name("elsewhere"))
     place.mkdir()
