@@ -97,11 +97,11 @@ private final class StopWatch {
     let firsts = try world.broadcast(world.rank == 0 ? own : nil)
     let first = firsts.dropFirst() == own.dropFirst() ? pid_t(firsts[0]) : nil
     self.first = first
-    // Rank 1 speaks if rank 0 was killed.
+    // Rank 1 speaks if rank 0 was killed before: one that the same signal ends is still there.
     guard world.rank == 1 else { return }
     StopSignals.set(
       StopSignals.LastResort(
-        patience: StopSignals.shortPatience,
+        patience: StopSignals.shortPatience / 7,
         line: { first.map(Self.isGone) == true ? "headimpact: " + Self.lineWithoutFirst($0) : nil }))
   }
 
@@ -139,24 +139,24 @@ private final class StopWatch {
   /// How long a rank waits for rank 0 to save what it has and to end all ranks.
   private static let longestSaving = Duration.seconds(600)
 
-  /// Rank 0 ends all ranks. If it is gone, rank 1 says so.
+  /// Rank 0 ends all ranks. If it was killed, and the launcher ends the others therefore, rank 1 says so.
   ///
-  /// A launcher that ends all ranks because rank 0 was killed leaves rank 1 a second. On another host than rank 0's, rank 1
-  /// can't see what happened; then it speaks if rank 0 doesn't answer in that time, and lets it go on saving.
+  /// On rank 0's host rank 1 sees at once whether it is there. On another host it speaks if rank 0 doesn't answer in the
+  /// second that the launcher leaves, and lets it go on saving.
   private func waitForEnd(_ line: String) throws {
+    if world.rank == 1, first.map(Self.isGone) == true { return }
     let start = ContinuousClock.now
-    var isAnswered = world.rank > 1
+    let terminations = StopSignals.terminations
+    var isAnswered = world.rank > 1 || first != nil
     while ContinuousClock.now - start < Self.longestSaving {
       usleep(10_000)
+      // srun ends the others so, once rank 0 has ended with its line.
+      if StopSignals.terminations > terminations { _exit(TransientFailure.exitCode) }
       if try world.stopRequest() != nil { isAnswered = true }
-      guard !isAnswered else { continue }
-      if first.map(Self.isGone) == true { return }
-      let seconds = ContinuousClock.now - start
-      if first == nil, StopSignals.isLaunchersEnd, seconds > .seconds(StopSignals.shortPatience) {
-        Remarks.tell([line])
-        isAnswered = true
-      }
-      if seconds > .seconds(StopSignals.longestPatience) { return }
+      guard !isAnswered, StopSignals.isLaunchersEnd, ContinuousClock.now - start > .seconds(StopSignals.shortPatience)
+      else { continue }
+      Remarks.tell([line])
+      isAnswered = true
     }
   }
 

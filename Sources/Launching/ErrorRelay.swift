@@ -5,8 +5,8 @@ import Synchronization
 final class ErrorRelay: Sendable {
   private struct State {
     var scanner = SignScanner()
-    /// When a rank first said that it ends.
-    var sinceInterrupted: ContinuousClock.Instant?
+    /// When somebody first said that the job ends.
+    var sinceEnding: ContinuousClock.Instant?
     var isOpen = true
   }
 
@@ -33,8 +33,8 @@ final class ErrorRelay: Sendable {
 
   var signs: Set<JobEnd.Sign> { state.withLock { $0.scanner.signs } }
 
-  /// How long ago a rank said that it ends.
-  var timeSinceInterrupted: Duration? { state.withLock { $0.sinceInterrupted.map { ContinuousClock.now - $0 } } }
+  /// How long ago a rank or `mpirun` said that the job ends.
+  var timeSinceEnding: Duration? { state.withLock { $0.sinceEnding.map { ContinuousClock.now - $0 } } }
 
   /// Waits for the last words, but not for a process that outlives `mpirun` and keeps the pipe open.
   func finish(within limit: Duration) {
@@ -51,9 +51,7 @@ final class ErrorRelay: Sendable {
       writeToStandardError(buffer[..<count])
       state.withLock { state in
         state.scanner.scan(buffer[..<count])
-        if state.sinceInterrupted == nil, state.scanner.signs.contains(.interruptedRank) {
-          state.sinceInterrupted = ContinuousClock.now
-        }
+        if state.sinceEnding == nil, !state.scanner.signs.isEmpty { state.sinceEnding = ContinuousClock.now }
       }
     }
     close(readEnd)

@@ -13,6 +13,8 @@ public struct JobEnd: Sendable, Equatable {
     case interruptedRank
     /// The launcher lost one of its daemons.
     case lostDaemon
+    /// The launcher ends the job, since a rank failed.
+    case aborted
 
     var phrases: [String] {
       switch self {
@@ -21,6 +23,11 @@ public struct JobEnd: Sendable, Equatable {
         [
           "lost communication with a remote daemon", "daemon has unexpectedly failed after launch",
           "lost connection to daemon",
+        ]
+      case .aborted:
+        [
+          "the job has been aborted", "one or more processes exited with non-zero status", "MPI_ABORT was invoked",
+          "noticed that process rank",
         ]
       }
     }

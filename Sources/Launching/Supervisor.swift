@@ -4,8 +4,8 @@ import Foundation
 struct Supervisor {
   /// How long things may take.
   struct Limits {
-    /// From a rank's word that it ends to the end of `mpirun`, which may wait for a host that is gone.
-    var interrupted = Duration.seconds(30)
+    /// From the word that the job ends to the end of `mpirun`, which may wait for a host that is gone.
+    var ending = Duration.seconds(30)
     /// From SIGTERM or SIGINT to harder means. Slurm and Kubernetes kill what is left after 30 s.
     var stop = Duration.seconds(22)
     /// From there to SIGKILL.
@@ -32,8 +32,8 @@ struct Supervisor {
       }
       if let signal { pass(signal, to: job, &stop) }
       if let deadline = stop.deadline, ContinuousClock.now > deadline { harden(job, &stop) }
-      if !isKilled, !stop.isAsked, let time = relay.timeSinceInterrupted, time > limits.interrupted {
-        say("a rank ended \(limits.interrupted.components.seconds) s ago, and mpirun still waits: it is killed")
+      if !isKilled, !stop.isAsked, let time = relay.timeSinceEnding, time > limits.ending {
+        say("the job ended \(limits.ending.components.seconds) s ago, and mpirun still waits: it is killed")
         isKilled = true
         job.killTree()
       }

@@ -152,7 +152,8 @@ public final class Communicator {
     if error is AgreedFailure {
       // Every rank arrives here with the same error. Rank 0 prints it and aborts all ranks; if it is gone, the others
       // still end.
-      if let rank, rank > 0 { sleep(10) }
+      // A signal cuts the sleep short: rank 0 has spoken, and the launcher ends this one.
+      if let rank, rank > 0, sleep(10) > 0 { _exit(TransientFailure.exitCode(for: error)) }
       say("\(error)\n")
     } else if error is any Interruption {
       say("headimpact: \(error)\n")
@@ -167,9 +168,10 @@ public final class Communicator {
     if error is SilentRank { endLauncher(after: 20) }
     // MPI_Abort may wait for a host that is gone.
     DispatchQueue.global().asyncAfter(deadline: .now() + 10) { _exit(code) }
+    cmpi_crash_quietly(code)
     var initialized: Int32 = 0
     if cmpi_initialized(&initialized) == MPI_SUCCESS, initialized != 0 { _ = cmpi_abort(code) }
-    exit(code)
+    _exit(code)
   }
 
   /// One write, so that the lines of several ranks don't mix.

@@ -61,6 +61,8 @@ final class LifeSigns {
 
   /// Ends the exchange: after this, no message is under way. Every rank calls it, at the end, after a barrier.
   func end(_ world: Communicator) throws {
+    for request in underWay.values { try request.wait() }
+    underWay = [:]
     for peer in peers { try send([], to: peer, world) }
     var backoff = Backoff()
     while farewells < peers.count {

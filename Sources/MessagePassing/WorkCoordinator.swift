@@ -101,9 +101,8 @@ package final class WorkCoordinator<Transport: WorkTransport> {
     case .result(let unit, let bytes):
       try ledger.require(unit, of: rank, isCheck: false)
       let report = WorkReport(rank: rank, unit: unit, bytes: bytes)
-      let canBeChecked = ledger.canCheck(rank)
-      let isRecorded = try handlers.onResult(report, canBeChecked)
-      guard isRecorded || canBeChecked else {
+      let isRecorded = try handlers.onResult(report, ledger.canCheck)
+      guard isRecorded || ledger.canCheck else {
         throw WorkSharingError(description: "nobody can check unit \(unit) of rank \(rank)")
       }
       let assignments = try ledger.finished(unit, by: rank, needsCheck: !isRecorded)

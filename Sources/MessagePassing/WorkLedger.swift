@@ -1,8 +1,9 @@
 /// Who does what in `WorkSharing`: events in, assignments out, without MPI.
 ///
 /// Units are handed out in their order, each to one rank. A rank that computes gets its next unit in advance, except near
-/// the end, when units go only to ranks that are idle. A result that the caller wants to have checked is computed again by
-/// a rank on another host, or by rank 0 where all are on one. Ranks are dismissed when every unit is recorded.
+/// the end, when units go only to ranks that are idle. A result that the caller wants to have checked goes to a rank of
+/// rank 0's host, or, if it comes from there, to one of another host; where there is one host only, to another rank. So
+/// hosts that lack the same files don't confirm each other. Ranks are dismissed when every unit is recorded.
 package struct WorkLedger {
   package enum Task: Equatable, Sendable {
     case compute(Int)
@@ -36,9 +37,8 @@ package struct WorkLedger {
   /// Who computes what at present, and who checks what.
   private var holders: [Int: Int] = [:]
   private var checkers: [Int: Int] = [:]
-  /// Checks that rank 0 does, and those for a rank on another host than its.
-  private var checksHere: [Int] = []
-  private var checksElsewhere: [Int] = []
+  /// Units that wait for a check, each with the rank that computed it.
+  private var checks: [(unit: Int, first: Int)] = []
   /// Ranks that asked when there was nothing for them.
   private var waiting: [Int: Waiting] = [:]
   private var recorded = 0
@@ -61,11 +61,7 @@ package struct WorkLedger {
   package var isComplete: Bool { recorded == order.count }
   /// What rank 0 does next; nil if there is nothing for it now.
   package mutating func next() -> Task? {
-    if !checksHere.isEmpty {
-      let unit = checksHere.removeFirst()
-      checkers[unit] = 0
-      return .check(unit)
-    }
+    if let check = takeCheck(for: 0) { return check }
     return coordinatorWorks ? take(for: 0) : nil
   }
 
@@ -76,7 +72,7 @@ package struct WorkLedger {
       guard waiting.removeValue(forKey: rank) != nil else { return [] }
     }
     if isComplete { return [Assignment(rank: rank, task: .leave)] }
-    if !checksElsewhere.isEmpty, hosts[rank] != hosts[0] { return [check(checksElsewhere.removeFirst(), by: rank)] }
+    if let check = takeCheck(for: rank) { return [Assignment(rank: rank, task: check)] }
     // Near the end a unit given in advance would wait behind another while somebody is idle.
     let mayHave = request != .ahead || order.count - position >= ranks
     if mayHave, let task = take(for: rank) { return [Assignment(rank: rank, task: task)] }
@@ -91,8 +87,8 @@ package struct WorkLedger {
     }
   }
 
-  /// Whether a unit's result of this rank can be checked by another.
-  package func canCheck(_ rank: Int) -> Bool { rank != 0 || hasOtherHosts }
+  /// Whether a unit's result can be checked by another rank.
+  package var canCheck: Bool { ranks > 1 }
 
   /// A rank hands in a unit's result.
   ///
@@ -101,18 +97,12 @@ package struct WorkLedger {
   package mutating func finished(_ unit: Int, by rank: Int, needsCheck: Bool) throws -> [Assignment] {
     try require(unit, of: rank, isCheck: false)
     holders[unit] = nil
-    guard needsCheck, canCheck(rank) else { return record() }
-    guard hasOtherHosts, hosts[rank] == hosts[0] else {
-      checksHere.append(unit)
-      return []
-    }
-    let idle = waiting.filter { $0.value == .idle && hosts[$0.key] != hosts[0] }.keys.min()
-    guard let idle else {
-      checksElsewhere.append(unit)
-      return []
-    }
+    guard needsCheck, canCheck else { return record() }
+    checks.append((unit, rank))
+    let idle = waiting.filter { $0.value == .idle && mayCheck($0.key, after: rank) }.keys.min()
+    guard let idle, let check = takeCheck(for: idle) else { return [] }
     waiting[idle] = nil
-    return [check(unit, by: idle)]
+    return [Assignment(rank: idle, task: check)]
   }
 
   /// A rank has checked a unit's result.
@@ -140,8 +130,15 @@ package struct WorkLedger {
     return .compute(unit)
   }
 
-  private mutating func check(_ unit: Int, by rank: Int) -> Assignment {
+  private func mayCheck(_ rank: Int, after first: Int) -> Bool {
+    guard hasOtherHosts else { return rank != first }
+    return (hosts[rank] == hosts[0]) != (hosts[first] == hosts[0])
+  }
+
+  private mutating func takeCheck(for rank: Int) -> Task? {
+    guard let at = checks.firstIndex(where: { mayCheck(rank, after: $0.first) }) else { return nil }
+    let unit = checks.remove(at: at).unit
     checkers[unit] = rank
-    return Assignment(rank: rank, task: .check(unit))
+    return .check(unit)
   }
 }

@@ -8,8 +8,8 @@
 /// try sharing.finish()
 /// ```
 /// Only rank 0 knows the units; their contents travel with them. Each unit is given to exactly one rank, and its one
-/// result reaches `onResult` on rank 0 exactly once. What that doesn't record is checked: another rank, on another host if
-/// there is one, gets the unit and the first result, and what it submits reaches `onCheck`. Rank 0 works too, unless there
+/// result reaches `onResult` on rank 0 exactly once. What that doesn't record is checked (`WorkLedger` says by whom):
+/// another rank gets the unit and the first result, and what it submits reaches `onCheck`. Rank 0 works too, unless there
 /// are so many ranks that answering them is work enough. A rank that computes already has its next unit, except near the
 /// end, when units go only to ranks that are idle. Ranks that wait sleep between polls. An error thrown by any of the
 /// calls must end the job: let it leave `Communicator.withWorld`.
@@ -49,8 +49,8 @@ public final class WorkSharing {
   }
 
   /// Serves the other ranks where this is rank 0; elsewhere, lets results on their way leave, which rank 0 may be
-  /// waiting for. To be called often from within a computation, on every rank: it costs under a microsecond if there is
-  /// nothing to do.
+  /// waiting for. To be called often from within a computation, on every rank: if the last call was less than a millisecond
+  /// ago, it only looks at the clock.
   public func poll() throws {
     guard try communicator.attendIfDue() else { return }
     switch role {

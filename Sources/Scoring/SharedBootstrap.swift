@@ -40,10 +40,11 @@ struct SharedBootstrap {
         try world.rank == 0 ? dealOrTell(image, into: &bootstrap) : bootstrap.rows.isEmpty || take(into: &bootstrap)
       return isComplete && !bootstrap.rows.isEmpty ? try bootstrap.part() : nil
     }
-    guard let interval = try world.gather(part?.interval ?? []),
-      let layerInterval = try world.gather(part?.layerInterval ?? []),
-      let layerScores = try world.gather(part?.layerScores ?? [])
-    else { return nil }
+    // Every rank takes part in all three: a condition list would end with the first nil.
+    let interval = try world.gather(part?.interval ?? [])
+    let layerInterval = try world.gather(part?.layerInterval ?? [])
+    let layerScores = try world.gather(part?.layerScores ?? [])
+    guard let interval, let layerInterval, let layerScores else { return nil }
     let parts = (0..<world.worldSize).map { rank in
       BootstrapIntervals.Part(
         rows: rows(of: rank), interval: interval[rank], layerInterval: layerInterval[rank],

@@ -116,10 +116,12 @@ struct CheckpointsTests {
       try block(c)
       let isSaved = try open(c, warn: { _ in }).save(state(9))
       #expect(isSaved)
+      try FileSystem.remove(c.workFolder)
       let warnings = Warnings()
       let other = try open(resuming(c), identity: RunIdentity([("a", "2")]), warn: warnings.add)
       let refusal = failure { _ = try other.load() } ?? "accepted"
       #expect(refusal.contains("a was 1 and now is 2"), "\(refusal)")
+      try block(c)
       let isSavedToo = other.save(state(10))
       #expect(!isSavedToo && warnings.texts.count == 1)
       #expect(warnings.texts.first?.contains("a was 1 and now is 2") == true, "\(warnings.texts)")

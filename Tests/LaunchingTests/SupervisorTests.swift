@@ -6,7 +6,7 @@ import Testing
 struct SupervisorTests {
   private func run(_ script: String) throws -> JobEnd {
     var supervisor = Supervisor(flavor: .unknown, signals: UserSignals())
-    supervisor.limits = Supervisor.Limits(interrupted: .milliseconds(300))
+    supervisor.limits = Supervisor.Limits(ending: .milliseconds(300))
     return try supervisor.run(["sh", "-c", script])
   }
 
@@ -19,11 +19,17 @@ struct SupervisorTests {
         == JobEnd(.exited(75), signs: [.interruptedRank]))
   }
 
-  @Test("it is killed with its children if it stays after a rank said that it ends")
-  func hangs() throws {
+  @Test(
+    "it is killed with its children if it stays after a rank or itself said that the job ends",
+    arguments: [
+      ("the same command with --resume goes on", .interruptedRank),
+      ("Per user-direction, the job has been aborted.", .aborted),
+      ("ORTE has lost communication with a remote daemon.", .lostDaemon),
+    ] as [(String, JobEnd.Sign)])
+  func hangs(words: String, sign: JobEnd.Sign) throws {
     let start = ContinuousClock.now
-    let end = try run("echo 'the same command with --resume goes on' >&2; sleep 50 & sleep 50")
-    #expect(end == JobEnd(.signalled(9), signs: [.interruptedRank], isKilled: true))
+    let end = try run("echo '\(words)' >&2; sleep 50 & sleep 50")
+    #expect(end == JobEnd(.signalled(9), signs: [sign], isKilled: true))
     #expect(ContinuousClock.now - start < .seconds(20))
   }
 

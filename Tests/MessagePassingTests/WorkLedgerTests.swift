@@ -40,39 +40,42 @@ struct WorkLedgerTests {
     #expect(none.isComplete && none.asked(.now, by: 1) == [Assignment(rank: 1, task: .leave)])
   }
 
-  @Test("on one host rank 0 checks what another rank couldn't use, before its next unit; nobody checks rank 0")
+  @Test("on one host another rank checks what one couldn't use, before its next unit; alone nobody does")
   func checksOnOneHost() throws {
     var ledger = ledger(3, hosts: [0, 0])
     _ = ledger.asked(.now, by: 1)
-    #expect(ledger.next() == .compute(10))
-    #expect(ledger.canCheck(1) && !ledger.canCheck(0))
+    #expect(ledger.next() == .compute(10) && ledger.canCheck)
     #expect(try ledger.finished(0, by: 1, needsCheck: true) == [])
     #expect(try ledger.finished(10, by: 0, needsCheck: true) == [])
     #expect(ledger.next() == .check(0) && ledger.next() == .compute(20))
-    #expect(try ledger.checked(0, by: 0) == [])
+    #expect(ledger.asked(.now, by: 1) == [Assignment(rank: 1, task: .check(10))])
+    #expect(try ledger.checked(0, by: 0) == [] && ledger.checked(10, by: 1) == [])
     #expect(try ledger.finished(20, by: 0, needsCheck: false) == [])
     #expect(ledger.isComplete)
+    #expect(!self.ledger(1, hosts: [0]).canCheck)
   }
 
-  @Test(
-    "what a rank of rank 0's host couldn't use is checked on another host: by an idle rank, or by the next that asks")
+  @Test("rank 0's host checks what others couldn't use, and another host what it couldn't")
   func checksOnOtherHosts() throws {
-    var ledger = ledger(4, hosts: [7, 7, 8, 9])
+    var ledger = ledger(5, hosts: [7, 7, 8, 9])
     for rank in 1...3 { _ = ledger.asked(.now, by: rank) }
     #expect(ledger.next() == .compute(30))
-    #expect(ledger.canCheck(0))
-    // Of another host: rank 0 checks it.
+    // Of another host: the idle rank 3 doesn't get it, as it may lack the same files.
+    #expect(ledger.asked(.now, by: 3) == [Assignment(rank: 3, task: .compute(40))])
+    #expect(ledger.asked(.ahead, by: 3) == [] && ledger.asked(.idleSinceAsked, by: 3) == [])
     #expect(try ledger.finished(10, by: 2, needsCheck: true) == [])
-    #expect(ledger.next() == .check(10))
-    // Of rank 0's own: nobody is idle yet. Rank 1 is on the same host.
-    #expect(try ledger.finished(30, by: 0, needsCheck: true) == [])
+    #expect(ledger.next() == .check(10) && ledger.next() == nil)
+    // Of rank 0's own: somebody is idle.
+    #expect(try ledger.finished(30, by: 0, needsCheck: true) == [Assignment(rank: 3, task: .check(30))])
+    // Nobody is: rank 1, on the same host, doesn't get it.
+    #expect(try ledger.finished(0, by: 1, needsCheck: true) == [])
     #expect(ledger.asked(.now, by: 1) == [] && ledger.next() == nil)
-    #expect(ledger.asked(.now, by: 2) == [Assignment(rank: 2, task: .check(30))])
-    #expect(ledger.asked(.now, by: 3) == [])
-    #expect(try ledger.finished(0, by: 1, needsCheck: true) == [Assignment(rank: 3, task: .check(0))])
-    #expect(try ledger.checked(10, by: 0) == [] && ledger.checked(30, by: 2) == [])
-    #expect(try ledger.finished(20, by: 3, needsCheck: false) == [])
-    #expect(try ledger.checked(0, by: 3) == [Assignment(rank: 1, task: .leave)])
+    #expect(ledger.asked(.now, by: 2) == [Assignment(rank: 2, task: .check(0))])
+    // Of another host again: rank 1 is idle.
+    #expect(try ledger.finished(20, by: 3, needsCheck: true) == [Assignment(rank: 1, task: .check(20))])
+    for (unit, rank) in [(10, 0), (30, 3), (0, 2), (20, 1)] { #expect(try ledger.checked(unit, by: rank) == []) }
+    #expect(try ledger.finished(40, by: 3, needsCheck: false) == [])
+    #expect(ledger.isComplete)
   }
 
   @Test("above a number of ranks rank 0 gets checks alone; a rank that is alone works in any case")

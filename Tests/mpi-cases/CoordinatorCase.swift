@@ -19,8 +19,13 @@ func coordinatorCase(_ arguments: [String]) throws {
     let costs = try messageCosts(world, bytes: sample.count)
     guard world.rank == 0 else { return }
     let record = try measureJournal(in: URL(fileURLWithPath: arguments[2]), sample)
-    // And over a slow network.
-    for costs in [costs, VirtualRanks.Costs(receive: 10e-6, send: 10e-6, perByte: 1e-9, latency: 100e-6)] {
+    let slow = VirtualRanks.Costs(receive: 10e-6, send: 10e-6, perByte: 1e-9, latency: 100e-6)
+    for (name, costs, record) in [
+      ("with a disk that keeps up", costs, record.processor),
+      ("over a slow network (10 us a message, 1 GB/s)", slow, record.processor),
+      ("with this disk", costs, record.wall),
+    ] {
+      print("\(name): ", terminator: "")
       try simulate(ranks, share, costs, record: record, sample: sample) { bytes in
         // As rank 0 reads a result.
         var reader = ByteReader(bytes)
@@ -96,22 +101,24 @@ private func impact(layers: Int, heads: Int) throws -> [UInt8] {
 
 /// The rate of the journal with its flushes.
 ///
-/// - Returns: the time for one record. - Units: seconds.
-private func measureJournal(in folder: URL, _ sample: [UInt8]) throws -> Double {
+/// - Returns: the time for one record, and the processor's part of it. - Units: seconds.
+private func measureJournal(in folder: URL, _ sample: [UInt8]) throws -> (wall: Double, processor: Double) {
   let url = folder.appendingPathComponent("coordinator.journal")
   let journal = try Journal.create(at: url, identity: RunIdentity([("what", "rate")]))
   let writer = JournalWriter(journal)
   let count = 20_000
-  let start = MonotonicClock.now
+  func processorSeconds() -> Double { Double(clock()) / Double(CLOCKS_PER_SEC) }
+  let (start, processorStart) = (MonotonicClock.now, processorSeconds())
   for key in 0..<count { try writer.append(sample, key: key) }
   try writer.drain()
-  let seconds = MonotonicClock.now - start
+  let (seconds, processor) = (MonotonicClock.now - start, processorSeconds() - processorStart)
   try journal.remove()
   print(
     String(
-      format: "journal: %d records of %.1f kB in %.1f s: %.0f MB/s, %.0f records/s", count, Double(sample.count) / 1e3,
-      seconds, Double(count * sample.count) / seconds / 1e6, Double(count) / seconds))
-  return seconds / Double(count)
+      format: "journal: %d records of %.1f kB in %.1f s: %.0f MB/s; the processor alone: %.0f MB/s", count,
+      Double(sample.count) / 1e3, seconds, Double(count * sample.count) / seconds / 1e6,
+      Double(count * sample.count) / processor / 1e6))
+  return (seconds / Double(count), processor / Double(count))
 }
 
 /// What rank 0 spends on a message, by experiment with rank 1; standard costs where there is none.

@@ -130,7 +130,7 @@ func shareChecksCase(_ arguments: [String]) throws {
         return true
       },
       onCheck: { first, check in
-        guard hosts == 1 || first.rank % hosts != check.rank % hosts else {
+        guard first.rank != check.rank, hosts == 1 || first.rank % hosts != check.rank % hosts else {
           throw CaseFailure("ranks \(first.rank) and \(check.rank) are on one host")
         }
         if first.bytes != check.bytes { checks.append("\(first.rank % hosts) differs from \(check.rank % hosts)") }

@@ -11,7 +11,7 @@ from trial import GO_ON, Ends, Fault, Scene
 STOPPED = frozenset({75, 1, 129, 130, 143})
 KILLED = frozenset({75, 137})
 LOST = frozenset({1, 9, 75, 137, 205})
-SILENCE = ("--silence-limit", "8")
+SILENCE = ("--silence-limit", "10")
 
 
 def send(number: signal.Signals, whom: str) -> Callable[[Scene], str | None]:
@@ -107,7 +107,8 @@ def _signals() -> list[Fault]:
 
 
 def _silences() -> list[Fault]:
-    waits, limit = Ends(within=60), Ends(frozenset({75}), r"silent", 45, goes_on=False)
+    # 137: rank 0 kills its mpirun if that doesn't end by itself.
+    waits, limit = Ends(within=60), Ends(frozenset({75, 137}), r"silent", 60, goes_on=False)
     return [
         Fault("stop-worker-5s", "silence", waits, stopped("worker", 5), weight=1),
         Fault("stop-rank0-5s", "silence", waits, stopped("rank 0", 5), weight=1),
@@ -131,7 +132,7 @@ def _hosts() -> list[Fault]:
         # mpirun may need it still, to hear that its daemon has started.
         Fault("kill-sshd", "host", Ends(frozenset({255}), GO_ON, 30), remote("sshd"), on_hosts=True, weight=1),
         Fault("link-down-10s", "host", Ends(within=60), cut(10), on_hosts=True, weight=1),
-        Fault("link-down-for-good", "host", Ends(frozenset({75, 205, 1}), r"node\d", 60), cut(None), on_hosts=True, options=SILENCE,
+        Fault("link-down-for-good", "host", Ends(frozenset({75, 137, 205, 1}), r"node\d", 75), cut(None), on_hosts=True, options=SILENCE,
               needs="--silence-limit", weight=1, verbs=("score", "generate", "ablate", "train")),
     ]
 

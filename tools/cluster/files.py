@@ -260,8 +260,8 @@ def _changes() -> list[Fault]:
 
 
 def _unlike_hosts() -> list[Fault]:
-    named = Ends(FAILED, r"node2", 60)
-    never = Ends(FAILED, r"node2", 60, goes_on=False)
+    named = Ends(FAILED, r"node2|rank 2", 60)
+    never = Ends(FAILED, r"node2|rank 2", 60, goes_on=False)
     listed = [("no-images", "dataset/images", _emptied, never, OWN), ("images-missing", "dataset/images", _four_missing, named, OWN),
               ("images-broken", "dataset/images", _four_broken, named, OWN), ("no-model", "model", _emptied, never, OWN),
               ("other-image-mean", "model", _other_mean, never, OWN), ("other-template", "model", _other_template, never, ("score",)),

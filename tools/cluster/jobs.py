@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bits import differences
+from faults import SILENCE
 from runs import Bench
 from slurm import Job, Slurm
 from trial import GO_ON, Outcome
@@ -198,6 +199,6 @@ def silent(rank: int) -> Callable[[Batch, Outcome], None]:
 
     def with_limit(batch: Batch, outcome: Outcome) -> None:
         step = batch.step
-        batch.step = lambda *options: [*step(*options), "--silence-limit", "8"]  # type: ignore[method-assign]
+        batch.step = lambda *options: [*step(*options), *SILENCE]  # type: ignore[method-assign]
         case(batch, outcome)
     return with_limit

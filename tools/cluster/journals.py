@@ -5,7 +5,6 @@ import hashlib
 import os
 import random
 import shutil
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path

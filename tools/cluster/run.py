@@ -68,7 +68,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--at-once", type=int, default=2, help="trials at the same time")
     parser.add_argument("--no-slurm", action="store_true")
     parser.add_argument("--no-lists", action="store_true", help="only the random moments")
-    parser.add_argument("--failures", type=Path, default=Path("cluster-failures.log"), help="logs of the trials that failed")
+    parser.add_argument("--failures", type=Path, default=ROOT / ".cache/cluster-failures.log", help="logs of the trials that failed")
     parser.add_argument("--list", action="store_true", help="name the faults, and stop")
     return parser.parse_args()
 
@@ -192,6 +192,7 @@ def main() -> int:
         sys.exit(f"test-cluster: {reason}")
     options.program = options.program.resolve()
     options.failures = options.failures.resolve()
+    options.failures.parent.mkdir(parents=True, exist_ok=True)
     if INSIDE in os.environ:
         return inside(options, Path(os.environ[INSIDE]))
     with hosts.ends_as_an_exception(), tempfile.TemporaryDirectory(prefix="cluster-") as folder:

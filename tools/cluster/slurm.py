@@ -24,7 +24,8 @@ from hosts import Cluster, tool_path
 
 DAEMONS = ("slurmctld", "slurmd", "munged", "sbatch")
 CPUS, MEMORY_MB = 4, 8000
-# Slurm starts a requeued job when the credential of its last start has expired. A node's CPUs are more than the machine has, so that a job of several tasks fits. KillWait: seconds from SIGTERM to SIGKILL.
+# Slurm starts a requeued job when the credential of its last start has expired. A node's CPUs are more than the machine has,
+# so that a job of several tasks fits. KillWait: seconds from SIGTERM to SIGKILL.
 CONFIGURATION = """ClusterName=headimpact
 SlurmctldHost={names[0]}
 SlurmUser=root

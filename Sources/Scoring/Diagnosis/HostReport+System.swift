@@ -25,7 +25,8 @@ extension HostReport {
     (memory, availableMemory, memorySource) = (share.memory, share.availableMemory, share.memorySource)
     limits = .current
     interfaces = Self.currentInterfaces()
-    avoidedInterfaces = Self.avoidedInterfaces(ProcessInfo.processInfo.environment, all: interfaces.map(\.name))
+    avoidedInterfaces = Self.avoidedInterfaces(
+      ProcessInfo.processInfo.environment, all: interfaces.map(\.name), byDefault: NetworkInterfaces.excluded)
     hasInfiniBand = Self.names(in: "/sys/class/infiniband").isEmpty == false
     guard localRank == 0 else { return }
     self.model = model.map { folder in Self.input { try Self.model(folder) } }
@@ -39,11 +40,12 @@ extension HostReport {
     } catch { return .failed(reason(of: error)) }
   }
 
-  /// What a run's identity says about the model.
+  /// What a run's identity says about the model: its small files, and headers and sampled bytes of its weights.
   private static func model(_ folder: URL) throws -> (String, String) {
     let checkpoint = try SafetensorsCheckpoint(folder: folder)
     let files = try ModelFiles(folder: folder, chatTemplate: nil, generates: true)
-    let parts = files.parts.map { "\($0.name) \($0.value)" } + [try checkpoint.headerDigest()]
+    let parts =
+      files.parts.map { "\($0.name) \($0.value)" } + [try checkpoint.headerDigest(), try checkpoint.sampleDigest()]
     return ("", try JobInputs.digest(Array(parts.joined(separator: "\n").utf8)))
   }
 
@@ -66,7 +68,7 @@ extension HostReport {
     let lines = files.sorted { $0.name < $1.name }.map { "\($0.name)\u{0}\($0.bytes)\n" }
     let bytes = files.reduce(0) { $0 + max(0, $1.bytes) }
     return (
-      "\(files.count) files, \(HostComparison.gibibytes(bytes))", try JobInputs.digest(Array(lines.joined().utf8))
+      "\(files.count) files, \(HostComparison.size(bytes))", try JobInputs.digest(Array(lines.joined().utf8))
     )
   }
 
@@ -118,12 +120,14 @@ extension HostReport {
   }
 
   /// Interfaces that Open MPI's ranks are told to avoid, by the user or by this program.
-  static func avoidedInterfaces(_ environment: [String: String], all: [String]) -> [String] {
+  ///
+  /// - Parameter byDefault: what this program excludes where nobody says otherwise.
+  static func avoidedInterfaces(_ environment: [String: String], all: [String], byDefault: [String]) -> [String] {
     func names(_ parameter: String) -> [String]? {
       environment["OMPI_MCA_btl_tcp_" + parameter]?.split(separator: ",").map(String.init)
     }
     if let included = names("if_include") { return all.filter { !included.contains($0) } }
-    let excluded = names("if_exclude") ?? []
+    let excluded = names("if_exclude") ?? byDefault
     return all.filter(excluded.contains)
   }
 }
