@@ -162,17 +162,17 @@ extension ScoringRuns {
         let output = scratch.file("hi.h5")
         let probe = try await MPIRun.run(["unshare", "-m", "true"])
         guard probe.exitCode == 0 else { return }  // only root may have a mount of its own
-        let run = try await run(
+        let first = try await run(
           TinyCase.nested.score(to: output, dataset: dataset.file, images: dataset.images), ranks: 2,
           prefix: ["sh", "-c", script, "sh"])
-        #expect(run.exitCode == 1)
-        #expect(run.standardError.contains(/rank 1: host [^ ]+: .*images/), "\(run.standardError)")
+        #expect(first.exitCode == 1)
+        #expect(first.standardError.contains(/rank 1: host [^ ]+: .*images/), "\(first.standardError)")
         #expect(!FileManager.default.fileExists(atPath: output.path))
         // Nothing was recorded: where rank 1 sees the images, the run goes on to all of them.
-        let resumed = try await self.run(
+        let again = try await run(
           TinyCase.nested.score(to: output, "--resume", dataset: dataset.file, images: dataset.images), ranks: 2)
-        #expect(resumed.exitCode == 0, "\(resumed.standardError)")
-        #expect(!resumed.standardError.contains("skipped"), "\(resumed.standardError)")
+        #expect(again.exitCode == 0, "\(again.standardError)")
+        #expect(!again.standardError.contains("skipped"), "\(again.standardError)")
       }
     }
 
