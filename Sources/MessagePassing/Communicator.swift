@@ -152,8 +152,7 @@ public final class Communicator {
     if error is AgreedFailure {
       // Every rank arrives here with the same error. Rank 0 prints it and aborts all ranks; if it is gone, the others
       // still end.
-      // A signal cuts the sleep short: rank 0 has spoken, and the launcher ends this one.
-      if let rank, rank > 0, sleep(10) > 0 { _exit(TransientFailure.exitCode(for: error)) }
+      if let rank, rank > 0 { waitForEnd(code: TransientFailure.exitCode(for: error)) }
       say("\(error)\n")
     } else if error is any Interruption {
       say("headimpact: \(error)\n")
@@ -172,6 +171,16 @@ public final class Communicator {
     var initialized: Int32 = 0
     if cmpi_initialized(&initialized) == MPI_SUCCESS, initialized != 0 { _ = cmpi_abort(code) }
     _exit(code)
+  }
+
+  /// Sleeps until the launcher ends this rank, since rank 0 has spoken; for at most ten seconds.
+  private static func waitForEnd(code: Int32) {
+    // A job blocks the signal where it computes. Handled here, it cuts the sleep short.
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    sigaddset(&signals, SIGTERM)
+    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+    if sleep(10) > 0 { _exit(code) }
   }
 
   /// One write, so that the lines of several ranks don't mix.
