@@ -97,3 +97,12 @@ private func stop(for seconds: Double) throws {
   try waker.run()
   kill(getpid(), SIGSTOP)
 }
+
+/// The last rank is stopped before it starts MPI. Argument: how long the others wait for it.
+func startlessCase(_ arguments: [String]) throws {
+  let environment = ProcessInfo.processInfo.environment
+  let ranks = Communicator.launchedRank() + 1
+  let size = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"].lazy.compactMap { environment[$0].flatMap { Int($0) } }.first
+  if ranks == size { try stop(for: 60) }
+  try Communicator.withWorld(silence: SilenceRules(limit: Double(arguments[0]))) { _ in print("not reached") }
+}
