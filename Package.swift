@@ -152,7 +152,8 @@ let package = Package(
     .executableTarget(
       name: "mpi-cases",
       dependencies: [
-        "AdapterTraining", "HDF5Store", "HeadImpact", "IO", "Jobs", "Kernels", "MessagePassing", "RunSupport", "VisionLanguage",
+        "AdapterTraining", "HDF5Store", "HeadImpact", "IO", "Jobs", "Kernels", "MessagePassing", "RunSupport",
+        "VisionLanguage",
       ],
       path: "Tests/mpi-cases",
       swiftSettings: strict),

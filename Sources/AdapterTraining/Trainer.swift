@@ -103,7 +103,7 @@ final class Trainer {
       if isValidationDue(steps: steps) { try validate() }
       if state.step < steps, checkpoints?.isDue(at: state) == true { saveCheckpoint() }
     }
-    try world.agree { try requireUnchanged(asksServer: true) }
+    try world.agree { try Pictures.onHost(host) { try watched.requireUnchanged(asksServer: true) } }
   }
 
   /// Writes a checkpoint of the state on rank 0, and does nothing elsewhere: no rank waits for it here.
@@ -140,8 +140,7 @@ final class Trainer {
       let received = configuration.caches ? try exchange.run(plan, on: world) { try prefix(of: $0, samples) } : [:]
       // Not before the exchange, in which all ranks take part.
       try checkpoints?.requireOutput()
-      try accumulate(plan.samples[world.rank], step: index, received: received)
-      try requireUnchanged()
+      try watched.during(on: host) { try accumulate(plan.samples[world.rank], step: index, received: received) }
     } catch is PrefixExchange.KeeperFailed {
       sum.noteFailure()
     } catch  where TransientFailure.exitCode(for: error) != 1 {
@@ -224,12 +223,8 @@ final class Trainer {
     }
   }
 
-  /// Checks the files that the step was computed from, before it changes the adapter.
-  private func requireUnchanged(asksServer: Bool = false) throws {
-    try Pictures.onHost(world.worldSize > 1 ? world.processorName : nil) {
-      try watched.requireUnchanged(asksServer: asksServer)
-    }
-  }
+  /// This host's name for errors; nil for a rank alone.
+  private var host: String? { world.worldSize > 1 ? world.processorName : nil }
 
   private func dropoutKey(step: Int, sample: Int) -> UInt64 {
     (configuration.seed &* 0x9FB2_1C65_1E98_DF25) ^ (UInt64(step) << 32) ^ UInt64(sample)
@@ -277,23 +272,27 @@ final class Trainer {
 
   // MARK: - Validation
 
+  /// Adds this rank's samples of a validation.
+  private func addLosses(of mine: [Int], to sum: inout StepSum) throws {
+    for first in stride(from: 0, to: mine.count, by: configuration.microBatch) {
+      let inputs = try mine[first..<min(first + configuration.microBatch, mine.count)].map { index in
+        (sample: validation[index], prefix: try prefix(of: index, validation, key: samples.count + index))
+      }
+      for (input, loss) in zip(inputs, try gradients.losses(inputs, as: prefixType, gradients: nil)) {
+        guard sum.add(loss: loss, tokens: input.sample.supervisedTokens) else {
+          throw JobError("validation at step \(state.step): the loss of sample \(input.sample.example.id) is \(loss)")
+        }
+      }
+    }
+  }
+
   /// The mean loss over the supervised tokens of the held-out samples.
   private func validate() throws {
     let plan = StepPlan(batch: Array(validation.indices), worldSize: world.worldSize) { validation[$0].rows }
     let mine = plan.samples[world.rank]
     var sum = StepSum(count: 0, passes: 0, ranks: world.worldSize)
     try world.agree {
-      for first in stride(from: 0, to: mine.count, by: configuration.microBatch) {
-        let inputs = try mine[first..<min(first + configuration.microBatch, mine.count)].map { index in
-          (sample: validation[index], prefix: try prefix(of: index, validation, key: samples.count + index))
-        }
-        for (input, loss) in zip(inputs, try gradients.losses(inputs, as: prefixType, gradients: nil)) {
-          guard sum.add(loss: loss, tokens: input.sample.supervisedTokens) else {
-            throw JobError("validation at step \(state.step): the loss of sample \(input.sample.example.id) is \(loss)")
-          }
-        }
-      }
-      try requireUnchanged()
+      try watched.during(on: host) { try addLosses(of: mine, to: &sum) }
     }
     try sum.reduce(over: world)
     let record = ValidationRecord(

@@ -10,6 +10,7 @@
 
 static _Atomic int first_signal;
 static _Atomic int sender;
+static _Atomic int terminations;
 static _Atomic int owner;
 static int exit_after_second;
 // The handler writes a byte, and the watching thread wakes up.
@@ -19,6 +20,7 @@ static void on_stop(int number, siginfo_t *info, void *context) {
   (void)context;
   int saved = errno;
   int none = 0;
+  if (number == SIGTERM) atomic_fetch_add(&terminations, 1);
   if (atomic_compare_exchange_strong(&first_signal, &none, number)) {
     // Positive codes are the kernel's own, of a terminal among them.
     atomic_store(&sender, info->si_code <= 0 ? info->si_pid : 0);
@@ -36,6 +38,8 @@ int headimpact_catch_stop_signals(int second_exit) {
   if (wake[0] >= 0) return 0;
   if (pipe2(wake, O_CLOEXEC) != 0) return errno;
   exit_after_second = second_exit;
+  sigset_t caught;
+  sigemptyset(&caught);
   static const int numbers[] = {SIGHUP, SIGINT, SIGTERM, SIGUSR1};
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
     struct sigaction before;
@@ -44,11 +48,15 @@ int headimpact_catch_stop_signals(int second_exit) {
     struct sigaction action = {.sa_sigaction = on_stop, .sa_flags = SA_SIGINFO | SA_RESTART};
     sigemptyset(&action.sa_mask);
     if (sigaction(numbers[i], &action, NULL) != 0) return errno;
+    sigaddset(&caught, numbers[i]);
   }
-  return 0;
+  // A parent that blocks them, as threads of some runtimes do, has left them blocked.
+  return pthread_sigmask(SIG_UNBLOCK, &caught, NULL);
 }
 
 int headimpact_stop_signal(void) { return atomic_load(&first_signal); }
+
+int headimpact_terminations(void) { return atomic_load(&terminations); }
 
 int headimpact_stop_sender(void) { return atomic_load(&sender); }
 

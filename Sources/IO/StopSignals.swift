@@ -79,6 +79,9 @@ public enum StopSignals {
   /// The first stop signal that came.
   public static var received: StopSignal? { StopSignal(number: headimpact_stop_signal()) }
 
+  /// How many SIGTERM came.
+  public static var terminations: Int { Int(headimpact_terminations()) }
+
   /// Whether an MPI launcher sent the signal to end all its ranks, and sends SIGKILL soon.
   public static var isLaunchersEnd: Bool {
     // Open MPI forwards SIGUSR1 from its user, and ends ranks with the others.

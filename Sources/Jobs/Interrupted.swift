@@ -146,9 +146,12 @@ private final class StopWatch {
   private func waitForEnd(_ line: String) throws {
     if world.rank == 1, first.map(Self.isGone) == true { return }
     let start = ContinuousClock.now
+    let terminations = StopSignals.terminations
     var isAnswered = world.rank > 1 || first != nil
     while ContinuousClock.now - start < Self.longestSaving {
       usleep(10_000)
+      // srun ends the others so, once rank 0 has ended with its line.
+      if StopSignals.terminations > terminations { _exit(TransientFailure.exitCode) }
       if try world.stopRequest() != nil { isAnswered = true }
       guard !isAnswered, StopSignals.isLaunchersEnd, ContinuousClock.now - start > .seconds(StopSignals.shortPatience)
       else { continue }

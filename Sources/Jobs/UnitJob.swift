@@ -184,7 +184,7 @@ extension UnitJob {
       try world.agree {
         if world.rank == 0, units.isEmpty { throw JobError("\(configuration.dataset.path): \(Self.words.noUnit)") }
       }
-      summary = try UnitRun(self, configuration, claim: claim, options, on: world).run()
+      summary = try withRoomHint { try UnitRun(self, configuration, claim: claim, options, on: world).run() }
     }
     // Whether too many were skipped is judged over all shards together.
     let allowed = configuration.shard == nil ? configuration.allowedSkips : 1

@@ -179,9 +179,10 @@ final class UnitRun<Job: UnitJob> {
   private func work(on item: WorkItem, poll: @escaping () throws -> Void) throws -> [UInt8] {
     try pictures.working {
       let unit = try Job.Unit(decoding: item.content)
-      if let first = item.first { return try Self.encode(check(unit, first: job.decode(first), poll: poll)) }
-      let result = try job.compute(unit, in: pictures, poll: poll)
-      try job.watched.requireUnchanged()
+      if let first = item.first {
+        return try Self.encode(job.watched.during { try check(unit, first: job.decode(first), poll: poll) })
+      }
+      let result = try job.watched.during { try job.compute(unit, in: pictures, poll: poll) }
       if configuration.isStrict, let sample = result.skipped.first {
         throw JobError("\(Job.words.sample) \(sample.id) can't be used (--strict): \(sample.reason.text)")
       }

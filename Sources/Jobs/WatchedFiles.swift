@@ -1,5 +1,6 @@
 import Foundation
 import IO
+import MessagePassing
 import RunSupport
 
 /// The files that a run's numbers come from: nobody may write to them until it ends.
@@ -38,6 +39,18 @@ public struct WatchedFiles: Sendable {
       if let change { throw JobError("\(file.path): \(change) while it was being read; start again") }
     }
     try requireUnchanged()
+  }
+
+  /// Runs `body`, and checks that nobody has written to any of the files meanwhile: what it computed, or found wrong, comes
+  /// from these files.
+  ///
+  /// - Parameter host: for the error, where there are several.
+  /// - Throws: as `requireUnchanged`; else what `body` throws.
+  public func during<R>(on host: String? = nil, _ body: () throws -> R) throws -> R {
+    let result = Result(catching: body)
+    if case .failure(let error) = result, TransientFailure.exitCode(for: error) != 1 { throw error }
+    try Pictures.onHost(host) { try requireUnchanged() }
+    return try result.get()
   }
 
   /// Checks that nobody has written to any of the files.

@@ -62,7 +62,8 @@ public struct Pictures: Sendable {
   /// - Throws: what `body` throws; but for a fault of the content with the host's name.
   public static func onHost<R>(_ host: String?, _ body: () throws -> R) throws -> R {
     do { return try body() } catch let fault as any ContentFault { throw fault } catch {
-      guard let host else { throw error }
+      // An error of a picture names its host already.
+      guard let host, !"\(error)".hasPrefix("host \(host): ") else { throw error }
       throw JobError("host \(host): \(error)")
     }
   }

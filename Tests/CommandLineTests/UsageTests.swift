@@ -43,7 +43,8 @@ extension CommandLineSuite {
     @Test(
       "--help of every verb tells its options",
       arguments: [
-        "score", "gather", "select", "train", "generate", "ablate", "attend", "dataset", "report", "launch", "doctor", "demo",
+        "score", "gather", "select", "train", "generate", "ablate", "attend", "dataset", "report", "launch", "doctor",
+        "demo",
       ])
     func help(verb: String) async throws {
       let run = try await headimpact(verb, "--help")

@@ -77,7 +77,7 @@ struct CrashReportTests {
     let run = try await MPIRun.launch(
       "mpi-cases", ["crash"] + arguments, environment: ["HEADIMPACT_BACKTRACE": ""].merging(environment) { $1 },
       // Less to fill for the recursion, and no core files.
-      prefix: ["sh", "-c", "ulimit -s 2048 -c 0; exec \"$@\"", "sh"])
+      prefix: ["sh", "-c", "ulimit -s 2048; ulimit -c 0; exec \"$@\"", "sh"])
     #expect(!run.timedOut && !run.standardOutput.contains("not reached"))
     return run
   }

@@ -8,6 +8,7 @@ import Testing
 @Suite("Shards")
 struct ShardTests {
   private static let keys = [7, 2, 9, 4, 11]
+  private static let lost = [SkippedSample(id: 5, reason: SkipReason(.record, "lost"))]
 
   @Test(
     "a shard is i/n, and nothing else", arguments: ["0/3", "4/3", "x", "", "3", "1/0", "-1/3", "1/2/3", "1/200000"])
@@ -42,7 +43,7 @@ struct ShardTests {
     for number in 1...count {
       c.shard = try Shard("\(number)/\(count)")
       let job = ToyJob(c, units: Self.keys)
-      job.lost = [SkippedSample(id: 5, reason: SkipReason(.record, "lost"))]
+      job.lost = Self.lost
       let summary = try job.run()
       #expect(summary?.isNew == true)
       #expect(summary?.skips.samples == 2 * job.computed.count)
@@ -113,6 +114,7 @@ struct ShardTests {
       try FileManager.default.moveItem(at: c.output, to: c.journal)
       c.resumes = true
       let job = ToyJob(c, units: Self.keys)
+      job.lost = Self.lost
       #expect(try job.run()?.isNew == true)
       #expect(job.computed.isEmpty)
       c.shard = nil

@@ -91,35 +91,70 @@ public struct MPIRun: Sendable {
     let errors = scratch.appendingPathComponent("errors")
     for file in [output, errors] { try Data().write(to: file) }
 
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = command
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    process.standardInput = FileHandle.nullDevice
-    let (outputHandle, errorHandle) = (try FileHandle(forWritingTo: output), try FileHandle(forWritingTo: errors))
-    (process.standardOutput, process.standardError) = (outputHandle, errorHandle)
-    if let folder { process.currentDirectoryURL = folder }
-    let ended = DispatchSemaphore(value: 0)
-    process.terminationHandler = { _ in ended.signal() }
     let start = Date()
-    try process.run()
-    var timedOut = false
-    if ended.wait(timeout: .now() + timeout) == .timedOut {
-      timedOut = true
-      process.terminate()
-      if ended.wait(timeout: .now() + 5) == .timedOut {
-        kill(process.processIdentifier, SIGKILL)
-        ended.wait()
-      }
-    }
-    let seconds = Date().timeIntervalSince(start)
-    // `Process` outlives this call: without this, a thousand runs hold two thousand files open, and Foundation crashes.
-    for handle in [outputHandle, errorHandle] { try handle.close() }
-    let code = process.terminationStatus
+    let child = try Child(
+      command, environment: ProcessInfo.processInfo.environment.merging(environment) { $1 }, folder: folder,
+      output: output.path, errors: errors.path)
+    let end = child.end(within: timeout)
+    let (code, timedOut) = end.map { ($0, false) } ?? (child.stop(), true)
     return MPIRun(
-      exitCode: process.terminationReason == .uncaughtSignal ? 128 + code : code,
-      standardOutput: String(decoding: try Data(contentsOf: output), as: UTF8.self),
-      standardError: String(decoding: try Data(contentsOf: errors), as: UTF8.self), seconds: seconds, timedOut: timedOut
-    )
+      exitCode: code, standardOutput: String(decoding: try Data(contentsOf: output), as: UTF8.self),
+      standardError: String(decoding: try Data(contentsOf: errors), as: UTF8.self),
+      seconds: Date().timeIntervalSince(start), timedOut: timedOut)
+  }
+}
+
+/// A child process. Foundation's `Process` learns of an end by a socket that the child's own children inherit: it waits for
+/// the last of them, and longer where a run leaves one behind.
+private struct Child {
+  private let id: pid_t
+
+  init(_ words: [String], environment: [String: String], folder: URL?, output: String, errors: String) throws {
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_APPEND, 0)
+    posix_spawn_file_actions_addopen(&actions, 2, errors, O_WRONLY | O_APPEND, 0)
+    // Dispatch blocks signals on its threads, which a child would inherit.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+    var none = sigset_t()
+    sigemptyset(&none)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    let words = (folder.map { ["env", "--chdir=\($0.path)"] } ?? []) + words
+    var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
+    var variables: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0)=\($1)") } + [nil]
+    defer { for text in arguments + variables { free(text) } }
+    var id: pid_t = 0
+    let code = posix_spawnp(&id, words[0], &actions, &attributes, &arguments, &variables)
+    guard code == 0 else {
+      throw MPIRun.LaunchError(description: "\(words[0]) can't be started: \(String(cString: strerror(code)))")
+    }
+    self.id = id
+  }
+
+  /// The exit code, or 128 plus the signal; nil if it is still running after so many seconds.
+  func end(within seconds: Double) -> Int32? {
+    let limit = Date(timeIntervalSinceNow: seconds)
+    while true {
+      var status: Int32 = 0
+      if waitpid(id, &status, WNOHANG) == id {
+        return status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + status & 0x7f
+      }
+      guard Date() < limit else { return nil }
+      usleep(2000)
+    }
+  }
+
+  /// Ends it, and returns its exit code.
+  func stop() -> Int32 {
+    for signal in [SIGTERM, SIGKILL] {
+      kill(id, signal)
+      if let code = end(within: 5) { return code }
+    }
+    return 128 + SIGKILL
   }
 }

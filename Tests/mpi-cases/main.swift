@@ -1,6 +1,7 @@
 // The program that multi-rank tests launch: `mpi-cases <case> [arguments]`. A case prints what its test looks for, throws
 // where something is wrong, and lies in a file of its own.
 import Foundation
+import MessagePassing
 
 let cases: [String: ([String]) throws -> Void] = [
   "collectives": collectivesCase,
@@ -45,5 +46,5 @@ do {
   try run(Array(arguments.dropFirst()))
 } catch {
   FileHandle.standardError.write(Data("\(error)\n".utf8))
-  exit(1)
+  exit(TransientFailure.exitCode(for: error))
 }

@@ -14,7 +14,10 @@ int headimpact_catch_stop_signals(int second_exit);
 // The first stop signal; 0 if there was none.
 int headimpact_stop_signal(void);
 
-// The process that sent it; 0 if unknown.
+// How many SIGTERM came.
+int headimpact_terminations(void);
+
+// The process that sent the first stop signal; 0 if unknown.
 int headimpact_stop_sender(void);
 
 // Sleeps until there is a stop signal. For one thread.

@@ -280,7 +280,7 @@ public struct HostComparison: Sendable {
     for (name, input) in [("model files", \HostReport.model), ("images", \HostReport.images)] {
       let read = groups.filter { $0.first[keyPath: input] != nil }
       guard !read.isEmpty else { continue }
-      let isSame = note(name) { group in
+      note(name) { group in
         switch group.first[keyPath: input] {
         case .found(let summary, let sha256):
           (summary.isEmpty ? "" : summary + ", ") + "SHA-256 \(sha256.prefix(12))…"
@@ -292,10 +292,14 @@ public struct HostComparison: Sendable {
         if case .failed(let reason) = group.first[keyPath: input] { return "\(name): \(reason)" }
         return nil
       }
-      if !isSame {
-        problems.append(
-          "the hosts don't have the same \(name) (see \"\(name)\"): use a shared folder, or copy one host's to the others"
-        )
+      // What most hosts have, or the first of as many, is taken for what was meant.
+      let digests = read.compactMap { group in group.first[keyPath: input]?.sha256.map { (group.name, $0) } }
+      let counts = Dictionary(grouping: digests, by: \.1).mapValues(\.count)
+      guard let meant = digests.first(where: { counts[$0.1] == counts.values.max() })?.1 else { continue }
+      let owners = Self.list(digests.filter { $0.1 == meant }.map(\.0))
+      complain { group in
+        guard let own = group.first[keyPath: input]?.sha256, own != meant else { return nil }
+        return "other \(name) than on \(owners) (see \"\(name)\"): use a shared folder, or copy them from there"
       }
     }
   }

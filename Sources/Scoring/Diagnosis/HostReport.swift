@@ -30,6 +30,12 @@ public struct HostReport: Codable, Sendable, Equatable {
     /// What it is, in words, and a digest by which hosts are compared.
     case found(summary: String, sha256: String)
     case failed(String)
+
+    /// nil if it can't be read.
+    var sha256: String? {
+      if case .found(_, let sha256) = self { return sha256 }
+      return nil
+    }
   }
 
   public var rank: Int
