@@ -7,7 +7,7 @@ func lateCase(_ arguments: [String]) throws {
   let delay = arguments.first.flatMap { Double($0) } ?? 1
   try Communicator.withWorld { world in
     let late = world.worldSize - 1
-    let long = [Int64](repeating: 1, count: 1 << 20)
+    let long = [Int64](repeating: 1, count: 1 << 16)
     let waits: [(name: String, run: () throws -> Void)] = [
       ("barrier", { try world.barrier() }),
       ("agree", { try world.agree {} }),
