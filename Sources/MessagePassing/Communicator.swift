@@ -17,6 +17,9 @@ public final class Communicator {
   /// The node's name.
   public let processorName: String
 
+  /// The node's name where ranks run on several; nil where all are on one.
+  var host: String? { localSize < worldSize ? processorName : nil }
+
   /// The MPI channels; nil when this process runs alone, without MPI.
   let channels: Channels?
   /// The largest chunk of a message, in bytes; the same on every rank.
@@ -72,16 +75,20 @@ public final class Communicator {
       return try body(alone(chunkBytes: chunkBytes))
     }
     var rank: Int?
+    var host: String?
     do {
       OpenMPISettings.apply(environment)
+      let watch = StartWatch(silence.limit, rank: launchedRank(environment: environment))
       let world = try start(chunkBytes: chunkBytes, rank: &rank)
+      watch.end()
+      host = world.host
       try launch.check(worldSize: world.worldSize)
       world.watch(silence)
       let result = try body(world)
       try world.finalize()
       return result
     } catch {
-      abandon(error, rank: rank)
+      abandon(error, rank: rank, host: host)
     }
   }
 
@@ -148,7 +155,7 @@ public final class Communicator {
   }
 
   /// Ends every rank.
-  private static func abandon(_ error: any Error, rank: Int?) -> Never {
+  private static func abandon(_ error: any Error, rank: Int?, host: String?) -> Never {
     if error is AgreedFailure {
       // Every rank arrives here with the same error. Rank 0 prints it and aborts all ranks; if it is gone, the others
       // still end.
@@ -157,7 +164,7 @@ public final class Communicator {
     } else if error is any Interruption {
       say("headimpact: \(error)\n")
     } else if let rank {
-      say("rank \(rank): \(error)\n")
+      say("rank \(rank)\(host.map { " on \($0)" } ?? ""): \(error)\n")
     } else {
       say("\(error)\n")
     }
