@@ -7,13 +7,18 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// Starts a process that kills this one's parent if it hasn't ended after `seconds`. It outlives this process, which the
-// parent may kill, and holds none of its files open. A descriptor names the parent: its number may be another's by then.
+// Starts a process that kills this one's parent, `number`, if it hasn't ended after `seconds`. It outlives this process,
+// which the parent may kill, and holds none of its files open. A descriptor names the parent: its number may be another's by
+// then. Where the parent isn't `number` any more, nothing is killed: it is whoever adopted this process.
 //
 // Between fork and _exit only what a signal handler may call.
-static inline void cmpi_kill_parent_after(int seconds) {
-  int parent = (int)syscall(SYS_pidfd_open, getppid(), 0);
+static inline void cmpi_kill_parent_after(int number, int seconds) {
+  int parent = (int)syscall(SYS_pidfd_open, number, 0);
   if (parent < 0) return;
+  if (getppid() != number) {
+    close(parent);
+    return;
+  }
   if (fork() == 0) {
     setsid();
     dup2(parent, 0);

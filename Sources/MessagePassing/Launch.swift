@@ -12,18 +12,20 @@ extension Communicator {
   }
 
   /// The rank that the launcher gave this process, before MPI starts: for messages that only one rank should print. 0
-  /// if no launcher sets it.
+  /// if no launcher sets it, or the process runs alone all the same.
   public static func launchedRank(environment: [String: String] = ProcessInfo.processInfo.environment) -> Int {
-    LaunchEnvironment.ranks.lazy.compactMap { environment[$0].flatMap { Int($0) } }.first ?? 0
+    if environment[LaunchEnvironment.override] == "never" { return 0 }
+    return LaunchEnvironment.ranks.lazy.compactMap { environment[$0].flatMap { Int($0) } }.first ?? 0
   }
 
   /// Sees to it that Open MPI's launcher on this host ends in any case. To end a job it waits for all its hosts to agree:
   /// for one that is gone, eight minutes.
   static func endLauncher(after seconds: Int) {
-    let name = (try? String(contentsOfFile: "/proc/\(getppid())/comm", encoding: .utf8)) ?? ""
-    let launchers = ["mpirun", "mpiexec", "orterun", "orted", "prterun", "prted"]
+    let parent = getppid()
+    let name = (try? String(contentsOfFile: "/proc/\(parent)/comm", encoding: .utf8)) ?? ""
+    let launchers = ["mpirun", "mpiexec", "orterun", "orted", "prterun", "prte", "prted"]
     guard launchers.contains(name.trimmingCharacters(in: .whitespacesAndNewlines)) else { return }
-    cmpi_kill_parent_after(Int32(seconds))
+    cmpi_kill_parent_after(parent, Int32(seconds))
   }
 
   /// Whether a launcher started this process as one of its ranks.
