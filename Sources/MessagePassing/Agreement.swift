@@ -4,6 +4,19 @@ public struct AgreedFailure: Error, CustomStringConvertible {
   public let failures: [(rank: Int, host: String?, message: String)]
   /// Whether every one of them was a `TransientError`.
   public let isTransient: Bool
+  /// What the user can do, behind the messages.
+  private var hint: String?
+
+  init(failures: [(rank: Int, host: String?, message: String)], isTransient: Bool) {
+    (self.failures, self.isTransient) = (failures, isTransient)
+  }
+
+  /// The same failure, with a line for the user behind the messages.
+  public func adding(_ hint: String) -> AgreedFailure {
+    var failure = self
+    failure.hint = hint
+    return failure
+  }
 
   /// Ranks with the same message are named together: "ranks 0, 1: no such file".
   public var description: String {
@@ -14,10 +27,11 @@ public struct AgreedFailure: Error, CustomStringConvertible {
       let host = failure.host.map { " on \($0)" } ?? ""
       ranks[failure.message, default: []].append("\(failure.rank)\(host)")
     }
-    return messages.map { message in
+    let lines = messages.map { message in
       let who = ranks[message] ?? []
       return "\(who.count == 1 ? "rank" : "ranks") \(who.joined(separator: ", ")): \(message)"
-    }.joined(separator: "\n")
+    }
+    return (lines + [hint].compactMap { $0 }).joined(separator: "\n")
   }
 }
 

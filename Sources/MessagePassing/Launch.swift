@@ -12,9 +12,10 @@ extension Communicator {
   }
 
   /// The rank that the launcher gave this process, before MPI starts: for messages that only one rank should print. 0
-  /// if no launcher sets it.
+  /// if no launcher sets it, or the process runs alone all the same.
   public static func launchedRank(environment: [String: String] = ProcessInfo.processInfo.environment) -> Int {
-    LaunchEnvironment.ranks.lazy.compactMap { environment[$0].flatMap { Int($0) } }.first ?? 0
+    if environment[LaunchEnvironment.override] == "never" { return 0 }
+    return LaunchEnvironment.ranks.lazy.compactMap { environment[$0].flatMap { Int($0) } }.first ?? 0
   }
 
   /// Whether a launcher started this process as one of its ranks.

@@ -89,8 +89,7 @@ public struct GatherJob {
     let urls = try configuration.shards.isEmpty ? Shard.files(of: output) : configuration.shards
     var sums: HeadImpactAccumulator?
     var imageOfSample: [Int: Int] = [:]
-    let set = try ShardSet(urls, of: output, decode: { try UnitResult(decoding: $0) }) { result in
-      try world.attend()
+    let set = try ShardSet(urls, of: output, attend: world.attend, decode: { try UnitResult(decoding: $0) }) { result in
       for impact in result.impacts {
         imageOfSample[impact.annotationID] = result.imageID
         if sums == nil { sums = HeadImpactAccumulator(layers: impact.layers, heads: impact.heads) }
