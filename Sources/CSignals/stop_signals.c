@@ -34,25 +34,29 @@ static void on_stop(int number, siginfo_t *info, void *context) {
   errno = saved;
 }
 
+// Those that the handler is installed for.
+static sigset_t caught;
+
 int headimpact_catch_stop_signals(int second_exit) {
   if (wake[0] >= 0) return 0;
   if (pipe2(wake, O_CLOEXEC) != 0) return errno;
   exit_after_second = second_exit;
-  sigset_t caught;
   sigemptyset(&caught);
   static const int numbers[] = {SIGHUP, SIGINT, SIGTERM, SIGUSR1};
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
     struct sigaction before;
     if (sigaction(numbers[i], NULL, &before) != 0) return errno;
     if (!(before.sa_flags & SA_SIGINFO) && before.sa_handler == SIG_IGN) continue;
-    struct sigaction action = {.sa_sigaction = on_stop, .sa_flags = SA_SIGINFO | SA_RESTART};
+    struct sigaction action = {.sa_sigaction = on_stop, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
     sigemptyset(&action.sa_mask);
     if (sigaction(numbers[i], &action, NULL) != 0) return errno;
     sigaddset(&caught, numbers[i]);
   }
-  // A parent that blocks them, as threads of some runtimes do, has left them blocked.
-  return pthread_sigmask(SIG_UNBLOCK, &caught, NULL);
+  // Threads that are started from now on inherit this.
+  return pthread_sigmask(SIG_BLOCK, &caught, NULL);
 }
+
+void headimpact_take_stop_signals(int takes) { pthread_sigmask(takes ? SIG_UNBLOCK : SIG_BLOCK, &caught, NULL); }
 
 int headimpact_stop_signal(void) { return atomic_load(&first_signal); }
 
@@ -61,6 +65,7 @@ int headimpact_terminations(void) { return atomic_load(&terminations); }
 int headimpact_stop_sender(void) { return atomic_load(&sender); }
 
 void headimpact_wait_for_stop_signal(void) {
+  headimpact_take_stop_signals(1);
   char byte;
   while (atomic_load(&first_signal) == 0 || read(wake[0], &byte, 1) < 0) {
     struct pollfd readable = {.fd = wake[0], .events = POLLIN};

@@ -26,7 +26,9 @@ final class LineProcess {
     process.standardInput = input
     process.standardOutput = output
     process.standardError = complaints.withDescriptor { FileHandle(fileDescriptor: $0, closeOnDealloc: false) }
-    do { try process.run() } catch { throw EvaluationError("\(name) can't be started: \(reason(of: error))") }
+    do { try StopSignals.unblocked { try process.run() } } catch {
+      throw EvaluationError("\(name) can't be started: \(reason(of: error))")
+    }
   }
 
   func say(_ line: String) throws {

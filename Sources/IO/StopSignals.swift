@@ -57,6 +57,8 @@ public enum StopSignals {
   /// Replaces the signals' default action, which ends the process. Signals that are ignored, as SIGHUP is under nohup, stay
   /// so.
   ///
+  /// Call it from the main thread, before any thread computes: the handler runs on the waiting thread only.
+  ///
   /// - Parameter exitCode: of a process that doesn't end by its main thread.
   /// - Throws: `EnvironmentFault` if the system refuses.
   public static func install(exitCode: Int32, lastResort: LastResort) throws {
@@ -88,6 +90,14 @@ public enum StopSignals {
     received != .user && launchers.contains(name(ofProcess: headimpact_stop_sender()))
   }
 
+  /// Runs `body` without blocked stop signals: a process that it starts inherits them.
+  public static func unblocked<R>(_ body: () throws -> R) rethrows -> R {
+    guard lastResort.withLock({ $0 != nil }) else { return try body() }
+    headimpact_take_stop_signals(1)
+    defer { headimpact_take_stop_signals(0) }
+    return try body()
+  }
+
   /// Tells the waiting thread that the main thread ends the process. Doesn't return if the waiting thread is ending it
   /// already.
   public static func take() {
@@ -99,6 +109,12 @@ public enum StopSignals {
 
   private static func wait(exitCode: Int32) {
     headimpact_wait_for_stop_signal()
+    end(exitCode: exitCode)
+    // The handler needs this thread for what follows.
+    while true { pause() }
+  }
+
+  private static func end(exitCode: Int32) {
     guard let signal = received, let first = lastResort.withLock({ $0 }) else { return }
     sleep(min(first.patience, limit))
     // Asked now: the run may be further than it was.
@@ -110,7 +126,11 @@ public enum StopSignals {
     _exit(exitCode)
   }
 
-  private static func sleep(_ seconds: Double) { usleep(UInt32(max(0, seconds) * 1e6)) }
+  private static func sleep(_ seconds: Double) {
+    let end = ContinuousClock.now + .seconds(seconds)
+    // Signals shorten each sleep.
+    while ContinuousClock.now < end { usleep(5000) }
+  }
 
   /// Time until the sender of the signal loses its own patience, in seconds, less a margin.
   private static var limit: Double {

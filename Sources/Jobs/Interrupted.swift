@@ -116,8 +116,7 @@ private final class StopWatch {
       StopSignals.take()
       let line = Self.lineWithoutFirst(signal)
       try throwing(line) {
-        try world.requestStop(signal.number)
-        try waitForEnd(line)
+        try waitForEnd(line, world.requestStop(signal.number))
       }
     }
   }
@@ -142,21 +141,27 @@ private final class StopWatch {
   /// Rank 0 ends all ranks. If it was killed, and the launcher ends the others therefore, rank 1 says so.
   ///
   /// On rank 0's host rank 1 sees at once whether it is there. On another host it speaks if rank 0 doesn't answer in the
-  /// second that the launcher leaves, and lets it go on saving.
-  private func waitForEnd(_ line: String) throws {
+  /// second that the launcher leaves, and lets it go on saving. Only for that time is MPI called: once rank 0 has ended, Open
+  /// MPI's handling of the lost connection may corrupt the heap.
+  ///
+  /// - Parameter request: the message to rank 0.
+  private func waitForEnd(_ line: String, _ request: SendRequest?) throws {
     if world.rank == 1, first.map(Self.isGone) == true { return }
     let start = ContinuousClock.now
     let terminations = StopSignals.terminations
+    var isSent = false
     var isAnswered = world.rank > 1 || first != nil
     while ContinuousClock.now - start < Self.longestSaving {
-      usleep(10_000)
+      if ContinuousClock.now - start < .seconds(StopSignals.shortPatience) {
+        if !isSent { isSent = try request?.isComplete() ?? true }
+        if !isAnswered { isAnswered = try world.stopRequest() != nil }
+      } else if !isAnswered, StopSignals.isLaunchersEnd {
+        Remarks.tell([line])
+        isAnswered = true
+      }
       // srun ends the others so, once rank 0 has ended with its line.
       if StopSignals.terminations > terminations { _exit(TransientFailure.exitCode) }
-      if try world.stopRequest() != nil { isAnswered = true }
-      guard !isAnswered, StopSignals.isLaunchersEnd, ContinuousClock.now - start > .seconds(StopSignals.shortPatience)
-      else { continue }
-      Remarks.tell([line])
-      isAnswered = true
+      usleep(10_000)
     }
   }
 

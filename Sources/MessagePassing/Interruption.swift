@@ -6,10 +6,12 @@ extension Communicator {
   /// Asks rank 0 to end the run. Rank 0 finds the request with `stopRequest()`.
   ///
   /// - Parameter reason: a number that rank 0 understands.
-  public func requestStop(_ reason: Int32) throws { try sendStop(reason, to: 0) }
+  /// - Returns: the message, which nobody needs to wait for.
+  @discardableResult
+  public func requestStop(_ reason: Int32) throws -> SendRequest? { try sendStop(reason, to: 0) }
 
   /// Tells another rank that this one, rank 0, is ending the run.
-  public func announceStop(to other: Int) throws { try sendStop(0, to: other) }
+  public func announceStop(to other: Int) throws { _ = try sendStop(0, to: other) }
 
   /// What another rank sent with `requestStop` or `announceStop`. Doesn't wait.
   public func stopRequest() throws -> (source: Int, reason: Int32)? {
@@ -20,11 +22,11 @@ extension Communicator {
     return (envelope.source, reason)
   }
 
-  private func sendStop(_ reason: Int32, to other: Int) throws {
-    guard let channel = channels?.service, other != rank, other < worldSize else { return }
-    try withUnsafeBytes(of: reason) {
-      // Nobody waits for it: the run ends. Its memory stays, as `SendRequest` says.
-      _ = try SendRequest($0, to: other, tag: ServiceTag.stop, over: channel, rank: rank, chunkBytes: chunkBytes)
+  private func sendStop(_ reason: Int32, to other: Int) throws -> SendRequest? {
+    guard let channel = channels?.service, other != rank, other < worldSize else { return nil }
+    return try withUnsafeBytes(of: reason) {
+      // If nobody waits for it, its memory stays, as `SendRequest` says.
+      try SendRequest($0, to: other, tag: ServiceTag.stop, over: channel, rank: rank, chunkBytes: chunkBytes)
     }
   }
 }

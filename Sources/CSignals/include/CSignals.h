@@ -7,7 +7,9 @@
 // Who ends the process after a stop signal.
 enum headimpact_stop_owner { HEADIMPACT_MAIN = 1, HEADIMPACT_WATCHER = 2 };
 
-// Installs the handlers, except for signals that are ignored, as under nohup. Returns 0 or the value of errno.
+// Installs the handlers, except for signals that are ignored, as under nohup, and blocks the signals on this thread and
+// those that it starts. Returns 0 or the value of errno. To be called before any thread computes: kernels that oneDNN
+// compiles use memory below the stack pointer, or have none, so that a handler on their threads would overwrite the heap.
 // `second_exit` is the exit code after a second SIGINT.
 int headimpact_catch_stop_signals(int second_exit);
 
@@ -20,7 +22,10 @@ int headimpact_terminations(void);
 // The process that sent the first stop signal; 0 if unknown.
 int headimpact_stop_sender(void);
 
-// Sleeps until there is a stop signal. For one thread.
+// Lets this thread handle stop signals, or no longer.
+void headimpact_take_stop_signals(int takes);
+
+// Handles stop signals on this thread from now on, and sleeps until there is one. For one thread, which must not end.
 void headimpact_wait_for_stop_signal(void);
 
 // Returns 1 if `owner` is the first that asked to end the process, again as often as it asks; 0 if another was.
