@@ -69,7 +69,7 @@ extension ScoringRuns {
           TinyCase.nested.score(to: output, "--strict", dataset: dataset.file, images: dataset.images), ranks: 3)
         #expect(run.exitCode != 0)
         #expect(
-          run.standardError.contains(/rank [0-2]: annotation (79|212) can't be used \(--strict\): .*0002\.png/),
+          run.standardError.contains(/rank [0-2]: host .+: annotation (79|212) can't be used \(--strict\): .*0002\.png/),
           "\(run.standardError)")
         #expect(!FileManager.default.fileExists(atPath: output.path))
       }

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,12 +70,20 @@ def becomes_read_only(scene: Scene) -> str | None:
     return "the output is read-only"
 
 
+def _begun(scene: Scene) -> None:
+    """Until something is written: before that, a folder that goes and comes is none of the run's business."""
+    while scene.run.running() and not scene.run.journal.exists() and not scene.run.checkpoints.exists():
+        time.sleep(0.005)
+
+
 def output_removed(scene: Scene) -> str | None:
+    _begun(scene)
     shutil.rmtree(scene.run.output.parent)
     return "the output's folder is removed"
 
 
 def output_renamed(scene: Scene) -> str | None:
+    _begun(scene)
     place = scene.run.output.parent
     place.rename(place.with_name("elsewhere"))
     place.mkdir()
@@ -172,12 +181,12 @@ def other_values(model: bytes) -> bytes:
 
 # Hosts whose files differ.
 
-def _instead(scene: Scene, original: Path, change: Callable[[Path], None]) -> None:
-    """Another folder in place of the original, on node2 only."""
+def _instead(scene: Scene, original: Path, change: Callable[[Path], None], host: int) -> None:
+    """Another folder in place of the original, on one host only."""
     copy = scene.run.folder / f"other-{original.name}"
     shutil.copytree(original, copy, copy_function=shutil.copyfile)
     change(copy)
-    scene.mount("--bind", str(copy), at=original, host=2)
+    scene.mount("--bind", str(copy), at=original, host=host)
 
 
 def _emptied(folder: Path) -> None:
@@ -208,8 +217,8 @@ def _other_template(folder: Path) -> None:
     path.write_text(path.read_text() + "\n")
 
 
-def on_node2(part: str, change: Callable[[Path], None]) -> Callable[[Scene], None]:
-    return lambda scene: _instead(scene, scene.run.bench.demo / part, change)
+def on_host(number: int, part: str, change: Callable[[Path], None]) -> Callable[[Scene], None]:
+    return lambda scene: _instead(scene, scene.run.bench.demo / part, change, number)
 
 
 def docker0(scene: Scene) -> None:
@@ -226,7 +235,8 @@ def to_the_end(log: str) -> str:
 
 
 def _disks() -> list[Fault]:
-    full = Ends(FAILED, r"No space left", 60)
+    # It fails, or finds before it begins that there isn't enough.
+    full = Ends(FAILED, r"No space left|\d+ \w*B free", 60)
     noticed = Ends(FAILED, r"/out", 60)
     return [
         Fault("disk-full", "disk", full, prepare=_room(_share), when="start", verbs=OWN, weight=3),
@@ -266,10 +276,14 @@ def _unlike_hosts() -> list[Fault]:
               ("images-broken", "dataset/images", _four_broken, named, OWN), ("no-model", "model", _emptied, never, OWN),
               ("other-image-mean", "model", _other_mean, never, OWN), ("other-template", "model", _other_template, never, ("score",)),
               ("other-weights", "model", lambda folder: overwrite(folder / "model.safetensors"), never, OWN)]
-    found = [Fault(name, "unlike", ends, prepare=on_node2(part, change), verbs=verbs, on_hosts=True, when="start")
+    found = [Fault(name, "unlike", ends, prepare=on_host(2, part, change), verbs=verbs, on_hosts=True, when="start")
              for name, part, change, ends, verbs in listed]
+    # Rank 0's host may be the one that is wrong.
+    disagree = Ends(FAILED, r"node\d|rank \d", 60)
+    found += [Fault(f"{name}-at-rank0", "unlike", disagree, prepare=on_host(0, "dataset/images", change), verbs=OWN, on_hosts=True, when="start")
+              for name, change in (("images-missing", _four_missing), ("images-broken", _four_broken))]
     # A copy is as good as a shared folder, whatever its dates.
-    found += [Fault(f"copied-{name}", "unlike", Ends(within=60), prepare=on_node2(part, lambda _: None), verbs=("score", "train"), on_hosts=True,
+    found += [Fault(f"copied-{name}", "unlike", Ends(within=60), prepare=on_host(2, part, lambda _: None), verbs=("score", "train"), on_hosts=True,
                     when="start") for name, part in (("images", "dataset/images"), ("model", "model"))]
     return [*found, Fault("docker0", "unlike", Ends(within=60), prepare=docker0, verbs=("score", "train"), on_hosts=True, when="start")]
 

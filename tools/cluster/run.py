@@ -144,8 +144,8 @@ def inside(options: argparse.Namespace, folder: Path) -> int:
     with ExitStack() as stack:
         # Clusters live as long as the thread that makes them.
         clusters: queue.Queue[Cluster] = queue.Queue()
-        for _ in range(options.at_once if any(fault.on_hosts for fault, _, _ in trials) else 0):
-            clusters.put(stack.enter_context(Cluster(HOSTS)))
+        for number in range(options.at_once if any(fault.on_hosts for fault, _, _ in trials) else 0):
+            clusters.put(stack.enter_context(Cluster(HOSTS, folder=_made(folder / f"hosts{number}"))))
         bench.prepare()
         for verb in ("score", *{verb for _, verb, _ in trials}):
             bench.base(known[verb])
@@ -172,12 +172,17 @@ def inside(options: argparse.Namespace, folder: Path) -> int:
     return 1 if report.failed else 0
 
 
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
 def run_slurm(bench: Bench, report: Report, options: argparse.Namespace) -> None:
     if (reason := slurm.why_not()) is not None:
         report.add(Outcome("slurm", "slurm", "score", "", failures=[("error", reason)]))
         return
     (bench.folder / "slurm").mkdir()
-    with Cluster(3, "sn") as cluster, slurm.Slurm(cluster) as running:
+    with Cluster(3, "sn", _made(bench.folder / "nodes")) as cluster, slurm.Slurm(cluster) as running:
         for outcome in jobs.outcomes(bench, running, ROOT, options.seed):
             report.add(outcome)
 

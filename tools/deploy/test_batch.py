@@ -195,8 +195,11 @@ class SlurmTests(unittest.TestCase):
                 self.started(job, self.journal)
                 os.kill(self.ranks()[-1], signal.SIGKILL)
                 start = time.monotonic()
-                self.assertEqual("FAILED", self.slurm.wait(job, 60).state, self.log(job))
-                self.assertLess(time.monotonic() - start, 30)
+                # Under srun, what counts is which rank ends first: the killed one, or rank 0 with 75, after which the job goes on.
+                wait_until(lambda: self.slurm.job(job).state != "RUNNING", "the end", 60)
+                self.assertLess(time.monotonic() - start, 40)
+                ended = self.slurm.wait(job, 120)
+                self.assertIn((ended.state, ended.restarts), [("FAILED", 0), ("COMPLETED", 1)], self.log(job))
                 self.check(self.submit("score.slurm", LAUNCHER=launcher))
 
     def test_training_keeps_a_checkpoint_and_goes_on(self) -> None:

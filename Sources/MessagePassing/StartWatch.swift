@@ -1,0 +1,29 @@
+import Foundation
+
+/// Ends the process if MPI doesn't start in time: `MPI_Init` waits for every rank, for ever, and without a look at anything.
+final class StartWatch {
+  private var timer: DispatchSourceTimer?
+
+  /// - Parameters:
+  ///   - limit: in seconds; nil for never.
+  ///   - rank: according to the launcher.
+  init(_ limit: Double?, rank: Int) {
+    // One that is made and never activated crashes when it goes.
+    guard let limit else { return }
+    let timer = DispatchSource.makeTimerSource(queue: .global())
+    timer.setEventHandler {
+      // Rank 0 speaks; another one where that is what didn't start.
+      if rank > 0 { sleep(5) }
+      Communicator.say(
+        "rank \(rank): MPI_Init has not returned for \(Int(limit)) s: a rank or a host doesn't start, or can't be reached. "
+          + "The same command with --resume goes on\n")
+      Communicator.endLauncher(after: 20)
+      _exit(TransientFailure.exitCode)
+    }
+    timer.schedule(deadline: .now() + limit)
+    timer.activate()
+    self.timer = timer
+  }
+
+  func end() { timer?.cancel() }
+}
