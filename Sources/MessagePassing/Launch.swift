@@ -29,7 +29,7 @@ extension Communicator {
   /// all its hosts to agree: for one that is gone, eight minutes.
   static func endLauncher(after seconds: Int) {
     let launcher = getppid()
-    let launchers = ["mpirun", "mpiexec", "orterun", "orted", "prterun", "prted"]
+    let launchers = ["mpirun", "mpiexec", "orterun", "orted", "prterun", "prte", "prted"]
     guard let name = status(of: "\(launcher)")?.name, launchers.contains(name) else { return }
     let all = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
     // Its connections to other hosts, and the ranks on this one.

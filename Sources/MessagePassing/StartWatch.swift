@@ -2,14 +2,15 @@ import Foundation
 
 /// Ends the process if MPI doesn't start in time: `MPI_Init` waits for every rank, for ever, and without a look at anything.
 final class StartWatch {
-  private let timer: DispatchSourceTimer
+  private var timer: DispatchSourceTimer?
 
   /// - Parameters:
   ///   - limit: in seconds; nil for never.
   ///   - rank: according to the launcher.
   init(_ limit: Double?, rank: Int) {
-    timer = DispatchSource.makeTimerSource(queue: .global())
+    // One that is made and never activated crashes when it goes.
     guard let limit else { return }
+    let timer = DispatchSource.makeTimerSource(queue: .global())
     timer.setEventHandler {
       // Rank 0 speaks; another one where that is what didn't start.
       if rank > 0 { sleep(5) }
@@ -21,7 +22,8 @@ final class StartWatch {
     }
     timer.schedule(deadline: .now() + limit)
     timer.activate()
+    self.timer = timer
   }
 
-  func end() { timer.cancel() }
+  func end() { timer?.cancel() }
 }

@@ -59,4 +59,9 @@ struct SilenceWatchTests {
     #expect(error.description.contains("The same command with --resume goes on"))
     #expect(TransientFailure.exitCode(for: error) == 75)
   }
+
+  @Test("MPI's start is watched with a limit, and without one")
+  func start() {
+    for limit in [nil, 1000.0] as [Double?] { StartWatch(limit, rank: 0).end() }
+  }
 }
