@@ -254,7 +254,7 @@ def _disks() -> list[Fault]:
 
 
 def _changes() -> list[Fault]:
-    pictures, model = Ends(FAILED, r"dataset/images", 30), Ends(frozenset({1, 75, 135}), r"model\.safetensors", 30)
+    pictures, model = Ends(FAILED, r"dataset/images", 30), Ends(frozenset({1, 75, 135}), r"demo/model", 30)
     return [
         Fault("journal-removed", "files", Ends(FAILED, r"\.journal", 60), journal_removed, verbs=UNITS, when="work", keeps=False),
         Fault("dataset-removed", "files", Ends(within=60), dataset_removed, verbs=OWN, own_files=True, when="work"),
