@@ -131,12 +131,13 @@ final class Checkpoints {
         + "--salvage-dir on another file system")
   }
 
-  /// Removes all checkpoints: everything in them is in the output.
+  /// Removes this run's checkpoints: everything in them is in the output. The folder to salvage to isn't locked, and may
+  /// have another run's by now, which stay.
   ///
   /// - Throws: `EnvironmentFault`.
   func remove() throws {
-    for place in [folder, salvage].compactMap({ $0?.folder })
-    where FileManager.default.fileExists(atPath: place.path) { try FileSystem.remove(place) }
+    if FileManager.default.fileExists(atPath: folder.folder.path) { try FileSystem.remove(folder.folder) }
+    if let salvage, salvage.isOf(identity) { try FileSystem.remove(salvage.folder) }
   }
 
   // MARK: - Room

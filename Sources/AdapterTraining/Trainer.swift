@@ -76,8 +76,6 @@ final class Trainer {
   /// before an interruption does, in the midst of a step: the state is that before the step.
   func run() throws {
     let begun = state.step
-    if world.rank == 0 { StopSignals.set(patience: StopSignals.longestPatience) }
-    defer { if world.rank == 0 { StopSignals.set(patience: StopSignals.shortPatience) } }
     do { try runSteps() } catch  where TransientFailure.exitCode(for: error) != 1 {
       log?.finish()
       if state.step > begun { saveCheckpoint() }
@@ -101,7 +99,11 @@ final class Trainer {
       }
       RunStanding.set(state.step, of: steps, "steps")
       if isValidationDue(steps: steps) { try validate() }
-      if state.step < steps, checkpoints?.isDue(at: state) == true { saveCheckpoint() }
+      if state.step < steps, checkpoints?.isDue(at: state) == true {
+        // Steps computed from other bytes must be in no checkpoint.
+        try Pictures.onHost(host) { try watched.requireUnchanged(asksServer: true) }
+        saveCheckpoint()
+      }
     }
     try world.agree { try Pictures.onHost(host) { try watched.requireUnchanged(asksServer: true) } }
   }

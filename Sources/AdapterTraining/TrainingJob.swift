@@ -116,6 +116,9 @@ public struct TrainingJob {
     let trainer = try Trainer(
       configuration, on: world, model: model, data: data, watched: opened.watched, adapter: adapter,
       trainable: plan.trainable, total: total, state: state, shared: shared, log: log, checkpoints: checkpoints)
+    // Until the adapter is written: the last steps are in no checkpoint.
+    if world.rank == 0 { StopSignals.set(patience: StopSignals.longestPatience) }
+    defer { if world.rank == 0 { StopSignals.set(patience: StopSignals.shortPatience) } }
     try trainer.run()
     log?.finish()
     let finished = trainer.state

@@ -121,6 +121,11 @@ struct CheckpointFolder {
     do { return try Self.begun(try SafetensorsFile(contentsOf: file)) } catch is SafetensorsError { return nil }
   }
 
+  /// Whether it has a checkpoint of this run.
+  func isOf(_ identity: RunIdentity) -> Bool {
+    do { return try names().contains { try begun(of: $0) == identity } } catch { return false }
+  }
+
   private static func begun(_ file: SafetensorsFile) throws -> RunIdentity? {
     try file.metadata["identity"].map { try RunIdentity(decoding: Array($0.utf8)) }
   }

@@ -7,22 +7,40 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// Starts a process that kills this one's parent if it hasn't ended after `seconds`. It outlives this process, which the
-// parent may kill, and holds none of its files open. A descriptor names the parent: its number may be another's by then.
+// Starts a process that kills those of `processes` that haven't ended, if the first of them hasn't after `seconds`. It
+// outlives this process, which they may kill, and holds none of its files open. Descriptors name the processes: a number may
+// be another's by then.
+// The first is this process's parent: where that has changed, it was adopted, and nothing is killed.
 //
 // Between fork and _exit only what a signal handler may call.
-static inline void cmpi_kill_parent_after(int seconds) {
-  int parent = (int)syscall(SYS_pidfd_open, getppid(), 0);
-  if (parent < 0) return;
+static inline void cmpi_kill_after(const int *processes, int count, int seconds) {
+  enum { most = 1024 };
+  int files[most];
+  int known = 0;
+  for (int i = 0; i < count && known < most; i++) {
+    int file = (int)syscall(SYS_pidfd_open, processes[i], 0);
+    if (file < 0 && i == 0) return;
+    if (file >= 0) files[known++] = file;
+  }
+  if (known == 0) return;
+  if (getppid() != processes[0]) {
+    for (int i = 0; i < known; i++) close(files[i]);
+    return;
+  }
   if (fork() == 0) {
     setsid();
-    dup2(parent, 0);
-    syscall(SYS_close_range, 1u, ~0u, 0u);
-    struct pollfd ended = {0, POLLIN, 0};
-    if (poll(&ended, 1, seconds * 1000) == 0) syscall(SYS_pidfd_send_signal, 0, SIGKILL, 0, 0);
+    for (int file = 0, i = 0; i <= known; i++) {
+      // Descriptors are opened in ascending order.
+      unsigned last = i < known ? (unsigned)files[i] : ~0u;
+      if (i == known || files[i] > file) syscall(SYS_close_range, (unsigned)file, i < known ? last - 1 : last, 0u);
+      if (i < known) file = files[i] + 1;
+    }
+    struct pollfd ended = {files[0], POLLIN, 0};
+    if (poll(&ended, 1, seconds * 1000) == 0)
+      for (int i = 0; i < known; i++) syscall(SYS_pidfd_send_signal, files[i], SIGKILL, 0, 0);
     _exit(0);
   }
-  close(parent);
+  for (int i = 0; i < known; i++) close(files[i]);
 }
 
 static inline void cmpi_exit_1(int signal) {

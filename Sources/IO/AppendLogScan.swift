@@ -18,9 +18,12 @@ public struct AppendLogScan {
   /// - Parameters:
   ///   - start: where the first record lies.
   ///   - size: of the file.
-  public init(_ log: AppendLog, from start: UInt64, size: UInt64) throws {
+  ///   - attend: called before each record: to read all of a long log takes minutes.
+  /// - Throws: `EnvironmentFault`, and what `attend` throws.
+  public init(_ log: AppendLog, from start: UInt64, size: UInt64, attend: () throws -> Void = {}) throws {
     var at = start
     while at < size {
+      try attend()
       if let record = try log.record(at: at, size: size) {
         records.append(record)
         at = record.upperBound

@@ -19,9 +19,10 @@ public struct FinishedShard: Sendable {
 
   /// An earlier run's.
   ///
+  /// - Parameter attend: called before each record is read.
   /// - Throws: `JobError` if the file is damaged, no shard, or of another run.
-  init(_ shard: Shard, in url: URL, isOf identity: RunIdentity) throws {
-    let file = try ShardFile(url)
+  init(_ shard: Shard, in url: URL, isOf identity: RunIdentity, attend: () throws -> Void) throws {
+    let file = try ShardFile(url, attend: attend)
     try file.identity.of(file.manifest.shard).requireSame(as: identity.of(shard), finished: url)
     self.init(file.manifest, at: url, isNew: false)
   }

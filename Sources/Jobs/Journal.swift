@@ -53,12 +53,14 @@ public final class Journal {
   /// - Parameters:
   ///   - lock: of the run's output; nil if no other run can write to it.
   ///   - salvages: continues with the intact records if more than the last record is damaged.
+  ///   - attend: called before each record is read: the other ranks wait for this one.
   ///   - decode: reads a record; gives the unit's key and its result, nil if it is no unit's.
   ///   - visit: called once with every unit's result.
   /// - Throws: `JobError` if the journal belongs to another run, naming what differs, is damaged, or holds two different
   ///   results of one unit.
   public static func resume<Result>(
     at url: URL, identity: RunIdentity, lock: RunLock? = nil, salvages: Bool = false,
+    attend: () throws -> Void = {},
     decode: ([UInt8]) throws -> (key: Int, result: Result)?, visit: (Result) throws -> Void
   ) throws -> Journal {
     guard FileManager.default.fileExists(atPath: url.path) else {
@@ -73,9 +75,10 @@ public final class Journal {
       return journal
     }
     try RunIdentity(decoding: first.bytes).requireSame(as: identity, toResume: url, orRemove: "the journal")
-    let scan = try AppendLogScan(journal.log, from: first.end, size: size)
+    let scan = try AppendLogScan(journal.log, from: first.end, size: size, attend: attend)
     try journal.checkDamage(scan, salvages: salvages)
     for record in scan.records {
+      try attend()
       let bytes = try journal.log.file.read(record)
       let decoded: (key: Int, result: Result)?
       do { decoded = try decode(bytes) } catch {
@@ -96,7 +99,7 @@ public final class Journal {
       try journal.log.resume(at: scan.records.last?.upperBound ?? first.end)
       return journal
     }
-    return try journal.rewritten(identity)
+    return try journal.rewritten(identity, attend)
   }
 
   /// Appends one unit's result, and flushes to the disk every few seconds.
@@ -210,12 +213,13 @@ public final class Journal {
   }
 
   /// Replaces this file by a new one with the same records.
-  private func rewritten(_ identity: RunIdentity) throws -> Journal {
+  private func rewritten(_ identity: RunIdentity, _ attend: () throws -> Void) throws -> Journal {
     let aside = TemporaryName.beside(url)
     let fresh = try Journal(aside, flags: O_CREAT | O_EXCL, lock: lock, name: url)
     do {
       try fresh.begin(identity)
       for (key, record) in records.sorted(by: { $0.value.lowerBound < $1.value.lowerBound }) {
+        try attend()
         fresh.records[key] = try fresh.log.append(try log.file.read(record))
       }
       try fresh.log.file.flush()

@@ -41,12 +41,18 @@ public final class JournalWriter: @unchecked Sendable {
     if code == 0 { self.thread = thread } else { context.release() }
   }
 
-  /// - Throws: what writing an earlier record threw; then and ever after.
-  public func append(_ bytes: [UInt8], key: Int) throws {
+  /// - Parameter attend: called now and then where this waits for a slow disk.
+  /// - Throws: what writing an earlier record threw, then and ever after; what `attend` throws.
+  public func append(_ bytes: [UInt8], key: Int, attend: () throws -> Void = {}) throws {
     guard thread != nil else { return try journal.append(bytes, key: key) }
     condition.lock()
     defer { condition.unlock() }
-    while waitingBytes > Self.mostWaitingBytes, failure == nil { condition.wait() }
+    while waitingBytes > Self.mostWaitingBytes, failure == nil {
+      if condition.wait(until: Date(timeIntervalSinceNow: 0.2)) { continue }
+      condition.unlock()
+      defer { condition.lock() }
+      try attend()
+    }
     if let failure { throw failure }
     isSaved = false
     waiting.append((bytes, key))

@@ -18,6 +18,18 @@ public struct Shard: Codable, Hashable, Sendable, CustomStringConvertible {
     (self.number, self.count) = (number, count)
   }
 
+  private enum CodingKeys: String, CodingKey {
+    case number, count
+  }
+
+  /// - Throws: `JobError` if the number is not in 1...count.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    let (number, count) = (try values.decode(Int.self, forKey: .number), try values.decode(Int.self, forKey: .count))
+    guard let shard = Shard(number, of: count) else { throw JobError("there is no shard \(number)/\(count)") }
+    self = shard
+  }
+
   /// - Parameter text: as `description` has it.
   /// - Throws: `JobError` if it is something else.
   public init(_ text: String) throws {

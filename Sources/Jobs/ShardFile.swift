@@ -12,15 +12,16 @@ public final class ShardFile {
   let records: [Range<UInt64>]
   private let file: OpenFile
 
-  /// - Throws: `JobError` if the file is no shard, not finished or damaged.
-  public init(_ url: URL) throws {
+  /// - Parameter attend: called before each record is read.
+  /// - Throws: `JobError` if the file is no shard, not finished or damaged; what `attend` throws.
+  public init(_ url: URL, attend: () throws -> Void = {}) throws {
     self.url = url
     do { file = try OpenFile(url, flags: O_RDONLY) } catch { throw JobError("\(error)") }
     let log = AppendLog(file)
     let (start, size) = (UInt64(Journal.magic.count), file.size)
     guard try file.read(0..<min(start, size)) == Journal.magic, let first = try log.record(at: start, size: size)
     else { throw JobError("\(url.path): is no shard of a run of this program") }
-    let scan = try AppendLogScan(log, from: first.upperBound, size: size)
+    let scan = try AppendLogScan(log, from: first.upperBound, size: size, attend: attend)
     let remedy = "remove it, and run that shard again"
     if let damage = scan.firstDamage {
       throw JobError("\(url.path): is damaged from byte \(damage) on; \(remedy)")

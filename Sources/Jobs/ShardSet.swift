@@ -16,15 +16,18 @@ public struct ShardSet<UnitOutcome: WorkResult> {
   /// - Parameters:
   ///   - urls: the files, in any order.
   ///   - output: of the run, for errors.
+  ///   - attend: called before each record is read.
   ///   - decode: reads a record.
   ///   - visit: called once with every unit's result.
   /// - Throws: `JobError` if a file is no finished shard, one is missing or there twice, they are of different runs, or
   ///   a unit is missing or there twice.
   public init(
-    _ urls: [URL], of output: URL, decode: @escaping ([UInt8]) throws -> UnitOutcome,
+    _ urls: [URL], of output: URL, attend: () throws -> Void = {}, decode: @escaping ([UInt8]) throws -> UnitOutcome,
     visit: (UnitOutcome) throws -> Void
   ) throws {
-    let files = try urls.map { try ShardFile($0) }.sorted { $0.manifest.shard.number < $1.manifest.shard.number }
+    let files = try urls.map { try ShardFile($0, attend: attend) }.sorted {
+      $0.manifest.shard.number < $1.manifest.shard.number
+    }
     guard let first = files.first else { throw JobError("\(output.path): no shard is named") }
     for file in files.dropFirst() { try file.requireSameRun(as: first) }
     try Self.checkComplete(files, of: output)
@@ -34,6 +37,7 @@ public struct ShardSet<UnitOutcome: WorkResult> {
     for (index, file) in files.enumerated() {
       var units = 0
       for record in file.records {
+        try attend()
         let bytes = try file.read(record)
         let result: UnitOutcome
         do { result = try decode(bytes) } catch {

@@ -169,14 +169,16 @@ extension UnitJob {
     _ configuration: some UnitJobConfiguration, claim: ClaimedOutput, on world: Communicator,
     sharing options: WorkOptions = WorkOptions()
   ) throws -> Summary? {
-    try world.agree(on: identity)
+    // The shard too: tasks of a launcher that were each given another one, are ranks of one world all the same.
+    try world.agree(on: identity.of(configuration.shard))
     world.tell(remarks)
     let summary: Summary?
     if claim.isFinished {
       summary = try world.agree {
         guard world.rank == 0 else { return nil }
         return try configuration.shard.map {
-          try self.summary(of: FinishedShard($0, in: configuration.output, isOf: identity))
+          try self.summary(
+            of: FinishedShard($0, in: configuration.output, isOf: identity, attend: world.attend))
         } ?? finishedSummary()
       }
     } else {

@@ -92,6 +92,7 @@ final class UnitRun<Job: UnitJob> {
     }
     return try Journal.resume(
       at: configuration.journal, identity: identity, lock: claim.lock, salvages: configuration.salvages,
+      attend: world.attend,
       decode: { bytes in
         // Of a shard that ended just before its journal was renamed.
         if ShardManifest.isManifest(bytes) { return nil }
@@ -152,9 +153,11 @@ final class UnitRun<Job: UnitJob> {
       }
       try sharing.finish()
     } catch {
-      if TransientFailure.exitCode(for: error) != 1 { progress?.finish() }
-      // What is done shall not be lost. If that fails too, the first error says more.
-      do { try writer?.drain() } catch {}
+      let isTransient = TransientFailure.exitCode(for: error) != 1
+      if isTransient { progress?.finish() }
+      // What is done shall not be lost. If that fails too, an error of this run says more; an interruption says that all is
+      // kept.
+      do { try writer?.drain() } catch let second { if isTransient { progress?.warn("not all is kept: \(second)") } }
       throw error
     }
     // An error of the disk must reach the others.
@@ -213,7 +216,7 @@ final class UnitRun<Job: UnitJob> {
       throw JobError(
         "\(name(of: report.rank)) handed in the result of image \(result.key) for image \(job.units[report.unit].key)")
     }
-    try writer?.append(report.bytes, key: result.key)
+    try writer?.append(report.bytes, key: result.key, attend: world.attend)
     try collect(result, isResumed: false)
     let place = world.worldSize > 1 ? " (\(name(of: report.rank)))" : ""
     for sample in result.skipped { progress?.warn(sample.text(called: Job.words.sample) + place) }

@@ -1,22 +1,37 @@
 /// Some rank failed at a step that all ranks took, and every rank knows it.
 public struct AgreedFailure: Error, CustomStringConvertible {
-  /// The message of each failing rank, in the order of ranks.
-  public let failures: [(rank: Int, message: String)]
+  /// The message of each failing rank, in the order of ranks, and its host; nil where all ranks are on one.
+  public let failures: [(rank: Int, host: String?, message: String)]
   /// Whether every one of them was a `TransientError`.
   public let isTransient: Bool
+  /// What the user can do, behind the messages.
+  private var hint: String?
+
+  init(failures: [(rank: Int, host: String?, message: String)], isTransient: Bool) {
+    (self.failures, self.isTransient) = (failures, isTransient)
+  }
+
+  /// The same failure, with a line for the user behind the messages.
+  public func adding(_ hint: String) -> AgreedFailure {
+    var failure = self
+    failure.hint = hint
+    return failure
+  }
 
   /// Ranks with the same message are named together: "ranks 0, 1: no such file".
   public var description: String {
     var messages: [String] = []
-    var ranks: [String: [Int]] = [:]
+    var ranks: [String: [String]] = [:]
     for failure in failures {
       if ranks[failure.message] == nil { messages.append(failure.message) }
-      ranks[failure.message, default: []].append(failure.rank)
+      let host = failure.host.map { " on \($0)" } ?? ""
+      ranks[failure.message, default: []].append("\(failure.rank)\(host)")
     }
-    return messages.map { message in
+    let lines = messages.map { message in
       let who = ranks[message] ?? []
-      return "\(who.count == 1 ? "rank" : "ranks") \(who.map(String.init).joined(separator: ", ")): \(message)"
-    }.joined(separator: "\n")
+      return "\(who.count == 1 ? "rank" : "ranks") \(who.joined(separator: ", ")): \(message)"
+    }
+    return (lines + [hint].compactMap { $0 }).joined(separator: "\n")
   }
 }
 
@@ -31,13 +46,16 @@ extension Communicator {
     var message: [UInt8] = []
     // The leading byte distinguishes an error without a text from success, and a transient one from others.
     if case .failure(let error) = outcome {
-      message = [TransientFailure.exitCode(for: error) == 1 ? 1 : 2] + Array("\(error)".utf8)
+      message =
+        [TransientFailure.exitCode(for: error) == 1 ? 1 : 2] + Array((host ?? "").utf8) + [0] + Array("\(error)".utf8)
     }
     if try allreduce(UInt8(message.isEmpty ? 0 : 1), .max) == 0 { return try outcome.get() }
     let messages = try allgather(message)
     throw AgreedFailure(
       failures: messages.enumerated().filter { !$1.isEmpty }.map {
-        (rank: $0, message: String(decoding: $1.dropFirst(), as: UTF8.self))
+        let parts = $1.dropFirst().split(separator: 0, maxSplits: 1, omittingEmptySubsequences: false)
+        let texts = parts.map { String(decoding: $0, as: UTF8.self) }
+        return (rank: $0, host: texts[0].isEmpty ? nil : texts[0], message: texts[1])
       }, isTransient: messages.allSatisfy { $0.first != 1 })
   }
 }

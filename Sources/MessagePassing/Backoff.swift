@@ -1,7 +1,7 @@
 import Foundation
 
 /// Waits between two looks for a message: lets other threads run at first, then sleeps, 50 microseconds and later a
-/// sixteenth of what it has waited, up to 2 milliseconds. So a waiting rank leaves its core to ranks that compute, and
+/// sixteenth of what it has waited, up to 5 milliseconds. So a waiting rank leaves its core to ranks that compute, and
 /// adds little to any wait.
 struct Backoff {
   /// What is usually there within a moment: the others are about to call the same collective.
@@ -23,7 +23,7 @@ struct Backoff {
       sched_yield()
       return
     }
-    var time = timespec(tv_sec: 0, tv_nsec: Int(min(2_000_000, max(50_000, waited / 16))))
+    var time = timespec(tv_sec: 0, tv_nsec: Int(min(5_000_000, max(50_000, waited / 16))))
     nanosleep(&time, nil)
   }
 

@@ -17,6 +17,9 @@ public final class Communicator {
   /// The node's name.
   public let processorName: String
 
+  /// The node's name where ranks run on several; nil where all are on one.
+  var host: String? { localSize < worldSize ? processorName : nil }
+
   /// The MPI channels; nil when this process runs alone, without MPI.
   let channels: Channels?
   /// The largest chunk of a message, in bytes; the same on every rank.
@@ -72,16 +75,20 @@ public final class Communicator {
       return try body(alone(chunkBytes: chunkBytes))
     }
     var rank: Int?
+    var host: String?
     do {
       OpenMPISettings.apply(environment)
+      let watch = StartWatch(silence.limit, rank: launchedRank(environment: environment))
       let world = try start(chunkBytes: chunkBytes, rank: &rank)
+      watch.end()
+      host = world.host
       try launch.check(worldSize: world.worldSize)
       world.watch(silence)
       let result = try body(world)
       try world.finalize()
       return result
     } catch {
-      abandon(error, rank: rank)
+      abandon(error, rank: rank, host: host)
     }
   }
 
@@ -148,17 +155,16 @@ public final class Communicator {
   }
 
   /// Ends every rank.
-  private static func abandon(_ error: any Error, rank: Int?) -> Never {
+  private static func abandon(_ error: any Error, rank: Int?, host: String?) -> Never {
     if error is AgreedFailure {
       // Every rank arrives here with the same error. Rank 0 prints it and aborts all ranks; if it is gone, the others
       // still end.
-      // A signal cuts the sleep short: rank 0 has spoken, and the launcher ends this one.
-      if let rank, rank > 0, sleep(10) > 0 { _exit(TransientFailure.exitCode(for: error)) }
+      if let rank, rank > 0 { waitForEnd(code: TransientFailure.exitCode(for: error)) }
       say("\(error)\n")
     } else if error is any Interruption {
       say("headimpact: \(error)\n")
     } else if let rank {
-      say("rank \(rank): \(error)\n")
+      say("rank \(rank)\(host.map { " on \($0)" } ?? ""): \(error)\n")
     } else {
       say("\(error)\n")
     }
@@ -172,6 +178,16 @@ public final class Communicator {
     var initialized: Int32 = 0
     if cmpi_initialized(&initialized) == MPI_SUCCESS, initialized != 0 { _ = cmpi_abort(code) }
     _exit(code)
+  }
+
+  /// Sleeps until the launcher ends this rank, since rank 0 has spoken; for at most ten seconds.
+  private static func waitForEnd(code: Int32) {
+    // A job blocks the signal where it computes. Handled here, it cuts the sleep short.
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    sigaddset(&signals, SIGTERM)
+    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+    if sleep(10) > 0 { _exit(code) }
   }
 
   /// One write, so that the lines of several ranks don't mix.

@@ -72,6 +72,7 @@ public final class RunLock: @unchecked Sendable {
     bytes = candidate.bytes
     defer { candidate.remove() }
     var watch = LockWatch(url: url, output: output, resumes: resumes, patience: limits.patience)
+    var invisible = 0
     while true {
       if try candidate.claim() {
         // A run that judged the last lock at the same moment may just be taking this one away, and gives it back.
@@ -79,7 +80,14 @@ public final class RunLock: @unchecked Sendable {
         if try LockSight(url)?.bytes == bytes { break }
         continue
       }
-      guard let sight = try LockSight(url) else { continue }
+      guard let sight = try LockSight(url) else {
+        // Another run has given it back just now; or the name is a link to nothing.
+        invisible += 1
+        guard invisible < 100 else { throw EnvironmentFault(path: url.path, operation: "made", code: EEXIST) }
+        usleep(10_000)
+        try wait()
+        continue
+      }
       let pause = try watch.look(at: sight, serverTime: candidate.serverTime(), tell: tell)
       guard pause > 0 else { continue }
       usleep(UInt32(min(1, pause) * 1e6))
@@ -158,7 +166,7 @@ public final class RunLock: @unchecked Sendable {
     defer { pthread_attr_destroy(&attributes) }
     pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
     pthread_attr_setstacksize(&attributes, 512 << 10)
-    // Signals are the main thread's.
+    // Signals are for others.
     var (all, before) = (sigset_t(), sigset_t())
     sigfillset(&all)
     pthread_sigmask(SIG_SETMASK, &all, &before)

@@ -76,7 +76,8 @@ public struct GatherJob {
     let output = configuration.output
     try JobInputs.checkFolder(of: output)
     let lock = try RunLock(for: output, resumes: true)
-    lock.removeLeftovers(of: [output.lastPathComponent], in: output.deletingLastPathComponent())
+    let names: Set = [output.lastPathComponent, lock.url.lastPathComponent]
+    lock.removeLeftovers(of: names, in: output.deletingLastPathComponent())
     guard !FileManager.default.fileExists(atPath: output.path) else {
       lock.release()
       throw JobError("\(output.path): already exists; remove it, or choose another --output")
@@ -89,8 +90,7 @@ public struct GatherJob {
     let urls = try configuration.shards.isEmpty ? Shard.files(of: output) : configuration.shards
     var sums: HeadImpactAccumulator?
     var imageOfSample: [Int: Int] = [:]
-    let set = try ShardSet(urls, of: output, decode: { try UnitResult(decoding: $0) }) { result in
-      try world.attend()
+    let set = try ShardSet(urls, of: output, attend: world.attend, decode: { try UnitResult(decoding: $0) }) { result in
       for impact in result.impacts {
         imageOfSample[impact.annotationID] = result.imageID
         if sums == nil { sums = HeadImpactAccumulator(layers: impact.layers, heads: impact.heads) }

@@ -130,6 +130,22 @@ struct CheckpointsTests {
     }
   }
 
+  @Test("a run that ends removes its own checkpoints, and not what another has salvaged to the same folder")
+  func removed() throws {
+    try ScratchFolder.with { scratch in
+      let c = configuration(scratch)
+      try block(c)
+      let (one, other) = (try open(c, warn: { _ in }), try open(c, identity: RunIdentity([("a", "2")])))
+      let isSaved = one.save(state(9))
+      #expect(isSaved)
+      try other.remove()
+      let salvaged = scratch.file("other/adapter.training")
+      #expect(try FileSystem.names(in: salvaged) == ["checkpoint-00000009"])
+      try one.remove()
+      #expect(!FileManager.default.fileExists(atPath: salvaged.path))
+    }
+  }
+
   private func resuming(_ configuration: TrainConfiguration) -> TrainConfiguration {
     var c = configuration
     c.resumes = true

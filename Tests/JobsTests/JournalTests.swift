@@ -35,6 +35,31 @@ struct JournalTests {
       at: url, identity: other ?? identity(), salvages: salvages, decode: { (Int($0.first ?? 0), $0) }, visit: visit)
   }
 
+  @Test(
+    "who waits for a long journal is attended to before each record; what that throws ends the reading, and nothing is lost"
+  )
+  func attended() throws {
+    struct Enough: Error {}
+    try ScratchFolder.with { scratch in
+      let url = scratch.file("j")
+      let results = try write(url)
+      var count = 0
+      func resume(upTo limit: Int) throws {
+        _ = try Journal.resume(
+          at: url, identity: identity(),
+          attend: {
+            count += 1
+            if count > limit { throw Enough() }
+          }, decode: { (Int($0.first ?? 0), $0) }, visit: { _ in })
+      }
+      #expect(throws: Enough.self) { try resume(upTo: 1) }
+      #expect(throws: Enough.self) { try resume(upTo: results.count + 1) }
+      count = 0
+      try resume(upTo: .max)
+      #expect(count == 2 * results.count)
+    }
+  }
+
   @Test("appended records are read back, in order and by image, and more can follow")
   func roundTrip() throws {
     try ScratchFolder.with { scratch throws in

@@ -144,6 +144,14 @@ struct ShardTests {
     }
   }
 
+  @Test(
+    "a file that names no possible shard is refused",
+    arguments: [(5, 0), (0, 3), (4, 3), (1, Int.max), (-1, -1)])
+  func impossible(number: Int, count: Int) {
+    let json = Data(#"{"number": \#(number), "count": \#(count)}"#.utf8)
+    #expect(throws: JobError.self) { try JSONDecoder().decode(Shard.self, from: json) }
+  }
+
   @Test("a shard named twice, or a copy of one, is refused")
   func twice() throws {
     try ScratchFolder.with { scratch in

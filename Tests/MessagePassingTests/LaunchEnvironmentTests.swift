@@ -24,6 +24,13 @@ struct LaunchEnvironmentTests {
     #expect(throws: MPIError.self) { try LaunchEnvironment(["HEADIMPACT_MPI": "yes"]) }
   }
 
+  @Test("the launcher's number counts before MPI starts, unless the process is to run alone: then it speaks for itself")
+  func number() {
+    #expect(Communicator.launchedRank(environment: [:]) == 0)
+    #expect(Communicator.launchedRank(environment: ["PMIX_RANK": "3"]) == 3)
+    #expect(Communicator.launchedRank(environment: ["PMIX_RANK": "3", "HEADIMPACT_MPI": "never"]) == 0)
+  }
+
   @Test(
     "one process that was started as one of several is refused, naming the variable",
     arguments: [

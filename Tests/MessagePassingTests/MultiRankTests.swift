@@ -59,6 +59,14 @@ struct MultiRankTests {
     #expect(lines.count == 4 && lines.count { $0.contains(" is back after ") } == 2, "\(run.standardError)")
   }
 
+  @Test("a rank that never starts ends the job too")
+  func startless() async throws {
+    let run = try await fail(["startless", "3"], ranks: 2)
+    #expect(
+      run.exitCode == 75 && run.standardError.contains("MPI_Init has not returned for 3 s"), "\(run.standardError)")
+    #expect(run.seconds < 20)
+  }
+
   @Test("a job that is suspended goes on afterwards")
   func suspended() async throws {
     let run = try await MPIRun.launch("mpi-cases", ["suspended", "4"], ranks: 3)

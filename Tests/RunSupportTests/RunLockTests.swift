@@ -130,6 +130,15 @@ struct RunLockTests {
     }
   }
 
+  @Test("a link to nothing in the lock's place is an error, and no endless wait")
+  func linkToNothing() throws {
+    try ScratchFolder.with { scratch in
+      let output = scratch.file("out")
+      #expect(symlink("nowhere", RunLock.url(of: output).path) == 0)
+      #expect(throws: EnvironmentFault.self) { try RunLock(for: output, resumes: true, limits: quick) }
+    }
+  }
+
   @Test("how long silence must last is the lock's own; the environment sets it for this run's")
   func environment() throws {
     #expect(try RunLock.Limits(environment: [:]).silence == 120)

@@ -7,7 +7,7 @@ func lateCase(_ arguments: [String]) throws {
   let delay = arguments.first.flatMap { Double($0) } ?? 1
   try Communicator.withWorld { world in
     let late = world.worldSize - 1
-    let long = [Int64](repeating: 1, count: 1 << 20)
+    let long = [Int64](repeating: 1, count: 1 << 16)
     let waits: [(name: String, run: () throws -> Void)] = [
       ("barrier", { try world.barrier() }),
       ("agree", { try world.agree {} }),
@@ -96,4 +96,13 @@ private func stop(for seconds: Double) throws {
   (waker.standardOutput, waker.standardError) = (FileHandle.nullDevice, FileHandle.nullDevice)
   try waker.run()
   kill(getpid(), SIGSTOP)
+}
+
+/// The last rank is stopped before it starts MPI. Argument: how long the others wait for it.
+func startlessCase(_ arguments: [String]) throws {
+  let environment = ProcessInfo.processInfo.environment
+  let ranks = Communicator.launchedRank() + 1
+  let size = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"].lazy.compactMap { environment[$0].flatMap { Int($0) } }.first
+  if ranks == size { try stop(for: 60) }
+  try Communicator.withWorld(silence: SilenceRules(limit: Double(arguments[0]))) { _ in print("not reached") }
 }

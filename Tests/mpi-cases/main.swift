@@ -13,6 +13,7 @@ let cases: [String: ([String]) throws -> Void] = [
   "late": lateCase,
   "share": shareCase,
   "silent": silentCase,
+  "startless": startlessCase,
   "suspended": suspendedCase,
   "share-fails": shareFailsCase,
   "share-balance": shareBalanceCase,

@@ -32,6 +32,7 @@ struct SampleColumn {
 
   /// The next sample's values.
   mutating func append(_ row: [Double]) throws {
+    precondition(row.count == valuesPerRow, "every sample has a value for each measure, layer and head")
     if values.isEmpty { values.reserveCapacity(rowsPerChunk * valuesPerRow) }
     for value in row { values.append(Float(value)) }
     guard values.count == rowsPerChunk * valuesPerRow else { return }
