@@ -15,7 +15,7 @@ from runs import Bench
 from slurm import Job, Slurm
 from trial import GO_ON, Outcome
 
-SMALL = ["--nodes=3", "--ntasks-per-node=1", "--cpus-per-task=1", "--mem-per-cpu=500M"]
+SMALL = ["--nodes=3", "--ntasks-per-node=1", "--cpus-per-task=1", "--mem=1G"]
 PATIENCE = 120.0
 
 

@@ -185,8 +185,8 @@ def _disturb(bench: Bench, fault: Fault, scene: Scene, outcome: Outcome) -> None
     if code == 0:
         _check_going_on(bench, fault, scene, outcome)
         return
-    if not scene.listened and fault.kind in ("signal", "host") and run.progress() == 0:
-        outcome.note += ", before the program looked after signals"
+    if fault.kind in ("signal", "host") and run.progress() == 0 and (not scene.listened or code == 137):
+        outcome.note += ", before anything was done"
         return
     if code not in fault.ends.codes:
         outcome.fail("message", f"exit code {code}, not one of {sorted(fault.ends.codes)}")
