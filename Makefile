@@ -53,27 +53,23 @@ help: ## List the targets
 
 deps: system-deps python-deps browser-deps host-deps swift ## Install missing Debian packages and Python tools
 
-# $(call apt,PACKAGES) installs those that are missing.
+# $(call apt,PACKAGES) installs those that are missing; $(call apt,PACKAGES,quiet) starts none of their daemons.
 define apt
 missing=$$(for package in $(1); do \
     dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || echo $$package; done); \
 if [ -n "$$missing" ]; then \
     echo "Installing" $$missing; \
+    $(if $(2),$(no_daemons)) \
     $(SUDO) apt-get update -qq; \
     $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
 fi
 endef
 
-# … and starts none of their daemons: the tests start their own.
-define apt_without_daemons
-policy=/usr/sbin/policy-rc.d; \
-if [ ! -e $$policy ]; then \
+# What a package's installation asks before it starts a daemon; the tests start their own.
+no_daemons = if [ ! -e /usr/sbin/policy-rc.d ]; then \
     trap '$(SUDO) rm -f /usr/sbin/policy-rc.d' EXIT; \
-    printf '#!/bin/sh\nexit 101\n' | $(SUDO) tee $$policy >/dev/null; \
-    $(SUDO) chmod 755 $$policy; \
-fi; \
-$(call apt,$(1))
-endef
+    printf '\043!/bin/sh\nexit 101\n' | $(SUDO) tee /usr/sbin/policy-rc.d >/dev/null; \
+    $(SUDO) chmod 755 /usr/sbin/policy-rc.d; fi;
 
 system-deps:
 	@$(call apt,$(PACKAGES))
@@ -82,10 +78,10 @@ browser-deps: system-deps
 	@$(call apt,$(BROWSER_PACKAGES))
 
 host-deps: system-deps
-	@$(call apt_without_daemons,$(HOST_PACKAGES))
+	@$(call apt,$(HOST_PACKAGES),quiet)
 
 cluster-deps: system-deps
-	@$(call apt_without_daemons,$(CLUSTER_PACKAGES))
+	@$(call apt,$(CLUSTER_PACKAGES),quiet)
 
 python-deps: system-deps
 	@$(call apt,$(PYTHON_PACKAGES))

@@ -99,6 +99,8 @@ public struct ExperimentJob {
         "\(folder.url.path): already exists; continue it with --resume, or choose another output")
     }
     try FileSystem.makeFolder(folder.steps)
+    let name = folder.url.lastPathComponent
+    lock?.removeLeftovers(of: [name, "\(name).lock"], in: folder.url.deletingLastPathComponent())
     for place in folder.all { lock?.removeLeftovers(of: nil, in: place) }
     try AtomicFile.write(Data(configuration.yaml().utf8), to: folder.configuration)
   }

@@ -84,15 +84,21 @@ public struct MPICommand: Sendable {
     return max(1, ranks * left.hosts.count / all.hosts.count)
   }
 
-  /// How `mpirun` reaches other hosts, as words: the user's agent, or ssh.
+  /// How `mpirun` reaches other hosts, as words: the user's agent, or ssh, with the options that the user gives it.
   public var remoteAgent: [String] {
-    let names = ["plm_rsh_agent", "orte_rsh_agent", "plm_ssh_agent", "pls_rsh_agent"]
-    let given =
-      names.lazy.compactMap { parameter($0) }.first
-      ?? names.lazy.flatMap { ["OMPI_MCA_" + $0, "PRTE_MCA_" + $0] }.compactMap { environment[$0] }.first
+    let given = setting(["plm_rsh_agent", "orte_rsh_agent", "plm_ssh_agent", "pls_rsh_agent"])
     // "ssh : rsh" is a choice.
     let first = given?.split(separator: ":").first.map { $0.split(whereSeparator: \.isWhitespace).map(String.init) }
-    return first.flatMap { $0.isEmpty ? nil : $0 } ?? ["ssh"]
+    let agent = first.flatMap { $0.isEmpty ? nil : $0 } ?? ["ssh"]
+    // Without them ("-p 2222") a host that mpirun reaches might not answer launch.
+    return agent
+      + (setting(["plm_rsh_args", "plm_ssh_args"]) ?? "").split(whereSeparator: \.isWhitespace).map(String.init)
+  }
+
+  /// What the user sets the first of these parameters to, by options or else by the environment.
+  private func setting(_ names: [String]) -> String? {
+    names.lazy.compactMap { parameter($0) }.first
+      ?? names.lazy.flatMap { ["OMPI_MCA_" + $0, "PRTE_MCA_" + $0] }.compactMap { environment[$0] }.first
   }
 
   /// `--resume` for the verbs that know it.

@@ -55,7 +55,8 @@ struct Supervisor {
     let isSecond = stop.deadline != nil
     stop.isAsked = true
     switch signal {
-    case SIGUSR1, SIGUSR2: job.signal(signal)
+    // SIGUSR2 would be passed on too, and kill the ranks.
+    case SIGUSR1, SIGUSR2: job.signal(SIGUSR1)
     case _ where isSecond: harden(job, &stop)
     default:
       job.signal(flavor.isOpenMPI ? SIGUSR1 : signal)

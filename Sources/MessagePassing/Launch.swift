@@ -8,7 +8,9 @@ extension Communicator {
     var length: Int32 = 0
     guard cmpi_library_version(&text, &length) == MPI_SUCCESS else { return "unknown" }
     let version = String(decoding: text.prefix(Int(length)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    return version.split(whereSeparator: { $0 == "," || $0 == "\n" }).first.map(String.init) ?? version
+    return version.split(whereSeparator: { $0 == "," || $0 == "\n" }).first.map {
+      $0.replacingOccurrences(of: "\t", with: " ")
+    } ?? version
   }
 
   /// The rank that the launcher gave this process, before MPI starts: for messages that only one rank should print. 0

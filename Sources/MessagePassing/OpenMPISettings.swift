@@ -47,7 +47,9 @@ struct OpenMPISettings {
     if let home = environment["HOME"] { paths.append("\(home)/.openmpi/mca-params.conf") }
     if let prefix = environment["OPAL_PREFIX"] { paths.append("\(prefix)/etc/\(file)") }
     // The library's own folder, by the file that it is loaded from.
-    let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
+    // Foundation's whole-file readers end after the first page of such a file.
+    let bytes = (try? FileHandle(forReadingFrom: URL(fileURLWithPath: "/proc/self/maps")).readToEnd()) ?? Data()
+    let maps = String(decoding: bytes, as: UTF8.self)
     if let line = maps.split(separator: "\n").first(where: { $0.contains("/libmpi.so") }),
       let start = line.firstIndex(of: "/")
     {

@@ -77,7 +77,8 @@ public struct GatherJob {
     let output = configuration.output
     try JobInputs.checkFolder(of: output)
     let lock = try RunLock(for: output, resumes: true)
-    lock.removeLeftovers(of: [output.lastPathComponent], in: output.deletingLastPathComponent())
+    let names: Set = [output.lastPathComponent, lock.url.lastPathComponent]
+    lock.removeLeftovers(of: names, in: output.deletingLastPathComponent())
     guard !FileManager.default.fileExists(atPath: output.path) else {
       lock.release()
       throw JobError("\(output.path): already exists; remove it, or choose another --output")

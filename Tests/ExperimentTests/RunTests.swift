@@ -44,6 +44,17 @@ struct ExperimentRuns {
     "report/index.html", "report/figures/training-loss-captions.svg",
   ]
 
+  /// What a killed run leaves beside its folder and in it.
+  private static func leaveBehind(_ scratch: ScratchFolder) throws -> [URL] {
+    let files = [".out.lock.12-ab.partial", "out/report/.index.html.12-ab.partial"].map(scratch.file)
+    for file in files {
+      try Data().write(to: file)
+      try FileManager.default.setAttributes(
+        [.modificationDate: Date(timeIntervalSince1970: 0)], ofItemAtPath: file.path)
+    }
+    return files
+  }
+
   @Test(
     "one file makes a folder that explains itself; going on repeats only what changed, to the same adapters as train makes"
   )
@@ -61,8 +72,10 @@ struct ExperimentRuns {
       // The same file again: refused without --resume, and nothing to do with it.
       let refused = try await run([file])
       #expect(refused.exitCode == 1 && refused.standardError.contains("--resume"))
+      let left = try Self.leaveBehind(scratch)
       let again = try await run([file, "--resume"])
       #expect(again.exitCode == 0, "\(again.standardError)")
+      #expect(left.allSatisfy { !FileManager.default.fileExists(atPath: $0.path) })
       let steps = again.standardError.split(separator: "\n").filter { $0.hasPrefix("[") }
       #expect(!steps.isEmpty && steps.allSatisfy { $0.hasSuffix("already done") }, "\(steps)")
 

@@ -65,7 +65,7 @@ struct JobEndTests {
       .write(to: script, atomically: true, encoding: .utf8)
     defer { try? FileManager.default.removeItem(at: script) }
     var probe = HostProbe(agent: ["sh", script.path], program: "/bin/sh")
-    probe.limit = .seconds(2)
+    probe.limit = .seconds(5)
     let list = try HostList(hostfile: "localhost\n127.0.0.1\ngood\nbare\nhangs\ngone\n", path: "h")
     #expect(
       try probe.absences(of: list) == ["bare": .lacksProgram, "hangs": .doesNotAnswer, "gone": .doesNotAnswer])

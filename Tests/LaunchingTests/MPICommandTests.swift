@@ -102,6 +102,12 @@ struct MPICommandTests {
       try command(
         options: ["--mca", "plm_rsh_agent", "/opt/agent"], environment: ["OMPI_MCA_plm_rsh_agent": "ssh"]
       ).remoteAgent == ["/opt/agent"])
+    #expect(
+      try command(environment: ["OMPI_MCA_plm_rsh_args": "-p 2222  -l bob"]).remoteAgent
+        == ["ssh", "-p", "2222", "-l", "bob"])
+    #expect(
+      try command(options: ["--mca", "plm_rsh_args", "-p 2222", "--mca", "plm_rsh_agent", "/opt/agent"]).remoteAgent
+        == ["/opt/agent", "-p", "2222"])
     let host = try HostList(hostfile: "bob@a", path: "h").hosts[0]
     #expect(
       HostProbe(agent: ["ssh", "-F", "c"], program: "/a b").command(for: host) == [

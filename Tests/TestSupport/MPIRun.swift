@@ -62,8 +62,9 @@ public struct MPIRun: Sendable {
 
   /// Of the MPI library that this build uses: where two are installed, `mpirun` may be either's.
   private static func mpirun(_ ranks: Int) throws -> [String] {
-    let libraries = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
-    if libraries.contains("/libmpich.so") {
+    // Foundation's whole-file readers end after the first page of such a file.
+    let maps = try FileHandle(forReadingFrom: URL(fileURLWithPath: "/proc/self/maps")).readToEnd() ?? Data()
+    if String(decoding: maps, as: UTF8.self).contains("/libmpich.so") {
       return [try find(["mpiexec.mpich", "mpiexec.hydra"], package: "mpich"), "-n", "\(ranks)"]
     }
     let launcher = try find(["mpirun.openmpi", "mpirun"], package: "openmpi-bin")

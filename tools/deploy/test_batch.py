@@ -29,8 +29,6 @@ PROGRAM = Path(os.environ.get("HEADIMPACT", ROOT / ".build/release/headimpact"))
 DEPLOY = ROOT / "deploy"
 # Long enough to be disturbed.
 SCENES = 300
-# After a requeue, Slurm lets a job wait until its old credential can no longer be used: two minutes by default.
-slurm.CONFIGURATION += "AuthInfo=cred_expire=5\n"
 NODES = ["--nodes=3", "--ntasks-per-node=1", "--cpus-per-task=1", "--mem=500M"]
 
 

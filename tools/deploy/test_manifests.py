@@ -149,9 +149,12 @@ class ImageFileTests(unittest.TestCase):
     def test_what_the_image_copies_is_there(self) -> None:
         for source in re.findall(r"^COPY (deploy/\S+)", (DEPLOY / "Dockerfile").read_text(), re.M):
             self.assertTrue((ROOT / source).is_file(), source)
-        section = re.search(r"%files\n +(.+) /src/\n", (DEPLOY / "headimpact.def").read_text())[1]
-        for source in section.split():
+        # Apptainer reads one source and one destination per line, and nothing behind them.
+        section = re.search(r"%files\n((?:    .*\n)+)", (DEPLOY / "headimpact.def").read_text())[1]
+        for line in section.splitlines():
+            source, destination = line.split()
             self.assertTrue((ROOT / source).exists(), source)
+            self.assertEqual(f"/src/{source}", destination)
 
     def test_docker_and_apptainer_install_the_same(self) -> None:
         docker = self.packages((DEPLOY / "Dockerfile").read_text())

@@ -17,7 +17,8 @@ extension Diagnosis {
     if case .success(let file) = probe { seen = file.path }
     seen = String(decoding: try world.broadcast(Array(seen.utf8)), as: UTF8.self)
 
-    var report = HostReport(of: world, model: request.model, images: request.images)
+    var report = HostReport(
+      of: world, model: request.model, chatTemplate: request.input.chatTemplate, images: request.images)
     report.outputFileSystem = folder?.fileSystem
     if folder != nil, !seen.isEmpty { report.seesOutput = OutputFolder.sees(seen) }
     let bytes = try world.agree { Array(try JSONEncoder().encode(report)) }

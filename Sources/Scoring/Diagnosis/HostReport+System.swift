@@ -10,7 +10,7 @@ extension HostReport {
   /// Of this process. Fails nowhere: what can't be read is left out, or says so.
   ///
   /// The inputs are read by the first rank of each host.
-  init(of world: Communicator, model: URL?, images: URL?) {
+  init(of world: Communicator, model: URL?, chatTemplate: URL?, images: URL?) {
     self.init(rank: world.rank, host: world.processorName)
     localRank = world.localRank
     programVersion = JobDefaults.programVersion
@@ -29,7 +29,7 @@ extension HostReport {
       ProcessInfo.processInfo.environment, all: interfaces.map(\.name), byDefault: NetworkInterfaces.excluded)
     hasInfiniBand = Self.names(in: "/sys/class/infiniband").isEmpty == false
     guard localRank == 0 else { return }
-    self.model = model.map { folder in Self.input { try Self.model(folder) } }
+    self.model = model.map { folder in Self.input { try Self.model(folder, chatTemplate) } }
     self.images = images.map { folder in Self.input { try Self.images(folder) } }
   }
 
@@ -41,9 +41,9 @@ extension HostReport {
   }
 
   /// What a run's identity says about the model: its small files, and headers and sampled bytes of its weights.
-  private static func model(_ folder: URL) throws -> (String, String) {
+  private static func model(_ folder: URL, _ chatTemplate: URL?) throws -> (String, String) {
     let checkpoint = try SafetensorsCheckpoint(folder: folder)
-    let files = try ModelFiles(folder: folder, chatTemplate: nil, generates: true)
+    let files = try ModelFiles(folder: folder, chatTemplate: chatTemplate, generates: true)
     let parts =
       files.parts.map { "\($0.name) \($0.value)" } + [try checkpoint.headerDigest(), try checkpoint.sampleDigest()]
     return ("", try JobInputs.digest(Array(parts.joined(separator: "\n").utf8)))
