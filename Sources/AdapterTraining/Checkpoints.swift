@@ -32,7 +32,7 @@ final class Checkpoints {
     write: @escaping CheckpointFolder.Writer, warn: @escaping (String) -> Void = { Remarks.tell([$0]) }
   ) throws {
     folder = CheckpointFolder(folder: configuration.workFolder)
-    salvage = configuration.salvagedFolder.map(CheckpointFolder.init)
+    salvage = try configuration.salvagedFolder.map(CheckpointFolder.init)
     self.identity = identity
     self.lock = lock
     every = configuration.checkpointEvery
@@ -90,27 +90,31 @@ final class Checkpoints {
       return true
     } catch {
       // Another run goes on from the checkpoint before.
-      if let lost = error as? LockLost, lost.holder != nil { return false }
-      return saveElsewhere(state, after: error)
+      guard let lost = error as? LockLost else { return saveElsewhere(state, after: error) }
+      return lost.holder == nil && saveElsewhere(state, after: error, isLast: true)
     }
   }
 
-  private func saveElsewhere(_ state: TrainingState, after error: any Error) -> Bool {
+  /// - Parameter isLast: whether the run ends now in any case.
+  private func saveElsewhere(_ state: TrainingState, after error: any Error, isLast: Bool = false) -> Bool {
+    func warn(_ errors: String, whatToDo: String) {
+      let end =
+        isLast
+        ? "The state after step \(state.step) is lost"
+        : "The state after step \(state.step) is in memory only, and the run goes on: \(whatToDo)"
+      self.warn("\(errors). \(end)")
+    }
     guard let salvage else {
-      warn(
-        "\(error). The state after step \(state.step) is in memory only, and the run goes on: make room there before it ends"
-      )
+      warn("\(error)", whatToDo: "make room there before it ends")
       return false
     }
     do {
       let place = try salvage.save(state, parameters: parameters(), identity: identity, write: write)
       saved = (state.step, place)
-      warn("\(error). It is in \(place.path) instead, where --resume with the same --salvage-dir finds it")
+      self.warn("\(error). It is in \(place.path) instead, where --resume with the same --salvage-dir finds it")
       return true
     } catch let second {
-      warn(
-        "\(error); \(second). The state after step \(state.step) is in memory only, and the run goes on: make room in either folder before it ends"
-      )
+      warn("\(error); \(second)", whatToDo: "make room in either folder before it ends")
       return false
     }
   }

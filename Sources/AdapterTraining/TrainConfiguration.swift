@@ -1,5 +1,6 @@
 import Foundation
 import HeadImpact
+import IO
 import Jobs
 import Kernels
 import LowRankAdaptation
@@ -106,8 +107,15 @@ public struct TrainConfiguration: JobConfiguration {
     output.deletingLastPathComponent().appendingPathComponent(output.lastPathComponent + ".training")
   }
 
-  /// The run's checkpoints in `salvageFolder`.
-  var salvagedFolder: URL? { salvageFolder?.appendingPathComponent(workFolder.lastPathComponent) }
+  /// The run's checkpoints in `salvageFolder`. The output's path is part of the name: other folders may have outputs of this
+  /// name, whose runs salvage there too.
+  var salvagedFolder: URL? {
+    get throws {
+      guard let salvageFolder else { return nil }
+      let digest = try Array(output.standardizedFileURL.path.utf8).withUnsafeBytes { try SHA256.hex(of: $0) }
+      return salvageFolder.appendingPathComponent("\(workFolder.lastPathComponent)-\(digest.prefix(8))")
+    }
+  }
 
   public var work: (url: URL, what: String) { (workFolder, "the checkpoint of an interrupted run") }
 

@@ -35,6 +35,8 @@ final class Trainer {
   private let passGradient: Tensor
 
   private(set) var state: TrainingState
+  /// The step of the checkpoint that the run went on from; 0 if it began anew.
+  private let begun: Int
 
   /// - Parameters:
   ///   - total: samples of the whole run, each time that one is trained on.
@@ -54,6 +56,7 @@ final class Trainer {
     self.trainable = trainable
     self.total = total
     self.state = state
+    begun = state.step
     self.shared = shared
     self.log = log
     self.checkpoints = checkpoints
@@ -75,7 +78,6 @@ final class Trainer {
   /// Trains to the end. Checkpoints are written where they are due, before an error that a step found ends the run, and
   /// before an interruption does, in the midst of a step: the state is that before the step.
   func run() throws {
-    let begun = state.step
     do { try runSteps() } catch  where TransientFailure.exitCode(for: error) != 1 {
       log?.finish()
       if state.step > begun { saveCheckpoint() }
@@ -85,7 +87,7 @@ final class Trainer {
 
   private func runSteps() throws {
     let steps = schedule.totalSteps
-    RunStanding.set(state.step, of: steps, "steps")
+    tellStanding()
     // A checkpoint may have been written in the midst of a validation.
     if isValidationDue(steps: steps), state.history.validations.last?.step != state.step { try validate() }
     while state.step < steps {
@@ -97,7 +99,7 @@ final class Trainer {
         try world.agree { if let cause = error.cause { throw cause } }
         throw JobError("step \(state.step + 1) failed on another rank")
       }
-      RunStanding.set(state.step, of: steps, "steps")
+      tellStanding()
       if isValidationDue(steps: steps) { try validate() }
       if state.step < steps, checkpoints?.isDue(at: state) == true {
         // Steps computed from other bytes must be in no checkpoint.
@@ -112,7 +114,15 @@ final class Trainer {
   ///
   /// - Returns: false if it can't be written, which the user was told.
   @discardableResult
-  func saveCheckpoint() -> Bool { state.step == 0 || checkpoints?.save(state) ?? true }
+  func saveCheckpoint() -> Bool {
+    defer { tellStanding() }
+    return state.step == 0 || checkpoints?.save(state) ?? true
+  }
+
+  /// For a signal that ends the run: what is in no checkpoint is done again.
+  private func tellStanding() {
+    RunStanding.set(state.step, of: schedule.totalSteps, "steps", kept: checkpoints?.saved?.step ?? begun)
+  }
 
   private func isValidationDue(steps: Int) -> Bool {
     if validation.isEmpty { return false }

@@ -129,6 +129,7 @@ public struct TrainingJob {
         try writeOutput(
           finished, plan, model: model, identity: run, parameterCount: parameterCount, skips: data.skips)
       } catch { throw checkpoints.rescue(finished, from: error) }
+      RunStanding.set(steps, of: steps, "steps")
       try checkpoints.remove()
     }
     guard world.rank == 0 else { return nil }

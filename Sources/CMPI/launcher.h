@@ -9,8 +9,8 @@
 
 // Starts a process that kills those of `processes` that haven't ended, if the first of them hasn't after `seconds`. It
 // outlives this process, which they may kill, and holds none of its files open. Descriptors name the processes: a number may
-// be another's by then. The first is this process's parent; if that isn't so any more, nothing is killed: a process's number
-// may be another's already.
+// be another's by then.
+// The first is this process's parent: where that has changed, it was adopted, and nothing is killed.
 //
 // Between fork and _exit only what a signal handler may call.
 static inline void cmpi_kill_after(const int *processes, int count, int seconds) {
@@ -20,13 +20,13 @@ static inline void cmpi_kill_after(const int *processes, int count, int seconds)
   for (int i = 0; i < count && known < most; i++) {
     int file = (int)syscall(SYS_pidfd_open, processes[i], 0);
     if (file < 0 && i == 0) return;
-    if (i == 0 && getppid() != processes[0]) {
-      close(file);
-      return;
-    }
     if (file >= 0) files[known++] = file;
   }
   if (known == 0) return;
+  if (getppid() != processes[0]) {
+    for (int i = 0; i < known; i++) close(files[i]);
+    return;
+  }
   if (fork() == 0) {
     setsid();
     for (int file = 0, i = 0; i <= known; i++) {

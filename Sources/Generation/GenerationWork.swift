@@ -106,6 +106,7 @@ struct GenerationWork: UnitJob {
       samples: entries.count + work.skipped.count + lostSamples, skipped: work.skipped.map(\.reason.kind),
       records: lostSamples)
     let bytes = try ResultsFile.bytes(of: entries, kind: kind)
+    try work.requireOutput()
     // First what says which run the output is of: killed in between, the run has no output yet.
     try RunFile(identity, output: bytes, skips: skips).write(beside: configuration.output)
     try AtomicFile.write(bytes, to: configuration.output)

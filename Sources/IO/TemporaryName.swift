@@ -21,7 +21,8 @@ public enum TemporaryName {
       isDirectory: url.hasDirectoryPath)
   }
 
-  /// Removes what runs that are gone left under temporary names, and nothing of a process that lives.
+  /// Removes what runs that are gone left under temporary names, and nothing of a process that lives. What was about to be
+  /// replaced, and wasn't, gets its name back.
   ///
   /// Call it only while no other run may write these names: a run of another machine counts as gone if nothing has
   /// changed for `silence`.
@@ -38,9 +39,12 @@ public enum TemporaryName {
     return all.filter { name in
       guard let leftover = Leftover(name), names?.contains(leftover.final) ?? true else { return false }
       let url = folder.appendingPathComponent(name)
-      // A process killed while it replaced a folder left the old one under this name, and maybe no other.
-      if leftover.ending == old, !all.contains(leftover.final) { return false }
       guard leftover.isGone ?? isSilent(url, now: now, silence: silence) else { return false }
+      // A process killed while it replaced a folder left the old one under this name, and no other.
+      if leftover.ending == old, !all.contains(leftover.final) {
+        rename(url.path, folder.appendingPathComponent(leftover.final).path)
+        return false
+      }
       do { try FileSystem.remove(url) } catch { return false }
       return true
     }

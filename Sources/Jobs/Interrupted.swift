@@ -6,34 +6,63 @@ import Synchronization
 
 /// A stop signal ended the run; what was done is saved.
 public struct Interrupted: Interruption, CustomStringConvertible {
-  /// Where the run stands, as the user reads it.
-  public let description: String
+  /// What stopped the run, on rank 0.
+  private let cause: String?
+  private let text: String
+
+  /// - Parameter cause: what stops the run whose standing this process knows.
+  init(cause: String) { (self.cause, text) = (cause, "") }
+
+  init(text: String) { (cause, self.text) = (nil, text) }
+
+  /// Where the run stands, as the user reads it: known only when everything is saved.
+  public var description: String { cause.map { RunStanding.line($0) } ?? text }
 }
 
 /// How far this process's run is: for the line that it ends with if a signal stops it.
 public enum RunStanding {
-  private struct State {
+  struct State {
     var step: String?
-    var done: (count: Int, total: Int, name: String)?
-    var saving: (@Sendable () -> Void)?
+    var done: (count: Int, total: Int, name: String, kept: Int)?
+    /// Whether all that is kept is where the next run finds it, as far as anybody knows.
+    var isSaved = true
+    var saving: (@Sendable () -> Bool)?
     var releasing: (@Sendable () -> Void)?
+
+    /// Promises nothing that only memory holds.
+    func line(_ cause: String) -> String {
+      let place = step.map { " in \($0)" } ?? ""
+      let next = "the same command with --resume"
+      guard let (count, total, name, kept) = done else {
+        return "\(cause)\(place)\(place.isEmpty ? " before the work began" : ""); \(next) goes on"
+      }
+      let progress = "\(cause)\(place): \(count) of \(total) \(name) done"
+      if !isSaved { return "\(progress), the last of which may not be kept; \(next) goes on" }
+      if kept == count { return "\(progress); \(next) goes on" }
+      return kept > 0
+        ? "\(progress), and \(kept) of them kept; \(next) goes on from there"
+        : "\(progress), and none of these \(name) kept; \(next) does them again"
+    }
   }
 
   private static let state = Mutex(State())
 
   /// - Parameter step: of an experiment; nil elsewhere. What was done of the step before no longer counts.
-  public static func begin(step: String?) { state.withLock { ($0.step, $0.done) = (step, nil) } }
+  public static func begin(step: String?) {
+    state.withLock { ($0.step, $0.done, $0.isSaved) = (step, nil, true) }
+  }
 
   /// - Parameters:
   ///   - total: of the whole run, what an earlier run did included.
   ///   - name: "samples", "steps".
-  public static func set(_ done: Int, of total: Int, _ name: String) {
-    state.withLock { $0.done = (done, total, name) }
+  ///   - kept: how many of those done the next run needn't do again; nil for all.
+  public static func set(_ done: Int, of total: Int, _ name: String, kept: Int? = nil) {
+    state.withLock { $0.done = (done, total, name, kept ?? done) }
   }
 
-  /// What saves the work if the main thread doesn't come to it: called on another thread, before the line is printed. nil
-  /// takes it back.
-  public static func set(saving: (@Sendable () -> Void)?) { state.withLock { $0.saving = saving } }
+  /// What saves the work if the main thread doesn't come to it: called on another thread, before the line is printed.
+  /// Tells whether it is saved. nil takes it back.
+  public static func set(saving: (@Sendable () -> Bool)?) { state.withLock { $0.saving = saving } }
 
   /// The same for what may take long or fail: called behind the line.
   public static func set(releasing: (@Sendable () -> Void)?) { state.withLock { $0.releasing = releasing } }
@@ -41,15 +70,15 @@ public enum RunStanding {
   /// The line: "SIGTERM in step 3 of 9, generate caption/top: 41 of 96 samples done; the same command with --resume goes on".
   ///
   /// - Parameter cause: what stops the run.
-  public static func line(_ cause: String) -> String {
-    let now = state.withLock { $0 }
-    let place = now.step.map { " in \($0)" } ?? ""
-    let done =
-      now.done.map { ": \($0.count) of \($0.total) \($0.name) done" } ?? (place.isEmpty ? " before the work began" : "")
-    return "\(cause)\(place)\(done); the same command with --resume goes on"
+  public static func line(_ cause: String) -> String { state.withLock { $0 }.line(cause) }
+
+  static func save() {
+    if state.withLock({ $0.saving })?() == false { setUnsaved() }
   }
 
-  static func save() { state.withLock { $0.saving }?() }
+  /// Not all that was done could be saved.
+  static func setUnsaved() { state.withLock { $0.isSaved = false } }
+
   static func release() { state.withLock { $0.releasing }?() }
 }
 
@@ -110,20 +139,19 @@ private final class StopWatch {
     if world.rank == 0 {
       guard let cause = try StopSignals.received?.rawValue ?? request() else { return }
       StopSignals.take()
-      try throwing(RunStanding.line(cause)) { try world.announceStop(to: 1) }
+      try throwing(Interrupted(cause: cause)) { try world.announceStop(to: 1) }
     } else {
       guard let signal = StopSignals.received else { return }
       StopSignals.take()
       let line = Self.lineWithoutFirst(signal)
-      try throwing(line) {
+      try throwing(Interrupted(text: line)) {
         try waitForEnd(line, world.requestStop(signal.number))
       }
     }
   }
 
   /// Ends the run, whatever else goes wrong: other ranks may be gone already.
-  private func throwing(_ line: String, _ body: () throws -> Void) throws {
-    let end = Interrupted(description: line)
+  private func throwing(_ end: Interrupted, _ body: () throws -> Void) throws {
     self.end = end
     do { try body() } catch { throw end }
     throw end

@@ -137,7 +137,10 @@ public final class Journal {
     lastFlush = MonotonicClock.now
   }
 
-  private func check() throws {
+  /// Makes sure that the run may still write, before it gives its output a name.
+  ///
+  /// - Throws: as `append`.
+  func check() throws {
     try lock?.check()
     guard log.file.isAt(url) else {
       throw JobError(

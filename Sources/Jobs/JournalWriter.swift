@@ -79,13 +79,16 @@ public final class JournalWriter: @unchecked Sendable {
   /// Waits until all records are on the disk, at most so long; from another thread than `append`, while the process ends.
   ///
   /// - Parameter seconds: of waiting.
-  public func save(within seconds: Double) {
+  /// - Returns: whether they are.
+  @discardableResult
+  public func save(within seconds: Double) -> Bool {
     condition.lock()
     defer { condition.unlock() }
     isSaving = true
     condition.broadcast()
     let end = Date(timeIntervalSinceNow: seconds)
     while !isSaved, failure == nil, condition.wait(until: end) {}
+    return isSaved && failure == nil
   }
 
   /// The thread: until the end, or the first error.

@@ -25,6 +25,8 @@ public struct ShardSet<UnitOutcome: WorkResult> {
     _ urls: [URL], of output: URL, attend: () throws -> Void = {}, decode: @escaping ([UInt8]) throws -> UnitOutcome,
     visit: (UnitOutcome) throws -> Void
   ) throws {
+    // Each stays open; a process may have 1,024 open files by default.
+    if urls.count > 500 { ProcessShare.allowManyFiles() }
     let files = try urls.map { try ShardFile($0, attend: attend) }.sorted {
       $0.manifest.shard.number < $1.manifest.shard.number
     }

@@ -210,6 +210,11 @@ public struct FinishedWork<UnitOutcome: WorkResult> {
     (self.journal, self.skipped, self.seconds, self.decode) = (journal, skipped, seconds, decode)
   }
 
+  /// Makes sure that the output is still this run's: to be called just before it gets its name.
+  ///
+  /// - Throws: `LockLost`; `JobError` if the journal is no longer there.
+  public func requireOutput() throws { try journal.check() }
+
   /// - Throws: `JobError` if the journal can't be read.
   public func result(of key: Int) throws -> UnitOutcome { try decode(journal.record(of: key)) }
 }

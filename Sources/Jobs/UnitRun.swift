@@ -157,7 +157,10 @@ final class UnitRun<Job: UnitJob> {
       if isTransient { progress?.finish() }
       // What is done shall not be lost. If that fails too, an error of this run says more; an interruption says that all is
       // kept.
-      do { try writer?.drain() } catch let second { if isTransient { progress?.warn("not all is kept: \(second)") } }
+      do { try writer?.drain() } catch let second {
+        RunStanding.setUnsaved()
+        if isTransient { progress?.warn("\(second)") }
+      }
       throw error
     }
     // An error of the disk must reach the others.

@@ -18,20 +18,37 @@ public struct AgreedFailure: Error, CustomStringConvertible {
     return failure
   }
 
-  /// Ranks with the same message are named together: "ranks 0, 1: no such file".
+  /// Ranks with the same message are named together: "ranks 0, 1: no such file", "ranks 0-63 on node1: no such file".
   public var description: String {
     var messages: [String] = []
-    var ranks: [String: [String]] = [:]
+    var ranks: [String: [Int]] = [:]
+    var hosts: [Int: String] = [:]
     for failure in failures {
       if ranks[failure.message] == nil { messages.append(failure.message) }
-      let host = failure.host.map { " on \($0)" } ?? ""
-      ranks[failure.message, default: []].append("\(failure.rank)\(host)")
+      ranks[failure.message, default: []].append(failure.rank)
+      hosts[failure.rank] = failure.host
     }
     let lines = messages.map { message in
       let who = ranks[message] ?? []
-      return "\(who.count == 1 ? "rank" : "ranks") \(who.joined(separator: ", ")): \(message)"
+      return "\(who.count == 1 ? "rank" : "ranks") \(Self.text(who, hosts)): \(message)"
     }
     return (lines + [hint].compactMap { $0 }).joined(separator: "\n")
+  }
+
+  /// Three and more that follow one another on a host are named by the first and the last.
+  private static func text(_ ranks: [Int], _ hosts: [Int: String]) -> String {
+    var groups: [[Int]] = []
+    for rank in ranks {
+      if let last = groups.last?.last, last + 1 == rank, hosts[last] == hosts[rank] {
+        groups[groups.count - 1].append(rank)
+      } else {
+        groups.append([rank])
+      }
+    }
+    return groups.flatMap { group in
+      let host = hosts[group[0]].map { " on \($0)" } ?? ""
+      return group.count < 3 ? group.map { "\($0)\(host)" } : ["\(group[0])-\(group[group.count - 1])\(host)"]
+    }.joined(separator: ", ")
   }
 }
 

@@ -23,6 +23,14 @@ extension ProcessShare {
         + "the size of the model's weights on top: raise the limit, or limit resident memory instead")
   }
 
+  /// Lets this process have as many files open as the system allows it to. Where it can't, opening one too many says so.
+  public static func allowManyFiles() {
+    var limit = rlimit()
+    guard getrlimit(resource(RLIMIT_NOFILE), &limit) == 0 else { return }
+    limit.rlim_cur = limit.rlim_max
+    setrlimit(resource(RLIMIT_NOFILE), &limit)
+  }
+
   /// A file's text; nil if there is none.
   private static func text(_ path: String) -> String? {
     FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) }

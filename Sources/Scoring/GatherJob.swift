@@ -51,8 +51,9 @@ public struct GatherJob {
       try SkipCounts.validate(allowed: configuration.allowedSkips)
       try JobInputs.validate(threads: configuration.threads, limit: nil)
       guard world.rank == 0 else { return nil }
-      lock = try claimOutput()
-      return try read()
+      let own = try claimOutput()
+      lock = own
+      return try read(own)
     }
     let threads = try JobDefaults.threads(configuration.threads, on: world)
     let provenance = try world.broadcast(world.rank == 0 ? gathered?.provenance.encode() : nil)
@@ -85,7 +86,7 @@ public struct GatherJob {
     return lock
   }
 
-  private func read() throws -> Gathered {
+  private func read(_ lock: RunLock) throws -> Gathered {
     let output = configuration.output
     let urls = try configuration.shards.isEmpty ? Shard.files(of: output) : configuration.shards
     var sums: HeadImpactAccumulator?
@@ -112,6 +113,7 @@ public struct GatherJob {
     return Gathered(
       set: set, provenance: provenance, sums: sums,
       samples: ScoredSamples(
-        imageOfSample: imageOfSample, skipped: set.skipped, seconds: set.seconds, result: set.result))
+        imageOfSample: imageOfSample, skipped: set.skipped, seconds: set.seconds, result: set.result,
+        requireOutput: lock.check))
   }
 }

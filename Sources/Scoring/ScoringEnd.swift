@@ -16,6 +16,8 @@ struct ScoredSamples {
   let seconds: Double
   /// The record of an image.
   let result: (_ imageID: Int) throws -> UnitResult
+  /// Makes sure that the output is still this run's.
+  let requireOutput: () throws -> Void
 }
 
 /// What hi.h5 says of a run, besides its numbers: all that finishing needs where the inputs aren't there.
@@ -118,7 +120,7 @@ struct ScoringEnd {
       provenance: HeadImpactFile.Provenance(
         identity: provenance.identity, modelName: provenance.modelName, adapterName: provenance.adapterName,
         ranks: world.worldSize, secondsScoring: scored.seconds),
-      replacing: replaces, compression: compression)
+      replacing: replaces, compression: compression, beforeNaming: scored.requireOutput)
     return ScoringJob.Summary(
       samples: samples.count,
       skips: SkipCounts(samples: samples.count + scored.skipped.count, skipped: scored.skipped.map(\.reason.kind)),

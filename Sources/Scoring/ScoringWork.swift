@@ -118,7 +118,9 @@ final class ScoringWork: UnitJob {
     let end = ScoringEnd(
       provenance: provenance, output: configuration.output, replaces: configuration.resumes, team: team)
     let samples = work.map {
-      ScoredSamples(imageOfSample: imageOfSample, skipped: $0.skipped, seconds: $0.seconds, result: $0.result)
+      ScoredSamples(
+        imageOfSample: imageOfSample, skipped: $0.skipped, seconds: $0.seconds, result: $0.result,
+        requireOutput: $0.requireOutput)
     }
     return try end.run(samples, sums, on: world)
   }
@@ -134,7 +136,7 @@ final class ScoringWork: UnitJob {
   func finishedSummary() throws -> ScoringJob.Summary {
     let contents = try HeadImpactFile.read(configuration.output)
     let (begun, kinds) = try HeadImpactFile.origin(of: configuration.output)
-    // What an older version finished stays so.
+    // Another version may have finished it; all that it read must be the same.
     var asked = scoreIdentity
     asked.programVersion = begun.programVersion
     try begun.run.requireSame(as: asked.run, finished: configuration.output)

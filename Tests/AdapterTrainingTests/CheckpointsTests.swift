@@ -68,7 +68,7 @@ struct CheckpointsTests {
       var warnings: [String] = []
       let checkpoints = try open(c) { warnings.append($0) }
       #expect(checkpoints.save(state(4)))
-      let place = scratch.file("other/adapter.training/checkpoint-00000004")
+      let place = try #require(try c.salvagedFolder).appendingPathComponent("checkpoint-00000004")
       let text = warnings.first ?? ""
       #expect(warnings.count == 1)
       for word in [
@@ -125,7 +125,7 @@ struct CheckpointsTests {
       let isSavedToo = other.save(state(10))
       #expect(!isSavedToo && warnings.texts.count == 1)
       #expect(warnings.texts.first?.contains("a was 1 and now is 2") == true, "\(warnings.texts)")
-      let names = try FileSystem.names(in: scratch.file("other/adapter.training"))
+      let names = try FileSystem.names(in: try #require(try c.salvagedFolder))
       #expect(names == ["checkpoint-00000009"])
     }
   }
@@ -139,7 +139,7 @@ struct CheckpointsTests {
       let isSaved = one.save(state(9))
       #expect(isSaved)
       try other.remove()
-      let salvaged = scratch.file("other/adapter.training")
+      let salvaged = try #require(try c.salvagedFolder)
       #expect(try FileSystem.names(in: salvaged) == ["checkpoint-00000009"])
       try one.remove()
       #expect(!FileManager.default.fileExists(atPath: salvaged.path))
@@ -180,7 +180,7 @@ struct CheckpointsTests {
         #expect(throws: LockLost.self) { try checkpoints.requireOutput() }
         #expect(checkpoints.save(state(4)) != isTaken)
         #expect(!FileManager.default.fileExists(atPath: c.workFolder.path))
-        let salvaged = scratch.file("other/adapter.training/checkpoint-00000004")
+        let salvaged = try #require(try c.salvagedFolder).appendingPathComponent("checkpoint-00000004")
         #expect(FileManager.default.fileExists(atPath: salvaged.path) != isTaken)
       }
     }

@@ -115,13 +115,16 @@ struct LeftoverTests {
       #expect(try isRemoved(".a.h5.\(key)-\(ended)-77-ab12.partial", scratch, names: nil))
       for name in [
         ".out.h5.\(key)-\(getpid())-\(start)-ab12.partial", ".out.h5x.\(key)-\(ended)-77-ab12.partial",
-        ".out.h5.\(key)-\(ended)-77-ab12.old", "out.h5.\(key)-\(ended)-77-ab12.partial", ".out.h5.notes.partial",
+        "out.h5.\(key)-\(ended)-77-ab12.partial", ".out.h5.notes.partial",
         ".out.h5.partial",
       ] {
         #expect(try !isRemoved(name, scratch, age: 1000), "\(name)")
         try FileManager.default.removeItem(at: scratch.file(name))
       }
-      try Data().write(to: scratch.file("out.h5"))
+      // What was about to be replaced gets its name back.
+      try Data("old".utf8).write(to: scratch.file(".out.h5.\(key)-\(ended)-77-ab12.old"))
+      TemporaryName.removeLeftovers(of: nil, in: scratch.url, now: Date().timeIntervalSince1970, silence: 120)
+      #expect(try scratch.names == ["out.h5"])
       #expect(try isRemoved(".out.h5.\(key)-\(ended)-77-ab12.old", scratch))
     }
   }

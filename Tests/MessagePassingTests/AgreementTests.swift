@@ -13,4 +13,14 @@ struct AgreementTests {
     #expect(hinted.description == failure.description + "\nmake room")
     #expect(hinted.isTransient && hinted.failures.count == 3)
   }
+
+  @Test("many ranks take one line, by their hosts")
+  func many() {
+    let failures = (0..<10_000).filter { $0 != 5 }.map {
+      (rank: $0, host: $0 < 9000 ? "a" : "b" as String?, message: "no file")
+    }
+    #expect(
+      AgreedFailure(failures: failures, isTransient: false).description
+        == "ranks 0-4 on a, 6-8999 on a, 9000-9999 on b: no file")
+  }
 }

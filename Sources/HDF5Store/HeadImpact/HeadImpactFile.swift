@@ -80,9 +80,11 @@ public enum HeadImpactFile {
   ///   - row: reads one sample's results, asked for in that order.
   ///   - skipped: samples that couldn't be used, ascending.
   ///   - replacing: whether a file of this name may be there, and is replaced.
+  ///   - beforeNaming: called when all is written, and the file has no name yet; what it throws ends the writing.
   public static func write(
     to url: URL, table: HeadImpactTable, intervals: BootstrapIntervals, samples: [Int], row: (Int) throws -> Row,
-    skipped: [Skipped], provenance: Provenance, replacing: Bool, compression: Compression = .serial
+    skipped: [Skipped], provenance: Provenance, replacing: Bool, compression: Compression = .serial,
+    beforeNaming: () throws -> Void = {}
   ) throws {
     try HDF5File.write(to: url.path, replacing: replacing) { file in
       try writeDimensions(file, table, samples: samples)
@@ -97,6 +99,7 @@ public enum HeadImpactFile {
       try file.write(skipped.map(\.reason), to: "/skipped/reason")
       try describe(file, "/skipped/reason", "why each of them could not be used", units: "1")
       try writeAttributes(file, provenance, skipped: skipped.count, topLayers: intervals.topLayers)
+      try beforeNaming()
     }
   }
 

@@ -69,6 +69,7 @@ struct AblationWork: UnitJob {
       guard let work else { return nil }
       let result = try AblationResult(
         units.map { try work.result(of: $0.key) }, configuration, run: identity, skipped: work.skipped)
+      try work.requireOutput()
       try AtomicFile.write(Data((try result.json() + "\n").utf8), to: configuration.output)
       return AblationJob.Summary(result: result, output: configuration.output, isNew: true)
     }
