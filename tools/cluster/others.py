@@ -178,8 +178,8 @@ def _others() -> list[Fault]:
         found += [Fault(f"group-of-{megabytes}MB", "memory", memory, start=in_group(megabytes), verbs=("score", "train"), when="start")
                   for megabytes in (30, 60, 100)]
     if shutil.which("faketime"):
-        found += [Fault(f"clock{offset}", "clock", Ends(within=60), start=at_another_time(offset), verbs=("score", "train"), when="start")
-                  for offset in ("-1d", "+1d")]
+        found += [Fault(f"clock-{name}", "clock", Ends(within=60), start=at_another_time(offset), verbs=("score", "train"), when="start")
+                  for name, offset in (("back", "-1d"), ("ahead", "+1d"))]
     return found
 
 
