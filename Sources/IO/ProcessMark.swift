@@ -35,7 +35,7 @@ public struct ProcessMark: Codable, Equatable, Sendable {
     gethostname(&name, name.count - 1)
     let host = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     return (
-      host, text("/proc/sys/kernel/random/boot_id")?.trimmingCharacters(in: .whitespacesAndNewlines),
+      host, KernelFile.text("/proc/sys/kernel/random/boot_id")?.trimmingCharacters(in: .whitespacesAndNewlines),
       target(of: "/proc/self/ns/pid")
     )
   }()
@@ -70,15 +70,11 @@ public struct ProcessMark: Codable, Equatable, Sendable {
 
   /// From /proc/PID/stat: when the process began, and whether only its entry is left.
   private static func status(of process: Int32) -> (start: UInt64, isDead: Bool)? {
-    guard let text = text("/proc/\(process)/stat"), let name = text.lastIndex(of: ")") else { return nil }
+    guard let text = KernelFile.text("/proc/\(process)/stat"), let name = text.lastIndex(of: ")") else { return nil }
     // The fields from the third on; the program's name before them may contain anything.
     let fields = text[text.index(after: name)...].split(separator: " ")
     guard fields.count > 19, let start = UInt64(fields[19]) else { return nil }
     return (start, ["Z", "X", "x"].contains(fields[0]))
-  }
-
-  private static func text(_ path: String) -> String? {
-    FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) }
   }
 
   private static func target(of link: String) -> String? {

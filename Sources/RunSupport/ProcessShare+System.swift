@@ -1,8 +1,9 @@
 import Foundation
+import IO
 
 extension ProcessShare {
   /// The share of this process, now.
-  public static var current: ProcessShare { ProcessShare(addressSpace: currentAddressSpace, contents: text) }
+  public static var current: ProcessShare { ProcessShare(addressSpace: currentAddressSpace, contents: KernelFile.text) }
 
   /// This process's `ulimit -v`, in bytes; nil without a limit.
   public static var currentAddressSpace: Int? {
@@ -31,11 +32,6 @@ extension ProcessShare {
     setrlimit(resource(RLIMIT_NOFILE), &limit)
   }
 
-  /// A file's text; nil if there is none.
-  private static func text(_ path: String) -> String? {
-    FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) }
-  }
-
   /// The cores that Open MPI's binding takes from this process, and the remedy; nil if it takes none that other ranks
   /// don't have.
   public static func bindingAdvice(
@@ -43,8 +39,8 @@ extension ProcessShare {
   ) -> String? {
     // The launcher's own mask: the cores to share.
     bindingAdvice(
-      environment: environment, processors: processors(text("/proc/self/status") ?? ""),
-      launcher: processors(text("/proc/\(getppid())/status") ?? ""))
+      environment: environment, processors: processors(KernelFile.text("/proc/self/status") ?? ""),
+      launcher: processors(KernelFile.text("/proc/\(getppid())/status") ?? ""))
   }
 
   static func bindingAdvice(environment: [String: String], processors: [Int], launcher: [Int]) -> String? {

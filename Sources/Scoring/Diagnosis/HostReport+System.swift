@@ -79,7 +79,7 @@ extension HostReport {
 
   /// The first processor's name, and its core's hardware threads.
   private static func processor() -> (String, Int) {
-    let text = FileManager.default.contents(atPath: "/proc/cpuinfo").map { String(decoding: $0, as: UTF8.self) } ?? ""
+    let text = KernelFile.text("/proc/cpuinfo") ?? ""
     var values: [String: String] = [:]
     for line in text.prefix(4096).split(separator: "\n") {
       let parts = line.split(separator: ":", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) }
@@ -134,8 +134,7 @@ extension HostReport {
 
 extension HostReport.Limits {
   static var current: Self {
-    let text = FileManager.default.contents(atPath: "/proc/self/limits")
-    return Self(limits: text.map { String(decoding: $0, as: UTF8.self) } ?? "")
+    Self(limits: KernelFile.text("/proc/self/limits") ?? "")
   }
 
   /// - Parameter limits: the text of /proc/PID/limits.

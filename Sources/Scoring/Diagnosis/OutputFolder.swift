@@ -10,12 +10,12 @@ struct OutputFolder {
   var fileSystem: String? {
     var status = stat()
     guard stat(url.path, &status) == 0,
-      let mounts = FileManager.default.contents(atPath: "/proc/self/mountinfo")
+      let mounts = KernelFile.text("/proc/self/mountinfo")
     else { return nil }
     let device = Int(status.st_dev)
     let major = (device >> 8) & 0xfff | (device >> 32) & ~0xfff
     let minor = device & 0xff | (device >> 12) & ~0xff
-    return Self.fileSystem(ofDevice: "\(major):\(minor)", mounts: String(decoding: mounts, as: UTF8.self))
+    return Self.fileSystem(ofDevice: "\(major):\(minor)", mounts: mounts)
   }
 
   /// - Parameter mounts: the text of /proc/self/mountinfo.
