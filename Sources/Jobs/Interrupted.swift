@@ -73,11 +73,11 @@ public enum RunStanding {
   public static func line(_ cause: String) -> String { state.withLock { $0 }.line(cause) }
 
   static func save() {
-    if state.withLock({ $0.saving })?() == false { setUnsaved() }
+    if state.withLock({ $0.saving })?() == false { set(isSaved: false) }
   }
 
-  /// Not all that was done could be saved.
-  static func setUnsaved() { state.withLock { $0.isSaved = false } }
+  /// - Parameter isSaved: whether all that was done could be saved.
+  static func set(isSaved: Bool) { state.withLock { $0.isSaved = isSaved } }
 
   static func release() { state.withLock { $0.releasing }?() }
 }

@@ -74,6 +74,10 @@ public final class JournalWriter: @unchecked Sendable {
     }
     if let failure { throw failure }
     try journal.flush()
+    condition.lock()
+    isSaved = true
+    condition.broadcast()
+    condition.unlock()
   }
 
   /// Waits until all records are on the disk, at most so long; from another thread than `append`, while the process ends.

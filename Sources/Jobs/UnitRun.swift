@@ -157,8 +157,11 @@ final class UnitRun<Job: UnitJob> {
       if isTransient { progress?.finish() }
       // What is done shall not be lost. If that fails too, an error of this run says more; an interruption says that all is
       // kept.
-      do { try writer?.drain() } catch let second {
-        RunStanding.setUnsaved()
+      do {
+        try writer?.drain()
+        RunStanding.set(isSaved: true)
+      } catch let second {
+        RunStanding.set(isSaved: false)
         if isTransient { progress?.warn("\(second)") }
       }
       throw error
