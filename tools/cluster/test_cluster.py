@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -116,7 +117,11 @@ class Short(unittest.TestCase):
             self.assertEqual(cluster[0].run(["ssh", cluster[1].name, "true"]).returncode, 0)
             firsts, folder = [host.pid for host in cluster.hosts], cluster.folder
         self.assertFalse(folder.exists())
-        self.assertFalse(any(Path(f"/proc/{pid}/ns/pid").exists() for pid in firsts))
+        # A killed process is there until its parent has taken note of its end.
+        limit = time.monotonic() + 10
+        while (left := [pid for pid in firsts if Path(f"/proc/{pid}/ns/pid").exists()]) and time.monotonic() < limit:
+            time.sleep(0.05)
+        self.assertEqual(left, [])
 
     def test_one_fault_of_each_kind(self) -> None:
         failures = Path(tempfile.gettempdir()) / f"cluster-failures-{os.getpid()}.log"
