@@ -67,6 +67,7 @@ struct ChildProcess {
 
   /// The processes that a process started, and what these started.
   private static func descendants(of root: pid_t) -> [pid_t] {
+    // Without /proc only the process group is killed.
     let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
     var children: [pid_t: [pid_t]] = [:]
     for id in names.compactMap({ pid_t($0) }) {

@@ -31,6 +31,7 @@ extension Communicator {
     let launcher = getppid()
     let launchers = ["mpirun", "mpiexec", "orterun", "orted", "prterun", "prte", "prted"]
     guard let name = status(of: "\(launcher)")?.name, launchers.contains(name) else { return }
+    // Without /proc only the launcher itself is ended.
     let all = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
     // Its connections to other hosts, and the ranks on this one.
     let children = all.compactMap { Int32($0) }.filter { $0 != getpid() && status(of: "\($0)")?.parent == launcher }
@@ -40,6 +41,7 @@ extension Communicator {
 
   /// A process's name and its parent: what is in and behind the brackets of its `stat`.
   private static func status(of process: String) -> (name: String, parent: pid_t)? {
+    // A process may have ended since it was listed.
     guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8),
       let start = text.firstIndex(of: "("), let end = text.lastIndex(of: ")")
     else { return nil }

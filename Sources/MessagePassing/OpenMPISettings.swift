@@ -25,6 +25,7 @@ struct OpenMPISettings {
   /// Sets them for this process, if the MPI library is Open MPI.
   static func apply(_ environment: [String: String]) {
     guard Communicator.libraryVersion.hasPrefix("Open MPI") else { return }
+    // A file that isn't there or can't be read sets nothing: Open MPI reads the same ones, and passes over such a file too.
     let files = parameterFiles(environment).compactMap { try? String(contentsOfFile: $0, encoding: .utf8) }
     let settings = OpenMPISettings(
       interfaces: NetworkInterfaces.excluded, environment: environment, files: files)
@@ -47,7 +48,7 @@ struct OpenMPISettings {
     if let home = environment["HOME"] { paths.append("\(home)/.openmpi/mca-params.conf") }
     if let prefix = environment["OPAL_PREFIX"] { paths.append("\(prefix)/etc/\(file)") }
     // The library's own folder, by the file that it is loaded from.
-    // Foundation's whole-file readers end after the first page of such a file.
+    // Without it the other places remain. Foundation's whole-file readers end after the first page of such a file.
     let bytes = (try? FileHandle(forReadingFrom: URL(fileURLWithPath: "/proc/self/maps")).readToEnd()) ?? Data()
     let maps = String(decoding: bytes, as: UTF8.self)
     if let line = maps.split(separator: "\n").first(where: { $0.contains("/libmpi.so") }),

@@ -66,7 +66,7 @@ struct OutputFolder {
 
   /// Whether this host sees a file that another one has just made.
   static func sees(_ file: String) -> Bool {
-    // Listing the folder makes NFS ask the server for what it may remember as absent.
+    // Listing the folder makes NFS ask the server for what it may remember as absent. If that fails, so does the look at the file.
     _ = try? FileSystem.names(in: URL(fileURLWithPath: file).deletingLastPathComponent())
     return access(file, F_OK) == 0
   }
