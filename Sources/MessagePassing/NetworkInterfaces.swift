@@ -9,10 +9,16 @@ public enum NetworkInterfaces {
   /// an address.
   public static var excluded: [String] { excluded(among: interfaces()) }
 
-  /// The interfaces that have an IPv4 address, and whether it is the host's own loop.
-  struct Interface: Equatable {
-    let name: String
-    let isLoopback: Bool
+  /// An interface with an IPv4 address.
+  public struct Interface: Equatable, Sendable {
+    public let name: String
+    /// Whether it is the host's own loop.
+    public let isLoopback: Bool
+    public var isUp = true
+    /// The most significant byte first.
+    public var address: UInt32 = 0
+    /// The bits of the address that name the network.
+    public var prefix = 32
   }
 
   static func excluded(among interfaces: [Interface]) -> [String] {
@@ -33,7 +39,8 @@ public enum NetworkInterfaces {
     return name.hasPrefix("br-") && name.count == 15 && name.dropFirst(3).allSatisfy(\.isHexDigit)
   }
 
-  private static func interfaces() -> [Interface] {
+  /// This host's interfaces; none if the system doesn't tell.
+  public static func interfaces() -> [Interface] {
     var list: UnsafeMutablePointer<ifaddrs>?
     guard getifaddrs(&list) == 0 else { return [] }
     defer { freeifaddrs(list) }
@@ -41,11 +48,17 @@ public enum NetworkInterfaces {
     var next = list
     while let entry = next?.pointee {
       next = entry.ifa_next
-      guard let address = entry.ifa_addr, address.pointee.sa_family == AF_INET else { continue }
+      guard let address = entry.ifa_addr, Int32(address.pointee.sa_family) == AF_INET else { continue }
       found.append(
         Interface(
-          name: String(cString: entry.ifa_name), isLoopback: entry.ifa_flags & UInt32(IFF_LOOPBACK) != 0))
+          name: String(cString: entry.ifa_name), isLoopback: entry.ifa_flags & UInt32(IFF_LOOPBACK) != 0,
+          isUp: entry.ifa_flags & UInt32(IFF_UP) != 0, address: ipv4(address),
+          prefix: entry.ifa_netmask.map { ipv4($0).nonzeroBitCount } ?? 32))
     }
     return found
+  }
+
+  private static func ipv4(_ address: UnsafeMutablePointer<sockaddr>) -> UInt32 {
+    address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { UInt32(bigEndian: $0.pointee.sin_addr.s_addr) }
   }
 }

@@ -96,27 +96,10 @@ extension HostReport {
 
   /// Interfaces that are up and have an IPv4 address, without loopback.
   private static func currentInterfaces() -> [Interface] {
-    var list: UnsafeMutablePointer<ifaddrs>?
-    guard getifaddrs(&list) == 0 else { return [] }
-    defer { freeifaddrs(list) }
-    var found: [Interface] = []
-    var next = list
-    while let entry = next?.pointee {
-      next = entry.ifa_next
-      guard entry.ifa_flags & UInt32(IFF_UP) != 0, entry.ifa_flags & UInt32(IFF_LOOPBACK) == 0,
-        let address = entry.ifa_addr, Int32(address.pointee.sa_family) == AF_INET
-      else { continue }
-      let number = ipv4(address)
-      let prefix = entry.ifa_netmask.map { ipv4($0).nonzeroBitCount } ?? 32
-      let parts = [24, 16, 8, 0].map { String(number >> UInt32($0) & 255) }
-      found.append(
-        Interface(name: String(cString: entry.ifa_name), address: parts.joined(separator: "."), prefix: prefix))
+    NetworkInterfaces.interfaces().filter { $0.isUp && !$0.isLoopback }.map { interface in
+      let parts = [24, 16, 8, 0].map { String(interface.address >> UInt32($0) & 255) }
+      return Interface(name: interface.name, address: parts.joined(separator: "."), prefix: interface.prefix)
     }
-    return found
-  }
-
-  private static func ipv4(_ address: UnsafeMutablePointer<sockaddr>) -> UInt32 {
-    address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { UInt32(bigEndian: $0.pointee.sin_addr.s_addr) }
   }
 
   /// Interfaces that Open MPI's ranks are told to avoid, by the user or by this program.
