@@ -22,7 +22,8 @@ public enum RankCorrelation {
     return ranks
   }
 
-  private static func pearson(_ a: [Double], _ b: [Double]) -> Double? {
+  /// Pearson's correlation; nil where it is undefined.
+  public static func pearson(_ a: [Double], _ b: [Double]) -> Double? {
     let n = Double(a.count)
     let (meanA, meanB) = (a.reduce(0, +) / n, b.reduce(0, +) / n)
     var (products, squaresA, squaresB) = (0.0, 0.0, 0.0)

@@ -5,8 +5,6 @@ extension HeadImpactFile {
   /// The tables of a finished file, and the model and adapter that they are of.
   public struct Contents: Sendable {
     public let table: HeadImpactTable
-    /// nil where a file of version 1 doesn't say.
-    public let beyondChance: BeyondChance?
     public let modelName: String?
     public let modelSHA256: String?
     /// nil if the model was scored without an adapter.
@@ -23,8 +21,7 @@ extension HeadImpactFile {
         if case .string(let value) = try file.attribute(name) { value } else { nil }
       }
       return Contents(
-        table: try table(file), beyondChance: nil, modelName: try string("model_name"),
-        modelSHA256: try string("model_sha256"),
+        table: try table(file), modelName: try string("model_name"), modelSHA256: try string("model_sha256"),
         adapterName: try string("adapter_name"), adapterSHA256: try string("adapter_sha256"))
     }
   }

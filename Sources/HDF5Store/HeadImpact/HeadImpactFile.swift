@@ -82,13 +82,13 @@ public enum HeadImpactFile {
   ///   - replacing: whether a file of this name may be there, and is replaced.
   ///   - beforeNaming: called when all is written, and the file has no name yet; what it throws ends the writing.
   public static func write(
-    to url: URL, table: HeadImpactTable, statistics: HeadImpactStatistics, samples: [Int], row: (Int) throws -> Row,
+    to url: URL, table: HeadImpactTable, intervals: BootstrapIntervals, samples: [Int], row: (Int) throws -> Row,
     skipped: [Skipped], provenance: Provenance, replacing: Bool, compression: Compression = .serial,
     beforeNaming: () throws -> Void = {}
   ) throws {
     try HDF5File.write(to: url.path, replacing: replacing) { file in
       try writeDimensions(file, table, samples: samples)
-      try writeTables(file, table, statistics.intervals)
+      try writeTables(file, table, intervals)
       try writeSamples(
         file, table, samples: samples, row: row, savesScores: provenance.identity.savesScores, compression)
       try file.createGroup("/skipped")
@@ -98,7 +98,7 @@ public enum HeadImpactFile {
       try describe(file, "/skipped/kind", "what of each of them could not be used", units: "1")
       try file.write(skipped.map(\.reason), to: "/skipped/reason")
       try describe(file, "/skipped/reason", "why each of them could not be used", units: "1")
-      try writeAttributes(file, provenance, skipped: skipped.count, topLayers: statistics.intervals.topLayers)
+      try writeAttributes(file, provenance, skipped: skipped.count, topLayers: intervals.topLayers)
       try beforeNaming()
     }
   }
