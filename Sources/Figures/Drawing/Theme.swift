@@ -47,6 +47,7 @@ public enum Theme {
       .fig .label{font-size:13px}
       .fig .muted{fill:\(colours.muted)}
       .fig .strong{font-weight:600}
+      .fig .label-name,.fig .halo{paint-order:stroke;stroke:\(colours.paper);stroke-width:3px;stroke-linejoin:round}
       .fig .paper{fill:\(colours.paper)}
       .fig .grid{stroke:\(colours.line);fill:none}
       .fig .axis{stroke:\(colours.muted);fill:none}
