@@ -75,7 +75,7 @@ let package = Package(
     module("Tokenization", ["CPCRE2", "IO", "JSON"]),
     module("ChatTemplate"),
     module("ImageInput", ["CImageCodecs", "CPNG", "CTurboJPEG", "IO"]),
-    module("Figures", ["CCairo", "COCO", "HeadImpact", "ImageInput"]),
+    module("Figures", ["CCairo", "COCO", "HeadImpact", "IO", "ImageInput"]),
     module("COCO", ["IO", "JSON"]),
     module("HeadImpact", ["COCO", "IO", "JSON"]),
     module("MessagePassing", ["CMPI"]),
@@ -139,7 +139,7 @@ let package = Package(
     .executableTarget(
       name: "headimpact",
       dependencies: [
-        "AdapterTraining", "AttentionMaps", "COCO", "Demonstration", "Evaluation", "Experiment", "Figures",
+        "AdapterTraining", "AttentionMaps", "COCO", "Decoding", "Demonstration", "Evaluation", "Experiment", "Figures",
         "Generation", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "KeyObjects",
         "Launching", "LowRankAdaptation", "MessagePassing", "Reporting", "RunSupport", "Scoring", "Transformer",
         "VisionLanguage", argumentParser,
