@@ -109,7 +109,8 @@ public final class DescriptionLossReader {
   /// What heads give while the unmodified model reads descriptions of an image.
   ///
   /// - Parameters:
-  ///   - sequences: one a description of the same image; rows that they have in common count once.
+  ///   - sequences: one a description of the same image; the rows before the first that predicts a description count once,
+  ///     if all have them in common, and the others for each description.
   ///   - layers: of the heads.
   ///   - afterLayer: called after each layer; a thrown error ends the pass.
   /// - Returns: by layer the sum over the rows of image tokens and over those of the text, added row by row, and how many there are.
@@ -148,17 +149,18 @@ public final class DescriptionLossReader {
     return sums
   }
 
-  /// The rows of a pass, without those that it repeats, and whether each is an image token's.
+  /// The rows of a pass that count, and whether each is an image token's: of the prefix those before the first that
+  /// predicts a description, and all of each description's own.
   private func countedRows(
     _ sequences: [TokenSequence], _ layout: SequenceLayout, withPrefix: Bool
   ) -> [(row: Int, isImage: Bool)] {
     func isImage(_ position: Int, of sequence: TokenSequence) -> Bool {
       sequence.image.ranges.contains { $0.contains(position) }
     }
-    var rows = withPrefix ? (0..<layout.newPrefix).map { ($0, isImage($0, of: sequences[0])) } : []
+    var rows = withPrefix ? (0..<layout.segmentStart).map { ($0, isImage($0, of: sequences[0])) } : []
     var start = layout.newPrefix
     for (sequence, length) in zip(sequences, layout.segments) {
-      rows += (layout.repeatedRows..<length).map { (start + $0, isImage(layout.segmentStart + $0, of: sequence)) }
+      rows += (0..<length).map { (start + $0, isImage(layout.segmentStart + $0, of: sequence)) }
       start += length
     }
     return rows
