@@ -45,7 +45,7 @@ struct Ablate: ParsableCommand {
   var named: [Selection.Head] = []
   @Option(
     help: ArgumentHelp(
-      "What takes a head's place: zero; its mean over a reference set; or knockout: it stays, but doesn't see the visual tokens from the text.",
+      "What takes a head's place: zero; its mean over a reference set; or knockout: it stays, but the text's tokens don't see the visual tokens in it.",
       valueName: "kind"))
   var ablation = AblationKind.zero
   @Option(help: ArgumentHelp("Of --ablation mean: the first images, by id, are the reference set.", valueName: "n"))
