@@ -95,6 +95,7 @@ extension Communicator {
     silence: SilenceRules = .standard, _ body: (Communicator) throws -> R
   ) throws -> R {
     let isFirst = launchedRank() == 0
+    prepare()
     try StopSignals.install(
       exitCode: TransientFailure.exitCode,
       lastResort: StopSignals.LastResort(

@@ -67,6 +67,16 @@ struct MultiRankTests {
     #expect(run.seconds < 20)
   }
 
+  @Test("a rank that is stopped while MPI ends is named, and ends the job too", arguments: [0, 2])
+  func endless(culprit: Int) async throws {
+    let run = try await MPIRun.launch("mpi-cases", ["endless", "\(culprit)", "3"], ranks: 3, timeout: 40)
+    #expect(!run.timedOut && run.exitCode == 75, "\(run.standardError)")
+    #expect(
+      run.standardError.contains(#/rank [0-9] on .* has not answered for 3 s: it is stopped, and MPI_Finalize/#),
+      "\(run.standardError)")
+    #expect(run.seconds < 20)
+  }
+
   @Test("a job that is suspended goes on afterwards")
   func suspended() async throws {
     let run = try await MPIRun.launch("mpi-cases", ["suspended", "4"], ranks: 3)
