@@ -36,16 +36,15 @@ extension Communicator {
     cmpi_kill_after(processes, Int32(processes.count), Int32(seconds))
   }
 
-  /// The ranks on this host that a signal or a debugger has stopped.
-  static func stoppedRanks() -> [Int] {
-    siblings().filter(\.value.isStopped).keys.compactMap { process in
-      let variables = KernelFile.text("/proc/\(process)/environ")?.split(separator: "\0") ?? []
+  /// The other ranks on this host that the same launcher started, by their numbers.
+  static func otherRanksHere() -> [Int: ProcessStatus] {
+    siblings().reduce(into: [:]) { ranks, process in
+      let variables = KernelFile.text("/proc/\(process.key)/environ")?.split(separator: "\0") ?? []
       let environment = Dictionary(
         variables.compactMap { text in
           text.firstIndex(of: "=").map { (String(text[..<$0]), String(text[$0...].dropFirst())) }
-        },
-        uniquingKeysWith: { first, _ in first })
-      return LaunchEnvironment.rank(environment)
+        }, uniquingKeysWith: { first, _ in first })
+      if let rank = LaunchEnvironment.rank(environment) { ranks[rank] = process.value }
     }
   }
 

@@ -25,10 +25,12 @@ final class ReturnWatch {
 
   private static func end(_ call: String, after seconds: Int, rank: Int, host: String?) -> Never {
     let place = host.map { " on \($0)" } ?? ""
-    let stopped = Communicator.stoppedRanks().sorted()
-    // Who knows most speaks first, and the launcher ends the others: a rank beside one that is stopped; rank 0; another one
-    // where rank 0 is what is missing.
-    sleep(stopped.isEmpty ? (rank == 0 ? 2 : 5) : (rank == 0 ? 0 : 1))
+    let others = Communicator.otherRanksHere()
+    let stopped = others.filter(\.value.isStopped).keys.sorted()
+    // Who knows most speaks first, and the launcher ends the others: the first rank beside one that is stopped; rank 0;
+    // another one where rank 0 is what is missing.
+    let isFirst = !others.contains { $0.key < rank && !$0.value.isStopped }
+    sleep(stopped.isEmpty ? (rank == 0 ? 4 : 8) : (isFirst ? 0 : 3))
     let reason =
       stopped.isEmpty
       ? "rank \(rank)\(place): \(call) has not returned for \(seconds) s: a rank is stopped, or a host can't be reached"

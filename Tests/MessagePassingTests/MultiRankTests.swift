@@ -63,7 +63,9 @@ struct MultiRankTests {
   func startless() async throws {
     let run = try await fail(["startless", "3"], ranks: 2)
     #expect(
-      run.exitCode == 75 && run.standardError.contains("MPI_Init has not returned for 3 s"), "\(run.standardError)")
+      run.exitCode == 75
+        && run.standardError.contains("rank 1 has not answered for 3 s: it is stopped, and MPI_Init waits for it"),
+      "\(run.standardError)")
     #expect(run.seconds < 20)
   }
 
