@@ -141,6 +141,13 @@ final class ScoringWork: UnitJob {
     var asked = scoreIdentity
     asked.programVersion = begun.programVersion
     try begun.run.requireSame(as: asked.run, finished: configuration.output)
+    if contents.version < HeadImpactFile.version {
+      Remarks.tell([
+        "\(configuration.output.path): was finished by an older version of this program, in version \(contents.version) of the "
+          + "format, and stays as it is: without values corrected for chance, tests, masks and names. To have them, score "
+          + "again to another --output"
+      ])
+    }
     // A file of before kinds were told has none.
     let skips = SkipCounts(
       samples: contents.table.samples + kinds.count, skipped: kinds.map { SkipKind(rawValue: $0) ?? .record })
