@@ -79,6 +79,7 @@ let package = Package(
     module("COCO", ["IO", "JSON"]),
     module("HeadImpact", ["COCO", "IO", "JSON"]),
     module("MessagePassing", ["CMPI"]),
+    module("Comparison", ["HeadImpact"]),
     module("HDF5Store", ["CHDF5", "HeadImpact", "IO"]),
     module("Transformer", ["Kernels"]),
     module(
@@ -177,6 +178,7 @@ let package = Package(
       of: "VisionLanguage", ["COCO", "HeadImpact", "IO", "ImageInput", "Kernels", "Safetensors", "Transformer"],
       exclude: ["Goldens"]),
     tests(of: "HeadImpact", ["COCO"], exclude: ["Goldens"]),
+    tests(of: "Comparison", ["HeadImpact"]),
     tests(of: "Evaluation", ["COCO", "HDF5Store", "HeadImpact"], exclude: ["Goldens"]),
     tests(
       of: "LowRankAdaptation",

@@ -54,7 +54,7 @@ public func distinctNames(_ paths: [String]) throws -> [String] {
     return parts
   }
   for index in paths.indices {
-    if let other = paths[..<index].firstIndex(where: { paths[$0] == paths[index] }) {
+    if let other = paths[..<index].firstIndex(where: { $0.utf8.elementsEqual(paths[index].utf8) }) {
       throw ComparisonError("\(paths[other]) is named twice; a comparison needs different files")
     }
   }

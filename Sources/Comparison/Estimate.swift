@@ -9,15 +9,20 @@ public struct Estimate: Sendable, Equatable, Encodable {
   public let upper: Double?
 
   /// - Parameter replicates: the number in each resample; none if there is no bootstrap.
-  public init(_ value: Double, replicates: [Double]) {
-    self.value = value.isFinite ? value : nil
-    guard value.isFinite, !replicates.isEmpty, replicates.allSatisfy(\.isFinite) else {
+  public init(_ value: Double?, replicates: [Double?]) {
+    self.value = value
+    let sorted = replicates.compactMap { $0 }.sorted()
+    guard value != nil, !replicates.isEmpty, sorted.count == replicates.count else {
       (lower, upper) = (nil, nil)
       return
     }
-    let sorted = replicates.sorted()
     lower = percentile(BootstrapIntervals.percentiles[0], ofSorted: sorted)
     upper = percentile(BootstrapIntervals.percentiles[1], ofSorted: sorted)
+  }
+
+  init(_ reliability: Reliability.Estimate) {
+    func finite(_ value: Double) -> Double? { value.isFinite ? value : nil }
+    (value, lower, upper) = (finite(reliability.mean), finite(reliability.lower), finite(reliability.upper))
   }
 
   /// Whether the interval lies on one side of 0; false without an interval.

@@ -15,12 +15,16 @@ public struct ScoredHeads: Sendable {
   public var headCount: Int { layers * heads }
   public var imageCount: Int { images.count / headCount }
 
+  /// Spearman's correlation of the heads' means in two halves of the images; nil if there are too few.
+  public let reliability: Estimate?
+
   /// - Parameters:
-  ///   - images: each with its samples' sums, [layer, head]; ascending by image id, the same images for runs of one group.
+  ///   - images: each with its samples' sums, [layer, head], of the same samples for every head; ascending by image id, the
+  ///     same images for runs of one group.
   ///   - seed: of the bootstrap: runs of one group must have the same, so that they draw the same images.
   /// - Throws: `HeadImpactError` if a number is out of range; `ComparisonError` if a value is not finite.
   public init(
-    name: String, layers: Int, heads: Int, images: [ImageSums], resamples: Int, seed: UInt64,
+    name: String, layers: Int, heads: Int, images: [ImageScores], resamples: Int, seed: UInt64,
     parallel: @escaping Bootstrap.ParallelLoop = { tasks, body in for task in 0..<tasks { body(task) } }
   ) throws {
     let size = layers * heads
@@ -47,13 +51,18 @@ public struct ScoredHeads: Sendable {
           + "it must be finite")
     }
     guard images.count > 1 else {
-      replicates = []
+      (replicates, reliability) = ([], nil)
       return
     }
+    reliability =
+      size < 2
+      ? nil
+      : Estimate(
+        try Reliability(images: images, top: 1, points: 1, seed: seed, parallel: parallel).whole.rankCorrelation)
     var bootstrap = try Bootstrap(
       images: images.count, layers: layers, heads: heads, resamples: resamples, rows: 0..<layers, seed: seed,
       parallel: parallel)
-    for image in images { try bootstrap.add(image) }
+    for image in images { try bootstrap.add(ImageSums(sums: image.sums, samples: image.samples)) }
     replicates = try bootstrap.replicates()
   }
 
@@ -75,4 +84,9 @@ public struct ScoredHeads: Sendable {
   }
 
   public func head(_ index: Int) -> Selection.Head { Selection.Head(layer: index / heads, head: index % heads) }
+}
+
+extension ImageScores {
+  /// How many samples there are, the same for every head.
+  fileprivate var samples: Int { Int(counts.first ?? 0) }
 }
