@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the end of a scoring run takes on several ranks: the bootstrap, and the writing of hi.h5.
+"""What the end of a scoring run takes on several ranks: the bootstraps and tests of each head, and the writing of hi.h5.
 
     .venv/bin/python Benchmarks/end.py [--samples 4000] [--layers 28] [--heads 12] [--ranks 1 2] [--rounds 3]     (make bench-end)
 
@@ -101,16 +101,16 @@ def main():
     a = parser.parse_args()
     a.work.mkdir(parents=True, exist_ok=True)
     path = shard(a, a.work)
-    times = {ranks: {"bootstrap": [], "writing": []} for ranks in a.ranks}
+    times = {ranks: {"statistics": [], "writing": []} for ranks in a.ranks}
     for _ in range(a.rounds):
         for ranks in a.ranks:
             for part, seconds in gather(a, a.work, path, ranks).items():
                 times[ranks][part].append(seconds)
     best = {ranks: {part: min(values) for part, values in parts.items()} for ranks, parts in times.items()}
     print(f"{a.samples} samples of {a.layers} x {a.heads} heads; the best of {a.rounds} rounds, in seconds")
-    print("| ranks | bootstrap | writing | both |\n|---|---|---|---|")
+    print("| ranks | statistics | writing | both |\n|---|---|---|---|")
     for ranks, parts in best.items():
-        print(f"| {ranks} | {parts['bootstrap']:.2f} | {parts['writing']:.2f} | {sum(parts.values()):.2f} |")
+        print(f"| {ranks} | {parts['statistics']:.2f} | {parts['writing']:.2f} | {sum(parts.values()):.2f} |")
     if len(best) > 1:
         (m, first), (n, second) = sorted(best.items())[:2]
         total = 0

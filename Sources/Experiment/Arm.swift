@@ -58,7 +58,7 @@ struct ArmLayers: Sendable, Equatable {
   /// - Parameters:
   ///   - layers: how many a selecting arm adapts; `heads` how many `topHeads` does.
   /// - Throws: `HeadImpactError` if the model has fewer.
-  init(_ arm: Arm, table: HeadImpactTable, measure: Measure, layers: Int, heads: Int) throws {
+  init(_ arm: Arm, table: HeadImpactTable, measure: RankedMeasure, layers: Int, heads: Int) throws {
     self.arm = arm
     func chosen(_ strategy: Selection.Strategy, seed: UInt64 = 0) throws -> [Int] {
       try Selection(from: table, strategy: strategy, measure: measure, layers: layers, seed: seed).layers.sorted()

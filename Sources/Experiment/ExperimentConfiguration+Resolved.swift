@@ -21,7 +21,13 @@ extension ExperimentConfiguration {
         ("precision", precision.rawValue), ("prompt", prompt), ("seed", seed), ("threads", threads),
         ("allow_skips", number(allowSkips)),
         ("score", map(score.pairs)),
-        ("select", map([("measure", select.measure.rawValue), ("layers", select.layers), ("heads", select.heads)])),
+        (
+          "select",
+          map([
+            ("measure", select.ranked.measure.rawValue), ("corrected", select.ranked.isCorrected ? true : nil),
+            ("layers", select.layers), ("heads", select.heads),
+          ])
+        ),
         ("tasks", map(tasks.map { ($0.kind.rawValue, try map($0.pairs)) })),
         ("arms", arms.map(\.name)), ("train", map(train.pairs)),
         (

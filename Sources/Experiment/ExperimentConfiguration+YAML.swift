@@ -153,7 +153,8 @@ extension ExperimentConfiguration.Score {
 extension ExperimentConfiguration.Select {
   fileprivate init(_ map: YAMLMap?) throws {
     guard let map else { return }
-    measure = try map.choice("measure", Measure.self) ?? measure
+    ranked.measure = try map.choice("measure", Measure.self) ?? ranked.measure
+    ranked.isCorrected = try map.flag("corrected") ?? ranked.isCorrected
     layers = try map.integer("layers") ?? layers
     heads = try map.integer("heads") ?? heads
     try map.finish()

@@ -66,7 +66,8 @@ public struct ExperimentConfiguration: Sendable, Equatable {
   }
 
   public struct Select: Sendable, Equatable {
-    public var measure = Measure.matched
+    /// By which layers and heads are ranked.
+    public var ranked = RankedMeasure.matched
     public var layers = 3
     /// Of the arm `top-heads`, and of the report's marks.
     public var heads = 12

@@ -203,7 +203,7 @@ public struct ExperimentJob {
 
   private func layers(of arm: Arm, _ table: HeadImpactTable) throws -> ArmLayers {
     let select = configuration.select
-    return try ArmLayers(arm, table: table, measure: select.measure, layers: select.layers, heads: select.heads)
+    return try ArmLayers(arm, table: table, measure: select.ranked, layers: select.layers, heads: select.heads)
   }
 
   /// - Throws: if two random arms drew the same layers.
@@ -230,7 +230,7 @@ public struct ExperimentJob {
           var seed: UInt64 = 0
           if case .random(let drawn) = arm { seed = drawn }
           var selection = try Selection(
-            from: table, strategy: strategy, measure: select.measure, layers: select.layers,
+            from: table, strategy: strategy, measure: select.ranked, layers: select.layers,
             topHeads: arm == .topHeads ? select.heads : 0, seed: seed)
           selection.modelName = contents.modelName
           selection.modelSHA256 = contents.modelSHA256
@@ -359,7 +359,7 @@ public struct ExperimentJob {
         images: fileURL(ablate.source.images),
         output: folder.ablation,
         ablations: try Ablation.byHeadImpact(
-          table, measure: configuration.select.measure, count: ablate.heads, randomSeeds: ablate.seeds.map(UInt64.init))
+          table, measure: configuration.select.ranked, count: ablate.heads, randomSeeds: ablate.seeds.map(UInt64.init))
       )
       c.annotations = ablate.source.annotations.map(fileURL)
       c.input = configuration.input

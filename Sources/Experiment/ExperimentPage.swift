@@ -41,7 +41,7 @@ public struct ExperimentPage {
   /// - Throws: what reading the folder throws, and `ReportError`.
   public func page(title: String? = nil) throws -> Page {
     var options = HeadImpactReport.Options(programVersion: JobDefaults.programVersion)
-    options.measure = configuration.select.measure
+    options.measure = configuration.select.ranked.measure
     options.topHeads = configuration.select.heads
     let source = configuration.score.source
     options.source = PictureSource(dataset: fileURL(source.dataset), images: fileURL(source.images))
@@ -68,7 +68,7 @@ public struct ExperimentPage {
     let scoredAgain = configuration.tasks.flatMap { task in configuration.scoreAfter.map { (task.kind, $0) } }
     if !scoredAgain.isEmpty {
       summary.headImpact = ExperimentSummary.HeadImpactChange(
-        measure: configuration.select.measure, before: try HeadImpactFile.read(folder.headImpact).table,
+        measure: configuration.select.ranked.measure, before: try HeadImpactFile.read(folder.headImpact).table,
         after: try scoredAgain.map { task, arm in
           (arm.name, task.rawValue, try HeadImpactFile.read(folder.headImpactAfter(task, arm)).table)
         })

@@ -62,7 +62,7 @@ extension ExperimentConfiguration {
     StepInputs(
       step: "select",
       [
-        ("score", scored), ("measure", select.measure.rawValue), ("layers", "\(select.layers)"),
+        ("score", scored), ("measure", select.ranked.key), ("layers", "\(select.layers)"),
         ("heads", "\(select.heads)"), ("arms", arms.map(\.name).joined(separator: ",")),
       ])
   }
@@ -114,7 +114,7 @@ extension ExperimentConfiguration {
       step: "ablate",
       [("model", model), ("score", scored)] + parts(of: ablate.source, data: data) + common
         + [
-          ("measure", select.measure.rawValue), ("heads", "\(ablate.heads)"),
+          ("measure", select.ranked.key), ("heads", "\(ablate.heads)"),
           ("seeds", ablate.seeds.map(String.init).joined(separator: ",")),
         ])
   }

@@ -49,7 +49,8 @@ struct ScoringProvenance: Codable {
   }
 }
 
-/// The end of a scoring run, by all ranks together: the sums are reduced, the intervals drawn, and rank 0 writes hi.h5.
+/// The end of a scoring run, by all ranks together: the sums are reduced, the intervals drawn, the
+/// heads tested, and rank 0 writes hi.h5.
 struct ScoringEnd {
   /// k of `layer_top_frequency`: the paper tunes the three best layers.
   private static let topLayers = 3
@@ -71,39 +72,39 @@ struct ScoringEnd {
   ) throws -> ScoringJob.Summary? {
     let limbs = try world.reduce(sums.limbs, .sum, to: 0)
     let start = MonotonicClock.now
-    let intervals = try bootstrap(samples, on: world)
+    let statistics = try statistics(samples, on: world)
     let drawn = MonotonicClock.now
     var summary = try SharedCompression(world: world, team: team).run { compression in
-      guard let samples, let limbs, let intervals else { throw JobError("only rank 0 has the results") }
+      guard let samples, let limbs, let statistics else { throw JobError("only rank 0 has the results") }
       let total = try HeadImpactAccumulator(layers: provenance.layers, heads: provenance.heads, limbs: limbs)
-      return try write(total, intervals, samples, compression, on: world)
+      return try write(total, statistics, samples, compression, on: world)
     }
-    summary?.end = ScoringJob.EndSeconds(bootstrap: drawn - start, writing: MonotonicClock.now - drawn)
+    summary?.end = ScoringJob.EndSeconds(statistics: drawn - start, writing: MonotonicClock.now - drawn)
     return summary
   }
 
-  /// The intervals, by all ranks together, from rank 0's results: there on rank 0.
-  private func bootstrap(_ samples: ScoredSamples?, on world: Communicator) throws -> BootstrapIntervals? {
+  /// By all ranks together, from rank 0's results: there on rank 0.
+  private func statistics(_ samples: ScoredSamples?, on world: Communicator) throws -> HeadImpactStatistics? {
     let ids = Set((samples?.imageOfSample ?? [:]).values).sorted()
     let images = Int(try world.broadcast(world.rank == 0 ? [Int64(ids.count)] : nil)[0])
-    let bootstrap = SharedBootstrap(
+    let shared = SharedStatistics(
       images: images, layers: provenance.layers, heads: provenance.heads, options: provenance.identity.options,
       on: world)
-    return try bootstrap.intervals(topLayers: Self.topLayers, team: team) { index in
+    return try shared.run(topLayers: Self.topLayers, team: team) { index in
       guard let samples else { throw JobError("only rank 0 has the results") }
-      return try ImageSums(samples: samples.result(ids[index]).impacts)
+      return try ImageImpact(samples: samples.result(ids[index]).impacts)
     }
   }
 
   private func write(
-    _ sums: HeadImpactAccumulator, _ intervals: BootstrapIntervals, _ scored: ScoredSamples,
+    _ sums: HeadImpactAccumulator, _ statistics: HeadImpactStatistics, _ scored: ScoredSamples,
     _ compression: HeadImpactFile.Compression, on world: Communicator
   ) throws -> ScoringJob.Summary {
     let samples = scored.imageOfSample.keys.sorted()
     // Samples of one image mostly follow one another, so its record is read once.
     var held: UnitResult?
     try HeadImpactFile.write(
-      to: output, table: sums.table(), intervals: intervals, samples: samples,
+      to: output, table: sums.table(), statistics: statistics, samples: samples,
       row: { id in
         try world.attend()
         let imageID = scored.imageOfSample[id] ?? 0
