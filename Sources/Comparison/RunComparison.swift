@@ -3,9 +3,7 @@ import HeadImpact
 /// Two or more scoring runs, compared.
 public struct RunComparison: Sendable, Equatable, Encodable {
   public struct Options: Sendable, Equatable {
-    public var measure = Measure.matched
-    /// Whether the values are corrected for chance.
-    public var isCorrected = false
+    public var ranked = RankedMeasure.matched
     /// How many of the best heads are listed and compared.
     public var topHeads = 10
     public var resamples = 1000
@@ -45,6 +43,7 @@ public struct RunComparison: Sendable, Equatable, Encodable {
   }
 
   public let measure: Measure
+  /// Whether the values are corrected for chance.
   public let isCorrected: Bool
   public let topHeads: Int
   public let resamples: Int
@@ -68,8 +67,8 @@ public struct RunComparison: Sendable, Equatable, Encodable {
     guard (1...fewest).contains(options.topHeads) else {
       throw ComparisonError("the \(options.topHeads) best heads can't be compared: a model has \(fewest) heads")
     }
-    measure = options.measure
-    isCorrected = options.isCorrected
+    measure = options.ranked.measure
+    isCorrected = options.ranked.isCorrected
     topHeads = options.topHeads
     resamples = options.resamples
     seed = options.seed
@@ -95,6 +94,8 @@ public struct RunComparison: Sendable, Equatable, Encodable {
     }
     recurring = Self.recurring(scored, orders, topHeads: options.topHeads)
   }
+
+  public var ranked: RankedMeasure { RankedMeasure(measure, isCorrected: isCorrected) }
 
   /// The seed of a group's bootstrap: groups draw independently of each other.
   public static func seed(_ seed: UInt64, group: Int) -> UInt64 {
