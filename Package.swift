@@ -127,7 +127,7 @@ let package = Package(
         "VisionLanguage",
       ]),
     module("Evaluation", ["COCO", "CPCRE2", "Figures", "HDF5Store", "HeadImpact", "IO"]),
-    module("Reporting", ["COCO", "Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput"]),
+    module("Reporting", ["COCO", "Comparison", "Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput"]),
     module(
       "Experiment",
       [
@@ -139,7 +139,8 @@ let package = Package(
     .executableTarget(
       name: "headimpact",
       dependencies: [
-        "AdapterTraining", "AttentionMaps", "COCO", "Demonstration", "Evaluation", "Experiment", "Figures",
+        "AdapterTraining", "AttentionMaps", "COCO", "Comparison", "Demonstration", "Evaluation", "Experiment",
+        "Figures",
         "Generation", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "KeyObjects",
         "Launching", "LowRankAdaptation", "MessagePassing", "Reporting", "RunSupport", "Scoring", "Transformer",
         "VisionLanguage", argumentParser,
@@ -194,7 +195,7 @@ let package = Package(
       ], exclude: ["Ablation/Goldens"]),
     tests(of: "Figures", ["COCO", "HeadImpact", "ImageInput"]),
     tests(of: "ChatTemplate", exclude: ["Goldens"]),
-    tests(of: "Reporting", ["Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput"]),
+    tests(of: "Reporting", ["Comparison", "Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput"]),
     tests(
       of: "AdapterTraining",
       [

@@ -20,7 +20,7 @@ struct HeadImpactCommand: ParsableCommand {
     subcommands: [
       Score.self, Gather.self, Select.self, Train.self, Generate.self, Evaluate.self, Dataset.self,
       ExperimentCommand.self,
-      Report.self, Attend.self,
+      Report.self, Compare.self, Attend.self,
       Ablate.self, Launch.self, Doctor.self, Demo.self,
     ])
 
