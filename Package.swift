@@ -173,7 +173,7 @@ let package = Package(
     tests(of: "COCO", ["IO", "JSON"]),
     tests(of: "Launching"),
     tests(of: "MessagePassing"),
-    tests(of: "HDF5Store", ["HeadImpact"]),
+    tests(of: "HDF5Store", ["HeadImpact"], exclude: ["Goldens"]),
     tests(of: "Transformer", ["Kernels"]),
     tests(
       of: "VisionLanguage", ["COCO", "HeadImpact", "IO", "ImageInput", "Kernels", "Safetensors", "Transformer"],

@@ -18,7 +18,22 @@ class Figure:
 
 
 def _scores(f):
-    return {int(k): f["scores"][k][()].astype(np.float64) for k in f["scores"]}
+    """AS of each sample, [layer, head, visual]: ours are [token, layer, head] over all samples, the reference's apart."""
+    if isinstance(f["scores"], h5py.Group):
+        return {int(k): f["scores"][k][()].astype(np.float64) for k in f["scores"]}
+    ends = np.cumsum(f["visual_tokens"][()])[:-1]
+    parts = np.split(f["scores"][()].astype(np.float64), ends)
+    return {int(i): np.moveaxis(part, 0, -1) for i, part in zip(f["sample"][()], parts)}
+
+
+def _masks(f):
+    """The token mask of each sample, in either layout; None in a file without."""
+    if "token_mask" not in f:
+        return None
+    if isinstance(f["token_mask"], h5py.Group):
+        return {int(k): f["token_mask"][k][()].astype(bool) for k in f["token_mask"]}
+    parts = np.split(f["token_mask"][()].astype(bool), np.cumsum(f["visual_tokens"][()])[:-1])
+    return {int(i): part for i, part in zip(f["sample"][()], parts)}
 
 
 def _equal_counts(a, b):
@@ -28,6 +43,10 @@ def _equal_counts(a, b):
         x, y = a[name][()], b[name][()]
         differing.append(Figure(f"samples whose {name.replace('_', ' ')} differ",
                                 float((x != y).sum()) if x.shape == y.shape else float("inf"), 0))
+    ours, theirs = _masks(a), _masks(b)
+    if ours is not None and theirs is not None:
+        differing.append(Figure("samples whose token masks differ", float(sum(
+            k not in ours or not np.array_equal(ours[k], mask) for k, mask in theirs.items())), 0))
     return differing
 
 
