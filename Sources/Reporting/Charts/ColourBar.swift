@@ -34,8 +34,8 @@ struct ColourBar {
     }
     for tick in scale.ticks.values {
       parts.append(Element.line(axis(tick), barTop + Self.barHeight, axis(tick), barTop + 14, style: "axis"))
-      parts.append(Element.label(scale.ticks.label(tick), x: axis(tick), y: barTop + 28, anchor: "middle"))
     }
     return parts
+      + axis.labelled.map { Element.label(scale.ticks.label($0), x: axis($0), y: barTop + 28, anchor: "middle") }
   }
 }

@@ -164,14 +164,14 @@ struct HeatMap {
   private var strip: [Element] {
     let (from, to) = (right + stripGap, right + stripGap + stripWidth - 6)
     let x = Axis(
-      rowMeans.flatMap { [$0.value, $0.low, $0.high] } + [0], pixels: (from + 10, to - 10), about: isNarrow ? 1 : 3)
+      rowMeans.flatMap { [$0.value, $0.low, $0.high] } + [0], pixels: (from + 12, to - 12), about: isNarrow ? 1 : 3)
     var parts = [
       Element.label(isNarrow ? "mean" : "mean of the \(rowTitle)", x: from, y: 12, style: "label")
     ]
     for tick in x.ticks.values {
       parts.append(Element.line(x(tick), Self.top, x(tick), bottom, style: tick == 0 ? "axis" : "grid"))
-      parts.append(Element.label(x.ticks.label(tick), x: x(tick), y: bottom + 16, anchor: "middle"))
     }
+    parts += x.labelled.map { Element.label(x.ticks.label($0), x: x($0), y: bottom + 16, anchor: "middle") }
     let radius = min(3.5, max(1.8, cellHeight * 0.3))
     for (row, mean) in rowMeans.enumerated() where mean.value.isFinite {
       let y = centre(row, 0).y

@@ -74,7 +74,7 @@ struct IntervalChart {
       let y = isNarrow ? middle + 9 : middle
       if isNarrow {
         parts.append(Element.label(names[index], x: 0, y: middle - 4, style: "label-name"))
-        parts.append(Element.label(texts[index], x: width, y: middle - 4, anchor: "end"))
+        parts.append(Element.label(texts[index], x: width, y: middle - 4, anchor: "end", style: "muted halo"))
       } else {
         parts.append(Element.label(names[index], x: left - 12, y: y + 4, anchor: "end", style: "label-name"))
         parts.append(Element.label(texts[index], x: right + 14, y: y + 4))

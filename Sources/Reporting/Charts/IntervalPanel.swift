@@ -19,6 +19,8 @@ struct IntervalPanel {
       /// NaN if there is no interval; likewise the next.
       let low: Double
       let high: Double
+      /// Single measurements that the value is the mean of.
+      var single: [Double] = []
       let note: String
     }
   }
@@ -62,7 +64,7 @@ struct IntervalPanel {
     let (first, bottom) = (top + 36, top + 40 + Double(rows.count) * Self.rowHeight)
     let values = metric.values.compactMap { $0 }
     let x = Axis(
-      values.flatMap { [$0.value, $0.low, $0.high] } + [0]
+      values.flatMap { [$0.value, $0.low, $0.high] + $0.single } + [0]
         + (metric.band.map { [$0.lowerBound, $0.upperBound] } ?? []),
       pixels: (left + 14, left + width - 16), about: width < 170 ? 2 : 3)
     var parts = [
@@ -82,7 +84,7 @@ struct IntervalPanel {
     for tick in x.ticks.values {
       parts.append(Element.line(x(tick), first, x(tick), bottom, style: tick == 0 ? "axis" : "grid"))
     }
-    parts += labels(x, y: bottom + 16)
+    parts += x.labelled.map { Element.label(x.ticks.label($0), x: x($0), y: bottom + 16, anchor: "middle") }
     for (row, value) in metric.values.enumerated() {
       guard let value, value.value.isFinite else { continue }
       let y = top + 40 + (Double(row) + 0.5) * Self.rowHeight
@@ -90,23 +92,11 @@ struct IntervalPanel {
       if value.low.isFinite, value.high.isFinite {
         mark.append(Element.line(x(value.low), y, x(value.high), y, style: "s\(metric.style) curve"))
       }
+      mark += value.single.filter(\.isFinite).map {
+        Element("circle", ["cx": x($0), "cy": y, "r": 2.5, "class": "s\(metric.style) thin"])
+      }
       mark.append(Element("circle", ["cx": x(value.value), "cy": y, "r": 4, "class": "f\(metric.style)"]))
       parts.append(Element("g", [:], mark).noted(value.note))
-    }
-    return parts
-  }
-
-  /// Those of the ticks that have room, 0 first.
-  private func labels(_ x: Axis, y: Double) -> [Element] {
-    var taken: [ClosedRange<Double>] = []
-    var parts: [Element] = []
-    for tick in x.ticks.values.sorted(by: { abs($0) < abs($1) }) {
-      let text = x.ticks.label(tick)
-      let half = textWidth(text, size: Theme.Size.tick) / 2 + 3
-      let range = x(tick) - half...x(tick) + half
-      guard !taken.contains(where: { $0.overlaps(range) }) else { continue }
-      taken.append(range)
-      parts.append(Element.label(text, x: x(tick), y: y, anchor: "middle"))
     }
     return parts
   }

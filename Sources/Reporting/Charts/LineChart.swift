@@ -12,6 +12,8 @@ struct LineChart {
     var isDotted = false
     /// Drawn pale, behind the others.
     var isFaint = false
+    /// Whose dashes it has; nil for its style's.
+    var dash: Int?
     /// The bounds of an interval round each point, drawn as a band; empty if there is none.
     var bounds: [(low: Double, high: Double)] = []
   }
@@ -88,7 +90,7 @@ struct LineChart {
           [
             "d": Element.pathData(points.map { (x: plot.x($0.x), y: plot.y($0.y)) }),
             "class": "s\(series.style) curve" + faint,
-            "stroke-dasharray": Theme.dashes[series.style % Theme.dashes.count],
+            "stroke-dasharray": Theme.dashes[(series.dash ?? series.style) % Theme.dashes.count],
           ]))
     }
     let shown = series.isDotted || points.count == 1
@@ -124,6 +126,7 @@ struct LineChart {
       return (x: part.reduce(0) { $0 + $1.x } / count, y: part.reduce(0) { $0 + $1.y } / count)
     }
     return Series(
-      name: series.name, points: points, style: series.style, isDotted: series.isDotted, isFaint: series.isFaint)
+      name: series.name, points: points, style: series.style, isDotted: series.isDotted, isFaint: series.isFaint,
+      dash: series.dash)
   }
 }

@@ -37,7 +37,8 @@ struct MapPanel {
           "g", ["shape-rendering": "crispEdges"],
           cells(of: map, left: left, cellWidth: cellWidth, cellHeight: cellHeight)))
       elements += ticks(left: left, bottom: 24 + gridHeight, cellWidth, cellHeight)
-      elements += ColourBar(scale: map.scale, title: "", width: min(gridWidth, 150))
+      // The last label may be wider than its half of the bar.
+      elements += ColourBar(scale: map.scale, title: "", width: min(gridWidth, room - 20, 150))
         .elements(left: left, top: 24 + gridHeight + 6)
       parts.append(Element("g", ["transform": "translate(\(x.attributeText) \(y.attributeText))"], elements))
     }

@@ -90,7 +90,8 @@ extension HeadImpactReport {
     let views = try input.views(of: sample, scores, mask: found.mask, hi: input.hiBySample[place])
     let overlays = AttentionOverlay.overlays(of: views)
     kinds.formUnion(overlays.map(\.kind))
-    return try [outlined]
+    // Where there is no photograph, the outline over the attention says it all.
+    return try (found.isPhotograph || overlays.isEmpty ? [outlined] : [])
       + overlays.map { overlay in
         try file(
           "\(sample.id)-attention\(overlays.count > 1 ? "-\(overlay.suffix)" : "")",

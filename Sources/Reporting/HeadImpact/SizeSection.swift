@@ -52,8 +52,8 @@ extension HeadImpactReport {
       id: "size", title: "Size of the object",
       blocks: [
         .paragraph(
-          "HI as measured rises with the object’s size, because chance does. What is left of that after the correction is "
-            + "the head’s own."), .figure(figure),
+          "The larger the object, the more of it attention hits by chance, and HI as measured rises with that. What is left "
+            + "after the correction is the head’s own."), .figure(figure),
       ])
   }
 }

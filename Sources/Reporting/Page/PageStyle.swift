@@ -99,7 +99,7 @@ enum PageStyle {
     header{padding-top:2rem}
     .extra{display:none}
     table{font-size:.84rem}
-    td,th button{padding:.3rem .4rem}
+    td,th button{padding:.3rem .25rem}
     th[aria-sort=none] button::after{content:none}
     th.text{min-width:0!important}
     pre{white-space:pre-wrap;overflow-wrap:anywhere;min-width:0;padding:.7rem .8rem}
