@@ -122,6 +122,12 @@ let package = Package(
         "Safetensors", "VisionLanguage",
       ]),
     module(
+      "Grounding",
+      [
+        "COCO", "HeadImpact", "IO", "ImageInput", "JSON", "Jobs", "Kernels", "MessagePassing", "RunSupport",
+        "VisionLanguage",
+      ]),
+    module(
       "KeyObjects",
       [
         "COCO", "Figures", "HeadImpact", "IO", "ImageInput", "JSON", "Kernels", "RunSupport", "Safetensors",
@@ -142,7 +148,7 @@ let package = Package(
       dependencies: [
         "AdapterTraining", "AttentionMaps", "COCO", "Comparison", "Decoding", "Demonstration", "Evaluation",
         "Experiment", "Figures",
-        "Generation", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "KeyObjects",
+        "Generation", "Grounding", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "KeyObjects",
         "Launching", "LowRankAdaptation", "MessagePassing", "Reporting", "RunSupport", "Scoring", "Transformer",
         "VisionLanguage", argumentParser,
       ],
@@ -209,6 +215,7 @@ let package = Package(
       ["COCO", "Decoding", "Demonstration", "ImageInput", "Kernels", "RunSupport", "Transformer", "VisionLanguage"],
       exclude: ["Goldens"]),
     tests(of: "Experiment", ["HeadImpact", "RunSupport"]),
+    tests(of: "Grounding", ["COCO", "HeadImpact", "IO"], exclude: ["Goldens"]),
     tests(of: "KeyObjects", ["COCO", "Demonstration", "IO", "ImageInput"]),
     tests(of: "AttentionMaps", ["COCO", "HDF5Store", "HeadImpact", "ImageInput"]),
     tests(of: "Demonstration", ["IO"]),

@@ -97,7 +97,7 @@ struct HeadLocator {
 
 extension BinaryMask {
   /// The smallest rectangle round the set pixels; nil if there are none.
-  fileprivate var boundingBox: BoundingBox? {
+  var boundingBox: BoundingBox? {
     let box = RunLengthEncoding(self).boundingBox
     guard box.width > 0 else { return nil }
     return BoundingBox(x: Double(box.x), y: Double(box.y), width: Double(box.width), height: Double(box.height))
