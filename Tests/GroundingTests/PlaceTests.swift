@@ -48,7 +48,7 @@ struct PlaceTests {
         height: golden.size[1])
       let words = "\(place.rule), sigma \(place.sigma), \(place.parts)"
       #expect(RunLengthEncoding(found.mask).compressed == place.counts, "\(words)")
-      let box = found.box.map { [$0.x, $0.y, $0.width, $0.height] } ?? [0, 0, 0, 0]
+      let box: [Double] = found.box.map { [$0.x, $0.y, $0.width, $0.height] } ?? [0, 0, 0, 0]
       #expect(box == place.bbox, "\(words)")
       #expect(abs(found.score - place.score) < 1e-12, "\(words)")
     }
