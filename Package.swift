@@ -217,7 +217,7 @@ let package = Package(
     tests(of: "Experiment", ["HeadImpact", "RunSupport"]),
     tests(of: "Grounding", ["COCO", "HeadImpact", "IO"], exclude: ["Goldens"]),
     tests(of: "KeyObjects", ["COCO", "Demonstration", "IO", "ImageInput"]),
-    tests(of: "AttentionMaps", ["COCO", "HDF5Store", "HeadImpact", "ImageInput"]),
+    tests(of: "AttentionMaps", ["COCO", "Figures", "HDF5Store", "HeadImpact", "ImageInput"]),
     tests(of: "Demonstration", ["IO"]),
     .testTarget(
       name: "CommandLineTests", dependencies: ["HDF5Store", "TestSupport", "headimpact"], exclude: ["Help"],

@@ -53,6 +53,8 @@ def template(a, work):
 def result(image, heads, random):
     """One image with one sample, as the journal has it."""
     values = random.random((3 * MEASURES + 1) * heads[0] * heads[1])
+    tables = MEASURES * heads[0] * heads[1]
+    values[tables:2 * tables] *= 0.5  # chance is never so near to 1 as a random number may be
     impact = b"HIsm" + struct.pack("<4I3q4I", 1, *heads, MEASURES, image, image, 1, 500, 400, 9, 60) + values.tobytes()
     view = struct.pack("<q", 6) + b"global" + struct.pack("<qq4d", 20, 20, 0, 0, 640, 480)
     return (struct.pack("<qq", image, 1) + view + struct.pack("<q", 1) + struct.pack("<qqq", image, 0, len(impact)) + impact

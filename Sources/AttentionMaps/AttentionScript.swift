@@ -268,6 +268,7 @@ enum AttentionScript {
     restore();
     document.documentElement.style.setProperty("--aspect", aspect);
     const tokens = get("tokens"), scale = get("scale"), part = get("part"), grey = get("grey"), outline = get("outline");
+    addEventListener("hashchange", () => { restore(); tokens.checked = state.byToken; pick({}); });
     tokens.checked = state.byToken;
     get("part-option").hidden = data.parts.length < 2;
     outline.closest("label").hidden = data.object.length === 0;

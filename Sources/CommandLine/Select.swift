@@ -4,6 +4,7 @@ import Foundation
 import HDF5Store
 import HeadImpact
 import IO
+import RunSupport
 
 struct Select: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -23,6 +24,8 @@ struct Select: ParsableCommand {
   var seed: UInt64 = 0
   @Option(help: ArgumentHelp("Also write the JSON to this file, for train --selection.", valueName: "file"))
   var output: String?
+  @Flag(help: "Replace the --output file if it is there.")
+  var overwrite = false
   @Option(help: "The format of the printed result.")
   var format = OutputFormat.json
 
@@ -35,11 +38,18 @@ struct Select: ParsableCommand {
     selection.modelSHA256 = contents.modelSHA256
     selection.source = url.lastPathComponent
     let json = try selection.json()
-    if let output { try AtomicFile.write(Data((json + "\n").utf8), to: fileURL(output)) }
+    if let output { try write(json, to: fileURL(output)) }
     switch format {
     case .json: print(json)
     case .table: print(table(selection))
     }
+  }
+
+  private func write(_ json: String, to url: URL) throws {
+    guard overwrite || !FileManager.default.fileExists(atPath: url.path) else {
+      throw JobError("\(url.path): already exists; choose another --output, or replace it with --overwrite")
+    }
+    try AtomicFile.write(Data((json + "\n").utf8), to: url)
   }
 
   private func table(_ selection: Selection) -> String {

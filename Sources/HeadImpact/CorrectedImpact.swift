@@ -47,7 +47,7 @@ extension HeadImpactTable {
   private func requiredCorrected() throws -> CorrectedImpact {
     guard let corrected else {
       throw HeadImpactError(
-        "Head Impact corrected for chance is not in files of version 1: score again, or rank without --corrected")
+        "there is no Head Impact corrected for chance in a file of version 1: score again, or rank without --corrected")
     }
     return corrected
   }

@@ -80,33 +80,51 @@ public struct SignFlipTest {
     let vectors = vectors
     p.withUnsafeMutableBufferPointer { p in
       parallel(vectors) { vector in
-        let counts = timesAsFar(vector)
-        for lane in 0..<min(8, p.count - 8 * vector) {
-          let times = Double(counts[lane])
-          // A flip and its opposite have the same sum but for its sign, so half of all flips are looked at.
-          p[8 * vector + lane] =
-            isExact ? times / Double(1 << (images - 1)) : (times + 1) / Double(Self.flips + 1)
+        let lanes = 0..<min(8, p.count - 8 * vector)
+        if isExact {
+          for lane in lanes { p[8 * vector + lane] = shareOfAll(vector, lane) }
+        } else {
+          let times = timesOfRandom(vector)
+          for lane in lanes { p[8 * vector + lane] = Double(times[lane] + 1) / Double(Self.flips + 1) }
         }
       }
     }
     return p
   }
 
-  /// How many flips lead as far from 0 as the images as they are, of each value of a vector.
-  private func timesAsFar(_ vector: Int) -> SIMD8<Int64> {
-    var tables = [SIMD8<Int64>](repeating: SIMD8(), count: Self.groupsPerBlock * Self.tableSize)
-    return tables.withUnsafeMutableBufferPointer {
-      isExact ? timesOfAll(vector, tables: $0) : timesOfRandom(vector, tables: $0)
+  // MARK: - All flips
+
+  /// The share of all flips that lead as far from 0 as the images as they are.
+  ///
+  /// Every flip's sum is one of the first half of the images and one of the second: with both lists in order, those far
+  /// enough are counted without being looked at one by one.
+  private func shareOfAll(_ vector: Int, _ lane: Int) -> Double {
+    let values = (0..<images).map { Int64(differences[$0 * vectors + vector][lane]) }
+    let far = Self.far(values.reduce(0, +).magnitude, images: images)
+    guard far > 0 else { return 1 }
+    func sums(_ values: ArraySlice<Int64>) -> [Int64] {
+      values.reduce([0]) { sums, value in sums.map { $0 + value } + sums.map { $0 - value } }.sorted()
     }
+    let (first, second) = (sums(values.prefix(images / 2)), sums(values.dropFirst(images / 2)))
+    var (above, at) = (0, second.count)
+    for sum in first {
+      while at > 0, sum + second[at - 1] >= far { at -= 1 }
+      above += second.count - at
+    }
+    // Each flip's opposite leads as far to the other side.
+    return Double(2 * above) / Double(first.count * second.count)
   }
 
-  private func timesOfAll(_ vector: Int, tables: UnsafeMutableBufferPointer<SIMD8<Int64>>) -> SIMD8<Int64> {
-    let observed = fill(tables, vector, block: 0)
-    let far = far(observed)
-    let tables = UnsafeBufferPointer(tables)
-    var counts = SIMD8<Int64>()
-    for flip in 0..<UInt64(1) << UInt64(images - 1) { Self.count(Self.sum(tables, flip, groups: 3), far, &counts) }
-    return counts
+  /// From where on a sum counts as being as far from 0 as the observed one: in both, each image was rounded by half a
+  /// unit at most.
+  private static func far(_ observed: UInt64, images: Int) -> Int64 { Int64(observed) - Int64(images) }
+
+  // MARK: - Random flips
+
+  /// How many random flips lead as far from 0 as the images as they are, of each value of a vector.
+  private func timesOfRandom(_ vector: Int) -> SIMD8<Int64> {
+    var tables = [SIMD8<Int64>](repeating: SIMD8(), count: Self.groupsPerBlock * Self.tableSize)
+    return tables.withUnsafeMutableBufferPointer { timesOfRandom(vector, tables: $0) }
   }
 
   private func timesOfRandom(_ vector: Int, tables: UnsafeMutableBufferPointer<SIMD8<Int64>>) -> SIMD8<Int64> {
@@ -119,32 +137,25 @@ public struct SignFlipTest {
         let tables = UnsafeBufferPointer(tables)
         for flip in 0..<Self.flips {
           let bits = random[UInt64(flip) &* UInt64(blocks) &+ UInt64(block)]
-          sums[flip] &+= Self.sum(tables, bits, groups: Self.groupsPerBlock)
+          sums[flip] &+= Self.sum(tables, bits)
         }
       }
     }
-    let far = far(observed)
+    var far = SIMD8<Int64>()
+    for lane in 0..<8 { far[lane] = Self.far(observed[lane].magnitude, images: images) }
     var counts = SIMD8<Int64>()
-    for sum in sums { Self.count(sum, far, &counts) }
+    for sum in sums {
+      let magnitude = sum.replacing(with: SIMD8() &- sum, where: sum .< 0)
+      counts.replace(with: counts &+ 1, where: magnitude .>= far)
+    }
     return counts
-  }
-
-  /// From where on a sum counts as being as far from 0 as the observed one: in both, each image was rounded by half a
-  /// unit at most.
-  private func far(_ observed: SIMD8<Int64>) -> SIMD8<Int64> { Self.magnitude(observed) &- Int64(images) }
-
-  @inline(__always)
-  private static func count(_ sum: SIMD8<Int64>, _ far: SIMD8<Int64>, _ counts: inout SIMD8<Int64>) {
-    counts.replace(with: counts &+ 1, where: magnitude(sum) .>= far)
   }
 
   /// - Parameter bits: bit i flips image i of the block.
   @inline(__always)
-  private static func sum(
-    _ tables: UnsafeBufferPointer<SIMD8<Int64>>, _ bits: UInt64, groups: Int
-  ) -> SIMD8<Int64> {
+  private static func sum(_ tables: UnsafeBufferPointer<SIMD8<Int64>>, _ bits: UInt64) -> SIMD8<Int64> {
     var sum = SIMD8<Int64>()
-    for group in 0..<groups {
+    for group in 0..<groupsPerBlock {
       let flips = bits >> UInt64(group &* imagesPerGroup) & UInt64(tableSize - 1)
       sum &+= tables[group &* tableSize &+ Int(truncatingIfNeeded: flips)]
     }
@@ -183,10 +194,5 @@ public struct SignFlipTest {
       }
     }
     return observed
-  }
-
-  @inline(__always)
-  private static func magnitude(_ value: SIMD8<Int64>) -> SIMD8<Int64> {
-    value.replacing(with: SIMD8() &- value, where: value .< 0)
   }
 }

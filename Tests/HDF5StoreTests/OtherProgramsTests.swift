@@ -63,7 +63,7 @@ struct OtherProgramsTests {
         with h5py.File(path) as f:
             assert list(f["measure"].asstr()) == ["matched", "mean", "größe"]
             assert f["hi"].dtype == "f8" and f["hi"].compression == "gzip" and f["hi"].shuffle
-            assert f["hi"][2, 1] == 6.5 and f["hi"].attrs["long_name"] == "head impact"
+            assert f["hi"][2, 1] == 6.5 and f["hi"].attrs["long_name"].decode() == "head impact"
             assert f["hi"].dims[0][0] == f["measure"] and f["measure"].is_scale
             assert f["sample"][1] == 1 << 40 and f["sample"].dtype == "i8" and f["layer"].dtype == "i4"
             assert (f["sample_hi"][...] == np.arange(12, dtype="f4").reshape(2, 3, 2)).all()

@@ -1,13 +1,10 @@
 import Figures
 
 extension Page {
-  /// The name of the program in the page's head, by which an older report is recognised.
-  static let generator = "headimpact report"
-
   /// The page: one file that needs nothing but the folder it is in.
   var html: String {
     Element.page(
-      title: title, style: PageStyle.sheet, metas: ["generator": Self.generator, "color-scheme": "light dark"],
+      title: title, style: PageStyle.sheet, metas: ["generator": generator, "color-scheme": "light dark"],
       [
         Element("a", ["class": "skip", "href": "#content"], text: "Skip to the report"), header,
         Element("div", ["class": "columns"], [contents, main]), Element("footer", [:], [prose(footer)]),

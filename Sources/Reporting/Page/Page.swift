@@ -10,6 +10,10 @@ public struct Page: Sendable {
   public var sections: [Section]
   /// Under everything: what made the page.
   public var footer: String
+  /// The command that made it, in the page's head, by which an older page is recognised.
+  public var generator = Page.standardGenerator
+
+  public static let standardGenerator = "headimpact report"
 
   public init(title: String, kind: String, summary: [String], sections: [Section], footer: String) {
     self.title = title
