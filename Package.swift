@@ -75,7 +75,7 @@ let package = Package(
     module("Tokenization", ["CPCRE2", "IO", "JSON"]),
     module("ChatTemplate"),
     module("ImageInput", ["CImageCodecs", "CPNG", "CTurboJPEG", "IO"]),
-    module("Figures", ["CCairo", "COCO", "HeadImpact", "ImageInput"]),
+    module("Figures", ["CCairo", "COCO", "HeadImpact", "IO", "ImageInput"]),
     module("COCO", ["IO", "JSON"]),
     module("HeadImpact", ["COCO", "IO", "JSON"]),
     module("MessagePassing", ["CMPI"]),
@@ -90,6 +90,8 @@ let package = Package(
     module(
       "LowRankAdaptation",
       ["HeadImpact", "IO", "JSON", "Kernels", "Safetensors", "Tokenization", "Transformer", "VisionLanguage"]),
+    module(
+      "Decoding", ["HeadImpact", "IO", "ImageInput", "Kernels", "RunSupport", "Transformer", "VisionLanguage"]),
     module("Launching"),
     module("RunSupport", ["IO", "ImageInput"]),
     module(
@@ -110,13 +112,12 @@ let package = Package(
     module(
       "Generation",
       [
-        "COCO", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "MessagePassing", "RunSupport", "Transformer",
-        "VisionLanguage",
+        "COCO", "Decoding", "IO", "ImageInput", "Jobs", "Kernels", "MessagePassing", "RunSupport", "VisionLanguage",
       ]),
     module(
       "AttentionMaps",
       [
-        "COCO", "Figures", "HeadImpact", "IO", "ImageInput", "Kernels", "LowRankAdaptation", "RunSupport",
+        "COCO", "Decoding", "Figures", "HeadImpact", "IO", "ImageInput", "Kernels", "LowRankAdaptation", "RunSupport",
         "Safetensors", "VisionLanguage",
       ]),
     module(
@@ -138,7 +139,7 @@ let package = Package(
     .executableTarget(
       name: "headimpact",
       dependencies: [
-        "AdapterTraining", "AttentionMaps", "COCO", "Demonstration", "Evaluation", "Experiment", "Figures",
+        "AdapterTraining", "AttentionMaps", "COCO", "Decoding", "Demonstration", "Evaluation", "Experiment", "Figures",
         "Generation", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "KeyObjects",
         "Launching", "LowRankAdaptation", "MessagePassing", "Reporting", "RunSupport", "Scoring", "Transformer",
         "VisionLanguage", argumentParser,
@@ -202,7 +203,7 @@ let package = Package(
       ], exclude: ["Goldens"]),
     tests(
       of: "Generation",
-      ["COCO", "Demonstration", "ImageInput", "Kernels", "RunSupport", "Transformer", "VisionLanguage"],
+      ["COCO", "Decoding", "Demonstration", "ImageInput", "Kernels", "RunSupport", "Transformer", "VisionLanguage"],
       exclude: ["Goldens"]),
     tests(of: "Experiment", ["HeadImpact", "RunSupport"]),
     tests(of: "KeyObjects", ["COCO", "Demonstration", "IO", "ImageInput"]),

@@ -20,6 +20,15 @@ public enum Theme {
     paper: "#14181b", shade: "#1e2428", ink: "#e6e9eb", muted: "#a0abb3", line: "#343c42", link: "#7cbcec",
     series: ["#6cb4ea", "#f08f4b", "#4fc9a4", "#d993c5", "#d9b23c", "#a9b4bc"])
 
+  /// The colours as variables of a page's style sheet: light, and dark where the reader's screen is.
+  public static var variables: String {
+    func root(_ colours: Colours) -> String {
+      ":root{--paper:\(colours.paper);--shade:\(colours.shade);--ink:\(colours.ink);--muted:\(colours.muted);"
+        + "--line:\(colours.line);--link:\(colours.link)}"
+    }
+    return root(light) + "\n@media screen and (prefers-color-scheme: dark){\n" + root(dark) + "\n}"
+  }
+
   public static let dashes = ["", "7 4", "2 3", "9 3 2 3", "12 3", ""]
   public static let fonts = #"system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif"#
 
