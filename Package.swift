@@ -206,7 +206,7 @@ let package = Package(
       ["COCO", "Decoding", "Demonstration", "ImageInput", "Kernels", "RunSupport", "Transformer", "VisionLanguage"],
       exclude: ["Goldens"]),
     tests(of: "Experiment", ["HeadImpact", "RunSupport"]),
-    tests(of: "KeyObjects", ["COCO", "Demonstration", "IO", "ImageInput"]),
+    tests(of: "KeyObjects", ["COCO", "Demonstration", "HeadImpact", "IO", "ImageInput"]),
     tests(of: "AttentionMaps", ["COCO", "HDF5Store", "HeadImpact", "ImageInput"]),
     tests(of: "Demonstration", ["IO"]),
     .testTarget(

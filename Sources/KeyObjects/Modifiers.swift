@@ -68,7 +68,7 @@ struct Modifiers {
       if !Self.joins(at: at, of: walked.upperBound, words), !isKnown(at: at, categories, words) { break }
       start = at
     }
-    isUnknown = start == walked.upperBound && !walked.isEmpty
+    isUnknown = start == walked.upperBound && walked.last.map { !Self.isColoured(words.lower[$0]) } ?? false
     // A row without its first part says less than the caption, or something else: "a (tricolour) and red bus".
     let cutsRow =
       start > walked.lowerBound
@@ -103,7 +103,7 @@ struct Modifiers {
     let word = words.lower[at]
     let before = at > walked.lowerBound ? words.lower[at - 1] : nil
     if ModifierWords.measured.contains(word), let before, ModifierWords.units.contains(before) { return false }
-    if word == "colored" || word == "coloured" {
+    if Self.isColoured(word) {
       return before.map { CaptionWords.colours.contains($0) || Self.tones.contains($0) || Self.isAdverb($0) } ?? false
     }
     if word.hasSuffix("ing"), determiner == nil, !ModifierWords.noParticiples.contains(word) { return false }
@@ -122,6 +122,9 @@ struct Modifiers {
     if word.hasSuffix("ed") { return true }
     return Self.isGerund(word) && determiner != nil && ModifierWords.moves(categories)
   }
+
+  /// In which colours it doesn't say.
+  private static func isColoured(_ word: String) -> Bool { word == "colored" || word == "coloured" }
 
   private static let tones: Set<String> = ["light", "dark", "bright", "multi", "rainbow", "cream", "pastel", "neon"]
 
