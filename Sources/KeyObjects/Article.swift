@@ -27,7 +27,9 @@ enum Article {
 
   /// Whether the letters leave no doubt about the sound: not so for "u", "h", "eu", names of letters and numbers.
   private static func isCertain(_ word: String) -> Bool {
-    guard let first = word.first, first.isLetter, first.isASCII, word.count > 3 else { return false }
+    guard let first = word.first, first.isLetter, first.isASCII, first != "x", word.count > 2,
+      word.contains(where: "aeiou".contains), !spelledOut.contains(word)
+    else { return false }
     // "unusual", "upholstered", "ugly".
     if first == "u" {
       return word.hasPrefix("un") && !word.hasPrefix("uni") || word.hasPrefix("up") || word.hasPrefix("ug")

@@ -99,22 +99,31 @@ struct CaptionWords: Sendable {
   static let trailers: Set<String> = [
     "full", "ready", "alone", "asleep", "high", "low", "close", "outdoors", "indoors", "now", "mid", "half",
     "partially",
-    "first", "right", "left", "upside", "late", "early", "airborne", "similar", "available", "visible",
+    "first", "right", "left", "upside", "late", "early", "airborne", "similar", "available", "visible", "nearby",
+    "downtown", "home", "side",
   ]
 
   /// Whether a noun phrase may end before the word at `at`: anything else may be the rest of a compound noun.
   func mayEnd(at: Int) -> Bool {
     guard at < lower.count else { return true }
     let word = lower[at]
-    if Self.isMark(word) || Self.boundaries.contains(word) || Self.determiners.contains(word)
-      || Self.quantities.contains(word) || Self.trailers.contains(word)
-    {
-      return true
-    }
+    if Self.isBoundary(word) { return true }
     guard !Self.compounds.contains(word), word.count > 4 else { return false }
     // "a bird feeding station", "a kite flying contest".
     if word.hasSuffix("ing"), at + 1 < lower.count, Self.activities.contains(lower[at + 1]) { return false }
+    // "a fruit topped pizza", "an orange checkered chair": the participle and the noun before it describe another.
+    if word.hasSuffix("ed"), at + 1 < lower.count {
+      let next = lower[at + 1]
+      guard Self.isBoundary(next) || Self.isPossessive(next) || ["ing", "ly"].contains(where: next.hasSuffix) else {
+        return false
+      }
+    }
     return ["ing", "ed", "ly"].contains(where: word.hasSuffix)
+  }
+
+  private static func isBoundary(_ word: String) -> Bool {
+    isMark(word) || boundaries.contains(word) || determiners.contains(word) || quantities.contains(word)
+      || trailers.contains(word)
   }
 
   func isColour(at: Int) -> Bool { lower.indices.contains(at) && Self.colours.contains(lower[at]) }

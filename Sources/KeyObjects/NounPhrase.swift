@@ -70,6 +70,11 @@ struct NounPhrase: Sendable, Equatable {
     if before.determiner == nil {
       // "orange" and similar words are objects only after an article.
       if !entry.isPlural, needsDeterminer.contains(entry.singular) { return nil }
+      // "he is up to bat", but "next to bat and ball"
+      let lead = words.lower[max(0, range.lowerBound - 2)..<range.lowerBound]
+      if lead.last == "to", !["next", "close"].contains(lead.first), infinitives.contains(entry.singular) {
+        return nil
+      }
       // "a woman in red skis down": a verb. "wearing skis" is none.
       if verbs.contains(words.lower[range.upperBound - 1]), !before.walked.isEmpty { return nil }
     }
@@ -126,6 +131,8 @@ struct NounPhrase: Sendable, Equatable {
     "meter",
     "remote", "pug", "pitcher", "ram", "cycle", "grizzly", "plant", "mandarin", "disc", "board", "adult",
   ]
+
+  private static let infinitives: Set<String> = ["bat", "cook", "board", "bike", "ship", "book", "phone"]
 
   /// Nouns that are verbs as often.
   private static let verbs: Set<String> = [

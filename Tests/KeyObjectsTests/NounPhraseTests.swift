@@ -41,7 +41,8 @@ struct NounPhraseTests {
       "a tall clock tower", "A train station at night", "a coffee table", "a bus stop", "a hot dog cart", "a dog house",
       "some orange flowers", "a game of baseball", "a train crossing", "A street sign", "a man's hat",
       "a cutting board", "an ironing board", "a trolley car", "a tv stand", "a boat ride", "a bed of ice",
-      "a bag of chips", "a man made lake", "a bike show event", "cake frosting",
+      "a bag of chips", "a cake topped plate", "an orange checkered shirt", "a man made lake", "a bike show event",
+      "cake frosting",
     ])
   func compounds(caption: String) { #expect(phrases(caption) == []) }
 
@@ -115,8 +116,10 @@ struct NounPhraseTests {
     #expect(phrases("the left dog") == ["a dog"])
   }
 
-  @Test("verbs that look like nouns are none", arguments: ["a man cooks", "ready to load passengers"])
-  func verbs(caption: String) { #expect(!phrases(caption).contains { $0.contains("cook") || $0.contains("load") }) }
+  @Test("verbs that look like nouns are none", arguments: ["a man cooks", "ready to load passengers", "up to bat"])
+  func verbs(caption: String) {
+    #expect(!phrases(caption).contains { $0.contains("cook") || $0.contains("load") || $0.contains("bat") })
+  }
 
   @Test(
     "the article follows the sound",
