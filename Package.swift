@@ -78,7 +78,7 @@ let package = Package(
     module("Figures", ["CCairo", "COCO", "HeadImpact", "IO", "ImageInput"]),
     module("COCO", ["IO", "JSON"]),
     module("HeadImpact", ["COCO", "IO", "JSON"]),
-    module("MessagePassing", ["CMPI"]),
+    module("MessagePassing", ["CMPI", "IO"]),
     module("HDF5Store", ["CHDF5", "HeadImpact", "IO"]),
     module("Transformer", ["Kernels"]),
     module(
@@ -92,7 +92,7 @@ let package = Package(
       ["HeadImpact", "IO", "JSON", "Kernels", "Safetensors", "Tokenization", "Transformer", "VisionLanguage"]),
     module(
       "Decoding", ["HeadImpact", "IO", "ImageInput", "Kernels", "RunSupport", "Transformer", "VisionLanguage"]),
-    module("Launching"),
+    module("Launching", ["IO"]),
     module("RunSupport", ["IO", "ImageInput"]),
     module(
       "Jobs",
