@@ -35,7 +35,7 @@ public struct TrainConfiguration: JobConfiguration {
   public var limit: Int?
 
   /// The layers to adapt; nil if `heads` or `initialAdapter` say it.
-  public var layers: [Int]?
+  public var layers: LayerList?
   /// Restricts the adapter to these heads.
   public var heads: [Selection.Head]?
   /// What chose `layers` or `heads`, and the `model_sha256` that it is of: another model is refused.

@@ -33,7 +33,7 @@ struct Train: ParsableCommand {
   @Option(help: ArgumentHelp("The adapter folder to write.", valueName: "dir"))
   var output: String
 
-  @Option(help: ArgumentHelp("The layers to adapt, e.g. 14,15,16.", valueName: "list"))
+  @Option(help: ArgumentHelp("The layers to adapt: 14,15, 1-3 or all.", valueName: "list"))
   var layers: String?
   @Option(help: ArgumentHelp("A file written by select, with the layers to adapt.", valueName: "file"))
   var selection: String?
