@@ -17,8 +17,9 @@ struct Train: ParsableCommand {
       headimpact select hi.h5 --strategy top --layers 3 > top3.json
       mpirun -np 4 headimpact train --model DIR --dataset keyobjects.json --images DIR --selection top3.json --output adapter
 
-      OUTPUT gets adapter_config.json, adapter_model.safetensors and training.h5 (and best/ if there is a validation loss). \
-      Until it is complete, checkpoints are in OUTPUT.training; after a kill, --resume continues from the last one, on any number \
+      OUTPUT gets adapter_config.json, adapter_model.safetensors, training.h5, a README.md and the loss curve (loss.svg, loss.csv, \
+      and events for TensorBoard). With a validation loss, the adapter is that of \
+      the lowest (--keep), and last/ that of the last step. Until it is complete, checkpoints are in OUTPUT.training; after a kill, --resume continues from the last one, on any number \
       of ranks.
       """)
 
@@ -104,6 +105,17 @@ struct Train: ParsableCommand {
       "Steps between measurements of the validation loss (default: once per epoch).", valueName: "n"))
   var validateEvery: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "Stop after N measurements in a row without a lower validation loss (default: train to the end).", valueName: "n")
+  )
+  var patience: Int?
+  @Option(
+    help: ArgumentHelp(
+      "Which state OUTPUT's adapter is: that of the lowest validation loss, or the last. The other is in OUTPUT/last or "
+        + "OUTPUT/best (default: best).", valueName: "state"))
+  var keep: TrainConfiguration.KeptState?
+
   @Option(help: ArgumentHelp("Minutes between checkpoints; 0 for none by time.", valueName: "n"))
   var checkpointMinutes = 10.0
   @Option(help: ArgumentHelp("Steps between further checkpoints (default: none).", valueName: "n"))
@@ -143,6 +155,9 @@ struct Train: ParsableCommand {
     guard layers != nil || selection != nil || heads != nil || initialAdapter != nil else {
       throw ValidationError("Name what to adapt with --layers, --selection, --heads or --init.")
     }
+    guard keep != .best || validation != nil || validationShare > 0 else {
+      throw ValidationError("--keep best needs a validation loss: give --validation or --validation-share.")
+    }
   }
 
   func run() throws {
@@ -173,6 +188,9 @@ struct Train: ParsableCommand {
       rows.append([
         "validation loss", "\(NumberText.plain(first)) before, \(NumberText.plain(best)) at best (step \(step))",
       ])
+    }
+    if summary.stoppedEarly {
+      rows.append(["stopped early", "the validation loss fell no more"])
     }
     if let skipped = summary.skips.text { rows.append(["examples", "\(summary.skips.samples), \(skipped)"]) }
     return aligned(rows) + "\n\n-> \(summary.output)\(summary.isNew ? "" : "; it was already finished")"
@@ -210,6 +228,8 @@ struct Train: ParsableCommand {
     c.validationImages = validationImages.map(fileURL)
     c.validationShare = validationShare
     c.validateEvery = validateEvery
+    c.patience = patience
+    c.keeps = keep ?? .best
     c.checkpointMinutes = checkpointMinutes
     c.checkpointEvery = checkpointEvery
     c.salvageFolder = salvageDir.map(fileURL)
@@ -218,6 +238,7 @@ struct Train: ParsableCommand {
     c.cacheMemory = cacheMemory.bytes
     c.cacheFolder = cacheDir.map(fileURL)
     c.take(threads: threads, skipping, isStrict: strict, printing)
+    c.command = ["headimpact"] + CommandLine.arguments.dropFirst()
     c.logsJSON = logFormat == .json
     return c
   }
@@ -244,6 +265,8 @@ enum LogFormat: String, CaseIterable, ExpressibleByArgument {
 }
 
 extension LearningRateSchedule.Shape: ExpressibleByArgument {}
+
+extension TrainConfiguration.KeptState: ExpressibleByArgument {}
 
 /// "2GiB", "500MB", "1000000".
 struct ByteCount: ExpressibleByArgument {

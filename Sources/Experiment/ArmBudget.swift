@@ -70,6 +70,8 @@ struct ArmBudget: Sendable, Equatable {
     c.weightDecay = train.weightDecay
     c.seed = UInt64(experiment.seed)
     c.validationShare = train.validationShare
+    // All arms train as long.
+    c.keeps = .last
     c.checkpointEvery = Self.checkpointEvery
     return c
   }
