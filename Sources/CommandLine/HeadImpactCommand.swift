@@ -18,7 +18,7 @@ struct HeadImpactCommand: ParsableCommand {
       """,
     version: JobDefaults.programVersion,
     subcommands: [
-      Score.self, Gather.self, Select.self, Train.self, Generate.self, Evaluate.self, Dataset.self,
+      Score.self, Gather.self, Select.self, Train.self, Merge.self, Generate.self, Evaluate.self, Dataset.self,
       ExperimentCommand.self,
       Report.self, Attend.self,
       Ablate.self, Launch.self, Doctor.self, Demo.self,
