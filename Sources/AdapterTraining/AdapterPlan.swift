@@ -35,6 +35,11 @@ struct AdapterPlan {
       if let chosen, chosen.sorted() != found.layers {
         throw refuse("--layers (or --selection)")
       }
+      if let root = configuration.dividesByRoot, root != found.dividesByRoot { throw refuse("--rslora") }
+      if let dora = configuration.hasMagnitudes, dora != found.hasMagnitudes { throw refuse("--dora") }
+      if found.hasMagnitudes, configuration.dropout > 0 {
+        throw LowRankAdaptationError("--dropout is \(configuration.dropout), and DoRA is trained without: omit it")
+      }
       loaded.configuration.dropout = configuration.dropout
       lora = loaded.configuration
       adapter = loaded.adapter
@@ -43,9 +48,15 @@ struct AdapterPlan {
       let named = chosen ?? HeadMask.layers(of: heads)
       lora = LoRAConfiguration(
         targets: configuration.targets ?? TrainConfiguration.defaultTargets, layers: named, loraRank: rank,
-        loraAlpha: configuration.loraAlpha ?? 2 * Double(rank), dropout: configuration.dropout, seed: configuration.seed
+        loraAlpha: configuration.loraAlpha ?? 2 * Double(rank), dropout: configuration.dropout,
+        seed: configuration.seed,
+        dividesByRoot: configuration.dividesByRoot ?? false, hasMagnitudes: configuration.hasMagnitudes ?? false
       )
       adapter = try lora.makeAdapter(for: model)
+    }
+    if adapter.hasMagnitudes, !heads.isEmpty {
+      throw LowRankAdaptationError(
+        "--heads and --dora exclude each other: a magnitude scales what all heads of a layer give, not that of one")
     }
     if heads.isEmpty {
       trainable = adapter.trainableParameters

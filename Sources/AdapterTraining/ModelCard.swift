@@ -72,7 +72,7 @@ struct ModelCard {
     let share = 100 * Double(plan.trained) / Double(max(1, allParameters))
     rows += [
       ("Modules", lora.targets.map(\.rawValue).joined(separator: ", ")),
-      ("Rank, alpha, dropout", "\(lora.loraRank), \(lora.loraAlpha), \(lora.dropout)"),
+      ("Rank, alpha, dropout", "\(lora.loraRank), \(lora.loraAlpha), \(lora.dropout)\(lora.kindText)"),
       ("Trained parameters", "\(NumberText.grouped(plan.trained)) (\(NumberText.plain(share))%)"),
       ("Steps", "\(history.steps.count) of batch \(c.batch), \(length)"),
       (
@@ -166,4 +166,9 @@ struct ModelCard {
       }
     return isPlain ? word : "'" + word.replacing("'", with: "'\\''") + "'"
   }
+}
+
+extension LoRAConfiguration {
+  /// What it is beside plain LoRA: ", rsLoRA, DoRA".
+  var kindText: String { (dividesByRoot ? ", rsLoRA" : "") + (hasMagnitudes ? ", DoRA" : "") }
 }

@@ -56,6 +56,10 @@ public struct TrainConfiguration: JobConfiguration {
   public var loraRank: Int?
   public var loraAlpha: Double?
   public var dropout = 0.0
+  /// rsLoRA: the update is weighted with alpha / √rank. nil: no, or as `initialAdapter`.
+  public var dividesByRoot: Bool?
+  /// DoRA: magnitudes are trained too. nil: no, or as `initialAdapter`.
+  public var hasMagnitudes: Bool?
   /// A PEFT adapter to start from.
   public var initialAdapter: URL?
 

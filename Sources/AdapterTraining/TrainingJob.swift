@@ -164,10 +164,13 @@ public struct TrainingJob {
       ("--lr", "\(c.learningRate)"), ("--schedule", c.schedule.rawValue), ("--warmup", "\(c.warmup)"),
       ("--clip", "\(c.clip)"), ("--weight-decay", "\(c.weightDecay)"), ("--shuffle", c.shuffles ? "seeded" : "none"),
     ]
-    var stopping: [(name: String, value: String)] = []
-    if let patience = c.patience { stopping.append(("--patience", "\(patience)")) }
-    if c.isValidated, c.keeps == .best { stopping.append(("--keep", c.keeps.rawValue)) }
-    return RunIdentity(inputs.parts.map { ($0.name, $0.value) } + options + stopping)
+    // Only where they are asked for: runs of before go on.
+    var more: [(name: String, value: String)] = []
+    if lora.dividesByRoot { more.append(("--rslora", "yes")) }
+    if lora.hasMagnitudes { more.append(("--dora", "yes")) }
+    if let patience = c.patience { more.append(("--patience", "\(patience)")) }
+    if c.isValidated, c.keeps == .best { more.append(("--keep", c.keeps.rawValue)) }
+    return RunIdentity(inputs.parts.map { ($0.name, $0.value) } + options + more)
   }
 
   /// What the samples and their frozen prefixes depend on.
@@ -241,7 +244,7 @@ public struct TrainingJob {
     let layers = plan.lora.layers.map(String.init).joined(separator: ", ")
     let targets = plan.lora.targets.map(\.rawValue).joined(separator: ", ")
     log?.note(
-      "layers \(layers) (\(targets), rank \(plan.lora.loraRank)), \(data.samples.count) examples"
+      "layers \(layers) (\(targets), rank \(plan.lora.loraRank)\(plan.lora.kindText)), \(data.samples.count) examples"
         + (data.validation.isEmpty ? "" : " and \(data.validation.count) for validation") + ", \(steps) steps")
     if state.step > 0 { log?.note("resuming: \(state.step) of \(steps) steps are done") }
   }

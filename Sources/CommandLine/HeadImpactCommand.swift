@@ -28,7 +28,11 @@ struct HeadImpactCommand: ParsableCommand {
   static func main() {
     CrashReport.install()
     do {
-      var command = try parseAsRoot()
+      let words = try TypedOptions.expanded(Array(CommandLine.arguments.dropFirst()))
+      if let verb = configuration.subcommands.first(where: { $0._commandName == words.first }) {
+        try TypedOptions.answerOthers(words, of: verb)
+      }
+      var command = try parseAsRoot(words)
       try ProcessShare.requireAddressSpace()
       try command.run()
     } catch {

@@ -23,6 +23,10 @@ struct Train: ParsableCommand {
       of ranks.
       """)
 
+  @Option(
+    help: ArgumentHelp(
+      "A YAML file of these options by name (layers: 14,15); those on the command line come first.", valueName: "file"))
+  var config: String?
   @OptionGroup var model: ModelOption
   @OptionGroup var input: InputArguments
   @Option(
@@ -56,6 +60,10 @@ struct Train: ParsableCommand {
     help: ArgumentHelp(
       "LoRA dropout: share of the delta's inputs dropped at random during training.", valueName: "share"))
   var dropout = 0.0
+  @Flag(help: "Train DoRA: a magnitude of each output of the adapted modules too.")
+  var dora = false
+  @Flag(help: "Scale the delta by alpha / square root of the rank (rsLoRA).")
+  var rslora = false
   @Option(
     name: .customLong("init"),
     help: ArgumentHelp("A PEFT adapter to start from; layers, targets, rank and alpha are its own.", valueName: "dir"))
@@ -212,6 +220,8 @@ struct Train: ParsableCommand {
     c.loraRank = loraRank
     c.loraAlpha = loraAlpha
     c.dropout = dropout
+    c.hasMagnitudes = dora ? true : nil
+    c.dividesByRoot = rslora ? true : nil
     c.initialAdapter = initialAdapter.map(fileURL)
     c.length = steps.map { .steps($0) } ?? .epochs(epochs ?? 1)
     c.batch = batch

@@ -25,10 +25,13 @@ public struct BaseModelName: Sendable, Equatable {
     let id = cached?.id ?? stated.flatMap { Self.isID($0) ? $0 : nil }
     isOnHub = id != nil
     name = id ?? absolute.path
-    known = Set([id, stated, absolute.path, resolved.path].compactMap { $0 }.flatMap(Self.forms))
+    // People name the folder above too, as in NAME/main.
+    let above = absolute.deletingLastPathComponent().lastPathComponent
+    known = Set([id, stated, absolute.path, resolved.path, above].compactMap { $0 }.flatMap(Self.forms))
   }
 
-  /// Whether the name that an adapter has for its base may mean this model: the same id or path, or their last parts.
+  /// Whether the name that an adapter has for its base may mean this model: the same id or path, or their last parts, or the
+  /// folder that this model's is in.
   public func isMeant(by other: String) -> Bool { !known.isDisjoint(with: Self.forms(other)) }
 
   /// A name, and its last part.

@@ -25,7 +25,7 @@ extension PEFTAdapter {
     }
     let numbers = adapter.values
     if let place = numbers.firstIndex(where: { !$0.isFinite }) {
-      let target = adapter.updates.first { $0.b.upperBound > place }?.target.module ?? ""
+      let target = adapter.updates.first { ($0.magnitude ?? $0.b).upperBound > place }?.target.module ?? ""
       throw LowRankAdaptationError(
         "\(folder.path): \(target) holds \(numbers[place]), which is never written")
     }
@@ -43,6 +43,9 @@ extension PEFTAdapter {
           name: "\(name).lora_B.weight", shape: [update.outputs, update.rank],
           values: Array(numbers[update.b])),
       ]
+        + (update.magnitude.map {
+          [TensorData(name: "\(name).lora_magnitude_vector", shape: [update.outputs], values: Array(numbers[$0]))]
+        } ?? [])
     }
     try AdapterFolder.write(to: folder) { aside in
       try alongside(aside)
@@ -62,8 +65,9 @@ extension PEFTAdapter {
     for update in adapter.updates {
       let name = languageModelModule.modulePath(update.target)
       if update.rank != configuration.loraRank { ranks[name] = update.rank }
-      if update.scaling != Float(configuration.loraAlpha / Double(update.rank)) {
-        alphas[name] = number(Double(update.scaling) * Double(update.rank))
+      if update.scaling != configuration.scaling(rank: update.rank) {
+        let rank = Double(update.rank)
+        alphas[name] = number(Double(update.scaling) * (configuration.dividesByRoot ? rank.squareRoot() : rank))
       }
     }
     return [
@@ -73,7 +77,7 @@ extension PEFTAdapter {
       "lora_bias": false, "lora_dropout": number(configuration.dropout), "modules_to_save": NSNull(),
       "peft_type": "LORA", "r": configuration.loraRank, "rank_pattern": ranks, "revision": base.revision ?? NSNull(),
       "target_modules": modules,
-      "task_type": "CAUSAL_LM", "use_dora": false, "use_rslora": false,
+      "task_type": "CAUSAL_LM", "use_dora": adapter.hasMagnitudes, "use_rslora": configuration.dividesByRoot,
     ]
   }
 

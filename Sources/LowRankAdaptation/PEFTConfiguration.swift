@@ -24,7 +24,8 @@ struct PEFTConfiguration {
   private(set) var saved = SavedModules()
   private var ranks = ModuleValues()
   private var alphas = ModuleValues()
-  private var dividesByRoot = false
+  /// rsLoRA.
+  private(set) var dividesByRoot = false
   private var targets = ModuleSelector.names([])
   private var excluded = ModuleSelector.names([])
   private var layers: Set<Int>?
