@@ -104,8 +104,8 @@ let package = Package(
     module(
       "AdapterTraining",
       [
-        "COCO", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing",
-        "RunSupport", "Safetensors", "Transformer", "VisionLanguage",
+        "COCO", "Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation",
+        "MessagePassing", "Reporting", "RunSupport", "Safetensors", "Transformer", "VisionLanguage",
       ]),
     module(
       "Generation",
