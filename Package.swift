@@ -106,8 +106,8 @@ let package = Package(
     module(
       "AdapterTraining",
       [
-        "COCO", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing",
-        "RunSupport", "Safetensors", "Transformer", "VisionLanguage",
+        "COCO", "Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation",
+        "MessagePassing", "Reporting", "RunSupport", "Safetensors", "Transformer", "VisionLanguage",
       ]),
     module(
       "Generation",
@@ -172,7 +172,7 @@ let package = Package(
     tests(of: "COCO", ["IO", "JSON"]),
     tests(of: "Launching"),
     tests(of: "MessagePassing"),
-    tests(of: "HDF5Store", ["HeadImpact"]),
+    tests(of: "HDF5Store", ["HeadImpact"], exclude: ["Goldens"]),
     tests(of: "Transformer", ["Kernels"]),
     tests(
       of: "VisionLanguage", ["COCO", "HeadImpact", "IO", "ImageInput", "Kernels", "Safetensors", "Transformer"],
@@ -206,7 +206,7 @@ let package = Package(
       ["COCO", "Decoding", "Demonstration", "ImageInput", "Kernels", "RunSupport", "Transformer", "VisionLanguage"],
       exclude: ["Goldens"]),
     tests(of: "Experiment", ["HeadImpact", "RunSupport"]),
-    tests(of: "KeyObjects", ["COCO", "Demonstration", "IO", "ImageInput"]),
+    tests(of: "KeyObjects", ["COCO", "Demonstration", "HeadImpact", "IO", "ImageInput"]),
     tests(of: "AttentionMaps", ["COCO", "Figures", "HDF5Store", "HeadImpact", "ImageInput"]),
     tests(of: "Demonstration", ["IO"]),
     .testTarget(
@@ -239,8 +239,9 @@ if Context.environment["HEADIMPACT_FUZZ"] != nil {
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "COCO", "ChatTemplate", "Experiment", "HDF5Store", "HeadImpact", "ImageInput", "JSON", "Jobs", "Kernels",
-        "LowRankAdaptation", "RunSupport", "Safetensors", "Tokenization", "VisionLanguage",
+        "COCO", "ChatTemplate", "Experiment", "Generation", "HDF5Store", "HeadImpact", "ImageInput", "JSON", "Jobs",
+        "Kernels", "LowRankAdaptation", "MessagePassing", "RunSupport", "Safetensors", "Scoring", "Tokenization",
+        "VisionLanguage",
       ],
       path: "Tests/Fuzzing/FuzzTargets", swiftSettings: strict),
     .executableTarget(name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzzing/fuzz"),

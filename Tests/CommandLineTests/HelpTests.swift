@@ -4,7 +4,8 @@ import Testing
 
 /// Every verb, and the subcommands of those that have some, as words after `headimpact`.
 private let commands: [[String]] = [
-  [], ["score"], ["gather"], ["select"], ["train"], ["generate"], ["evaluate"], ["dataset"], ["dataset", "build"],
+  [], ["score"], ["gather"], ["select"], ["train"], ["merge"], ["generate"], ["evaluate"], ["dataset"],
+  ["dataset", "build"],
   ["dataset", "preview"], ["dataset", "check"], ["experiment"], ["report"], ["attend"], ["ablate"], ["launch"],
   ["doctor"], ["demo"],
 ]

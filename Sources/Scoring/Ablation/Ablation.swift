@@ -23,7 +23,7 @@ public struct Ablation: Sendable, Equatable {
   ///
   /// - Throws: `HeadImpactError` if the model hasn't so many heads.
   public static func byHeadImpact(
-    _ table: HeadImpactTable, measure: Measure = .matched, counts: [Int], randomSeeds: [UInt64]
+    _ table: HeadImpactTable, measure: RankedMeasure = .matched, counts: [Int], randomSeeds: [UInt64]
   ) throws -> [Ablation] {
     func ablation(_ name: String, _ choice: Choice, _ strategy: Selection.Strategy, _ count: Int, seed: UInt64 = 0)
       throws
