@@ -78,7 +78,7 @@ let package = Package(
     module("Figures", ["CCairo", "COCO", "HeadImpact", "ImageInput"]),
     module("COCO", ["IO", "JSON"]),
     module("HeadImpact", ["COCO", "IO", "JSON"]),
-    module("MessagePassing", ["CMPI"]),
+    module("MessagePassing", ["CMPI", "IO"]),
     module("HDF5Store", ["CHDF5", "HeadImpact", "IO"]),
     module("Transformer", ["Kernels"]),
     module(
@@ -90,7 +90,7 @@ let package = Package(
     module(
       "LowRankAdaptation",
       ["HeadImpact", "IO", "JSON", "Kernels", "Safetensors", "Tokenization", "Transformer", "VisionLanguage"]),
-    module("Launching"),
+    module("Launching", ["IO"]),
     module("RunSupport", ["IO", "ImageInput"]),
     module(
       "Jobs",
