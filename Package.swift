@@ -78,8 +78,8 @@ let package = Package(
     module("Figures", ["CCairo", "COCO", "HeadImpact", "IO", "ImageInput"]),
     module("COCO", ["IO", "JSON"]),
     module("HeadImpact", ["COCO", "IO", "JSON"]),
-    module("Comparison", ["HeadImpact"]),
     module("MessagePassing", ["CMPI", "IO"]),
+    module("Comparison", ["HeadImpact"]),
     module("HDF5Store", ["CHDF5", "HeadImpact", "IO"]),
     module("Transformer", ["Kernels"]),
     module(
@@ -91,8 +91,7 @@ let package = Package(
     module(
       "LowRankAdaptation",
       ["HeadImpact", "IO", "JSON", "Kernels", "Safetensors", "Tokenization", "Transformer", "VisionLanguage"]),
-    module(
-      "Decoding", ["HeadImpact", "IO", "ImageInput", "Kernels", "RunSupport", "Transformer", "VisionLanguage"]),
+    module("Decoding", ["HeadImpact", "IO", "ImageInput", "Kernels", "RunSupport", "Transformer", "VisionLanguage"]),
     module("Launching", ["IO"]),
     module("RunSupport", ["IO", "ImageInput"]),
     module(
@@ -107,14 +106,12 @@ let package = Package(
     module(
       "AdapterTraining",
       [
-        "COCO", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing",
-        "RunSupport", "Safetensors", "Transformer", "VisionLanguage",
+        "COCO", "Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation",
+        "MessagePassing", "Reporting", "RunSupport", "Safetensors", "Transformer", "VisionLanguage",
       ]),
     module(
       "Generation",
-      [
-        "COCO", "Decoding", "IO", "ImageInput", "Jobs", "Kernels", "MessagePassing", "RunSupport", "VisionLanguage",
-      ]),
+      ["COCO", "Decoding", "IO", "ImageInput", "Jobs", "Kernels", "MessagePassing", "RunSupport", "VisionLanguage"]),
     module(
       "AttentionMaps",
       [
@@ -147,10 +144,9 @@ let package = Package(
       name: "headimpact",
       dependencies: [
         "AdapterTraining", "AttentionMaps", "COCO", "Comparison", "Decoding", "Demonstration", "Evaluation",
-        "Experiment", "Figures",
-        "Generation", "Grounding", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "KeyObjects",
-        "Launching", "LowRankAdaptation", "MessagePassing", "Reporting", "RunSupport", "Scoring", "Transformer",
-        "VisionLanguage", argumentParser,
+        "Experiment", "Figures", "Generation", "Grounding", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs",
+        "Kernels", "KeyObjects", "Launching", "LowRankAdaptation", "MessagePassing", "Reporting", "RunSupport",
+        "Scoring", "Transformer", "VisionLanguage", argumentParser,
       ],
       path: "Sources/CommandLine",
       swiftSettings: strict),
@@ -207,8 +203,7 @@ let package = Package(
       of: "AdapterTraining",
       [
         "COCO", "HDF5Store", "IO", "ImageInput", "Kernels", "LowRankAdaptation", "RunSupport", "Safetensors",
-        "Transformer",
-        "VisionLanguage",
+        "Transformer", "VisionLanguage",
       ], exclude: ["Goldens"]),
     tests(
       of: "Generation",
@@ -216,7 +211,7 @@ let package = Package(
       exclude: ["Goldens"]),
     tests(of: "Experiment", ["HeadImpact", "RunSupport"]),
     tests(of: "Grounding", ["COCO", "HeadImpact", "IO"], exclude: ["Goldens"]),
-    tests(of: "KeyObjects", ["COCO", "Demonstration", "IO", "ImageInput"]),
+    tests(of: "KeyObjects", ["COCO", "Demonstration", "HeadImpact", "IO", "ImageInput"]),
     tests(of: "AttentionMaps", ["COCO", "Figures", "HDF5Store", "HeadImpact", "ImageInput"]),
     tests(of: "Demonstration", ["IO"]),
     .testTarget(

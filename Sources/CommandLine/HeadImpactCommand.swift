@@ -18,7 +18,7 @@ struct HeadImpactCommand: ParsableCommand {
       """,
     version: JobDefaults.programVersion,
     subcommands: [
-      Score.self, Gather.self, Select.self, Train.self, Generate.self, Evaluate.self, Dataset.self,
+      Score.self, Gather.self, Select.self, Train.self, Merge.self, Generate.self, Evaluate.self, Dataset.self,
       ExperimentCommand.self,
       Report.self, Compare.self, Attend.self,
       Ablate.self, Ground.self, Launch.self, Doctor.self, Demo.self,
@@ -28,7 +28,11 @@ struct HeadImpactCommand: ParsableCommand {
   static func main() {
     CrashReport.install()
     do {
-      var command = try parseAsRoot()
+      let words = try TypedOptions.expanded(Array(CommandLine.arguments.dropFirst()))
+      if let verb = configuration.subcommands.first(where: { $0._commandName == words.first }) {
+        try TypedOptions.answerOthers(words, of: verb)
+      }
+      var command = try parseAsRoot(words)
       try ProcessShare.requireAddressSpace()
       try command.run()
     } catch {

@@ -67,6 +67,8 @@ public protocol Backend: AnyObject {
   func dropout(_ x: Tensor, rate: Float, rowKeys: [UInt64], salt: UInt64, into output: Tensor)
   /// output (+)= x · scale + bias, column by column: DoRA's magnitudes, layer scale. output may be x.
   func scaleColumns(_ x: Tensor, by scale: Tensor, bias: Tensor?, into output: Tensor, accumulate: Bool)
+  /// sums[c] += Σ_r x[r, c] · y[r, c]: the gradient of what scales columns. - Shape: x and y alike, sums [1, columns].
+  func addColumnDots(_ x: Tensor, _ y: Tensor, to sums: Tensor)
   /// ‖W + scaling · B A‖ of each row. - Shape: [out].
   func rowNorms(_ weight: Tensor, _ factors: LowRankFactors) throws -> [Float]
   /// ‖E + scaling · (B A)ᵀ‖ of each column of an embedding. - Shape: [C].

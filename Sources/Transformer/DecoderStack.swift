@@ -111,7 +111,9 @@ public final class DecoderStack {
     let x = adapterInput(
       operand.floats, update, dropout: pass.tape?.dropout, rows: rows ?? 0..<operand.rows, outputs: outputs)
     try backend.apply(
-      linear, adapter.factors(update), scale: adapter.parts.outputScales[target], to: operand, input: x, into: output,
+      linear, adapter.factors(update),
+      scale: try adapter.magnitudeScale(of: target)?.scale ?? adapter.parts.outputScales[target], to: operand, input: x,
+      into: output,
       accumulate: accumulate, scratch: workspace.scaled)
   }
 

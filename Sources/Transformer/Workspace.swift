@@ -23,6 +23,7 @@ final class Workspace {
   let queryNormGradient = ScratchTensor()
   let keyNormGradient = ScratchTensor()
   let dropoutGradient = ScratchTensor()
+  let magnitudeGradient = ScratchTensor()
 
   /// Rows of a gated or plain MLP that are computed at a time: enough for the matrix products to run at their full
   /// rate, few enough for the intermediate activations of a large image to stay small.

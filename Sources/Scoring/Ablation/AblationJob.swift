@@ -33,7 +33,8 @@ public struct AblationJob {
     defer { claim.release() }
     let threads = try JobDefaults.threads(configuration.threads, on: world)
     let texts = try world.readTexts(
-      configuration.dataset, annotations: configuration.annotations, images: configuration.images)
+      configuration.dataset, annotations: configuration.annotations, images: configuration.images,
+      system: configuration.input.system)
     let work = try world.agree {
       let opened = try JobModel(configuration, threads: threads, allowsNoChange: true)
       return try AblationWork(configuration, opened, texts)
