@@ -238,8 +238,9 @@ if Context.environment["HEADIMPACT_FUZZ"] != nil {
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "COCO", "ChatTemplate", "Experiment", "HDF5Store", "HeadImpact", "ImageInput", "JSON", "Jobs", "Kernels",
-        "LowRankAdaptation", "RunSupport", "Safetensors", "Tokenization", "VisionLanguage",
+        "COCO", "ChatTemplate", "Experiment", "Generation", "HDF5Store", "HeadImpact", "ImageInput", "JSON", "Jobs",
+        "Kernels", "LowRankAdaptation", "MessagePassing", "RunSupport", "Safetensors", "Scoring", "Tokenization",
+        "VisionLanguage",
       ],
       path: "Tests/Fuzzing/FuzzTargets", swiftSettings: strict),
     .executableTarget(name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzzing/fuzz"),
