@@ -143,7 +143,7 @@ sanitize: deps goldens-cache ## Test kernels and file readers in a debug build u
 	swift build --build-tests --scratch-path .build-threads --sanitize thread && \
 	swift test --skip-build --scratch-path .build-threads --sanitize thread
 
-fuzz: deps build ## Fuzz every file reader with libFuzzer, one minute each (FUZZ_OPTIONS="--seconds 600 --targets image")
+fuzz: deps build ## Fuzz every reader of files and messages with libFuzzer, one minute each (FUZZ_OPTIONS="--seconds 600 --targets image")
 	HEADIMPACT_FUZZ=1 swift build -c release --scratch-path .build-fuzz --product fuzz -Xswiftc -enable-testing \
 	    -Xswiftc -sanitize=fuzzer,address -Xcc -fsanitize=fuzzer-no-link,address,undefined -Xcxx -fno-sanitize=vptr
 	$(PYTHON) tools/fuzz/run.py $(FUZZ_OPTIONS)

@@ -78,7 +78,7 @@ let package = Package(
     module("Figures", ["CCairo", "COCO", "HeadImpact", "ImageInput"]),
     module("COCO", ["IO", "JSON"]),
     module("HeadImpact", ["COCO", "IO", "JSON"]),
-    module("MessagePassing", ["CMPI"]),
+    module("MessagePassing", ["CMPI", "IO"]),
     module("HDF5Store", ["CHDF5", "HeadImpact", "IO"]),
     module("Transformer", ["Kernels"]),
     module(
@@ -90,7 +90,7 @@ let package = Package(
     module(
       "LowRankAdaptation",
       ["HeadImpact", "IO", "JSON", "Kernels", "Safetensors", "Tokenization", "Transformer", "VisionLanguage"]),
-    module("Launching"),
+    module("Launching", ["IO"]),
     module("RunSupport", ["IO", "ImageInput"]),
     module(
       "Jobs",
@@ -238,8 +238,9 @@ if Context.environment["HEADIMPACT_FUZZ"] != nil {
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "COCO", "ChatTemplate", "Experiment", "HDF5Store", "HeadImpact", "ImageInput", "JSON", "Jobs", "Kernels",
-        "LowRankAdaptation", "RunSupport", "Safetensors", "Tokenization", "VisionLanguage",
+        "COCO", "ChatTemplate", "Experiment", "Generation", "HDF5Store", "HeadImpact", "ImageInput", "JSON", "Jobs",
+        "Kernels", "LowRankAdaptation", "MessagePassing", "RunSupport", "Safetensors", "Scoring", "Tokenization",
+        "VisionLanguage",
       ],
       path: "Tests/Fuzzing/FuzzTargets", swiftSettings: strict),
     .executableTarget(name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzzing/fuzz"),

@@ -259,9 +259,12 @@ final class Trainer {
     let sample = samples[index]
     let pictures = key == index ? pictures.training : pictures.validation
     let states = try hiddenStates(of: sample, key: key) {
-      try pictures.reading(sample.example.fileName) {
-        try JobInputs.image(
-          sample.example.fileName, in: pictures.folder, size: sample.example.size.map { ($0.width, $0.height) })
+      // Its header could be read when the run began: nothing is skipped any more.
+      try Pictures.onHost(host, skips: false) {
+        try pictures.reading(sample.example.fileName) {
+          try JobInputs.image(
+            sample.example.fileName, in: pictures.folder, size: sample.example.size.map { ($0.width, $0.height) })
+        }
       }
     }
     let bytes = model.backend.bytes(of: states, as: prefixType)

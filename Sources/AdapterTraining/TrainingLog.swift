@@ -123,7 +123,7 @@ final class TrainingLog {
     if let data = try? encoder.encode(value) { write(String(decoding: data, as: UTF8.self) + "\n") }
   }
 
-  private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+  private func write(_ text: String) { StandardError.write(text) }
 
   private struct JSONLine: Encodable {
     let step: Int

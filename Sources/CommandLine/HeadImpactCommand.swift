@@ -37,7 +37,7 @@ struct HeadImpactCommand: ParsableCommand {
       try command.run()
     } catch {
       if TransientFailure.exitCode(for: error) != 1 {
-        FileHandle.standardError.write(Data("headimpact: \(error)\n".utf8))
+        StandardError.write("headimpact: \(error)\n")
         Foundation.exit(TransientFailure.exitCode)
       }
       if Communicator.launchedRank() > 0 { Foundation.exit(exitCode(for: error).rawValue) }

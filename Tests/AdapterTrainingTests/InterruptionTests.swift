@@ -26,7 +26,7 @@ extension TrainingRuns {
         let stopped = try await run(
           arguments(output, "--checkpoint-every", "2"), ranks: ranks,
           prefix: Meanwhile.prefix(
-            when: Meanwhile.exists("'\(folder.path)'/checkpoint-*"), do: action(model), on: rank))
+            when: checkpoint(of: output), do: action(model), on: rank))
         try #require(stopped.exitCode == exitCode, "\(stopped.standardError)")
         let checkpoints = try FileManager.default.contentsOfDirectory(atPath: folder.path)
           .compactMap { Int($0.replacing("checkpoint-", with: "")) }

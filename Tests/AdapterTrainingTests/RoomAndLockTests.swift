@@ -28,13 +28,12 @@ extension TrainingRuns {
       try await ScratchFolder.with { scratch in
         let output = scratch.file("adapter")
         // While it trains, somebody puts a folder with a file of their own in its place.
-        let blocker =
-          "(for i in $(seq 4000); do ls \(output.path).training/checkpoint-* >/dev/null 2>&1 && break; sleep 0.005; done; "
-          + "mkdir \(output.path); touch \(output.path)/mine) & exec \"$@\""
         let more = ["--checkpoint-every", "2"]
         let blocked = try await run(
           short(output, more, steps: 300), ranks: 2,
-          prefix: ["sh", "-c", "[ \"$OMPI_COMM_WORLD_RANK\" = 1 ] || " + blocker + "; exec \"$@\"", "sh"])
+          prefix: Meanwhile.prefix(
+            when: checkpoint(of: output),
+            do: "mkdir '\(output.path)'; touch '\(output.path)/mine'"))
         #expect(blocked.exitCode == 1)
         for word in ["mine", "Everything trained is kept in \(output.path).training/checkpoint-00000300", "--resume"] {
           #expect(blocked.standardError.contains(word), "\(blocked.standardError)")

@@ -233,11 +233,9 @@ extension TrainingRuns {
         let output = scratch.file("adapter")
         let more = ["--checkpoint-every", "2", "--no-cache"]
         let steps = 400
-        // Open MPI's name for the rank; another launcher's run ends by itself, and is then compared like a resumed one.
-        let killer =
-          "if [ \"$OMPI_COMM_WORLD_RANK\" = 1 ]; then (for i in $(seq 4000); do ls \(output.path).training/checkpoint-* "
-          + ">/dev/null 2>&1 && break; sleep 0.005; done; kill -9 $$) & fi; exec \"$@\""
-        let killed = try await run(short(output, more, steps: steps), ranks: 3, prefix: ["sh", "-c", killer, "sh"])
+        let killed = try await run(
+          short(output, more, steps: steps), ranks: 3,
+          prefix: Meanwhile.prefix(when: checkpoint(of: output), do: "kill -9 $$", on: 1))
         #expect(killed.exitCode != 0 && !FileManager.default.fileExists(atPath: output.path))
         let left = try FileManager.default.contentsOfDirectory(atPath: output.path + ".training")
         #expect(left.contains { $0.hasPrefix("checkpoint-") }, "\(left)")
@@ -254,11 +252,10 @@ extension TrainingRuns {
         let more = ["--checkpoint-every", "2", "--cache-memory", "0"]
         let steps = 400
         // The cache has no name: it is emptied through rank 1's own descriptor, once there is a checkpoint.
-        let breaker =
-          "if [ \"$OMPI_COMM_WORLD_RANK\" = 1 ]; then (for i in $(seq 4000); do ls \(output.path).training/checkpoint-* "
-          + ">/dev/null 2>&1 && break; sleep 0.005; done; for f in /proc/$$/fd/*; do case $(readlink $f) in "
-          + "*/.headimpact.*) : > $f;; esac; done) & fi; exec \"$@\""
-        let broken = try await run(short(output, more, steps: steps), ranks: 3, prefix: ["sh", "-c", breaker, "sh"])
+        let empty = "for f in /proc/$$/fd/*; do case $(readlink $f) in */.headimpact.*) : > $f;; esac; done"
+        let broken = try await run(
+          short(output, more, steps: steps), ranks: 3,
+          prefix: Meanwhile.prefix(when: checkpoint(of: output), do: empty, on: 1))
         #expect(broken.exitCode == 1 && !broken.timedOut)
         // Told once, by all ranks together. Emptied while it is read, the file may give zeros instead of an end.
         let told = ["a temporary file in", "returned different bytes than were written"].map {
@@ -417,6 +414,9 @@ extension TrainingRuns {
     }
   }
 }
+
+/// The shell condition that a training has a checkpoint.
+func checkpoint(of output: URL) -> String { Meanwhile.exists("'\(output.path).training'/checkpoint-*") }
 
 private func short(_ output: URL, _ more: [String] = [], steps: Int = 6) -> [String] {
   TrainingRuns.short(output, more, steps: steps)

@@ -284,7 +284,10 @@ private func processes(of output: URL, _ kind: Killed) -> [pid_t] {
     guard let program = command.first, command.contains(where: { $0 == output.path }) else { return false }
     switch kind {
     case .everything: return true
-    case .oneRank: return program.hasSuffix("headimpact") && words("environ").contains("OMPI_COMM_WORLD_RANK=1")
+    case .oneRank:
+      let variables = words("environ")
+      return program.hasSuffix("headimpact")
+        && Meanwhile.environment(ofRank: 1).contains { variables.contains(Substring($0)) }
     }
   }
 }

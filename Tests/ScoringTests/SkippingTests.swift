@@ -157,7 +157,7 @@ extension ScoringRuns {
         let images = dataset.images.path
         // Rank 1 sees another folder under the same name, as a host does that has not mounted it.
         let script =
-          "if [ \"$OMPI_COMM_WORLD_RANK\" = 1 ]; then exec unshare -m sh -c 'mount --bind \(other.path) \(images) && "
+          "if [ \(Meanwhile.rank) = 1 ]; then exec unshare -m sh -c 'mount --bind \(other.path) \(images) && "
           + "exec \"$@\"' sh \"$@\"; fi; exec \"$@\""
         let output = scratch.file("hi.h5")
         let probe = try await MPIRun.run(["unshare", "-m", "true"])

@@ -2,6 +2,13 @@ import Foundation
 
 /// Something that happens to a run in its midst: a command for `MPIRun`'s prefix.
 public struct Meanwhile {
+  /// A rank's number in its shell, under Open MPI and MPICH; 0 alone.
+  public static let rank = "${OMPI_COMM_WORLD_RANK:-${PMI_RANK:-0}}"
+  /// The entries of `/proc/PID/environ` that a rank with this number has one of.
+  public static func environment(ofRank rank: Int) -> [String] {
+    ["OMPI_COMM_WORLD_RANK=\(rank)", "PMI_RANK=\(rank)"]
+  }
+
   /// - Parameters:
   ///   - condition: a shell condition that the run makes true.
   ///   - action: a shell command; `$$` is the process of the rank.
@@ -9,7 +16,7 @@ public struct Meanwhile {
   /// - Returns: the command that runs its arguments, and waits for the condition in the background.
   public static func prefix(when condition: String, do action: String, on rank: Int = 0) -> [String] {
     let watch = "for i in $(seq 6000); do if \(condition); then \(action); break; fi; sleep 0.005; done"
-    return ["sh", "-c", "[ ${OMPI_COMM_WORLD_RANK:-0} != \(rank) ] || (\(watch)) & exec \"$@\"", "sh"]
+    return ["sh", "-c", "[ \(Self.rank) != \(rank) ] || (\(watch)) & exec \"$@\"", "sh"]
   }
 
   /// Whether a file has more than so many bytes.
