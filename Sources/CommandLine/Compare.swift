@@ -30,6 +30,7 @@ struct Compare: ParsableCommand {
   @OptionGroup var intervals: BootstrapOptions
   @Option(help: ArgumentHelp("The folder of the page (default: no page).", valueName: "dir"))
   var output: String?
+  @OptionGroup var replacing: OverwriteOption
   @Option(help: ArgumentHelp("The page's title (default: the runs' names).", valueName: "text"))
   var title: String?
   @Option(help: ArgumentHelp("Number of threads (default: the machine's cores).", valueName: "n"))
@@ -49,6 +50,9 @@ struct Compare: ParsableCommand {
   }
 
   func run() throws {
+    if let output, let reason = try Page.refusal(of: fileURL(output), overwrites: replacing.overwrite) {
+      throw ReportError("\(fileURL(output).path): \(reason)")
+    }
     var options = RunComparison.Options()
     options.ranked = ranked.value
     options.topHeads = topHeads
@@ -60,7 +64,7 @@ struct Compare: ParsableCommand {
     }
     if let output {
       let page = ComparisonReport.page(of: comparison, title: title, programVersion: JobDefaults.programVersion)
-      try page.write(to: fileURL(output))
+      try page.write(to: fileURL(output), overwrites: replacing.overwrite)
     }
     switch result.format {
     case .json: print(try jsonText(comparison))

@@ -17,8 +17,8 @@ public struct PairComparison: Sendable, Equatable, Encodable {
     /// Corrected over all heads, by Benjamini and Hochberg.
     public let pBH: Double?
 
-    /// Whether the difference is one of the heads and not of the images drawn, by Holm's p-value.
-    public var isDifferent: Bool { pHolm.map { $0 <= BeyondChance.level } ?? false }
+    /// Whether the difference is one of the heads and not of the images drawn, by the p-value of `correction`.
+    public let isDifferent: Bool
   }
 
   /// Their places among the runs.
@@ -29,6 +29,8 @@ public struct PairComparison: Sendable, Equatable, Encodable {
   /// nil if the models differ in layers or heads: then no head of one is a head of the other.
   public let heads: HeadAgreement?
   public let layers: LayerAgreement
+  /// By which corrected p-value heads are said to differ; nil where no difference is tested.
+  public let correction: String?
   /// Each head's difference, [layer, head]; none where `heads` is nil, or if it wasn't asked for.
   public let differences: [Head]
 
@@ -45,11 +47,14 @@ public struct PairComparison: Sendable, Equatable, Encodable {
     heads = sameShape ? HeadAgreement(a, b, topHeads: topHeads) : nil
     layers = LayerAgreement(a, b)
     guard sameShape, let differenceSeed else {
-      differences = []
+      (differences, correction) = ([], nil)
       return
     }
     let p = isPaired ? try Self.pValues(a, b, seed: differenceSeed, parallel) : nil
     let (holm, bh) = (p.map(MultipleTesting.holm), p.map(MultipleTesting.benjaminiHochberg))
+    let correction = p.map { BeyondChance.Correction(tests: $0.count) }
+    self.correction = correction?.rawValue
+    let corrected = correction == .holm ? holm : bh
     let resamples = min(a.resamples, b.resamples)
     differences = a.values.indices.map { index in
       let replicates = (0..<resamples).map {
@@ -58,7 +63,8 @@ public struct PairComparison: Sendable, Equatable, Encodable {
       return Head(
         layer: index / a.heads, head: index % a.heads, first: a.values[index], second: b.values[index],
         difference: Estimate(b.values[index] - a.values[index], replicates: replicates), pValue: p?[index],
-        pHolm: holm?[index], pBH: bh?[index])
+        pHolm: holm?[index], pBH: bh?[index],
+        isDifferent: corrected.map { $0[index] <= BeyondChance.level } ?? false)
     }
   }
 

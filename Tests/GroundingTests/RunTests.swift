@@ -40,7 +40,7 @@ struct GroundingRuns {
     let mask_union: Int?
   }
 
-  private struct Summary: Decodable {
+  fileprivate struct Summary: Decodable {
     struct Scores: Decodable {
       let expressions: Int
       let images: Int
@@ -117,11 +117,11 @@ struct GroundingRuns {
       let output = scratch.file("places.json")
       let arguments = ground(tiny, to: output, ["--heads", "0.0,1.1", "--format", "json"])
       func run(_ more: String...) async throws -> MPIRun { try await MPIRun.launch("headimpact", arguments + more) }
-      let first = try JSONDecoder().decode(Summary.self, from: Data(run().standardOutput.utf8))
+      let first = try await run().summary()
       #expect(first.is_new && first.heads == [[0, 0], [1, 1]])
       #expect(first.scores.expressions == 8 && first.scores.images == 4 && first.scores.masks == 8)
       #expect(!FileManager.default.fileExists(atPath: output.path + ".journal"))
-      let again = try JSONDecoder().decode(Summary.self, from: Data(run("--resume").standardOutput.utf8))
+      let again = try await run("--resume").summary()
       #expect(!again.is_new && again.scores.expressions == 8)
       let other = try await run("--resume", "--sigma", "1")
       #expect(other.exitCode == 1 && other.standardError.contains("--sigma was 0.0 and now is 1.0"))
@@ -185,5 +185,11 @@ struct GroundingRuns {
       try Data("{\(chosen)}".utf8).write(to: selection)
       #expect(try await message(["--selection", selection.path], 1).contains("select --heads K"))
     }
+  }
+}
+
+extension MPIRun {
+  fileprivate func summary() throws -> GroundingRuns.Summary {
+    try JSONDecoder().decode(GroundingRuns.Summary.self, from: Data(standardOutput.utf8))
   }
 }

@@ -63,7 +63,10 @@ struct ComparisonReportTests {
     let first = page.summary[0]
     #expect(first.hasPrefix("run <1> ranks the 4 heads as run <0> does to a rank correlation of "), "\(first)")
     #expect(first.contains("on the same 12 images"))
-    #expect(first.contains("1 head of 4 differs beyond doubt (Holm-corrected), most of all 1.1, by +0.4"), "\(first)")
+    #expect(
+      first.contains(
+        "1 head of 4 differs beyond doubt (p ≤ 0.05 after Holm’s correction over all heads), most of all 1.1, by +0.4"),
+      "\(first)")
     #expect(page.summary.last == "The runs differ in: prompt (and 1 digest).", "\(page.summary)")
   }
 

@@ -77,11 +77,17 @@ public enum ComparisonWords {
     guard !pair.differences.isEmpty, pair.isPaired, !isNothing(mean) else { return words }
     let different = pair.differentHeads
     guard let greatest = different.first else {
-      return words + " No single head differs beyond doubt (Holm-corrected over all heads)."
+      return words + " No single head differs beyond doubt (\(corrected(pair)))."
     }
     return words + " \(NumberText.counted(different.count, "head")) of \(NumberText.grouped(pair.differences.count)) "
-      + "\(different.count == 1 ? "differs" : "differ") beyond doubt (Holm-corrected), most of all "
+      + "\(different.count == 1 ? "differs" : "differ") beyond doubt (\(corrected(pair))), most of all "
       + "\(greatest.layer).\(greatest.head), by \(interval(greatest.difference))."
+  }
+
+  /// By which correction heads are said to differ: "p ≤ 0.05 after Holm’s correction over all heads".
+  static func corrected(_ pair: PairComparison) -> String {
+    return
+      "p ≤ \(NumberText.number(BeyondChance.level, decimals: 2)) after \(pair.correction ?? "no")’s correction over all heads"
   }
 
   /// Whether a value and its interval are all zero as shown.
