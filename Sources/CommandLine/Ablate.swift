@@ -33,8 +33,7 @@ struct Ablate: ParsableCommand {
   var hi: String?
   @Option(help: ArgumentHelp("How many heads to ablate at a time.", valueName: "k"))
   var heads = 10
-  @Option(help: "The measure by which HI is ranked.")
-  var measure = Measure.matched
+  @OptionGroup var ranked: RankedMeasureOptions
   @Option(help: ArgumentHelp("Seeds of the random choices, e.g. 0,1,2.", valueName: "list"))
   var randomSeeds = "0,1,2"
   @Option(
@@ -96,7 +95,7 @@ struct Ablate: ParsableCommand {
       let contents = try HeadImpactFile.read(fileURL(hi))
       scoredModelSHA256 = contents.modelSHA256
       ablations = try Ablation.byHeadImpact(
-        contents.table, measure: measure, count: heads, randomSeeds: seeds(randomSeeds))
+        contents.table, measure: ranked.value, count: heads, randomSeeds: seeds(randomSeeds))
     }
     if !named.isEmpty { ablations.append(Ablation(name: "named", heads: named)) }
     var c = AblateConfiguration(

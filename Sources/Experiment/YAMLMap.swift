@@ -137,6 +137,24 @@ final class YAMLMap {
 
   func integers(_ key: String) throws -> [Int]? { try list(key) { $0.int } }
 
+  /// A word or a text, or a list of them.
+  func oneOrMoreStrings(_ key: String) throws -> [String]? {
+    isList(key) ? try strings(key) : try string(key).map { [$0] }
+  }
+
+  /// A whole number, or a list of them.
+  func oneOrMoreIntegers(_ key: String, atLeast least: Int) throws -> [Int]? {
+    guard isList(key) else { return try integer(key, atLeast: least).map { [$0] } }
+    return try integers(key).map { values in
+      if let value = values.first(where: { $0 < least }) {
+        throw wrong(key, "holds \(value); each must be a whole number of at least \(least)")
+      }
+      return values
+    }
+  }
+
+  private func isList(_ key: String) -> Bool { node(key)?.sequence != nil }
+
   private func list<Value>(_ key: String, _ read: (Node) -> Value?) throws -> [Value]? {
     try node(key).map { node in
       guard let sequence = node.sequence else { throw wrong(key, "must be a list") }

@@ -16,7 +16,7 @@ public struct Ablation: Sendable, Equatable {
   ///
   /// - Throws: `HeadImpactError` if the model hasn't so many heads.
   public static func byHeadImpact(
-    _ table: HeadImpactTable, measure: Measure = .matched, count: Int, randomSeeds: [UInt64]
+    _ table: HeadImpactTable, measure: RankedMeasure = .matched, count: Int, randomSeeds: [UInt64]
   ) throws -> [Ablation] {
     func ablation(_ name: String, _ strategy: Selection.Strategy, seed: UInt64 = 0) throws -> Ablation {
       Ablation(
