@@ -27,6 +27,10 @@ def record(payload):
     return struct.pack("<q", len(payload)) + hashlib.sha256(payload).hexdigest()[:16].encode() + payload
 
 
+def text(content):
+    return struct.pack("<q", len(content)) + content
+
+
 def records(data):
     at = len(JOURNAL)
     while at < len(data):
@@ -56,9 +60,9 @@ def result(image, heads, random):
     tables = MEASURES * heads[0] * heads[1]
     values[tables:2 * tables] *= 0.5  # chance is never so near to 1 as a random number may be
     impact = b"HIsm" + struct.pack("<4I3q4I", 1, *heads, MEASURES, image, image, 1, 500, 400, 9, 60) + values.tobytes()
-    view = struct.pack("<q", 6) + b"global" + struct.pack("<qq4d", 20, 20, 0, 0, 640, 480)
-    return (struct.pack("<qq", image, 1) + view + struct.pack("<q", 1) + struct.pack("<qqq", image, 0, len(impact)) + impact
-            + struct.pack("<q", 0))
+    picture = text(b"%012d.jpg" % image) + struct.pack("<qqq", 640, 480, 1) + text(b"global") + struct.pack("<qq4d", 20, 20, 0, 0, 640, 480)
+    outcome = struct.pack("<qq", image, 0) + text(impact) + text(b"a description of it") + text(bytes(340) + bytes([1]) * 60) + text(b"")
+    return text(b"unit 2") + struct.pack("<qq", image, 1) + picture + struct.pack("<q", 1) + outcome
 
 
 def shard(a, work):

@@ -29,7 +29,7 @@ final class PrefixStore {
   ///   - warn: called once if the disk is full; later samples are then recomputed each time.
   init(
     memoryLimit: Int, folder: URL,
-    warn: @escaping (String) -> Void = { FileHandle.standardError.write(Data("headimpact: \($0)\n".utf8)) }
+    warn: @escaping (String) -> Void = { StandardError.write("headimpact: \($0)\n") }
   ) {
     self.memoryLimit = memoryLimit
     self.folder = folder

@@ -73,7 +73,7 @@ struct Evaluate: ParsableCommand {
     if let perImage {
       try report.perImage?.write(to: fileURL(perImage), source: "headimpact \(JobDefaults.programVersion)")
     }
-    for warning in report.warnings { FileHandle.standardError.write(Data("warning: \(warning)\n".utf8)) }
+    for warning in report.warnings { StandardError.write("warning: \(warning)\n") }
     print(result.format == .json ? try jsonText(report) : EvaluationTable(report).text)
   }
 }

@@ -27,7 +27,7 @@ struct ScoreTable {
       return Row(
         layer: head.layer, head: head.head, corrected: finite(table.corrected?.hi[at]),
         correctedStderr: finite(table.corrected?.stderr[at]), hi: table.hi[at], stderr: finite(table.stderr[at]),
-        chance: table.chance[at], p: beyondChance?.p[at], pHolm: beyondChance?.holm[at],
+        chance: table.chance[at], p: beyondChance?.p[at], pCorrected: beyondChance?.corrected[at],
         isBeyondChance: beyondChance?.isAbove(.matched, layer: head.layer, head: head.head, in: table),
         sinkShare: table.sinkShare[head.layer * table.heads + head.head])
     }
@@ -69,23 +69,30 @@ struct ScoreTable {
           ["\($0.layer).\($0.head)", number($0.hi), number($0.stderr), number($0.chance), number($0.sinkShare)]
         }
     }
-    return [["layer.head", "corrected HI (matched)", "± s.e.", "p (Holm)", "HI", "chance", "sink share"]]
+    return [
+      [
+        "layer.head", "corrected HI (matched)", "± s.e.", "p (\(beyondChance?.correction.rawValue ?? "corrected"))",
+        "HI", "chance", "sink share",
+      ]
+    ]
       + heads.map { row in
         [
           "\(row.layer).\(row.head)" + (row.isBeyondChance == true ? " *" : ""), number(row.corrected),
-          number(row.correctedStderr), number(row.pHolm), number(row.hi), number(row.chance), number(row.sinkShare),
+          number(row.correctedStderr), number(row.pCorrected), number(row.hi), number(row.chance),
+          number(row.sinkShare),
         ]
       }
   }
 
   /// What the marks mean.
   private var marks: String? {
-    countBeyondChance.map { count in
-      let all = table.layers * table.heads
-      return count == 0
-        ? "None of the \(all) heads is beyond chance (sign-flip test over images, Holm's p at most \(BeyondChance.level))."
-        : "* beyond chance (sign-flip test over images, Holm's p at most \(BeyondChance.level)): \(count) of \(all) heads"
-    }
+    guard let beyondChance, let count = countBeyondChance else { return nil }
+    let all = table.layers * table.heads
+    let test =
+      "sign-flip test over images, p corrected by \(beyondChance.correction.rawValue) at most \(BeyondChance.level)"
+    return count == 0
+      ? "None of the \(all) heads is beyond chance (\(test))."
+      : "* beyond chance (\(test)): \(count) of \(all) heads"
   }
 
   private func json() throws -> String {
@@ -98,6 +105,7 @@ struct ScoreTable {
       let layers: [Layer]
       let heads: [Row]
       let headsBeyondChance: Int?
+      let correction: String?
       let seconds: ScoringJob.EndSeconds?
     }
     struct Layer: Encodable {
@@ -109,7 +117,7 @@ struct ScoreTable {
         output: summary.output.path, samples: summary.samples, skipped: summary.skips.skipped,
         skips: summary.skips, rankedBy: ranking.ranked.key,
         layers: ranking.layers.map { Layer(layer: $0.layer, score: finite($0.score)) }, heads: heads,
-        headsBeyondChance: countBeyondChance, seconds: summary.end))
+        headsBeyondChance: countBeyondChance, correction: beyondChance?.correction.rawValue, seconds: summary.end))
   }
 
   private struct Row: Encodable {
@@ -121,7 +129,7 @@ struct ScoreTable {
     let stderr: Double?
     let chance: Double
     let p: Double?
-    let pHolm: Double?
+    let pCorrected: Double?
     let isBeyondChance: Bool?
     let sinkShare: Double
   }

@@ -100,11 +100,11 @@ final class StepLedger {
     guard world.rank == 0, !isQuiet else { return }
     let text =
       "[\(records.count + (state == "already done" ? 0 : 1))/\(total)] \(name)\(state.isEmpty ? "" : ": \(state)")\n"
-    FileHandle.standardError.write(Data(text.utf8))
+    StandardError.write(text)
   }
 
   private func note(_ text: String) {
-    if !isQuiet { FileHandle.standardError.write(Data(text.utf8)) }
+    if !isQuiet { StandardError.write(text) }
   }
 
   private func read(_ file: URL) throws -> Record? {

@@ -113,6 +113,23 @@ final class YAMLMap {
     }
   }
 
+  /// All keys, sorted.
+  var keys: [String] { nodes.keys.sorted() }
+
+  /// The file and the line of a key's value.
+  func place(of key: String) -> String { file + (nodes[key]?.mark.map { ":\($0.line)" } ?? "") }
+
+  /// A text or a number as it is written, or a list of such.
+  func words(_ key: String) throws -> [String] {
+    guard let node = node(key) else { throw wrong(key, "has no value") }
+    if let scalar = node.scalar { return [scalar.string] }
+    guard let words = try strings(key) else { throw wrong(key, "must be a text, a number or a list") }
+    return words
+  }
+
+  /// nil if the value is neither true nor false.
+  func truth(_ key: String) -> Bool? { node(key)?.bool }
+
   /// A list of words.
   func strings(_ key: String) throws -> [String]? {
     try list(key) { $0.scalar?.string }

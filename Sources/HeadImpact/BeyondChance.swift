@@ -36,10 +36,27 @@ public struct BeyondChance: Sendable, Equatable {
     (self.p, self.holm, self.benjaminiHochberg) = (p, holm, benjaminiHochberg)
   }
 
-  /// Whether a head looks at the object more than chance would, by Holm's p-value.
+  /// How p-values were corrected for the number of heads.
+  public enum Correction: String, Sendable {
+    case holm = "Holm"
+    case benjaminiHochberg = "Benjamini-Hochberg"
+
+    /// By which corrected p-values so many tests are marked: Holm's, where random flips can tell so small ones at all.
+    /// Of more than 500 tests 10,000 flips can't: even one that every flip leaves behind has more than `level`.
+    public init(tests: Int) {
+      self = Double(tests) / Double(SignFlipTest.flips + 1) <= BeyondChance.level ? .holm : .benjaminiHochberg
+    }
+  }
+
+  public var correction: Correction { Correction(tests: layers * heads) }
+
+  /// Of `correction`. - Shape: [measure, layer, head]
+  public var corrected: [Double] { correction == .holm ? holm : benjaminiHochberg }
+
+  /// Whether a head looks at the object more than chance would, by `corrected`.
   public func isAbove(_ measure: Measure, layer: Int, head: Int, in table: HeadImpactTable) -> Bool {
     let at = table.index(measure, layer: layer, head: head)
-    return holm[at] <= Self.level && table.hi[at] > table.chance[at]
+    return corrected[at] <= Self.level && table.hi[at] > table.chance[at]
   }
 
   /// The heads that look at the object more than chance would, the best first; empty if none does.

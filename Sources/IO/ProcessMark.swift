@@ -27,7 +27,7 @@ public struct ProcessMark: Codable, Equatable, Sendable {
   public static var current: ProcessMark {
     ProcessMark(
       host: machine.host, boot: machine.boot, namespace: machine.namespace, process: getpid(),
-      start: status(of: getpid())?.start)
+      start: ProcessStatus(of: getpid())?.start)
   }
 
   private static let machine: (host: String, boot: String?, namespace: String?) = {
@@ -62,19 +62,10 @@ public struct ProcessMark: Codable, Equatable, Sendable {
   static func isGone(_ process: Int32, start: UInt64?) -> Bool {
     if kill(process, 0) != 0, errno == ESRCH { return true }
     // Another user's process may be hidden: it is there.
-    guard let status = status(of: process) else { return false }
+    guard let status = ProcessStatus(of: process) else { return false }
     if status.isDead { return true }
     guard let start else { return false }
     return status.start != start
-  }
-
-  /// From /proc/PID/stat: when the process began, and whether only its entry is left.
-  private static func status(of process: Int32) -> (start: UInt64, isDead: Bool)? {
-    guard let text = KernelFile.text("/proc/\(process)/stat"), let name = text.lastIndex(of: ")") else { return nil }
-    // The fields from the third on; the program's name before them may contain anything.
-    let fields = text[text.index(after: name)...].split(separator: " ")
-    guard fields.count > 19, let start = UInt64(fields[19]) else { return nil }
-    return (start, ["Z", "X", "x"].contains(fields[0]))
   }
 
   private static func target(of link: String) -> String? {

@@ -87,7 +87,7 @@ public enum StopSignals {
   /// Whether an MPI launcher sent the signal to end all its ranks, and sends SIGKILL soon.
   public static var isLaunchersEnd: Bool {
     // Open MPI forwards SIGUSR1 from its user, and ends ranks with the others.
-    received != .user && launchers.contains(name(ofProcess: headimpact_stop_sender()))
+    received != .user && ProcessStatus(of: headimpact_stop_sender())?.isLauncher == true
   }
 
   /// Runs `body` without blocked stop signals: a process that it starts inherits them.
@@ -121,7 +121,7 @@ public enum StopSignals {
     let line = lastResort.withLock { $0 }?.line(signal)
     if line == nil { sleep(longestPatience) }
     guard headimpact_claim_stop(Int32(HEADIMPACT_WATCHER.rawValue)) == 1 else { return }
-    if let line { FileHandle.standardError.write(Data((line + "\n").utf8)) }
+    if let line { StandardError.write(line + "\n") }
     lastResort.withLock { $0 }?.end()
     _exit(exitCode)
   }
@@ -137,12 +137,5 @@ public enum StopSignals {
     guard isLaunchersEnd else { return longestPatience }
     let timeout = ProcessInfo.processInfo.environment["OMPI_MCA_odls_base_sigkill_timeout"].flatMap(Double.init) ?? 1
     return max(0.1, timeout - 1 + shortPatience)
-  }
-
-  private static let launchers: Set = ["mpirun", "mpiexec", "orterun", "orted", "prterun", "prte", "prted"]
-
-  private static func name(ofProcess process: Int32) -> String {
-    let bytes = FileManager.default.contents(atPath: "/proc/\(process)/comm") ?? Data()
-    return String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
   }
 }

@@ -24,8 +24,11 @@ public enum RunStanding {
   struct State {
     var step: String?
     var done: (count: Int, total: Int, name: String, kept: Int)?
-    /// Whether all that is kept is where the next run finds it, as far as anybody knows.
-    var isSaved = true
+    /// Whether some of what is kept isn't where the next run finds it, as far as anybody knows.
+    ///
+    /// False at first, not true: the optimiser of Swift 6.3 fills the rest of a static `Mutex` with zeros behind a property
+    /// that is nil, of a structure with a reference.
+    var mayLoseSome = false
     var saving: (@Sendable () -> Bool)?
     var releasing: (@Sendable () -> Void)?
 
@@ -37,7 +40,7 @@ public enum RunStanding {
         return "\(cause)\(place)\(place.isEmpty ? " before the work began" : ""); \(next) goes on"
       }
       let progress = "\(cause)\(place): \(count) of \(total) \(name) done"
-      if !isSaved { return "\(progress), the last of which may not be kept; \(next) goes on" }
+      if mayLoseSome { return "\(progress), the last of which may not be kept; \(next) goes on" }
       if kept == count { return "\(progress); \(next) goes on" }
       return kept > 0
         ? "\(progress), and \(kept) of them kept; \(next) goes on from there"
@@ -49,7 +52,7 @@ public enum RunStanding {
 
   /// - Parameter step: of an experiment; nil elsewhere. What was done of the step before no longer counts.
   public static func begin(step: String?) {
-    state.withLock { ($0.step, $0.done, $0.isSaved) = (step, nil, true) }
+    state.withLock { ($0.step, $0.done, $0.mayLoseSome) = (step, nil, false) }
   }
 
   /// - Parameters:
@@ -77,7 +80,7 @@ public enum RunStanding {
   }
 
   /// - Parameter isSaved: whether all that was done could be saved.
-  static func set(isSaved: Bool) { state.withLock { $0.isSaved = isSaved } }
+  static func set(isSaved: Bool) { state.withLock { $0.mayLoseSome = !isSaved } }
 
   static func release() { state.withLock { $0.releasing }?() }
 }
@@ -92,6 +95,7 @@ extension Communicator {
     silence: SilenceRules = .standard, _ body: (Communicator) throws -> R
   ) throws -> R {
     let isFirst = launchedRank() == 0
+    prepare()
     try StopSignals.install(
       exitCode: TransientFailure.exitCode,
       lastResort: StopSignals.LastResort(

@@ -81,7 +81,7 @@ extension JobDefaults {
     let claims = try world.allgather(
       ProcessShare.Claim(node: world.processorName, processors: share.processors, quota: share.quota).bytes)
     if world.rank == 0, let advice = ProcessShare.bindingAdvice() {
-      FileHandle.standardError.write(Data("headimpact: \(advice)\n".utf8))
+      StandardError.write("headimpact: \(advice)\n")
     }
     let known = claims.compactMap { ProcessShare.Claim($0) }
     guard known.count == world.worldSize else { throw JobError("a rank's message about its cores can't be read") }

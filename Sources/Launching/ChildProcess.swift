@@ -1,4 +1,5 @@
 import Foundation
+import IO
 
 /// A child process in a process group of its own, so that a terminal's Ctrl-C reaches it only through us.
 struct ChildProcess {
@@ -68,15 +69,7 @@ struct ChildProcess {
   /// The processes that a process started, and what these started.
   private static func descendants(of root: pid_t) -> [pid_t] {
     // Without /proc only the process group is killed.
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-    var children: [pid_t: [pid_t]] = [:]
-    for id in names.compactMap({ pid_t($0) }) {
-      // Gone since the folder was listed.
-      guard let stat = FileManager.default.contents(atPath: "/proc/\(id)/stat") else { continue }
-      // The name, in parentheses, may hold anything; behind it come the state and the parent.
-      let fields = String(decoding: stat, as: UTF8.self).split(separator: ")").last?.split(separator: " ") ?? []
-      if fields.count > 1, let parent = pid_t(fields[1]) { children[parent, default: []].append(id) }
-    }
+    let children = Dictionary(grouping: ProcessStatus.all, by: \.value.parent).mapValues { $0.map(\.key) }
     var found: [pid_t] = []
     var open = [root]
     while let next = open.popLast() {

@@ -1,4 +1,5 @@
 import Foundation
+import IO
 import Synchronization
 
 /// Copies what the job writes to standard error to our own, and looks for signs of its end.
@@ -48,7 +49,7 @@ final class ErrorRelay: Sendable {
       let count = read(readEnd, &buffer, buffer.count)
       if count < 0 && errno == EINTR { continue }
       guard count > 0 else { break }
-      writeToStandardError(buffer[..<count])
+      StandardError.write(Array(buffer[..<count]))
       state.withLock { state in
         state.scanner.scan(buffer[..<count])
         if state.sinceEnding == nil, !state.scanner.signs.isEmpty { state.sinceEnding = ContinuousClock.now }
@@ -56,18 +57,5 @@ final class ErrorRelay: Sendable {
     }
     close(readEnd)
     state.withLock { $0.isOpen = false }
-  }
-}
-
-/// Writes what can be written: the job goes on when nobody reads its messages any more.
-func writeToStandardError(_ bytes: some Collection<UInt8>) {
-  Array(bytes).withUnsafeBytes { bytes in
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      let count = write(2, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { return }
-      rest = rest.dropFirst(count)
-    }
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import IO
 
 /// Runs `mpirun` once: passes signals on, and ends it if it doesn't end by itself.
 struct Supervisor {
@@ -78,4 +79,4 @@ struct Supervisor {
 }
 
 /// One line about the job.
-func say(_ text: String) { writeToStandardError("launch: \(text)\n".utf8) }
+func say(_ text: String) { StandardError.write("launch: \(text)\n") }

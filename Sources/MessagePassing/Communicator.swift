@@ -1,5 +1,7 @@
 internal import CMPI
 import Foundation
+import IO
+import Synchronization
 
 /// All ranks of this run, as one of them sees it.
 ///
@@ -77,20 +79,33 @@ public final class Communicator {
     var rank: Int?
     var host: String?
     do {
-      OpenMPISettings.apply(environment)
-      let watch = StartWatch(silence.limit, rank: launchedRank(environment: environment))
-      let world = try start(chunkBytes: chunkBytes, rank: &rank)
+      prepare(environment)
+      let watch = ReturnWatch(
+        "MPI_Init", limit: silence.limit, rank: launchedRank(environment: environment), host: ProcessMark.current.host)
+      let world = try start(chunkBytes: chunkBytes, isDirect: launch.isDirect, rank: &rank)
       watch.end()
       host = world.host
       try launch.check(worldSize: world.worldSize)
       world.watch(silence)
       let result = try body(world)
-      try world.finalize()
+      try world.finalize(silence)
       return result
     } catch {
       abandon(error, rank: rank, host: host)
     }
   }
+
+  /// Sets what MPI is to find in the environment. Call it before any thread is started: another one could be reading it.
+  /// `withWorld` calls it too, if nobody did.
+  public static func prepare(_ environment: [String: String] = ProcessInfo.processInfo.environment) {
+    // `withWorld` reports an environment that says nothing sensible.
+    guard (try? LaunchEnvironment(environment))?.usesMPI == true,
+      !isPrepared.exchange(true, ordering: .relaxed)
+    else { return }
+    OpenMPISettings.apply(environment)
+  }
+
+  private static let isPrepared = Atomic(false)
 
   private static func alone(chunkBytes: Int) -> Communicator {
     Communicator(
@@ -98,7 +113,12 @@ public final class Communicator {
       chunkBytes: chunkBytes)
   }
 
-  private static func start(chunkBytes: Int, rank: inout Int?) throws -> Communicator {
+  /// Seconds to the first message where a batch system's own launcher (Slurm's, with PMIx) started the ranks: its barrier at
+  /// the end of MPI_Init lets a rank go on, now and then, while another is not yet able to take Open MPI's messages, which
+  /// crashes at the first.
+  private static let directPause: UInt32 = 1
+
+  private static func start(chunkBytes: Int, isDirect: Bool, rank: inout Int?) throws -> Communicator {
     var initialized: Int32 = 0
     try check(cmpi_initialized(&initialized), "MPI_Initialized", rank: nil)
     guard initialized == 0 else {
@@ -106,6 +126,7 @@ public final class Communicator {
     }
     var funneled: Int32 = 0
     try check(cmpi_init(&funneled), "MPI_Init_thread", rank: nil)
+    if isDirect { sleep(directPause) }
     let world = cmpi_world()
     try check(cmpi_return_errors(world), "MPI_Comm_set_errhandler", rank: nil)
     var worldRank: Int32 = 0
@@ -143,11 +164,13 @@ public final class Communicator {
       rank: rank, worldSize: worldSize, processorName: processorName, isSpeaker: localRank == 0 || rank == 1, rules)
   }
 
-  private func finalize() throws {
+  private func finalize(_ silence: SilenceRules) throws {
     guard var channels else { return }
     // Quietly: a rank that ends early would otherwise spin in MPI_Finalize until the last one comes.
     try barrier()
     try lifeSigns?.end(self)
+    let watch = ReturnWatch("MPI_Finalize", limit: silence.limit, rank: rank, host: processorName)
+    defer { watch.end() }
     try check(cmpi_free(&channels.node), "MPI_Comm_free", rank: rank)
     try check(cmpi_free(&channels.messages), "MPI_Comm_free", rank: rank)
     try check(cmpi_free(&channels.service), "MPI_Comm_free", rank: rank)
@@ -193,6 +216,6 @@ public final class Communicator {
   /// One write, so that the lines of several ranks don't mix.
   static func say(_ line: String) {
     fflush(nil)
-    FileHandle.standardError.write(Data(line.utf8))
+    StandardError.write(line)
   }
 }

@@ -1,5 +1,6 @@
 internal import CMPI
 import Foundation
+import IO
 
 extension Communicator {
   /// The MPI library's own name and version; needs no launcher.
@@ -17,7 +18,7 @@ extension Communicator {
   /// if no launcher sets it, or the process runs alone all the same.
   public static func launchedRank(environment: [String: String] = ProcessInfo.processInfo.environment) -> Int {
     if environment[LaunchEnvironment.override] == "never" { return 0 }
-    return LaunchEnvironment.ranks.lazy.compactMap { environment[$0].flatMap { Int($0) } }.first ?? 0
+    return LaunchEnvironment.rank(environment) ?? 0
   }
 
   /// Whether a launcher started this process as one of its ranks.
@@ -29,24 +30,27 @@ extension Communicator {
   /// all its hosts to agree: for one that is gone, eight minutes.
   static func endLauncher(after seconds: Int) {
     let launcher = getppid()
-    let launchers = ["mpirun", "mpiexec", "orterun", "orted", "prterun", "prte", "prted"]
-    guard let name = status(of: "\(launcher)")?.name, launchers.contains(name) else { return }
-    // Without /proc only the launcher itself is ended.
-    let all = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-    // Its connections to other hosts, and the ranks on this one.
-    let children = all.compactMap { Int32($0) }.filter { $0 != getpid() && status(of: "\($0)")?.parent == launcher }
-    let processes = [launcher] + children
+    guard ProcessStatus(of: launcher)?.isLauncher == true else { return }
+    // Its connections to other hosts, and the ranks on this one. Without /proc only the launcher itself is ended.
+    let processes = [launcher] + siblings().keys
     cmpi_kill_after(processes, Int32(processes.count), Int32(seconds))
   }
 
-  /// A process's name and its parent: what is in and behind the brackets of its `stat`.
-  private static func status(of process: String) -> (name: String, parent: pid_t)? {
-    // A process may have ended since it was listed.
-    guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8),
-      let start = text.firstIndex(of: "("), let end = text.lastIndex(of: ")")
-    else { return nil }
-    let fields = text[text.index(after: end)...].split(separator: " ")
-    guard fields.count > 1, let parent = pid_t(fields[1]) else { return nil }
-    return (String(text[text.index(after: start)..<end]), parent)
+  /// The other ranks on this host that the same launcher started, by their numbers.
+  static func otherRanksHere() -> [Int: ProcessStatus] {
+    siblings().reduce(into: [:]) { ranks, process in
+      let variables = KernelFile.text("/proc/\(process.key)/environ")?.split(separator: "\0") ?? []
+      let environment = Dictionary(
+        variables.compactMap { text in
+          text.firstIndex(of: "=").map { (String(text[..<$0]), String(text[$0...].dropFirst())) }
+        }, uniquingKeysWith: { first, _ in first })
+      if let rank = LaunchEnvironment.rank(environment) { ranks[rank] = process.value }
+    }
+  }
+
+  /// What else this process's launcher started on this host.
+  private static func siblings() -> [Int32: ProcessStatus] {
+    let launcher = getppid()
+    return ProcessStatus.all.filter { $0.key != getpid() && $0.value.parent == launcher }
   }
 }

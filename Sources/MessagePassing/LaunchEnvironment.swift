@@ -26,8 +26,12 @@ struct LaunchEnvironment {
   /// This process's number according to the launcher, and the variable that says so; nil if none does.
   let declaredRank: (rank: Int, variable: String)?
 
+  /// Whether a batch system started the ranks itself, without Open MPI's launcher: `srun --mpi=pmix`.
+  let isDirect: Bool
+
   /// - Throws: `MPIError` if `HEADIMPACT_MPI` is neither `always` nor `never`.
   init(_ environment: [String: String]) throws {
+    isDirect = environment["PMIX_RANK"] != nil && environment["OMPI_COMM_WORLD_SIZE"] == nil
     switch environment[Self.override] {
     case nil, "": usesMPI = Self.marks.contains { environment[$0] != nil }
     case "always": usesMPI = true
@@ -53,6 +57,11 @@ struct LaunchEnvironment {
   static let ranks = [
     "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK", "PALS_RANKID", "ALPS_APP_PE",
   ]
+
+  /// The number that a launcher gave a process; nil if none did.
+  static func rank(_ environment: [String: String]) -> Int? {
+    ranks.lazy.compactMap { environment[$0].flatMap { Int($0) } }.first
+  }
 
   /// Refuses a world of one where the launcher started several: every process would believe that it is rank 0, do all
   /// the work and write the same file.

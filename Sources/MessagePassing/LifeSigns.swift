@@ -79,6 +79,7 @@ final class LifeSigns {
       let host = try world.receive(UInt8.self, envelope, over: channel)
       if host.isEmpty {
         farewells += 1
+        watch.left(envelope.source)
       } else if hosts[envelope.source] == nil {
         hosts[envelope.source] = String(decoding: host, as: UTF8.self)
       }

@@ -55,6 +55,12 @@ struct SilenceWatch {
     heard[rank - first] = time
   }
 
+  /// A rank is silent from now on, as it has said.
+  mutating func left(_ rank: Int) {
+    heard(from: rank)
+    if heard.indices.contains(rank - first) { heard[rank - first] = .infinity }
+  }
+
   /// What has changed since the last look. All that has come is to be told to `heard` before.
   ///
   /// - Parameter clock: seconds of any clock that isn't set.

@@ -80,7 +80,7 @@ public final class ProgressReporter {
     hasLine = false
   }
 
-  private static func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+  private static func write(_ text: String) { StandardError.write(text) }
 
   /// "3 h 20 min", "4 min 5 s", "12 s".
   public static func duration(_ seconds: Double) -> String {

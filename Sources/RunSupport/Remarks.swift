@@ -1,10 +1,11 @@
 import Foundation
+import IO
 
 /// Sentences that the user should read even with `--quiet`.
 public enum Remarks {
   /// Writes each on a line of standard error.
   public static func tell(_ remarks: [String]) {
-    for remark in remarks { FileHandle.standardError.write(Data("headimpact: \(remark)\n".utf8)) }
+    for remark in remarks { StandardError.write("headimpact: \(remark)\n") }
   }
 
   /// Reports at the end of a run what it skipped.

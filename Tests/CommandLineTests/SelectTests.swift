@@ -99,12 +99,12 @@ extension CommandLineSuite {
         let (url, output) = (scratch.file("hi.h5"), scratch.file("selection.json"))
         try write(url)
         let arguments = ["select", url.path, "--layers", "2", "--heads", "2", "--output", output.path]
-        let first = try await headimpact(arguments)
+        let first = try await run(arguments)
         let written = try String(contentsOf: output, encoding: .utf8)
-        #expect(first.status == 0 && written == first.standardOutput && written.contains("\"head_scores\""))
-        let second = try await headimpact(arguments)
-        #expect(second.status == 1 && second.standardError.contains("\(output.path): already exists"))
-        #expect(try await headimpact(arguments + ["--overwrite"]).status == 0)
+        #expect(first.exitCode == 0 && written == first.standardOutput && written.contains("\"head_scores\""))
+        let second = try await run(arguments)
+        #expect(second.exitCode == 1 && second.standardError.contains("\(output.path): already exists"))
+        #expect(try await run(arguments + ["--overwrite"]).exitCode == 0)
       }
     }
 
@@ -114,7 +114,7 @@ extension CommandLineSuite {
         let url = scratch.file("hi.h5")
         try write(url)
         let run = try await headimpact("select", url.path, "--corrected")
-        #expect(run.status == 1 && run.standardError.contains("version 1"))
+        #expect(run.exitCode == 1 && run.standardError.contains("version 1"))
       }
     }
 

@@ -22,40 +22,45 @@ struct OtherProgramsTests {
     return try await MPIRun.run([Self.python, "-c", script, path])
   }
 
+  /// A file with something of everything.
+  private func writeSample(to path: String) throws {
+    try HDF5File.write(to: path) { file throws in
+      try file.defineDimension("measure", values: ["matched", "mean", "größe"])
+      try file.defineDimension("layer", values: [0, 1] as [Int32])
+      try file.defineDimension("sample", values: [7, 1 << 40] as [Int64])
+      try file.defineDimension("bound", length: 2)
+      try file.write(
+        [1, 2, 3, 4, 5, 6.5], to: "hi", shape: [3, 2], dimensions: ["measure", "layer"], storage: .compressed())
+      try file.setAttribute("long_name", "head impact", of: "hi")
+      try file.write(
+        (0..<8).map { Double($0) }, to: "hi_interval", shape: [2, 2, 2], dimensions: ["bound", "layer", "layer"])
+      try file.createDataset(
+        "sample_hi", of: Float.self, shape: [2, 3, 2], dimensions: ["sample", "measure", "layer"],
+        storage: .compressed())
+      for row in 0..<2 {
+        try file.writeRows((0..<6).map { Float(row * 6 + $0) }, to: "sample_hi", from: row)
+      }
+      try file.defineDimension("/skipped/skipped", length: 1)
+      try file.write([1] as [Int64], to: "/skipped/id", dimensions: ["skipped"])
+      try file.write(["image missing: ü"], to: "/skipped/reason", dimensions: ["skipped"])
+      try file.defineDimension("/none/none", length: 0)
+      try file.write([] as [Int64], to: "/none/id", dimensions: ["none"])
+      try file.write([String](), to: "/none/text", dimensions: ["none"])
+      try file.write(["a", ""], to: "short", dimensions: ["layer"])
+      let attributes: [String: HDF5Attribute] = [
+        "title": "Head Impact", "prompt": "Beschreibe: 犬", "ranks": 3, "beta": 0.25, "Conventions": "CF-1.10",
+        "layers": .integers([1, 2]), "names": .strings(["a", "ü"]), "created": "2025-01-01T00:00:00Z",
+        "precision": "f32", "model_name": "demo", "model_type": "qwen2_vl",
+      ]
+      for (name, value) in attributes { try file.setAttribute(name, value) }
+    }
+  }
+
   @Test("h5py, and xarray and netCDF4 where installed, see names, values, attributes and dimensions")
   func readByPython() async throws {
     try await Scratch.with { scratch async throws in
       let path = scratch.path("hi.h5")
-      try HDF5File.write(to: path) { file throws in
-        try file.defineDimension("measure", values: ["matched", "mean", "größe"])
-        try file.defineDimension("layer", values: [0, 1] as [Int32])
-        try file.defineDimension("sample", values: [7, 1 << 40] as [Int64])
-        try file.defineDimension("bound", length: 2)
-        try file.write(
-          [1, 2, 3, 4, 5, 6.5], to: "hi", shape: [3, 2], dimensions: ["measure", "layer"], storage: .compressed())
-        try file.setAttribute("long_name", "head impact", of: "hi")
-        try file.write(
-          (0..<8).map { Double($0) }, to: "hi_interval", shape: [2, 2, 2], dimensions: ["bound", "layer", "layer"])
-        try file.createDataset(
-          "sample_hi", of: Float.self, shape: [2, 3, 2], dimensions: ["sample", "measure", "layer"],
-          storage: .compressed())
-        for row in 0..<2 {
-          try file.writeRows((0..<6).map { Float(row * 6 + $0) }, to: "sample_hi", from: row)
-        }
-        try file.defineDimension("/skipped/skipped", length: 1)
-        try file.write([1] as [Int64], to: "/skipped/id", dimensions: ["skipped"])
-        try file.write(["image missing: ü"], to: "/skipped/reason", dimensions: ["skipped"])
-        try file.defineDimension("/none/none", length: 0)
-        try file.write([] as [Int64], to: "/none/id", dimensions: ["none"])
-        try file.write([String](), to: "/none/text", dimensions: ["none"])
-        try file.write(["a", ""], to: "short", dimensions: ["layer"])
-        let attributes: [String: HDF5Attribute] = [
-          "title": "Head Impact", "prompt": "Beschreibe: 犬", "ranks": 3, "beta": 0.25, "Conventions": "CF-1.10",
-          "layers": .integers([1, 2]), "names": .strings(["a", "ü"]), "created": "2025-01-01T00:00:00Z",
-          "precision": "f32", "model_name": "demo", "model_type": "qwen2_vl",
-        ]
-        for (name, value) in attributes { try file.setAttribute(name, value) }
-      }
+      try writeSample(to: path)
       let result = try await run(
         """
         import sys, h5py, numpy as np

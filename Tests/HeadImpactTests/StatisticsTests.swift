@@ -87,6 +87,23 @@ struct BeyondChanceTests {
   }
 }
 
+@Suite("Marks of many heads")
+struct ManyHeadsTests {
+  @Test("more heads than 10,000 flips can tell by Holm are marked by Benjamini and Hochberg", arguments: [500, 501])
+  func correction(heads: Int) throws {
+    let least = 1 / Double(SignFlipTest.flips + 1)
+    // Two in three heads that no flip leaves behind.
+    let p = (0..<6 * heads).map { $0 % 3 < 2 ? least : 0.5 }
+    let chance = try BeyondChance(layers: 1, heads: heads, p: p)
+    let (ones, zeros) = ([Double](repeating: 1, count: 6 * heads), [Double](repeating: 0, count: 6 * heads))
+    let table = try HeadImpactTable(
+      layers: 1, heads: heads, samples: 50, hi: ones, stderr: zeros, chance: zeros, nosink: ones,
+      sinkShare: [Double](repeating: 0, count: heads))
+    #expect(chance.correction == (heads == 500 ? .holm : .benjaminiHochberg))
+    #expect(try chance.headsAbove(.matched, in: table).count == (2 * heads + 2) / 3)
+  }
+}
+
 @Suite("Corrected for chance")
 struct CorrectedTests {
   /// One measure's values, of one head; the others are 0 where chance is 0.

@@ -8,7 +8,7 @@ struct RunStandingTests {
     _ done: (count: Int, total: Int, name: String, kept: Int)?, step: String? = nil, isSaved: Bool = true
   ) -> String {
     var state = RunStanding.State()
-    (state.step, state.done, state.isSaved) = (step, done, isSaved)
+    (state.step, state.done, state.mayLoseSome) = (step, done, !isSaved)
     return state.line("SIGTERM")
   }
 

@@ -4,6 +4,14 @@ import Testing
 
 @Suite("Whether MPI is used")
 struct LaunchEnvironmentTests {
+  @Test("ranks that Slurm started itself are told from those of Open MPI's launcher, inside a job of Slurm's too")
+  func direct() throws {
+    let slurm = ["PMIX_RANK": "1", "SLURM_STEP_ID": "0"]
+    #expect(try LaunchEnvironment(slurm).isDirect)
+    #expect(try !LaunchEnvironment(slurm.merging(["OMPI_COMM_WORLD_SIZE": "2"]) { $1 }).isDirect)
+    #expect(try !LaunchEnvironment(["PMI_RANK": "1"]).isDirect)
+  }
+
   @Test("a process started by hand, or by a batch script itself, runs without MPI")
   func alone() throws {
     #expect(try !LaunchEnvironment(["PATH": "/bin"]).usesMPI)

@@ -17,6 +17,15 @@ struct SilenceWatchTests {
     #expect(events == [.silent(rank: 2, seconds: 60), .back(rank: 2, seconds: 74)])
   }
 
+  @Test("a rank that has said that it leaves is not missed")
+  func leaving() {
+    var watch = SilenceWatch(1..<3, SilenceRules(limit: 100))
+    watch.left(1)
+    let events = stride(from: 0.0, through: 105, by: 1).flatMap { watch.look(at: $0) }
+    #expect(events.first == .silent(rank: 2, seconds: 50))
+    #expect(events.dropFirst().allSatisfy { if case .over(rank: 2, _) = $0 { true } else { false } })
+  }
+
   @Test("a rank that stays silent is over at the limit, and never without one")
   func limit() {
     var watch = SilenceWatch(0..<1, SilenceRules(limit: 100))
@@ -62,6 +71,6 @@ struct SilenceWatchTests {
 
   @Test("MPI's start is watched with a limit, and without one")
   func start() {
-    for limit in [nil, 1000.0] as [Double?] { StartWatch(limit, rank: 0).end() }
+    for limit in [nil, 1000.0] as [Double?] { ReturnWatch("MPI_Init", limit: limit, rank: 0).end() }
   }
 }

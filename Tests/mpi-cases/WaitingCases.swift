@@ -106,3 +106,20 @@ func startlessCase(_ arguments: [String]) throws {
   if ranks == size { try stop(for: 60) }
   try Communicator.withWorld(silence: SilenceRules(limit: Double(arguments[0]))) { _ in print("not reached") }
 }
+
+/// The rank named by the first argument is stopped when it has called MPI_Finalize. Second argument: how long the others wait.
+func endlessCase(_ arguments: [String]) throws {
+  stopsInFinalize = Int(arguments[0]) == Communicator.launchedRank()
+  try Communicator.withWorld(silence: SilenceRules(limit: Double(arguments[1]))) { try $0.barrier() }
+}
+
+nonisolated(unsafe) private var stopsInFinalize = false
+
+/// MPI lets a program put its own function in front of one of the library's.
+@_cdecl("MPI_Finalize") func finalizeOrStop() -> Int32 {
+  // Until the others wait for it.
+  if stopsInFinalize { kill(getpid(), SIGSTOP) }
+  return finalizeOfTheLibrary()
+}
+
+@_silgen_name("PMPI_Finalize") private func finalizeOfTheLibrary() -> Int32

@@ -14,6 +14,7 @@ let cases: [String: ([String]) throws -> Void] = [
   "share": shareCase,
   "silent": silentCase,
   "startless": startlessCase,
+  "endless": endlessCase,
   "suspended": suspendedCase,
   "share-fails": shareFailsCase,
   "share-balance": shareBalanceCase,

@@ -97,10 +97,14 @@ class Bench:
 
     def base(self, verb: Verb) -> Path:
         """The verb's result of a single process that nothing disturbed."""
-        output = self.folder / "base" / verb.name / verb.output
+        return self.of_files(verb, None, self.folder / "base" / verb.name)
+
+    def of_files(self, verb: Verb, demo: Path | None, folder: Path) -> Path:
+        """The same of a model and a dataset as they are now."""
+        output = folder / verb.output
         if not output.exists():
-            output.parent.mkdir(parents=True, exist_ok=True)
-            told = subprocess.run(self.command(verb, output), capture_output=True, text=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            told = subprocess.run(self.command(verb, output, demo=demo), capture_output=True, text=True)
             if told.returncode != 0:
                 raise RuntimeError(f"the undisturbed {verb.name} fails: {told.stderr}")
         return output

@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from agreement import Figure, compare_bf16, compare_f32, spearman
+from agreement import TABLES, Figure, compare_bf16, compare_f32, spearman
 
 
 def write(path, change=lambda values: None, is_ours=False):
@@ -17,7 +17,7 @@ def write(path, change=lambda values: None, is_ours=False):
     rng = np.random.default_rng(3)
     values = {f"scores/{i}": rng.random((2, 8, 12)) / 12 for i in (3, 5, 8, 13)}
     values |= {"sample": np.array([3, 5, 8, 13]), "sample_hi": rng.random((4, 6, 2, 8))}
-    values |= {name: rng.random((6, 2, 8)) for name in ("hi", "hi_stderr", "hi_chance", "hi_nosink")}
+    values |= {name: rng.random((6, 2, 8)) for name in (*TABLES[:-1], "p_value")}
     values |= {"sink_share": rng.random((2, 8))}
     values |= {f"{n}_tokens": rng.integers(1, 50, 4) for n in ("sequence", "visual", "caption", "mask")}
     values["visual_tokens"] = np.full(4, 12)
@@ -77,11 +77,16 @@ class Agreement(unittest.TestCase):
         self.assertEqual(self.over(change), ["per-sample measures equal to 1e-6 (share)"])
 
     def test_each_table_is_compared(self):
-        for name in ("hi", "hi_stderr", "hi_chance", "hi_nosink", "sink_share"):
+        for name in TABLES:
             def change(v, name=name):
                 v[name].flat[5] += 3e-3
             with self.subTest(name):
                 self.assertEqual(self.over(change), [f"{name}: max difference"])
+
+    def test_p_values_are_compared(self):
+        def change(v):
+            v["p_value"][0, 0, :2] += 0.05
+        self.assertEqual(self.over(change), ["p_value: equal to 0.04 (share)"])
 
     def test_nan_in_a_table_or_score_is_seen(self):
         def change(v):

@@ -16,9 +16,8 @@ ATTRIBUTES = {
 }
 
 
-def write(path, layers, heads, samples, categories=90):
-    """A few heads that look at the object, most of them in the deeper middle."""
-    random = np.random.default_rng(7)
+def sample_values(random, layers, heads, samples):
+    """A few heads that look at the object, most of them in the deeper middle: values and chances [sample, measure, layer, head]."""
     depth = np.exp(-(((np.arange(layers) - 0.6 * layers) / (0.18 * layers + 0.1)) ** 2))
     best = (random.random((layers, heads)) < 12 / (layers * heads)) * random.random((layers, heads))
     level = 0.04 + 0.25 * depth[:, None] * random.beta(1.2, 3, (layers, heads)) + 0.3 * best
@@ -26,15 +25,22 @@ def write(path, layers, heads, samples, categories=90):
     hi = np.clip(level * scale * (1 + 0.15 * random.standard_normal((6, layers, heads))), 0.003, 0.95)
     noise = 0.2 * random.standard_normal((samples, 6, layers, heads)) * np.sqrt(hi)
     rows = np.clip(hi + noise, 0, 1).astype("f4")
-    hi = rows.mean(0, dtype="f8")
-    error = rows.std(0, ddof=1, dtype="f8") / samples ** 0.5 if samples > 1 else np.full(hi.shape, np.nan)
-    chance = np.broadcast_to((np.float32(0.07) * scale).astype("f4"), rows.shape)
-    corrected = (rows.astype("f8") - chance) / (1 - chance)
-    corrected_error = corrected.std(0, ddof=1) / samples ** 0.5 if samples > 1 else np.full(hi.shape, np.nan)
-    above = hi - chance[0]
-    p_value = np.where(above > 3 * np.nan_to_num(error, nan=1), 1 / 10001, random.random(hi.shape)).clip(1 / 10001, 1)
-    p_holm = np.stack([holm(p.ravel()).reshape(p.shape) for p in p_value])
-    p_bh = np.stack([benjamini_hochberg(p.ravel()).reshape(p.shape) for p in p_value])
+    return rows, np.broadcast_to((0.07 * scale).astype("f4"), rows.shape), depth
+
+
+def mean_and_error(rows):
+    """Over samples, in float64."""
+    error = rows.std(0, ddof=1, dtype="f8") / len(rows) ** 0.5 if len(rows) > 1 else np.full(rows.shape[1:], np.nan)
+    return rows.mean(0, dtype="f8"), error
+
+
+def write(path, layers, heads, samples, categories=90):
+    """A file of `samples` samples of a model of `layers` layers of `heads` heads."""
+    random = np.random.default_rng(7)
+    rows, chance, depth = sample_values(random, layers, heads, samples)
+    hi, error = mean_and_error(rows)
+    corrected, corrected_error = mean_and_error((rows - chance.astype("f8")) / (1 - chance))
+    p_value, p_holm, p_bh = made_up_tests(random, hi - chance[0], error)
     top, top_corrected = random.random((2, 6, layers))
     with h5py.File(path, "w") as f:
         def describe(name):
@@ -68,10 +74,10 @@ def write(path, layers, heads, samples, categories=90):
         table("hi", hi, CUBE)
         table("hi_stderr", error, CUBE)
         table("hi_chance", chance.mean(0, dtype="f8"), CUBE)
-        table("hi_corrected", corrected.mean(0), CUBE)
+        table("hi_corrected", corrected, CUBE)
         table("hi_corrected_stderr", corrected_error, CUBE)
         table("hi_corrected_samples", np.full(hi.shape, samples, "i4"), CUBE)
-        table("hi_corrected_interval", corrected.mean(0) + np.stack([-2 * corrected_error, 2 * corrected_error]), ("bound",) + CUBE)
+        table("hi_corrected_interval", corrected + np.stack([-2 * corrected_error, 2 * corrected_error]), ("bound",) + CUBE)
         table("p_value", p_value, CUBE)
         table("p_holm", p_holm, CUBE)
         table("p_bh", p_bh, CUBE)
@@ -107,6 +113,12 @@ def write(path, layers, heads, samples, categories=90):
               ("skipped/skipped",))
         for name, value in ATTRIBUTES.items():
             f.attrs[name] = np.bytes_(value) if isinstance(value, str) else value
+
+
+def made_up_tests(random, above, error):
+    """p-values of values so far above chance, as they are, by Holm, and by Benjamini and Hochberg."""
+    p = np.where(above > 3 * np.nan_to_num(error, nan=1), 1 / 10001, random.random(above.shape)).clip(1 / 10001, 1)
+    return p, *(np.stack([correct(m.ravel()).reshape(m.shape) for m in p]) for correct in (holm, benjamini_hochberg))
 
 
 def holm(p):
