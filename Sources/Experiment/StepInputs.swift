@@ -123,7 +123,7 @@ extension ExperimentConfiguration {
       step: "ablate",
       [("model", model), ("score", scored)] + parts(of: ablate.source, data: data) + common
         + [
-          ("measure", select.ranked.key), ("heads", "\(ablate.heads)"),
+          ("measure", select.ranked.key), ("heads", ablate.heads.map(String.init).joined(separator: ",")),
           ("seeds", ablate.seeds.map(String.init).joined(separator: ",")),
         ])
   }
