@@ -48,14 +48,10 @@ public struct ImageImpact: Sendable, Equatable {
           "sample \(sample.annotationID) of image \(sample.imageID) has \(sample.hi.count) values; expected were "
             + "\(hi.count), of image \(first.imageID)")
       }
-      for i in hi.indices {
-        hi[i] += sample.hi[i]
-        difference[i] += sample.hi[i] - sample.chance[i]
-        if let value = correctedForChance(sample.hi[i], chance: sample.chance[i]) {
-          corrected[i] += value
-        } else {
-          leftOut[i] += 1
-        }
+      for (i, (value, chance)) in zip(sample.hi, sample.chance).enumerated() {
+        hi[i] += value
+        difference[i] += value - chance
+        if let value = correctedForChance(value, chance: chance) { corrected[i] += value } else { leftOut[i] += 1 }
       }
     }
     let count = samples.count
@@ -63,6 +59,6 @@ public struct ImageImpact: Sendable, Equatable {
       hi: ImageSums(sums: hi, samples: count),
       corrected: ImageSums(
         sums: corrected, samples: count, leftOut: leftOut.contains { $0 != 0 } ? leftOut : []),
-      difference: difference.map { $0 / Double(count) })
+      difference: count == 1 ? difference : difference.map { $0 / Double(count) })
   }
 }
