@@ -159,6 +159,12 @@ struct OutputFolderOption: ParsableArguments {
   var url: URL { fileURL(output) }
 }
 
+/// Whether an output that is there already may be replaced.
+struct OverwriteOption: ParsableArguments {
+  @Flag(help: "Replace an output that this command made before.")
+  var overwrite = false
+}
+
 /// How many samples a run may skip.
 struct SkipOptions: ParsableArguments {
   @Option(
