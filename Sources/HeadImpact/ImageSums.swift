@@ -48,10 +48,15 @@ public struct ImageImpact: Sendable, Equatable {
           "sample \(sample.annotationID) of image \(sample.imageID) has \(sample.hi.count) values; expected were "
             + "\(hi.count), of image \(first.imageID)")
       }
-      for (i, (value, chance)) in zip(sample.hi, sample.chance).enumerated() {
-        hi[i] += value
-        difference[i] += value - chance
-        if let value = correctedForChance(value, chance: chance) { corrected[i] += value } else { leftOut[i] += 1 }
+      var hiSums = hi.mutableSpan
+      var correctedSums = corrected.mutableSpan
+      var differences = difference.mutableSpan
+      let (values, chances) = (sample.hi.span, sample.chance.span)
+      for i in values.indices {
+        let (value, chance) = (values[i], chances[i])
+        hiSums[i] += value
+        differences[i] += value - chance
+        if let value = correctedForChance(value, chance: chance) { correctedSums[i] += value } else { leftOut[i] += 1 }
       }
     }
     let count = samples.count
