@@ -95,9 +95,10 @@ struct ChartTests {
         values: [.init(value: 1, low: 0.5, high: 1.5, single: [0.9, 1.1], note: "top"), nil])
     }
     let drawing = IntervalPanel(
-      rows: ["top", "bottom"], groups: [[metric("a"), metric("b")], [metric("c")]], width: width
-    )
-    .drawing()
+      rows: ["top", "bottom"], groups: [
+        .init(title: "captions", metrics: [metric("a"), metric("b")]), .init(title: "", metrics: [metric("c")]),
+      ], width: width
+    ).drawing()
     #expect(drawing.width <= width)
     #expect(count("<title>top", in: drawing) == 3 && count(">bottom</text>", in: drawing) == 2)
     #expect(count("s1 thin", in: drawing) == 6)

@@ -168,7 +168,7 @@ struct ExperimentReportTests {
   @Test("the page is written for the browser test")
   func forTheBrowser() throws {
     let folder = Repository.root.appendingPathComponent(".cache/report-pages/experiment")
-    try ExperimentReport.page(of: summary(), programVersion: "1").write(to: folder)
+    try ExperimentReport.page(of: summary(), programVersion: "1").write(to: folder, overwrites: true)
     #expect(FileManager.default.fileExists(atPath: folder.appendingPathComponent("index.html").path))
   }
 }
