@@ -34,8 +34,8 @@ MPI ?= openmpi
 $(if $(filter openmpi mpich,$(MPI)),,$(error MPI is $(MPI); it must be openmpi or mpich))
 RANK_FLAGS := $(TEST_FLAGS) $(if $(filter mpich,$(MPI)),--scratch-path .build-mpich)
 # What starts ranks, and the programs that it starts; other tests needn't be built with MPICH.
-RANK_TARGETS := MessagePassing,Jobs,Scoring,Generation,AdapterTraining,Experiment,headimpact,mpi-cases
-RANK_TESTS := MessagePassingTests|UnitJobRanksTests|RanksTests|ResumeTests|KilledRunTests|RunTests
+RANK_TARGETS := MessagePassing,Jobs,Scoring,Generation,Grounding,AdapterTraining,Experiment,headimpact,mpi-cases
+RANK_TESTS := MessagePassingTests|UnitJobRanksTests|RanksTests|ResumeTests|KilledRunTests|RunTests|GroundingRuns
 
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
@@ -143,7 +143,7 @@ sanitize: deps goldens-cache ## Test kernels and file readers in a debug build u
 	swift build --build-tests --scratch-path .build-threads --sanitize thread && \
 	swift test --skip-build --scratch-path .build-threads --sanitize thread
 
-fuzz: deps build ## Fuzz every file reader with libFuzzer, one minute each (FUZZ_OPTIONS="--seconds 600 --targets image")
+fuzz: deps build ## Fuzz every reader of files and messages with libFuzzer, one minute each (FUZZ_OPTIONS="--seconds 600 --targets image")
 	HEADIMPACT_FUZZ=1 swift build -c release --scratch-path .build-fuzz --product fuzz -Xswiftc -enable-testing \
 	    -Xswiftc -sanitize=fuzzer,address -Xcc -fsanitize=fuzzer-no-link,address,undefined -Xcxx -fno-sanitize=vptr
 	$(PYTHON) tools/fuzz/run.py $(FUZZ_OPTIONS)

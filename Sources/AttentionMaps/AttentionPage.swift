@@ -27,7 +27,7 @@ struct AttentionPage {
       title: "Attention: \(shortened(text, to: 80))", style: AttentionPageStyle.sheet, metas: metas,
       [
         Element("header", [:], [Element("h1", text: "“\(text)”"), facts]),
-        Element("main", [:], [viewer, grids, files]),
+        Element("main", [:], [viewer, overview, files]),
         Element("script", ["type": "application/json", "id": "data"], [.verbatim(try data.json())]),
         Element("script", [:], [.verbatim(AttentionScript.text)]),
       ])
@@ -76,6 +76,8 @@ struct AttentionPage {
           [("head", "of this head"), ("map", "of this picture"), ("all", "of all heads")]),
         choice("part", "Visual tokens", data.parts.indices.map { ("\($0)", data.parts[$0].name) }),
         option("grey", "The photograph in grey"), option("outline", "The object's cells, framed"),
+        Element("h2", ["id": "pieces-title"], text: "This head, word by word"),
+        Element("div", ["id": "pieces", "class": "tiles", "role": "group", "aria-labelledby": "pieces-title"]),
       ])
     return Element("section", ["class": "viewer", "aria-label": "One head and one word"], [picture, controls])
   }
@@ -93,23 +95,13 @@ struct AttentionPage {
       [.text(words + " "), .element(Element("select", ["id": id], options))])
   }
 
-  private var grids: Element {
+  private var overview: Element {
     Element(
-      "div", [:],
+      "section", [:],
       [
-        Element(
-          "section", [:],
-          [
-            Element("h2", ["id": "pieces-title"], text: "This head, word by word"),
-            Element("div", ["id": "pieces", "class": "tiles", "role": "group", "aria-labelledby": "pieces-title"]),
-          ]),
-        Element(
-          "section", [:],
-          [
-            Element("h2", ["id": "all-title"], text: "All heads of this picture"),
-            Element("p", ["id": "all-note", "class": "note"]),
-            Element("div", ["id": "all", "role": "group", "aria-labelledby": "all-title"]),
-          ]),
+        Element("h2", ["id": "all-title"], text: "All heads of this picture"),
+        Element("p", ["id": "all-note", "class": "note"]),
+        Element("div", ["id": "all", "role": "group", "aria-labelledby": "all-title"]),
       ])
   }
 

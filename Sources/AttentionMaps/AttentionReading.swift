@@ -48,42 +48,53 @@ struct AttentionReading {
   /// - Shape: [tokens, L · H, V].
   private let rows: [Float]
 
-  /// - Throws: what is wrong with the subject or the heads, and what the model throws.
+  /// - Throws: what is wrong with the mask, and what the model throws.
   init(
     _ subject: Subject, _ spoken: SpokenText, layout: VisualLayout, by model: any VisionLanguageModel,
     _ configuration: AttendConfiguration
   ) throws {
     let options = configuration.options
-    let sequence = spoken.sequence
-    let mask = try subject.mask.map { try TokenMask(of: $0, cells: layout.visualCells, threshold: options.coverage) }
-    rows = try AttentionScoreReader(model).readRows(
-      image: subject.image, sequence: sequence, query: options.query, normalize: options.normalize)
+    let rows = try AttentionScoreReader(model).readRows(
+      image: subject.image, sequence: spoken.sequence, query: options.query, normalize: options.normalize)
     guard rows.allSatisfy(\.isFinite) else {
       throw JobError("the model's attention on \(subject.name) is not finite: are its weights intact?")
     }
-    self.mask = mask
-    words = Word.words(of: spoken.text, spans: sequence.captionSpans)
-    tokens = spoken.tokens
-    piece = configuration.piece ?? (spoken.isGenerated ? .token : .word)
+    try self.init(
+      rows: rows, tokens: spoken.tokens, text: spoken.text, spans: spoken.sequence.captionSpans,
+      piece: configuration.piece ?? (spoken.isGenerated ? .token : .word), cells: layout.visualCells,
+      views: layout.imageViews,
+      parts: ImageView.Kind.allCases.compactMap { kind in
+        let chosen = layout.views.filter { $0.kind == kind }
+        return chosen.isEmpty ? nil : Part(kind: kind, tokens: chosen.map(\.tokens))
+      }, mask: try subject.mask.map { try TokenMask(of: $0, cells: layout.visualCells, threshold: options.coverage) },
+      layers: model.decoder.layers.count, headsPerLayer: model.numAttentionHeads, chosen: configuration.heads)
+  }
+
+  /// - Parameters:
+  ///   - rows: the attention of each token on the visual tokens. - Shape: [tokens, L · H, V].
+  ///   - spans: the characters of each token, in Unicode scalars of the text.
+  /// - Throws: `HeadImpactError`.
+  init(
+    rows: [Float], tokens: [String], text: String, spans: [Range<Int>], piece: AttendConfiguration.Piece = .word,
+    cells: [Cell], views: [ImageView] = [], parts: [Part] = [], mask: TokenMask? = nil, layers: Int,
+    headsPerLayer: Int, chosen: [Selection.Head]
+  ) throws {
+    precondition(rows.count == tokens.count * layers * headsPerLayer * cells.count)
+    (self.rows, self.tokens, self.piece, self.cells) = (rows, tokens, piece, cells)
+    (self.views, self.parts, self.mask) = (views, parts, mask)
+    (self.layers, self.headsPerLayer) = (layers, headsPerLayer)
+    words = Word.words(of: text, spans: spans)
     pieces = piece == .word ? words : Word.tokens(tokens)
-    cells = layout.visualCells
-    views = layout.imageViews
-    parts = ImageView.Kind.allCases.compactMap { kind in
-      let chosen = layout.views.filter { $0.kind == kind }
-      return chosen.isEmpty ? nil : Part(kind: kind, tokens: chosen.map(\.tokens))
-    }
-    (layers, headsPerLayer) = (model.decoder.layers.count, model.numAttentionHeads)
 
     let source = Rows(rows, tokens: tokens.count, heads: layers * headsPerLayer, visual: cells.count)
     let impacts = try mask.map { mask in
       let scores = (0..<source.heads).flatMap { source.mean(of: $0, over: Array(0..<source.tokens)) }
-      return try headImpacts(scores: scores.span, heads: source.heads, mask: mask, views: layout.grids)
+      return try headImpacts(scores: scores.span, heads: source.heads, mask: mask, views: views.map(\.grid))
     }
     let first = Measure.matched.index * source.heads
     matched = impacts.map { Array($0.hi[first..<first + source.heads]) }
-    let perLayer = headsPerLayer
-    heads = configuration.heads.map { [pieces] head in
-      let place = head.layer * perLayer + head.head
+    heads = chosen.map { [pieces] head in
+      let place = head.layer * headsPerLayer + head.head
       return Head(
         head: head, average: source.mean(of: place, over: Array(0..<source.tokens)),
         pieces: pieces.map { source.mean(of: place, over: $0.tokens) },

@@ -50,7 +50,8 @@ enum AttentionScript {
     const name = head => data.heads[head].join(".");
 
     // ---- Drawing
-    const shown = () => data.parts[state.part].tokens;
+    const shownTokens = () =>
+      data.parts[state.part].tokens.flatMap(([from, to]) => Array.from({length: to - from}, (_, i) => from + i));
     function box(v, width, height) {
       const [x0, y0, x1, y1] = data.cells.slice(4 * v, 4 * v + 4);
       const across = x => Math.round(x * width / data.size[0]), down = y => Math.round(y * height / data.size[1]);
@@ -62,8 +63,7 @@ enum AttentionScript {
     }
     // Where cells overlap, the highest is seen.
     function veil(context, values, top) {
-      const {width, height} = context.canvas, order = [];
-      for (const [from, to] of shown()) for (let v = from; v < to; v++) if (values[v] > 0) order.push(v);
+      const {width, height} = context.canvas, order = shownTokens().filter(v => values[v] > 0);
       if (top > 0) for (const v of order.sort((a, b) => values[a] - values[b])) {
         const at = box(v, width, height);
         context.clearRect(...at);
@@ -76,7 +76,7 @@ enum AttentionScript {
     function frame(context, reach, style) {
       const {width, height} = context.canvas, whole = scratch(width, height), inner = scratch(width, height);
       whole.fillStyle = style;
-      const [seen] = [new Set(shown().flatMap(([from, to]) => Array.from({length: to - from}, (_, i) => from + i)))];
+      const seen = new Set(shownTokens());
       for (const v of data.object) if (seen.has(v)) whole.fillRect(...box(v, width, height));
       inner.drawImage(whole.canvas, 0, 0);
       inner.globalCompositeOperation = "destination-in";
@@ -237,7 +237,7 @@ enum AttentionScript {
     // ---- The picture
     const stage = get("stage");
     function point(x, y) {
-      const hits = shown().flatMap(([from, to]) => Array.from({length: to - from}, (_, i) => from + i)).filter(v => {
+      const hits = shownTokens().filter(v => {
         const [x0, y0, x1, y1] = data.cells.slice(4 * v, 4 * v + 4);
         return x >= x0 && x < x1 && y >= y0 && y < y1;
       });
@@ -258,7 +258,7 @@ enum AttentionScript {
       if (event.key === "Escape") { state.cell = -1; drawMap(); }
       if (!step) return;
       event.preventDefault();
-      if (state.cell < 0) { state.cell = shown()[0][0]; drawMap(); return; }
+      if (state.cell < 0) { state.cell = shownTokens()[0]; drawMap(); return; }
       const [x0, y0, x1, y1] = data.cells.slice(4 * state.cell, 4 * state.cell + 4), before = state.cell;
       point((x0 + x1) / 2 + step[0] * (x1 - x0), (y0 + y1) / 2 + step[1] * (y1 - y0));
       if (state.cell < 0) { state.cell = before; drawMap(); }
@@ -268,6 +268,7 @@ enum AttentionScript {
     restore();
     document.documentElement.style.setProperty("--aspect", aspect);
     const tokens = get("tokens"), scale = get("scale"), part = get("part"), grey = get("grey"), outline = get("outline");
+    addEventListener("hashchange", () => { restore(); tokens.checked = state.byToken; pick({}); });
     tokens.checked = state.byToken;
     get("part-option").hidden = data.parts.length < 2;
     outline.closest("label").hidden = data.object.length === 0;

@@ -47,8 +47,7 @@ struct Attend: ParsableCommand {
   var hi: String?
   @Option(help: ArgumentHelp("How many of the best heads of --hi to draw.", valueName: "k"))
   var top = 4
-  @Option(help: "The measure by which heads are ranked.")
-  var measure = Measure.matched
+  @OptionGroup var ranked: RankedMeasureOptions
   @OptionGroup var folder: OutputFolderOption
   @OptionGroup var replacing: OverwriteOption
 
@@ -147,7 +146,7 @@ struct Attend: ParsableCommand {
     if let hi {
       let contents = try HeadImpactFile.read(fileURL(hi))
       scoredModelSHA256 = contents.modelSHA256
-      heads += try Selection.heads(of: contents.table, strategy: .top, measure: measure, count: top)
+      heads += try Selection.heads(of: contents.table, strategy: .top, measure: ranked.value, count: top)
         .filter { !head.contains($0) }
     }
     var c = AttendConfiguration(

@@ -27,6 +27,7 @@ struct Gather: ParsableCommand {
   @Flag(help: "Remove the shards once the output is complete.")
   var remove = false
   @OptionGroup var skipping: SkipOptions
+  @OptionGroup var waiting: SilenceOption
   @OptionGroup var result: FormatOption
 
   func run() throws {
@@ -35,7 +36,7 @@ struct Gather: ParsableCommand {
     configuration.threads = threads.threads
     configuration.allowedSkips = skipping.allowSkips
     configuration.removesShards = remove
-    let summary = try Communicator.withWorld { try GatherJob(configuration, on: $0).run() }
+    let summary = try Communicator.withWorld(silence: waiting.rules) { try GatherJob(configuration, on: $0).run() }
     guard let summary else { return }
     try ScoreTable(summary, HeadImpactFile.read(summary.output)).print(as: result.format)
     try skipping.check(summary.skips)

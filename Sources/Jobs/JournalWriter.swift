@@ -1,4 +1,5 @@
 import Foundation
+import IO
 import RunSupport
 
 /// Appends records to a journal on a thread of its own, so that the digests, the writes, and the flushes to the disk
@@ -90,8 +91,13 @@ public final class JournalWriter: @unchecked Sendable {
     defer { condition.unlock() }
     isSaving = true
     condition.broadcast()
-    let end = Date(timeIntervalSinceNow: seconds)
-    while !isSaved, failure == nil, condition.wait(until: end) {}
+    // Not by the condition's own limit, which is a time of the clock that may be set.
+    let end = MonotonicClock.now + seconds
+    while !isSaved, failure == nil, MonotonicClock.now < end {
+      condition.unlock()
+      usleep(1000)
+      condition.lock()
+    }
     return isSaved && failure == nil
   }
 

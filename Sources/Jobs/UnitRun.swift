@@ -37,8 +37,6 @@ final class UnitRun<Job: UnitJob> {
     let names: Set<String>? =
       world.rank == 0 ? job.units.reduce(into: []) { $0.formUnion($1.fileNames) } : nil
     pictures = try Pictures(names, in: configuration.images, on: world)
-    let host = options.host ?? world.processorName
-    hosts = try world.gather(Array(host.utf8))?.map { String(decoding: $0, as: UTF8.self) } ?? []
   }
 
   func run() throws -> Job.Summary? {
@@ -147,6 +145,7 @@ final class UnitRun<Job: UnitJob> {
     let handlers = WorkHandlers(content: content, onResult: take, onCheck: take(_:checkedBy:))
     do {
       let sharing = try WorkSharing(world, order: order, options: options, handlers)
+      hosts = sharing.hosts
       while let item = try sharing.next() {
         let bytes = try polling(sharing.poll) { try work(on: item, poll: $0) }
         try sharing.submit(bytes, for: item)

@@ -80,7 +80,8 @@ public final class Communicator {
     var host: String?
     do {
       prepare(environment)
-      let watch = ReturnWatch("MPI_Init", limit: silence.limit, rank: launchedRank(environment: environment))
+      let watch = ReturnWatch(
+        "MPI_Init", limit: silence.limit, rank: launchedRank(environment: environment), host: ProcessMark.current.host)
       let world = try start(chunkBytes: chunkBytes, isDirect: launch.isDirect, rank: &rank)
       watch.end()
       host = world.host

@@ -20,6 +20,8 @@ public final class WorkSharing {
   }
   private let role: Role
   private let communicator: Communicator
+  /// The name of each rank's host, on rank 0; elsewhere none.
+  public let hosts: [String]
 
   /// - Parameters:
   ///   - order: on rank 0 the units, each once, in the order to hand them out; elsewhere ignored.
@@ -34,17 +36,19 @@ public final class WorkSharing {
     self.communicator = communicator
     let names = try communicator.gather(Array((options.host ?? communicator.processorName).utf8))
     guard let names else {
+      hosts = []
       role = .worker(WorkWorker(communicator))
       return
     }
+    hosts = names.map { String(decoding: $0, as: UTF8.self) }
     var numbers: [[UInt8]: Int] = [:]
-    let hosts = names.map { name in
+    let places = names.map { name in
       let number = numbers[name] ?? numbers.count
       numbers[name] = number
       return number
     }
     let ledger = WorkLedger(
-      order: order, hosts: hosts, coordinatorWorks: communicator.worldSize <= options.mostWorkingTogether)
+      order: order, hosts: places, coordinatorWorks: communicator.worldSize <= options.mostWorkingTogether)
     role = .coordinator(WorkCoordinator(ledger, over: MPIWorkTransport(communicator), handlers))
   }
 

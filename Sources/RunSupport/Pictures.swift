@@ -59,9 +59,10 @@ public struct Pictures: Sendable {
   /// - Throws: what `body` throws; but for a fault of the content with the host's name.
   public func working<R>(_ body: () throws -> R) throws -> R { try Self.onHost(host, body) }
 
-  /// - Throws: what `body` throws; but for a fault of the content with the host's name.
-  public static func onHost<R>(_ host: String?, _ body: () throws -> R) throws -> R {
-    do { return try body() } catch let fault as any ContentFault { throw fault } catch {
+  /// - Parameter skips: whether a fault of the content is caught further on, where it skips a sample: it stays as it is.
+  /// - Throws: what `body` throws, with the host's name.
+  public static func onHost<R>(_ host: String?, skips: Bool = true, _ body: () throws -> R) throws -> R {
+    do { return try body() } catch let fault as any ContentFault where skips { throw fault } catch {
       // An error of a picture names its host already.
       guard let host, !"\(error)".hasPrefix("host \(host): ") else { throw error }
       throw JobError("host \(host): \(error)")

@@ -97,6 +97,9 @@ public struct SkipCounts: Codable, Equatable, Sendable {
     }
   }
 
+  /// Of samples of a kind.
+  private static let counts = 0...1 << 40
+
   // Written with the kinds' names as keys.
   private enum CodingKeys: String, CodingKey {
     case samples
@@ -111,6 +114,10 @@ public struct SkipCounts: Codable, Equatable, Sendable {
       guard let kind = SkipKind(rawValue: name) else {
         throw DecodingError.dataCorruptedError(
           forKey: .skipped, in: values, debugDescription: "\"\(name)\" is not a known kind of skip")
+      }
+      guard Self.counts.contains(count) else {
+        throw DecodingError.dataCorruptedError(
+          forKey: .skipped, in: values, debugDescription: "\(count) samples were not skipped")
       }
       byKind[kind] = count
     }

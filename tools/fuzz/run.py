@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs every reader of the program under libFuzzer with AddressSanitizer and UndefinedBehaviorSanitizer.
+"""Runs every reader of files and of other ranks' messages under libFuzzer with AddressSanitizer and UndefinedBehaviorSanitizer.
 
     .venv/bin/python tools/fuzz/run.py [--seconds 60] [--targets dataset,image]        (make fuzz)
 
@@ -68,13 +68,62 @@ def pictures():
     return found
 
 
-def journal():
-    def record(payload):
-        return struct.pack("<q", len(payload)) + hashlib.sha256(payload).hexdigest()[:16].encode() + payload
+def record(payload):
+    return struct.pack("<q", len(payload)) + hashlib.sha256(payload).hexdigest()[:16].encode() + payload
 
+
+def journal():
     identity = json.dumps({"parts": [{"name": "model", "value": "a"}]}).encode()
     whole = b"HIJOURNAL1\n" + record(identity) + record(b"first") + record(b"the second") + record(b"")
     return [whole, whole[:-3], b"", b"HIJOURNAL1\n"]
+
+
+def coded(*values):
+    """As ranks write it: numbers, counted texts and bytes, and lists of these."""
+    found = b""
+    for value in values:
+        if isinstance(value, int):
+            found += struct.pack("<q", value)
+        elif isinstance(value, list):
+            found += struct.pack("<q", len(value)) + b"".join(value)
+        else:
+            value = value.encode() if isinstance(value, str) else value
+            found += struct.pack("<q", len(value)) + value
+    return found
+
+
+def rank_messages():
+    number = struct.pack("<q", 7)
+    return [b"\1", b"\2", b"\3", b"\6", b"\4" + number + b"result", b"\5" + number + b"check", b"\0" + number + struct.pack("<q", 4) + b"unit",
+            b"\1" + number + struct.pack("<q", 4) + b"unit" + b"first"]
+
+
+def units():
+    size = struct.pack("<qqq", 1, 8, 6)
+    example = coded(3, 1, "a.jpg") + size + coded(1, "what?", 1, "a dog")
+    annotation = coded(2, 1, 4, 1, "a dog", 0, 0, 1, b"[[0,0,4,0,4,3]]", [])
+    faulty = coded(3, 0, 0, 1, 5, 0, [coded(1, 3, "annotations[1].id", "is none")])
+    objects = coded("key.json", 1, "a.jpg") + size + coded([annotation, faulty])
+    return [objects, coded([example]), coded([example]) + coded(0), coded([example]) + coded(1) + objects,
+            coded(1, [coded(1, "a.jpg") + size], [coded(3, 0, 0, 1, "b")])]
+
+
+def unit_results():
+    view = coded("global", 2, 3) + struct.pack("<dddd", 0, 0, 8, 6)
+    impact = b"HIsm" + struct.pack("<4I3q4I", 1, 1, 1, 6, 5, 1, 2, 9, 6, 2, 1) + struct.pack("<19d", *[0.5] * 19)
+    skipped = {"kind": "mask", "text": "no token"}
+    return [coded(1, [view], [coded(5, 0, impact, struct.pack("<6f", *[0.1] * 6)), coded(6, 1, "mask", "no token")]), coded(1, [], []),
+            json.dumps({"imageID": 1, "outcomes": [{"id": 2, "tokens": 4, "losses": [1, 2, 3]}, {"id": 3, "tokens": 0, "skip": skipped}]}).encode(),
+            json.dumps({"imageID": 1, "outcomes": [{"id": 2, "text": "a dog"}, {"id": 3, "skip": skipped}]}).encode()]
+
+
+def shards():
+    parts = [{"name": "model", "value": "a"}, {"name": "--shard", "value": "1/1"}]
+    unit = coded(1, [], [coded(6, 1, "mask", "no token")])
+    manifest = {"shard": {"number": 1, "count": 1}, "units": 1, "skips": {"samples": 1, "skipped": {"mask": 1}}, "lost": [], "seconds": 1.5,
+                "plan": {"units": 1, "samples": 1, "keysSHA256": hashlib.sha256(struct.pack("<q", 1)).hexdigest()}, "content": "{}"}
+    return [b"HIJOURNAL1\n" + b"".join(record(payload) for payload in (
+        json.dumps({"parts": parts}).encode(), *results, b"HISHARD1\n" + json.dumps(manifest).encode())) for results in ([unit], [unit, unit], [])]
 
 
 def hi_files():
@@ -159,6 +208,10 @@ TARGETS = {
     "results": lambda: (dataset_texts(), None),
     "image": lambda: (pictures(), None),
     "journal": lambda: (journal(), None),
+    "rank-message": lambda: (rank_messages(), None),
+    "unit": lambda: (units(), None),
+    "unit-result": lambda: (unit_results(), None),
+    "shard": lambda: (shards(), None),
     "hi": lambda: (hi_files(), None),
     "experiment": lambda: (small(sorted((ROOT / "experiments").glob("*.yaml"))), None),
 }

@@ -6,7 +6,7 @@ public enum AttentionVeil {
   /// From 0, where there is no attention, to nearly 1.
   ///
   /// - Parameter share: of the highest score of the scale.
-  public static func opacity(_ share: Double) -> Double { 0.9 * pow(min(max(share, 0), 1), 0.8) }
+  public static func opacity(_ share: Double) -> Double { 0.9 * pow(min(max(share, 0), 1), 1.25) }
 
   /// A photograph's colour under the veil.
   public static func colour(_ share: Double, over under: SIMD3<Double>) -> SIMD3<Double> {

@@ -9,13 +9,16 @@ import JSON
 import Jobs
 import Kernels
 import LowRankAdaptation
+import MessagePassing
 import RunSupport
 import Safetensors
 import Tokenization
 
+@testable import Generation
+@testable import Scoring
 @testable import VisionLanguage
 
-/// Every reader of a file that comes from elsewhere, by name.
+/// Every reader of what comes from elsewhere, a file or another rank, by name.
 let fuzzTargets: [String: @Sendable () throws -> FuzzTarget] = [
   // In one piece and in runs of a few bytes, which must find the same.
   "json": {
@@ -188,12 +191,62 @@ let fuzzTargets: [String: @Sendable () throws -> FuzzTarget] = [
       }
     }
   },
+  // A message that is read is the one that was sent.
+  "rank-message": {
+    { bytes in
+      if let message = taking({ try WorkMessage(bytes, from: 1) }) {
+        guard message.bytes == bytes else { preconditionFailure("\(message) is another message") }
+      }
+      if let item = taking({ try WorkItem.decode(bytes, at: 1) }) ?? nil {
+        guard item.bytes == bytes else { preconditionFailure("unit \(item.unit) is another one") }
+      }
+    }
+  },
+  // What is read and written again is the same.
+  "unit": {
+    { bytes in
+      if let unit = taking({ try ScoringUnit(decoding: bytes) }) {
+        for annotation in unit.annotations {
+          _ = taking { try unit.objects.mask(for: annotation, height: 16, width: 16).area }
+        }
+      }
+      _ = taking { try AblationUnit(decoding: bytes) }
+      _ = taking { try GenerationUnit(decoding: bytes) }
+      _ = taking { try ImageTextDataset(decoding: bytes) }
+    }
+  },
+  "unit-result": {
+    { bytes in
+      if let result = taking({ try UnitResult(decoding: bytes) }) {
+        guard try UnitResult(decoding: result.encode()).encode() == result.encode() else {
+          preconditionFailure("the result of image \(result.imageID) is another one when it is read again")
+        }
+      }
+      _ = taking { try UnitLosses(decoding: bytes, ablations: 2).skipped }
+      _ = taking { try GenerationResult(decoding: bytes).skipped }
+    }
+  },
+  "shard": {
+    let input = InputInMemory()
+    return { bytes in
+      try input.set(bytes)
+      let file = try ShardFile(input.url)
+      _ = "\(file.manifest.skips.text ?? "") \(file.manifest.shard)"
+      _ = taking { try ScoringProvenance(decoding: Array(file.manifest.content.utf8)) }
+      _ = try ShardSet<UnitResult>(
+        [input.url], of: URL(fileURLWithPath: "/hi.h5"), decode: { try UnitResult(decoding: $0) }, visit: { _ in })
+    }
+  },
   "hi": {
     let input = InputInMemory()
     return { bytes in
       try input.set(bytes)
       try HeadImpactFile.open(input.url) { reader in
-        try reader.forEachSample { _, _ in }
+        try reader.forEachSampleWithChance { _, _, _ in }
+        for sample in reader.samples {
+          _ = try reader.tokenMask(of: sample)
+          _ = try reader.scores(of: sample)
+        }
       }
     }
   },
@@ -205,6 +258,14 @@ let fuzzTargets: [String: @Sendable () throws -> FuzzTarget] = [
     }
   },
 ]
+
+/// One of several readers of the same bytes: nil if they are nothing of its own.
+private func taking<Value>(_ read: () throws -> Value) -> Value? {
+  do { return try read() } catch {
+    _ = "\(error)".utf8.count
+    return nil
+  }
+}
 
 /// Runs `body` on copies of the folder FUZZ_FOLDER in which one file is the input.
 private func inFolder(replacing name: String, _ body: @escaping (URL) throws -> Void) throws -> FuzzTarget {
