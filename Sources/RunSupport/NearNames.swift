@@ -7,9 +7,9 @@ public enum NearNames {
     let near = known.compactMap { candidate -> (distance: Int, whole: Int, name: String)? in
       let lower = candidate.lowercased()
       let whole = distance(sought, lower)
-      let distance = lower.split(separator: " ").map { distance(sought, String($0)) }.reduce(whole, min)
+      let least = lower.split(separator: " ").map { distance(sought, String($0)) }.reduce(whole, min)
       let isWithin = sought.count > 2 && (lower.contains(sought) || sought.contains(lower) && lower.count > 2)
-      return distance <= max(1, (sought.count + 1) / 3) || isWithin ? (distance, whole, candidate) : nil
+      return least <= max(1, (sought.count + 1) / 3) || isWithin ? (least, whole, candidate) : nil
     }
     return near.sorted { ($0.distance, $0.whole, $0.name) < ($1.distance, $1.whole, $1.name) }.prefix(3).map(\.name)
   }
