@@ -34,8 +34,8 @@ MPI ?= openmpi
 $(if $(filter openmpi mpich,$(MPI)),,$(error MPI is $(MPI); it must be openmpi or mpich))
 RANK_FLAGS := $(TEST_FLAGS) $(if $(filter mpich,$(MPI)),--scratch-path .build-mpich)
 # What starts ranks, and the programs that it starts; other tests needn't be built with MPICH.
-RANK_TARGETS := MessagePassing,Jobs,Scoring,Generation,AdapterTraining,Experiment,headimpact,mpi-cases
-RANK_TESTS := MessagePassingTests|UnitJobRanksTests|RanksTests|ResumeTests|KilledRunTests|RunTests
+RANK_TARGETS := MessagePassing,Jobs,Scoring,Generation,Grounding,AdapterTraining,Experiment,headimpact,mpi-cases
+RANK_TESTS := MessagePassingTests|UnitJobRanksTests|RanksTests|ResumeTests|KilledRunTests|RunTests|GroundingRuns
 
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 

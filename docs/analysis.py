@@ -83,7 +83,9 @@ figure.savefig(folder / "stability.png", dpi=150)
 # %% HI of the best head by category.
 place = int(hi.hi.values.argmax())
 best_layer, best_head = divmod(place, hi.sizes["head"])
-values = hi.sample_hi.sel(layer=best_layer, head=best_head).assign_coords(category=everything.category_id)
-by_category = values.astype(float).groupby("category").mean()
+names = dict(zip(everything.category.values, everything.category_name.values))
+category = [names.get(i, "none" if i == -1 else str(i)) for i in everything.category_id.values]
+values = hi.sample_hi.sel(layer=best_layer, head=best_head).assign_coords(object=("sample", category))
+by_category = values.astype(float).groupby("object").mean()
 print(f"Head {best_layer}.{best_head}: HI {float(hi.hi.max()):.3f}")
 print(by_category.to_series().sort_values(ascending=False).head(10).to_string())

@@ -21,6 +21,7 @@ struct AdapterPlan {
   init(_ configuration: TrainConfiguration, model: any VisionLanguageModel) throws {
     let layers = model.decoder.layers
     heads = configuration.heads ?? []
+    let chosen = try configuration.layers?.layers(of: layers.count)
     if let folder = configuration.initialAdapter {
       var loaded = try PEFTAdapter.loadForTraining(folder: folder, for: model)
       func refuse(_ option: String) -> LowRankAdaptationError {
@@ -31,20 +32,31 @@ struct AdapterPlan {
       if let rank = configuration.loraRank, rank != found.loraRank { throw refuse("--lora-rank") }
       if let alpha = configuration.loraAlpha, alpha != found.loraAlpha { throw refuse("--lora-alpha") }
       if let targets = configuration.targets, targets.sorted() != found.targets { throw refuse("--targets") }
-      if let layers = configuration.layers, layers.sorted() != found.layers {
+      if let chosen, chosen.sorted() != found.layers {
         throw refuse("--layers (or --selection)")
+      }
+      if let root = configuration.dividesByRoot, root != found.dividesByRoot { throw refuse("--rslora") }
+      if let dora = configuration.hasMagnitudes, dora != found.hasMagnitudes { throw refuse("--dora") }
+      if found.hasMagnitudes, configuration.dropout > 0 {
+        throw LowRankAdaptationError("--dropout is \(configuration.dropout), and DoRA is trained without: omit it")
       }
       loaded.configuration.dropout = configuration.dropout
       lora = loaded.configuration
       adapter = loaded.adapter
     } else {
       let rank = configuration.loraRank ?? 8
-      let named = configuration.layers ?? HeadMask.layers(of: heads)
+      let named = chosen ?? HeadMask.layers(of: heads)
       lora = LoRAConfiguration(
         targets: configuration.targets ?? TrainConfiguration.defaultTargets, layers: named, loraRank: rank,
-        loraAlpha: configuration.loraAlpha ?? 2 * Double(rank), dropout: configuration.dropout, seed: configuration.seed
+        loraAlpha: configuration.loraAlpha ?? 2 * Double(rank), dropout: configuration.dropout,
+        seed: configuration.seed,
+        dividesByRoot: configuration.dividesByRoot ?? false, hasMagnitudes: configuration.hasMagnitudes ?? false
       )
       adapter = try lora.makeAdapter(for: model)
+    }
+    if adapter.hasMagnitudes, !heads.isEmpty {
+      throw LowRankAdaptationError(
+        "--heads and --dora exclude each other: a magnitude scales what all heads of a layer give, not that of one")
     }
     if heads.isEmpty {
       trainable = adapter.trainableParameters

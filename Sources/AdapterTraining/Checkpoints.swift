@@ -154,7 +154,7 @@ final class Checkpoints {
   static func bytesNeeded(count: Int, hasBest: Bool, steps: Int, keepsCheckpoints: Bool) -> Int {
     let adapter = 4 * count
     let best = hasBest ? adapter : 0
-    let text = (1 << 16) + 400 * steps
+    let text = (1 << 17) + 700 * steps
     let checkpoint = adapter + 3 * adapter + best + text
     return adapter + best + text + (keepsCheckpoints ? 2 * checkpoint : 0)
   }

@@ -18,6 +18,17 @@ public struct TrainConfiguration: JobConfiguration {
     case epochs(Int)
   }
 
+  /// Which state a run with validation examples makes the output's adapter; the other one lies in a folder beside it.
+  public enum KeptState: String, Sendable, CaseIterable {
+    /// That of the lowest validation loss; the last one is in `last`.
+    case best
+    /// That of the last step; the best one is in `best`.
+    case last
+
+    /// The folder of the other state.
+    var otherFolder: String { self == .best ? "last" : "best" }
+  }
+
   /// A published model folder.
   public var model: URL
   /// How the model is shown images and texts.
@@ -35,7 +46,7 @@ public struct TrainConfiguration: JobConfiguration {
   public var limit: Int?
 
   /// The layers to adapt; nil if `heads` or `initialAdapter` say it.
-  public var layers: [Int]?
+  public var layers: LayerList?
   /// Restricts the adapter to these heads.
   public var heads: [Selection.Head]?
   /// What chose `layers` or `heads`, and the `model_sha256` that it is of: another model is refused.
@@ -45,6 +56,10 @@ public struct TrainConfiguration: JobConfiguration {
   public var loraRank: Int?
   public var loraAlpha: Double?
   public var dropout = 0.0
+  /// rsLoRA: the update is weighted with alpha / √rank. nil: no, or as `initialAdapter`.
+  public var dividesByRoot: Bool?
+  /// DoRA: magnitudes are trained too. nil: no, or as `initialAdapter`.
+  public var hasMagnitudes: Bool?
   /// A PEFT adapter to start from.
   public var initialAdapter: URL?
 
@@ -70,6 +85,9 @@ public struct TrainConfiguration: JobConfiguration {
   public var validationShare = 0.0
   /// Steps between two measurements; nil: once an epoch, and at the end in any case.
   public var validateEvery: Int?
+  /// Ends training after so many measurements in a row that aren't lower than the lowest; nil: trains to the end.
+  public var patience: Int?
+  public var keeps = KeptState.best
 
   /// Steps between two checkpoints; nil for none but those of `checkpointMinutes`.
   public var checkpointEvery: Int?
@@ -87,6 +105,8 @@ public struct TrainConfiguration: JobConfiguration {
   /// Where what memory doesn't hold goes; the output's folder by default.
   public var cacheFolder: URL?
 
+  /// The words of the command, for the adapter's README.md; empty if none was typed.
+  public var command: [String] = []
   public var threads: Int?
   /// Share of the examples that may be skipped.
   public var allowedSkips = SkipCounts.defaultAllowed
@@ -101,6 +121,9 @@ public struct TrainConfiguration: JobConfiguration {
     self.images = images
     self.output = output
   }
+
+  /// Whether there are validation examples.
+  var isValidated: Bool { validation != nil || validationShare > 0 }
 
   /// Where everything lies until the adapter is whole.
   var workFolder: URL {
@@ -139,6 +162,7 @@ public struct TrainConfiguration: JobConfiguration {
     try isCount(microBatch, "--micro-batch")
     try atLeast(0, warmup, "--warmup")
     try atLeast(1, validateEvery, "--validate-every")
+    try atLeast(1, patience, "--patience")
     try atLeast(1, checkpointEvery, "--checkpoint-every")
     guard checkpointMinutes >= 0, checkpointMinutes.isFinite else {
       throw JobError("--checkpoint-minutes is \(checkpointMinutes); it must be at least 0 (0: no checkpoints by time)")
@@ -157,6 +181,9 @@ public struct TrainConfiguration: JobConfiguration {
     }
     guard validation == nil || validationShare == 0 else {
       throw JobError("--validation and --validation-share both name validation examples; give one of them")
+    }
+    guard patience == nil || isValidated else {
+      throw JobError("--patience needs a validation loss: give --validation or --validation-share")
     }
   }
 }

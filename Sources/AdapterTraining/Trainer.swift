@@ -90,7 +90,7 @@ final class Trainer {
     tellStanding()
     // A checkpoint may have been written in the midst of a validation.
     if isValidationDue(steps: steps), state.history.validations.last?.step != state.step { try validate() }
-    while state.step < steps {
+    while state.step < steps, !isOutOfPatience {
       do {
         try step()
       } catch let error as StepFailure {
@@ -101,13 +101,23 @@ final class Trainer {
       }
       tellStanding()
       if isValidationDue(steps: steps) { try validate() }
-      if state.step < steps, checkpoints?.isDue(at: state) == true {
+      if state.step < steps, !isOutOfPatience, checkpoints?.isDue(at: state) == true {
         // Steps computed from other bytes must be in no checkpoint.
         try Pictures.onHost(host) { try watched.requireUnchanged(asksServer: true) }
         saveCheckpoint()
       }
     }
+    if state.step < steps, let best = state.history.best {
+      log?.note(
+        "stopping after step \(state.step) of \(steps): the last \(state.history.validationsSinceBest) validation losses "
+          + "aren't below that of step \(best.step)")
+    }
     try world.agree { try Pictures.onHost(host) { try watched.requireUnchanged(asksServer: true) } }
+  }
+
+  /// The same on all ranks, and after a resumption: it depends on the losses measured.
+  private var isOutOfPatience: Bool {
+    configuration.patience.map { state.history.validationsSinceBest >= $0 } ?? false
   }
 
   /// Writes a checkpoint of the state on rank 0, and does nothing elsewhere: no rank waits for it here.

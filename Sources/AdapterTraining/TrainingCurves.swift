@@ -11,13 +11,15 @@ public struct TrainingCurves: Sendable {
   /// - Parameter adapter: the folder that the run made.
   /// - Throws: `HDF5Error` naming the file.
   public init(ofAdapter adapter: URL) throws {
-    (training, validation) = try HDF5File.read(from: adapter.appendingPathComponent("training.h5").path) { file in
-      func curve(_ steps: String, _ losses: String) throws -> [(step: Int, loss: Double)] {
-        zip(try file.read(steps, as: Int32.self).values, try file.read(losses, as: Double.self).values)
-          .map { (Int($0), $1) }
-      }
-      let isValidated = try file.exists("/validation_loss")
-      return (try curve("step", "loss"), isValidated ? try curve("validation_step", "validation_loss") : [])
+    self = try HDF5File.read(from: adapter.appendingPathComponent("training.h5").path) { try TrainingCurves($0) }
+  }
+
+  init(_ file: HDF5File) throws {
+    func curve(_ steps: String, _ losses: String) throws -> [(step: Int, loss: Double)] {
+      zip(try file.read(steps, as: Int32.self).values, try file.read(losses, as: Double.self).values)
+        .map { (Int($0), $1) }
     }
+    training = try curve("step", "loss")
+    validation = try file.exists("/validation_loss") ? try curve("validation_step", "validation_loss") : []
   }
 }

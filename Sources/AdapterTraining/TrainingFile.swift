@@ -45,8 +45,8 @@ enum TrainingFile {
     }
   }
 
-  /// The run that a finished file is of, the loss of its steps, and what was skipped (nil in a file of an older version).
-  static func read(_ url: URL) throws -> (identity: RunIdentity, losses: [Double], skips: SkipCounts?) {
+  /// The run that a finished file is of, its losses, and what was skipped (nil in a file of an older version).
+  static func read(_ url: URL) throws -> (identity: RunIdentity, history: TrainingHistory, skips: SkipCounts?) {
     try HDF5File.read(from: url.path) { file in
       guard case .string(let text) = try file.attribute("run_identity") else {
         throw JobError("\(url.path): is not from a finished training run; choose another --output")
@@ -57,9 +57,14 @@ enum TrainingFile {
           throw JobError("\(url.path): its attribute skips is not one that this program writes: \(error)")
         }
       }
-      return (
-        try RunIdentity(decoding: Array(text.utf8)), try file.read("loss", as: Double.self).values, skips
-      )
+      let curves = try TrainingCurves(file)
+      var history = TrainingHistory()
+      history.steps = curves.training.map {
+        StepRecord(
+          step: $0.step, loss: $0.loss, learningRate: 0, gradientNorm: 0, tokens: 0, seconds: 0, secondsAllreduce: 0)
+      }
+      history.validations = curves.validation.map { ValidationRecord(step: $0.step, loss: $0.loss, tokens: 0) }
+      return (try RunIdentity(decoding: Array(text.utf8)), history, skips)
     }
   }
 

@@ -34,9 +34,11 @@ extension TrainingJob {
   /// Rank 0 reads the files, and gives all ranks the examples.
   func readDatasets() throws -> Datasets {
     let c = configuration
-    let train = try world.readTexts(c.dataset, annotations: c.annotations, images: c.images)
+    let train = try world.readTexts(
+      c.dataset, annotations: c.annotations, images: c.images, system: c.input.system)
     let validation = try world.readTexts(
       c.validation, annotations: c.validationAnnotations, images: c.validationImages ?? c.images,
+      system: c.input.system,
       names: ["validation", "validation annotations"])
     return Datasets(
       train: try world.share(train.dataset?.first(c.limit)),

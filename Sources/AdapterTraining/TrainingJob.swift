@@ -1,4 +1,5 @@
 import COCO
+import Figures
 import Foundation
 import HDF5Store
 import HeadImpact
@@ -29,6 +30,8 @@ public struct TrainingJob {
     public let firstValidationLoss: Double?
     public let bestValidationLoss: Double?
     public let bestValidationStep: Int?
+    /// Whether it ended before its last step, as the validation loss fell no more.
+    public let stoppedEarly: Bool
     public let skipped: Int
     public let skips: SkipCounts
     /// False if the output was already finished by the run to resume.
@@ -127,9 +130,9 @@ public struct TrainingJob {
       do {
         try checkpoints.requireOutput()
         try writeOutput(
-          finished, plan, model: model, identity: run, parameterCount: parameterCount, skips: data.skips)
+          finished, plan, model: model, identity: run, parameterCount: parameterCount, data: data)
       } catch { throw checkpoints.rescue(finished, from: error) }
-      RunStanding.set(steps, of: steps, "steps")
+      RunStanding.set(finished.step, of: finished.step, "steps")
       try checkpoints.remove()
     }
     guard world.rank == 0 else { return nil }
@@ -139,6 +142,7 @@ public struct TrainingJob {
   /// What the identity of a run says of its examples.
   private static let examplesPart = "usable examples (SHA-256)"
 
+  private var base: BaseModelName { BaseModelName(folder: configuration.model) }
   private var modelName: String { configuration.model.standardizedFileURL.lastPathComponent }
 
   // MARK: - Before and after
@@ -160,7 +164,13 @@ public struct TrainingJob {
       ("--lr", "\(c.learningRate)"), ("--schedule", c.schedule.rawValue), ("--warmup", "\(c.warmup)"),
       ("--clip", "\(c.clip)"), ("--weight-decay", "\(c.weightDecay)"), ("--shuffle", c.shuffles ? "seeded" : "none"),
     ]
-    return RunIdentity(inputs.parts.map { ($0.name, $0.value) } + options)
+    // Only where they are asked for: runs of before go on.
+    var more: [(name: String, value: String)] = []
+    if lora.dividesByRoot { more.append(("--rslora", "yes")) }
+    if lora.hasMagnitudes { more.append(("--dora", "yes")) }
+    if let patience = c.patience { more.append(("--patience", "\(patience)")) }
+    if c.isValidated, c.keeps == .best { more.append(("--keep", c.keeps.rawValue)) }
+    return RunIdentity(inputs.parts.map { ($0.name, $0.value) } + options + more)
   }
 
   /// What the samples and their frozen prefixes depend on.
@@ -187,7 +197,7 @@ public struct TrainingJob {
       configuration, identity: identity, lock: lock, parameters: { plan.adapter.values },
       write: { folder, alongside in
         try PEFTAdapter.write(
-          plan.adapter, configuration: plan.lora, for: model, modelName: modelName, to: folder, alongside: alongside)
+          plan.adapter, configuration: plan.lora, for: model, base: base, to: folder, alongside: alongside)
       })
     let keeps = configuration.checkpointMinutes > 0 || configuration.checkpointEvery != nil
     try checkpoints.requireRoom(
@@ -234,7 +244,7 @@ public struct TrainingJob {
     let layers = plan.lora.layers.map(String.init).joined(separator: ", ")
     let targets = plan.lora.targets.map(\.rawValue).joined(separator: ", ")
     log?.note(
-      "layers \(layers) (\(targets), rank \(plan.lora.loraRank)), \(data.samples.count) examples"
+      "layers \(layers) (\(targets), rank \(plan.lora.loraRank)\(plan.lora.kindText)), \(data.samples.count) examples"
         + (data.validation.isEmpty ? "" : " and \(data.validation.count) for validation") + ", \(steps) steps")
     if state.step > 0 { log?.note("resuming: \(state.step) of \(steps) steps are done") }
   }
@@ -242,11 +252,11 @@ public struct TrainingJob {
   /// The adapter's folder, which appears in one step with everything in it.
   private func writeOutput(
     _ state: TrainingState, _ plan: AdapterPlan, model: any VisionLanguageModel, identity: RunIdentity,
-    parameterCount: Int, skips: SkipCounts
+    parameterCount: Int, data: TrainingData
   ) throws {
     func write(_ folder: URL, alongside: (URL) throws -> Void = { _ in }) throws {
       try PEFTAdapter.write(
-        plan.adapter, configuration: plan.lora, for: model, modelName: modelName, to: folder, alongside: alongside)
+        plan.adapter, configuration: plan.lora, for: model, base: base, to: folder, alongside: alongside)
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
@@ -257,48 +267,59 @@ public struct TrainingJob {
       ("ranks", .integer(Int64(world.worldSize))), ("micro_batch", .integer(Int64(configuration.microBatch))),
       ("trained_parameters", .integer(Int64(plan.trained))),
       ("all_parameters", .integer(Int64(parameterCount + plan.adapter.count))),
-      ("skips", .string(String(decoding: try encoder.encode(skips), as: UTF8.self))),
+      ("skips", .string(String(decoding: try encoder.encode(data.skips), as: UTF8.self))),
     ]
+    let last = plan.adapter.values
+    defer { plan.adapter.values = last }
+    let keepsBest = configuration.keeps == .best
+    if keepsBest, let best = state.best { plan.adapter.values = best }
     try write(configuration.output) { folder in
       if let best = state.best {
-        let last = plan.adapter.values
-        plan.adapter.values = best
-        defer { plan.adapter.values = last }
-        try write(folder.appendingPathComponent("best"))
+        let kept = plan.adapter.values
+        plan.adapter.values = keepsBest ? last : best
+        defer { plan.adapter.values = kept }
+        try write(folder.appendingPathComponent(configuration.keeps.otherFolder))
       }
       try TrainingFile.write(
         to: folder.appendingPathComponent("training.h5"), history: state.history, identity: identity, facts: facts)
+      let card = ModelCard(
+        configuration: configuration, plan: plan, base: base, identity: identity, history: state.history,
+        examples: (data.samples.count, data.validation.count), allParameters: parameterCount + plan.adapter.count,
+        ranks: world.worldSize)
+      try AdapterCompanions.write(card, to: folder, end: Date().timeIntervalSince1970)
     }
   }
 
   private func finishedSummary(
     _ identity: RunIdentity, _ plan: AdapterPlan, _ parameterCount: Int
   ) throws -> Summary? {
-    let found = try world.agree { () -> (losses: [Double], skips: SkipCounts)? in
+    let found = try world.agree { () -> (history: TrainingHistory, skips: SkipCounts)? in
       guard world.rank == 0 else { return nil }
       let begun = try TrainingFile.read(configuration.output.appendingPathComponent("training.h5"))
       // What is finished stays so, whatever pictures are there now.
       try begun.identity.without([Self.examplesPart]).requireSame(as: identity, finished: configuration.output)
-      return (begun.losses, begun.skips ?? SkipCounts(samples: 0, skipped: []))
+      return (begun.history, begun.skips ?? SkipCounts(samples: 0, skipped: []))
     }
     guard let found else { return nil }
-    var history = TrainingHistory()
-    history.steps = found.losses.enumerated().map {
-      StepRecord(
-        step: $0 + 1, loss: $1, learningRate: 0, gradientNorm: 0, tokens: 0, seconds: 0, secondsAllreduce: 0)
-    }
-    return summary(history, plan, parameterCount, skips: found.skips, isNew: false)
+    return summary(found.history, plan, parameterCount, skips: found.skips, isNew: false)
   }
 
   private func summary(
     _ history: TrainingHistory, _ plan: AdapterPlan, _ parameterCount: Int, skips: SkipCounts, isNew: Bool
   ) -> Summary {
     Remarks.tell(skips, allowed: configuration.allowedSkips)
+    if let best = history.best, let before = history.validations.first, before.step == 0, before.loss <= best.loss {
+      Remarks.tell([
+        "the validation loss was \(NumberText.plain(before.loss)) before the first step and is never below that: what this "
+          + "adapter learned doesn't hold for the validation examples"
+      ])
+    }
     return Summary(
       output: configuration.output.path, steps: history.steps.count, trainedParameters: plan.trained,
       allParameters: parameterCount + plan.adapter.count, firstLoss: history.steps.first?.loss ?? .nan,
       lastLoss: history.steps.last?.loss ?? .nan, firstValidationLoss: history.validations.first?.loss,
       bestValidationLoss: history.best?.loss, bestValidationStep: history.best?.step,
+      stoppedEarly: configuration.patience.map { history.validationsSinceBest >= $0 } ?? false,
       skipped: skips.skipped, skips: skips, isNew: isNew)
   }
 }

@@ -30,8 +30,16 @@ struct TrainingHistory: Sendable, Equatable, Codable {
   var steps: [StepRecord] = []
   var validations: [ValidationRecord] = []
 
-  /// The lowest validation loss; the earlier one of equals.
-  var best: ValidationRecord? { validations.min { ($0.loss, $0.step) < ($1.loss, $1.step) } }
+  /// The lowest validation loss of a trained state; the earlier one of equals. That before the first step isn't one.
+  var best: ValidationRecord? {
+    validations.filter { $0.step > 0 }.min { ($0.loss, $0.step) < ($1.loss, $1.step) }
+  }
+
+  /// How many measurements came after the lowest one.
+  var validationsSinceBest: Int {
+    guard let best else { return 0 }
+    return validations.count { $0.step > best.step }
+  }
 }
 
 /// Tells on standard error how far training is: JSON lines, or one line that renews itself on a terminal, or a plain line

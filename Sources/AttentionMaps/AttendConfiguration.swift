@@ -1,3 +1,5 @@
+import Decoding
+import Figures
 import Foundation
 import HeadImpact
 import Kernels
@@ -6,12 +8,25 @@ import VisionLanguage
 
 /// Everything that pictures of attention are made from.
 public struct AttendConfiguration: Sendable {
-  /// What is looked at, and what is said of it.
+  /// What is looked at.
   public enum Subject: Sendable {
-    case picture(URL, text: String)
-    /// An annotation of a key-object dataset (or of any COCO instances file), its images, and what is said instead of
-    /// its description.
-    case annotation(Int64, dataset: URL, images: URL, text: String?)
+    case picture(URL)
+    /// An annotation of a key-object dataset (or of any COCO instances file), and its images.
+    case annotation(Int64, dataset: URL, images: URL)
+  }
+
+  /// What is said of it.
+  public enum Text: Sendable {
+    case given(String)
+    /// Of the annotation.
+    case description
+    /// The model's own answer to the prompt.
+    case generated(DecodingOptions)
+  }
+
+  /// What the text is cut into, and drawn piece by piece.
+  public enum Piece: String, CaseIterable, Sendable {
+    case word, token
   }
 
   /// A published model folder.
@@ -21,22 +36,33 @@ public struct AttendConfiguration: Sendable {
   /// How the model is shown images and texts.
   public var input = InputOptions()
   public var subject: Subject
+  public var text: Text
+  /// nil for words of a text, and tokens of an answer.
+  public var piece: Piece?
   public var heads: [Selection.Head]
   /// `model_sha256` of the scoring run that the heads were chosen by: another model is refused. nil if they come from
   /// elsewhere.
   public var scoredModelSHA256: String?
   /// The output folder.
   public var output: URL
+  /// Replaces a folder that this program made.
+  public var overwrites = false
   public var prompt = JobDefaults.prompt
   public var precision = Precision.bf16
   public var options = HeadImpactOptions()
   public var threads: Int?
 
-  public init(model: URL, subject: Subject, heads: [Selection.Head], output: URL) {
+  public init(model: URL, subject: Subject, text: Text, heads: [Selection.Head], output: URL) {
     self.model = model
     self.subject = subject
+    self.text = text
     self.heads = heads
     self.output = output
+  }
+
+  /// What an output folder is.
+  static let folder = PageFolder(generator: "headimpact attend") { name in
+    name == "attention.csv" || name.hasSuffix(".png") || name.hasSuffix(".svg")
   }
 
   /// - Throws: `JobError` or `HeadImpactError` naming the option.
@@ -47,9 +73,10 @@ public struct AttendConfiguration: Sendable {
     if let twice = heads.first(where: { head in heads.count { $0 == head } > 1 }) {
       throw JobError("head \(twice) is named twice")
     }
+    if case .generated(let decoding) = text { try decoding.validate() }
     try JobInputs.checkFolder(of: output)
-    guard !FileManager.default.fileExists(atPath: output.path) else {
-      throw JobError("\(output.path): already exists; choose another --output, or remove it")
+    if let reason = try Self.folder.refusal(of: output, overwrites: overwrites) {
+      throw JobError("\(output.path): \(reason)")
     }
   }
 }

@@ -26,7 +26,10 @@ public struct AttendJob {
     }
 
     public let text: String
+    /// Whether the model said it.
+    public let isGenerated: Bool
     public let words: Int
+    public let tokens: Int
     public let visualTokens: Int
     public let heads: [Head]
     public let output: URL
@@ -42,7 +45,9 @@ public struct AttendJob {
     let backend = try CPUBackend(
       precision: c.precision, team: ThreadTeam(count: c.threads ?? JobDefaults.threads(localRanks: 1)))
     let model = try ModelRegistry.load(folder: c.model, input: c.input, backend: backend)
-    Remarks.tell(model.remarks.general + model.chat.remarks(onAdapter: c.adapter))
+    Remarks.tell(
+      model.remarks.general + model.chat.remarks(onAdapter: c.adapter)
+        + (c.adapter.map { PEFTAdapter.remarks(onBaseOf: $0, model: c.model) } ?? []))
     if let scored = c.scoredModelSHA256 {
       let sha256 = try SafetensorsCheckpoint(folder: c.model).headerDigest()
       try JobInputs.checkScored(scored, by: "the heads", is: sha256, of: c.model)
@@ -50,13 +55,22 @@ public struct AttendJob {
     if let folder = c.adapter {
       model.apply(try PEFTAdapter.load(folder: folder, for: model, allowsNoChange: true))
     }
-    let reading = try AttentionReading(subject, by: model, c)
-    let taken = "already exists; choose another --output, or remove it"
-    try WholeFolder.write(to: c.output, what: "the pictures", refusal: { _, _ in taken }) { folder in
-      try write(reading, subject, to: folder)
+    try c.heads.check(layers: model.decoder.layers.count, heads: model.numAttentionHeads)
+    try c.options.views.check(model)
+    let layout = try model.visualLayout(width: subject.image.width, height: subject.image.height)
+      .selecting(c.options.views)
+    let spoken = try SpokenText(subject, said: c.text, prompt: c.prompt, by: model, layout: layout)
+    let reading = try AttentionReading(subject, spoken, layout: layout, by: model, c)
+    let text = spoken.text.trimmingCharacters(in: .whitespacesAndNewlines)
+    let refusal = { (old: URL, _: URL) in
+      try AttendConfiguration.folder.refusal(of: old, overwrites: c.overwrites)
+    }
+    try WholeFolder.write(to: c.output, what: "the pictures", refusal: refusal) { folder in
+      try write(reading, subject, text: text, isGenerated: spoken.isGenerated, to: folder)
     }
     return Summary(
-      text: subject.text, words: reading.words.count, visualTokens: reading.cells.count,
+      text: text, isGenerated: spoken.isGenerated, words: reading.words.count, tokens: reading.tokens.count,
+      visualTokens: reading.cells.count,
       heads: reading.heads.map {
         Summary.Head(
           head: $0.head, matched: $0.matched?.value, chance: $0.matched?.chance, highestScore: $0.highest)
@@ -68,7 +82,9 @@ public struct AttendJob {
     return name(configuration.model) + (configuration.adapter.map { " with the adapter \(name($0))" } ?? "")
   }
 
-  private func write(_ reading: AttentionReading, _ subject: Subject, to folder: URL) throws {
+  private func write(
+    _ reading: AttentionReading, _ subject: Subject, text: String, isGenerated: Bool, to folder: URL
+  ) throws {
     func write(_ bytes: [UInt8], _ name: String) throws {
       try WholeFolder.write(bytes, to: folder.appendingPathComponent(name))
     }
@@ -88,19 +104,22 @@ public struct AttendJob {
         }
       }
       let average = try pictures(read.average, highest: read.highestAverage, name: "average")
-      let words = try read.words.enumerated().map { index, scores in
-        try pictures(scores, highest: read.highest, name: "word-\(index + 1)")
+      let pieces = try read.pieces.enumerated().map { index, scores in
+        try pictures(scores, highest: read.highest, name: "\(reading.piece.rawValue)-\(index + 1)")
       }
       let sheet = HeadSheet(
-        read, words: zip(reading.words, words).map { ($0.text, $1) }, average: average, photograph: png,
-        mask: mask, subject: subject, model: modelName, aspect: Double(photograph.width) / Double(photograph.height))
+        read, pieces: zip(reading.pieces, pieces).map { ($0.text, $1) }, average: average, photograph: png,
+        mask: mask, subject: subject, text: text, model: modelName,
+        aspect: Double(photograph.width) / Double(photograph.height))
       try write(Array(sheet.svg.utf8), "\(read.head).svg")
     }
     try write(Array(reading.csv.utf8), "attention.csv")
     let page = AttentionPage(
-      text: subject.text, subject: subject.name, model: modelName, system: configuration.input.system,
-      prompt: configuration.prompt, heads: reading.heads, showsParts: layers.count > 1)
-    try write(Array(page.html.utf8), "index.html")
+      text: text, isGenerated: isGenerated, subject: subject.name, model: modelName,
+      system: configuration.input.system, prompt: configuration.prompt, query: configuration.options.query,
+      data: PageData(reading, size: (subject.image.width, subject.image.height)), heads: reading.heads,
+      photograph: try encodePNG(Photograph(subject.image, longestSide: PageData.longestSide(of: subject.image)).image))
+    try write(Array(try page.html().utf8), "index.html")
   }
 }
 
@@ -134,9 +153,8 @@ private struct PartOverlay {
 
 extension HeadSheet {
   fileprivate init(
-    _ read: AttentionReading.Head, words: [(text: String, pictures: [Picture])], average: [Picture],
-    photograph: [UInt8],
-    mask: [UInt8]?, subject: Subject, model: String, aspect: Double
+    _ read: AttentionReading.Head, pieces: [(text: String, pictures: [Picture])], average: [Picture],
+    photograph: [UInt8], mask: [UInt8]?, subject: Subject, text: String, model: String, aspect: Double
   ) {
     var tiles: [Tile?] = [Tile(label: "photograph", description: subject.name, png: photograph)]
     if let mask {
@@ -156,10 +174,10 @@ extension HeadSheet {
     add(
       average, label: average.count > 1 ? "average" : "average over the text",
       description: "attention, averaged over all tokens", isWord: false)
-    for word in words {
-      add(word.pictures, label: word.text, description: "attention from “\(word.text)”", isWord: true)
+    for piece in pieces {
+      add(piece.pictures, label: piece.text, description: "attention from “\(piece.text)”", isWord: true)
     }
-    var lines = ["“\(shortened(subject.text, to: 140))”", "\(subject.name) · \(model)"]
+    var lines = ["“\(shortened(text, to: 140))”", "\(subject.name) · \(model)"]
     if let matched = read.matched {
       lines.append(
         "IoU with the mask (matched) \(NumberText.plain(matched.value, decimals: 3)), by chance "
@@ -168,6 +186,6 @@ extension HeadSheet {
     }
     self.init(
       title: "Head \(read.head)", lines: lines, tiles: tiles, tilesInRow: average.count > 1 ? 4 : 5, aspect: aspect,
-      scales: [("each word", read.highest), ("average over the text", read.highestAverage)])
+      scales: [("one word or token", read.highest), ("average over the text", read.highestAverage)])
   }
 }

@@ -1,79 +1,130 @@
 import Figures
+import Foundation
 import HeadImpact
 
-/// The page that shows the sheets.
+/// The page on which a person looks at heads and words: everything in one file, and a list of the others.
 struct AttentionPage {
   let text: String
+  /// Whether the model said it.
+  let isGenerated: Bool
   let subject: String
   /// Of the model and the adapter.
   let model: String
   /// The text of a system's turn, if there was one.
   let system: String?
   let prompt: String
+  let query: HeadImpactOptions.Query
+  let data: PageData
   let heads: [AttentionReading.Head]
-  /// Whether the model is shown tiles and the whole image.
-  let showsParts: Bool
+  /// PNG.
+  let photograph: [UInt8]
 
-  private static let style = """
-    body{margin:0 auto;max-width:80rem;padding:2rem 1.25rem;font:16px/1.5 system-ui,sans-serif;color:\(Theme.light.ink);\
-    background:\(Theme.light.paper)}
-    h1{font-size:1.6rem;line-height:1.25;overflow-wrap:anywhere}
-    dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:0}
-    dt,.note{color:\(Theme.light.muted)}
-    dd{margin:0;overflow-wrap:anywhere}
-    table{border-collapse:collapse;margin:1.5rem 0;font-variant-numeric:tabular-nums}
-    th,td{text-align:right;padding:.3rem 1rem .3rem 0;border-bottom:1px solid \(Theme.light.line)}
-    th{font-weight:600}
-    img{max-width:100%;height:auto;border:1px solid \(Theme.light.line)}
-    a{color:\(Theme.light.link)}
-    """
-
-  var html: String {
-    let facts =
-      [("picture", subject), ("model", model)] + (system.map { [("system", $0)] } ?? []) + [("prompt", prompt)]
+  func html() throws -> String {
+    let metas: KeyValuePairs = [
+      "generator": AttendConfiguration.folder.generator, "color-scheme": "light dark",
+    ]
     return Element.page(
-      title: "Attention: \(text)", style: Self.style,
+      title: "Attention: \(shortened(text, to: 80))", style: AttentionPageStyle.sheet, metas: metas,
       [
-        Element("h1", text: "“\(text)”"),
-        Element("dl", [:], facts.flatMap { [Element("dt", text: $0.0), Element("dd", text: $0.1)] }), table, note,
-      ] + heads.map(picture))
-  }
-
-  private static let parts =
-    "The model is shown the picture in tiles and once more as a whole: the two are drawn beside each other, the tiles in their "
-    + "places, on the same scale. "
-
-  private var hasMask: Bool { heads.contains { $0.matched != nil } }
-
-  private var note: Element {
-    Element(
-      "p", ["class": "note"],
-      [
-        .text(
-          "Each picture shows one head's attention from a word of the text (the mean of its tokens) to the picture, one block "
-            + "per visual token. The words of a head share one scale; the average has its own. White lines frame the cells that "
-            + "the object covers. " + (showsParts ? Self.parts : "") + "All numbers are in "),
-        .element(Element("a", ["href": "attention.csv"], text: "attention.csv")), .text("."),
+        Element("header", [:], [Element("h1", text: "“\(text)”"), facts]),
+        Element("main", [:], [viewer, overview, files]),
+        Element("script", ["type": "application/json", "id": "data"], [.verbatim(try data.json())]),
+        Element("script", [:], [.verbatim(AttentionScript.text)]),
       ])
   }
 
-  private var table: Element {
-    let columns = ["head"] + (hasMask ? ["IoU with the mask (matched)", "by chance"] : []) + ["highest score"]
-    let rows = heads.map { read in
-      let agreement = read.matched.map {
-        [NumberText.plain($0.value, decimals: 3), NumberText.plain($0.chance, decimals: 3)]
-      }
-      let texts = (agreement ?? []) + [NumberText.significant(Double(read.highest))]
-      let link = Element("a", ["href": "#h\(read.head)"], text: "\(read.head)")
-      return Element("tr", [:], [Element("td", [:], [link])] + texts.map { Element("td", text: $0) })
-    }
-    return Element("table", [:], [Element("tr", [:], columns.map { Element("th", text: $0) })] + rows)
+  private var facts: Element {
+    let row = query == .token ? "each token's own row" : "the row that predicts each token"
+    let all =
+      [("picture", subject), ("model", model)] + (system.map { [("system", $0)] } ?? [])
+      + [("prompt", prompt), ("text", isGenerated ? "the model's own answer" : "given"), ("attention", "from " + row)]
+    return Element("dl", ["class": "facts"], all.flatMap { [Element("dt", text: $0.0), Element("dd", text: $0.1)] })
   }
 
-  private func picture(_ read: AttentionReading.Head) -> Element {
-    let sheet = Element(
+  private var viewer: Element {
+    let image = Element(
       "img",
-      ["src": "\(read.head).svg", "alt": "Head \(read.head): its attention on the picture, word by word"])
-    return Element("p", ["id": "h\(read.head)"], [Element("a", ["href": "\(read.head).svg"], [sheet])])
+      [
+        "id": "photograph", "alt": "The picture: \(subject)",
+        "src": "data:image/png;base64," + Data(photograph).base64EncodedString(),
+      ])
+    let stage = Element(
+      "div",
+      [
+        "id": "stage", "tabindex": "0", "role": "group",
+        "aria-label": "The picture under the attention. Arrow keys go from visual token to visual token.",
+      ], [image, Element("canvas", ["id": "map"])])
+    let scale = Element(
+      "div", ["class": "scale"], [Element("canvas", ["id": "colours"]), Element("p", ["id": "ticks"])])
+    let picture = Element(
+      "div", ["class": "picture"],
+      [
+        Element("p", ["id": "shown", "aria-live": "polite"]), stage,
+        Element("p", ["id": "value", "aria-live": "polite"]),
+        scale,
+      ])
+    let controls = Element(
+      "div", ["class": "controls"],
+      [
+        Element("h2", ["id": "words-title"], text: "Word"),
+        Element("div", ["id": "words", "role": "group", "aria-labelledby": "words-title"]),
+        option("tokens", "Token by token"), Element("h2", ["id": "heads-title"], text: "Head"),
+        Element("div", ["id": "heads", "role": "group", "aria-labelledby": "heads-title"]),
+        Element("h2", text: "Show"),
+        choice(
+          "scale", "The strongest colour is the highest attention",
+          [("head", "of this head"), ("map", "of this picture"), ("all", "of all heads")]),
+        choice("part", "Visual tokens", data.parts.indices.map { ("\($0)", data.parts[$0].name) }),
+        option("grey", "The photograph in grey"), option("outline", "The object's cells, framed"),
+        Element("h2", ["id": "pieces-title"], text: "This head, word by word"),
+        Element("div", ["id": "pieces", "class": "tiles", "role": "group", "aria-labelledby": "pieces-title"]),
+      ])
+    return Element("section", ["class": "viewer", "aria-label": "One head and one word"], [picture, controls])
+  }
+
+  private func option(_ id: String, _ words: String) -> Element {
+    Element(
+      "label", ["class": "option", "for": id],
+      [.element(Element("input", ["type": "checkbox", "id": id])), .text(" " + words)])
+  }
+
+  private func choice(_ id: String, _ words: String, _ choices: [(value: String, words: String)]) -> Element {
+    let options = choices.map { Element("option", ["value": $0.value], text: $0.words) }
+    return Element(
+      "label", ["class": "option", "for": id, "id": "\(id)-option"],
+      [.text(words + " "), .element(Element("select", ["id": id], options))])
+  }
+
+  private var overview: Element {
+    Element(
+      "section", [:],
+      [
+        Element("h2", ["id": "all-title"], text: "All heads of this picture"),
+        Element("p", ["id": "all-note", "class": "note"]),
+        Element("div", ["id": "all", "role": "group", "aria-labelledby": "all-title"]),
+      ])
+  }
+
+  private var files: Element {
+    let sheets = heads.map { read in
+      let link = Element("a", ["href": "\(read.head).svg"], text: "\(read.head)")
+      guard let matched = read.matched else { return Element("li", [:], [link]) }
+      let agreement =
+        ": IoU with the mask (matched) \(NumberText.plain(matched.value, decimals: 3)), by chance "
+        + NumberText.plain(matched.chance, decimals: 3)
+      return Element("li", [:], [.element(link), .text(agreement)])
+    }
+    return Element(
+      "section", ["id": "files"],
+      [
+        Element("h2", text: "Files"),
+        Element(
+          "p", [:],
+          [
+            .text("All numbers are in "), .element(Element("a", ["href": "attention.csv"], text: "attention.csv")),
+            .text(". A sheet of each chosen head, word by word:"),
+          ]), Element("ul", [:], sheets),
+        Element("noscript", [:], [Element("p", text: "The pictures above need JavaScript; the sheets don't.")]),
+      ])
   }
 }

@@ -2,7 +2,7 @@ import Figures
 import HeadImpact
 
 extension AttentionReading {
-  /// Every score, as comma-separated values. Word 0 is the average over the description; cells are rectangles of the original
+  /// Every score, as comma-separated values. Word 0 is the average over the text; the others are its words, or its tokens; cells are rectangles of the original
   /// image, in pixels; views count from 0.
   var csv: String {
     var rows = [
@@ -16,7 +16,7 @@ extension AttentionReading {
     }
     for read in heads {
       let head = ["\(read.head.layer)", "\(read.head.head)"]
-      for (index, (text, scores)) in zip([""] + words.map(\.text), [read.average] + read.words).enumerated() {
+      for (index, (text, scores)) in zip([""] + pieces.map(\.text), [read.average] + read.pieces).enumerated() {
         for (token, score) in scores.enumerated() {
           let cell = cells[token]
           let inMask = mask.map { $0.isObject[token] ? "1" : "0" } ?? ""

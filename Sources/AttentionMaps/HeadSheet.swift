@@ -36,10 +36,16 @@ struct HeadSheet {
   private static let gap = 14.0
   private static let labelHeight = 24.0
 
-  private static let style = """
-    text{font-family:\(Theme.fonts);font-size:13px;fill:\(Theme.light.ink)}.title{font-size:20px;font-weight:600}\
-    .line,.label{fill:\(Theme.light.muted)}.word{font-weight:600;font-size:14px}.paper{fill:\(Theme.light.paper)}
+  private static let style =
+    colours(Theme.light) + ".title{font-size:20px;font-weight:600}.word{font-weight:600;font-size:14px}"
+    + "\n@media screen and (prefers-color-scheme: dark){\n" + colours(Theme.dark) + "\n}"
+
+  private static func colours(_ colours: Theme.Colours) -> String {
     """
+    text{font-family:\(Theme.fonts);font-size:13px;fill:\(colours.ink)}\
+    .line,.label{fill:\(colours.muted)}.paper{fill:\(colours.paper)}
+    """
+  }
 
   private var tileSize: (width: Double, height: Double) {
     aspect >= 1 ? (224, (224 / aspect).rounded()) : ((240 * aspect).rounded(), 240)
@@ -90,7 +96,7 @@ struct HeadSheet {
   private static let gradient: Element = {
     let stops = (0...16).map { step -> Element in
       let share = Double(step) / 16
-      let colour = Overlay.colour(share, over: SIMD3(repeating: 0.5))
+      let colour = AttentionVeil.colour(share, over: SIMD3(repeating: 0.5))
       let hex = Colour(red: colour.x, green: colour.y, blue: colour.z).hex
       return Element("stop", ["offset": "\(share)", "stop-color": hex])
     }

@@ -5,7 +5,7 @@ import ImageInput
 
 /// Draws scores over a photograph, in blocks: a visual token's cell has one colour, whatever is in it.
 struct Overlay {
-  /// The longest side of what is drawn. - Units: pixels.
+  /// The longest side of a picture that is a file. - Units: pixels.
   static let longestSide = 384
 
   private let under: Photograph
@@ -27,7 +27,7 @@ struct Overlay {
     border = BinaryMask(width: size.width, height: size.height, boxes: covered).innerEdge(1)
   }
 
-  /// The photograph in dim grey under the scores; where cells overlap, the highest shows.
+  /// The photograph, paled, under the scores; where cells overlap, the highest shows.
   ///
   /// - Parameters:
   ///   - scores: [V].
@@ -41,18 +41,13 @@ struct Overlay {
         for x in cell.columns { shares[y * width + x] = max(shares[y * width + x], share) }
       }
     }
-    return framed { Self.colour(shares[$0], over: under.grey($0)) }
+    return framed { AttentionVeil.colour(shares[$0], over: under.paled($0)) }
   }
 
   /// The object in its colours, all else in dim grey.
   func picture(of mask: BinaryMask) -> RGBImage {
     let object = mask.resized(width: under.size.width, height: under.size.height)
     return framed { object[$0] ? under.colour($0) : under.grey($0, dimmed: 0.55) }
-  }
-
-  /// The colour of a share of the highest score over a grey photograph: the higher the share, the more of the palette.
-  static func colour(_ share: Double, over grey: SIMD3<Double>) -> SIMD3<Double> {
-    (0.75 * grey).veiled(by: SIMD3(Palette.sequential.colour(at: share)), 0.35 + 0.55 * min(max(share, 0), 1))
   }
 
   private func framed(_ colour: (_ pixel: Int) -> SIMD3<Double>) -> RGBImage {

@@ -3,22 +3,21 @@ import Foundation
 import ImageInput
 import RunSupport
 
-/// The image, the text about it, and the object's mask, if any.
+/// The image, and of an annotation the object's description and mask.
 struct Subject {
   let name: String
   let image: RGBImage
-  let text: String
   let mask: BinaryMask?
+  private let description: String?
 
-  /// - Throws: an error that names the file, if there is no such image or annotation, or no text.
+  /// - Throws: an error that names the file, if there is no such image or annotation.
   init(_ source: AttendConfiguration.Subject) throws {
     switch source {
-    case .picture(let url, let text):
+    case .picture(let url):
       name = url.lastPathComponent
       image = try decodeImage(contentsOf: url)
-      mask = nil
-      self.text = try Self.text(text, missing: "--text is empty: describe what the image shows")
-    case .annotation(let id, let file, let images, let text):
+      (mask, description) = (nil, nil)
+    case .annotation(let id, let file, let images):
       let dataset = try KeyObjectDataset(contentsOf: file)
       let annotations = dataset.annotationsByID()
       guard let annotation = annotations.first(where: { $0.id == id }), let record = dataset.image(annotation.imageID)
@@ -28,11 +27,20 @@ struct Subject {
         throw JobError("\(file.path): has no annotation \(id); its \(annotations.count) annotations have ids \(range)")
       }
       name = "annotation \(id), \(record.fileName)"
-      self.text = try Self.text(
-        text ?? annotation.description ?? "",
-        missing: "\(file.path): annotation \(id) has no description; give one with --text")
+      description = annotation.description ?? ""
       image = try JobInputs.image(record.fileName, in: images, size: record.size.map { ($0.width, $0.height) })
       mask = try dataset.mask(for: annotation, height: image.height, width: image.width)
+    }
+  }
+
+  /// What is said of it, if the model doesn't say it.
+  ///
+  /// - Throws: `JobError` if that is nothing.
+  func text(_ said: AttendConfiguration.Text) throws -> String {
+    switch said {
+    case .given(let text): return try Self.text(text, missing: "--text is empty: describe what the image shows")
+    case .description, .generated:
+      return try Self.text(description ?? "", missing: "\(name) has no description; give one with --text")
     }
   }
 

@@ -1,10 +1,14 @@
-/// A word of a description, delimited by white space, and its tokens.
+import Foundation
+
+/// A part of a text that is drawn by itself, and its tokens: a word, or one token.
 struct Word: Equatable {
   let text: String
-  /// Places among the description's tokens, ascending; at least one. A token that reaches into two words is in both.
+  /// Places among the text's tokens, ascending; at least one. A token that reaches into two words is in both.
   let tokens: [Int]
 
-  /// - Parameter spans: the characters of each token, in Unicode scalars of the description.
+  /// The words, delimited by white space.
+  ///
+  /// - Parameter spans: the characters of each token, in Unicode scalars of the text.
   static func words(of description: String, spans: [Range<Int>]) -> [Word] {
     let scalars = Array(description.unicodeScalars)
     var words: [Word] = []
@@ -19,5 +23,13 @@ struct Word: Equatable {
       start = end + 1
     }
     return words
+  }
+
+  /// Each token by itself, as it can be seen: without the blanks around it, and a sign for nothing else.
+  static func tokens(_ texts: [String]) -> [Word] {
+    texts.enumerated().map { index, text in
+      let seen = text.trimmingCharacters(in: .whitespacesAndNewlines)
+      return Word(text: seen.isEmpty ? "␣" : seen, tokens: [index])
+    }
   }
 }

@@ -19,10 +19,11 @@ static inline hid_t chdf5_stored_int32(void) { return H5T_STD_I32LE; }
 static inline hid_t chdf5_stored_int64(void) { return H5T_STD_I64LE; }
 static inline hid_t chdf5_stored_uint8(void) { return H5T_STD_U8LE; }
 
-// A new string type, UTF-8 of any length. To be closed.
-static inline hid_t chdf5_new_string_type(void) {
+// A new string type of `size` bytes, the rest of them zeros; in UTF-8 or, as a part of it, in ASCII. To be closed.
+static inline hid_t chdf5_new_string_type(size_t size, int is_ascii) {
   hid_t type = H5Tcopy(H5T_C_S1);
-  if (type >= 0 && (H5Tset_size(type, H5T_VARIABLE) < 0 || H5Tset_cset(type, H5T_CSET_UTF8) < 0)) {
+  if (type >= 0 && (H5Tset_size(type, size) < 0 || H5Tset_strpad(type, H5T_STR_NULLPAD) < 0 ||
+                    H5Tset_cset(type, is_ascii ? H5T_CSET_ASCII : H5T_CSET_UTF8) < 0)) {
     H5Tclose(type);
     return -1;
   }
@@ -86,6 +87,21 @@ static inline int chdf5_attribute_count(hid_t object, hsize_t *count) {
 #endif
   *count = code < 0 ? 0 : info.num_attrs;
   return code;
+}
+
+struct chdf5_name { char *start; size_t size; };
+
+static herr_t chdf5_take_name(hid_t dataset, unsigned axis, hid_t scale, void *data) {
+  (void)dataset;
+  (void)axis;
+  struct chdf5_name *name = (struct chdf5_name *)data;
+  return H5Iget_name(scale, name->start, name->size) < 0 ? -1 : 1;
+}
+
+// The path of the first dimension scale of an axis: 1 if there is one, 0 if not.
+static inline int chdf5_scale_name(hid_t dataset, unsigned axis, char *start, size_t size) {
+  struct chdf5_name name = {start, size};
+  return H5DSiterate_scales(dataset, axis, NULL, chdf5_take_name, &name);
 }
 
 // A chunk that has gone through the filters already.

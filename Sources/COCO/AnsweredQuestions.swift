@@ -97,6 +97,12 @@ public struct AnsweredQuestions: Sendable, Equatable {
   }
 
   private static func dataset(_ json: [UInt8]) throws -> ([Question], RecordProblems) {
+    guard !ConversationFile.recognises(json) else {
+      throw COCOError(
+        problem:
+          "is a file of conversations, with one answer each: VQA accuracy needs several, so compare by --references, "
+          + "which also counts exact matches")
+    }
     guard try !ImageTextDataset.keys(of: json).contains("questions") else {
       throw COCOError(problem: "is a VQA v2 question file, whose answers are in a separate annotation file")
     }

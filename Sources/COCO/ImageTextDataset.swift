@@ -42,9 +42,11 @@ public struct ImageTextDataset: Sendable {
   public let problems: RecordProblems
   /// Questions of a VQA v2 file without an annotation; they are not examples.
   public let unannotated: Int
+  /// What conversations tell the model before the user's turn; nil if they have no such turn.
+  public private(set) var system: String?
 
-  /// A key-object dataset (with descriptions, or with questions and answers), a COCO captions file, or a VQA v2
-  /// question file.
+  /// A key-object dataset (with descriptions, or with questions and answers), a COCO captions file, a VQA v2
+  /// question file, or a file of conversations.
   ///
   /// - Parameters:
   ///   - json: the file's bytes, and `name` what errors call it.
@@ -54,6 +56,12 @@ public struct ImageTextDataset: Sendable {
   public init(
     json: [UInt8], name: String, annotations: (json: [UInt8], name: String)? = nil, images: () throws -> [String]
   ) throws {
+    if annotations == nil, ConversationFile.recognises(json) {
+      let conversations = try COCOError.inFile(name) { try ConversationFile(json) }
+      (kind, examples, problems) = (.questions, conversations.examples, conversations.problems)
+      (unannotated, system) = (0, conversations.system)
+      return
+    }
     do {
       if try Self.keys(of: json).contains("questions") {
         let questions = try VQAExamples(questions: json, name: name, annotations: annotations, images: images())
@@ -119,8 +127,10 @@ public struct ImageTextDataset: Sendable {
   /// - Parameter count: nil for all.
   public func first(_ count: Int?) -> ImageTextDataset {
     guard let count else { return self }
-    return ImageTextDataset(
+    var first = ImageTextDataset(
       kind: kind, examples: Array(examples.prefix(count)), problems: problems, unannotated: unannotated)
+    first.system = system
+    return first
   }
 
   init(kind: Kind, examples: [ImageTextExample], problems: RecordProblems, unannotated: Int) {

@@ -179,6 +179,9 @@ public struct Annotation: Sendable, Equatable, ListedRecord {
   var position: Int
   /// The bits of the keys whose values can't be used.
   let faulty: UInt32
+
+  /// Whether the file has an outline of the object, whatever it is worth.
+  public var hasOutline: Bool { segmentation != nil }
 }
 
 /// An object's rectangle. - Units: pixels.

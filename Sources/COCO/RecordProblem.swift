@@ -7,6 +7,7 @@ public struct RecordProblem: Sendable, Equatable, CustomStringConvertible {
     case category
     case annotation
     case question
+    case conversation
 
     public static func < (a: Kind, b: Kind) -> Bool { a.rawValue < b.rawValue }
   }
@@ -50,7 +51,7 @@ public struct RecordProblems: Sendable {
   public private(set) var listed: [RecordProblem] = []
   /// How many problems are not listed.
   public private(set) var unlisted = 0
-  /// The records that may be samples (annotations, questions) and are left out, listed or not.
+  /// The records that may be samples (annotations, questions, conversations) and are left out, listed or not.
   public private(set) var lostSamples = 0
 
   public init() {}
@@ -135,7 +136,7 @@ public struct RecordProblems: Sendable {
 }
 
 extension RecordProblem {
-  var isLostSample: Bool { cost == .record && (kind == .annotation || kind == .question) }
+  var isLostSample: Bool { cost == .record && [.annotation, .question, .conversation].contains(kind) }
 
   /// - Parameter error: whose path is the place in the file.
   init(_ kind: Kind, at position: Int, id: Int64?, _ error: COCOError, cost: Cost) {

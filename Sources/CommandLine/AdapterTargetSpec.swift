@@ -6,18 +6,15 @@ import IO
 
 /// The layers and heads that `train`'s options name.
 struct AdapterTargetSpec {
-  private(set) var layers: [Int]?
+  private(set) var layers: LayerList?
   private(set) var heads: [Selection.Head]?
   /// The files that chose them, and the `model_sha256` of the model that they are of.
   private(set) var scored: [(source: String, modelSHA256: String?)] = []
 
   init(layers list: String?, selection path: String?, heads spec: String?, hi: String?) throws {
     if let list {
-      layers = try list.split(separator: ",").map { part in
-        guard let layer = Int(part.trimmingCharacters(in: .whitespaces)) else {
-          throw ValidationError("--layers: \"\(part)\" is not a layer number; write e.g. 14,15,16.")
-        }
-        return layer
+      do { layers = try LayerList(parsing: list) } catch let error as HeadImpactError {
+        throw ValidationError("--layers: \(error).")
       }
     }
     let selection = try path.map { path in
@@ -27,7 +24,7 @@ struct AdapterTargetSpec {
     }
     if let path, let selection { scored.append((path, selection.modelSHA256)) }
     guard let spec else {
-      layers = layers ?? selection?.layers
+      layers = layers ?? selection.map { LayerList($0.layers) }
       return
     }
     if spec.hasPrefix("top:") {

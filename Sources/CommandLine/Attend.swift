@@ -1,5 +1,6 @@
 import ArgumentParser
 import AttentionMaps
+import Decoding
 import Figures
 import Foundation
 import HDF5Store
@@ -13,9 +14,11 @@ struct Attend: ParsableCommand {
     abstract: "Draw where chosen heads look in an image, word by word.",
     discussion: """
       headimpact attend --model DIR --image photo.jpg --text "a brown dog" --head 14.3 --output heads
+      headimpact attend --model DIR --image photo.jpg --generate --prompt "What is on the table?" --hi hi.h5 --output answer
       headimpact attend --model DIR --dataset keyobjects.json --images DIR --annotation 7 --hi hi.h5 --top 4 --output heads
 
-      OUTPUT gets index.html, one sheet per head (14.3.svg), one PNG per word, and attention.csv.
+      OUTPUT gets index.html, a page on which heads and words are chosen and looked at; one sheet per head (14.3.svg), one PNG \
+      per word, and attention.csv.
       """)
 
   @OptionGroup var loaded: ModelOptions
@@ -23,6 +26,12 @@ struct Attend: ParsableCommand {
   var image: String?
   @Option(help: "The text whose attention is drawn (default for an annotation: its description).")
   var text: String?
+  @Flag(help: "Draw the attention of the model's own answer to --prompt, token by token.")
+  var generate = false
+  @Option(help: ArgumentHelp("Maximum number of tokens of the answer.", valueName: "n"))
+  var maxNewTokens = 64
+  @Option(help: "Draw each word, or each token (default: word of a text, token of an answer).")
+  var by: AttendConfiguration.Piece?
   @Option(
     help: ArgumentHelp(
       "A key-object dataset with the image and the object's mask, instead of --image.", valueName: "file"))
@@ -38,9 +47,9 @@ struct Attend: ParsableCommand {
   var hi: String?
   @Option(help: ArgumentHelp("How many of the best heads of --hi to draw.", valueName: "k"))
   var top = 4
-  @Option(help: "The measure by which heads are ranked.")
-  var measure = Measure.matched
+  @OptionGroup var ranked: RankedMeasureOptions
   @OptionGroup var folder: OutputFolderOption
+  @OptionGroup var replacing: OverwriteOption
 
   @Option(help: "The prompt.")
   var prompt = JobDefaults.prompt
@@ -57,6 +66,7 @@ struct Attend: ParsableCommand {
   func validate() throws {
     guard !head.isEmpty || hi != nil else { throw ValidationError("Name the heads with --head or --hi.") }
     _ = try subject()
+    _ = try said()
   }
 
   func run() throws {
@@ -77,7 +87,7 @@ struct Attend: ParsableCommand {
     return """
       \(aligned(rows))
 
-      \(summary.words) words, \(summary.visualTokens) visual tokens -> \(summary.output.path)/index.html
+      \(summary.isGenerated ? "answer: \(summary.text)\n" : "")\(summary.words) words, \(summary.tokens) tokens, \(summary.visualTokens) visual tokens -> \(summary.output.path)/index.html
       """
   }
 
@@ -92,13 +102,16 @@ struct Attend: ParsableCommand {
     struct Report: Encodable {
       let output: String
       let text: String
+      let isGenerated: Bool
       let words: Int
+      let tokens: Int
       let visualTokens: Int
       let heads: [Row]
     }
     return try jsonText(
       Report(
-        output: summary.output.path, text: summary.text, words: summary.words, visualTokens: summary.visualTokens,
+        output: summary.output.path, text: summary.text, isGenerated: summary.isGenerated, words: summary.words,
+        tokens: summary.tokens, visualTokens: summary.visualTokens,
         heads: summary.heads.map {
           Row(
             layer: $0.head.layer, head: $0.head.head, matched: $0.matched, chance: $0.chance,
@@ -107,11 +120,23 @@ struct Attend: ParsableCommand {
   }
 
   private func subject() throws -> AttendConfiguration.Subject {
-    switch (image, text, dataset, images, annotation) {
-    case (let image?, let text?, nil, nil, nil): return .picture(fileURL(image), text: text)
-    case (nil, let text, let dataset?, let images?, let annotation?):
-      return .annotation(annotation, dataset: fileURL(dataset), images: fileURL(images), text: text)
-    default: throw ValidationError("Give --image and --text, or --dataset, --images and --annotation.")
+    switch (image, dataset, images, annotation) {
+    case (let image?, nil, nil, nil): return .picture(fileURL(image))
+    case (nil, let dataset?, let images?, let annotation?):
+      return .annotation(annotation, dataset: fileURL(dataset), images: fileURL(images))
+    default: throw ValidationError("Give --image, or --dataset, --images and --annotation.")
+    }
+  }
+
+  private func said() throws -> AttendConfiguration.Text {
+    switch (text, generate) {
+    case (let text?, false): return .given(text)
+    case (nil, true):
+      var decoding = DecodingOptions()
+      decoding.maxNewTokens = maxNewTokens
+      return .generated(decoding)
+    case (nil, false) where image == nil: return .description
+    default: throw ValidationError("Give --text, what is said of the image, or --generate, and the model says it.")
     }
   }
 
@@ -121,11 +146,11 @@ struct Attend: ParsableCommand {
     if let hi {
       let contents = try HeadImpactFile.read(fileURL(hi))
       scoredModelSHA256 = contents.modelSHA256
-      heads += try Selection.heads(of: contents.table, strategy: .top, measure: measure, count: top)
+      heads += try Selection.heads(of: contents.table, strategy: .top, measure: ranked.value, count: top)
         .filter { !head.contains($0) }
     }
     var c = AttendConfiguration(
-      model: loaded.folder.url, subject: try subject(), heads: heads, output: folder.url)
+      model: loaded.folder.url, subject: try subject(), text: try said(), heads: heads, output: folder.url)
     c.scoredModelSHA256 = scoredModelSHA256
     c.adapter = loaded.adapter.map(fileURL)
     c.input = loaded.input.options
@@ -135,7 +160,11 @@ struct Attend: ParsableCommand {
     c.options.query = query
     c.options.normalize = rows.normalize
     c.options.views = shown.views
+    c.piece = by
+    c.overwrites = replacing.overwrite
     c.threads = threads
     return c
   }
 }
+
+extension AttendConfiguration.Piece: ExpressibleByArgument {}

@@ -53,8 +53,20 @@ struct DatasetBuild: ParsableCommand {
       "Which objects of an image to prefer: the largest; those the captions mention, then the largest; the most central."
   )
   var choose = KeyObjectRules.Choose.mentioned
-  @Option(help: ArgumentHelp("Categories to use, e.g. \"dog,cat,hot dog\" (default: all).", valueName: "names"))
-  var categories: String?
+  @Option(
+    help: ArgumentHelp("Categories to use, e.g. \"dog,cat,hot dog\"; repeatable (default: all).", valueName: "names"))
+  var categories: [String] = []
+  @Option(
+    help: ArgumentHelp(
+      "Categories to leave out, e.g. \"dining table\", whose mask covers the food; repeatable.", valueName: "names"))
+  var exclude: [String] = []
+  @Flag(
+    inversion: .prefixedNo,
+    help:
+      "Leave out an object that shares its image with others of its category, unless its description tells them apart.")
+  var unique = true
+  @Flag(help: "Leave out an object whose category no caption of its image names.")
+  var requireMention = false
   @Option(help: ArgumentHelp("Maximum number of objects per category, drawn with --seed.", valueName: "n"))
   var balance: Int?
   @Option(help: "Where descriptions come from; the category's name is the fallback for captions.")
@@ -69,6 +81,7 @@ struct DatasetBuild: ParsableCommand {
   @OptionGroup var threads: ThreadsOption
   @Flag(help: "Continue an interrupted run with --describe model.")
   var resume = false
+  @OptionGroup var replacing: OverwriteOption
   @OptionGroup var salvage: SalvageOption
   @OptionGroup var skipping: SkipOptions
   @Option(
@@ -82,6 +95,17 @@ struct DatasetBuild: ParsableCommand {
   @OptionGroup var waiting: SilenceOption
   @OptionGroup var printing: PrintOptions
 
+  func validate() throws {
+    if resume, replacing.overwrite {
+      throw ValidationError("--resume continues the output and --overwrite replaces it: give one of them.")
+    }
+  }
+
+  /// The names of comma lists.
+  private func names(_ lists: [String]) -> [String] {
+    lists.flatMap { $0.split(separator: ",") }.map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+  }
+
   func run() throws {
     var c = DatasetBuildConfiguration(instances: fileURL(instances), images: fileURL(images), output: fileURL(output))
     c.captions = captions.map(fileURL)
@@ -92,7 +116,10 @@ struct DatasetBuild: ParsableCommand {
     c.rules.minTokens = minTokens
     c.rules.perImage = perImage
     c.rules.choose = choose
-    c.rules.categories = (categories ?? "").split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+    c.rules.categories = names(categories)
+    c.rules.excluded = names(exclude)
+    c.rules.unique = unique
+    c.rules.requireMention = requireMention
     c.rules.balance = balance
     c.rules.describe = describe
     c.rules.split = try split.map { try DatasetSplit($0) }
@@ -102,6 +129,7 @@ struct DatasetBuild: ParsableCommand {
     c.describing = DatasetBuildConfiguration.Describing(
       objects: objects.rawValue, prompt: prompt, precision: precision.rawValue)
     c.resumes = resume
+    c.overwrites = replacing.overwrite
     let build = SharedDatasetBuild(DatasetBuilder(c), describer: describe == .model ? describer(c) : nil)
     let summary = try Communicator.withStoppableWorld(silence: waiting.rules) { try build.run(on: $0) }
     guard let summary else { return }
@@ -117,6 +145,7 @@ struct DatasetBuild: ParsableCommand {
         aligned(
           [["objects", "count"], ["examined", "\(summary.examined)"]]
             + summary.leftOut.map { ["left out: \($0.name)", "\($0.objects)"] }
+            + (summary.imagesWithoutCaption.map { [["images without a caption", "\($0)"]] } ?? [])
             + summary.descriptions.map { ["described by: \($0.name)", "\($0.objects)"] }
             + summary.categories.prefix(12).map { ["of category: \($0.name)", "\($0.objects)"] }))
       if summary.categories.count > 12 { print("… of \(summary.categories.count) categories") }
@@ -155,14 +184,16 @@ struct DatasetPreviewCommand: ParsableCommand {
   @OptionGroup var folder: OutputFolderOption
   @Option(help: ArgumentHelp("Show only the first samples, by annotation id.", valueName: "n"))
   var limit = 64
-  @OptionGroup var result: FormatOption
+  @OptionGroup var replacing: OverwriteOption
+  @OptionGroup var printing: PrintOptions
 
   func run() throws {
     let summary = try DatasetPreview(
       dataset: samples.datasetURL, images: samples.imagesURL, model: model.map(fileURL),
-      input: InputOptions(chatTemplate: chatTemplate.url), output: folder.url, limit: limit
+      input: InputOptions(chatTemplate: chatTemplate.url), output: folder.url, limit: limit,
+      overwrites: replacing.overwrite, isQuiet: printing.quiet
     ).run()
-    switch result.format {
+    switch printing.format {
     case .json: print(try jsonText(summary))
     case .table:
       for reason in summary.skipped { print("not shown: \(reason)") }
@@ -178,13 +209,11 @@ struct DatasetCheckCommand: ParsableCommand {
     discussion: "The exit code is 1 if there is any.")
 
   @OptionGroup var samples: KeyObjectDatasetOptions
-  @Flag(help: "No progress, only the result.")
-  var quiet = false
-  @OptionGroup var result: FormatOption
+  @OptionGroup var printing: PrintOptions
 
   func run() throws {
-    let report = try DatasetCheck(dataset: samples.datasetURL, images: samples.imagesURL).run(isQuiet: quiet)
-    switch result.format {
+    let report = try DatasetCheck(dataset: samples.datasetURL, images: samples.imagesURL).run(isQuiet: printing.quiet)
+    switch printing.format {
     case .json: print(try jsonText(report))
     case .table:
       if !report.findings.isEmpty {

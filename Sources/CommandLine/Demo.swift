@@ -3,6 +3,7 @@ import Demonstration
 import Foundation
 import IO
 import ImageInput
+import RunSupport
 
 struct Demo: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -19,18 +20,26 @@ struct Demo: ParsableCommand {
   var split = DemoDataset.Split.test
   @Option(help: "The wording the model was trained on, or a shifted one for it to learn.")
   var wording = SceneWording.taught
+  @OptionGroup var replacing: OverwriteOption
 
   func run() throws {
     let folder = made.url
-    try DemoModel.write(to: folder.appendingPathComponent("model"))
-    try DemoDataset(split: split, count: scenes, wording: wording).write(to: folder.appendingPathComponent("dataset")) {
+    let (model, dataset) = (folder.appendingPathComponent("model"), folder.appendingPathComponent("dataset"))
+    // Both or neither.
+    for part in [model, dataset] {
+      if let reason = try DemoFolder.refusal(part, overwrites: replacing.overwrite) {
+        throw JobError("\(part.path): \(reason)")
+      }
+    }
+    try DemoModel.write(to: model, overwrites: replacing.overwrite)
+    try DemoDataset(split: split, count: scenes, wording: wording).write(to: dataset, overwrites: replacing.overwrite) {
       width, height, pixels in
       try encodePNG(RGBImage(width: width, height: height, pixels: pixels))
     }
     print(
       """
-      model:   \(folder.appendingPathComponent("model").path)
-      dataset: \(folder.appendingPathComponent("dataset").path) (\(scenes) scenes)
+      model:   \(model.path)
+      dataset: \(dataset.path) (\(scenes) scenes)
       """)
   }
 }

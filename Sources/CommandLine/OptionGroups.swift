@@ -53,6 +53,16 @@ struct ModelOptions: ParsableArguments {
   @OptionGroup var input: InputArguments
 }
 
+/// By what heads and layers are ranked.
+struct RankedMeasureOptions: ParsableArguments {
+  @Option(help: "The measure by which HI is ranked.")
+  var measure = Measure.matched
+  @Flag(help: "Rank by HI corrected for chance: (value - chance) / (1 - chance) of each sample.")
+  var corrected = false
+
+  var value: RankedMeasure { RankedMeasure(measure, isCorrected: corrected) }
+}
+
 /// Where the images of a dataset lie.
 struct ImagesOption: ParsableArguments {
   @Option(help: ArgumentHelp("The folder of the dataset's images.", valueName: "dir"))
@@ -147,6 +157,12 @@ struct OutputFolderOption: ParsableArguments {
   var output: String
 
   var url: URL { fileURL(output) }
+}
+
+/// Whether an output that is there already may be replaced.
+struct OverwriteOption: ParsableArguments {
+  @Flag(help: "Replace an output that this command made before.")
+  var overwrite = false
 }
 
 /// How many samples a run may skip.

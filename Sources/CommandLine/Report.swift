@@ -11,26 +11,30 @@ struct Report: ParsableCommand {
     abstract: "Create a page with figures and tables from a scoring run or an experiment.",
     discussion: """
       OUTPUT/index.html opens without a network. Beside it are the figures (figures/*.svg) and the numbers of every \
-      figure and table (data/*.csv). An existing report in OUTPUT is replaced.
+      figure and table (data/*.csv). A scoring run's file is enough; --images adds the photographs, and --dataset the \
+      objects' outlines instead of their visual tokens.
       """)
 
   @Argument(help: "The HDF5 file of a scoring run, or an experiment's folder.")
   var input: String
   @OptionGroup var made: OutputFolderOption
-  @Option(help: ArgumentHelp("The scored dataset, to show samples.", valueName: "file"))
+  @Option(help: ArgumentHelp("The scored dataset, to outline objects in their photographs.", valueName: "file"))
   var dataset: String?
-  @Option(help: ArgumentHelp("The folder of its images.", valueName: "dir"))
+  @Option(help: ArgumentHelp("The folder of the scored images, to show photographs.", valueName: "dir"))
   var images: String?
-  @Option(help: ArgumentHelp("How many of the best heads to mark and list.", valueName: "k"))
+  @Option(help: ArgumentHelp("How many of the best heads to list.", valueName: "k"))
   var topHeads = 12
   @Option(help: "The measure by which heads are ranked.")
   var measure = Measure.matched
-  @Option(help: ArgumentHelp("The page's title (default: the file's).", valueName: "text"))
+  @Flag(help: "Draw a straight line through the layers' means.")
+  var layerFit = false
+  @Option(help: ArgumentHelp("The page's title (default: model, dataset and number of samples).", valueName: "text"))
   var title: String?
+  @OptionGroup var replacing: OverwriteOption
 
   func validate() throws {
-    guard (dataset == nil) == (images == nil) else {
-      throw ValidationError("--dataset and --images go together.")
+    guard dataset == nil || images != nil else {
+      throw ValidationError("--dataset needs --images, the folder of its images.")
     }
     guard topHeads >= 1 else { throw ValidationError("--top-heads must be at least 1.") }
   }
@@ -40,15 +44,17 @@ struct Report: ParsableCommand {
     options.title = title
     options.measure = measure
     options.topHeads = topHeads
-    if let dataset, let images {
-      options.source = PictureSource(dataset: fileURL(dataset), images: fileURL(images))
-    }
+    options.hasLayerFit = layerFit
+    options.source = images.map { PictureSource(dataset: dataset.map(fileURL), images: fileURL($0)) }
     let folder = made.url
+    if let reason = try Page.refusal(of: folder, overwrites: replacing.overwrite) {
+      throw JobError("\(folder.path): \(reason)")
+    }
     let source = fileURL(input)
     let page =
       source.hasDirectoryPath
       ? try ExperimentPage(folder: source).page(title: title) : try HeadImpactReport.page(of: source, options)
-    try page.write(to: folder)
+    try page.write(to: folder, overwrites: replacing.overwrite)
     print(folder.appendingPathComponent("index.html").path)
   }
 }

@@ -4,6 +4,7 @@ import Foundation
 import HDF5Store
 import HeadImpact
 import IO
+import RunSupport
 
 struct Select: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -16,12 +17,15 @@ struct Select: ParsableCommand {
   var strategy = Selection.Strategy.top
   @Option(help: ArgumentHelp("How many layers.", valueName: "k"))
   var layers = 3
-  @Option(help: "The measure by which HI is ranked.")
-  var measure = Measure.matched
-  @Option(help: ArgumentHelp("Also list this many of the model's best heads.", valueName: "k"))
+  @OptionGroup var ranked: RankedMeasureOptions
+  @Option(help: ArgumentHelp("Also list this many of the model's best heads, with their HI.", valueName: "k"))
   var heads = 0
   @Option(help: "Seed of --strategy random.")
   var seed: UInt64 = 0
+  @Option(help: ArgumentHelp("Also write the JSON to this file, for train --selection.", valueName: "file"))
+  var output: String?
+  @Flag(help: "Replace the --output file if it is there.")
+  var overwrite = false
   @Option(help: "The format of the printed result.")
   var format = OutputFormat.json
 
@@ -29,23 +33,30 @@ struct Select: ParsableCommand {
     let url = fileURL(file)
     let contents = try HeadImpactFile.read(url)
     var selection = try Selection(
-      from: contents.table, strategy: strategy, measure: measure, layers: layers, topHeads: heads, seed: seed)
+      from: contents.table, strategy: strategy, measure: ranked.value, layers: layers, topHeads: heads, seed: seed)
     selection.modelName = contents.modelName
     selection.modelSHA256 = contents.modelSHA256
     selection.source = url.lastPathComponent
+    let json = try selection.json()
+    if let output { try write(json, to: fileURL(output)) }
     switch format {
-    case .json: print(try selection.json())
-    case .table:
-      let rows = zip(selection.layers, selection.scores).map { ["\($0)", NumberText.plain($1)] }
-      print(aligned([["layer", "HI (\(measure.rawValue))"]] + rows))
-      guard !selection.heads.isEmpty else { return }
-      let best = selection.heads.map { head in
-        [
-          "\(head.layer).\(head.head)",
-          NumberText.plain(contents.table.hi[contents.table.index(measure, layer: head.layer, head: head.head)]),
-        ]
-      }
-      print("\n" + aligned([["layer.head", "HI (\(measure.rawValue))"]] + best))
+    case .json: print(json)
+    case .table: print(table(selection))
     }
+  }
+
+  private func write(_ json: String, to url: URL) throws {
+    guard overwrite || !FileManager.default.fileExists(atPath: url.path) else {
+      throw JobError("\(url.path): already exists; choose another --output, or replace it with --overwrite")
+    }
+    try AtomicFile.write(Data((json + "\n").utf8), to: url)
+  }
+
+  private func table(_ selection: Selection) -> String {
+    let title = "HI (\(selection.ranked))"
+    let layers = zip(selection.layers, selection.scores).map { ["\($0)", NumberText.plain($1)] }
+    let heads = zip(selection.heads, selection.headScores).map { [$0.description, NumberText.plain($1)] }
+    let parts = [[["layer", title]] + layers] + (heads.isEmpty ? [] : [[["layer.head", title]] + heads])
+    return parts.map { aligned($0) }.joined(separator: "\n\n")
   }
 }

@@ -17,11 +17,16 @@ struct Train: ParsableCommand {
       headimpact select hi.h5 --strategy top --layers 3 > top3.json
       mpirun -np 4 headimpact train --model DIR --dataset keyobjects.json --images DIR --selection top3.json --output adapter
 
-      OUTPUT gets adapter_config.json, adapter_model.safetensors and training.h5 (and best/ if there is a validation loss). \
-      Until it is complete, checkpoints are in OUTPUT.training; after a kill, --resume continues from the last one, on any number \
+      OUTPUT gets adapter_config.json, adapter_model.safetensors, training.h5, a README.md and the loss curve (loss.svg, loss.csv, \
+      and events for TensorBoard). With a validation loss, the adapter is that of \
+      the lowest (--keep), and last/ that of the last step. Until it is complete, checkpoints are in OUTPUT.training; after a kill, --resume continues from the last one, on any number \
       of ranks.
       """)
 
+  @Option(
+    help: ArgumentHelp(
+      "A YAML file of these options by name (layers: 14,15); those on the command line come first.", valueName: "file"))
+  var config: String?
   @OptionGroup var model: ModelOption
   @OptionGroup var input: InputArguments
   @Option(
@@ -33,7 +38,7 @@ struct Train: ParsableCommand {
   @Option(help: ArgumentHelp("The adapter folder to write.", valueName: "dir"))
   var output: String
 
-  @Option(help: ArgumentHelp("The layers to adapt, e.g. 14,15,16.", valueName: "list"))
+  @Option(help: ArgumentHelp("The layers to adapt: 14,15, 1-3 or all.", valueName: "list"))
   var layers: String?
   @Option(help: ArgumentHelp("A file written by select, with the layers to adapt.", valueName: "file"))
   var selection: String?
@@ -55,6 +60,10 @@ struct Train: ParsableCommand {
     help: ArgumentHelp(
       "LoRA dropout: share of the delta's inputs dropped at random during training.", valueName: "share"))
   var dropout = 0.0
+  @Flag(help: "Train DoRA: a magnitude of each output of the adapted modules too.")
+  var dora = false
+  @Flag(help: "Scale the delta by alpha / square root of the rank (rsLoRA).")
+  var rslora = false
   @Option(
     name: .customLong("init"),
     help: ArgumentHelp("A PEFT adapter to start from; layers, targets, rank and alpha are its own.", valueName: "dir"))
@@ -104,6 +113,17 @@ struct Train: ParsableCommand {
       "Steps between measurements of the validation loss (default: once per epoch).", valueName: "n"))
   var validateEvery: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "Stop after N measurements in a row without a lower validation loss (default: train to the end).", valueName: "n")
+  )
+  var patience: Int?
+  @Option(
+    help: ArgumentHelp(
+      "Which state OUTPUT's adapter is: that of the lowest validation loss, or the last. The other is in OUTPUT/last or "
+        + "OUTPUT/best (default: best).", valueName: "state"))
+  var keep: TrainConfiguration.KeptState?
+
   @Option(help: ArgumentHelp("Minutes between checkpoints; 0 for none by time.", valueName: "n"))
   var checkpointMinutes = 10.0
   @Option(help: ArgumentHelp("Steps between further checkpoints (default: none).", valueName: "n"))
@@ -143,6 +163,9 @@ struct Train: ParsableCommand {
     guard layers != nil || selection != nil || heads != nil || initialAdapter != nil else {
       throw ValidationError("Name what to adapt with --layers, --selection, --heads or --init.")
     }
+    guard keep != .best || validation != nil || validationShare > 0 else {
+      throw ValidationError("--keep best needs a validation loss: give --validation or --validation-share.")
+    }
   }
 
   func run() throws {
@@ -174,6 +197,9 @@ struct Train: ParsableCommand {
         "validation loss", "\(NumberText.plain(first)) before, \(NumberText.plain(best)) at best (step \(step))",
       ])
     }
+    if summary.stoppedEarly {
+      rows.append(["stopped early", "the validation loss fell no more"])
+    }
     if let skipped = summary.skips.text { rows.append(["examples", "\(summary.skips.samples), \(skipped)"]) }
     return aligned(rows) + "\n\n-> \(summary.output)\(summary.isNew ? "" : "; it was already finished")"
   }
@@ -194,6 +220,8 @@ struct Train: ParsableCommand {
     c.loraRank = loraRank
     c.loraAlpha = loraAlpha
     c.dropout = dropout
+    c.hasMagnitudes = dora ? true : nil
+    c.dividesByRoot = rslora ? true : nil
     c.initialAdapter = initialAdapter.map(fileURL)
     c.length = steps.map { .steps($0) } ?? .epochs(epochs ?? 1)
     c.batch = batch
@@ -210,6 +238,8 @@ struct Train: ParsableCommand {
     c.validationImages = validationImages.map(fileURL)
     c.validationShare = validationShare
     c.validateEvery = validateEvery
+    c.patience = patience
+    c.keeps = keep ?? .best
     c.checkpointMinutes = checkpointMinutes
     c.checkpointEvery = checkpointEvery
     c.salvageFolder = salvageDir.map(fileURL)
@@ -218,6 +248,7 @@ struct Train: ParsableCommand {
     c.cacheMemory = cacheMemory.bytes
     c.cacheFolder = cacheDir.map(fileURL)
     c.take(threads: threads, skipping, isStrict: strict, printing)
+    c.command = ["headimpact"] + CommandLine.arguments.dropFirst()
     c.logsJSON = logFormat == .json
     return c
   }
@@ -244,6 +275,8 @@ enum LogFormat: String, CaseIterable, ExpressibleByArgument {
 }
 
 extension LearningRateSchedule.Shape: ExpressibleByArgument {}
+
+extension TrainConfiguration.KeptState: ExpressibleByArgument {}
 
 /// "2GiB", "500MB", "1000000".
 struct ByteCount: ExpressibleByArgument {

@@ -53,12 +53,16 @@ public struct DemoDataset: Sendable {
     split.firstSeed..<(split.firstSeed + UInt64(count))
   }
 
-  /// Writes the dataset to a folder that does not exist yet, is empty, or is one that this wrote before.
+  /// Writes the dataset to a folder that does not exist yet or is empty.
+  ///
   /// - Parameters:
+  ///   - overwrites: whether one that this wrote before is replaced.
   ///   - encodePNG: a PNG file of a picture: width, height, and pixels of [height, width, 3].
   /// - Throws: `FolderError`, or what `encodePNG` throws; the folder is then as it was.
-  public func write(to folder: URL, encodePNG: (Int, Int, [UInt8]) throws -> [UInt8]) throws {
-    try DemoFolder.write(to: folder) { fresh in
+  public func write(
+    to folder: URL, overwrites: Bool = false, encodePNG: (Int, Int, [UInt8]) throws -> [UInt8]
+  ) throws {
+    try DemoFolder.write(to: folder, overwrites: overwrites) { fresh in
       let images = fresh.appendingPathComponent("images", isDirectory: true)
       try FileSystem.makeFolder(images)
       var files = DemoDatasetFiles(split: split, wording: wording)

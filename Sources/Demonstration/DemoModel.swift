@@ -32,11 +32,13 @@ public enum DemoModel {
         + places.map(\.path).joined(separator: ", ") + "; copy that folder from the build to beside the program")
   }
 
-  /// Writes the model to a folder that does not exist yet, is empty, or is one that this wrote before.
+  /// Writes the model to a folder that does not exist yet or is empty.
+  ///
+  /// - Parameter overwrites: whether one that this wrote before is replaced.
   /// - Throws: `DemonstrationError` if there is no model, `FolderError` naming the folder, which is then as it was.
-  public static func write(to folder: URL) throws {
+  public static func write(to folder: URL, overwrites: Bool = false) throws {
     let source = try bundledFolder()
-    try DemoFolder.write(to: folder) { fresh in
+    try DemoFolder.write(to: folder, overwrites: overwrites) { fresh in
       for file in files {
         // Not copyItem: that would keep a read-only installation's permissions.
         try WholeFolder.write(

@@ -36,18 +36,21 @@ public struct EvaluationRun: Sendable {
   }
 
   private func evaluateCaptions(_ references: CaptionReferences, _ meteor: MeteorJar?) throws -> EvaluationReport {
-    let sources = try read(.captions)
+    let sources = try read(references.kind)
     let texts = try PairedTexts(
       references.images.map(\.id), others: references.silent, unreadable: references.unreadable,
-      of: references.name, sources, what: "image", isPartial: isPartial)
+      of: references.name, sources, what: references.kind == .captions ? "image" : "conversation", isPartial: isPartial)
     let images = texts.kept.map { references.images[$0] }
-    let evaluator = try CaptionEvaluator(CaptionReferences(name: references.name, images: images))
+    let evaluator = try CaptionEvaluator(
+      CaptionReferences(name: references.name, images: images, kind: references.kind))
     let evaluations = try texts.texts.map { try evaluator.evaluate($0, meteor: meteor) }
     let silent = references.silent.count
     var report = EvaluationReport(
       warnings: references.problems.warnings()
         + [
-          silent == 0 ? nil : "\(silent) images of \(references.name) have no caption and are left out",
+          silent == 0
+            ? nil
+            : "\(silent) \(references.kind == .captions ? "images" : "conversations") of \(references.name) have no text and are left out",
           texts.warning, evaluator.warning,
         ])
     report.captions = evaluations.first

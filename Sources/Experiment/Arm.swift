@@ -43,6 +43,26 @@ public enum Arm: Sendable, Equatable, Hashable {
   var isRandom: Bool { if case .random = self { true } else { false } }
 }
 
+/// One training of an arm, or the unmodified model.
+struct ArmRun: Sendable, Equatable, Hashable {
+  let arm: Arm
+  /// Of the training.
+  let seed: Int
+  /// What files and steps call it.
+  let name: String
+}
+
+extension ExperimentConfiguration {
+  /// An arm's trainings, one with each seed; `pretrained` has itself alone. The one with the experiment's own seed is
+  /// called as the arm, so that it stays what it is when seeds are added.
+  func runs(of arm: Arm) -> [ArmRun] {
+    guard arm != .pretrained else { return [ArmRun(arm: arm, seed: seed, name: arm.name)] }
+    return trainingSeeds.map { seed in
+      ArmRun(arm: arm, seed: seed, name: seed == self.seed ? arm.name : "\(arm.name)-seed-\(seed)")
+    }
+  }
+}
+
 /// Which layers and heads an arm adapts.
 struct ArmLayers: Sendable, Equatable {
   let arm: Arm
@@ -58,7 +78,7 @@ struct ArmLayers: Sendable, Equatable {
   /// - Parameters:
   ///   - layers: how many a selecting arm adapts; `heads` how many `topHeads` does.
   /// - Throws: `HeadImpactError` if the model has fewer.
-  init(_ arm: Arm, table: HeadImpactTable, measure: Measure, layers: Int, heads: Int) throws {
+  init(_ arm: Arm, table: HeadImpactTable, measure: RankedMeasure, layers: Int, heads: Int) throws {
     self.arm = arm
     func chosen(_ strategy: Selection.Strategy, seed: UInt64 = 0) throws -> [Int] {
       try Selection(from: table, strategy: strategy, measure: measure, layers: layers, seed: seed).layers.sorted()

@@ -1,5 +1,6 @@
 import AdapterTraining
 import Foundation
+import HeadImpact
 import IO
 import Kernels
 import VisionLanguage
@@ -53,7 +54,7 @@ struct ArmBudget: Sendable, Equatable {
     c.input = experiment.input
     c.prompt = experiment.prompt
     c.precision = experiment.precision
-    c.layers = arm.heads.isEmpty ? arm.layers : nil
+    c.layers = arm.heads.isEmpty ? LayerList(arm.layers) : nil
     c.heads = arm.heads.isEmpty ? nil : arm.heads
     c.targets = arm.heads.isEmpty ? train.targets : train.targets.filter(\.isOfAttention)
     c.loraRank = loraRank
@@ -69,6 +70,8 @@ struct ArmBudget: Sendable, Equatable {
     c.weightDecay = train.weightDecay
     c.seed = UInt64(experiment.seed)
     c.validationShare = train.validationShare
+    // All arms train as long.
+    c.keeps = .last
     c.checkpointEvery = Self.checkpointEvery
     return c
   }

@@ -4,14 +4,21 @@ import Scoring
 
 /// What an experiment's numbers support, in plain sentences.
 ///
-/// An arm counts as better than another only if the 95% interval of their paired difference excludes 0.
+/// An arm counts as better than another only if the 95% interval of their paired difference excludes 0. What adapting
+/// changes, and whether it matters which layers are adapted, are two findings: each has a sentence of its own.
 enum Conclusion {
-  static func text(tasks: [TaskOutcome], ablation: AblationResult?, layers: Int) -> String {
+  static func text(
+    tasks: [TaskOutcome], ablation: AblationResult?, prompts: PromptAgreement? = nil, layers: Int, seeds: [Int] = [0]
+  ) -> String {
     var paragraphs = tasks.map { paragraph(of: $0, layers: layers) }
+    if let prompts { paragraphs.append(paragraph(of: prompts)) }
     if let ablation { paragraphs.append(paragraph(of: ablation)) }
     paragraphs.append(
-      "Each arm was trained once, with one seed: the intervals show how results vary over test images, not over training "
-        + "runs.")
+      seeds.count == 1
+        ? "Each arm was trained once, with one seed: the intervals show how results vary over test images, not over training "
+          + "runs."
+        : "Each arm was trained with \(seeds.count) seeds (\(listed(seeds.map(String.init)))): a difference is their mean, and its "
+          + "interval holds the 95% intervals over test images of all of them.")
     return paragraphs.joined(separator: "\n\n")
   }
 
@@ -19,46 +26,106 @@ enum Conclusion {
 
   private static func paragraph(of task: TaskOutcome, layers: Int) -> String {
     let metric = task.mainMetric
-    var sentences: [String] = []
     let before = task.score("pretrained", metric).map(number) ?? "unknown"
-    sentences.append(
-      "\(task.task.capitalized): \(metric) of the pre-trained model is \(before) over \(task.images) images.")
+    var sentences = [
+      "\(task.task.capitalized): \(metric) of the pre-trained model is \(before) over \(task.images) images."
+    ]
     guard let shift = task.difference("top", from: "pretrained", metric) else {
       return (sentences + ["No arm adapts the layers of highest Head Impact."]).joined(separator: " ")
     }
+    let spread = Self.spread(task.seedDifferences("top", from: "pretrained", metric))
     sentences.append(
-      "Adapting the \(layers) layers of highest Head Impact shifts it by \(interval(shift))\(told(shift)).")
+      "Adapting the \(layers) layers of highest Head Impact \(change(shift)): \(interval(shift))\(spread).")
     let others = task.comparisons.filter { $0.arm == "top" && $0.baseline != "pretrained" }
-    let rivals = others.filter { $0.baseline == "bottom" || $0.baseline.hasPrefix("random-") }
-    for other in others {
-      guard let difference = other.differences.first(where: { $0.metric == metric }) else { continue }
-      sentences.append("Compared with \(other.baseline) that is \(interval(difference))\(told(difference)).")
+    let compared = others.compactMap { other in
+      other.differences.first { $0.metric == metric }.map { (name: other.baseline, difference: $0) }
     }
-    sentences.append(verdict(shift, rivals.compactMap { $0.differences.first { $0.metric == metric } }))
+    let rivals = compared.filter { isRival($0.name) }
+    if !rivals.isEmpty { sentences.append(choice(rivals, layers: layers)) }
+    for other in compared where !isRival(other.name) {
+      sentences.append("Compared with \(other.name) they \(doing(other.difference)): \(interval(other.difference)).")
+    }
+    sentences.append(verdict(shift, rivals.map(\.difference)))
     return sentences.joined(separator: " ")
+  }
+
+  /// Those that as many layers are chosen for by something else.
+  private static func isRival(_ arm: String) -> Bool { arm == "bottom" || arm.hasPrefix("random-") }
+
+  private static func change(_ shift: TaskOutcome.Difference) -> String {
+    shift.lower > 0 ? "raises it" : shift.upper < 0 ? "lowers it" : "does not change it significantly"
+  }
+
+  private static func doing(_ difference: TaskOutcome.Difference) -> String {
+    difference.lower > 0 ? "do better" : difference.upper < 0 ? "do worse" : "do not differ significantly"
+  }
+
+  /// The finding on which layers are adapted.
+  private static func choice(_ rivals: [(name: String, difference: TaskOutcome.Difference)], layers: Int) -> String {
+    let parts = ["do better", "do worse", "do not differ significantly"].compactMap { words -> String? in
+      let same = rivals.filter { doing($0.difference) == words }
+      guard !same.isEmpty else { return nil }
+      let link = words == "do not differ significantly" ? "from" : "than"
+      return "\(words) \(link) " + listed(same.map { "\($0.name) (\(interval($0.difference)))" })
+    }
+    return "Compared with other choices of \(layers == 1 ? "a layer" : "\(layers) layers") they \(listed(parts))."
   }
 
   private static func verdict(_ shift: TaskOutcome.Difference, _ rivals: [TaskOutcome.Difference]) -> String {
     let better = rivals.count { $0.lower > 0 }
     let worse = rivals.count { $0.upper < 0 }
-    if shift.lower <= 0 && shift.upper >= 0 {
-      return "So these data do not show that adapting them changes this metric at all."
+    let gain =
+      shift.lower > 0
+      ? nil
+      : shift.upper < 0
+        ? "adapting them harms this metric" : "a gain over the pre-trained model is not shown"
+    if rivals.isEmpty {
+      return "With no lowest or random layers to compare with, this says nothing about Head Impact"
+        + (gain.map { ", and \($0)." } ?? ".")
     }
-    if rivals.isEmpty { return "With no lowest or random layers to compare with, this says nothing about Head Impact." }
     if better == rivals.count {
-      return "So these data support that the layers of highest Head Impact are the ones to adapt for this task."
+      guard let gain else {
+        return "So these data support that the layers of highest Head Impact are the ones to adapt for this task."
+      }
+      return "So it matters which layers are adapted, and those of highest Head Impact are the better choice; \(gain)."
     }
+    let also = gain.map { "; and \($0)" } ?? ""
     if worse > 0 && better == 0 {
       return
         "So no: here other layers do better (\(worse) of \(rivals.count) comparisons), which speaks against choosing by "
-        + "Head Impact for this task."
+        + "Head Impact for this task\(also)."
     }
     if better == 0 {
-      return "So no: these data do not show that the layers of highest Head Impact do better than others."
+      return "So no: these data do not show that the layers of highest Head Impact do better than others\(also)."
     }
     return
       "So these data do not settle it: the layers of highest Head Impact do better in \(better) of \(rivals.count) "
-      + "comparisons, and worse in \(worse)."
+      + "comparisons, and worse in \(worse)\(also)."
+  }
+
+  /// How far the seeds of training differ.
+  private static func spread(_ seeds: [Double]) -> String {
+    guard seeds.count > 1, let least = seeds.min(), let most = seeds.max() else { return "" }
+    return ", from \(signed(least)) to \(signed(most)) over \(seeds.count) training seeds"
+  }
+
+  // MARK: - Prompts
+
+  private static func paragraph(of prompts: PromptAgreement) -> String {
+    func range(_ values: [Double]) -> String {
+      let (least, most) = (values.min() ?? .nan, values.max() ?? .nan)
+      let (low, high) = (NumberText.plain(least, decimals: 2), NumberText.plain(most, decimals: 2))
+      return low == high ? low : "\(low) to \(high)"
+    }
+    let correlations = prompts.pairs.compactMap(\.rankCorrelation)
+    let order =
+      correlations.isEmpty
+      ? "no prompt ranks one head above another"
+      : "the order of all heads has a rank correlation of \(range(correlations))"
+    return
+      "Over \(prompts.prompts.count) prompts, two at a time, \(order); of the best \(prompts.heads) heads, a share of "
+      + "\(range(prompts.pairs.map(\.headOverlap))) is the same, of the best \(prompts.layers) layers "
+      + "\(range(prompts.pairs.map(\.layerOverlap)))."
   }
 
   // MARK: - Ablation
@@ -68,11 +135,10 @@ enum Conclusion {
     guard let top = row("top"), let bottom = row("bottom") else { return "" }
     let random = ablation.ablations.filter { $0.name.hasPrefix("random") }
     var text =
-      "Without the \(top.heads.count) heads of highest Head Impact the loss of the descriptions rises by "
-      + "\(number(top.difference)) [\(number(top.lower)), \(number(top.upper))], without those of lowest by "
-      + "\(number(bottom.difference)) [\(number(bottom.lower)), \(number(bottom.upper))]"
+      "Without the \(top.heads.count) heads of highest Head Impact the loss of the descriptions \(loss(top)), "
+      + "without those of lowest it \(loss(bottom))"
     if let least = random.map(\.difference).min(), let most = random.map(\.difference).max() {
-      text += ", without as many random ones by \(number(least)) to \(number(most))"
+      text += ", without as many random ones it changes by \(signed(least)) to \(signed(most))"
     }
     let rivals = [bottom] + random
     if rivals.allSatisfy({ top.lower > $0.upper }) {
@@ -84,16 +150,20 @@ enum Conclusion {
     return text + ". The intervals overlap, so this does not show that Head Impact points to heads that matter more."
   }
 
+  private static func loss(_ row: AblationResult.Row) -> String {
+    isNothing([row.difference, row.lower, row.upper])
+      ? "stays the same" : "changes by \(signed(row.difference)) [\(signed(row.lower)), \(signed(row.upper))]"
+  }
+
   // MARK: - Words
 
   private static func interval(_ difference: TaskOutcome.Difference) -> String {
-    "\(signed(difference.difference)) [\(signed(difference.lower)), \(signed(difference.upper))]"
+    if isNothing([difference.difference, difference.lower, difference.upper]) { return "no difference" }
+    return "\(signed(difference.difference)) [\(signed(difference.lower)), \(signed(difference.upper))]"
   }
 
-  private static func told(_ difference: TaskOutcome.Difference) -> String {
-    difference.lower <= 0 && difference.upper >= 0
-      ? ", which is not statistically significant (the 95% interval includes 0)" : ""
-  }
+  /// Whether all would be written as 0.
+  private static func isNothing(_ values: [Double]) -> Bool { values.allSatisfy { signed($0) == signed(0) } }
 
   private static func number(_ value: Double) -> String { NumberText.plain(value, decimals: 3) }
   private static func signed(_ value: Double) -> String { NumberText.plainSigned(value, decimals: 3) }

@@ -18,10 +18,17 @@ extension ExperimentConfiguration {
           }
         ),
         ("model", model), ("chat_template", chatTemplate), ("system", system), ("resize", resize.rawValue),
-        ("precision", precision.rawValue), ("prompt", prompt), ("seed", seed), ("threads", threads),
+        ("precision", precision.rawValue), ("prompt", otherPrompts.isEmpty ? prompt : nil),
+        ("prompt", otherPrompts.isEmpty ? nil : [prompt] + otherPrompts), ("seed", seed), ("threads", threads),
         ("allow_skips", number(allowSkips)),
         ("score", map(score.pairs)),
-        ("select", map([("measure", select.measure.rawValue), ("layers", select.layers), ("heads", select.heads)])),
+        (
+          "select",
+          map([
+            ("measure", select.ranked.measure.rawValue), ("corrected", select.ranked.isCorrected ? true : nil),
+            ("layers", select.layers), ("heads", select.heads),
+          ])
+        ),
         ("tasks", map(tasks.map { ($0.kind.rawValue, try map($0.pairs)) })),
         ("arms", arms.map(\.name)), ("train", map(train.pairs)),
         (
@@ -78,7 +85,8 @@ extension ExperimentConfiguration.Train {
   fileprivate var pairs: Pairs {
     [
       ("epochs", steps == nil ? epochs : nil), ("steps", steps), ("batch", batch), ("micro_batch", microBatch),
-      ("lr", number(learningRate)), ("schedule", schedule.rawValue), ("warmup", warmup), ("clip", number(clip)),
+      ("seeds", seeds.isEmpty ? nil : seeds), ("lr", number(learningRate)), ("schedule", schedule.rawValue),
+      ("warmup", warmup), ("clip", number(clip)),
       ("weight_decay", number(weightDecay)), ("lora_rank", loraRank), ("lora_alpha", number(loraAlpha)),
       ("dropout", number(dropout)),
       ("targets", targets.map(\.rawValue)), ("validation_share", number(validationShare)),

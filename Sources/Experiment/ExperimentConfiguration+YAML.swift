@@ -40,7 +40,11 @@ extension ExperimentConfiguration {
     system = try root.string("system")
     resize = try root.choice("resize", Resizing.self) ?? resize
     precision = try root.choice("precision", Precision.self) ?? precision
-    prompt = try root.string("prompt") ?? prompt
+    let prompts = try root.oneOrMoreStrings("prompt") ?? [prompt]
+    guard let first = prompts.first, Set(prompts).count == prompts.count else {
+      throw root.wrong("prompt", prompts.isEmpty ? "is an empty list" : "holds a prompt twice")
+    }
+    (prompt, otherPrompts) = (first, Array(prompts.dropFirst()))
     seed = try root.integer("seed", atLeast: 0) ?? seed
     threads = try root.integer("threads")
     allowSkips = try root.number("allow_skips") ?? allowSkips
@@ -153,7 +157,8 @@ extension ExperimentConfiguration.Score {
 extension ExperimentConfiguration.Select {
   fileprivate init(_ map: YAMLMap?) throws {
     guard let map else { return }
-    measure = try map.choice("measure", Measure.self) ?? measure
+    ranked.measure = try map.choice("measure", Measure.self) ?? ranked.measure
+    ranked.isCorrected = try map.flag("corrected") ?? ranked.isCorrected
     layers = try map.integer("layers") ?? layers
     heads = try map.integer("heads") ?? heads
     try map.finish()
@@ -213,6 +218,8 @@ extension ExperimentConfiguration.Train {
       } ?? targets
     validationShare = try map.number("validation_share") ?? validationShare
     cacheMemoryMB = try map.integer("cache_memory_mb", atLeast: 0) ?? cacheMemoryMB
+    seeds = try map.oneOrMoreIntegers("seeds", atLeast: 0) ?? seeds
+    guard Set(seeds).count == seeds.count else { throw map.wrong("seeds", "holds a seed twice") }
     cacheFolder = try map.string("cache_dir")
     salvageFolder = try map.string("salvage_dir")
     try map.finish()

@@ -23,7 +23,10 @@ public struct ExperimentConfiguration: Sendable, Equatable {
   /// Whose resize images go through.
   public var resize = Resizing.torchvision
   public var precision = Precision.bf16
+  /// Of every step.
   public var prompt = JobDefaults.prompt
+  /// Prompts with which Head Impact is measured too, to see whether it ranks the heads as with the first.
+  public var otherPrompts: [String] = []
   public var seed = 0
   public var threads: Int?
   /// Share of a step's samples that may be skipped; if more are, the experiment stops.
@@ -66,7 +69,8 @@ public struct ExperimentConfiguration: Sendable, Equatable {
   }
 
   public struct Select: Sendable, Equatable {
-    public var measure = Measure.matched
+    /// By which layers and heads are ranked.
+    public var ranked = RankedMeasure.matched
     public var layers = 3
     /// Of the arm `top-heads`, and of the report's marks.
     public var heads = 12
@@ -104,7 +108,12 @@ public struct ExperimentConfiguration: Sendable, Equatable {
     public var cacheMemoryMB = 2048
     public var cacheFolder: String?
     public var salvageFolder: String?
+    /// Each arm is trained once with each; none for once with the experiment's own.
+    public var seeds: [Int] = []
   }
+
+  /// The seeds that each arm is trained with, at least one.
+  public var trainingSeeds: [Int] { train.seeds.isEmpty ? [seed] : train.seeds }
 
   public struct Generate: Sendable, Equatable {
     public var maxNewTokens = 64

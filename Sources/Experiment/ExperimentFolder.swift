@@ -14,6 +14,8 @@ struct ExperimentFolder: Sendable {
   var outcome: URL { path("experiment.json") }
   var demonstration: URL { path("demonstration") }
   var headImpact: URL { path("hi.h5") }
+  /// Of another prompt, which are counted from 2.
+  func headImpact(prompt number: Int) -> URL { path("hi-prompts", "\(number).h5") }
   var ablation: URL { path("ablation.json") }
   var report: URL { path("report") }
   var steps: URL { path("steps") }
@@ -25,8 +27,8 @@ struct ExperimentFolder: Sendable {
   }
 
   func selection(_ arm: Arm) -> URL { path("selections", arm.name + ".json") }
-  func adapter(_ task: TaskKind, _ arm: Arm) -> URL { path("adapters", task.rawValue, arm.name) }
-  func results(_ task: TaskKind, _ arm: Arm) -> URL { path("results", task.rawValue, arm.name + ".json") }
+  func adapter(_ task: TaskKind, _ run: ArmRun) -> URL { path("adapters", task.rawValue, run.name) }
+  func results(_ task: TaskKind, _ run: ArmRun) -> URL { path("results", task.rawValue, run.name + ".json") }
   func metrics(_ task: TaskKind) -> URL { path("metrics", task.rawValue + ".json") }
   func headImpactAfter(_ task: TaskKind, _ arm: Arm) -> URL { path("hi-after", task.rawValue, arm.name + ".h5") }
 }

@@ -55,6 +55,7 @@ public struct ExperimentJob {
     let scored = try score(book, data: data, model: model)
     let table = try world.agree { try HeadImpactFile.read(folder.headImpact).table }
     let arms = try world.agree { try checkDistinct(configuration.arms.map { try layers(of: $0, table) }) }
+    try scoreOtherPrompts(book, data: data, model: model)
     let selected = try select(book, table, after: scored)
     let budgets = try world.agree { try ArmBudget.all(of: arms, configuration) }
     var found: [TaskOutcome] = []
@@ -73,9 +74,10 @@ public struct ExperimentJob {
     guard world.rank == 0 else { return nil }
     let ablation = try configuration.ablate.map { _ in try AblationResult(contentsOf: folder.ablation) }
     let outcome = ExperimentOutcome(
-      configuration, arms: arms, budgets: budgets, tasks: found, ablation: ablation, records: book.records)
+      configuration, arms: arms, budgets: budgets, tasks: found, prompts: try PromptAgreement(configuration, folder),
+      ablation: ablation, records: book.records)
     try AtomicFile.write(Data((outcome.json() + "\n").utf8), to: folder.outcome)
-    try ExperimentPage(configuration, outcome, folder: folder).page().write(to: folder.report)
+    try ExperimentPage(configuration, outcome, folder: folder).page().write(to: folder.report, overwrites: true)
     return outcome
   }
 
@@ -83,9 +85,10 @@ public struct ExperimentJob {
 
   /// Steps of the ledger.
   private var steps: Int {
-    let trained = configuration.arms.count - 1
-    let perTask = trained + configuration.arms.count + 1 + configuration.scoreAfter.count
-    return (configuration.demonstration == nil ? 0 : 1) + 2 + configuration.tasks.count * perTask
+    let texts = configuration.arms.flatMap(configuration.runs).count
+    let perTask = texts - 1 + texts + 1 + configuration.scoreAfter.count
+    return (configuration.demonstration == nil ? 0 : 1) + 2 + configuration.otherPrompts.count
+      + configuration.tasks.count * perTask
       + (configuration.ablate == nil ? 0 : 1)
   }
 
@@ -125,13 +128,13 @@ public struct ExperimentJob {
   private func write(_ demonstration: ExperimentConfiguration.Demonstration) throws {
     let wording: SceneWording = demonstration.shifted ? .shifted : .taught
     try FileSystem.makeFolder(folder.demonstration)
-    try DemoModel.write(to: folder.demonstration.appendingPathComponent("model"))
+    try DemoModel.write(to: folder.demonstration.appendingPathComponent("model"), overwrites: true)
     for (name, split, count, wording) in [
       ("taught", DemoDataset.Split.test, demonstration.testScenes, SceneWording.taught),
       ("test", .test, demonstration.testScenes, wording), ("train", .train, demonstration.trainScenes, wording),
     ] {
       try DemoDataset(split: split, count: count, wording: wording).write(
-        to: folder.demonstration.appendingPathComponent(name)
+        to: folder.demonstration.appendingPathComponent(name), overwrites: true
       ) { width, height, pixels in try encodePNG(RGBImage(width: width, height: height, pixels: pixels)) }
     }
   }
@@ -186,6 +189,20 @@ public struct ExperimentJob {
     }
   }
 
+  private func scoreOtherPrompts(_ book: StepLedger, data: DataDigests, model: String) throws {
+    for (place, prompt) in configuration.otherPrompts.enumerated() {
+      let (name, output) = ("score prompt-\(place + 2)", folder.headImpact(prompt: place + 2))
+      let inputs = configuration.scoreInputs(
+        step: name, model: model, data: data[configuration.score.source], prompt: prompt)
+      try book.step(name, inputs: inputs, outputs: [output]) { resumes in
+        var c = scoring(output)
+        c.prompt = prompt
+        (c.resumes, c.salvages) = (resumes, salvages)
+        try checkSkips(try ScoringJob(c, on: world).run()?.skips, of: name)
+      }
+    }
+  }
+
   private func scoreAgain(
     _ task: TaskKind, _ arm: Arm, _ book: StepLedger, data: DataDigests, model: String, adapter: String
   ) throws {
@@ -195,7 +212,7 @@ public struct ExperimentJob {
       step: name, model: model, data: data[configuration.score.source], adapter: adapter)
     try book.step(name, inputs: inputs, outputs: [output]) { resumes in
       var c = scoring(output)
-      c.adapter = folder.adapter(task, arm)
+      c.adapter = folder.adapter(task, configuration.runs(of: arm)[0])
       (c.resumes, c.salvages) = (resumes, salvages)
       try checkSkips(try ScoringJob(c, on: world).run()?.skips, of: name)
     }
@@ -203,7 +220,7 @@ public struct ExperimentJob {
 
   private func layers(of arm: Arm, _ table: HeadImpactTable) throws -> ArmLayers {
     let select = configuration.select
-    return try ArmLayers(arm, table: table, measure: select.measure, layers: select.layers, heads: select.heads)
+    return try ArmLayers(arm, table: table, measure: select.ranked, layers: select.layers, heads: select.heads)
   }
 
   /// - Throws: if two random arms drew the same layers.
@@ -230,7 +247,7 @@ public struct ExperimentJob {
           var seed: UInt64 = 0
           if case .random(let drawn) = arm { seed = drawn }
           var selection = try Selection(
-            from: table, strategy: strategy, measure: select.measure, layers: select.layers,
+            from: table, strategy: strategy, measure: select.ranked, layers: select.layers,
             topHeads: arm == .topHeads ? select.heads : 0, seed: seed)
           selection.modelName = contents.modelName
           selection.modelSHA256 = contents.modelSHA256
@@ -266,47 +283,68 @@ public struct ExperimentJob {
     var results: [String] = []
     var trained: [Arm: String] = [:]
     for arm in arms {
-      let adapter = folder.adapter(task.kind, arm.arm)
-      let name = "\(task.kind.rawValue)/\(arm.arm.name)"
-      if let budget = budgets[arm.arm] {
-        var c = training(task, arm, budget)
-        let step = "train \(name)"
-        let inputs = configuration.trainInputs(
-          step: step, task.train, arm: arm, budget: budget, model: model, data: data[task.train], after: selected)
-        trained[arm.arm] = try book.step(step, inputs: inputs, outputs: [adapter]) { resumes in
-          c.cacheMemory = memory / 2
-          c.cacheFolder = cacheFolder
-          c.salvageFolder = configuration.train.salvageFolder.map {
-            fileURL($0).appendingPathComponent(folder.url.lastPathComponent).appendingPathComponent(task.kind.rawValue)
+      for run in configuration.runs(of: arm.arm) {
+        let adapter = folder.adapter(task.kind, run)
+        let name = "\(task.kind.rawValue)/\(run.name)"
+        var made: String?
+        if let budget = budgets[arm.arm] {
+          var c = training(task, arm, run, budget)
+          let step = "train \(name)"
+          let inputs = configuration.trainInputs(
+            step: step, task.train, arm: arm, budget: budget, seed: run.seed, model: model, data: data[task.train],
+            after: selected)
+          made = try book.step(step, inputs: inputs, outputs: [adapter]) { resumes in
+            c.cacheMemory = memory / 2
+            c.cacheFolder = cacheFolder
+            c.salvageFolder = salvageFolder(task)
+            c.resumes = resumes
+            try checkSkips(try TrainingJob(c, on: world, shared: shared).run()?.skips, of: step)
           }
-          c.resumes = resumes
-          try checkSkips(try TrainingJob(c, on: world, shared: shared).run()?.skips, of: step)
+          // What is measured after training is the first of an arm's trainings.
+          trained[arm.arm] = trained[arm.arm] ?? made
         }
+        results.append(
+          try generate(task, run, adapter: made.map { (adapter, $0) }, book, data: data[task.test], model: speaking))
       }
-      let output = folder.results(task.kind, arm.arm)
-      let step = "generate \(name)"
-      let inputs = configuration.generateInputs(
-        step: step, task.test, model: speaking, data: data[task.test], adapter: trained[arm.arm])
-      results.append(
-        try book.step(step, inputs: inputs, outputs: [output, RunFile.url(of: output)]) { resumes in
-          var c = generating(task, output: output)
-          c.adapter = budgets[arm.arm] == nil ? nil : adapter
-          (c.resumes, c.salvages) = (resumes, salvages)
-          try checkSkips(try GenerationJob(c, on: world).run()?.skips, of: step)
-        })
     }
     return (results, trained)
   }
 
+  private func salvageFolder(_ task: ExperimentConfiguration.TaskData) -> URL? {
+    configuration.train.salvageFolder.map {
+      fileURL($0).appendingPathComponent(folder.url.lastPathComponent).appendingPathComponent(task.kind.rawValue)
+    }
+  }
+
+  /// Generates the texts of an arm.
+  ///
+  /// - Parameter adapter: where it is, and the fingerprint of its step; nil for the unmodified model.
+  /// - Returns: the fingerprint of the results.
+  private func generate(
+    _ task: ExperimentConfiguration.TaskData, _ run: ArmRun, adapter: (folder: URL, made: String)?, _ book: StepLedger,
+    data: String, model: String
+  ) throws -> String {
+    let output = folder.results(task.kind, run)
+    let step = "generate \(task.kind.rawValue)/\(run.name)"
+    let inputs = configuration.generateInputs(step: step, task.test, model: model, data: data, adapter: adapter?.made)
+    return try book.step(step, inputs: inputs, outputs: [output, RunFile.url(of: output)]) { resumes in
+      var c = generating(task, output: output)
+      c.adapter = adapter?.folder
+      (c.resumes, c.salvages) = (resumes, salvages)
+      try checkSkips(try GenerationJob(c, on: world).run()?.skips, of: step)
+    }
+  }
+
   private func training(
-    _ task: ExperimentConfiguration.TaskData, _ arm: ArmLayers, _ budget: ArmBudget
+    _ task: ExperimentConfiguration.TaskData, _ arm: ArmLayers, _ run: ArmRun, _ budget: ArmBudget
   ) -> TrainConfiguration {
     var c = budget.configuration(configuration, arm)
+    c.seed = UInt64(run.seed)
     c.dataset = fileURL(task.train.dataset)
     c.annotations = task.train.annotations.map(fileURL)
     c.images = fileURL(task.train.images)
     c.limit = task.train.limit
-    c.output = folder.adapter(task.kind, arm.arm)
+    c.output = folder.adapter(task.kind, run)
     c.threads = configuration.threads
     c.allowedSkips = configuration.allowSkips
     c.isQuiet = isQuiet
@@ -340,9 +378,7 @@ public struct ExperimentJob {
     try book.step(step, inputs: inputs, outputs: [output]) { _ in
       try world.agree {
         guard world.rank == 0 else { return }
-        let evaluation = TaskEvaluation(
-          task, arms: configuration.arms, resamples: configuration.evaluate.resamples, seed: UInt64(configuration.seed),
-          folder: folder)
+        let evaluation = TaskEvaluation(task, configuration, folder: folder)
         try evaluation.outcome().write(to: output)
       }
     }
@@ -359,7 +395,8 @@ public struct ExperimentJob {
         images: fileURL(ablate.source.images),
         output: folder.ablation,
         ablations: try Ablation.byHeadImpact(
-          table, measure: configuration.select.measure, count: ablate.heads, randomSeeds: ablate.seeds.map(UInt64.init))
+          table, measure: configuration.select.ranked, counts: [ablate.heads],
+          randomSeeds: ablate.seeds.map(UInt64.init))
       )
       c.annotations = ablate.source.annotations.map(fileURL)
       c.input = configuration.input

@@ -24,6 +24,8 @@ public struct ExperimentOutcome: Codable, Sendable {
   public let statement: String
   public let arms: [TrainedArm]
   public let tasks: [TaskOutcome]
+  /// nil for a single prompt.
+  public let prompts: PromptAgreement?
   public let ablation: AblationResult?
   public let timings: [Timing]
   /// The experiment's folder.
@@ -31,7 +33,7 @@ public struct ExperimentOutcome: Codable, Sendable {
 
   init(
     _ configuration: ExperimentConfiguration, arms: [ArmLayers], budgets: [Arm: ArmBudget], tasks: [TaskOutcome],
-    ablation: AblationResult?, records: [StepLedger.Record]
+    prompts: PromptAgreement?, ablation: AblationResult?, records: [StepLedger.Record]
   ) {
     self.arms = arms.map { arm in
       let budget = budgets[arm.arm]
@@ -41,9 +43,12 @@ public struct ExperimentOutcome: Codable, Sendable {
         share: budget.map { Double($0.trainedParameters) / Double($0.modelParameters) } ?? 0)
     }
     self.tasks = tasks
+    self.prompts = prompts
     self.ablation = ablation
     timings = records.map { Timing(step: $0.name, seconds: $0.seconds ?? 0) }
-    statement = Conclusion.text(tasks: tasks, ablation: ablation, layers: configuration.select.layers)
+    statement = Conclusion.text(
+      tasks: tasks, ablation: ablation, prompts: prompts, layers: configuration.select.layers,
+      seeds: configuration.trainingSeeds)
     output = configuration.output
   }
 

@@ -41,7 +41,7 @@ public struct ExperimentPage {
   /// - Throws: what reading the folder throws, and `ReportError`.
   public func page(title: String? = nil) throws -> Page {
     var options = HeadImpactReport.Options(programVersion: JobDefaults.programVersion)
-    options.measure = configuration.select.measure
+    options.measure = configuration.select.ranked.measure
     options.topHeads = configuration.select.heads
     let source = configuration.score.source
     options.source = PictureSource(dataset: fileURL(source.dataset), images: fileURL(source.images))
@@ -56,19 +56,28 @@ public struct ExperimentPage {
       title: title ?? "\(folder.url.lastPathComponent): adapting \(model) by Head Impact", statement: outcome.statement,
       arms: outcome.arms.map(arm))
     summary.losses = try configuration.tasks.flatMap { task in
-      try configuration.arms.filter { $0 != .pretrained }.map { arm in
-        let curves = try TrainingCurves(ofAdapter: folder.adapter(task.kind, arm))
+      try configuration.arms.filter { $0 != .pretrained }.flatMap(configuration.runs).map { run in
+        let curves = try TrainingCurves(ofAdapter: folder.adapter(task.kind, run))
         typealias Point = ExperimentSummary.Curve.Point
         return ExperimentSummary.Curve(
-          arm: arm.name, task: task.kind.rawValue,
+          arm: run.arm.name, task: task.kind.rawValue, seed: configuration.trainingSeeds.count > 1 ? run.seed : nil,
           training: curves.training.map { Point(step: $0.step, loss: $0.loss) },
           validation: curves.validation.map { Point(step: $0.step, loss: $0.loss) })
       }
     }
+    summary.promptAgreement = outcome.prompts.map { prompts in
+      ExperimentSummary.PromptAgreement(
+        prompts: prompts.prompts,
+        pairs: prompts.pairs.map {
+          ExperimentSummary.PromptAgreement.Pair(
+            first: $0.first, second: $0.second, rankCorrelation: $0.rankCorrelation ?? .nan,
+            headOverlap: $0.headOverlap, layerOverlap: $0.layerOverlap)
+        }, heads: prompts.heads, layers: prompts.layers, measure: configuration.select.ranked)
+    }
     let scoredAgain = configuration.tasks.flatMap { task in configuration.scoreAfter.map { (task.kind, $0) } }
     if !scoredAgain.isEmpty {
       summary.headImpact = ExperimentSummary.HeadImpactChange(
-        measure: configuration.select.measure, before: try HeadImpactFile.read(folder.headImpact).table,
+        measure: configuration.select.ranked, before: try HeadImpactFile.read(folder.headImpact).table,
         after: try scoredAgain.map { task, arm in
           (arm.name, task.rawValue, try HeadImpactFile.read(folder.headImpactAfter(task, arm)).table)
         })
@@ -92,8 +101,9 @@ public struct ExperimentPage {
         task.score(arm.name, metric).map { value in
           let shift = task.difference(arm.name, from: "pretrained", metric)
           return ExperimentSummary.Metric(
-            name: "\(task.task) \(metric)", value: value, shift: shift?.difference, low: shift?.lower,
-            high: shift?.upper)
+            name: "\(task.task) \(metric)", task: task.task, value: value, shift: shift?.difference,
+            low: shift?.lower, high: shift?.upper,
+            seedShifts: task.seedDifferences(arm.name, from: "pretrained", metric))
         }
       }
     }

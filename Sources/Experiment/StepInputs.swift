@@ -29,7 +29,9 @@ struct StepInputs: Sendable {
 
 extension ExperimentConfiguration {
   /// Of every job that runs the model.
-  private var common: StepInputs.Parts {
+  private var common: StepInputs.Parts { common(prompt: prompt) }
+
+  private func common(prompt: String) -> StepInputs.Parts {
     (system.map { [("system", $0)] } ?? []) + [
       ("prompt", prompt), ("precision", precision.rawValue), ("resize", resize.rawValue), ("seed", "\(seed)"),
     ]
@@ -47,7 +49,10 @@ extension ExperimentConfiguration {
   /// - Parameters:
   ///   - model: the digest of the model; `data` that of the data.
   ///   - adapter: of a model that was trained: the fingerprint of its step.
-  func scoreInputs(step: String = "score", model: String, data: String, adapter: String? = nil) -> StepInputs {
+  ///   - prompt: nil for the experiment's first.
+  func scoreInputs(
+    step: String = "score", model: String, data: String, adapter: String? = nil, prompt: String? = nil
+  ) -> StepInputs {
     let o = score.options
     let options: StepInputs.Parts = [
       ("coverage", "\(o.coverage)"), ("query", o.query.rawValue), ("normalize", o.normalize.rawValue),
@@ -55,23 +60,26 @@ extension ExperimentConfiguration {
     ]
     return StepInputs(
       step: step,
-      [("model", model), ("adapter", adapter ?? "none")] + parts(of: score.source, data: data) + common + options)
+      [("model", model), ("adapter", adapter ?? "none")] + parts(of: score.source, data: data)
+        + common(prompt: prompt ?? self.prompt) + options)
   }
 
   func selectInputs(after scored: String) -> StepInputs {
     StepInputs(
       step: "select",
       [
-        ("score", scored), ("measure", select.measure.rawValue), ("layers", "\(select.layers)"),
+        ("score", scored), ("measure", select.ranked.key), ("layers", "\(select.layers)"),
         ("heads", "\(select.heads)"), ("arms", arms.map(\.name).joined(separator: ",")),
       ])
   }
 
   func trainInputs(
-    step: String, _ source: Source, arm: ArmLayers, budget: ArmBudget, model: String, data: String,
+    step: String, _ source: Source, arm: ArmLayers, budget: ArmBudget, seed: Int? = nil, model: String, data: String,
     after selected: String
   ) -> StepInputs {
     let t = train
+    // As of the experiment's own seed, a record of which stays valid when others are added.
+    let training: StepInputs.Parts = seed.map { $0 == self.seed ? [] : [("training_seed", "\($0)")] } ?? []
     let options: StepInputs.Parts = [
       ("layers", arm.layers.map(String.init).joined(separator: ",")),
       ("heads", arm.heads.map(\.description).joined(separator: ",")),
@@ -83,7 +91,8 @@ extension ExperimentConfiguration {
       ("validation_share", "\(t.validationShare)"),
     ]
     return StepInputs(
-      step: step, [("model", model), ("select", selected)] + parts(of: source, data: data) + common + options)
+      step: step,
+      [("model", model), ("select", selected)] + parts(of: source, data: data) + common + training + options)
   }
 
   /// - Parameter adapter: the fingerprint of its step; nil for the unmodified model.
@@ -97,12 +106,12 @@ extension ExperimentConfiguration {
         ])
   }
 
-  /// - Parameter results: the fingerprints of the arms' results, in their order; `references` the digests of what they
-  ///   are compared with.
+  /// - Parameter results: the fingerprints of the results of the arms' trainings, in their order; `references` the digests
+  ///   of what they are compared with.
   func evaluateInputs(step: String, results: [String], references: [String]) -> StepInputs {
     StepInputs(
       step: step,
-      zip(arms, results).map { ("results of \($0.name)", $1) }
+      zip(arms.flatMap(runs), results).map { ("results of \($0.name)", $1) }
         + [
           ("references", references.joined(separator: " ")), ("resamples", "\(evaluate.resamples)"),
           ("seed", "\(seed)"),
@@ -114,7 +123,7 @@ extension ExperimentConfiguration {
       step: "ablate",
       [("model", model), ("score", scored)] + parts(of: ablate.source, data: data) + common
         + [
-          ("measure", select.measure.rawValue), ("heads", "\(ablate.heads)"),
+          ("measure", select.ranked.key), ("heads", "\(ablate.heads)"),
           ("seeds", ablate.seeds.map(String.init).joined(separator: ",")),
         ])
   }

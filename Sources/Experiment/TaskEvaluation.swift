@@ -3,88 +3,19 @@ import Evaluation
 import Foundation
 import IO
 
-/// The metrics of the arms' texts on one task, and their differences: a pure value.
-public struct TaskOutcome: Codable, Sendable, Equatable {
-  public struct ArmScores: Codable, Sendable, Equatable {
-    public let arm: String
-    public let scores: [String: Double]
-  }
-
-  /// One arm against another, by the paired bootstrap over images.
-  public struct Comparison: Codable, Sendable, Equatable {
-    public let arm: String
-    public let baseline: String
-    public let differences: [Difference]
-  }
-
-  public struct Difference: Codable, Sendable, Equatable {
-    public let metric: String
-    public let difference: Double
-    /// The 95% interval.
-    public let lower: Double
-    public let upper: Double
-  }
-
-  public let task: String
-  /// The metric of the conclusion.
-  public let mainMetric: String
-  /// In the order in which they are shown.
-  public let metrics: [String]
-  public let images: Int
-  public let arms: [ArmScores]
-  /// Every arm against `pretrained`, and `top` against the others.
-  public let comparisons: [Comparison]
-  /// Warnings for the reader of the numbers.
-  public let warnings: [String]
-
-  public func difference(_ arm: String, from baseline: String, _ metric: String) -> Difference? {
-    comparisons.first { ($0.arm, $0.baseline) == (arm, baseline) }?.differences.first { $0.metric == metric }
-  }
-
-  public func score(_ arm: String, _ metric: String) -> Double? { arms.first { $0.arm == arm }?.scores[metric] }
-
-  func write(to url: URL) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    try AtomicFile.write(encoder.encode(self), to: url)
-  }
-
-  /// - Throws: `ExperimentError` naming the file.
-  init(contentsOf url: URL) throws {
-    do { self = try JSONDecoder().decode(Self.self, from: Data(InputFile.read(url))) } catch {
-      throw ExperimentError("\(url.path): is not an outcome of a task: \(error)")
-    }
-  }
-
-  init(
-    task: String, mainMetric: String, metrics: [String], images: Int, arms: [ArmScores], comparisons: [Comparison],
-    warnings: [String]
-  ) {
-    self.task = task
-    self.mainMetric = mainMetric
-    self.metrics = metrics
-    self.images = images
-    self.arms = arms
-    self.comparisons = comparisons
-    self.warnings = warnings
-  }
-}
-
 /// Evaluates the results of all arms on one task.
 struct TaskEvaluation {
   private let task: ExperimentConfiguration.TaskData
-  private let arms: [Arm]
-  private let resamples: Int
-  private let seed: UInt64
+  private let configuration: ExperimentConfiguration
   private let folder: ExperimentFolder
 
+  private var arms: [Arm] { configuration.arms }
+
   init(
-    _ task: ExperimentConfiguration.TaskData, arms: [Arm], resamples: Int, seed: UInt64, folder: ExperimentFolder
+    _ task: ExperimentConfiguration.TaskData, _ configuration: ExperimentConfiguration, folder: ExperimentFolder
   ) {
     self.task = task
-    self.arms = arms
-    self.resamples = resamples
-    self.seed = seed
+    self.configuration = configuration
     self.folder = folder
   }
 
@@ -97,27 +28,52 @@ struct TaskEvaluation {
 
   /// - Throws: what `EvaluationRun` throws.
   func outcome() throws -> TaskOutcome {
-    let alone = try arms.map { try run($0, baseline: nil) }
-    let comparisons = try pairs.map { pair in
-      TaskOutcome.Comparison(
-        arm: pair.arm.name, baseline: pair.baseline.name,
-        differences: (try run(pair.arm, baseline: pair.baseline).comparison?.differences ?? []).map {
+    let alone = try arms.map { arm in try configuration.runs(of: arm).map { try run($0, baseline: nil) } }
+    let scores = zip(arms, alone).map { armScores($0, $1) }
+    let metrics = task.kind == .captions ? Self.captionMetrics : ["accuracy", "exact_match"]
+    let known = metrics.filter { scores.first?.scores[$0] != nil }
+    let first = alone.first?.first
+    return TaskOutcome(
+      task: task.kind.rawValue, mainMetric: known.first ?? "", metrics: known, images: Self.images(first),
+      arms: scores, comparisons: try pairs.map { try comparison($0.arm, $0.baseline) },
+      warnings: first?.warnings ?? [])
+  }
+
+  private func armScores(_ arm: Arm, _ reports: [EvaluationReport]) -> TaskOutcome.ArmScores {
+    let scores = reports.map(Self.scores)
+    guard scores.count > 1 else { return TaskOutcome.ArmScores(arm: arm.name, scores: scores.first ?? [:]) }
+    let metrics = Set(scores.flatMap(\.keys)).filter { name in scores.allSatisfy { $0[name] != nil } }
+    let means = metrics.map { name in
+      (name, scores.reduce(0) { $0 + ($1[name] ?? 0) } / Double(scores.count))
+    }
+    return TaskOutcome.ArmScores(
+      arm: arm.name, scores: Dictionary(uniqueKeysWithValues: means),
+      seeds: zip(configuration.runs(of: arm), scores).map { TaskOutcome.ArmScores.Seed(seed: $0.seed, scores: $1) })
+  }
+
+  /// Trainings with the same seed saw the same data in the same order, so they are compared with each other.
+  private func comparison(_ arm: Arm, _ baseline: Arm) throws -> TaskOutcome.Comparison {
+    let (runs, others) = (configuration.runs(of: arm), configuration.runs(of: baseline))
+    let seeds = try runs.enumerated().map { place, run in
+      let other = others.count == 1 ? others[0] : others[place]
+      return TaskOutcome.Comparison.Seed(
+        seed: run.seed,
+        differences: (try self.run(run, baseline: other).comparison?.differences ?? []).map {
           TaskOutcome.Difference(metric: $0.metric, difference: $0.difference, lower: $0.lower, upper: $0.upper)
         })
     }
-    let scores = alone.map(Self.scores)
-    let metrics = task.kind == .captions ? Self.captionMetrics : ["accuracy", "exact_match"]
-    let known = metrics.filter { scores.first?[$0] != nil }
-    return TaskOutcome(
-      task: task.kind.rawValue, mainMetric: known.first ?? "", metrics: known, images: Self.images(alone.first),
-      arms: zip(arms, scores).map { TaskOutcome.ArmScores(arm: $0.name, scores: $1) }, comparisons: comparisons,
-      warnings: alone.first?.warnings ?? [])
+    let over = seeds[0].differences.compactMap { difference -> TaskOutcome.Difference? in
+      let same = seeds.compactMap { seed in seed.differences.first { $0.metric == difference.metric } }
+      return same.count == seeds.count ? TaskOutcome.Difference(over: same) : nil
+    }
+    return TaskOutcome.Comparison(
+      arm: arm.name, baseline: baseline.name, differences: over, seeds: seeds.count > 1 ? seeds : nil)
   }
 
   /// The main one first.
   private static let captionMetrics = ["CIDEr", "Bleu_4", "ROUGE_L", "Bleu_1", "token_F1", "exact_match"]
 
-  private func run(_ arm: Arm, baseline: Arm?) throws -> EvaluationReport {
+  private func run(_ arm: ArmRun, baseline: ArmRun?) throws -> EvaluationReport {
     let subject: EvaluationRun.Subject =
       switch task.kind {
       case .captions: .captions(references: fileURL(task.references ?? task.test.dataset), meteor: nil)
@@ -129,8 +85,8 @@ struct TaskEvaluation {
       baseline: baseline.map { folder.results(task.kind, $0) })
     // A limited test set has no texts for the rest.
     run.isPartial = true
-    run.resamples = resamples
-    run.seed = seed
+    run.resamples = configuration.evaluate.resamples
+    run.seed = UInt64(configuration.seed)
     return try run.run()
   }
 

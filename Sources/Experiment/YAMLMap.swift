@@ -113,12 +113,47 @@ final class YAMLMap {
     }
   }
 
+  /// All keys, sorted.
+  var keys: [String] { nodes.keys.sorted() }
+
+  /// The file and the line of a key's value.
+  func place(of key: String) -> String { file + (nodes[key]?.mark.map { ":\($0.line)" } ?? "") }
+
+  /// A text or a number as it is written, or a list of such.
+  func words(_ key: String) throws -> [String] {
+    guard let node = node(key) else { throw wrong(key, "has no value") }
+    if let scalar = node.scalar { return [scalar.string] }
+    guard let words = try strings(key) else { throw wrong(key, "must be a text, a number or a list") }
+    return words
+  }
+
+  /// nil if the value is neither true nor false.
+  func truth(_ key: String) -> Bool? { node(key)?.bool }
+
   /// A list of words.
   func strings(_ key: String) throws -> [String]? {
     try list(key) { $0.scalar?.string }
   }
 
   func integers(_ key: String) throws -> [Int]? { try list(key) { $0.int } }
+
+  /// A word or a text, or a list of them.
+  func oneOrMoreStrings(_ key: String) throws -> [String]? {
+    isList(key) ? try strings(key) : try string(key).map { [$0] }
+  }
+
+  /// A whole number, or a list of them.
+  func oneOrMoreIntegers(_ key: String, atLeast least: Int) throws -> [Int]? {
+    guard isList(key) else { return try integer(key, atLeast: least).map { [$0] } }
+    return try integers(key).map { values in
+      if let value = values.first(where: { $0 < least }) {
+        throw wrong(key, "holds \(value); each must be a whole number of at least \(least)")
+      }
+      return values
+    }
+  }
+
+  private func isList(_ key: String) -> Bool { node(key)?.sequence != nil }
 
   private func list<Value>(_ key: String, _ read: (Node) -> Value?) throws -> [Value]? {
     try node(key).map { node in

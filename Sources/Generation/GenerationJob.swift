@@ -36,7 +36,8 @@ public struct GenerationJob {
     defer { claim.release() }
     let threads = try JobDefaults.threads(configuration.threads, on: world)
     let texts = try world.readTexts(
-      configuration.dataset, images: configuration.images, withObjects: configuration.objects != nil)
+      configuration.dataset, images: configuration.images, withObjects: configuration.objects != nil,
+      system: configuration.input.system)
     let work = try world.agree {
       let opened = try JobModel(configuration, threads: threads, generates: true, allowsNoChange: false)
       return try GenerationWork(configuration, opened, texts)

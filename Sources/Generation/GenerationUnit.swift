@@ -1,4 +1,5 @@
 import COCO
+import Decoding
 import Foundation
 import IO
 import ImageInput

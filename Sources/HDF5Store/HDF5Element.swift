@@ -109,13 +109,4 @@ extension HDF5ElementType {
     default: chdf5_stored_uint8()
     }
   }
-
-  var byteCount: Int {
-    switch self {
-    case .float32, .int32: 4
-    case .float64, .int64: 8
-    case .string: 16
-    case .uint8, .other: 1
-    }
-  }
 }

@@ -23,36 +23,33 @@ extension HDF5File {
     try makeScale(name, label: "This is a netCDF dimension but not a netCDF variable.\(padded)")
   }
 
-  /// The names of a dataset's axes; nil for an axis without one.
+  /// The names of a dataset's axes; nil for an axis without one. A dimension's axis has its own name.
   public func dimensions(of name: String) throws -> [String?] {
     try access(name, "read dimensions", writing: false) { file, name, place in
       let dataset = try dataset(name, file, place)
-      return try (0..<(try shape(dataset, place)).count).map { axis in
-        let length = try place.check(H5DSget_label(dataset, UInt32(axis), nil, 0))
-        guard length > 0 else { return nil }
-        var text = [CChar](repeating: 0, count: length + 1)
-        try place.check(H5DSget_label(dataset, UInt32(axis), &text, text.count))
-        return String(decoding: text.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      let axes = try shape(dataset, place).count
+      if try axes == 1 && place.check(H5DSis_scale(dataset)) > 0 { return [last(of: name)] }
+      return try (0..<axes).map { axis in
+        var text = [CChar](repeating: 0, count: 1024)
+        guard try place.check(chdf5_scale_name(dataset, UInt32(axis), &text, text.count)) > 0 else { return nil }
+        return last(of: String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
       }
     }
   }
 
   private func makeScale(_ name: String, label: String? = nil) throws {
     try access(name, "make a dimension scale of", writing: true) { file, name, place in
-      let last = name.split(separator: "/").last.map(String.init) ?? name
-      try place.check(H5DSset_scale(try dataset(name, file, place), label ?? last))
+      _ = try place.check(H5DSset_scale(try dataset(name, file, place), label ?? last(of: name)))
     }
   }
 
-  /// Ties the axes of a new dataset to dimensions, or only labels them.
+  /// A name without its groups.
+  private func last(of name: String) -> String { name.split(separator: "/").last.map(String.init) ?? name }
+
+  /// Ties the axes of a new dataset to dimensions. Without labels, which the library would make strings of any length.
   func nameAxes(
-    _ name: String, _ shape: [Int], _ dimensions: [String]?, _ labels: [String]?, _ file: hid_t, _ place: Place
+    _ name: String, _ shape: [Int], _ dimensions: [String]?, _ file: hid_t, _ place: Place
   ) throws {
-    if let labels {
-      guard labels.count == shape.count else { throw place.error("\(labels.count) labels for the shape \(shape)") }
-      let dataset = try dataset(name, file, place)
-      for (axis, label) in labels.enumerated() { try place.check(H5DSset_label(dataset, UInt32(axis), label)) }
-    }
     guard let dimensions else { return }
     guard dimensions.count == shape.count else {
       throw place.error("\(dimensions.count) dimensions for the shape \(shape)")
@@ -71,10 +68,6 @@ extension HDF5File {
       }
       let dataset = try dataset(name, file, place)
       try place.check(H5DSattach_scale(dataset, scale, UInt32(axis)))
-      if labels == nil {
-        let last = found.split(separator: "/").last.map(String.init) ?? found
-        try place.check(H5DSset_label(dataset, UInt32(axis), last))
-      }
     }
   }
 

@@ -23,14 +23,13 @@ extension HDF5File {
   /// - Parameters:
   ///   - dimensions: the name of each axis, which `defineDimension` has made in this group or one above, of the same
   ///     length; nil leaves the axes without names.
-  ///   - labels: names of axes without a dimension behind them, for datasets too many or too different for one.
   public func createDataset<T: HDF5Element>(
-    _ name: String, of type: T.Type, shape: [Int], dimensions: [String]? = nil, labels: [String]? = nil,
+    _ name: String, of type: T.Type, shape: [Int], dimensions: [String]? = nil,
     storage: HDF5Storage = .contiguous
   ) throws {
     try access(name, "create", writing: true) { file, name, place in
-      _ = try make(name, T.elementType.stored, T.elementType, shape, storage, file, place)
-      try nameAxes(name, shape, dimensions, labels, file, place)
+      _ = try make(name, T.elementType.stored, MemoryLayout<T>.size, shape, storage, file, place)
+      try nameAxes(name, shape, dimensions, file, place)
     }
   }
 
@@ -38,14 +37,14 @@ extension HDF5File {
   ///
   /// - Parameter shape: of the values; nil for one axis.
   public func write<T: HDF5Element>(
-    _ values: [T], to name: String, shape: [Int]? = nil, dimensions: [String]? = nil, labels: [String]? = nil,
+    _ values: [T], to name: String, shape: [Int]? = nil, dimensions: [String]? = nil,
     storage: HDF5Storage = .contiguous
   ) throws {
     let shape = shape ?? [values.count]
     try access(name, "write", writing: true) { file, name, place in
       try checkCount(values.count, shape, place)
-      let dataset = try make(name, T.elementType.stored, T.elementType, shape, storage, file, place)
-      try nameAxes(name, shape, dimensions, labels, file, place)
+      let dataset = try make(name, T.elementType.stored, MemoryLayout<T>.size, shape, storage, file, place)
+      try nameAxes(name, shape, dimensions, file, place)
       let all = chdf5_all()
       try values.withUnsafeBytes { bytes in
         guard let start = bytes.baseAddress, !bytes.isEmpty else { return }
@@ -54,23 +53,43 @@ extension HDF5File {
     }
   }
 
-  /// Writes a whole dataset of strings: UTF-8 of any length, without zero characters, never compressed.
+  /// Writes a whole dataset of strings: in UTF-8, all as long as the longest, many of them compressed.
+  ///
+  /// - Throws: `HDF5Error` also for a zero character, which would end its string.
   public func write(
-    _ values: [String], to name: String, shape: [Int]? = nil, dimensions: [String]? = nil, labels: [String]? = nil
+    _ values: [String], to name: String, shape: [Int]? = nil, dimensions: [String]? = nil
   ) throws {
     let shape = shape ?? [values.count]
     try access(name, "write", writing: true) { file, name, place in
       try checkCount(values.count, shape, place)
-      try place.with(chdf5_new_string_type(), close: H5Tclose) { type in
-        let dataset = try make(name, type, .string, shape, .contiguous, file, place)
-        try nameAxes(name, shape, dimensions, labels, file, place)
-        guard !values.isEmpty else { return }
-        let all = chdf5_all()
-        try withCStrings(values, place) {
-          _ = try place.check(H5Dwrite(dataset, type, all, all, chdf5_default(), $0))
+      // One byte would be a character to netCDF, of which the last axis makes a string.
+      let texts = try FixedStrings(values, leastWidth: 2, place)
+      try place.with(chdf5_new_string_type(texts.width, texts.isASCII ? 1 : 0), close: H5Tclose) { type in
+        let isMuch = values.count > 1 && values.count > (64 << 10) / texts.width
+        let dataset = try make(name, type, texts.width, shape, isMuch ? .compressed() : .contiguous, file, place)
+        try nameAxes(name, shape, dimensions, file, place)
+        let rowCount = shape.dropFirst().reduce(1, *)
+        guard let rows = shape.first, rowCount > 0 else {
+          guard !values.isEmpty else { return }
+          let all = chdf5_all()
+          return try texts.withBytes(of: values) {
+            _ = try place.check(H5Dwrite(dataset, type, all, all, chdf5_default(), $0))
+          }
+        }
+        // Many short strings and one long one take no more memory than a few chunks.
+        let block = max(1, (4 << 20) / (rowCount * texts.width))
+        for first in stride(from: 0, to: rows, by: block) {
+          let some = first..<min(first + block, rows)
+          try withRows(some, shape, dataset, place) { memory, space in
+            try texts.withBytes(of: values[some.lowerBound * rowCount..<some.upperBound * rowCount]) {
+              _ = try place.check(H5Dwrite(dataset, type, memory, space, chdf5_default(), $0))
+            }
+          }
         }
       }
     }
+    // Programs that read netCDF decode the bytes by this.
+    try setAttribute("_Encoding", "utf-8", of: name)
   }
 
   /// Writes whole rows of a dataset, a row being all values with the same first index.
@@ -132,7 +151,7 @@ extension HDF5File {
 
   /// Makes a dataset, which stays open.
   func make(
-    _ name: String, _ type: hid_t, _ elementType: HDF5ElementType, _ shape: [Int], _ storage: HDF5Storage,
+    _ name: String, _ type: hid_t, _ elementBytes: Int, _ shape: [Int], _ storage: HDF5Storage,
     _ file: hid_t, _ place: Place
   ) throws -> hid_t {
     guard name != "/", try !exists(name, file, place) else {
@@ -145,7 +164,7 @@ extension HDF5File {
         try place.with(chdf5_new_dataset_creation(), close: H5Pclose) { creation in
           // Chunks can't be empty, and a scalar has none.
           if storage.compression != nil || storage.chunk != nil, count > 0, !shape.isEmpty {
-            let chunk = storage.chunk ?? Self.chunk(shape, elementBytes: elementType.byteCount)
+            let chunk = storage.chunk ?? Self.chunk(shape, elementBytes: elementBytes)
             guard chunk.count == shape.count, zip(chunk, shape).allSatisfy({ $0 > 0 && $0 <= $1 }) else {
               throw place.error("chunks of shape \(chunk) don't fit the shape \(shape)")
             }
@@ -206,27 +225,6 @@ extension HDF5File {
       let sizes = block.map { hsize_t($0) }
       try place.check(H5Sselect_hyperslab(space, H5S_SELECT_SET, start, nil, sizes, nil))
       try withSpace(block, place) { memory in try body(memory, space) }
-    }
-  }
-
-  /// The strings as C has them, for as long as `body` runs.
-  func withCStrings<R>(_ values: [String], _ place: Place, _ body: (UnsafeRawPointer) throws -> R) throws -> R {
-    if let index = values.firstIndex(where: { $0.utf8.contains(0) }) {
-      throw place.error("string \(index) has a zero character, which HDF5 can't store")
-    }
-    var starts: [Int] = []
-    var bytes: [UInt8] = []
-    for value in values {
-      starts.append(bytes.count)
-      bytes += value.utf8
-      bytes.append(0)
-    }
-    return try bytes.withUnsafeBufferPointer { bytes in
-      let list = starts.map { start in bytes.baseAddress?.advanced(by: start) }
-      return try list.withUnsafeBytes { raw in
-        guard let base = raw.baseAddress else { throw place.error("there are no strings") }
-        return try body(base)
-      }
     }
   }
 }

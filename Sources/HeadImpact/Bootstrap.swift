@@ -36,6 +36,8 @@ public struct Bootstrap {
   private var sums: [SIMD8<Double>]
   /// How many samples were drawn. - Shape: [resample]
   private var sampleCounts: [Int]
+  /// How many of them are not in a sum; empty while all are in all. - Shape: [resample, value]
+  private var leftOut: [Int32] = []
   /// How often each image is drawn. - Shape: [image, resample]
   private let draws: [UInt8]
   private var added = 0
@@ -48,10 +50,12 @@ public struct Bootstrap {
 
   /// - Parameters:
   ///   - rows: which of the rows to sum up; all of them by default.
+  ///   - other: whose draws to take, which are the same: one of as many images and resamples, and of this seed.
   ///   - parallel: spreads the work over threads.
   /// - Throws: `HeadImpactError` if a number is out of range.
   public init(
     images: Int, layers: Int, heads: Int, resamples: Int = 1000, rows: Range<Int>? = nil, seed: UInt64 = 0,
+    drawsOf other: Bootstrap? = nil,
     parallel: @escaping ParallelLoop = { tasks, body in for task in 0..<tasks { body(task) } }
   ) throws {
     guard images > 0, SampleImpact.sizes.contains(layers), SampleImpact.sizes.contains(heads) else {
@@ -73,6 +77,11 @@ public struct Bootstrap {
     sums = [SIMD8<Double>](repeating: SIMD8(), count: resamples * vectors)
     sampleCounts = [Int](repeating: 0, count: resamples)
     block = [SIMD8<Double>](repeating: SIMD8(), count: vectors * Self.imagesPerBlock)
+    if let other {
+      precondition(other.images == images && other.resamples == resamples && other.rows.isEmpty == rows.isEmpty)
+      draws = other.draws
+      return
+    }
     draws =
       rows.isEmpty
       ? [] : Self.draws(images: images, resamples: resamples, random: SplitMix64(seed: seed), parallel: parallel)
@@ -122,8 +131,19 @@ public struct Bootstrap {
     guard valueCount > 0 else { return }
     for (i, value) in imageSums.enumerated() { block[i / 8 * Self.imagesPerBlock + blockCount][i % 8] = value }
     for resample in 0..<resamples { sampleCounts[resample] += samples * Int(draws[(added - 1) * resamples + resample]) }
+    if !image.leftOut.isEmpty { leaveOut(image.leftOut) }
     blockCount += 1
     if blockCount == Self.imagesPerBlock { addBlock() }
+  }
+
+  /// Counts the samples of the image added last that are not in its sums.
+  private mutating func leaveOut(_ counts: [Int32]) {
+    if leftOut.isEmpty { leftOut = [Int32](repeating: 0, count: resamples * valueCount) }
+    for resample in 0..<resamples {
+      let times = Int32(draws[(added - 1) * resamples + resample])
+      guard times > 0 else { continue }
+      for (value, count) in counts.enumerated() { leftOut[resample * valueCount + value] += times * count }
+    }
   }
 
   /// The matrix product of the block's draws and values, added to `sums`.
@@ -168,7 +188,7 @@ public struct Bootstrap {
     blockCount = 0
   }
 
-  /// The replicates, once every image has been added: HI of each resample.
+  /// The replicates, once every image has been added: HI of each resample; NaN where it has no sample with a value.
   ///
   /// - Shape: [resample, row, head]
   /// - Throws: `HeadImpactError` if images are missing.
@@ -181,8 +201,11 @@ public struct Bootstrap {
     var replicates: [Double] = []
     replicates.reserveCapacity(resamples * valueCount)
     for resample in 0..<resamples {
-      let samples = Double(sampleCounts[resample])
-      for value in 0..<valueCount { replicates.append(sums[resample * vectors + value / 8][value % 8] / samples) }
+      let samples = sampleCounts[resample]
+      for value in 0..<valueCount {
+        let without = leftOut.isEmpty ? 0 : Int(leftOut[resample * valueCount + value])
+        replicates.append(sums[resample * vectors + value / 8][value % 8] / Double(samples - without))
+      }
     }
     return replicates
   }

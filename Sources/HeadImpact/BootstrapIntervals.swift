@@ -103,9 +103,11 @@ public struct BootstrapIntervals: Sendable, Equatable {
       // Values a task share cache lines of the replicates.
       parallel((count + 63) / 64) { task in
         for value in 64 * task..<min(64 * (task + 1), count) {
-          let sorted = stride(from: value, to: replicates.count, by: count).map { replicates[$0] }.sorted()
+          let all = stride(from: value, to: replicates.count, by: count).map { replicates[$0] }
+          // A resample may have no sample with a value.
+          let sorted = all.filter { !$0.isNaN }.sorted()
           for (i, percent) in percentiles.enumerated() {
-            bounds[i * count + value] = percentile(percent, ofSorted: sorted)
+            bounds[i * count + value] = sorted.isEmpty ? .nan : percentile(percent, ofSorted: sorted)
           }
         }
       }

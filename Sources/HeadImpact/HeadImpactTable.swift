@@ -14,21 +14,30 @@ public struct HeadImpactTable: Sendable, Equatable {
   public let nosink: [Double]
   /// - Shape: [layer, head]
   public let sinkShare: [Double]
+  /// Corrected for chance; nil where a file of version 1 doesn't say.
+  public let corrected: CorrectedImpact?
 
   /// - Throws: `HeadImpactError` if a table's size isn't what layers and heads make.
   public init(
     layers: Int, heads: Int, samples: Int, hi: [Double], stderr: [Double], chance: [Double], nosink: [Double],
-    sinkShare: [Double]
+    sinkShare: [Double],
+    corrected: CorrectedImpact? = nil
   ) throws {
     guard SampleImpact.sizes.contains(layers), SampleImpact.sizes.contains(heads), samples >= 0 else {
       throw HeadImpactError(
         "\(layers) layers of \(heads) heads over \(samples) samples; layers and heads must be in \(SampleImpact.sizes)")
     }
     let all = Measure.allCases.count * layers * heads
-    let tables = [
+    var tables = [
       ("hi", hi.count, all), ("hi_stderr", stderr.count, all), ("hi_chance", chance.count, all),
       ("hi_nosink", nosink.count, all), ("sink_share", sinkShare.count, layers * heads),
     ]
+    if let corrected {
+      tables += [
+        ("hi_corrected", corrected.hi.count, all), ("hi_corrected_stderr", corrected.stderr.count, all),
+        ("hi_corrected_samples", corrected.samples.count, all),
+      ]
+    }
     for (name, count, expected) in tables where count != expected {
       throw HeadImpactError("\(name) has \(count) values; \(layers) layers of \(heads) heads make \(expected)")
     }
@@ -40,6 +49,7 @@ public struct HeadImpactTable: Sendable, Equatable {
     self.chance = chance
     self.nosink = nosink
     self.sinkShare = sinkShare
+    self.corrected = corrected
   }
 
   /// Where a measure's value of a head lies in `hi`, `stderr`, `chance` and `nosink`.

@@ -7,15 +7,15 @@ extension Selection {
   /// - Returns: `top` the best first, `bottom` the lowest first, `random` in ascending order.
   /// - Throws: `HeadImpactError` if the count is out of range or a head's HI is not finite.
   public static func heads(
-    of table: HeadImpactTable, strategy: Strategy, measure: Measure = .matched, count: Int, seed: UInt64 = 0
+    of table: HeadImpactTable, strategy: Strategy, measure ranked: RankedMeasure = .matched, count: Int,
+    seed: UInt64 = 0
   ) throws -> [Head] {
     let all = table.layers * table.heads
     guard (1...all).contains(count) else {
       throw HeadImpactError(
         "\(count) heads can't be chosen: the model has \(table.layers) layers of \(table.heads) heads, so 1...\(all)")
     }
-    let first = table.index(measure, layer: 0, head: 0)
-    let scores = Array(table.hi[first..<first + all])
+    let scores = try table.scores(ranked)
     func head(_ index: Int) -> Head { Head(layer: index / table.heads, head: index % table.heads) }
     if let index = scores.firstIndex(where: { !$0.isFinite }) {
       throw HeadImpactError("head \(head(index)) has the HI \(scores[index]); it must be finite")

@@ -1,13 +1,35 @@
-/// The HI of one image's samples, added up: what the bootstrap draws.
+/// The values of one image's samples, added up: what the bootstrap draws.
 public struct ImageSums: Sendable, Equatable {
   /// - Shape: [measure, layer, head].
   public let sums: [Double]
   /// How many samples there are, at least 1.
   public let samples: Int
+  /// How many of the samples have no such value and are not in the sum; empty where all have. - Shape: as `sums`
+  public let leftOut: [Int32]
 
-  public init(sums: [Double], samples: Int) {
+  public init(sums: [Double], samples: Int, leftOut: [Int32] = []) {
+    precondition(leftOut.isEmpty || leftOut.count == sums.count)
     self.sums = sums
     self.samples = samples
+    self.leftOut = leftOut
+  }
+
+  /// The sums of HI, in the order of the samples' ids.
+  ///
+  /// - Throws: as `ImageImpact.init(samples:)`.
+  public init(samples: [SampleImpact]) throws { self = try ImageImpact(samples: samples).hi }
+}
+
+/// One image's part in all that is said of a run besides means: in the bootstraps and in the test of each head.
+public struct ImageImpact: Sendable, Equatable {
+  public let hi: ImageSums
+  /// Corrected for chance.
+  public let corrected: ImageSums
+  /// The mean of value - chance. - Shape: [measure, layer, head]
+  public let difference: [Double]
+
+  public init(hi: ImageSums, corrected: ImageSums, difference: [Double]) {
+    (self.hi, self.corrected, self.difference) = (hi, corrected, difference)
   }
 
   /// The sums, in the order of the samples' ids.
@@ -17,15 +39,30 @@ public struct ImageSums: Sendable, Equatable {
     guard let first = samples.first else {
       throw HeadImpactError("a bootstrap image needs at least one sample")
     }
-    var sums = [Double](repeating: 0, count: first.hi.count)
+    var hi = [Double](repeating: 0, count: first.hi.count)
+    var (corrected, difference) = (hi, hi)
+    var leftOut = [Int32](repeating: 0, count: hi.count)
     for sample in samples.sorted(by: { $0.annotationID < $1.annotationID }) {
-      guard sample.imageID == first.imageID, sample.hi.count == sums.count else {
+      guard sample.imageID == first.imageID, sample.hi.count == hi.count else {
         throw HeadImpactError(
           "sample \(sample.annotationID) of image \(sample.imageID) has \(sample.hi.count) values; expected were "
-            + "\(sums.count), of image \(first.imageID)")
+            + "\(hi.count), of image \(first.imageID)")
       }
-      for i in sums.indices { sums[i] += sample.hi[i] }
+      for i in hi.indices {
+        hi[i] += sample.hi[i]
+        difference[i] += sample.hi[i] - sample.chance[i]
+        if let value = correctedForChance(sample.hi[i], chance: sample.chance[i]) {
+          corrected[i] += value
+        } else {
+          leftOut[i] += 1
+        }
+      }
     }
-    self.init(sums: sums, samples: samples.count)
+    let count = samples.count
+    self.init(
+      hi: ImageSums(sums: hi, samples: count),
+      corrected: ImageSums(
+        sums: corrected, samples: count, leftOut: leftOut.contains { $0 != 0 } ? leftOut : []),
+      difference: difference.map { $0 / Double(count) })
   }
 }

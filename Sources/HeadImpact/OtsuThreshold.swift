@@ -4,7 +4,7 @@
 /// Bins, edges and ties are numpy's (`histogram`, `linspace`, `argmax`). Where all values are equal: that value.
 /// - Parameter values: finite, at least one.
 /// - Complexity: O(V)
-func otsuThreshold(_ values: [Double], bins: Int = 256) -> Double {
+public func otsuThreshold(_ values: [Double], bins: Int = 256) -> Double {
   var least = values[0]
   var greatest = values[0]
   for value in values {

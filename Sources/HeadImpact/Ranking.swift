@@ -12,17 +12,29 @@ public struct Ranking: Sendable, Equatable {
     public let score: Double
   }
 
-  public let measure: Measure
+  public let ranked: RankedMeasure
   public let layers: [Layer]
   public let heads: [Head]
 
+  /// - Throws: `HeadImpactError` if corrected values are asked for and the table has none.
+  public init(_ table: HeadImpactTable, by ranked: RankedMeasure) throws {
+    self.init(
+      ranked, scores: try table.scores(ranked), layerScores: try table.layerScores(ranked), headsPerLayer: table.heads)
+  }
+
   public init(_ table: HeadImpactTable, by measure: Measure = .matched) {
-    self.measure = measure
-    let scores = (0..<table.layers).map { table.layerScore(measure, layer: $0) }
-    layers = highestFirst(scores).map { Layer(layer: $0, score: scores[$0]) }
     let first = table.index(measure, layer: 0, head: 0)
-    let all = Array(table.hi[first..<(first + table.layers * table.heads)])
-    heads = highestFirst(all).map { Head(layer: $0 / table.heads, head: $0 % table.heads, score: all[$0]) }
+    self.init(
+      RankedMeasure(measure), scores: Array(table.hi[first..<(first + table.layers * table.heads)]),
+      layerScores: (0..<table.layers).map { table.layerScore(measure, layer: $0) }, headsPerLayer: table.heads)
+  }
+
+  private init(_ ranked: RankedMeasure, scores: [Double], layerScores: [Double], headsPerLayer: Int) {
+    self.ranked = ranked
+    layers = highestFirst(layerScores).map { Layer(layer: $0, score: layerScores[$0]) }
+    heads = highestFirst(scores).map {
+      Head(layer: $0 / headsPerLayer, head: $0 % headsPerLayer, score: scores[$0])
+    }
   }
 }
 

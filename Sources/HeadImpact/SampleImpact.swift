@@ -81,6 +81,21 @@ public struct SampleImpact: Sendable, Equatable {
       heads: heads, hi: impacts.hi, chance: impacts.chance, nosink: impacts.nosink, sinkShare: impacts.sinkShare)
   }
 
+  /// `hi` corrected for chance; nil where chance is 1.
+  ///
+  /// - Shape: [measure, layers, heads]
+  /// - Throws: `HeadImpactError` if a value is further below chance than any can be, chance being its mean over shifts.
+  public func corrected() throws -> [Double?] {
+    try hi.indices.map { i in
+      guard let value = correctedForChance(hi[i], chance: chance[i]) else { return nil }
+      guard value >= -ExactSum.greatestMagnitude else {
+        throw HeadImpactError(
+          "sample \(annotationID): hi[\(i)] is \(hi[i]), and chance[\(i)] \(chance[i]) is not a mean of such values")
+      }
+      return value
+    }
+  }
+
   /// What a number of layers, and of heads in a layer, may be.
   static let sizes = 1...65_536
 }

@@ -3,7 +3,8 @@ import JSON
 
 extension Selection: Encodable {
   private enum CodingKeys: String, CodingKey {
-    case strategy, measure, layers, scores, heads, seed, source
+    case strategy, measure, corrected, layers, scores, heads, seed, source
+    case headScores = "head_scores"
     case modelName = "model_name"
     case modelSHA256 = "model_sha256"
   }
@@ -11,10 +12,12 @@ extension Selection: Encodable {
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(strategy, forKey: .strategy)
-    try container.encode(measure, forKey: .measure)
+    try container.encode(ranked.measure, forKey: .measure)
+    if ranked.isCorrected { try container.encode(true, forKey: .corrected) }
     try container.encode(layers, forKey: .layers)
     try container.encode(scores, forKey: .scores)
     if !heads.isEmpty { try container.encode(heads, forKey: .heads) }
+    if !headScores.isEmpty { try container.encode(headScores, forKey: .headScores) }
     try container.encodeIfPresent(seed, forKey: .seed)
     try container.encodeIfPresent(modelName, forKey: .modelName)
     try container.encodeIfPresent(modelSHA256, forKey: .modelSHA256)
@@ -56,10 +59,13 @@ extension Selection: Encodable {
       "one of " + Choice.allCases.map(\.rawValue).joined(separator: ", ")
     }
     strategy = try required(.strategy, oneOf(Strategy.self)) { $0.string.flatMap(Strategy.init) }
-    measure = try required(.measure, oneOf(Measure.self)) { $0.string.flatMap(Measure.init) }
+    ranked = RankedMeasure(
+      try required(.measure, oneOf(Measure.self)) { $0.string.flatMap(Measure.init) },
+      isCorrected: try optional(.corrected, "true or false") { $0.bool } ?? false)
     layers = try required(.layers, "a list of layer numbers") { $0.list(\.integer) }
     scores = try required(.scores, "a list of numbers") { $0.list(\.double) }
     heads = try optional(.heads, "a list of pairs of numbers from 0, [layer, head],") { $0.list(Head.init) } ?? []
+    headScores = try optional(.headScores, "a list of numbers") { $0.list(\.double) } ?? []
     seed = try optional(.seed, "a whole number from 0 to 2⁶⁴ - 1") { $0.natural }
     modelName = try optional(.modelName, "a string") { $0.string }
     modelSHA256 = try optional(.modelSHA256, "a string") { $0.string }
@@ -69,6 +75,9 @@ extension Selection: Encodable {
       throw wrong(.layers, "layer \(layer); layer numbers start at 0")
     }
     if Set(layers).count != layers.count { throw wrong(.layers, "a layer is named twice in \(layers)") }
+    if !headScores.isEmpty, headScores.count != heads.count {
+      throw wrong(.headScores, "\(headScores.count) scores for \(heads.count) heads; there must be one each")
+    }
     if scores.count != layers.count {
       throw wrong(.scores, "\(scores.count) scores for \(layers.count) layers; there must be one each")
     }

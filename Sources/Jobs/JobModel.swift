@@ -77,5 +77,6 @@ public struct JobModel {
   /// Notes for the user about the model and its chat template.
   public func remarks(onAdapter adapter: URL?) -> [String] {
     model.remarks.general + model.chat.remarks(onAdapter: adapter)
+      + (adapter.map { PEFTAdapter.remarks(onBaseOf: $0, model: model.checkpoint.folder) } ?? [])
   }
 }

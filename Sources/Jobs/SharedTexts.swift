@@ -30,10 +30,11 @@ extension Communicator {
   ///   - annotations: the answers of a VQA v2 question file.
   ///   - images: the folder that a question file's pictures are looked up in.
   ///   - withObjects: reads the outlines too.
+  ///   - system: what the model is told before the user's turn: conversations that tell it something else are refused.
   ///   - names: of the file and of its annotations, in the identity.
   /// - Throws: on every rank, if rank 0 can't read a file, or it can't be used.
   public func readTexts(
-    _ url: URL?, annotations: URL? = nil, images: URL, withObjects: Bool = false,
+    _ url: URL?, annotations: URL? = nil, images: URL, withObjects: Bool = false, system: String?,
     names: [String] = ["dataset", "annotations"]
   ) throws -> SharedTexts {
     let read = try agree { () -> (ImageTextDataset, KeyObjectDataset?, digests: [String])? in
@@ -42,6 +43,11 @@ extension Communicator {
       let answers = try annotations.map { (json: try JobInputs.read($0), name: $0.path) }
       let dataset = try ImageTextDataset(json: json, name: url.path, annotations: answers) {
         try FileSystem.names(in: images)
+      }
+      if let told = dataset.system, told != system {
+        throw JobError(
+          "\(url.path): its conversations begin with a system's turn, \(told.debugDescription); give the same text by --system"
+        )
       }
       return (
         dataset, withObjects ? try KeyObjectDataset(json: json, name: url.path) : nil,

@@ -93,6 +93,19 @@ extension CPUBackend {
     }
   }
 
+  public func addColumnDots(_ x: Tensor, _ y: Tensor, to sums: Tensor) {
+    let (rows, columns) = (x.rows, x.columns)
+    precondition(y.rows == rows && y.columns == columns && sums.count == columns)
+    let (a, b, to) = (x.floatBase, y.floatBase, sums.floatBase)
+    // Down the rows in each column, whoever has it.
+    team.forEachRange(of: columns, work: x.count) { range in
+      for row in 0..<rows {
+        let start = row * columns
+        for column in range { to[column] += a[start + column] * b[start + column] }
+      }
+    }
+  }
+
   public func dropout(_ x: Tensor, rate: Float, rowKeys: [UInt64], salt: UInt64, into output: Tensor) {
     let columns = x.columns
     precondition(x.rows == rowKeys.count && output.rows == x.rows && output.columns == columns)

@@ -86,28 +86,81 @@ struct CaptionWords: Sendable {
     not also just still already very too together only away back
     """.split { $0.isWhitespace }.map(String.init))
 
+  /// Verbs and nouns that make another name of the singular before them: "tv stand", "boat ride", "cat picture".
+  static let bareVerbs: Set<String> = Set(
+    """
+    sit stand ride hold eat look walk run play jump fly hang rest watch wait swing throw catch pose drive travel move pass \
+    take make go show contain include wear carry stare lean sleep drink use try prepare talk pull push roll slide ski surf \
+    glide cross approach enjoy display appear seem attempt leap reach kick float follow graze peer perform serve speak swim \
+    turn work do open brush cook feed keep lead pet photo photograph picture image view meal
+    """.split { $0.isWhitespace }.map(String.init))
+
   /// Adjectives and adverbs that may follow a noun phrase.
   static let trailers: Set<String> = [
     "full", "ready", "alone", "asleep", "high", "low", "close", "outdoors", "indoors", "now", "mid", "half",
     "partially",
-    "first", "right", "left", "upside", "late", "early", "airborne", "similar", "available", "visible",
+    "first", "right", "left", "upside", "late", "early", "airborne", "similar", "available", "visible", "nearby",
+    "downtown", "home", "side",
   ]
 
-  /// Whether a noun phrase may end before this word (lower case): anything else may be the rest of a compound noun.
-  static func mayFollow(_ word: String) -> Bool {
-    if isMark(word) || boundaries.contains(word) || determiners.contains(word) || quantities.contains(word)
-      || trailers.contains(word)
-    {
-      return true
+  /// Whether a noun phrase may end before the word at `at`: anything else may be the rest of a compound noun.
+  func mayEnd(at: Int) -> Bool {
+    guard at < lower.count else { return true }
+    let word = lower[at]
+    if Self.isBoundary(word) { return true }
+    guard !Self.compounds.contains(word), word.count > 4 else { return false }
+    // "a bird feeding station", "a kite flying contest".
+    if word.hasSuffix("ing"), at + 1 < lower.count, Self.activities.contains(lower[at + 1]) { return false }
+    // "a fruit topped pizza", "an orange checkered chair": the participle and the noun before it describe another.
+    if word.hasSuffix("ed"), at + 1 < lower.count {
+      let next = lower[at + 1]
+      guard Self.isBoundary(next) || Self.isPossessive(next) || ["ing", "ly"].contains(where: next.hasSuffix) else {
+        return false
+      }
     }
-    if compounds.contains(word) { return false }
-    return word.count > 4 && ["ing", "ed", "ly"].contains(where: word.hasSuffix)
+    return ["ing", "ed", "ly"].contains(where: word.hasSuffix)
   }
+
+  private static func isBoundary(_ word: String) -> Bool {
+    isMark(word) || boundaries.contains(word) || determiners.contains(word) || quantities.contains(word)
+      || trailers.contains(word)
+  }
+
+  func isColour(at: Int) -> Bool { lower.indices.contains(at) && Self.colours.contains(lower[at]) }
+
+  /// The words as they stand within a sentence, commas right behind them.
+  func plain(_ range: Range<Int>) -> String {
+    range.reduce(into: "") { text, at in
+      if !text.isEmpty, lower[at] != "," { text += " " }
+      text += isTitle(at) ? lower[at] : original[at]
+    }
+  }
+
+  /// Whether a word has a title's capital: a proper name's is kept.
+  private func isTitle(_ at: Int) -> Bool {
+    guard let first = original[at].first, first.isUppercase, original[at].count > 1 else { return false }
+    return !original[at].dropFirst().contains(where: \.isUppercase) && !Self.isProper(lower[at])
+  }
+
+  private static let proper: Set<String> = [
+    "german", "greek", "dutch", "thai", "wii", "nintendo", "xbox", "sony", "dell", "samsung", "nokia", "olympic",
+    "christmas",
+  ]
+
+  private static func isProper(_ word: String) -> Bool {
+    ["ish", "ese", "ican", "ian"].contains(where: word.hasSuffix) || proper.contains(word)
+  }
+
+  /// What an activity is followed by if it names something else.
+  private static let activities: Set<String> = [
+    "event", "competition", "contest", "race", "station", "lesson", "lessons", "school", "class", "festival", "show",
+    "area", "park", "tournament", "game", "club", "equipment", "gear", "track", "course", "platform",
+  ]
 
   /// Participles that make a compound of the noun before them: "train crossing".
   private static let compounds: Set<String> = [
     "crossing", "racing", "surfing", "boarding", "shaped", "themed", "sized", "building", "landing", "clothing",
-    "railing",
-    "painting", "drawing", "covering", "setting", "colored", "coloured", "printed", "styled",
+    "railing", "painting", "drawing", "covering", "setting", "colored", "coloured", "printed", "styled", "inspired",
+    "dressing", "frosting", "topping",
   ]
 }

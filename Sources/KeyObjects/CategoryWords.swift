@@ -89,7 +89,7 @@ struct CategoryWords: Sendable {
     (
       "person",
       """
-      man, guy, gentleman, male, businessman, fisherman, policeman, fireman, cowboy, groom, father, dad, grandfather, snowman \
+      man, guy, gentleman, male, businessman, fisherman, policeman, fireman, cowboy, groom, father, dad, grandfather \
       | woman, lady, female, bride, mother, mom, businesswoman, grandmother, cowgirl, waitress | boy, little boy \
       | girl, little girl | child, kid, baby, toddler, infant, little kid | person, individual, adult, player, skier, \
       snowboarder, surfer, skateboarder, skater, rider, pedestrian, worker, officer, chef, cook, batter, pitcher, catcher, \
@@ -223,25 +223,13 @@ struct CategoryWords: Sendable {
       stuffed dog, stuffed cat, rocking horse, carousel horse, sea horse, gummy bear, street light, flash light, phone booth, \
       water ski, book case, couch cushion, carrot cake, coffee pot, ping pong table, massage table, train table, flower bed, \
       truck bed, river bed, bird house, gingerbread man, banana tree, apple tree, orange tree, banana split, pizza box, \
-      horse carriage, street sign, apple pie, cat food, dog food, computer desk, computer mouse pad, mouse pad, phone call
+      horse carriage, street sign, apple pie, cat food, dog food, computer desk, computer mouse pad, mouse pad, phone call, \
+      wooden board, wood board, plastic bag, paper bag, trash bag, garbage bag, ice cream sandwich, crab cake, \
+      rice cake, fish cake, pan cake, coffee cake, dutch oven, piano keyboard, glass of water, glass of milk, glass of juice, \
+      glass of beer, snow man, sand man, subway car, \
+      rail car, railroad car, railway car, passenger car, cable car, freight car, box car, trolley car, street car, train car, \
+      dining car, metro car, tram car, stuffed mouse, mickey mouse, minnie mouse
       """
     ),
   ]
-}
-
-/// The indefinite article.
-enum Article {
-  /// "a" or "an", by how the word begins to sound.
-  static func indefinite(before phrase: String) -> String {
-    let word = phrase.prefix { $0 != " " }.lowercased()
-    if silentH.contains(where: word.hasPrefix) { return "an" }
-    if soundsLikeY.contains(where: word.hasPrefix) || word == "one" || word.hasPrefix("one-") { return "a" }
-    if spelledOut.contains(word) { return "an" }
-    if word.hasPrefix("8") || word.hasPrefix("11") || word.hasPrefix("18") { return "an" }
-    return "aeiou".contains(word.first ?? " ") ? "an" : "a"
-  }
-
-  private static let silentH = ["hour", "honest", "honor", "heir"]
-  private static let soundsLikeY = ["uni", "uri", "use", "usu", "euro", "ute", "ukulele", "u-"]
-  private static let spelledOut: Set<String> = ["suv"]
 }

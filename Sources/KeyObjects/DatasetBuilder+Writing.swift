@@ -9,16 +9,16 @@ import VisionLanguage
 extension DatasetBuilder {
   /// Writes all parts to temporary files, then renames each.
   func write(
-    _ objects: [KeyObjectSelection.KeyObject], of instances: KeyObjectDataset, run: RunIdentity
+    _ objects: [KeyObjectSelection.KeyObject], of choice: Choice
   ) throws -> [Summary.Output] {
-    let info = try infoJSON(run)
+    let info = try infoJSON(choice)
     var prepared: [AtomicFile] = []
     var outputs: [Summary.Output] = []
     do {
       for (part, url) in configuration.outputs {
         let own = objects.filter { part == nil || rules.split?.part(of: $0.image.id, seed: rules.seed) == part }
         prepared.append(
-          try AtomicFile(preparing: instances.json(of: own.map(\.described), info: info), for: url))
+          try AtomicFile(preparing: choice.instances.json(of: own.map(\.described), info: info), for: url))
         outputs.append(
           Summary.Output(path: url.path, images: Set(own.map(\.image.id)).count, objects: own.count))
       }
@@ -75,14 +75,17 @@ extension DatasetBuilder {
     }
     try removeWork()
     return Summary(
-      outputs: outputs, examined: 0, leftOut: [], categories: [], descriptions: [], skips: nil, isNew: false)
+      outputs: outputs, examined: 0, imagesWithoutCaption: nil, leftOut: [], categories: [], descriptions: [],
+      skips: nil, isNew: false)
   }
 
   /// The run that an output is of, according to its `info.run`.
   private func origin(of url: URL) throws -> RunIdentity {
     let bytes = try JobInputs.read(url)
     do {
-      if let run = try Self.run(in: bytes) { return try JSONDecoder().decode(RunIdentity.self, from: Data(bytes[run])) }
+      if let run = try Self.value(of: "run", inInfoOf: bytes) {
+        return try JSONDecoder().decode(RunIdentity.self, from: Data(bytes[run]))
+      }
     } catch is JSONError {
       throw KeyObjectError("\(url.path): is not a key-object dataset; choose another --output")
     } catch is DecodingError {}  // a run that is none says as little as none
@@ -91,9 +94,22 @@ extension DatasetBuilder {
     )
   }
 
-  /// Where `info.run` is in a dataset; nil if it has none.
-  private static func run(in bytes: [UInt8]) throws -> Range<Int>? {
-    var run: Range<Int>?
+  /// With `--overwrite`, only what a build made is replaced: not the instances, though they are given by mistake.
+  ///
+  /// - Throws: `KeyObjectError` if the file is none of a build's.
+  func checkReplaceable(_ url: URL) throws {
+    let refusal = KeyObjectError(
+      "\(url.path): is no output of dataset build, so --overwrite doesn't replace it; choose another --output")
+    let inputs = [configuration.instances, configuration.captions].compactMap { $0?.resolvingSymlinksInPath().path }
+    guard !inputs.contains(url.resolvingSymlinksInPath().path) else { throw refusal }
+    do {
+      guard try Self.value(of: "key_object_rules", inInfoOf: JobInputs.read(url)) != nil else { throw refusal }
+    } catch is JSONError { throw refusal }
+  }
+
+  /// Where an object of a dataset's `info` is; nil if there is none.
+  private static func value(of name: StaticString, inInfoOf bytes: [UInt8]) throws -> Range<Int>? {
+    var found: Range<Int>?
     try JSONReader.read(bytes, rules: .init(isLenient: true)) { reader in
       try reader.readObject { reader, key in
         guard key.isSame(as: "info"), reader.peek() == .object else {
@@ -101,13 +117,13 @@ extension DatasetBuilder {
           return
         }
         try reader.readObject { reader, key in
-          let isRun = key.isSame(as: "run") && reader.peek() == .object
+          let isSought = key.isSame(as: name) && reader.peek() == .object
           let value = try reader.skipValue()
-          if isRun { run = value }
+          if isSought { found = value }
         }
       }
     }
-    return run
+    return found
   }
 
   private struct Info: Encodable {
@@ -124,6 +140,9 @@ extension DatasetBuilder {
       let perImage: Int
       let choose: String
       let categories: [String]
+      let exclude: [String]
+      let unique: Bool
+      let requireMention: Bool
       let balance: Int?
       let describe: String
       let split: Split?
@@ -132,6 +151,10 @@ extension DatasetBuilder {
 
     let description: String
     let keyObjectRules: Rules
+    let examined: Int
+    /// By the rule that left them out.
+    let leftOut: [String: Int]
+    let imagesWithoutCaption: Int?
     let instances: String
     let captions: String?
     let model: String?
@@ -142,21 +165,25 @@ extension DatasetBuilder {
   private var rulesInfo: Info.Rules {
     Info.Rules(
       minArea: rules.minArea, maxArea: rules.maxArea, minTokens: configuration.model == nil ? nil : rules.minTokens,
-      perImage: rules.perImage, choose: rules.choose.rawValue, categories: rules.categories, balance: rules.balance,
+      perImage: rules.perImage, choose: rules.choose.rawValue, categories: rules.categories, exclude: rules.excluded,
+      unique: rules.unique, requireMention: rules.requireMention, balance: rules.balance,
       describe: rules.describe.rawValue,
       split: rules.split.map { Info.Split(train: $0.shares[0], validation: $0.shares[1], test: $0.shares[2]) },
       seed: rules.seed)
   }
 
   /// What becomes `info` of the output.
-  func infoJSON(_ run: RunIdentity) throws -> String {
+  func infoJSON(_ choice: Choice) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     encoder.keyEncodingStrategy = .convertToSnakeCase
     let info = Info(
       description: "Key objects of \(configuration.instances.lastPathComponent)", keyObjectRules: rulesInfo,
+      examined: choice.examined,
+      leftOut: Dictionary(uniqueKeysWithValues: choice.selection.leftOut.map { ($0.key.rawValue, $0.value) }),
+      imagesWithoutCaption: choice.selection.imagesWithoutCaption,
       instances: configuration.instances.lastPathComponent, captions: configuration.captions?.lastPathComponent,
-      model: configuration.model?.lastPathComponent, programVersion: JobDefaults.programVersion, run: run)
+      model: configuration.model?.lastPathComponent, programVersion: JobDefaults.programVersion, run: choice.run)
     return String(decoding: try encoder.encode(info), as: UTF8.self)
   }
 }

@@ -21,6 +21,8 @@ public struct DatasetBuildConfiguration: Sendable {
   public var describing: Describing?
   /// Continues an interrupted describing job.
   public var resumes = false
+  /// Whether key-object datasets take the place of earlier ones.
+  public var overwrites = false
   public var output: URL
   public var rules = KeyObjectRules()
   public var isStrict = false
@@ -70,6 +72,8 @@ public struct DatasetBuilder {
 
     public let outputs: [Output]
     public let examined: Int
+    /// Images with objects but without a caption; nil if no captions were given.
+    public let imagesWithoutCaption: Int?
     /// By the rule that left them out.
     public let leftOut: [Count]
     /// The most frequent first.
@@ -121,9 +125,12 @@ public struct DatasetBuilder {
 
   /// The objects that were chosen, and what from.
   public struct Choice: Sendable {
-    fileprivate let instances: KeyObjectDataset
-    fileprivate let selection: KeyObjectSelection
-    fileprivate let run: RunIdentity
+    let instances: KeyObjectDataset
+    let selection: KeyObjectSelection
+    let run: RunIdentity
+
+    /// Annotations of the instances file, those that can't be read included.
+    var examined: Int { instances.annotations.count + instances.problems.lostSamples }
   }
 
   /// What a model said of the objects in a draft.
@@ -161,12 +168,7 @@ public struct DatasetBuilder {
         "\(configuration.instances.path): has no categories of objects; --instances takes a COCO instances file, not captions"
       )
     }
-    let known = Set(instances.categories.map(\.name))
-    if let unknown = rules.categories.first(where: { !known.contains($0) }) {
-      throw KeyObjectError(
-        "--categories: \"\(unknown)\" is not in \(configuration.instances.path); its categories are "
-          + instances.categories.map(\.name).joined(separator: ", "))
-    }
+    try checkCategories(instances)
     let selection = try select(instances, captions: readCaptions(of: instances))
     guard !selection.objects.isEmpty else {
       throw KeyObjectError(
@@ -193,8 +195,8 @@ public struct DatasetBuilder {
       return object
     }
     let summary = Summary(
-      outputs: try write(objects, of: choice.instances, run: choice.run),
-      examined: choice.instances.annotations.count + choice.instances.problems.lostSamples,
+      outputs: try write(objects, of: choice),
+      examined: choice.examined, imagesWithoutCaption: choice.selection.imagesWithoutCaption,
       leftOut: Self.counts(choice.selection.leftOut), categories: Self.counts(objects.map(\.category)),
       descriptions: Self.counts(objects.map(\.description.source.rawValue)), skips: descriptions?.skips, isNew: true)
     try removeWork()
@@ -211,7 +213,7 @@ public struct DatasetBuilder {
   /// - Throws: `EnvironmentFault` if the draft can't be written.
   public func writeDraft(_ choice: Choice) throws {
     try AtomicFile.write(
-      choice.instances.json(of: choice.selection.objects.map(\.described), info: infoJSON(choice.run)), to: draft)
+      choice.instances.json(of: choice.selection.objects.map(\.described), info: infoJSON(choice)), to: draft)
   }
 
   /// Removes the files of the unfinished run.
@@ -236,7 +238,28 @@ public struct DatasetBuilder {
     }
     try JobInputs.checkFolder(of: configuration.output)
     if configuration.resumes { return }
-    try JobInputs.refuseExisting(configuration.outputs.map { ($0.url.path, "an output file") })
+    for url in configuration.outputs.map(\.url) where FileManager.default.fileExists(atPath: url.path) {
+      guard configuration.overwrites else {
+        throw KeyObjectError(
+          "\(url.path): already exists; choose another --output, let it be replaced by --overwrite, or continue it with "
+            + "--resume")
+      }
+      try checkReplaceable(url)
+    }
+    if configuration.overwrites { try removeWork() }
+  }
+
+  /// - Throws: `KeyObjectError` if a name of `--categories` or `--exclude` is no category of the file.
+  private func checkCategories(_ instances: KeyObjectDataset) throws {
+    let names = instances.categories.map(\.name)
+    let known = Set(names)
+    for (option, asked) in [("--categories", rules.categories), ("--exclude", rules.excluded)] {
+      guard let unknown = asked.first(where: { !known.contains($0) }) else { continue }
+      let near = NearNames.of(unknown, in: names)
+      let hint =
+        near.isEmpty ? "its categories are \(names.joined(separator: ", "))" : "near: \(near.joined(separator: ", "))"
+      throw KeyObjectError("\(option): \"\(unknown)\" is not in \(configuration.instances.path); \(hint)")
+    }
   }
 
   private func readCaptions(of instances: KeyObjectDataset) throws -> KeyObjectDataset? {

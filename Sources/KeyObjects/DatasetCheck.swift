@@ -55,6 +55,7 @@ public struct DatasetCheck {
     progress.finish()
     findings += Self.records(contents.problems)
     for annotation in contents.annotationsByID() { findings += try check(annotation, of: contents) }
+    findings += Self.ambiguous(in: contents)
     return Report(
       images: contents.images.count, annotations: contents.annotations.count, turned: turned.count, findings: findings)
   }
@@ -82,6 +83,23 @@ public struct DatasetCheck {
         Finding(kind: .record, subject: "the file", problem: "\(problems.unlisted) more records have problems"))
     }
     return findings
+  }
+
+  /// Descriptions that two objects of an image have: each object's mask is then wrong for the other's sake.
+  private static func ambiguous(in contents: KeyObjectDataset) -> [Finding] {
+    var first: [String: Int64] = [:]
+    return contents.annotationsByID().compactMap { annotation in
+      let text = (annotation.description ?? "").lowercased().split { $0.isWhitespace }.joined(separator: " ")
+      guard annotation.question == nil, !text.isEmpty else { return nil }
+      let key = "\(annotation.imageID) \(text)"
+      guard let other = first[key] else {
+        first[key] = annotation.id
+        return nil
+      }
+      return Finding(
+        kind: .description, subject: "annotation \(annotation.id)",
+        problem: "annotation \(other) of the same image has the same: it could be about either")
+    }
   }
 
   /// - Throws: `EnvironmentFault`: where a folder isn't mounted, nothing is known of its pictures.

@@ -16,6 +16,10 @@ public struct DatasetPreview {
   private let input: InputOptions
   private let output: URL
   private let limit: Int
+  private let overwrites: Bool
+  private let isQuiet: Bool
+  /// The command's own folders, which may be replaced.
+  static let folder = PageFolder(generator: "headimpact dataset preview") { $0.hasSuffix(".png") }
 
   public struct Summary: Sendable, Encodable {
     public let output: String
@@ -27,15 +31,20 @@ public struct DatasetPreview {
   /// - Parameters:
   ///   - model: determines the visual tokens.
   ///   - input: plays no part in the pictures.
-  ///   - output: a folder that isn't there yet.
+  ///   - output: a folder that isn't there yet, unless an earlier preview may be overwritten.
   ///   - limit: samples to show, the first by annotation id.
-  public init(dataset: URL, images: URL, model: URL?, input: InputOptions = InputOptions(), output: URL, limit: Int) {
+  public init(
+    dataset: URL, images: URL, model: URL?, input: InputOptions = InputOptions(), output: URL, limit: Int,
+    overwrites: Bool = false, isQuiet: Bool = true
+  ) {
     self.dataset = dataset
     self.images = images
     self.model = model
     self.input = input
     self.output = output
     self.limit = limit
+    self.overwrites = overwrites
+    self.isQuiet = isQuiet
   }
 
   private struct Sample {
@@ -50,15 +59,17 @@ public struct DatasetPreview {
   public func run() throws -> Summary {
     guard limit >= 1 else { throw KeyObjectError("--limit \(limit): at least 1") }
     try JobInputs.checkFolder(of: output)
-    try JobInputs.refuseExisting([(output.path, "the output folder")])
+    if let reason = try Self.folder.refusal(of: output, overwrites: overwrites) {
+      throw KeyObjectError("\(output.path): \(reason)")
+    }
     let contents = try KeyObjectDataset(contentsOf: dataset)
     let vision = try model.map { folder in
       try ModelRegistry.load(
         folder: folder, input: input,
         backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 1)))
     }
-    let taken = "the output folder already exists"
-    return try WholeFolder.write(to: output, what: "the preview", refusal: { _, _ in taken }) { folder in
+    let refusal = { (old: URL, _: URL) in try Self.folder.refusal(of: old, overwrites: overwrites) }
+    return try WholeFolder.write(to: output, what: "the preview", refusal: refusal) { folder in
       try write(contents, vision, to: folder)
     }
   }
@@ -77,7 +88,10 @@ public struct DatasetPreview {
       page = []
     }
     let panels = vision == nil ? 2 : 3
-    for annotation in contents.annotationsByID().prefix(limit) {
+    let shown = contents.annotationsByID().prefix(limit)
+    let progress = ProgressReporter(total: shown.count, begun: 0, ranks: 1, isQuiet: isQuiet)
+    defer { progress.finish() }
+    for annotation in shown {
       do {
         let sample = try sample(annotation, of: contents, vision)
         let strip = try Canvas(
@@ -90,6 +104,7 @@ public struct DatasetPreview {
       } catch let error as any ContentFault {
         skipped.append("annotation \(annotation.id): \(error)")
       }
+      progress.advance(by: 1)
       if page.count == Self.samplesPerSheet { try finishPage() }
     }
     try finishPage()

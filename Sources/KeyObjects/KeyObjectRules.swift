@@ -17,6 +17,12 @@ public struct KeyObjectRules: Sendable, Equatable {
   public var choose = Choose.mentioned
   /// Names of categories; all where empty.
   public var categories: [String] = []
+  /// Names of categories that are left out.
+  public var excluded: [String] = []
+  /// Whether an object must be the only one of its category in its image, or described so that it can be no other.
+  public var unique = true
+  /// Whether a caption must name the object's category.
+  public var requireMention = false
   /// Objects of one category; nil for all.
   public var balance: Int?
   public var describe = ObjectDescription.Source.caption

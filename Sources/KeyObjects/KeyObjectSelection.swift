@@ -20,6 +20,9 @@ struct KeyObjectSelection {
     case category = "another category"
     case tooSmall = "below min-area"
     case tooLarge = "above max-area"
+    case notMentioned = "not named by a caption"
+    case repeated = "the same object again"
+    case ambiguous = "not the only one of its category"
     case unusable = "can't be used"
     case tooFewTokens = "below min-tokens"
     case perImage = "above per-image"
@@ -36,11 +39,15 @@ struct KeyObjectSelection {
   /// What is asked of pictures and outlines, one at a time. What is wrong with one costs that object; everything else
   /// is thrown.
   protocol Examiner {
+    /// What is wrong with the object's category or with whether it is a crowd; nil if nothing is.
+    func fault(of annotation: Annotation) -> COCOError?
     /// The size of an image for which the file states none; nil if the image can't be used.
     mutating func size(of image: ImageRecord) throws -> ImageSize?
     /// The area and the box of an object for which the file lacks one of them; nil if its outline can't be
     /// drawn.
     mutating func measures(of annotation: Annotation, _ size: ImageSize) throws -> Measures?
+    /// The intersection of two outlines over their union; nil if one of them can't be drawn.
+    func overlap(of one: Annotation, with other: Annotation, _ size: ImageSize) throws -> Double?
     /// Asked for the objects that every other rule takes, best first.
     mutating func usability(of annotation: Annotation, in image: ImageRecord, _ size: ImageSize) throws -> Usability
     /// Called for an object whose record has a fault that matters here.
@@ -56,6 +63,8 @@ struct KeyObjectSelection {
   /// Ascending by annotation id.
   private(set) var objects: [KeyObject] = []
   private(set) var leftOut: [Rule: Int] = [:]
+  /// Images with objects but without a caption; nil if there are no captions at all.
+  private(set) var imagesWithoutCaption: Int?
 
   /// - Parameters:
   ///   - captions: of the same images; nil if there are none.
@@ -66,52 +75,123 @@ struct KeyObjectSelection {
     if instances.problems.lostSamples > 0 { leftOut[.unreadable] = instances.problems.lostSamples }
     let byImage = Dictionary(grouping: instances.annotations, by: \.imageID)
     let said = Dictionary(grouping: captions?.annotationsByID() ?? [], by: \.imageID)
-    let wanted = Set(rules.categories)
+    if captions != nil { imagesWithoutCaption = 0 }
+    let wanted = Set(rules.categories.isEmpty ? instances.categories.map(\.name) : rules.categories)
+      .subtracting(rules.excluded)
     for image in instances.images {
       let annotations = byImage[image.id] ?? []
       guard !annotations.isEmpty else { continue }
+      let texts = (said[image.id] ?? []).map { (id: $0.id, text: $0.caption ?? "") }
+      if captions != nil, texts.allSatisfy({ $0.text.allSatisfy(\.isWhitespace) }) {
+        imagesWithoutCaption = (imagesWithoutCaption ?? 0) + 1
+      }
       guard let size = try image.size ?? examiner.size(of: image) else {
         leftOut[.unusable, default: 0] += annotations.count
         continue
       }
-      var candidates: [Candidate] = []
-      var present: [String: Int] = [:]
-      for annotation in annotations {
-        let category = annotation.categoryID.flatMap(instances.category)?.name ?? ""
-        present[category, default: 0] += 1
-        switch try Self.candidate(annotation, category, of: instances, size, wanted: wanted, rules, &examiner) {
-        case .success(let candidate): candidates.append(candidate)
-        case .failure(let broken): leftOut[broken.rule, default: 0] += 1
-        }
-      }
-      guard !candidates.isEmpty else { continue }
-      let mentions = CaptionMentions((said[image.id] ?? []).map { ($0.id, $0.caption ?? "") }, present: present)
-      candidates = Self.ordered(candidates, in: size, mentions: mentions, choose: rules.choose)
-      var taken = 0
-      for candidate in candidates {
-        guard taken < rules.perImage else {
-          leftOut[.perImage, default: 0] += 1
-          continue
-        }
-        switch try examiner.usability(of: candidate.annotation, in: image, size) {
-        case .usable: break
-        case .tooFewTokens:
-          leftOut[.tooFewTokens, default: 0] += 1
-          continue
-        case .unusable:
-          leftOut[.unusable, default: 0] += 1
-          continue
-        }
-        taken += 1
-        let phrase = rules.describe == .caption ? mentions.description(of: candidate.category) : nil
-        objects.append(
-          KeyObject(
-            annotation: candidate.annotation, image: image, category: candidate.category,
-            description: phrase ?? ObjectDescription(category: candidate.category)))
-      }
+      let content = ImageContent(image: image, size: size, annotations: annotations, instances: instances, texts)
+      try choose(from: content, wanted: wanted, rules, &examiner)
     }
     objects.sort { $0.annotation.id < $1.annotation.id }
     if let most = rules.balance { balance(to: most, seed: rules.seed) }
+  }
+
+  /// An image, the objects in it, and what its captions say of them.
+  private struct ImageContent {
+    let image: ImageRecord
+    let size: ImageSize
+    /// In the order of the file, with the names of their categories; empty where there is none.
+    let annotations: [(annotation: Annotation, category: String)]
+    let mentions: CaptionMentions
+
+    init(
+      image: ImageRecord, size: ImageSize, annotations: [Annotation], instances: KeyObjectDataset,
+      _ texts: [(id: Int64, text: String)]
+    ) {
+      self.image = image
+      self.size = size
+      self.annotations = annotations.map { ($0, $0.categoryID.flatMap(instances.category)?.name ?? "") }
+      mentions = CaptionMentions(
+        texts, present: Dictionary(self.annotations.map { ($0.category, 1) }, uniquingKeysWith: +))
+    }
+
+    func all(of category: String) -> [Annotation] { annotations.filter { $0.category == category }.map(\.annotation) }
+  }
+
+  /// Adds the key objects of an image.
+  private mutating func choose(
+    from content: ImageContent, wanted: Set<String>, _ rules: KeyObjectRules, _ examiner: inout some Examiner
+  ) throws {
+    let mentions = content.mentions
+    var candidates: [Candidate] = []
+    var others: [String: SameCategory] = [:]
+    for (annotation, category) in content.annotations {
+      let judged = try Self.candidate(annotation, category, content.size, wanted: wanted, rules, &examiner)
+      guard case .success(var candidate) = judged else {
+        if case .failure(let broken) = judged { leftOut[broken.rule, default: 0] += 1 }
+        continue
+      }
+      if rules.requireMention, !mentions.mention(category) {
+        leftOut[.notMentioned, default: 0] += 1
+        continue
+      }
+      if rules.unique {
+        let same = try others[category] ?? Self.sameCategory(content.all(of: category), content.size, &examiner)
+        others[category] = same
+        if let broken = Self.check(&candidate, among: same, mentions, rules) {
+          leftOut[broken, default: 0] += 1
+          continue
+        }
+      }
+      candidates.append(candidate)
+    }
+    var taken = 0
+    for candidate in Self.ordered(candidates, in: content.size, mentions: mentions, choose: rules.choose) {
+      guard taken < rules.perImage else {
+        leftOut[.perImage, default: 0] += 1
+        continue
+      }
+      switch try examiner.usability(of: candidate.annotation, in: content.image, content.size) {
+      case .usable: break
+      case .tooFewTokens:
+        leftOut[.tooFewTokens, default: 0] += 1
+        continue
+      case .unusable:
+        leftOut[.unusable, default: 0] += 1
+        continue
+      }
+      taken += 1
+      let phrase = rules.describe == .caption ? mentions.description(of: candidate.category) : nil
+      objects.append(
+        KeyObject(
+          annotation: candidate.annotation, image: content.image, category: candidate.category,
+          description: candidate.distinction ?? phrase ?? ObjectDescription(category: candidate.category)))
+    }
+  }
+
+  /// Asks whether a description of the object could be about another, and gives it the one that can't.
+  ///
+  /// - Returns: the rule that it breaks; nil if none.
+  private static func check(
+    _ candidate: inout Candidate, among same: SameCategory, _ mentions: CaptionMentions, _ rules: KeyObjectRules
+  ) -> Rule? {
+    if same.repeated.contains(candidate.annotation.id) { return .repeated }
+    guard same.distinct.count > 1 else { return nil }
+    guard rules.describe == .caption else { return .ambiguous }
+    candidate.distinction = mentions.distinction(of: candidate.category, same.rank(of: candidate.annotation.id))
+    return candidate.distinction == nil ? .ambiguous : nil
+  }
+
+  private static func sameCategory(
+    _ annotations: [Annotation], _ size: ImageSize, _ examiner: inout some Examiner
+  ) throws -> SameCategory {
+    let byID = Dictionary(annotations.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+    return try SameCategory(
+      annotations.map { SameCategory.Member(id: $0.id, isCrowd: $0.isCrowd, area: $0.area, box: $0.boundingBox) }
+    ) { one, other in
+      guard let one = byID[one], let other = byID[other] else { return nil }
+      return try examiner.overlap(of: one, with: other, size)
+    }
   }
 
   /// Says which objects' outlines are written in another way than the file has them.
@@ -127,6 +207,8 @@ struct KeyObjectSelection {
     let area: Double
     /// nil if no rule asks for it.
     let box: BoundingBox?
+    /// A description that is true of no other object of the category, where there are others.
+    var distinction: ObjectDescription?
   }
 
   private struct BrokenRule: Error {
@@ -134,17 +216,15 @@ struct KeyObjectSelection {
   }
 
   private static func candidate(
-    _ annotation: Annotation, _ category: String, of instances: KeyObjectDataset, _ size: ImageSize,
-    wanted: Set<String>, _ rules: KeyObjectRules, _ examiner: inout some Examiner
+    _ annotation: Annotation, _ category: String, _ size: ImageSize, wanted: Set<String>, _ rules: KeyObjectRules,
+    _ examiner: inout some Examiner
   ) throws -> Result<Candidate, BrokenRule> {
-    if let fault = instances.fault(of: annotation, .isCrowd) ?? instances.fault(of: annotation, .categoryID) {
+    if let fault = examiner.fault(of: annotation) {
       examiner.note(annotation, fault)
       return .failure(BrokenRule(rule: .unusable))
     }
     if annotation.isCrowd { return .failure(BrokenRule(rule: .crowd)) }
-    if category.isEmpty || !wanted.isEmpty && !wanted.contains(category) {
-      return .failure(BrokenRule(rule: .category))
-    }
+    guard wanted.contains(category) else { return .failure(BrokenRule(rule: .category)) }
     let needsBox = rules.choose == .central
     var (area, box) = (annotation.area, annotation.boundingBox)
     if area == nil || needsBox && box == nil {

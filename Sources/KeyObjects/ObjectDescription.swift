@@ -50,12 +50,17 @@ struct CaptionMentions: Sendable {
 
   /// The phrase for an object of this category; nil if the captions have none that must be about it.
   ///
-  /// The word that most captions use wins, then the longer phrase, then the earlier caption. Where the image has
-  /// several such objects and the captions distinguish them ("a man and a woman"), no phrase can be assigned to this
-  /// one.
+  /// The word that most captions use wins, then the longer phrase, then the earlier caption. Where the captions disagree
+  /// about what it is ("a man", "a woman"), or the image has several such objects and the captions distinguish them, no
+  /// phrase can be assigned to this one.
   func description(of category: String) -> ObjectDescription? {
-    let about = mentions.filter { isAbout(category, $0.phrase) }
-    if present[category, default: 0] > 1, Set(about.compactMap(\.phrase.sense)).count > 1 { return nil }
+    var about = mentions.filter { isAbout(category, $0.phrase) }
+    let senses = Dictionary(about.compactMap { $0.phrase.sense.map { ($0, 1) } }, uniquingKeysWith: +)
+    if present[category, default: 0] > 1, senses.count > 1 { return nil }
+    let most = senses.values.max() ?? 0
+    // A tie says nothing; the words that go with all others remain ("a person").
+    let sense = senses.values.count { $0 == most } == 1 ? senses.first { $0.value == most }?.key : nil
+    about = about.filter { $0.phrase.sense == nil || $0.phrase.sense == sense }
     let votes = Dictionary(about.map { ($0.phrase.head, 1) }, uniquingKeysWith: +)
     func rank(_ mention: Mention) -> (Int, Int, Int) {
       (votes[mention.phrase.head, default: 0], mention.phrase.isPlural ? 0 : 1, mention.phrase.text.count)
@@ -63,6 +68,21 @@ struct CaptionMentions: Sendable {
     guard let first = about.first else { return nil }
     let best = about.dropFirst().reduce(first) { rank($1) > rank($0) ? $1 : $0 }
     return ObjectDescription(text: best.phrase.text, source: .caption, captionID: best.captionID)
+  }
+
+  /// A phrase that is true of this object and of no other of its category; nil if there is none.
+  ///
+  /// Only a comparison of sizes is taken, where the outlines confirm it: "the smaller giraffe" of two, "the largest boat".
+  func distinction(of category: String, _ rank: SizeRank) -> ObjectDescription? {
+    let fitting = mentions.first { mention in
+      guard isAbout(category, mention.phrase), let comparison = mention.phrase.comparison else { return false }
+      return rank.confirms(comparison)
+    }
+    return fitting.flatMap { mention in
+      mention.phrase.comparison.map {
+        ObjectDescription(text: $0.text, source: .caption, captionID: mention.captionID)
+      }
+    }
   }
 
   /// A word of several categories ("bike") is about the only one of them that the image has.

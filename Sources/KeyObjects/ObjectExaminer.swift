@@ -34,6 +34,10 @@ struct ObjectExaminer: KeyObjectSelection.Examiner {
     self.minTokens = minTokens
   }
 
+  func fault(of annotation: Annotation) -> COCOError? {
+    instances.fault(of: annotation, .isCrowd) ?? instances.fault(of: annotation, .categoryID)
+  }
+
   mutating func size(of image: ImageRecord) throws -> ImageSize? {
     try noting("image \(image.id)") { examiner in
       let size = try imageSize(contentsOf: examiner.url(of: image))
@@ -50,6 +54,20 @@ struct ObjectExaminer: KeyObjectSelection.Examiner {
         area: Double(runs.area),
         box: BoundingBox(
           x: Double(box.x), y: Double(box.y), width: Double(box.width), height: Double(box.height)))
+    }
+  }
+
+  func overlap(of one: Annotation, with other: Annotation, _ size: ImageSize) throws -> Double? {
+    do {
+      let masks = try [one, other].map { try instances.mask(for: $0, height: size.height, width: size.width) }
+      var (both, either) = (0, 0)
+      for (one, other) in zip(masks[0].pixels, masks[1].pixels) {
+        both += Int(one & other)
+        either += Int(one | other)
+      }
+      return either == 0 ? nil : Double(both) / Double(either)
+    } catch is any ContentFault {
+      return nil  // it is named where the object is used
     }
   }
 

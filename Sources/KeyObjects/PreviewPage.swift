@@ -35,7 +35,9 @@ struct PreviewPage {
         Element("h2", text: "Can't be shown"), Element("ul", [:], skipped.map { Element("li", text: $0) }),
       ]
     }
-    return Element.page(title: title, style: Self.style, body)
+    return Element.page(
+      title: title, style: Self.style,
+      metas: ["generator": DatasetPreview.folder.generator, "color-scheme": "light dark"], body)
   }
 
   private var summary: Element {

@@ -11,16 +11,20 @@ public struct LoRAConfiguration: Sendable, Equatable {
   public var layers: [Int]
   /// r.
   public var loraRank: Int
-  /// The update is weighted with loraAlpha / loraRank.
+  /// The update is weighted with loraAlpha / loraRank, or loraAlpha / √loraRank.
   public var loraAlpha: Double
   /// The share of an update's inputs that training drops.
   public var dropout: Double
   /// Of the first values of A.
   public var seed: UInt64
+  /// rsLoRA (Kalajdzievski 2023, arXiv 2312.03732): the weight is loraAlpha / √loraRank.
+  public var dividesByRoot: Bool
+  /// DoRA: a magnitude of each output is trained too.
+  public var hasMagnitudes: Bool
 
   public init(
     targets: [Projection] = [.query, .key, .value, .output], layers: [Int], loraRank: Int, loraAlpha: Double,
-    dropout: Double = 0, seed: UInt64 = 0
+    dropout: Double = 0, seed: UInt64 = 0, dividesByRoot: Bool = false, hasMagnitudes: Bool = false
   ) {
     self.targets = targets
     self.layers = layers
@@ -28,6 +32,8 @@ public struct LoRAConfiguration: Sendable, Equatable {
     self.loraAlpha = loraAlpha
     self.dropout = dropout
     self.seed = seed
+    self.dividesByRoot = dividesByRoot
+    self.hasMagnitudes = hasMagnitudes
   }
 
   /// A fresh adapter of a model; see `makeAdapter(for:on:)`.
@@ -42,13 +48,20 @@ public struct LoRAConfiguration: Sendable, Equatable {
   public func makeAdapter(for decoderLayers: [TransformerLayer], on backend: any Backend) throws -> LowRankAdapter {
     let problems = problems(for: decoderLayers)
     guard problems.isEmpty else { throw LowRankAdaptationError(problems.joined(separator: "; ")) }
-    let scaling = Float(loraAlpha / Double(loraRank))
+    let scaling = scaling(rank: loraRank)
     let modules = layers.flatMap { layer in targets.map { LoRATarget(layer: layer, projection: $0) } }
-    let adapter = LowRankAdapter(modules.map { ($0, loraRank, scaling) }, for: decoderLayers, on: backend)
+    let adapter = LowRankAdapter(
+      modules.map { ($0, loraRank, scaling) }, hasMagnitudes: hasMagnitudes, for: decoderLayers, on: backend)
     adapter.withParameters { parameters in
       for update in adapter.updates { draw(update, into: &parameters) }
     }
+    try adapter.resetMagnitudes()
     return adapter
+  }
+
+  /// The weight of an update.
+  func scaling(rank: Int) -> Float {
+    Float(loraAlpha / (dividesByRoot ? Double(rank).squareRoot() : Double(rank)))
   }
 
   private func draw(_ update: LoRADelta, into parameters: inout MutableSpan<Float>) {
@@ -75,6 +88,7 @@ public struct LoRAConfiguration: Sendable, Equatable {
     if loraRank < 1 { problems.append("the rank is \(loraRank); it must be at least 1") }
     if !(loraAlpha.isFinite && loraAlpha > 0) { problems.append("alpha is \(loraAlpha); it must be above 0") }
     if !(dropout >= 0 && dropout < 1) { problems.append("dropout is \(dropout); it must be at least 0 and below 1") }
+    if hasMagnitudes, dropout > 0 { problems.append("DoRA is trained without dropout; it is \(dropout)") }
     for layer in Set(layers).sorted() where decoderLayers.indices.contains(layer) {
       for target in Set(targets).sorted() {
         guard let linear = decoderLayers[layer][target] else {

@@ -10,12 +10,13 @@ extension PEFTAdapter {
   ///
   /// - Parameters:
   ///   - configuration: of rank, alpha and dropout; updates of another rank or weight become patterns.
-  ///   - modelName: for the reader, and for PEFT's `AutoPeftModel`.
+  ///   - base: for the reader, and for PEFT's `AutoPeftModel`.
   ///   - alongside: writes more files into the folder before it appears.
   /// - Throws: `LowRankAdaptationError`, `FolderError` or `SafetensorsError`, and what `alongside` throws; an old folder
   ///   is untouched then.
   public static func write(
-    _ adapter: LowRankAdapter, configuration: LoRAConfiguration, for model: any VisionLanguageModel, modelName: String,
+    _ adapter: LowRankAdapter, configuration: LoRAConfiguration, for model: any VisionLanguageModel,
+    base: BaseModelName,
     to folder: URL, alongside: (URL) throws -> Void = { _ in }
   ) throws {
     precondition(adapter.parts.isEmpty, "parts that can't be trained are never written")
@@ -24,13 +25,13 @@ extension PEFTAdapter {
     }
     let numbers = adapter.values
     if let place = numbers.firstIndex(where: { !$0.isFinite }) {
-      let target = adapter.updates.first { $0.b.upperBound > place }?.target.module ?? ""
+      let target = adapter.updates.first { ($0.magnitude ?? $0.b).upperBound > place }?.target.module ?? ""
       throw LowRankAdaptationError(
         "\(folder.path): \(target) holds \(numbers[place]), which is never written")
     }
     let module = type(of: model).languageModelModule
     let text = try JSONSerialization.data(
-      withJSONObject: values(adapter, configuration, modelName: modelName, languageModelModule: module),
+      withJSONObject: values(adapter, configuration, base: base, languageModelModule: module),
       options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
     let tensors = adapter.updates.flatMap { update in
       let name = "base_model.model.\(module.modulePath(update.target))"
@@ -42,6 +43,9 @@ extension PEFTAdapter {
           name: "\(name).lora_B.weight", shape: [update.outputs, update.rank],
           values: Array(numbers[update.b])),
       ]
+        + (update.magnitude.map {
+          [TensorData(name: "\(name).lora_magnitude_vector", shape: [update.outputs], values: Array(numbers[$0]))]
+        } ?? [])
     }
     try AdapterFolder.write(to: folder) { aside in
       try alongside(aside)
@@ -52,7 +56,7 @@ extension PEFTAdapter {
   }
 
   private static func values(
-    _ adapter: LowRankAdapter, _ configuration: LoRAConfiguration, modelName: String, languageModelModule: String
+    _ adapter: LowRankAdapter, _ configuration: LoRAConfiguration, base: BaseModelName, languageModelModule: String
   ) -> [String: Any] {
     // Whole names: a shorter one could be that of a module of some vision tower too.
     let modules = adapter.updates.map { languageModelModule.modulePath($0.target) }
@@ -61,18 +65,19 @@ extension PEFTAdapter {
     for update in adapter.updates {
       let name = languageModelModule.modulePath(update.target)
       if update.rank != configuration.loraRank { ranks[name] = update.rank }
-      if update.scaling != Float(configuration.loraAlpha / Double(update.rank)) {
-        alphas[name] = number(Double(update.scaling) * Double(update.rank))
+      if update.scaling != configuration.scaling(rank: update.rank) {
+        let rank = Double(update.rank)
+        alphas[name] = number(Double(update.scaling) * (configuration.dividesByRoot ? rank.squareRoot() : rank))
       }
     }
     return [
-      "alpha_pattern": alphas, "auto_mapping": NSNull(), "base_model_name_or_path": modelName, "bias": "none",
+      "alpha_pattern": alphas, "auto_mapping": NSNull(), "base_model_name_or_path": base.name, "bias": "none",
       "exclude_modules": NSNull(), "fan_in_fan_out": false, "inference_mode": true, "init_lora_weights": true,
       "layers_pattern": NSNull(), "layers_to_transform": NSNull(), "lora_alpha": number(configuration.loraAlpha),
       "lora_bias": false, "lora_dropout": number(configuration.dropout), "modules_to_save": NSNull(),
-      "peft_type": "LORA", "r": configuration.loraRank, "rank_pattern": ranks, "revision": NSNull(),
+      "peft_type": "LORA", "r": configuration.loraRank, "rank_pattern": ranks, "revision": base.revision ?? NSNull(),
       "target_modules": modules,
-      "task_type": "CAUSAL_LM", "use_dora": false, "use_rslora": false,
+      "task_type": "CAUSAL_LM", "use_dora": adapter.hasMagnitudes, "use_rslora": configuration.dividesByRoot,
     ]
   }
 

@@ -21,18 +21,18 @@ public enum PEFTAdapter {
   /// Reads an adapter to train it further, which may be one that changes nothing yet.
   ///
   /// - Returns: also its configuration, with the layers and targets of its tensors, and the seed 0.
-  /// - Throws: as `load`; `PEFTError` too where it changes more than linear layers of the decoder by B A.
+  /// - Throws: as `load`; `PEFTError` too where it changes more than linear layers of the decoder by B A and magnitudes.
   public static func loadForTraining(
     folder: URL, for model: any VisionLanguageModel
   ) throws -> (adapter: LowRankAdapter, configuration: LoRAConfiguration) {
-    let (parts, read) = try read(folder, for: model, allowsNoChange: true)
+    let (parts, read) = try read(folder, for: model, allowsNoChange: true, trains: true)
     let adapter = parts.adapter
     guard parts.beyond.isEmpty else {
       let shown = parts.beyond.prefix(5).joined(separator: ", ")
       throw PEFTError(
         folder.path,
         [
-          "can't be trained further, as it changes more than the decoder's linear layers by B A: \(shown)"
+          "can't be trained further, as it changes more than the decoder's linear layers by B A and magnitudes: \(shown)"
             + (parts.beyond.count > 5 ? " and \(parts.beyond.count - 5) more" : "")
         ])
     }
@@ -42,7 +42,8 @@ public enum PEFTAdapter {
     let targets = adapter.updates.map(\.target)
     let configuration = LoRAConfiguration(
       targets: Set(targets.map(\.projection)).sorted(), layers: Set(targets.map(\.layer)).sorted(), loraRank: read.rank,
-      loraAlpha: read.alpha, dropout: read.dropout)
+      loraAlpha: read.alpha, dropout: read.dropout, dividesByRoot: read.dividesByRoot,
+      hasMagnitudes: adapter.hasMagnitudes)
     return (adapter, configuration)
   }
 
@@ -60,7 +61,7 @@ public enum PEFTAdapter {
   }
 
   private static func read(
-    _ folder: URL, for model: any VisionLanguageModel, allowsNoChange: Bool
+    _ folder: URL, for model: any VisionLanguageModel, allowsNoChange: Bool, trains: Bool = false
   ) throws -> (parts: PEFTParts, configuration: PEFTConfiguration) {
     try requireFolder(folder)
     let configuration = try PEFTConfiguration(folder: folder)
@@ -79,7 +80,7 @@ public enum PEFTAdapter {
     }
     guard problems.texts.isEmpty else { throw refuse() }
 
-    let parts = try PEFTParts(configuration, tensors, for: model)
+    let parts = try PEFTParts(configuration, tensors, for: model, trains: trains)
     problems.add(parts.problems)
     guard problems.texts.isEmpty else { throw refuse() }
     guard parts.changes || allowsNoChange else {

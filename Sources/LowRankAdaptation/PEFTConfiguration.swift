@@ -10,6 +10,8 @@ struct PEFTConfiguration {
   private static let mostBytes = 16 << 20
 
   private(set) var rank = 1
+  /// What it calls its base model.
+  private(set) var baseModel: String?
   private(set) var alpha = 1.0
   private(set) var dropout = 0.0
   /// DoRA.
@@ -22,7 +24,8 @@ struct PEFTConfiguration {
   private(set) var saved = SavedModules()
   private var ranks = ModuleValues()
   private var alphas = ModuleValues()
-  private var dividesByRoot = false
+  /// rsLoRA.
+  private(set) var dividesByRoot = false
   private var targets = ModuleSelector.names([])
   private var excluded = ModuleSelector.names([])
   private var layers: Set<Int>?
@@ -90,6 +93,7 @@ struct PEFTConfiguration {
       }
       return nil
     }
+    baseModel = values.text("base_model_name_or_path")
     hasMagnitudes = noted(try values.boolean("use_dora")) ?? hasMagnitudes
     hasBiasOfB = noted(try values.boolean("lora_bias")) ?? hasBiasOfB
     if hasMagnitudes, hasBiasOfB {

@@ -19,7 +19,10 @@ struct PEFTParts {
   /// Of a tied model: who else took the weight that both ends share.
   private var shared: (module: AdaptedModule, weight: Tensor)?
 
-  init(_ configuration: PEFTConfiguration, _ tensors: PEFTTensors, for model: any VisionLanguageModel) throws {
+  /// - Parameter trains: whether magnitudes become numbers of the adapter, to be trained, and not scales.
+  init(
+    _ configuration: PEFTConfiguration, _ tensors: PEFTTensors, for model: any VisionLanguageModel, trains: Bool = false
+  ) throws {
     (self.model, self.configuration, self.tensors) = (model, configuration, tensors)
     shapes = ModelShapes(model)
     var updates: [(target: LoRATarget, rank: Int, scaling: Float)] = []
@@ -27,7 +30,9 @@ struct PEFTParts {
       guard case .linear(let target) = pair.module.module else { continue }
       updates.append((target, pair.rank, try configuration.scaling(of: pair.module, rank: pair.rank)))
     }
-    adapter = LowRankAdapter(updates, for: model.decoder.layers, on: model.backend)
+    // Of every update or of none: the configuration says so, and what contradicts it was refused.
+    adapter = LowRankAdapter(
+      updates, hasMagnitudes: trains && configuration.hasMagnitudes, for: model.decoder.layers, on: model.backend)
     takeWholes()
     for pair in tensors.pairs { try take(pair) }
     if !adapter.parts.isEmpty { changes = true }
@@ -42,13 +47,19 @@ struct PEFTParts {
     if scaling != 0, a.contains(where: { $0 != 0 }), b.contains(where: { $0 != 0 }) { changes = true }
     if let biasOfB = pair.biasOfB { take(biasOfB.floats().map { scaling * $0 }, biasOf: module) }
     let magnitude = pair.magnitude?.floats()
-    if magnitude != nil { beyond.append("\(module.path)'s magnitude (DoRA)") }
     switch module {
     case .linear(let target):
       guard let update = adapter[target] else { return }
       let factors = adapter.factors(update)
       model.backend.write(a, to: factors.a)
       model.backend.write(b, to: factors.b)
+      if let magnitude, let range = update.magnitude {
+        adapter.withParameters { parameters in
+          for (place, value) in zip(range, magnitude) { parameters[place] = value }
+        }
+        changes = true
+        return
+      }
       guard let magnitude, let weight = layer(target.layer)[target.projection]?.weight else { return }
       let norms = try model.backend.rowNorms(weight, factors)
       if let scale = scale(magnitude, norms, module) { adapter.parts.outputScales[target] = scale }

@@ -47,6 +47,9 @@ struct PEFTValues {
     return problems
   }
 
+  /// A text; nil where there is none.
+  func text(_ key: String) -> String? { value(key)?.string }
+
   var trainsBiases: Bool { isSet("bias") && value("bias")?.string != "none" }
 
   func integer(_ key: String, from least: Int) throws -> Int {

@@ -90,10 +90,10 @@ public struct GatherJob {
     let output = configuration.output
     let urls = try configuration.shards.isEmpty ? Shard.files(of: output) : configuration.shards
     var sums: HeadImpactAccumulator?
-    var imageOfSample: [Int: Int] = [:]
+    var index = SampleIndex()
     let set = try ShardSet(urls, of: output, attend: world.attend, decode: { try UnitResult(decoding: $0) }) { result in
+      index.add(result)
       for impact in result.impacts {
-        imageOfSample[impact.annotationID] = result.imageID
         if sums == nil { sums = HeadImpactAccumulator(layers: impact.layers, heads: impact.heads) }
         try sums?.add(impact)
       }
@@ -113,7 +113,7 @@ public struct GatherJob {
     return Gathered(
       set: set, provenance: provenance, sums: sums,
       samples: ScoredSamples(
-        imageOfSample: imageOfSample, skipped: set.skipped, seconds: set.seconds, result: set.result,
+        index: index, skipped: set.skipped, seconds: set.seconds, result: set.result,
         requireOutput: lock.check))
   }
 }

@@ -29,7 +29,8 @@ public struct ScoringJob {
 
   /// Times of the end of a run, in seconds.
   public struct EndSeconds: Sendable, Encodable {
-    public let bootstrap: Double
+    /// Of the bootstraps and the test of each head.
+    public let statistics: Double
     public let writing: Double
   }
 

@@ -29,8 +29,8 @@ final class ScoringWork: UnitJob {
   /// How many pictures that this rank counted were turned, and whether the last one computed was.
   private var turned = 0
   private var lastIsTurned = false
-  /// On rank 0: in which image's record each scored sample is.
-  private var imageOfSample: [Int: Int] = [:]
+  /// On rank 0.
+  private var index = SampleIndex()
 
   /// - Parameters:
   ///   - dataset: on rank 0 the dataset; nil elsewhere.
@@ -94,11 +94,9 @@ final class ScoringWork: UnitJob {
   func decode(_ bytes: [UInt8]) throws -> UnitResult { try UnitResult(decoding: bytes) }
 
   func collect(_ result: UnitResult, isResumed: Bool) throws {
-    for impact in result.impacts {
-      imageOfSample[impact.annotationID] = result.imageID
-      // The ranks have summed what they computed.
-      if isResumed { try sums.add(impact) }
-    }
+    index.add(result)
+    // The ranks have summed what they computed.
+    if isResumed { for impact in result.impacts { try sums.add(impact) } }
   }
 
   func tellRemarks(on world: Communicator) throws {
@@ -109,8 +107,11 @@ final class ScoringWork: UnitJob {
   private var provenance: ScoringProvenance {
     ScoringProvenance(
       identity: scoreIdentity, modelName: configuration.model.standardizedFileURL.lastPathComponent,
-      adapterName: configuration.adapter?.standardizedFileURL.lastPathComponent, layers: sums.layers,
-      heads: sums.heads)
+      adapterName: configuration.adapter?.standardizedFileURL.lastPathComponent,
+      datasetName: configuration.dataset.standardizedFileURL.lastPathComponent,
+      categories: (dataset?.categories ?? []).map { HeadImpactFile.Category(id: Int($0.id), name: $0.name) }
+        .sorted { $0.id < $1.id },
+      layers: sums.layers, heads: sums.heads)
   }
 
   func finish(_ work: FinishedWork<UnitResult>?, on world: Communicator) throws -> ScoringJob.Summary? {
@@ -119,7 +120,7 @@ final class ScoringWork: UnitJob {
       provenance: provenance, output: configuration.output, replaces: configuration.resumes, team: team)
     let samples = work.map {
       ScoredSamples(
-        imageOfSample: imageOfSample, skipped: $0.skipped, seconds: $0.seconds, result: $0.result,
+        index: index, skipped: $0.skipped, seconds: $0.seconds, result: $0.result,
         requireOutput: $0.requireOutput)
     }
     return try end.run(samples, sums, on: world)
@@ -140,6 +141,13 @@ final class ScoringWork: UnitJob {
     var asked = scoreIdentity
     asked.programVersion = begun.programVersion
     try begun.run.requireSame(as: asked.run, finished: configuration.output)
+    if contents.version < HeadImpactFile.version {
+      Remarks.tell([
+        "\(configuration.output.path): was finished by an older version of this program, in version \(contents.version) of the "
+          + "format, and stays as it is: without values corrected for chance, tests, masks and names. To have them, score "
+          + "again to another --output"
+      ])
+    }
     // A file of before kinds were told has none.
     let skips = SkipCounts(
       samples: contents.table.samples + kinds.count, skipped: kinds.map { SkipKind(rawValue: $0) ?? .record })

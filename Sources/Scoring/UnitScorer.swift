@@ -22,6 +22,8 @@ struct UnitScorer {
   /// A sample that is ready to be scored.
   private struct Sample {
     let annotation: Annotation
+    /// Without white space around it.
+    let description: String
     let mask: TokenMask
     let sequence: TokenSequence
   }
@@ -57,7 +59,7 @@ struct UnitScorer {
     _ unit: ScoringUnit, pictures: Pictures, poll: @escaping () throws -> Void
   ) throws -> (result: UnitResult, isTurned: Bool) {
     switch try prepare(unit, pictures) {
-    case .failure(let skip): (result(of: unit, [], [:], otherwise: skip.reason), false)
+    case .failure(let skip): (result(of: unit, nil, [:], otherwise: skip.reason), false)
     case .success(let prepared): (try score(unit, prepared, poll: poll), prepared.isTurned)
     }
   }
@@ -90,6 +92,9 @@ struct UnitScorer {
     _ unit: ScoringUnit, _ prepared: Prepared, poll: @escaping () throws -> Void
   ) throws -> UnitResult {
     let (layout, samples) = (prepared.layout, prepared.samples)
+    let picture = ScoredPicture(
+      fileName: unit.image.fileName, width: prepared.image.width, height: prepared.image.height,
+      views: layout.imageViews)
     var outcomes = prepared.outcomes
     let layers = model.decoder.layers.count
     let heads = model.numAttentionHeads
@@ -118,21 +123,24 @@ struct UnitScorer {
             caption: sample.sequence.caption.count, mask: sample.mask.count),
           layers: layers, heads: heads, impacts: impacts)
         outcomes[sample.annotation.id] = .scored(
-          impact, scores: configuration.savesScores ? scores.withUnsafeBufferPointer(Array.init) : [])
+          ScoredSample(
+            impact: impact, description: sample.description, mask: sample.mask.isObject,
+            scores: configuration.savesScores ? scores.withUnsafeBufferPointer(Array.init) : []))
         try poll()
       }
     } catch let fault as any ContentFault {
       // The model can't take the picture after all.
-      return result(of: unit, layout.imageViews, outcomes, otherwise: SkipReason(.picture, fault))
+      return result(of: unit, picture, outcomes, otherwise: SkipReason(.picture, fault))
     }
-    return result(of: unit, layout.imageViews, outcomes, otherwise: SkipReason(.record, "was not scored"))
+    return result(of: unit, picture, outcomes, otherwise: SkipReason(.record, "was not scored"))
   }
 
   private func result(
-    of unit: ScoringUnit, _ views: [ImageView], _ outcomes: [Int64: SampleOutcome.Kind], otherwise reason: SkipReason
+    of unit: ScoringUnit, _ picture: ScoredPicture?, _ outcomes: [Int64: SampleOutcome.Kind],
+    otherwise reason: SkipReason
   ) -> UnitResult {
     UnitResult(
-      imageID: Int(unit.image.id), views: views,
+      imageID: Int(unit.image.id), picture: picture,
       outcomes: unit.annotations.map {
         SampleOutcome(annotationID: Int($0.id), kind: outcomes[$0.id] ?? .skipped(reason))
       })
@@ -159,7 +167,7 @@ struct UnitScorer {
       let sequence = try model.sequence(
         prompt: configuration.prompt, description: description, layout: layout)
       guard !sequence.caption.isEmpty else { throw SampleFault("its description has no tokens") }
-      return .success(Sample(annotation: annotation, mask: mask, sequence: sequence))
+      return .success(Sample(annotation: annotation, description: description, mask: mask, sequence: sequence))
     } catch let fault as any ContentFault { return .failure(Skip(reason: SkipReason(.text, fault))) }
   }
 }

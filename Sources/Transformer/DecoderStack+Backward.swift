@@ -18,6 +18,8 @@ extension DecoderStack {
     precondition(tape.layout.prefix == 0 && tape.layout.isContiguous)
     precondition(adapter.parts.isEmpty, "there is no backward pass through parts that an adapter replaces")
     precondition(gradients.count == adapter.count)
+    precondition(
+      ablatedHeads.replacement != .knockout, "there is no backward pass through attention that is knocked out")
     var gradient = gradient
     for index in tape.layers.reversed() {
       let pass = BackwardPass(
@@ -62,6 +64,9 @@ extension DecoderStack {
     accumulate: Bool = false, rows: Range<Int>, outputs: [Int]?
   ) throws {
     guard let linear = pass.layer[projection] else { return }
+    if let update = pass.update(projection), let scale = try pass.adapter.magnitudeScale(of: update.target) {
+      return try scaledBackward(linear, update, scale, pass, x: x, dy: dy.floats, into: dx, accumulate: accumulate)
+    }
     if let dx { try backend.applyBackward(linear, to: dy, into: dx, accumulate: accumulate) }
     guard let update = pass.update(projection) else { return }
     let dropout = pass.tape.dropout.flatMap { $0.rate > 0 ? $0 : nil }
@@ -82,6 +87,35 @@ extension DecoderStack {
         salt: update.target.salt, into: target)
       backend.add(target, to: dx)
     }
+  }
+
+  /// The same through magnitudes, y = scale · p + b with p = W x + scaling · B (A x). The norm in the scale is a constant, as in
+  /// PEFT (section 4.3 of arXiv 2402.09353).
+  private func scaledBackward(
+    _ linear: Linear, _ update: LoRADelta, _ scale: MagnitudeScale, _ pass: BackwardPass, x: Tensor, dy: Tensor,
+    into dx: Tensor?, accumulate: Bool
+  ) throws {
+    precondition(pass.tape.dropout.map { $0.rate == 0 } ?? true, "magnitudes are trained without dropout")
+    let factors = pass.adapter.factors(update)
+    // p as the forward pass had it.
+    let product = workspace.scaled.reserving(rows: dy.rows, columns: update.outputs, on: backend)
+    try backend.withOperand(x) {
+      try backend.apply(Linear(weight: linear.weight), to: $0, into: product, accumulate: false)
+    }
+    try backend.applyLowRank(factors, to: x, into: product)
+    let dots = workspace.magnitudeGradient.reserving(rows: 1, columns: update.outputs, on: backend)
+    backend.zero(dots)
+    backend.addColumnDots(dy, product, to: dots)
+    if let magnitudes = update.magnitude(of: pass.gradients) {
+      backend.scaleColumns(dots, by: scale.inverseNorm, bias: nil, into: magnitudes, accumulate: true)
+    }
+    let dProduct = product
+    backend.scaleColumns(dy, by: scale.scale, bias: nil, into: dProduct, accumulate: false)
+    if let dx {
+      try backend.withOperand(dProduct) { try backend.applyBackward(linear, to: $0, into: dx, accumulate: accumulate) }
+    }
+    try backend.lowRankBackward(
+      factors, x: x, dy: dProduct, dA: update.a(of: pass.gradients), dB: update.b(of: pass.gradients), dx: dx)
   }
 
   /// From the gradient of the stream behind a branch to that of the branch itself: back through layer scale and the norm

@@ -3,12 +3,15 @@ import Kernels
 /// Low-rank updates of some of the decoder's linear layers: y = W x + b + scaling · B (A x) (Hu et al. 2021, arXiv
 /// 2106.09685).
 ///
+/// With magnitudes (DoRA, Liu et al. 2024, arXiv 2402.09353) y = m / ‖W + scaling · B A‖ · (W x + scaling · B (A x)) + b, with
+/// the norm of each row, through which no gradient flows.
+///
 /// These can be trained. What else an adapter may change is in `parts`.
 ///
-/// All numbers lie in one flat buffer, update by update, A before B: what an optimiser steps over, and what ranks
+/// All numbers lie in one flat buffer, update by update, A before B before m: what an optimiser steps over, and what ranks
 /// compare and reduce. A gradient has the same layout.
 ///
-/// - Shape: A [rank, in], B [out, rank].
+/// - Shape: A [rank, in], B [out, rank], m [out].
 public final class LowRankAdapter {
   /// Ascending by target.
   public let updates: [LoRADelta]
@@ -22,15 +25,23 @@ public final class LowRankAdapter {
   public let parameters: Tensor
   private let backend: any Backend
   private let index: [LoRATarget: Int]
+  /// The weights that magnitudes scale; empty without magnitudes.
+  private let weights: [LoRATarget: Tensor]
+  /// What the numbers make of the magnitudes; nil once they changed.
+  private var scales: [LoRATarget: MagnitudeScale]?
 
-  /// An adapter of zeros, which changes nothing.
+  /// An adapter of zeros, which changes nothing; but with magnitudes, which are then to be set, it does.
   ///
-  /// - Parameter shapes: of each update; no target twice, ranks of at least 1, and only linear layers that are there.
+  /// - Parameters:
+  ///   - shapes: of each update; no target twice, ranks of at least 1, and only linear layers that are there.
+  ///   - hasMagnitudes: of every update.
   public init(
-    _ shapes: [(target: LoRATarget, rank: Int, scaling: Float)], for layers: [TransformerLayer], on backend: any Backend
+    _ shapes: [(target: LoRATarget, rank: Int, scaling: Float)], hasMagnitudes: Bool = false,
+    for layers: [TransformerLayer], on backend: any Backend
   ) {
     var updates: [LoRADelta] = []
     var at = 0
+    var weights: [LoRATarget: Tensor] = [:]
     for shape in shapes.sorted(by: { $0.target < $1.target }) {
       guard let linear = layers[shape.target.layer][shape.target.projection] else {
         preconditionFailure("layer \(shape.target.layer) has no \(shape.target.projection.rawValue)")
@@ -39,12 +50,19 @@ public final class LowRankAdapter {
       let a = at..<at + shape.rank * linear.inputs
       let b = a.upperBound..<a.upperBound + linear.outputs * shape.rank
       at = b.upperBound
+      var magnitude: Range<Int>?
+      if hasMagnitudes {
+        magnitude = at..<at + linear.outputs
+        at += linear.outputs
+        weights[shape.target] = linear.weight
+      }
       updates.append(
         LoRADelta(
           target: shape.target, rank: shape.rank, inputs: linear.inputs, outputs: linear.outputs,
-          scaling: shape.scaling, a: a, b: b))
+          scaling: shape.scaling, a: a, b: b, magnitude: magnitude))
     }
     self.updates = updates
+    self.weights = weights
     self.backend = backend
     count = at
     parameters = backend.tensor(rows: 1, columns: at)
@@ -57,12 +75,51 @@ public final class LowRankAdapter {
   /// - Shape: [count].
   public var values: [Float] {
     get { backend.read(parameters) }
-    set { backend.write(newValue, to: parameters) }
+    set {
+      scales = nil
+      backend.write(newValue, to: parameters)
+    }
   }
 
   /// Lends the flat buffer where it lies.
   public func withParameters<R>(_ body: (inout MutableSpan<Float>) throws -> R) rethrows -> R {
-    try backend.withFloats(of: parameters, body)
+    scales = nil
+    return try backend.withFloats(of: parameters, body)
+  }
+
+  /// Whether magnitudes are among the numbers.
+  public var hasMagnitudes: Bool { !weights.isEmpty }
+
+  /// Sets every magnitude to the norm of its row, ‖W + scaling · B A‖: as PEFT does before the first step, so that they change
+  /// nothing.
+  ///
+  /// - Throws: `OneDNNError`.
+  public func resetMagnitudes() throws {
+    for update in updates {
+      guard let range = update.magnitude, let weight = weights[update.target] else { continue }
+      backend.write(
+        try backend.rowNorms(weight, factors(update)), to: parameters.part(range, rows: 1, columns: range.count))
+    }
+    scales = nil
+  }
+
+  /// What a linear layer's magnitudes make of its outputs; nil without magnitudes.
+  ///
+  /// - Throws: `OneDNNError`.
+  func magnitudeScale(of target: LoRATarget) throws -> MagnitudeScale? {
+    guard hasMagnitudes else { return nil }
+    if let scales { return scales[target] }
+    var found: [LoRATarget: MagnitudeScale] = [:]
+    for update in updates {
+      guard let range = update.magnitude, let weight = weights[update.target] else { continue }
+      let magnitudes = backend.read(parameters.part(range, rows: 1, columns: range.count))
+      let norms = try backend.rowNorms(weight, factors(update))
+      found[update.target] = MagnitudeScale(
+        scale: backend.tensor(zip(magnitudes, norms).map { $0 / $1 }, rows: 1),
+        inverseNorm: backend.tensor(norms.map { 1 / $0 }, rows: 1))
+    }
+    scales = found
+    return found[target]
   }
 
   /// The update of a linear layer; nil if it has none.
@@ -92,6 +149,12 @@ public struct LoRATarget: Hashable, Sendable, Comparable {
   }
 }
 
+/// m / ‖W + scaling · B A‖ of each output of a linear layer, and 1 / ‖W + scaling · B A‖. - Shape: [1, out] both
+struct MagnitudeScale {
+  let scale: Tensor
+  let inverseNorm: Tensor
+}
+
 /// One linear layer's update, and where its numbers lie in the flat buffer.
 public struct LoRADelta: Sendable {
   public let target: LoRATarget
@@ -104,6 +167,8 @@ public struct LoRADelta: Sendable {
   public let a: Range<Int>
   /// B, row after row.
   public let b: Range<Int>
+  /// DoRA's magnitudes of the outputs; nil without.
+  public let magnitude: Range<Int>?
 
   /// A's part of a flat buffer: of the parameters, or of a gradient.
   ///
@@ -114,6 +179,9 @@ public struct LoRADelta: Sendable {
   ///
   /// - Shape: buffer [1, adapter's count]; the result [out, rank].
   func b(of buffer: Tensor) -> Tensor { buffer.part(b, rows: outputs, columns: rank) }
+
+  /// The magnitudes' part of a flat buffer; nil without magnitudes. - Shape: [1, out]
+  func magnitude(of buffer: Tensor) -> Tensor? { magnitude.map { buffer.part($0, rows: 1, columns: outputs) } }
 }
 
 extension LoRATarget {

@@ -123,7 +123,7 @@ extension TrainingRuns {
         }
         #expect(validation.count >= 2 && (validation.min() ?? 0) < validation[0] / 4, "\(validation)")
         #expect(
-          FileManager.default.fileExists(atPath: output.appendingPathComponent("best/adapter_model.safetensors").path))
+          FileManager.default.fileExists(atPath: output.appendingPathComponent("last/adapter_model.safetensors").path))
       }
     }
 

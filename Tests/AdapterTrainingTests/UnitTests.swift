@@ -105,6 +105,28 @@ struct UnitTests {
     #expect(backend.read(values)[..<3] == [1, 1, 1 + 0x1p-6])
   }
 
+  @Test("the best state is the lowest after the first step, the earlier of equals; patience counts from there")
+  func best() {
+    var history = TrainingHistory()
+    #expect(history.best == nil && history.validationsSinceBest == 0)
+    for (step, loss) in [(0, 0.5), (2, 1.0), (4, 0.8), (6, 0.8), (8, 0.9)] {
+      history.validations.append(ValidationRecord(step: step, loss: loss, tokens: 1))
+    }
+    #expect(history.best?.step == 4 && history.validationsSinceBest == 2)
+  }
+
+  @Test("a file of events has TFRecord's frames, checksums and the fields of an Event")
+  func events() {
+    // What tensorboard 2.21's RecordWriter makes of the same two events.
+    var file = TensorBoardFile(time: 1)
+    file.add("train/loss", 0.5, step: 300, time: 2)
+    let hex = file.bytes.map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
+    #expect(
+      hex
+        == "1800000000000000a37f4b2209000000000000f03f1a0d627261696e2e4576656e743a3286bf577a2100000000"
+        + "000000017becf609000000000000004010ac022a130a110a0a747261696e2f6c6f7373150000003f188b4d93")
+  }
+
   @Test("a checkpoint gives the state back; a broken one is refused")
   func checkpoint() throws {
     try ScratchFolder.with { scratch throws in

@@ -1,4 +1,5 @@
 import COCO
+import Figures
 import Foundation
 import HeadImpact
 import ImageInput
@@ -20,7 +21,7 @@ struct DrawingTests {
   }
 
   private func bytes(_ share: Double) -> [UInt8] {
-    let colour = Overlay.colour(share, over: SIMD3(repeating: 128.0 / 255))
+    let colour = AttentionVeil.colour(share, over: SIMD3(repeating: 128.0 / 255))
     return (0..<3).map { UInt8((colour[$0] * 255).rounded()) }
   }
 
@@ -68,6 +69,7 @@ struct DrawingTests {
     let overlay = try Overlay(image, cells: both)
     let picture = overlay.picture(of: [0.5, 0.25], highest: 1)
     #expect(pixel(picture, 10, 10) == bytes(0.5) && pixel(picture, 300, 10) == bytes(0.5))
-    #expect(pixel(overlay.picture(of: [0, 0], highest: 0), 10, 10) == bytes(0))
+    let unseen = overlay.picture(of: [0, 0], highest: 0)
+    #expect(pixel(unseen, 10, 10) == bytes(0) && bytes(0) == [128, 128, 128])
   }
 }

@@ -29,7 +29,10 @@ struct AttendingRuns {
       let matched: Double?
       let chance: Double?
     }
+    let text: String
+    let is_generated: Bool
     let words: Int
+    let tokens: Int
     let visual_tokens: Int
     let heads: [Head]
   }
@@ -62,6 +65,8 @@ struct AttendingRuns {
       #expect(names == expected)
       let page = try String(contentsOf: output.appendingPathComponent("index.html"), encoding: .utf8)
       #expect(page.contains("3.1.svg") && page.contains("IoU"))
+      #expect(
+        page.matches(of: /(src|href)="(?!data:|attention\.csv|\d+\.\d+\.svg)/).isEmpty, "the page needs another file")
 
       let rows = try table(output)
       #expect(rows.count == 3 * (1 + summary.words) * summary.visual_tokens)
@@ -132,6 +137,36 @@ struct AttendingRuns {
     }
   }
 
+  @Test(
+    "the model's own answer is that of generate, its tokens each have a picture, and a folder is replaced only if asked"
+  )
+  func answers() async throws {
+    try await ScratchFolder.with { scratch in
+      let (output, texts) = (scratch.file("answer"), scratch.file("texts.json"))
+      let question = ["--prompt", "What is it?", "--max-new-tokens", "6"]
+      let arguments = picture(to: output, "--generate", "--head", "1.2", "--format", "json") + question
+      let ran = try await succeed(arguments)
+      let summary = try JSONDecoder().decode(Summary.self, from: Data(ran.standardOutput.utf8))
+      try await succeed(
+        [
+          "generate", "--model", tiny.model.path, "--dataset", tiny.dataset.path, "--images", tiny.images.path,
+          "--precision", "f32", "--quiet", "--output", texts.path,
+        ] + TinyCase.resize + question)
+      struct Caption: Decodable { let caption: String }
+      let captions = try JSONDecoder().decode([Caption].self, from: Data(contentsOf: texts)).map(\.caption)
+      #expect(summary.is_generated && captions.contains(summary.text), "\(summary.text) is none of \(captions)")
+      let names = Set(try FileManager.default.contentsOfDirectory(atPath: output.path))
+      #expect(names.isSuperset(of: (1...summary.tokens).map { "1.2-token-\($0).png" }))
+      #expect(try table(output).count == (1 + summary.tokens) * summary.visual_tokens)
+
+      try await fail(arguments, saying: "already exists; choose another --output, or let it be replaced by --overwrite")
+      try await succeed(arguments + ["--overwrite", "--by", "word"])
+      #expect(try table(output).count == (1 + summary.words) * summary.visual_tokens)
+      try Data("notes".utf8).write(to: output.appendingPathComponent("notes.txt"))
+      try await fail(arguments + ["--overwrite"], saying: "holds files that", "notes.txt")
+    }
+  }
+
   @Test("what can't be drawn is refused, and leaves nothing behind")
   func refusals() async throws {
     try await ScratchFolder.with { scratch in
@@ -147,7 +182,7 @@ struct AttendingRuns {
         (picture("9999.jpg", to: output, "--head", "0.0", "--text", "a"), "9999.jpg"),
         (picture("../" + "keyobjects.json", to: output, "--head", "0.0", "--text", "a"), "it is JSON text"),
         (picture(to: output, "--head", "0.0", "--text", "a", "--adapter", "/nowhere"), "/nowhere"),
-        (picture(to: text, "--head", "0.0", "--text", "a"), "already exists"),
+        (picture(to: text, "--head", "0.0", "--text", "a", "--overwrite"), "is a file"),
       ] {
         let run = try await run(arguments)
         #expect(run.exitCode == 1 && run.standardError.contains(words), "\(words): \(run.standardError)")
@@ -159,7 +194,9 @@ struct AttendingRuns {
   @Test("a picture without a text, or no heads, is wrong usage")
   func usage() async throws {
     for arguments in [
-      picture(to: URL(fileURLWithPath: "/tmp/x"), "--head", "0.0"), annotation(93, to: URL(fileURLWithPath: "/tmp/x")),
+      picture(to: URL(fileURLWithPath: "/tmp/x"), "--head", "0.0"),
+      picture(to: URL(fileURLWithPath: "/tmp/x"), "--head", "0.0", "--text", "a", "--generate"),
+      annotation(93, to: URL(fileURLWithPath: "/tmp/x")),
     ] {
       #expect(try await run(arguments).exitCode == 64)
     }

@@ -1,12 +1,11 @@
 import Foundation
 import HDF5Store
+import Testing
 
 /// AS of one head in a file of a run with `--save-scores`.
 func savedScores(_ file: URL, sample: Int, layer: Int, head: Int) throws -> [Float] {
-  try HDF5File.read(from: file.path) { file in
-    let scores = try file.read("/scores/\(sample)", as: Float.self)
-    let (heads, visual) = (scores.shape[1], scores.shape[2])
-    let first = (layer * heads + head) * visual
-    return Array(scores.values[first..<first + visual])
+  try HeadImpactFile.open(file) { reader in
+    let sample = try #require(reader.samples.first { $0.id == sample })
+    return try #require(try reader.scores(of: sample, layer: layer, head: head))
   }
 }

@@ -4,8 +4,9 @@ import Testing
 
 /// Every verb, and the subcommands of those that have some, as words after `headimpact`.
 private let commands: [[String]] = [
-  [], ["score"], ["gather"], ["select"], ["train"], ["generate"], ["evaluate"], ["dataset"], ["dataset", "build"],
-  ["dataset", "preview"], ["dataset", "check"], ["experiment"], ["report"], ["attend"], ["ablate"], ["launch"],
+  [], ["score"], ["gather"], ["select"], ["train"], ["merge"], ["generate"], ["evaluate"], ["dataset"],
+  ["dataset", "build"], ["dataset", "preview"], ["dataset", "check"], ["experiment"], ["report"], ["compare"],
+  ["attend"], ["ablate"], ["ground"], ["launch"],
   ["doctor"], ["demo"],
 ]
 

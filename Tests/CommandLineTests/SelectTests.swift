@@ -93,6 +93,31 @@ extension CommandLineSuite {
       }
     }
 
+    @Test("--output writes the JSON to a file too, and replaces none unasked")
+    func output() async throws {
+      try await ScratchFolder.with { scratch in
+        let (url, output) = (scratch.file("hi.h5"), scratch.file("selection.json"))
+        try write(url)
+        let arguments = ["select", url.path, "--layers", "2", "--heads", "2", "--output", output.path]
+        let first = try await run(arguments)
+        let written = try String(contentsOf: output, encoding: .utf8)
+        #expect(first.exitCode == 0 && written == first.standardOutput && written.contains("\"head_scores\""))
+        let second = try await run(arguments)
+        #expect(second.exitCode == 1 && second.standardError.contains("\(output.path): already exists"))
+        #expect(try await run(arguments + ["--overwrite"]).exitCode == 0)
+      }
+    }
+
+    @Test("corrected values are refused where the file has none")
+    func corrected() async throws {
+      try await ScratchFolder.with { scratch in
+        let url = scratch.file("hi.h5")
+        try write(url)
+        let run = try await headimpact("select", url.path, "--corrected")
+        #expect(run.exitCode == 1 && run.standardError.contains("version 1"))
+      }
+    }
+
     @Test("a file that is none of a scoring run exits with 1 and is named")
     func wrongFile() async throws {
       try await ScratchFolder.with { scratch in

@@ -25,6 +25,11 @@ extension CommandLineSuite {
         (["ablate", "--model", "m", "--dataset", "d", "--images", "i", "--output", "o"], "--hi or --head"),
         (["attend", "--model", "m", "--head", "14", "--output", "o"], "14"),
         (["experiment", "x.yaml", "--silence-limit", "5"], "at least 10 seconds"),
+        (["train", "--batch-size", "4"], "it is called --batch here"),
+        (["train", "--learning_rate=1"], "called --lr here"),
+        (["score", "--dtype", "bfloat16"], "called --precision here (f32 or bf16)"),
+        (["train", "--lora_rank", "4"], "called --lora-rank here"),
+        (["merge", "--output-dir", "x"], "called --output here"),
       ])
     func wrongUsage(arguments: [String], word: String) async throws {
       let run = try await MPIRun.launch("headimpact", arguments)

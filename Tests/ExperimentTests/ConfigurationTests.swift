@@ -27,7 +27,7 @@ struct ConfigurationTests {
   @Test("what it doesn't say has a default")
   func defaults() throws {
     let c = try configuration(small)
-    #expect(c.select.measure == .matched && c.select.layers == 3)
+    #expect(c.select.ranked == .matched && c.select.layers == 3)
     #expect(try c.system == nil && !c.yaml().contains("system"))
     #expect(c.arms == [.pretrained, .top, .bottom, .random(seed: 0), .random(seed: 1)])
     #expect(c.train.loraRank == 8 && c.train.loraAlpha == 16 && c.ablate == nil)

@@ -2,6 +2,7 @@ import COCO
 import Foundation
 import Testing
 
+@testable import Decoding
 @testable import Generation
 
 @Suite("Choice of tokens")

@@ -6,6 +6,7 @@ import TestSupport
 import Testing
 import VisionLanguage
 
+@testable import Decoding
 @testable import Generation
 
 @Suite("Descriptions of the demonstration model")

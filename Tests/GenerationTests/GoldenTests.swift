@@ -6,6 +6,7 @@ import TestSupport
 import Testing
 import VisionLanguage
 
+@testable import Decoding
 @testable import Generation
 
 /// What transformers' `generate` gives on the committed tiny checkpoints (tools/goldens/generation).

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Generation
+@testable import Decoding
 
 @Suite("Search for an answer")
 struct SearchTests {

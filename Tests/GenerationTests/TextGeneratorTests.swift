@@ -6,7 +6,7 @@ import Testing
 import Transformer
 import VisionLanguage
 
-@testable import Generation
+@testable import Decoding
 
 @Suite("Answers to questions about an image")
 struct TextGeneratorTests {

@@ -14,7 +14,7 @@ struct HeadSelectionTests {
   }
 
   private func choose(
-    _ strategy: Selection.Strategy, _ count: Int, measure: Measure = .matched, seed: UInt64 = 0
+    _ strategy: Selection.Strategy, _ count: Int, measure: RankedMeasure = .matched, seed: UInt64 = 0
   ) throws -> [String] {
     try Selection.heads(of: table, strategy: strategy, measure: measure, count: count, seed: seed).map(\.description)
   }
@@ -23,7 +23,7 @@ struct HeadSelectionTests {
   func ends() throws {
     #expect(try choose(.top, 3) == ["1.1", "0.0", "1.0"])
     #expect(try choose(.bottom, 3) == ["0.1", "2.0", "2.1"])
-    #expect(try choose(.top, 2, measure: .soft) == ["0.0", "0.1"])
+    #expect(try choose(.top, 2, measure: RankedMeasure(.soft)) == ["0.0", "0.1"])
   }
 
   @Test("a random choice is its seed's alone, of heads none twice, and reaches every head")

@@ -32,6 +32,7 @@ struct SelectionTests {
     let selection = try Selection(from: table, strategy: .top, layers: 1, topHeads: 2)
     #expect(selection.scores == [0.75])
     #expect(selection.heads == [Selection.Head(layer: 3, head: 0), Selection.Head(layer: 0, head: 0)])
+    #expect(selection.headScores == [1, 0.5])
     #expect(selection.seed == nil)
   }
 
@@ -57,12 +58,31 @@ struct SelectionTests {
 
   @Test("JSON comes back as it was")
   func json() throws {
-    var selection = try Selection(from: table, strategy: .random, measure: .soft, layers: 2, topHeads: 3, seed: .max)
+    var selection = try Selection(
+      from: table, strategy: .random, measure: RankedMeasure(.soft), layers: 2, topHeads: 3, seed: .max)
     selection.modelName = "a/b"
     selection.modelSHA256 = "00ff"
     selection.source = "hi.h5"
     let json = try selection.json()
     #expect(json.contains("\"model_name\" : \"a/b\"") && json.contains("\"model_sha256\""))
+    #expect(try Selection(json: Data(json.utf8), named: "s.json") == selection)
+  }
+
+  @Test("corrected values rank where they are asked for, and the file says so")
+  func corrected() throws {
+    let rest = [Double](repeating: 0, count: 40)
+    let values = [0.1, 0.2, 0.3, 0.9, 0.1, 0.1, -0.5, 0.1]
+    let table = try HeadImpactTable(
+      layers: 4, heads: 2, samples: 9, hi: table.hi, stderr: table.stderr, chance: table.chance, nosink: table.nosink,
+      sinkShare: table.sinkShare,
+      corrected: CorrectedImpact(hi: values + rest, stderr: values + rest, samples: [Int](repeating: 9, count: 48)))
+    let ranked = RankedMeasure(.matched, isCorrected: true)
+    let selection = try Selection(from: table, strategy: .top, measure: ranked, layers: 1, topHeads: 1)
+    #expect(selection.layers == [1] && selection.scores == [0.6])
+    #expect(selection.heads == [Selection.Head(layer: 1, head: 1)] && selection.headScores == [0.9])
+    #expect(try Selection.heads(of: table, strategy: .bottom, measure: ranked, count: 1).map(\.description) == ["3.0"])
+    let json = try selection.json()
+    #expect(json.contains("\"corrected\" : true"))
     #expect(try Selection(json: Data(json.utf8), named: "s.json") == selection)
   }
 
@@ -78,6 +98,11 @@ struct SelectionTests {
       (#"{"strategy":"top","measure":"soft","layers":[1.5],"scores":[0]}"#, "layers"),
       (#"{"strategy":"top","measure":"soft","layers":[1],"scores":[0],"heads":[[1]]}"#, "heads"),
       (#"{"strategy":"top","measure":"soft","layers":[1],"scores":[0],"heads":[[1,2,3]]}"#, "[layer, head]"),
+      (
+        #"{"strategy":"top","measure":"soft","layers":[1],"scores":[0],"heads":[[1,2]],"head_scores":[1,2]}"#,
+        "head_scores"
+      ),
+      (#"{"strategy":"top","measure":"soft","corrected":1,"layers":[1],"scores":[0]}"#, "corrected: true or false"),
     ])
   func wrongJSON(_ json: String, says: String) {
     #expect { try Selection(json: Data(json.utf8), named: "s.json") } throws: {

@@ -69,6 +69,14 @@ struct BackwardTests {
     #expect(drop([6])[...] == both[10_000...])
   }
 
+  @Test("dots of columns are added to what is there")
+  func columnDots() {
+    let (x, y) = (backend.tensor([1, 2, 3, 4, 5, 6], rows: 2), backend.tensor([1, 0, 2, -1, 3, 0.5], rows: 2))
+    let sums = backend.tensor([10, 0, 0], rows: 1)
+    backend.addColumnDots(x, y, to: sums)
+    #expect(backend.read(sums) == [10 + 1 - 4, 15, 6 + 3])
+  }
+
   @Test("exact sums don't depend on the order, and refuse what they can't hold")
   func exactSums() {
     let values: [Float] = [1e8, -3.25, 1e-9, -1e8, 2.5e-12, 7, -1e-9, 0]

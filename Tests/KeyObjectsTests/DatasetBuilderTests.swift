@@ -6,7 +6,7 @@ import Testing
 @testable import KeyObjects
 
 /// Files of a small COCO of two images of 100 x 100 pixels: a dog and a cat in the first, two people in the second.
-private struct SmallCOCO {
+struct SmallCOCO {
   let scratch: ScratchFolder
   var configuration: DatasetBuildConfiguration
 
@@ -28,6 +28,8 @@ private struct SmallCOCO {
       instances: scratch.file("instances.json"), images: images, output: scratch.file("out.json"))
     configuration.captions = scratch.file("captions.json")
     configuration.isQuiet = true
+    // Other rules are tested on people who come in pairs.
+    configuration.rules.unique = false
   }
 
   static let annotations = [
@@ -163,6 +165,7 @@ struct DatasetBuilderTests {
     try expectProblem("has no captions") { $0.captions = $0.instances }
     try expectProblem("need --captions") { $0.captions = nil }
     try expectProblem("\"unicorn\" is not in") { $0.rules.categories = ["unicorn"] }
+    try expectProblem("near: dog") { $0.rules.excluded = ["cat", "dogs"] }
     try expectProblem("--min-area") { $0.rules.minArea = 0.7 }
     try expectProblem("--per-image") { $0.rules.perImage = 0 }
     try expectProblem("can't be listed") { $0.images = $0.images.appendingPathComponent("none") }

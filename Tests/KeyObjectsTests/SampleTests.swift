@@ -22,6 +22,7 @@ struct KeyObjectSampleTests {
         output: scratch.file("out.json"))
       configuration.captions = sample.appendingPathComponent("captions.json")
       configuration.rules.minArea = 0.02
+      configuration.rules.unique = false
       configuration.isQuiet = true
       _ = try DatasetBuilder(configuration).run()
       let dataset = try KeyObjectDataset(contentsOf: configuration.output)
@@ -68,6 +69,41 @@ struct ShowAndCheckTests {
       for annotation in try KeyObjectDataset(contentsOf: file).annotationsByID().prefix(3) {
         #expect(page.contains(annotation.description ?? "?"))
       }
+    }
+  }
+
+  @Test("a preview takes the place of another only if it may, and of nothing else")
+  func overwritten() throws {
+    try withScenes { scratch, file, images in
+      let output = scratch.file("preview")
+      func preview(limit: Int, overwrites: Bool) throws -> DatasetPreview.Summary {
+        try DatasetPreview(
+          dataset: file, images: images, model: nil, output: output, limit: limit, overwrites: overwrites
+        ).run()
+      }
+      _ = try preview(limit: 3, overwrites: true)
+      let refusal = try #require(failure { try preview(limit: 1, overwrites: false) })
+      #expect(refusal.contains("--overwrite") && !refusal.contains("--resume"), "\(refusal)")
+      #expect(try preview(limit: 1, overwrites: true).samples == 1)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: output.path).count == 3)
+      try Data().write(to: output.appendingPathComponent("notes.txt"))
+      #expect(failure { try preview(limit: 1, overwrites: true) }?.contains("notes.txt") == true)
+    }
+  }
+
+  @Test("two objects of an image with one description are found")
+  func ambiguous() throws {
+    try withScenes { _, file, images in
+      var json = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
+      var annotations = try #require(json["annotations"] as? [[String: Any]])
+      var copy = annotations[0]
+      copy["id"] = 999_999
+      annotations.append(copy)
+      json["annotations"] = annotations
+      try JSONSerialization.data(withJSONObject: json).write(to: file)
+      let findings = try DatasetCheck(dataset: file, images: images).run(isQuiet: true).findings
+      #expect(findings.map(\.subject) == ["annotation 999999"])
+      #expect(findings.first?.kind == .description)
     }
   }
 

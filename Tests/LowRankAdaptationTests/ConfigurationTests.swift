@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 import Transformer
@@ -35,6 +36,32 @@ struct ConfigurationTests {
     #expect(try all.makeAdapter(for: model).values == adapter.values)
   }
 
+  @Test("rsLoRA divides by the root of the rank; DoRA's magnitudes begin as the norms of the weights' rows")
+  func kinds() throws {
+    let model = try tiny()
+    let configuration = LoRAConfiguration(
+      targets: [.query, .down], layers: [1], loraRank: 4, loraAlpha: 6, dividesByRoot: true, hasMagnitudes: true)
+    let adapter = try configuration.makeAdapter(for: model)
+    #expect(adapter.hasMagnitudes && adapter.updates.allSatisfy { $0.scaling == 3 })
+    for update in adapter.updates {
+      let weight = try #require(model.decoder.layers[1][update.target.projection]).weight
+      let magnitudes = Array(adapter.values[try #require(update.magnitude)])
+      for row in 0..<weight.rows {
+        let norm = weight.rows(row..<row + 1).floats().reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+        #expect(abs(Double(magnitudes[row]) - norm) < 1e-5 * norm)
+      }
+    }
+    try ScratchFolder.with { scratch in
+      adapter.fill()
+      let folder = scratch.file("adapter")
+      try PEFTAdapter.write(
+        adapter, configuration: configuration, for: model,
+        base: BaseModelName(folder: URL(fileURLWithPath: "/models/tiny")), to: folder)
+      let (read, again) = try PEFTAdapter.loadForTraining(folder: folder, for: model)
+      #expect(read.values == adapter.values && again == configuration)
+    }
+  }
+
   @Test(
     "what can't be is refused by name",
     arguments: [
@@ -51,6 +78,7 @@ struct ConfigurationTests {
       (LoRAConfiguration(layers: [1], loraRank: 2, loraAlpha: .infinity), "alpha is inf"),
       (LoRAConfiguration(layers: [1], loraRank: 2, loraAlpha: 1, dropout: 1), "dropout is 1"),
       (LoRAConfiguration(layers: [1], loraRank: 2, loraAlpha: 1, dropout: -0.1), "dropout is -0.1"),
+      (LoRAConfiguration(layers: [1], loraRank: 2, loraAlpha: 1, dropout: 0.1, hasMagnitudes: true), "without dropout"),
     ])
   func refusals(_ configuration: LoRAConfiguration, _ words: String) throws {
     let model = try tiny()

@@ -42,7 +42,9 @@ struct GatedTowerTests {
       let adapter = try configuration.makeAdapter(for: model)
       adapter.fill()
       let folder = scratch.file("adapter")
-      try PEFTAdapter.write(adapter, configuration: configuration, for: model, modelName: "tiny", to: folder)
+      try PEFTAdapter.write(
+        adapter, configuration: configuration, for: model,
+        base: BaseModelName(folder: URL(fileURLWithPath: "/models/tiny")), to: folder)
       let data = try Data(contentsOf: folder.appendingPathComponent("adapter_config.json"))
       let values = try #require(try JSONSerialization.jsonObject(with: data) as? NSDictionary)
       let modules = ["self_attn.q_proj", "mlp.gate_proj", "mlp.down_proj"].map { "model.language_model.layers.1.\($0)" }

@@ -30,6 +30,19 @@ struct PartsCase {
       backend: CPUBackend(precision: .f32, team: ThreadTeam(count: threads)))
   }
 
+  private init(_ other: PartsCase, model: any VisionLanguageModel) {
+    (goldens, tiny, self.model) = (other.goldens, other.tiny, model)
+  }
+
+  /// The same with the model of another folder.
+  func with(model folder: URL) throws -> PartsCase {
+    PartsCase(
+      self,
+      model: try ModelRegistry.load(
+        folder: folder, input: InputOptions(resizing: .pillow),
+        backend: CPUBackend(precision: .f32, team: ThreadTeam(count: 1))))
+  }
+
   /// Of the last rows.
   func logits(rows wanted: Int) throws -> [Float] {
     let image = try decodeImage(contentsOf: tiny.images.appendingPathComponent("0002.png"))

@@ -71,7 +71,9 @@ struct VisionTowerTests {
       let adapter = try configuration.makeAdapter(for: model)
       adapter.fill()
       let folder = scratch.file("adapter")
-      try PEFTAdapter.write(adapter, configuration: configuration, for: model, modelName: "tiny", to: folder)
+      try PEFTAdapter.write(
+        adapter, configuration: configuration, for: model,
+        base: BaseModelName(folder: URL(fileURLWithPath: "/models/tiny")), to: folder)
       let data = try Data(contentsOf: folder.appendingPathComponent("adapter_config.json"))
       let values = try #require(try JSONSerialization.jsonObject(with: data) as? NSDictionary)
       let modules = ["q_proj", "o_proj"].map { "\(family.decoder).layers.1.self_attn.\($0)" }

@@ -24,7 +24,8 @@ struct WritingTests {
     _ adapter: LowRankAdapter, to folder: URL, alongside: (URL) throws -> Void = { _ in }
   ) throws {
     try PEFTAdapter.write(
-      adapter, configuration: Self.configuration, for: tiny(), modelName: "tiny", to: folder, alongside: alongside)
+      adapter, configuration: Self.configuration, for: tiny(),
+      base: BaseModelName(folder: URL(fileURLWithPath: "/models/tiny")), to: folder, alongside: alongside)
   }
 
   @Test("what is written is read again, bit by bit, in every family layout", arguments: TinyCase.all)
@@ -36,7 +37,9 @@ struct WritingTests {
       let adapter = try configuration.makeAdapter(for: model)
       adapter.fill()
       let folder = scratch.file("adapter")
-      try PEFTAdapter.write(adapter, configuration: configuration, for: model, modelName: "tiny", to: folder)
+      try PEFTAdapter.write(
+        adapter, configuration: configuration, for: model,
+        base: BaseModelName(folder: URL(fileURLWithPath: "/models/tiny")), to: folder)
       let (read, again) = try PEFTAdapter.loadForTraining(folder: folder, for: model)
       #expect(read.values == adapter.values && again == configuration)
       #expect(read.updates.map(\.scaling) == adapter.updates.map(\.scaling))
@@ -56,7 +59,9 @@ struct WritingTests {
           shapes.map { ($0.target, $0.rank, $0.scaling) }, for: model.decoder.layers, on: model.backend)
         some.fill()
         let folder = scratch.file(label)
-        try PEFTAdapter.write(some, configuration: configuration, for: model, modelName: "tiny", to: folder)
+        try PEFTAdapter.write(
+          some, configuration: configuration, for: model,
+          base: BaseModelName(folder: URL(fileURLWithPath: "/models/tiny")), to: folder)
         let read = try PEFTAdapter.load(folder: folder, for: model)
         #expect(read.values == some.values)
         #expect(read.updates.map(\.scaling) == some.updates.map(\.scaling))

@@ -38,16 +38,14 @@ struct SmallRun {
     try Self.writeDataset(to: dataset, images: images)
     let digest = try SHA256.hex(ofFile: dataset)
     var sums = HeadImpactAccumulator(layers: 2, heads: 3)
-    var bootstrap = try Bootstrap(images: 4, layers: 2, heads: 3, resamples: 50)
     var rows: [Int: HeadImpactFile.Row] = [:]
     for (place, sample) in Self.samples.enumerated() {
       let row = try Self.row(place, views)
       rows[sample.id] = row
       try sums.add(row.impact)
     }
-    for image in 1...4 {
-      try bootstrap.add(
-        samplesOfOneImage: Self.samples.filter { $0.image == image }.compactMap { rows[$0.id]?.impact })
+    let images = try (1...4).map { image in
+      try ImageImpact(samples: Self.samples.filter { $0.image == image }.compactMap { rows[$0.id]?.impact })
     }
     let identity = ScoreIdentity(
       programVersion: "1", modelType: "qwen2_vl", modelSHA256: "aa", weightsSampleSHA256: "ee", adapterSHA256: nil,
@@ -57,11 +55,16 @@ struct SmallRun {
       limit: nil, options: HeadImpactOptions(),
       savesScores: savesScores)
     try HeadImpactFile.write(
-      to: file, table: sums.table(), intervals: bootstrap.intervals(topLayers: 1), samples: Self.samples.map(\.id),
-      row: { id in try #require(rows[id]) },
+      to: file, table: sums.table(),
+      statistics: HeadImpactStatistics(images: images, layers: 2, heads: 3, topLayers: 1, resamples: 50),
+      samples: HeadImpactFile.Samples(ids: Self.samples.map(\.id), visualTokens: 8 * Self.samples.count) { id in
+        try #require(rows[id])
+      },
       skipped: skipped.map { HeadImpactFile.Skipped(id: $0.id, kind: "mask", reason: $0.reason) },
       provenance: HeadImpactFile.Provenance(
-        identity: identity, modelName: "tiny", adapterName: nil, ranks: 1, secondsScoring: 2.5),
+        identity: identity, modelName: "tiny", adapterName: nil, datasetName: "keyobjects.json",
+        categories: [HeadImpactFile.Category(id: 1, name: "cat & dog"), HeadImpactFile.Category(id: 2, name: "bus")],
+        ranks: 1, secondsScoring: 2.5),
       replacing: false)
   }
 
@@ -84,7 +87,12 @@ struct SmallRun {
       annotationID: samples[place].id, imageID: samples[place].image, categoryID: place == 4 ? -1 : place % 2 + 1,
       tokens: SampleImpact.TokenCounts(sequence: 20, visual: 8, caption: 3, mask: 2), layers: 2, heads: 3,
       impacts: impacts)
-    return HeadImpactFile.Row(impact: impact, views: views, scores: scores)
+    return HeadImpactFile.Row(
+      impact: impact,
+      source: HeadImpactFile.Source(
+        description: "a <b>thing</b> no. \(place)", fileName: "\(samples[place].image).png", width: size.width,
+        height: size.height),
+      mask: isObject, views: views, scores: scores)
   }
 
   private static func writeDataset(to dataset: URL, images: URL) throws {

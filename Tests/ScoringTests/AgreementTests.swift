@@ -28,7 +28,7 @@ extension ScoringRuns {
         }
         for id in samples {
           let scores = Closeness(
-            try values("/scores/\(id)", as: Float.self, in: output), try goldens.floats("scores.\(id)"))
+            try savedScores(of: id, in: output), try goldens.floats("scores.\(id)"))
           #expect(scores.maximumDifference <= 2e-5 && scores.relativeL2 <= 1e-4, "scores of \(id): \(scores)")
         }
         // `soft` and `mass` follow the scores, whose last bits differ by as much from float64's in either program.
@@ -90,7 +90,7 @@ extension ScoringRuns {
         let goldens = try tiny.goldens()
         for id in try values("sample", as: Int64.self, in: output) {
           let scores = Closeness(
-            try values("/scores/\(id)", as: Float.self, in: output), try goldens.floats("scores.\(id)"))
+            try savedScores(of: id, in: output), try goldens.floats("scores.\(id)"))
           #expect(scores.relativeL2 < 0.05, "scores of \(id): \(scores)")
         }
         // The mass in the mask, the measure that no near-tie makes jump.

@@ -10,7 +10,7 @@ struct UnitResultTests {
   func roundTrip() throws {
     let result = try unitResult(image: 7)
     #expect(try UnitResult(decoding: result.encode()) == result)
-    let empty = UnitResult(imageID: -1, views: [], outcomes: [])
+    let empty = UnitResult(imageID: -1, picture: nil, outcomes: [])
     #expect(try UnitResult(decoding: empty.encode()) == empty)
   }
 
@@ -21,6 +21,18 @@ struct UnitResultTests {
       #expect(throws: (any Error).self, "\(count) bytes") { try UnitResult(decoding: Array(bytes[..<count])) }
     }
     #expect(throws: ByteCodingError.self) { try UnitResult(decoding: bytes + [0]) }
+  }
+
+  @Test("a result of another layout, as older programs' journals hold them, is refused")
+  func otherLayout() throws {
+    var older = ByteWriter()
+    for number in [7, 0, 0] { older.integer(number) }
+    #expect(throws: (any Error).self) { try UnitResult(decoding: older.bytes) }
+    var other = ByteWriter()
+    other.text("unit 3")
+    for number in [7, 0, 0] { other.integer(number) }
+    let error = #expect(throws: JobError.self) { try UnitResult(decoding: other.bytes) }
+    #expect(error?.description.contains("another version") == true)
   }
 
   @Test("no bytes make it trap", arguments: [Int.min, -1, 2, Int.max])
@@ -35,6 +47,6 @@ struct UnitResultTests {
     var writer = ByteWriter()
     writer.integer(1)
     writer.integer(number)
-    #expect(throws: ByteCodingError.self) { try UnitResult(decoding: writer.bytes) }
+    #expect(throws: (any Error).self) { try UnitResult(decoding: writer.bytes) }
   }
 }

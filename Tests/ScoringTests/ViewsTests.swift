@@ -59,7 +59,7 @@ extension ScoringRuns {
         let samples = try values("sample", as: Int64.self, in: scratch.file("all.h5"))
         for (index, id) in samples.enumerated() {
           func scores(_ views: String) throws -> [Float] {
-            try values("/scores/\(id)", as: Float.self, in: scratch.file("\(views).h5"))
+            try savedScores(of: id, in: scratch.file("\(views).h5"))
           }
           let (together, first, last) = (try scores("all"), try scores("tiles"), try scores("global"))
           for head in 0..<together.count / all[index] {

@@ -80,6 +80,10 @@ struct KernelCases {
         backend.normalizeBackward(dy, x: x, norm, groups: 1, into: $0)
       },
       item("add", rows, width, from: start) { backend.add(dy, to: $0) },
+      item("addColumnDots", 1, width) {
+        backend.zero($0)
+        backend.addColumnDots(x, dy, to: $0)
+      },
       item("siluMultiplyBackward", 2 * rows, width, from: start + other) {
         backend.activateBackward(.silu, x, gate: $0.rows(0..<rows), up: $0.rows(rows..<2 * rows))
       },

@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 # Reports, previews and maps of attention are made where there is no MPI.
-WITHOUT_MPI = ["AttentionMaps", "Evaluation", "Figures", "HeadImpact", "IO", "KeyObjects", "Launching", "Reporting", "RunSupport"]
+WITHOUT_MPI = ["AttentionMaps", "Comparison", "Decoding", "Evaluation", "Figures", "HeadImpact", "IO", "KeyObjects", "Launching", "Reporting", "RunSupport"]
 MPI = ["CMPI", "MessagePassing"]
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 IMPORT = re.compile(r"^\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:(?:public|package|internal|private|fileprivate)\s+)?import\s+(?:(?:struct|class|enum|func|protocol|typealias|let|var)\s+)?(\w+)", re.M)

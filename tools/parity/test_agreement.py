@@ -6,18 +6,27 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from agreement import Figure, compare_bf16, compare_f32, spearman
+from agreement import TABLES, Figure, compare_bf16, compare_f32, spearman
 
 
-def write(path, change=lambda values: None):
-    """An output like the reference's, of 4 samples, 2 layers and 8 heads; `change` may spoil it."""
+def write(path, change=lambda values: None, is_ours=False):
+    """An output like the reference's, of 4 samples, 2 layers and 8 heads; `change` may spoil it.
+
+    is_ours: as headimpact writes it, the samples' scores and masks one after another.
+    """
     rng = np.random.default_rng(3)
     values = {f"scores/{i}": rng.random((2, 8, 12)) / 12 for i in (3, 5, 8, 13)}
     values |= {"sample": np.array([3, 5, 8, 13]), "sample_hi": rng.random((4, 6, 2, 8))}
-    values |= {name: rng.random((6, 2, 8)) for name in ("hi", "hi_stderr", "hi_chance", "hi_nosink")}
+    values |= {name: rng.random((6, 2, 8)) for name in (*TABLES[:-1], "p_value")}
     values |= {"sink_share": rng.random((2, 8))}
     values |= {f"{n}_tokens": rng.integers(1, 50, 4) for n in ("sequence", "visual", "caption", "mask")}
+    values["visual_tokens"] = np.full(4, 12)
+    values |= {f"token_mask/{i}": rng.random(12) < 0.3 for i in (3, 5, 8, 13)}
     change(values)
+    if is_ours:
+        for name in ("scores", "token_mask"):
+            parts = [values.pop(key) for key in list(values) if key.startswith(name)]
+            values[name] = np.concatenate([np.moveaxis(part, -1, 0) for part in parts])
     with h5py.File(path, "w") as f:
         for name, value in values.items():
             f[name] = value
@@ -32,7 +41,7 @@ class Agreement(unittest.TestCase):
 
     def over(self, change):
         """What is over its limit once `change` has spoilt our output."""
-        write(self.ours, change)
+        write(self.ours, change, is_ours=True)
         return [f.what for f in compare_f32(self.ours, self.theirs) if not f.ok]
 
     def test_equal_outputs_agree(self):
@@ -68,11 +77,16 @@ class Agreement(unittest.TestCase):
         self.assertEqual(self.over(change), ["per-sample measures equal to 1e-6 (share)"])
 
     def test_each_table_is_compared(self):
-        for name in ("hi", "hi_stderr", "hi_chance", "hi_nosink", "sink_share"):
+        for name in TABLES:
             def change(v, name=name):
                 v[name].flat[5] += 3e-3
             with self.subTest(name):
                 self.assertEqual(self.over(change), [f"{name}: max difference"])
+
+    def test_p_values_are_compared(self):
+        def change(v):
+            v["p_value"][0, 0, :2] += 0.05
+        self.assertEqual(self.over(change), ["p_value: equal to 0.04 (share)"])
 
     def test_nan_in_a_table_or_score_is_seen(self):
         def change(v):
@@ -89,6 +103,11 @@ class Agreement(unittest.TestCase):
             v["caption_tokens"][2] += 1
         self.assertEqual(self.over(change), ["samples whose caption tokens differ"])
 
+    def test_token_masks_are_compared(self):
+        def change(v):
+            v["token_mask/8"][2] ^= True
+        self.assertEqual(self.over(change), ["samples whose token masks differ"])
+
     def test_bf16_must_be_as_near_as_the_bf16_reference(self):
         reference = self.ours.with_name("bf16.h5")
 
@@ -101,7 +120,7 @@ class Agreement(unittest.TestCase):
 
         write(reference, scaled(1.01))
         for by, agrees in ((1.009, True), (1.02, False)):
-            write(self.ours, scaled(by))
+            write(self.ours, scaled(by), is_ours=True)
             over = [f.what for f in compare_bf16(self.ours, reference, self.theirs) if not f.ok]
             self.assertEqual(over == [], agrees, over)
 

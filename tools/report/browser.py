@@ -38,7 +38,7 @@ LAYOUT_PROBLEMS = """() => {
       if (Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1)
         problems.push(`${name} and ${other} overlap`);
   });
-  for (const svg of document.querySelectorAll("figure svg")) {
+  for (const svg of [...document.querySelectorAll("figure svg")].filter(svg => svg.checkVisibility())) {
     const box = svg.getBoundingClientRect();
     const name = svg.closest("figure").id;
     if (box.width < 120 || box.height < 60) problems.push(`${name}: its drawing is ${box.width} x ${box.height}`);

@@ -64,7 +64,7 @@ class Analysis(unittest.TestCase):
     def test_the_lines_of_the_guide_run(self):
         guide = (ROOT / "docs/analysis.md").read_text()
         code = "\n".join(re.findall(r"```python\n(.*?)```", guide, re.DOTALL))
-        self.assertEqual(code.count("import"), 2)
+        self.assertEqual(code.count("import"), 3)
         for name, path in (("hi.h5", "hi.h5"), ("heads.png", "guide.png")):
             code = code.replace(f'"{name}"', repr(str(self.folder / path)))
         exec(compile(code, "docs/analysis.md", "exec"), {})

@@ -2,11 +2,17 @@
 public struct ColourScale: Sendable {
   public let palette: Palette
   public let domain: ClosedRange<Double>
+  /// The part of the domain that values lie in: what a colour bar shows.
+  public let shown: ClosedRange<Double>
   public let ticks: Ticks
 
-  public init(palette: Palette, domain: ClosedRange<Double>, ticks: Ticks) {
+  /// - Parameter shown: the whole domain by default.
+  public init(
+    palette: Palette, domain: ClosedRange<Double>, shown: ClosedRange<Double>? = nil, ticks: Ticks
+  ) {
     self.palette = palette
     self.domain = domain
+    self.shown = shown ?? domain
     self.ticks = ticks
   }
 
@@ -19,8 +25,12 @@ public struct ColourScale: Sendable {
 
   /// As far below 0 as above; 0 is the palette's near-white middle.
   public static func diverging(_ values: [Double]) -> ColourScale {
-    let widest = values.filter(\.isFinite).map(abs).max() ?? 0
-    return diverging(upTo: widest > 0 ? widest : 1)
+    let finite = values.filter(\.isFinite)
+    let widest = finite.map(abs).max() ?? 0
+    guard widest > 0 else { return diverging(upTo: 1) }
+    let (lower, upper) = (min(0, finite.min() ?? 0), max(0, finite.max() ?? 0))
+    return ColourScale(
+      palette: .diverging, domain: -widest...widest, shown: lower...upper, ticks: Ticks(lower, upper, about: 4))
   }
 
   public static func diverging(upTo bound: Double) -> ColourScale {

@@ -78,6 +78,8 @@ public struct Plot: Sendable {
 public struct Legend: Sendable {
   public enum Mark: Sendable {
     case line(series: Int)
+    /// In a series' colour with the dashes of another.
+    case dashed(series: Int, dash: Int)
     case dot(series: Int)
     case hollow(series: Int)
     case band(series: Int)
@@ -118,13 +120,8 @@ public struct Legend: Sendable {
       let end = place.x + Self.markWidth
       let mark: Element =
         switch item.mark {
-        case .line(let series):
-          Element(
-            "line",
-            [
-              "x1": place.x, "y1": y, "x2": end, "y2": y, "class": "s\(series) curve",
-              "stroke-dasharray": Theme.dashes[series % Theme.dashes.count],
-            ])
+        case .line(let series): Self.line(place.x, end, y: y, series: series, dash: series)
+        case .dashed(let series, let dash): Self.line(place.x, end, y: y, series: series, dash: dash)
         case .dot(let series): Element("circle", ["cx": middle, "cy": y, "r": 4, "class": "f\(series)"])
         case .hollow(let series):
           Element("circle", ["cx": middle, "cy": y, "r": 3.5, "class": "s\(series) curve"])
@@ -135,5 +132,14 @@ public struct Legend: Sendable {
         }
       return [mark, Element.label(item.text, x: end + 6, y: y + 4)]
     }
+  }
+
+  private static func line(_ from: Double, _ to: Double, y: Double, series: Int, dash: Int) -> Element {
+    Element(
+      "line",
+      [
+        "x1": from, "y1": y, "x2": to, "y2": y, "class": "s\(series) curve",
+        "stroke-dasharray": Theme.dashes[dash % Theme.dashes.count],
+      ])
   }
 }

@@ -13,6 +13,13 @@ public struct Palette: Sendable {
     Oklab(lightness: 0.94, chroma: 0.14, hue: 102),
   ])
 
+  /// From amber over red to crimson, as vivid as a screen shows them: on a photograph that is grey, or nearly, each of them
+  /// can be told from the light parts and from the dark ones.
+  public static let heat = Palette([
+    Oklab(lightness: 0.85, chroma: 0.15, hue: 90), Oklab(lightness: 0.75, chroma: 0.17, hue: 62),
+    Oklab(lightness: 0.65, chroma: 0.20, hue: 36), Oklab(lightness: 0.55, chroma: 0.21, hue: 18),
+  ])
+
   /// From brown over near-white, at a half, to blue: a pair that no common colour blindness confuses.
   public static let diverging = Palette(
     [

@@ -94,6 +94,18 @@ public struct Axis: Sendable {
     self.isLogarithmic = isLogarithmic
   }
 
+  /// The ticks whose labels have room beside one another, those nearest to 0 first.
+  public var labelled: [Double] {
+    var taken: [ClosedRange<Double>] = []
+    return ticks.values.sorted { abs($0) < abs($1) }.filter { tick in
+      let half = textWidth(ticks.label(tick), size: Theme.Size.tick) / 2 + 3
+      let range = self(tick) - half...self(tick) + half
+      guard !taken.contains(where: { $0.overlaps(range) }) else { return false }
+      taken.append(range)
+      return true
+    }
+  }
+
   /// - Returns: in pixels.
   public func callAsFunction(_ value: Double) -> Double {
     let (lower, upper) = (domain.lowerBound, domain.upperBound)

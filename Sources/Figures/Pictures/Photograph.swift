@@ -46,6 +46,9 @@ public struct Photograph: Sendable {
     let colour = colour(pixel)
     return SIMD3(repeating: factor * (0.299 * colour.x + 0.587 * colour.y + 0.114 * colour.z))
   }
+
+  /// Its colours, most of them washed out, so that other colours can be seen over them.
+  public func paled(_ pixel: Int) -> SIMD3<Double> { grey(pixel).veiled(by: colour(pixel), 0.3) }
 }
 
 extension SIMD3<Double> {

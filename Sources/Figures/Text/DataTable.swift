@@ -9,12 +9,17 @@ public struct DataTable: Sendable {
     public let decimals: Int
     /// Whether the page shows a plus sign, for differences.
     public let isSigned: Bool
+    /// What a phone has no room for; the file has it.
+    public let isExtra: Bool
 
-    public init(_ name: String, _ heading: String, decimals: Int = 3, isSigned: Bool = false) {
+    public init(
+      _ name: String, _ heading: String, decimals: Int = 3, isSigned: Bool = false, isExtra: Bool = false
+    ) {
       self.name = name
       self.heading = heading
       self.decimals = decimals
       self.isSigned = isSigned
+      self.isExtra = isExtra
     }
   }
 

@@ -40,12 +40,18 @@ public enum NumberText {
   // MARK: - In ASCII
 
   /// A fixed number of decimals.
-  public static func plain(_ value: Double, decimals: Int = 4) -> String { String(format: "%.\(decimals)f", value) }
-
-  /// The same with its sign in any case, for differences.
-  public static func plainSigned(_ value: Double, decimals: Int = 4) -> String {
-    String(format: "%+.\(decimals)f", value)
+  public static func plain(_ value: Double, decimals: Int = 4) -> String {
+    let text = String(format: "%.\(decimals)f", value)
+    return isZero(text) ? text.replacing("-", with: "") : text
   }
+
+  /// The same with its sign, for differences. What rounds to zero has none.
+  public static func plainSigned(_ value: Double, decimals: Int = 4) -> String {
+    let text = plain(value, decimals: decimals)
+    return value > 0 && !isZero(text) ? "+" + text : text
+  }
+
+  private static func isZero(_ text: String) -> Bool { text.allSatisfy { "-0.".contains($0) } }
 
   /// Only significant digits.
   public static func significant(_ value: Double, digits: Int = 3) -> String { String(format: "%.\(digits)g", value) }

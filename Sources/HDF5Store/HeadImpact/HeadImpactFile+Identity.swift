@@ -11,6 +11,7 @@ extension HeadImpactFile {
   /// - Throws: `HDF5Error`, or `HeadImpactError` naming the attribute that is missing or not what this program writes.
   public static func origin(of url: URL) throws -> (identity: ScoreIdentity, skipped: [String]) {
     try HDF5File.read(from: url.path) { file in
+      _ = try version(of: file)
       func wrong(_ name: String) -> HeadImpactError {
         HeadImpactError(
           "\(url.path): its attribute \(name) isn't that of a finished scoring run; choose another --output")

@@ -4,7 +4,12 @@ import HeadImpact
 extension HeadImpactFile {
   /// The tables of a finished file, and the model and adapter that they are of.
   public struct Contents: Sendable {
+    /// Corrected values are nil in a file of version 1.
     public let table: HeadImpactTable
+    /// Nil in a file of version 1.
+    public let beyondChance: BeyondChance?
+    /// Of the format.
+    public let version: Int
     public let modelName: String?
     public let modelSHA256: String?
     /// nil if the model was scored without an adapter.
@@ -20,8 +25,10 @@ extension HeadImpactFile {
       func string(_ name: String) throws -> String? {
         if case .string(let value) = try file.attribute(name) { value } else { nil }
       }
+      let table = try table(file)
       return Contents(
-        table: try table(file), modelName: try string("model_name"), modelSHA256: try string("model_sha256"),
+        table: table, beyondChance: try beyondChance(file, table), version: try version(of: file),
+        modelName: try string("model_name"), modelSHA256: try string("model_sha256"),
         adapterName: try string("adapter_name"), adapterSHA256: try string("adapter_sha256"))
     }
   }
@@ -33,8 +40,24 @@ extension HeadImpactFile {
     try HDF5File.read(from: url.path) { file in try body(HeadImpactReader(file)) }
   }
 
+  /// The version of a file's format.
+  ///
+  /// - Throws: for one that this program doesn't know.
+  static func version(of file: HDF5File) throws -> Int {
+    switch try file.attribute("format_version") {
+    case nil: return 1
+    case .integer(Int64(version)): return version
+    case let other:
+      let found = if case .integer(let number) = other { "\(number)" } else { "of another type" }
+      throw HeadImpactError(
+        "\(file.path): its attribute format_version is \(found); this program reads version \(version), and files without "
+          + "it as version 1")
+    }
+  }
+
   /// - Throws: where the file isn't one of a scoring run, or its measures are others than this program's.
   static func table(_ file: HDF5File) throws -> HeadImpactTable {
+    let version = try version(of: file)
     let layers = try file.shape(of: "layer").first ?? 0
     let heads = try file.shape(of: "head").first ?? 0
     let measures = try file.readStrings("measure").values
@@ -44,9 +67,26 @@ extension HeadImpactFile {
     }
     let shape: [Int?] = [measures.count, layers, heads]
     func cube(_ name: String) throws -> [Double] { try file.read(name, as: Double.self, shape: shape).values }
+    let corrected =
+      version < 2
+      ? nil
+      : CorrectedImpact(
+        hi: try cube("hi_corrected"), stderr: try cube("hi_corrected_stderr"),
+        samples: try file.read("hi_corrected_samples", as: Int32.self, shape: shape).values.map(Int.init))
     return try HeadImpactTable(
       layers: layers, heads: heads, samples: file.shape(of: "sample").first ?? 0, hi: cube("hi"),
       stderr: cube("hi_stderr"), chance: cube("hi_chance"), nosink: cube("hi_nosink"),
-      sinkShare: file.read("sink_share", as: Double.self, shape: [layers, heads]).values)
+      sinkShare: file.read("sink_share", as: Double.self, shape: [layers, heads]).values, corrected: corrected)
+  }
+
+  /// Nil in a file of version 1.
+  static func beyondChance(_ file: HDF5File, _ table: HeadImpactTable) throws -> BeyondChance? {
+    guard try version(of: file) > 1 else { return nil }
+    func cube(_ name: String) throws -> [Double] {
+      try file.read(name, as: Double.self, shape: [table.measures.count, table.layers, table.heads]).values
+    }
+    return BeyondChance(
+      layers: table.layers, heads: table.heads, p: try cube("p_value"), holm: try cube("p_holm"),
+      benjaminiHochberg: try cube("p_bh"))
   }
 }

@@ -33,16 +33,22 @@ struct IntervalChart {
   var legend: [(mark: Legend.Mark, text: String)] = []
   var width = Theme.Size.column
 
-  private static let rowHeight = 24.0
+  /// Names and values lie above the intervals where there is no room beside them.
+  private var isNarrow: Bool { width < 500 }
+  private var rowHeight: Double { isNarrow ? 38 : 24 }
 
   func drawing() -> Drawing {
-    let names = rows.map { shortened($0.name, to: 240, size: Theme.Size.tick) }
-    let left = (names.map { textWidth($0, size: Theme.Size.tick) }.max() ?? 0).rounded(.up) + 12
     let texts = rows.map(text)
-    let right = width - (texts.map { textWidth($0, size: Theme.Size.tick) }.max() ?? 0).rounded(.up) - 14
+    let textWidths = texts.map { textWidth($0, size: Theme.Size.tick) }
+    let names = zip(rows, textWidths).map { row, taken in
+      shortened(row.name, to: isNarrow ? width - taken - 16 : 240, size: Theme.Size.tick)
+    }
+    let left =
+      isNarrow ? 16 : (names.map { textWidth($0, size: Theme.Size.tick) }.max() ?? 0).rounded(.up) + 12
+    let right = isNarrow ? width - 16 : width - (textWidths.max() ?? 0).rounded(.up) - 14
     let legend = Legend(items: legend, width: width)
     let top = legend.height
-    let bottom = top + 8 + Double(rows.count) * Self.rowHeight
+    let bottom = top + 8 + Double(rows.count) * rowHeight
     let places =
       rows.flatMap { [$0.value, $0.low, $0.high] + $0.others.map(\.value) } + (reference.map { [$0] } ?? [])
     let x = Axis(
@@ -64,9 +70,15 @@ struct IntervalChart {
     }
     if let reference { parts.append(Element.line(x(reference), top, x(reference), bottom, style: "axis")) }
     for (index, row) in rows.enumerated() {
-      let y = top + 8 + (Double(index) + 0.5) * Self.rowHeight
-      parts.append(Element.label(names[index], x: left - 12, y: y + 4, anchor: "end", style: "label-name"))
-      parts.append(Element.label(texts[index], x: right + 14, y: y + 4))
+      let middle = top + 8 + (Double(index) + 0.5) * rowHeight
+      let y = isNarrow ? middle + 9 : middle
+      if isNarrow {
+        parts.append(Element.label(names[index], x: 0, y: middle - 4, style: "label-name"))
+        parts.append(Element.label(texts[index], x: width, y: middle - 4, anchor: "end", style: "muted halo"))
+      } else {
+        parts.append(Element.label(names[index], x: left - 12, y: y + 4, anchor: "end", style: "label-name"))
+        parts.append(Element.label(texts[index], x: right + 14, y: y + 4))
+      }
       parts.append(mark(row, x, y: y, text: texts[index]))
       parts += row.others.map { other in
         Element("circle", ["cx": x(other.value), "cy": y, "r": 5, "class": "s\(other.style) curve"])

@@ -12,6 +12,10 @@ struct LineChart {
     var isDotted = false
     /// Drawn pale, behind the others.
     var isFaint = false
+    /// Whose dashes it has; nil for its style's.
+    var dash: Int?
+    /// The bounds of an interval round each point, drawn as a band; empty if there is none.
+    var bounds: [(low: Double, high: Double)] = []
   }
 
   let series: [Series]
@@ -39,10 +43,11 @@ struct LineChart {
     let y =
       yDomain.map {
         Axis(domain: $0, pixels: (bottom, top), ticks: Ticks($0.lowerBound, $0.upperBound, about: 5))
-      } ?? Axis(series.flatMap { $0.points.map(\.y) }, pixels: (bottom, top))
+      } ?? Axis(series.flatMap { $0.points.map(\.y) + $0.bounds.flatMap { [$0.low, $0.high] } }, pixels: (bottom, top))
     let left = Plot.margin(y.ticks)
     let plot = Plot(x: horizontal(from: left), y: y)
-    let lines = drawn.sorted { $0.isFaint && !$1.isFaint }.flatMap { curve($0, plot) }
+    let lines =
+      drawn.compactMap { band($0, plot) } + drawn.sorted { $0.isFaint && !$1.isFaint }.flatMap { curve($0, plot) }
     return Drawing(
       width: width, height: height,
       elements: [Element("g", ["class": "legend"], legend.elements())]
@@ -65,6 +70,15 @@ struct LineChart {
       ticks: Ticks(lower, upper, about: max(2, min(8, Int((width - left) / room)))))
   }
 
+  private func band(_ series: Series, _ plot: Plot) -> Element? {
+    let bounds = zip(series.points, series.bounds).filter { $1.low.isFinite && $1.high.isFinite }
+    guard bounds.count > 1 else { return nil }
+    let upper = bounds.map { (x: plot.x($0.x), y: plot.y($1.high)) }
+    let lower = bounds.map { (x: plot.x($0.x), y: plot.y($1.low)) }
+    return Element(
+      "path", ["d": Element.pathData(upper + lower.reversed(), closed: true), "class": "f\(series.style) band"])
+  }
+
   private func curve(_ series: Series, _ plot: Plot) -> [Element] {
     let points = series.points.filter { $0.y.isFinite }
     let faint = series.isFaint ? " faint" : ""
@@ -76,12 +90,14 @@ struct LineChart {
           [
             "d": Element.pathData(points.map { (x: plot.x($0.x), y: plot.y($0.y)) }),
             "class": "s\(series.style) curve" + faint,
-            "stroke-dasharray": Theme.dashes[series.style % Theme.dashes.count],
+            "stroke-dasharray": Theme.dashes[(series.dash ?? series.style) % Theme.dashes.count],
           ]))
     }
     let shown = series.isDotted || points.count == 1
     for point in points {
-      let words = "\(series.name), \(xTitle) \(xName(point.x)): \(NumberText.number(point.y, decimals: decimals))"
+      let words =
+        "\(series.name), \(xTitle) \(xName(point.x)): \(NumberText.number(point.y, decimals: decimals))"
+        + interval(of: series, at: point.x)
       parts.append(
         Element(
           "circle",
@@ -94,6 +110,13 @@ struct LineChart {
     return parts
   }
 
+  private func interval(of series: Series, at x: Double) -> String {
+    guard series.bounds.count == series.points.count, let place = series.points.firstIndex(where: { $0.x == x })
+    else { return "" }
+    let (low, high) = series.bounds[place]
+    return " [\(NumberText.number(low, decimals: decimals)), \(NumberText.number(high, decimals: decimals))]"
+  }
+
   static func thinned(_ series: Series) -> Series {
     guard series.points.count > mostPoints else { return series }
     let size = (series.points.count + mostPoints - 1) / mostPoints
@@ -103,6 +126,7 @@ struct LineChart {
       return (x: part.reduce(0) { $0 + $1.x } / count, y: part.reduce(0) { $0 + $1.y } / count)
     }
     return Series(
-      name: series.name, points: points, style: series.style, isDotted: series.isDotted, isFaint: series.isFaint)
+      name: series.name, points: points, style: series.style, isDotted: series.isDotted, isFaint: series.isFaint,
+      dash: series.dash)
   }
 }

@@ -7,18 +7,27 @@ struct MatrixChart {
   let values: [Double]
   let scale: ColourScale
   var decimals = 2
+  /// The room that there is. - Units: pixels.
+  var width = Theme.Size.half
   let note: (_ row: Int, _ column: Int, _ value: Double) -> String
 
   private static let cell = (width: 54.0, height: 34.0)
 
   func drawing() -> Drawing {
-    let left = (labels.map { textWidth($0, size: Theme.Size.tick) }.max() ?? 0).rounded(.up) + 10
-    let columnWidth = max(Self.cell.width, left - 2)
-    let top = 24.0
+    let longest = (labels.map { textWidth($0, size: Theme.Size.tick) }.max() ?? 0).rounded(.up)
+    let left = longest + 10
+    let wanted = max(Self.cell.width, longest + 8)
+    let columnWidth = min(wanted, ((width - left) / Double(max(1, labels.count))).rounded(.down))
+    // Names stand upright where their columns are too narrow for them.
+    let isUpright = columnWidth < longest + 4
+    let top = isUpright ? longest + 10 : 24.0
     var parts: [Element] = []
     for (index, name) in labels.enumerated() {
       let (x, y) = (left + (Double(index) + 0.5) * columnWidth, top + (Double(index) + 0.5) * Self.cell.height)
-      parts.append(Element.label(name, x: x, y: 14, anchor: "middle"))
+      var label = Element.label(
+        name, x: isUpright ? x + 4 : x, y: isUpright ? top - 8 : 14, anchor: isUpright ? "start" : "middle")
+      if isUpright { label.set("transform", "rotate(-90 \((x + 4).attributeText) \((top - 8).attributeText))") }
+      parts.append(label)
       parts.append(Element.label(name, x: left - 8, y: y + 4, anchor: "end"))
     }
     for row in labels.indices {

@@ -30,47 +30,67 @@ extension ExperimentReport {
     return Figure(
       id: task.isEmpty ? id : "\(id)-\(task)", title: task.isEmpty ? title : "\(title), \(task)",
       caption: caption + thinned,
-      drawing: LineChart(
+      data: DataTable(
+        [.init("arm", "arm"), .init("seed", "seed"), .init("step", "step"), .init("loss", "loss")],
+        curves.flatMap { curve in
+          points(curve).map {
+            [.text(curve.arm), .text(curve.seed.map(String.init) ?? ""), .integer($0.step), .number($0.loss)]
+          }
+        })
+    ) { width in
+      LineChart(
         series: curves.map { curve in
           LineChart.Series(
-            name: curve.arm, points: points(curve).map { (Double($0.step), $0.loss) }, style: summary.style(curve.arm),
+            name: curve.seed.map { "\(curve.arm), seed \($0)" } ?? curve.arm,
+            points: points(curve).map { (Double($0.step), $0.loss) }, style: summary.style(curve.arm),
             isFaint: summary.style(curve.arm) == 5)
-        }, xTitle: "step", yTitle: "loss", legend: legend(summary, curves.map(\.arm))
-      ).drawing(),
-      data: DataTable(
-        [.init("arm", "arm"), .init("step", "step"), .init("loss", "loss")],
-        curves.flatMap { curve in points(curve).map { [.text(curve.arm), .integer($0.step), .number($0.loss)] } }))
+        }, xTitle: "step", yTitle: "loss", legend: legend(summary, ordered(curves.map(\.arm))), width: width
+      ).drawing()
+    }
   }
 
   /// The mean HI of each layer before training and after it.
-  static func headImpactSection(_ summary: ExperimentSummary) -> Section {
+  static func headImpactSection(_ summary: ExperimentSummary) throws -> Section {
     guard let change = summary.headImpact else { return Section(id: "hi-change", title: "", blocks: []) }
-    let after = change.after.map {
-      (arm: $0.arm, name: $0.task.isEmpty ? $0.arm : "\($0.arm), \($0.task)", table: $0.table)
-    }
-    let tables = [(arm: "before", name: "before", table: change.before)] + after
-    func scores(_ table: HeadImpactTable) -> [Double] {
-      (0..<table.layers).map { table.layerScore(change.measure, layer: $0) }
-    }
-    let series = tables.map { arm, name, table in
+    // A task has a colour, an arm its dashes.
+    let (tasks, arms) = (ordered(change.after.map(\.task)), ordered(change.after.map(\.arm)))
+    func style(_ task: String) -> Int { tasks.firstIndex(of: task) ?? 0 }
+    func dash(_ arm: String) -> Int { arms.firstIndex(of: arm) ?? 0 }
+    let before = (name: "before", style: 5, dash: 0, table: change.before)
+    let tables =
+      [before]
+      + change.after.map {
+        (
+          name: $0.task.isEmpty ? $0.arm : "\($0.arm), \($0.task)", style: style($0.task), dash: dash($0.arm),
+          table: $0.table
+        )
+      }
+    let scores = try tables.map { try $0.table.layerScores(change.measure) }
+    let series = zip(tables, scores).map { table, scores in
       LineChart.Series(
-        name: name, points: scores(table).enumerated().map { (Double($0), $1) },
-        style: arm == "before" ? 4 : summary.style(arm), isFaint: summary.style(arm) == 5)
+        name: table.name, points: scores.enumerated().map { (Double($0), $1) }, style: table.style, dash: table.dash)
     }
     let figure = Figure(
       id: "hi-change", title: "Head Impact before and after training",
       caption:
-        "The mean HI (\(change.measure.rawValue)) of each layer’s heads over \(NumberText.counted(change.before.samples, "sample")).",
-      drawing: LineChart(
-        series: series, xTitle: "layer", yTitle: "mean HI (\(change.measure.rawValue))", decimals: 4,
-        legend: [(.line(series: 4), "before")] + legend(summary, Set(change.after.map(\.arm)).sorted())
-      ).drawing(),
+        "The mean HI (\(change.measure)) of each layer’s heads over \(NumberText.counted(change.before.samples, "sample")).",
       data: DataTable(
         [.init("when", "when"), .init("layer", "layer"), .init("hi_mean", "mean HI")],
-        tables.flatMap { _, name, table in
-          scores(table).enumerated().map { [.text(name), .integer($0), .number($1)] }
-        }))
+        zip(tables, scores).flatMap { table, scores in
+          scores.enumerated().map { [.text(table.name), .integer($0), .number($1)] }
+        })
+    ) { width in
+      LineChart(
+        series: series, xTitle: "layer", yTitle: "mean HI (\(change.measure))", decimals: 4,
+        legend: tables.map { (.dashed(series: $0.style, dash: $0.dash), $0.name) }, width: width
+      ).drawing()
+    }
     return Section(id: "head-impact-change", title: "Head Impact before and after", blocks: [.figure(figure)])
+  }
+
+  /// Each once, in the order in which they first come.
+  static func ordered(_ names: [String]) -> [String] {
+    names.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
   }
 
   /// The arms' names; random ones together.

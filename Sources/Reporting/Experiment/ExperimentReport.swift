@@ -26,7 +26,8 @@ public struct ExperimentReport {
     try check(summary)
     return [
       Section(id: "shifts", title: "What training changed", blocks: shiftBlocks(summary)), armSection(summary),
-      lossSection(summary), headImpactSection(summary), ablationSection(summary), runSection(summary),
+      lossSection(summary), try headImpactSection(summary), promptSection(summary), ablationSection(summary),
+      runSection(summary),
     ].filter { !$0.blocks.isEmpty }
   }
 
@@ -73,29 +74,9 @@ public struct ExperimentReport {
               [
                 .init("arm", "arm"), .init("kind", "kind"), .init("layers", "layers"),
               ] + (anyHeads ? [.init("heads", "heads")] : []) + [
-                .init("trained_parameters", "trained parameters"),
-                .init("share_percent", "% of the model", decimals: 4),
-              ] + metrics.map { .init($0, $0) }, rows)))
-      ])
-  }
-
-  private static func ablationSection(_ summary: ExperimentSummary) -> Section {
-    guard !summary.ablations.isEmpty else { return Section(id: "ablations", title: "Ablations", blocks: []) }
-    let rows = summary.ablations.flatMap { ablation in
-      ablation.metrics.map { metric -> [DataTable.Value] in
-        [
-          .text(ablation.name), .text(metric.name), .number(metric.value), .optional(metric.shift),
-          .optional(metric.low), .optional(metric.high),
-        ]
-      }
-    }
-    return Section(
-      id: "ablations", title: "Ablations",
-      blocks: [
-        .table(
-          Table(
-            id: "ablations-table", caption: "What each change did to the metrics, with 95% intervals.",
-            data: DataTable([.init("change", "change")] + metricColumns, rows)))
+                .init("trained_parameters", "trained parameters", isExtra: true),
+                .init("share_percent", "% of the model", decimals: 4, isExtra: true),
+              ] + metrics.enumerated().map { .init($1, $1, isExtra: $0 > 0) }, rows)))
       ])
   }
 
@@ -124,7 +105,7 @@ public struct ExperimentReport {
   }
 
   static let metricColumns: [DataTable.Column] = [
-    .init("metric", "metric"), .init("value", "value"), .init("shift", "shift", isSigned: true),
+    .init("metric", "metric"), .init("value", "value", isExtra: true), .init("shift", "shift", isSigned: true),
     .init("low", "95% from", isSigned: true), .init("high", "to", isSigned: true),
   ]
 

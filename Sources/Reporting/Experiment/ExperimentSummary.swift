@@ -43,16 +43,25 @@ public struct ExperimentSummary: Sendable {
 
   /// A metric of one arm.
   public struct Metric: Sendable, Equatable {
-    /// The same in every arm: "CIDEr".
+    /// The same in every arm: "captions CIDEr".
     public var name: String
+    /// What was trained and tested, where there are several tasks: "captions"; else empty.
+    public var task: String
     public var value: Double
     /// Value minus that of the pretrained arm, with the bounds of its 95% interval; nil if there is none.
     public var shift: Double?
     public var low: Double?
     public var high: Double?
+    /// The shift with each seed of training, where there are several; `shift` is their mean.
+    public var seedShifts: [Double]
 
-    public init(name: String, value: Double, shift: Double? = nil, low: Double? = nil, high: Double? = nil) {
+    public init(
+      name: String, task: String = "", value: Double, shift: Double? = nil, low: Double? = nil, high: Double? = nil,
+      seedShifts: [Double] = []
+    ) {
       self.name = name
+      self.task = task
+      self.seedShifts = seedShifts
       self.value = value
       self.shift = shift
       self.low = low
@@ -76,13 +85,16 @@ public struct ExperimentSummary: Sendable {
     public var arm: String
     /// What it was trained on, where arms were trained on several tasks; else empty. A figure shows one task.
     public var task: String
+    /// Of the training; nil if every arm was trained once.
+    public var seed: Int?
     /// Ascending by step; so too the next.
     public var training: [Point]
     public var validation: [Point]
 
-    public init(arm: String, task: String = "", training: [Point], validation: [Point] = []) {
+    public init(arm: String, task: String = "", seed: Int? = nil, training: [Point], validation: [Point] = []) {
       self.arm = arm
       self.task = task
+      self.seed = seed
       self.training = training
       self.validation = validation
     }
@@ -90,17 +102,50 @@ public struct ExperimentSummary: Sendable {
 
   /// Head Impact before and after training.
   public struct HeadImpactChange: Sendable {
-    public var measure: Measure
+    public var measure: RankedMeasure
     public var before: HeadImpactTable
     /// With the arm's name each, and what it was trained on (or an empty text); of the same size as `before`.
     public var after: [(arm: String, task: String, table: HeadImpactTable)]
 
     public init(
-      measure: Measure, before: HeadImpactTable, after: [(arm: String, task: String, table: HeadImpactTable)]
+      measure: RankedMeasure, before: HeadImpactTable, after: [(arm: String, task: String, table: HeadImpactTable)]
     ) {
       self.measure = measure
       self.before = before
       self.after = after
+    }
+  }
+
+  /// How far two prompts rank the heads alike.
+  public struct PromptAgreement: Sendable {
+    public struct Pair: Sendable {
+      /// Places among the prompts; the first is the smaller.
+      public var first: Int
+      public var second: Int
+      /// Spearman's, of all heads.
+      public var rankCorrelation: Double
+      /// The share of the best heads that is the same, and of the best layers.
+      public var headOverlap: Double
+      public var layerOverlap: Double
+
+      public init(first: Int, second: Int, rankCorrelation: Double, headOverlap: Double, layerOverlap: Double) {
+        (self.first, self.second) = (first, second)
+        (self.rankCorrelation, self.headOverlap, self.layerOverlap) = (rankCorrelation, headOverlap, layerOverlap)
+      }
+    }
+
+    /// The first is that of all other steps.
+    public var prompts: [String]
+    public var pairs: [Pair]
+    /// How many heads and layers are compared.
+    public var heads: Int
+    public var layers: Int
+    /// What they are ranked by.
+    public var measure: RankedMeasure
+
+    public init(prompts: [String], pairs: [Pair], heads: Int, layers: Int, measure: RankedMeasure) {
+      (self.prompts, self.pairs, self.heads, self.layers) = (prompts, pairs, heads, layers)
+      self.measure = measure
     }
   }
 
@@ -131,6 +176,8 @@ public struct ExperimentSummary: Sendable {
   public var arms: [Arm]
   public var losses: [Curve] = []
   public var headImpact: HeadImpactChange?
+  /// Nil for a single prompt.
+  public var promptAgreement: PromptAgreement?
   public var ablations: [Ablation] = []
   public var timings: [Timing] = []
   /// What the experiment comes from and ran on: name and value.

@@ -1,14 +1,8 @@
 import Figures
 
 extension ExperimentReport {
-  /// A figure a metric, the arms against the random ones, and the table of all shifts.
+  /// One panel of all metrics, and the table of the same.
   static func shiftBlocks(_ summary: ExperimentSummary) -> [Block] {
-    let metrics = summary.metricNames
-    let figures = metrics.enumerated().compactMap { index, metric in
-      shiftFigure(summary, metric, id: identifier(metric, index, among: metrics))
-    }
-    var blocks: [Block] = figures.map { .figure($0) }
-    if let spread = spreadFigure(summary) { blocks.append(.figure(spread)) }
     let rows = summary.arms.flatMap { arm in
       arm.metrics.map { metric -> [DataTable.Value] in
         [
@@ -17,100 +11,153 @@ extension ExperimentReport {
         ]
       }
     }
-    guard !rows.isEmpty else { return blocks }
-    blocks.append(
-      .table(
-        Table(
-          id: "shifts-table",
-          caption:
-            "Every metric of every arm: its value, and how far it is from the pretrained model’s, with the 95% interval.",
-          data: DataTable([.init("arm", "arm")] + metricColumns, rows))))
-    return blocks
+    guard !rows.isEmpty else { return [] }
+    let table = Table(
+      id: "shifts-table",
+      caption:
+        "Every metric of every arm: its value, and how far it is from the pretrained model’s, with the 95% interval.",
+      data: DataTable([.init("arm", "arm")] + metricColumns, rows))
+    return (panel(summary).map { [.figure($0)] } ?? []) + [.table(table)]
   }
 
-  /// The shifts of one metric; nil if no arm has one.
-  private static func shiftFigure(_ summary: ExperimentSummary, _ metric: String, id: String) -> Figure? {
-    let shifts = summary.arms.compactMap { arm in
-      arm.metric(metric).flatMap { found in found.shift.map { (arm: arm, metric: found, shift: $0) } }
-    }
-    guard !shifts.isEmpty else { return nil }
-    let random = shifts.filter { $0.arm.kind == .random }.map(\.shift)
-    let band = random.count > 1 ? (random.min() ?? 0)...(random.max() ?? 0) : nil
-    let rows = shifts.map { arm, metric, shift in
-      IntervalChart.Row(
-        name: arm.name, value: shift, low: metric.low ?? .nan, high: metric.high ?? .nan,
-        style: summary.style(arm.name), more: ", value \(NumberText.number(metric.value))")
-    }
-    let before = summary.arms(.pretrained).first?.metric(metric).map { " (\(NumberText.number($0.value)))" } ?? ""
-    let spread = band == nil ? "" : " The shaded range is that of the \(random.count) random arms."
+  /// The shifts of all metrics; nil if no arm has one.
+  private static func panel(_ summary: ExperimentSummary) -> Figure? {
+    let arms = summary.arms.filter { arm in arm.metrics.contains { $0.shift != nil } }
+    let names = summary.metricNames.filter { name in arms.contains { $0.metric(name)?.shift != nil } }
+    let drawn = names.filter { name in !isAllZero(arms.compactMap { $0.metric(name) }) }
+    guard !drawn.isEmpty else { return nil }
+    let tasks = ordered(summary.arms.flatMap(\.metrics).map(\.task))
+    let groups = tasks.enumerated().map { place, task in
+      drawn.filter { task == summary.task(of: $0) }.map { panelMetric(summary, arms, $0, task: task, style: place) }
+    }.filter { !$0.isEmpty }
     return Figure(
-      id: id, title: "Shift of \(metric)",
-      caption:
-        "\(metric) of each arm minus the pretrained model’s\(before), with the 95% interval if there is one; an interval "
-        + "that includes 0 is not statistically significant.\(spread)",
-      drawing: IntervalChart(
-        rows: rows, xTitle: "shift of \(metric)", reference: 0, band: band, isSigned: true
-      ).drawing(),
+      id: "shifts", title: "What training changed", caption: caption(summary, arms, undrawn: names.count - drawn.count),
       data: DataTable(
         [.init("arm", "arm"), .init("kind", "kind")] + metricColumns,
-        shifts.map { arm, metric, shift in
-          [
-            .text(arm.name), .text(arm.kind.rawValue), .text(metric.name), .number(metric.value), .number(shift),
-            .optional(metric.low), .optional(metric.high),
-          ]
-        }))
+        names.flatMap { name in
+          arms.compactMap { arm in
+            arm.metric(name).map { metric in
+              [
+                .text(arm.name), .text(arm.kind.rawValue), .text(metric.name), .number(metric.value),
+                .optional(metric.shift), .optional(metric.low), .optional(metric.high),
+              ]
+            }
+          }
+        })
+    ) { width in
+      IntervalPanel(rows: arms.map(\.name), groups: groups, width: width).drawing()
+    }
   }
 
-  /// The random arms of all metrics together, in percent of the pretrained model's value; nil without any.
-  private static func spreadFigure(_ summary: ExperimentSummary) -> Figure? {
-    guard let pretrained = summary.arms(.pretrained).first else { return nil }
-    let random = summary.arms(.random)
-    guard random.count > 1 else { return nil }
-    var rows: [IntervalChart.Row] = []
-    var data: [[DataTable.Value]] = []
-    for name in summary.metricNames {
-      // Of a value that is shown as 0 no change is a share: BLEU-4 without one match is 1e-9.
-      guard let base = pretrained.metric(name)?.value, abs(base) >= 0.0005 else { continue }
-      func percent(_ arm: ExperimentSummary.Arm) -> Double? { arm.metric(name)?.shift.map { $0 / abs(base) * 100 } }
-      let shifts = random.compactMap(percent)
-      guard shifts.count > 1, let low = shifts.min(), let high = shifts.max() else { continue }
-      let moments = Moments(shifts)
-      rows.append(
-        IntervalChart.Row(
-          name: name, value: moments.mean, low: low, high: high, style: 5,
-          others: summary.arms.filter { $0.kind != .random }.compactMap { arm in
-            percent(arm).map { IntervalChart.Row.Other(name: arm.name, value: $0, style: summary.style(arm.name)) }
-          }))
-      data += summary.arms.compactMap { arm in
-        percent(arm).map { [.text(name), .text(arm.name), .text(arm.kind.rawValue), .number($0)] }
+  private static func caption(_ summary: ExperimentSummary, _ arms: [ExperimentSummary.Arm], undrawn: Int) -> String {
+    let random = arms.count { $0.kind == .random }
+    let seeds = arms.flatMap(\.metrics).map(\.seedShifts.count).max() ?? 0
+    let tasks = ordered(arms.flatMap(\.metrics).map(\.task))
+    return
+      "Each arm’s metric minus the pretrained model’s, with the 95% interval over test images; an interval that includes 0 "
+      + "is not statistically significant."
+      + (seeds > 1
+        ? " Rings are the \(seeds) training seeds, dots their mean; an interval spans those of all seeds." : "")
+      + (random > 1 ? " The shaded range is that of the \(random) random arms." : "")
+      + (tasks.count > 1 ? " A colour is a task." : "")
+      + (undrawn == 0
+        ? "" : " \(NumberText.counted(undrawn, "metric is", "metrics are")) 0 in every arm, and not drawn.")
+  }
+
+  /// Whether all that would be shown is 0.
+  private static func isAllZero(_ metrics: [ExperimentSummary.Metric]) -> Bool {
+    metrics.allSatisfy { metric in
+      [metric.value, metric.shift ?? 0, metric.low ?? 0, metric.high ?? 0].allSatisfy { abs($0) < 0.0005 }
+    }
+  }
+
+  private static func panelMetric(
+    _ summary: ExperimentSummary, _ arms: [ExperimentSummary.Arm], _ name: String, task: String, style: Int
+  ) -> IntervalPanel.Metric {
+    let random = arms.filter { $0.kind == .random }.compactMap { $0.metric(name)?.shift }
+    let before = summary.arms(.pretrained).first?.metric(name)?.value
+    return IntervalPanel.Metric(
+      title: name, subtitle: before.map { "pretrained: \(NumberText.number($0))" } ?? "", style: style,
+      values: arms.map { arm in
+        arm.metric(name).flatMap { metric in
+          metric.shift.map { shift in
+            IntervalPanel.Metric.Value(
+              value: shift, low: metric.low ?? .nan, high: metric.high ?? .nan,
+              single: metric.seedShifts.count > 1 ? metric.seedShifts : [],
+              note: "\(arm.name), \(name): \(interval(metric)), value \(NumberText.number(metric.value))")
+          }
+        }
+      }, band: random.count > 1 ? (random.min() ?? 0)...(random.max() ?? 0) : nil)
+  }
+
+  private static func interval(_ metric: ExperimentSummary.Metric) -> String {
+    guard let low = metric.low, let high = metric.high else { return NumberText.signed(metric.shift) }
+    return "\(NumberText.signed(metric.shift)) [\(NumberText.signed(low)), \(NumberText.signed(high))]"
+  }
+
+  // MARK: - Ablation
+
+  /// What leaving heads out does to the metrics.
+  static func ablationSection(_ summary: ExperimentSummary) -> Section {
+    let names = ordered(summary.ablations.flatMap(\.metrics).map(\.name))
+    let figures = names.enumerated().compactMap { place, name in
+      ablationFigure(summary, name, id: names.count == 1 ? "ablations" : "ablations-\(place)")
+    }
+    let rows = summary.ablations.flatMap { ablation in
+      ablation.metrics.map { metric -> [DataTable.Value] in
+        [
+          .text(ablation.name), .text(metric.name), .number(metric.value), .optional(metric.shift),
+          .optional(metric.low), .optional(metric.high),
+        ]
       }
     }
-    guard !rows.isEmpty else { return nil }
-    let others = summary.arms.filter { $0.kind != .random && $0.kind != .pretrained }
-    return Figure(
-      id: "random-spread", title: "The random arms’ spread",
-      caption:
-        "Shift in percent of the pretrained model’s value: the mean (dot) and the range (line) of the \(random.count) random "
-        + "arms, and the other arms (rings). An arm within the range does no better than a random choice may. Metrics that are "
-        + "0 before training have no percentage.",
-      drawing: IntervalChart(
-        rows: rows, xTitle: "shift in %", reference: 0, decimals: 1, isSigned: true,
-        legend: [(.dot(series: 5), "random")] + others.map { (.hollow(series: summary.style($0.name)), $0.name) }
-      ).drawing(),
-      data: DataTable(
-        [.init("metric", "metric"), .init("arm", "arm"), .init("kind", "kind"), .init("shift_percent", "shift in %")],
-        data))
+    guard !rows.isEmpty else { return Section(id: "ablations", title: "Ablations", blocks: []) }
+    let table = Table(
+      id: "ablations-table", caption: "What each change did to the metrics, with 95% intervals.",
+      data: DataTable([.init("change", "change")] + metricColumns, rows))
+    return Section(id: "ablations", title: "Ablations", blocks: figures.map { .figure($0) } + [.table(table)])
   }
 
-  /// A file name for a metric's figure.
-  static func identifier(_ metric: String, _ index: Int, among metrics: [String]) -> String {
-    func plain(_ name: String) -> String {
-      String(
-        name.lowercased().unicodeScalars.map {
-          ("a"..."z").contains($0) || ("0"..."9").contains($0) ? Character($0) : "-"
-        })
+  /// Nil if nothing changed, or there is no interval to show.
+  private static func ablationFigure(_ summary: ExperimentSummary, _ name: String, id: String) -> Figure? {
+    let found = summary.ablations.compactMap { ablation in
+      ablation.metrics.first { $0.name == name }.map { (name: ablation.name, metric: $0) }
     }
-    let isAlone = metrics.count { plain($0) == plain(metric) } == 1
-    return "shift-\(plain(metric))" + (isAlone ? "" : "-\(index)")
+    let shown = found.filter { $0.metric.shift != nil }
+    guard !shown.isEmpty, !isAllZero(shown.map { with(value: 0, $0.metric) }) else { return nil }
+    let rows = shown.map { name, metric in
+      IntervalChart.Row(
+        name: name, value: metric.shift ?? .nan, low: metric.low ?? .nan, high: metric.high ?? .nan,
+        style: name == "top" ? 0 : name == "bottom" ? 1 : 5, more: ", value \(NumberText.number(metric.value))")
+    }
+    return Figure(
+      id: id, title: "Ablation: \(name)",
+      caption:
+        "How far the \(name) is from the unmodified model’s if the named heads’ attention output is taken out, with the 95% interval "
+        + "over images. The further a row lies from 0, the more the model misses its heads.",
+      data: DataTable(
+        [.init("change", "change")] + metricColumns,
+        shown.map { name, metric in
+          [
+            .text(name), .text(metric.name), .number(metric.value), .optional(metric.shift), .optional(metric.low),
+            .optional(metric.high),
+          ]
+        })
+    ) { width in
+      IntervalChart(rows: rows, xTitle: "change of the \(name)", reference: 0, isSigned: true, width: width).drawing()
+    }
+  }
+
+  private static func with(value: Double, _ metric: ExperimentSummary.Metric) -> ExperimentSummary.Metric {
+    var metric = metric
+    metric.value = value
+    return metric
+  }
+}
+
+extension ExperimentSummary {
+  /// What task a metric is of.
+  fileprivate func task(of name: String) -> String {
+    arms.lazy.compactMap { $0.metric(name)?.task }.first ?? ""
   }
 }

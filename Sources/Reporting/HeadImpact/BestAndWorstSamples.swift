@@ -7,79 +7,99 @@ import ImageInput
 extension HeadImpactReport {
   private static let most = 6
 
-  /// The pictures of the samples with the highest and the lowest HI of the best head.
-  static func bestAndWorst(_ input: ReportInput, _ dataset: ReportedDataset) throws -> [Pictures] {
-    let order = input.bestBySample.indices.sorted {
-      (input.bestBySample[$0], -$0) > (input.bestBySample[$1], -$1)
-    }
+  /// The pictures of the samples on which the best head does best and worst.
+  static func bestAndWorst(_ input: ReportInput) throws -> [Pictures] {
+    let known = input.bestBySample.indices.filter { input.bestBySample[$0].isFinite }
+    let order = known.sorted { (input.bestBySample[$0], -$0) > (input.bestBySample[$1], -$1) }
     let highest = order.prefix(min(most, (order.count + 1) / 2))
     let lowest = order.reversed().prefix(min(most, order.count / 2))
-    var groups = [try group(input, dataset, Array(highest), id: "highest", words: "highest")]
-    if !lowest.isEmpty { groups.append(try group(input, dataset, Array(lowest), id: "lowest", words: "lowest")) }
-    return groups
+    return try [("highest", Array(highest)), ("lowest", Array(lowest))].compactMap { words, places in
+      try group(input, places, words: words)
+    }
   }
 
-  private static func group(
-    _ input: ReportInput, _ dataset: ReportedDataset, _ places: [Int], id: String, words: String
-  ) throws -> Pictures {
+  /// Nil if no sample can be shown.
+  private static func group(_ input: ReportInput, _ places: [Int], words: String) throws -> Pictures? {
     var pictures: [Pictures.Picture] = []
     var rows: [[DataTable.Value]] = []
     var kinds: Set<ImageView.Kind> = []
+    var hasPhotographs = false
     for place in places {
       let sample = input.reader.samples[place]
-      let hi = input.bestBySample[place]
-      let found = try dataset.sample(sample.id)
-      let thumbnail = try Thumbnail(found.image, mask: found.mask)
-      let description = found.annotation.description ?? ""
-      var files = [
-        try file(
-          thumbnail.outlined(), name: "\(sample.id).png",
-          description: "\(description): picture with the object outlined")
-      ]
-      if let scores = try input.reader.scores(of: sample, layer: input.best.layer, head: input.best.head) {
-        let views = try input.views(of: sample, scores, mask: found.mask, hi: hi)
-        let overlays = AttentionOverlay.overlays(of: views)
-        kinds.formUnion(overlays.map(\.kind))
-        files += try overlays.map { overlay in
-          try file(
-            thumbnail.overlaid(
-              overlay.tokens.flatMap { scores[$0] }, on: overlay.views, peak: scores.max() ?? 0),
-            name: "\(sample.id)-attention\(overlays.count > 1 ? "-\(overlay.suffix)" : "").png",
-            description:
-              "\(description): attention of head \(input.bestName) over \(overlays.count > 1 ? overlay.words : "the picture")"
-          )
-        }
-      }
-      let category = input.categoryName(sample.categoryID)
+      guard let found = try input.picture(of: sample) else { continue }
+      let (value, category) = (input.bestBySample[place], input.categoryName(sample.categoryID))
+      hasPhotographs = hasPhotographs || found.isPhotograph
       pictures.append(
         Pictures.Picture(
-          files: files,
-          lines: [description, "HI \(NumberText.number(hi)), \(category), annotation \(sample.id)"].filter {
-            !$0.isEmpty
-          }))
+          files: try files(input, sample, found, place: place, kinds: &kinds),
+          lines: [
+            found.description, "\(input.sampleScore) \(NumberText.number(value)), \(category), annotation \(sample.id)",
+          ].filter { !$0.isEmpty }))
       rows.append([
-        .text(String(sample.id)), .text(found.fileName), .text(category), .text(description), .number(hi),
+        .text(String(sample.id)), .text(found.fileName), .text(category), .text(found.description), .number(value),
       ])
     }
-    let both = kinds.count > 1 ? ", on the tiles and then on the whole image where the model is shown both" : ""
-    let attention =
-      kinds.isEmpty ? "" : " Beside it the attention of that head, from dark blue (none) to yellow (its peak)\(both)."
+    guard !pictures.isEmpty else { return nil }
     return Pictures(
-      id: "\(id)-samples", title: "The \(words) HI of head \(input.bestName)",
-      caption:
-        "The object’s mask is outlined.\(attention) \(NumberText.counted(places.count, "sample")) of \(input.table.samples), by "
-        + "“\(input.measure.rawValue)”.",
-      pictures: pictures,
+      id: "\(words)-samples", title: "The \(words) \(input.sampleScore) of head \(input.bestName)",
+      caption: caption(input, pictures.count, kinds, hasPhotographs: hasPhotographs), pictures: pictures,
       data: DataTable(
         [
           .init("sample", "annotation"), .init("file_name", "file"), .init("category", "category"),
-          .init("description", "description"), .init("hi", "HI"),
+          .init("description", "description"), .init("score", input.sampleScore),
         ], rows))
   }
 
-  private static func file(_ image: RGBImage, name: String, description: String) throws -> Pictures.Picture.File {
-    Pictures.Picture.File(
-      name: name, bytes: try encodePNG(image), width: image.width, height: image.height, description: description)
+  private static func caption(
+    _ input: ReportInput, _ count: Int, _ kinds: Set<ImageView.Kind>, hasPhotographs: Bool
+  ) -> String {
+    let what =
+      input.dataset != nil
+      ? "The object’s mask is outlined."
+      : hasPhotographs
+        ? "The object’s visual tokens are outlined."
+        : "The object’s visual tokens are outlined on a blank of the picture’s size; with --images its photograph shows."
+    let both = kinds.count > 1 ? ", on the tiles and then on the whole image where the model is shown both" : ""
+    let attention =
+      kinds.isEmpty ? "" : " Beside it the attention of that head, the stronger the colour the more\(both)."
+    let large = hasPhotographs ? " A click shows a picture large." : ""
+    return
+      "\(what)\(attention)\(large) \(NumberText.counted(count, "sample")) of \(input.table.samples), by “\(input.measure.rawValue)”."
+  }
+
+  /// The object, and the best head's attention if the run saved scores.
+  private static func files(
+    _ input: ReportInput, _ sample: HeadImpactReader.Sample, _ found: SamplePicture, place: Int,
+    kinds: inout Set<ImageView.Kind>
+  ) throws -> [Pictures.Picture.File] {
+    let sizes = try [Thumbnail.side, Thumbnail.largeSide].prefix(found.isPhotograph ? 2 : 1).map {
+      try Thumbnail(found.image, mask: found.mask, side: $0)
+    }
+    func file(_ name: String, _ description: String, _ draw: (Thumbnail) -> RGBImage) throws -> Pictures.Picture.File {
+      let image = draw(sizes[0])
+      let large = try sizes.dropFirst().first.map { try encodePNG(draw($0)) }
+      return Pictures.Picture.File(
+        name: "\(name).png", bytes: try encodePNG(image), width: image.width, height: image.height,
+        description: found.description.isEmpty ? description : "\(found.description): \(description)",
+        large: large.map { ("\(name)-large.png", $0) })
+    }
+    let outlined = try file("\(sample.id)", "picture with the object outlined") { $0.outlined() }
+    guard let scores = try input.reader.scores(of: sample, layer: input.best.layer, head: input.best.head) else {
+      return [outlined]
+    }
+    let views = try input.views(of: sample, scores, mask: found.mask, hi: input.hiBySample[place])
+    let overlays = AttentionOverlay.overlays(of: views)
+    kinds.formUnion(overlays.map(\.kind))
+    // Where there is no photograph, the outline over the attention says it all.
+    return try (found.isPhotograph || overlays.isEmpty ? [outlined] : [])
+      + overlays.map { overlay in
+        try file(
+          "\(sample.id)-attention\(overlays.count > 1 ? "-\(overlay.suffix)" : "")",
+          "attention of head \(input.bestName) over \(overlays.count > 1 ? overlay.words : "the picture")"
+        ) {
+          $0.overlaid(overlay.tokens.flatMap { scores[$0] }, on: overlay.views, peak: scores.max() ?? 0)
+        }
+      }
   }
 }
 

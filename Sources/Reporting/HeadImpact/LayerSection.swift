@@ -2,88 +2,92 @@ import Figures
 import HeadImpact
 
 extension HeadImpactReport {
-  /// How HI goes with depth, and with a head's place in its layer.
+  /// How the heads' scores go with depth.
   static func layerSection(_ input: ReportInput) -> Section {
-    let table = input.table
-    let layers = (0..<table.layers).map { layer in
-      point(input, index: layer, places: (0..<table.heads).map { (layer, $0) })
-    }
-    let heads = (0..<table.heads).map { head in
-      point(input, index: head, places: (0..<table.layers).map { ($0, head) })
-    }
-    return Section(
+    Section(
       id: "layers", title: "Layers",
-      blocks: [
-        .gallery([
-          trend(input, layers, id: "trend-layers", title: "Layer by layer", of: "layer", averaged: "heads"),
-          trend(input, heads, id: "trend-heads", title: "Head by head", of: "head", averaged: "layers"),
-        ]), .table(layerTable(input, layers)),
-      ])
+      blocks: input.table.layers < 3 ? [.table(layerTable(input))] : [.figure(trend(input)), .table(layerTable(input))])
   }
 
-  private static func point(_ input: ReportInput, index: Int, places: [(Int, Int)]) -> TrendChart.Point {
-    let table = input.table
-    let indices = places.map { table.index(input.measure, layer: $0.0, head: $0.1) }
-    let moments = Moments(indices.map { table.hi[$0] })
-    return TrendChart.Point(
-      index: index, mean: moments.mean, standardError: moments.standardError,
-      chance: Moments(indices.map { table.chance[$0] }).mean)
-  }
-
-  private static func trend(
-    _ input: ReportInput, _ points: [TrendChart.Point], id: String, title: String, of thing: String,
-    averaged: String
-  ) -> Figure {
-    let fit = LinearRegression(x: points.map { Double($0.index) }, y: points.map(\.mean))
-    let slope = fit.map {
-      let error = $0.slopeStandardError
-      let plusMinus = error.isFinite ? " ± \(NumberText.number(error, decimals: 5))" : ""
-      return " The line’s slope is \(NumberText.signed($0.slope, decimals: 5))\(plusMinus) a \(thing)."
+  private static func trend(_ input: ReportInput) -> Figure {
+    let scores = input.scores
+    let points = (0..<scores.layers).map { layer -> TrendChart.Point in
+      let mean = scores.mean(layer: layer)
+      return TrendChart.Point(
+        index: layer, mean: mean.mean, standardError: mean.standardError,
+        heads: (0..<scores.heads).map { head in
+          let index = layer * scores.heads + head
+          return TrendChart.Point.Dot(
+            value: scores.values[index], isFull: scores.finding(index).map { $0 == .above } ?? true,
+            note: input.note(layer: layer, head: head))
+        })
     }
+    let fit = LinearRegression(x: points.map { Double($0.index) }, y: points.map(\.mean))
+    let slope = input.options.hasLayerFit ? slopeWords(fit) : ""
     return Figure(
-      id: id, title: title,
+      id: "trend-layers", title: "Layer by layer",
       caption:
-        "HI (\(input.measure.rawValue), \(input.samples)) of each \(thing): the mean over its \(averaged), ± one standard "
-        + "error over them.\(slope ?? "")",
-      drawing: TrendChart(
-        points: points, xTitle: thing, yTitle: "mean HI (\(input.measure.rawValue))", averaged: averaged
-      ).drawing(),
+        "Every head’s \(scores.name) (\(input.measure.rawValue), \(input.samples)), and the mean of each layer’s heads ± one "
+        + "standard error over them.\(slope)",
       data: DataTable(
         [
-          .init(thing, thing), .init("hi_mean", "mean HI"), .init("stderr_over_\(averaged)", "± s.e."),
-          .init("chance_mean", "chance"), .init("fit", "fit"), .init("fit_stderr", "± s.e. of the fit"),
+          .init("layer", "layer"), .init("score_mean", "mean \(scores.name)"),
+          .init("stderr_over_heads", "± s.e."), .init("fit", "fit"), .init("fit_stderr", "± s.e. of the fit"),
         ],
         points.map { point in
           [
-            .integer(point.index), .number(point.mean), .number(point.standardError), .number(point.chance),
+            .integer(point.index), .number(point.mean), .number(point.standardError),
             .optional(fit?(point.index)), .optional(fit?.standardError(at: Double(point.index))),
           ]
-        }))
+        })
+    ) { width in
+      TrendChart(
+        points: points, xTitle: "layer", yTitle: "\(scores.name) (\(input.measure.rawValue))", averaged: "heads",
+        fullDots: scores.holm == nil ? nil : "beyond chance", reference: 0, hasFit: input.options.hasLayerFit,
+        width: width
+      ).drawing()
+    }
   }
 
-  private static func layerTable(_ input: ReportInput, _ points: [TrendChart.Point]) -> Table {
-    let table = input.table
+  private static func slopeWords(_ fit: LinearRegression?) -> String {
+    guard let fit else { return "" }
+    let error = fit.slopeStandardError
+    let plusMinus = error.isFinite ? " ± \(NumberText.number(error, decimals: 5))" : ""
+    return " The line’s slope is \(NumberText.signed(fit.slope, decimals: 5))\(plusMinus) a layer."
+  }
+
+  private static func layerTable(_ input: ReportInput) -> Table {
+    let (table, scores) = (input.table, input.scores)
     let top = input.reader.layerTopFrequency
-    let ranks = Dictionary(uniqueKeysWithValues: input.ranking.layers.enumerated().map { ($1.layer, $0 + 1) })
+    let means = (0..<table.layers).map { scores.mean(layer: $0) }
+    let order = means.indices.sorted { (means[$0].mean, -$0) > (means[$1].mean, -$1) }
+    let ranks = Dictionary(uniqueKeysWithValues: order.enumerated().map { ($1, $0 + 1) })
+    let isTested = scores.holm != nil
     return Table(
       id: "layer-table",
       caption:
-        "Every layer: the mean HI of its heads (\(input.measure.rawValue), \(input.samples)), and in what share of the "
-        + "bootstrap’s resamples it is among the best \(input.reader.topLayers).",
+        "Every layer: the mean \(scores.name) of its heads (\(input.measure.rawValue), \(input.samples)), the same of HI and of "
+        + "chance, and in what share of the bootstrap’s resamples its HI is among the best \(input.reader.topLayers).",
       data: DataTable(
         [
-          .init("layer", "layer"), .init("rank", "rank"), .init("hi_mean", "mean HI"),
-          .init("stderr_over_heads", "±\u{a0}s.e. over heads"), .init("chance_mean", "chance"),
-          .init("hi_minus_chance", "HI − chance", isSigned: true), .init("best_head", "best head"),
-          .init("best_hi", "its HI"), .init("top_frequency", "in the top \(input.reader.topLayers)"),
+          .init("layer", "layer"), .init("rank", "rank"), .init("score_mean", "mean \(scores.name)"),
+          .init("stderr_over_heads", "±\u{a0}s.e. over heads", isExtra: true),
+        ] + (isTested ? [.init("beyond_chance", "heads beyond chance")] : []) + [
+          .init("best_head", "best head"), .init("best_score", "its \(scores.name)", isExtra: true),
+          .init("hi_mean", "mean HI", isExtra: true), .init("chance_mean", "chance", isExtra: true),
+          .init("top_frequency", "in the top \(input.reader.topLayers)", isExtra: true),
         ],
-        points.map { point in
-          let heads = (0..<table.heads).map { table.hi[table.index(input.measure, layer: point.index, head: $0)] }
-          let best = heads.indices.max { (heads[$0], -$0) < (heads[$1], -$1) } ?? 0
+        means.enumerated().map { layer, mean in
+          let places = (layer * table.heads)..<((layer + 1) * table.heads)
+          let best = places.max { (scores.values[$0], -$0) < (scores.values[$1], -$1) } ?? places.lowerBound
+          func raw(_ values: [Double]) -> Double {
+            Moments((0..<table.heads).map { values[table.index(input.measure, layer: layer, head: $0)] }).mean
+          }
           return [
-            .integer(point.index), .integer(ranks[point.index] ?? 0), .number(point.mean),
-            .number(point.standardError), .number(point.chance), .number(point.mean - point.chance), .integer(best),
-            .number(heads[best]), .number(top[input.measure.index * table.layers + point.index]),
+            .integer(layer), .integer(ranks[layer] ?? 0), .number(mean.mean), .number(mean.standardError),
+          ] + (isTested ? [.integer(places.count { scores.finding($0) == .above })] : []) + [
+            .integer(best - places.lowerBound), .number(scores.values[best]), .number(raw(table.hi)),
+            .number(raw(table.chance)), .number(top[input.measure.index * table.layers + layer]),
           ]
         }))
   }

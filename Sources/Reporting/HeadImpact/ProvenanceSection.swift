@@ -25,14 +25,16 @@ extension HeadImpactReport {
     ("model_name", "model"), ("model_type", "family"), ("model_sha256", "model (SHA-256 of weight files’ headers)"),
     ("weights_sample_sha256", "sampled weights (SHA-256)"),
     ("chat_template_sha256", "chat template (SHA-256)"), ("model_files_sha256", "model files (SHA-256)"),
-    ("dataset_sha256", "dataset (SHA-256)"), ("system", "system’s turn"), ("prompt", "prompt"),
+    ("dataset_name", "dataset"), ("dataset_sha256", "dataset (SHA-256)"), ("system", "system’s turn"),
+    ("prompt", "prompt"),
     ("precision", "precision"),
     ("resize", "resize of images"),
     ("limit", "samples asked for"), ("samples_skipped", "samples skipped"),
     ("coverage", "coverage of a cell, more than"),
     ("query", "query row"), ("normalize", "normalisation"), ("views", "views"), ("sink_factor", "sink factor"),
     ("bootstrap_resamples", "bootstrap resamples"), ("seed", "seed of the bootstrap"),
-    ("top_layers", "k of the top layers"), ("program_version", "program version"), ("created", "created"),
+    ("top_layers", "k of the top layers"), ("program_version", "program version"),
+    ("format_version", "version of the file’s format"), ("created", "created"),
     ("ranks", "ranks"), ("seconds_scoring", "seconds of scoring"), ("source", "source"),
   ]
   private static let untold: Set<String> = ["title", "Conventions"]

@@ -3,74 +3,43 @@ import HDF5Store
 import HeadImpact
 
 extension HeadImpactReport {
-  /// Whether there were samples enough.
-  static func stabilitySection(_ input: ReportInput) -> Section {
-    let points = input.stability.points
-    let (layers, heads) = (input.stability.topLayers, input.stability.topHeads)
-    let settledLayers = TopKStability.settled(points) { $0.layers }
-    let settledHeads = TopKStability.settled(points) { $0.heads }
-    func words(_ settled: Int?, _ what: String) -> String {
-      guard let settled, settled < input.table.samples else { return "\(what) changed up to the last sample" }
-      return "\(what) stayed the same from \(NumberText.counted(settled, "sample")) on"
-    }
-    let chart = LineChart(
-      series: [
-        .init(
-          name: "best \(NumberText.counted(layers, "layer"))", points: points.map { (Double($0.samples), $0.layers) },
-          style: 0),
-        .init(
-          name: "best \(NumberText.counted(heads, "head"))", points: points.map { (Double($0.samples), $0.heads) },
-          style: 1),
-      ],
-      xTitle: "samples", yTitle: "share of the final best", yDomain: 0...1, isLogarithmic: input.table.samples > 80,
-      decimals: 2, height: 280)
-    return Section(
-      id: "stability", title: "Convergence with sample size",
-      blocks: [
-        .paragraph(
-          "The samples are added one after the other, in the order of their ids. Where a curve reaches 1 early and stays "
-            + "there, more samples would hardly change the choice."),
-        .figure(
-          Figure(
-            id: "stability-\(input.measure.rawValue)", title: "How the best layers and heads converge",
-            caption:
-              "The share of the \(input.samples)' best layers and heads (\(input.measure.rawValue)) that are among the best "
-              + "of the first n. \(words(settledLayers, "The layers")); \(words(settledHeads, "the heads")).",
-            drawing: chart.drawing(),
-            data: DataTable(
-              [.init("samples", "samples"), .init("layer_overlap", "layers"), .init("head_overlap", "heads")],
-              points.map { [.integer($0.samples), .number($0.layers), .number($0.heads)] }))),
-      ])
-  }
-
   /// What sinks take of the attention.
   static func sinkSection(_ input: ReportInput) -> Section {
     let table = input.table
-    let map = HeatMap(
-      rows: table.layers, columns: table.heads, values: table.sinkShare, scale: .sequential(table.sinkShare),
-      valueTitle: "sink share"
-    ) { layer, head, value in "\(layer).\(head): \(NumberText.number(value, decimals: 4))" }
-    let anySink = table.sinkShare.contains { $0 > 0 }
+    let words =
+      "A sink is a visual token that attracts attention regardless of the text: its score, over all heads, is many "
+      + "times the median token’s. A head may look away from the object only because it looks at sinks."
+    guard input.anySink else {
+      return Section(
+        id: "sinks", title: "Attention sinks",
+        blocks: [.paragraph(words + " No visual token of these samples is one.")])
+    }
     return Section(
       id: "sinks", title: "Attention sinks",
       blocks: [
-        .paragraph(
-          "A sink is a visual token that attracts attention regardless of the text: its score, over all heads, is many "
-            + "times the median token’s. A head may look away from the object only because it looks at sinks."
-            + (anySink ? "" : " No visual token of these samples is one.")),
+        .paragraph(words),
         .figure(
           Figure(
             id: "sink-share", title: "Share of the visual attention on sinks",
-            caption: "Mean over \(input.samples).", drawing: map.drawing(),
+            caption: "Mean over \(input.samples).",
             data: DataTable(
               [.init("layer", "layer"), .init("head", "head"), .init("sink_share", "sink share")],
               table.sinkShare.enumerated().map {
                 [.integer($0 / table.heads), .integer($0 % table.heads), .number($1)]
-              }))),
+              }), room: 560
+          ) { width in
+            HeatMap(
+              rows: table.layers, columns: table.heads, values: table.sinkShare, scale: .sequential(table.sinkShare),
+              valueTitle: "sink share", width: width, gridHeight: 300
+            ) { layer, head, value in "\(layer).\(head): \(NumberText.number(value, decimals: 4))" }.drawing()
+          }),
       ])
   }
 
-  /// HI of the best head by category.
+  /// Categories of fewer samples say nothing; the file has them.
+  private static let fewest = 3
+
+  /// The best head's score by category.
   static func categorySection(_ input: ReportInput) -> Section {
     var groups: [Int: Moments] = [:]
     for (sample, value) in zip(input.reader.samples, input.bestBySample) {
@@ -79,11 +48,31 @@ extension HeadImpactReport {
     let categories = groups.map { (id: $0, moments: $1) }.sorted {
       ($0.moments.mean, -$0.id) > ($1.moments.mean, -$1.id)
     }
+    let known = categories.filter { $0.moments.count >= fewest }
+    let data = DataTable(
+      [
+        .init("category_id", "id"), .init("category", "category"), .init("samples", "samples"),
+        .init("score_mean", "mean \(input.sampleScore)"), .init("stderr", "± s.e."),
+      ],
+      categories.map {
+        [
+          .integer($0.id), .text(input.categoryName($0.id)), .integer($0.moments.count), .number($0.moments.mean),
+          .number($0.moments.standardError),
+        ]
+      })
+    guard known.count > 1 else { return Section(id: "categories", title: "Categories", blocks: []) }
+    return Section(
+      id: "categories", title: "Categories",
+      blocks: [.figure(categoryFigure(input, known, data: data, hidden: categories.count - known.count))])
+  }
+
+  private static func categoryFigure(
+    _ input: ReportInput, _ known: [(id: Int, moments: Moments)], data: DataTable, hidden: Int
+  ) -> Figure {
     // The most frequent ones, where there are too many for a picture.
     let most = 40
-    let frequent = Set(
-      categories.sorted { ($0.moments.count, -$0.id) > ($1.moments.count, -$1.id) }.prefix(most).map(\.id))
-    let drawn = categories.filter { frequent.contains($0.id) }
+    let frequent = Set(known.sorted { ($0.moments.count, -$0.id) > ($1.moments.count, -$1.id) }.prefix(most).map(\.id))
+    let drawn = known.filter { frequent.contains($0.id) }
     let rows = drawn.map { category in
       let moments = category.moments
       return IntervalChart.Row(
@@ -91,70 +80,55 @@ extension HeadImpactReport {
         low: moments.mean - moments.standardError, high: moments.mean + moments.standardError,
         more: ", " + NumberText.counted(moments.count, "sample"))
     }
-    let fewer = drawn.count < categories.count ? " The \(most) most frequent of \(categories.count) categories." : ""
-    return Section(
-      id: "categories", title: "Categories",
-      blocks: [
-        .figure(
-          Figure(
-            id: "categories-\(input.measure.rawValue)", title: "HI of head \(input.bestName) by category",
-            caption:
-              "Mean over the category’s samples (their number in brackets, \(input.samples) in all) ± one standard error. "
-              + "The vertical line is the mean over all.\(fewer)",
-            drawing: IntervalChart(
-              rows: rows, xTitle: "HI (\(input.measure.rawValue))", reference: input.best.score
-            ).drawing(),
-            data: DataTable(
-              [
-                .init("category_id", "id"), .init("category", "category"), .init("samples", "samples"),
-                .init("hi_mean", "mean HI"), .init("stderr", "± s.e."),
-              ],
-              categories.map {
-                [
-                  .integer($0.id), .text(input.categoryName($0.id)), .integer($0.moments.count),
-                  .number($0.moments.mean), .number($0.moments.standardError),
-                ]
-              })))
-      ])
+    let fewer = drawn.count < known.count ? " The \(most) most frequent of \(known.count) categories." : ""
+    let rare =
+      hidden > 0
+      ? " \(NumberText.counted(hidden, "category", "categories")) of fewer than \(fewest) samples \(hidden == 1 ? "is" : "are") "
+        + "only in the file." : ""
+    return Figure(
+      id: "categories-\(input.measure.rawValue)", title: "Head \(input.bestName) by category",
+      caption:
+        "Mean \(input.sampleScore) over the category’s samples (their number in brackets, \(input.samples) in all) ± one "
+        + "standard error. The vertical line is the mean over all.\(fewer)\(rare)", data: data
+    ) { width in
+      IntervalChart(
+        rows: rows, xTitle: "\(input.sampleScore) (\(input.measure.rawValue))",
+        reference: Moments(input.bestBySample.filter(\.isFinite)).mean, width: width
+      ).drawing()
+    }
   }
 
   /// The samples themselves: pictures of the best and the worst, and a list.
   static func sampleSection(_ input: ReportInput) throws -> Section {
-    let pictures: [Block]
-    if let dataset = input.dataset {
-      pictures = try bestAndWorst(input, dataset).map { .pictures($0) }
-    } else {
-      pictures = [
+    let pictures: [Block] = try bestAndWorst(input).map { .pictures($0) }
+    let hint: [Block] =
+      pictures.isEmpty
+      ? [
         .paragraph(
           "With --dataset and --images this section shows the samples on which the best head does best and worst.")
-      ]
-    }
-    return Section(id: "samples", title: "Samples", blocks: pictures + [.table(sampleTable(input))])
+      ] : []
+    return Section(id: "samples", title: "Samples", blocks: hint + pictures + [.table(sampleTable(input))])
   }
 
   private static func sampleTable(_ input: ReportInput) -> Table {
-    Table(
-      id: "samples-table", caption: "HI of head \(input.bestName) (\(input.measure.rawValue)) in each sample.",
+    let isCorrected = input.scores.isCorrected
+    return Table(
+      id: "samples-table",
+      caption: "Head \(input.bestName) (\(input.measure.rawValue)) in each sample.",
       data: DataTable(
         [
-          .init("sample", "annotation"), .init("image_id", "image"), .init("category", "category"),
-          .init("visual_tokens", "visual tokens"), .init("mask_tokens", "in the mask"),
-          .init("caption_tokens", "description’s tokens"), .init("hi", "HI"),
-        ],
-        zip(input.reader.samples, input.bestBySample).map { sample, value in
+          .init("sample", "annotation"), .init("image_id", "image", isExtra: true), .init("category", "category"),
+        ] + (input.hasDescriptions ? [.init("description", "description", isExtra: true)] : []) + [
+          .init("visual_tokens", "visual tokens", isExtra: true), .init("mask_tokens", "in the mask", isExtra: true),
+          .init("caption_tokens", "description’s tokens", isExtra: true), .init("hi", "HI"),
+        ] + (isCorrected ? [.init("chance", "chance"), .init("hi_corrected", "corrected HI")] : []),
+        input.reader.samples.enumerated().map { place, sample in
           [
             .text(String(sample.id)), .text(String(sample.imageID)), .text(input.categoryName(sample.categoryID)),
+          ] + (input.hasDescriptions ? [.text(input.description(of: sample))] : []) + [
             .integer(sample.tokens.visual), .integer(sample.tokens.mask), .integer(sample.tokens.caption),
-            .number(value),
-          ]
+            .number(input.hiBySample[place]),
+          ] + (isCorrected ? [.number(input.chanceBySample[place]), .number(input.bestBySample[place])] : [])
         }), mostRows: 25)
-  }
-}
-
-extension ReportInput {
-  /// A category's name where the dataset is at hand, else its id.
-  func categoryName(_ id: Int) -> String {
-    if id == -1 { return "none" }
-    return dataset?.contents.category(Int64(id))?.name ?? "category \(id)"
   }
 }

@@ -7,15 +7,20 @@ import ImageInput
 struct Thumbnail {
   /// The longer side. - Units: pixels.
   static let side = 360
+  /// Of the picture that it leads to, which is no larger than the photograph.
+  static let largeSide = 1024
 
   private let under: Photograph
   private let mask: BinaryMask
   /// The picture's own size.
   private let original: (width: Int, height: Int)
 
-  init(_ picture: RGBImage, mask full: BinaryMask) throws {
+  /// - Parameter side: the longer one. - Units: pixels.
+  init(_ picture: RGBImage, mask full: BinaryMask, side: Int) throws {
     original = (picture.width, picture.height)
-    under = try Photograph(picture, longestSide: Self.side)
+    // A thumbnail has the same size whatever the picture's; what it leads to isn't enlarged.
+    let longest = side == Self.side ? side : min(side, max(picture.width, picture.height))
+    under = try Photograph(picture, longestSide: longest)
     mask = full.resized(width: under.size.width, height: under.size.height)
   }
 

@@ -8,20 +8,44 @@ public struct Figure: Sendable {
   /// What is shown, in which units, for how many samples.
   public let caption: String
   let drawing: Drawing
+  /// For a phone; nil if the drawing is good for both.
+  let narrow: Drawing?
   public let data: DataTable
 
-  /// The drawing as an element of the page, which has the rules of its parts in its style sheet.
-  func inline() -> Element {
-    var svg = Element(
+  /// A figure with one drawing for every screen, which a phone shows smaller.
+  public init(id: String, title: String, caption: String, drawing: Drawing, data: DataTable) {
+    (self.id, self.title, self.caption, self.data) = (id, title, caption, data)
+    (self.drawing, narrow) = (drawing, nil)
+  }
+
+  /// A figure that is laid out for a desktop and again for a phone.
+  ///
+  /// - Parameters:
+  ///   - room: the width that there is on a desktop. - Units: pixels.
+  ///   - draw: receives the width that there is, in pixels.
+  public init(
+    id: String, title: String, caption: String, data: DataTable, room: Double = Theme.Size.column,
+    draw: (_ width: Double) -> Drawing
+  ) {
+    (self.id, self.title, self.caption, self.data) = (id, title, caption, data)
+    drawing = draw(room)
+    narrow = drawing.width > Theme.Size.phone ? draw(Theme.Size.phone) : nil
+  }
+
+  /// The drawings as elements of the page, which has the rules of their parts in its style sheet and shows one of them.
+  func inline() -> [Element] {
+    guard let narrow else { return [svg(of: drawing, class: "fig")] }
+    return [svg(of: drawing, class: "fig wide"), svg(of: narrow, class: "fig narrow")]
+  }
+
+  private func svg(of drawing: Drawing, class name: String) -> Element {
+    Element(
       "svg",
       [
-        "xmlns": "http://www.w3.org/2000/svg", "class": "fig",
+        "xmlns": "http://www.w3.org/2000/svg", "class": name,
         "viewBox": "0 0 \(drawing.width.attributeText) \(drawing.height.attributeText)",
         "width": drawing.width, "height": drawing.height, "role": "img", "aria-label": title,
       ], drawing.elements)
-    // A phone gets it a little smaller, then scrolls it within its box.
-    svg.set("style", "min-width:\((drawing.width * 0.8).attributeText)px")
-    return svg
   }
 
   /// A complete SVG file: title, drawing, caption.

@@ -1,13 +1,10 @@
 import Figures
 
 extension Page {
-  /// The name of the program in the page's head, by which an older report is recognised.
-  static let generator = "headimpact report"
-
   /// The page: one file that needs nothing but the folder it is in.
   var html: String {
     Element.page(
-      title: title, style: PageStyle.sheet, metas: ["generator": Self.generator, "color-scheme": "light dark"],
+      title: title, style: PageStyle.sheet, metas: ["generator": generator, "color-scheme": "light dark"],
       [
         Element("a", ["class": "skip", "href": "#content"], text: "Skip to the report"), header,
         Element("div", ["class": "columns"], [contents, main]), Element("footer", [:], [prose(footer)]),
@@ -58,8 +55,12 @@ extension Block {
 private func prose(_ text: String) -> Element { Element("p", [:], [.text(text)]) }
 
 /// A scrolling box for content that may be wider than the screen; it reacts to the arrow keys.
-private func scroll(_ element: Element, named name: String) -> Element {
-  Element("div", ["class": "scroll", "tabindex": "0", "role": "group", "aria-label": name], [element])
+private func scroll(_ elements: Element..., named name: String) -> Element {
+  scroll(elements, named: name)
+}
+
+private func scroll(_ elements: [Element], named name: String) -> Element {
+  Element("div", ["class": "scroll", "tabindex": "0", "role": "group", "aria-label": name], elements)
 }
 
 private func files(_ links: [(path: String, text: String)]) -> Element {
@@ -85,7 +86,7 @@ extension Table {
       "tr", [:],
       data.columns.enumerated().map { index, column in
         var heading = Element(
-          "th", ["scope": "col", "aria-sort": "none", "class": isText(index) ? "text" : "number"],
+          "th", ["scope": "col", "aria-sort": "none", "class": name(of: column, isText: isText(index))],
           [Element("button", ["type": "button"], text: column.heading.replacing("-", with: "\u{2011}"))])
         if isText(index) { heading.set("style", "min-width:\(longestWord(index) + 3)ch") }
         return heading
@@ -119,13 +120,27 @@ extension Table {
 
   private func cell(_ column: DataTable.Column, _ value: DataTable.Value) -> Element {
     let text = data.shown(value, in: column)
+    let name = name(of: column, isText: value.isText)
     switch value {
-    case .text: return Element("td", ["class": "text"], text: text)
+    case .text: return Element("td", ["class": name], text: text)
     // What is sorted by: the number itself, not its rounded form.
-    case .integer(let integer): return Element("td", ["class": "number", "data-value": integer], text: text)
+    case .integer(let integer): return Element("td", ["class": name, "data-value": integer], text: text)
     case .number(let number):
-      return Element("td", ["class": "number", "data-value": number.isFinite ? "\(number)" : ""], text: text)
+      return Element("td", ["class": name, "data-value": number.isFinite ? "\(number)" : ""], text: text)
     }
+  }
+
+  private func name(of column: DataTable.Column, isText: Bool) -> String {
+    (isText ? "text" : "number") + (column.isExtra ? " extra" : "")
+  }
+}
+
+extension Pictures.Picture.File {
+  /// The picture, which leads to the large one if there is one.
+  fileprivate var element: Element {
+    let image = Element(
+      "img", ["src": "pictures/\(name)", "width": width, "height": height, "alt": description])
+    return large.map { Element("a", ["href": "pictures/\($0.name)"], [image]) } ?? image
   }
 }
 
@@ -140,13 +155,7 @@ extension Pictures {
         [
           Element(
             "div", ["class": "pair"],
-            picture.files.map {
-              Element(
-                "img",
-                [
-                  "src": "pictures/\($0.name)", "width": $0.width, "height": $0.height, "alt": $0.description,
-                ])
-            })
+            picture.files.map(\.element))
         ] + picture.lines.map { prose($0) })
     }
     return Element(

@@ -10,6 +10,10 @@ public struct Page: Sendable {
   public var sections: [Section]
   /// Under everything: what made the page.
   public var footer: String
+  /// The command that made it, in the page's head, by which an older page is recognised.
+  public var generator = Page.standardGenerator
+
+  public static let standardGenerator = "headimpact report"
 
   public init(title: String, kind: String, summary: [String], sections: [Section], footer: String) {
     self.title = title
@@ -78,6 +82,16 @@ public struct Pictures: Sendable {
       public let height: Int
       /// Alternative text.
       public let description: String
+      /// The same picture, larger.
+      public let large: (name: String, bytes: [UInt8])?
+
+      public init(
+        name: String, bytes: [UInt8], width: Int, height: Int, description: String,
+        large: (name: String, bytes: [UInt8])? = nil
+      ) {
+        (self.name, self.bytes, self.width, self.height) = (name, bytes, width, height)
+        (self.description, self.large) = (description, large)
+      }
     }
   }
 
@@ -100,7 +114,11 @@ extension Page {
       case .table(let table): [("data/\(table.id).csv", Array(table.data.csv.utf8))]
       case .pictures(let pictures):
         [("data/\(pictures.id).csv", Array(pictures.data.csv.utf8))]
-          + pictures.pictures.flatMap { $0.files.map { ("pictures/\($0.name)", $0.bytes) } }
+          + pictures.pictures.flatMap(\.files).flatMap { file in
+            ([(file.name, file.bytes)] + (file.large.map { [($0.name, $0.bytes)] } ?? [])).map {
+              ("pictures/\($0)", $1)
+            }
+          }
       }
     }
   }

@@ -58,6 +58,7 @@ enum PageStyle {
     linear-gradient(to right,var(--line),transparent) 0 0/.8rem 100% scroll,\
     linear-gradient(to left,var(--line),transparent) 100% 0/.8rem 100% scroll;background-repeat:no-repeat}
     svg.fig{display:block;max-width:100%;height:auto}
+    svg.narrow{display:none}
     .gallery{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(24rem,100%),1fr));gap:0 2.5rem}
     .gallery figure{margin:1rem 0 1.4rem}
     table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;line-height:1.4}
@@ -80,7 +81,8 @@ enum PageStyle {
     .pictures p:first-of-type{color:var(--ink);margin-top:.45rem}
     .pair{display:flex;gap:.4rem}
     .pair img{flex:1 1 0;min-width:0;max-width:100%;height:auto;display:block}
-    .pair img:only-child{flex:0 1 auto}
+    .pair a{flex:1 1 0;min-width:0;display:block;cursor:zoom-in}
+    .pair>:only-child{flex:0 1 auto}
     #note{position:fixed;z-index:4;max-width:20rem;padding:.35rem .6rem;background:var(--ink);color:var(--paper);\
     font-size:.84rem;line-height:1.4;pointer-events:none;border-radius:3px}
     footer{padding-top:1.2rem;padding-bottom:3rem;color:var(--muted);font-size:.88rem}
@@ -90,6 +92,19 @@ enum PageStyle {
     nav ol{columns:1}
     section{padding-top:2.4rem}
     }
+    @media screen and (max-width:44rem){
+    svg.wide{display:none}
+    svg.narrow{display:block}
+    header,footer,.columns{padding:0 1.2rem}
+    header{padding-top:2rem}
+    .extra{display:none}
+    table{font-size:.84rem}
+    td,th button{padding:.3rem .25rem}
+    th[aria-sort=none] button::after{content:none}
+    th.text{min-width:0!important}
+    pre{white-space:pre-wrap;overflow-wrap:anywhere;min-width:0;padding:.7rem .8rem}
+    .gallery{gap:0}
+    }
     @media (prefers-reduced-motion: reduce){html{scroll-behavior:auto}}
     @media print{
     nav,.skip,.files,th button::after{display:none}
@@ -98,7 +113,6 @@ enum PageStyle {
     figure,tr{break-inside:avoid}
     h2,h3{break-after:avoid}
     .scroll{overflow:visible;background:none}
-    svg.fig{min-width:0!important}
     table{font-size:8pt}
     td,th button{padding:.15rem .35rem}
     a{color:inherit;text-decoration:none}

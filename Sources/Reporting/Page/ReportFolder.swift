@@ -1,3 +1,4 @@
+import Figures
 import Foundation
 import IO
 
@@ -9,39 +10,36 @@ public struct ReportError: Error, CustomStringConvertible, Equatable, Sendable {
 }
 
 extension Page {
-  private static let names: Set<String> = ["index.html", "figures", "data", "pictures"]
-
-  /// Writes the report: `index.html`, `figures/*.svg`, `data/*.csv` and `pictures/*.png`. The folder appears as a whole
-  /// or not at all; an existing one is replaced if it is empty or contains nothing but a report.
+  /// Why a folder can't become a page of this program; nil if it can. A job asks before it begins, too.
   ///
+  /// - Parameters:
+  ///   - generator: what the page says of itself.
+  ///   - overwrites: whether such a page is replaced.
+  /// - Throws: `EnvironmentFault` if the folder can't be read.
+  public static func refusal(
+    of folder: URL, generator: String = Page.standardGenerator, overwrites: Bool
+  ) throws -> String? {
+    let names: Set = ["figures", "data", "pictures"]
+    return try PageFolder(generator: generator) { names.contains($0) }.refusal(of: folder, overwrites: overwrites)
+  }
+
+  /// Writes the page: `index.html`, `figures/*.svg`, `data/*.csv` and `pictures/*.png`. The folder appears as a whole or
+  /// not at all.
+  ///
+  /// - Parameter overwrites: whether a page that this program wrote before is replaced; an empty folder always is.
   /// - Throws: `FolderError` naming the folder, which is untouched then.
-  public func write(to folder: URL) throws {
+  public func write(to folder: URL, overwrites: Bool = false) throws {
     let files = attachments
     precondition(Set(files.map(\.path)).count == files.count, "two parts of the report have one name")
-    try WholeFolder.write(to: folder, what: "the report", refusal: { old, _ in try Self.refusal(old) }) { aside in
+    let refusal = { (old: URL, _: URL) in
+      try Self.refusal(of: old, generator: generator, overwrites: overwrites)
+    }
+    try WholeFolder.write(to: folder, what: "the report", refusal: refusal) { aside in
       for name in Set(files.map { $0.path.prefix { $0 != "/" } }) {
         try FileSystem.makeFolder(aside.appendingPathComponent(String(name)))
       }
       for (path, bytes) in files { try WholeFolder.write(bytes, to: aside.appendingPathComponent(path)) }
       try WholeFolder.write(Data(html.utf8), to: aside.appendingPathComponent("index.html"))
     }
-  }
-
-  /// Why an existing folder isn't replaced.
-  private static func refusal(_ folder: URL) throws -> String? {
-    let found = Set(try FileSystem.names(in: folder))
-    if found.isEmpty { return nil }
-    let advice = "choose another --output, or clear it"
-    let page = folder.appendingPathComponent("index.html")
-    let foreign = found.subtracting(names).sorted()
-    guard foreign.isEmpty else {
-      return
-        "the folder holds files that are not part of a report (\(foreign.prefix(5).joined(separator: ", "))); \(advice)"
-    }
-    guard found.contains("index.html"),
-      String(decoding: try InputFile.read(page, upTo: 2000), as: UTF8.self)
-        .contains("name=\"generator\" content=\"\(generator)")
-    else { return "the folder holds a page that isn't one of this program's reports; \(advice)" }
-    return nil
   }
 }

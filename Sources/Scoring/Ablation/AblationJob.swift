@@ -33,11 +33,14 @@ public struct AblationJob {
     defer { claim.release() }
     let threads = try JobDefaults.threads(configuration.threads, on: world)
     let texts = try world.readTexts(
-      configuration.dataset, annotations: configuration.annotations, images: configuration.images)
-    let work = try world.agree {
-      let opened = try JobModel(configuration, threads: threads, allowsNoChange: true)
+      configuration.dataset, annotations: configuration.annotations, images: configuration.images,
+      system: configuration.input.system)
+    var work = try world.agree {
+      let opened = try JobModel(
+        configuration, threads: threads, generates: configuration.generates, allowsNoChange: true)
       return try AblationWork(configuration, opened, texts)
     }
+    if configuration.kind == .mean, !claim.isFinished { try work.findMeans(on: world) }
     return try work.run(configuration, claim: claim, on: world)
   }
 }

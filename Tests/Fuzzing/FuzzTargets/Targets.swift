@@ -242,7 +242,11 @@ let fuzzTargets: [String: @Sendable () throws -> FuzzTarget] = [
     return { bytes in
       try input.set(bytes)
       try HeadImpactFile.open(input.url) { reader in
-        try reader.forEachSample { _, _ in }
+        try reader.forEachSampleWithChance { _, _, _ in }
+        for sample in reader.samples {
+          _ = try reader.tokenMask(of: sample)
+          _ = try reader.scores(of: sample)
+        }
       }
     }
   },

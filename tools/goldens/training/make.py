@@ -37,6 +37,11 @@ CASES = {
     "nested": dict(layers="1,2", targets="q_proj,k_proj,v_proj,o_proj", rank=4, alpha=8, steps=20, batch=3, lr=1e-3, decay=0.0),
     "odd": dict(layers="0,2", targets=",".join(TARGETS), rank=3, alpha=5, steps=20, batch=2, lr=2e-3, decay=0.01),
     # Its vision tower has modules of the same names, which stay as they are.
+    # On another checkpoint than its name's.
+    "dora": dict(checkpoint="nested", layers="1,2", targets="q_proj,v_proj,o_proj,gate_proj,down_proj", rank=4, alpha=6, steps=20,
+                 batch=3, lr=1e-3, decay=0.01, kinds="dora,rslora"),
+    "rslora": dict(checkpoint="nested", layers="1,3", targets="q_proj,k_proj,up_proj", rank=5, alpha=6, steps=20, batch=3, lr=1e-3,
+                   decay=0.0, kinds="rslora"),
     "smolvlm": dict(layers="0,2", targets="q_proj,v_proj,up_proj", rank=2, alpha=4, steps=20, batch=3, lr=2e-3, decay=0.0),
 }
 
@@ -60,12 +65,14 @@ def make_case(name, case, made_by="tools/goldens/training/make.py"):
     folder = GOLDENS / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    checkpoint, dataset, init = TINY / name / "checkpoint", TINY / name / "dataset", folder / "init"
-    adapter = ("--layers", case["layers"], "--targets", case["targets"], "--rank", case["rank"], "--alpha", case["alpha"])
+    tiny, init = TINY / case.get("checkpoint", name), folder / "init"
+    checkpoint, dataset = tiny / "checkpoint", tiny / "dataset"
+    adapter = ("--layers", case["layers"], "--targets", case["targets"], "--rank", case["rank"], "--alpha", case["alpha"],
+               *(f"--{kind}" for kind in case.get("kinds", "").split(",") if kind))
     lora_reference("--model", checkpoint, *adapter, "--make-init", init)
     (init / "README.md").unlink()
     config = json.loads((init / "adapter_config.json").read_text())
-    config["base_model_name_or_path"] = name
+    config["base_model_name_or_path"] = case.get("checkpoint", name)
     if isinstance(config["target_modules"], list):
         config["target_modules"].sort()
     published.write_json(init / "adapter_config.json", config)

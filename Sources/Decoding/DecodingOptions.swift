@@ -16,7 +16,7 @@ public struct DecodingOptions: Sendable, Equatable {
   public init() {}
 
   /// - Throws: `JobError` naming the option.
-  func validate() throws {
+  public func validate() throws {
     guard (1...65_536).contains(maxNewTokens) else {
       throw JobError("--max-new-tokens is \(maxNewTokens); it must be in 1...65536")
     }

@@ -6,18 +6,20 @@ import VisionLanguage
 
 /// Answers questions about an image: the vision pass once, the keys and values of what the questions have in common
 /// once, then all their hypotheses together, one row each a step, for one reading of the weights.
-final class TextGenerator {
+public final class TextGenerator {
   /// What was generated.
-  struct Answer: Equatable, Sendable {
+  public struct Answer: Equatable, Sendable {
     /// With the stop token, where there was one.
-    let ids: [Int32]
-    let text: String
+    public let ids: [Int32]
+    public let text: String
   }
 
   /// A question about an image, and the id of its example, on which what is drawn depends.
-  struct Question: Sendable {
-    let id: Int64
-    let tokens: TokenSequence
+  public struct Question: Sendable {
+    public let id: Int64
+    public let tokens: TokenSequence
+
+    public init(id: Int64, tokens: TokenSequence) { (self.id, self.tokens) = (id, tokens) }
   }
 
   /// Hypotheses that one pass computes: more don't make it much faster.
@@ -33,31 +35,34 @@ final class TextGenerator {
   private let cache: KeyValueCache
   private let hidden = ScratchTensor()
 
-  init(_ model: any VisionLanguageModel, options: DecodingOptions) {
+  public init(_ model: any VisionLanguageModel, options: DecodingOptions) {
     self.model = model
     cache = KeyValueCache(on: model.backend)
     self.options = options
     repetitionPenalty = options.repetitionPenalty ?? model.generation.repetitionPenalty
   }
 
-  func layout(of image: RGBImage) throws -> VisualLayout {
+  public func layout(of image: RGBImage) throws -> VisualLayout {
     try model.visualLayout(width: image.width, height: image.height)
   }
 
-  func question(_ prompt: String, id: Int64, layout: VisualLayout) throws -> Question {
+  public func question(_ prompt: String, id: Int64, layout: VisualLayout) throws -> Question {
     // The last new token is never given to the model.
     Question(
       id: id, tokens: try model.question(prompt: prompt, layout: layout, answerTokens: options.maxNewTokens - 1))
   }
 
-  /// - Parameter poll: called after each layer of the vision tower and the decoder; a thrown error ends the work.
+  /// - Parameters:
+  ///   - visual: of the image, if it has been encoded; what a new encoding gives has the same bits.
+  ///   - poll: called after each layer of the vision tower and the decoder; a thrown error ends the work.
   /// - Throws: `OneDNNError`, `NotFiniteScores`, and what `poll` throws.
-  func answers(
-    to requests: [Question], about image: RGBImage, poll: @escaping () throws -> Void = {}
+  public func answers(
+    to requests: [Question], about image: RGBImage, encoded visual: VisualFeatures? = nil,
+    poll: @escaping () throws -> Void = {}
   ) throws -> [Answer] {
     guard !requests.isEmpty else { return [] }
     let taps = Taps(afterLayer: { _, _ in try poll() })
-    let visual = try model.encode(image, taps: taps)
+    let visual = try visual ?? model.encode(image, taps: taps)
     // Each question has at least one row of its own.
     let prefix = model.sharedPrefix(of: requests.map(\.tokens)) { $0.ids.count - 1 }
     let groups = groups(of: requests, prefix: prefix)
@@ -194,8 +199,8 @@ final class TextGenerator {
 }
 
 /// The model gives a sample no finite scores.
-struct NotFiniteScores: ContentFault, CustomStringConvertible, Equatable {
-  var description: String {
+public struct NotFiniteScores: ContentFault, CustomStringConvertible, Equatable {
+  public var description: String {
     "the model's scores of the next token are not finite numbers. Are the model's weights intact?"
   }
 }

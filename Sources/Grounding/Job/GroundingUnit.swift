@@ -1,0 +1,64 @@
+import COCO
+import Foundation
+import IO
+import Jobs
+import RunSupport
+import VisionLanguage
+
+/// One unit of work: an image with all expressions for it.
+struct GroundingUnit: Sendable, WorkUnit {
+  let objects: ImageObjects
+  /// Ascending by id.
+  let examples: [GroundingExample]
+
+  var image: ImageRecord { objects.image }
+  var key: Int { Int(image.id) }
+  var sampleCount: Int { examples.count }
+  var fileNames: Set<String> { [image.fileName] }
+
+  func encode() -> [UInt8] {
+    var writer = ByteWriter()
+    objects.encode(into: &writer)
+    writer.list(examples) { $1.encode(into: &$0) }
+    return writer.bytes
+  }
+
+  init(decoding bytes: [UInt8]) throws {
+    var reader = ByteReader(bytes)
+    objects = try ImageObjects(&reader)
+    examples = try reader.list { try GroundingExample(&$0) }
+    try reader.finish()
+    guard !examples.isEmpty else { throw JobError("a rank's message has an image without expressions") }
+  }
+
+  private init(_ objects: ImageObjects, _ examples: [GroundingExample]) {
+    (self.objects, self.examples) = (objects, examples)
+  }
+
+  /// Ascending by image id.
+  ///
+  /// - Parameter limit: takes the first examples only, by id.
+  static func units(of dataset: GroundingDataset, limit: Int?) -> [GroundingUnit] {
+    let annotations = Dictionary(
+      dataset.objects.annotations.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+    var groups: [Int64: [GroundingExample]] = [:]
+    for example in dataset.examples.prefix(limit ?? .max) {
+      guard let annotation = annotations[example.annotationID] else { continue }
+      groups[annotation.imageID, default: []].append(example)
+    }
+    return dataset.objects.images.sorted { $0.id < $1.id }.compactMap { image in
+      groups[image.id].map { examples in
+        let ids = Set(examples.map(\.annotationID)).sorted()
+        return GroundingUnit(ImageObjects(image, ids.compactMap { annotations[$0] }, of: dataset.objects), examples)
+      }
+    }
+  }
+
+  /// Multiplications of the unit, about.
+  func cost(dimensions: ModelDimensions, layout: (_ width: Int, _ height: Int) throws -> VisualLayout) -> Double {
+    // A size that the family can't take is reported when its turn comes; one that isn't known counts as nothing.
+    let load = image.size.flatMap { try? layout($0.width, $0.height) }?.load
+    let rows = examples.reduce(dimensions.templateTokens) { $0 + $1.expression.utf8.count / 4 + 1 }
+    return dimensions.multiplications(load, textRows: rows)
+  }
+}
