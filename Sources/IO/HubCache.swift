@@ -34,7 +34,7 @@ public struct HubSnapshot: Sendable, Equatable {
     let parts = folder.standardizedFileURL.pathComponents
     let prefix = "models--"
     guard parts.count >= 3, parts[parts.count - 2] == "snapshots", parts[parts.count - 3].hasPrefix(prefix),
-      let id = HubID(parts[parts.count - 3].dropFirst(prefix.count).replacing("--", with: "/"))
+      let id = HubID(String(parts[parts.count - 3].dropFirst(prefix.count)).replacing("--", with: "/"))
     else { return nil }
     (self.id, revision) = (id, parts[parts.count - 1])
   }
