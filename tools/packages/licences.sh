@@ -14,24 +14,9 @@ add() {
 }
 echo "HeadImpact, and the libraries that are linked into it statically. All others are the distribution's packages."
 add "HeadImpact" "$root/LICENSE"
-add "Swift's run-time libraries (standard library, Foundation with ICU, Dispatch)" "$swift/share/swift/LICENSE.txt"
+add "Swift's run-time libraries (standard library, Foundation, Dispatch)" "$swift/share/swift/LICENSE.txt"
 for package in "$scratch"/checkouts/*/; do
     add "$(basename "$package")" "$package"LICENSE*
 done
-# Yams has LibYAML's sources.
-add "LibYAML (in Yams)" - <<'END'
-Copyright (c) 2017-2020 Ingy döt Net
-Copyright (c) 2006-2016 Kirill Simonov
-
-Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated documentation files
-(the "Software"), to deal in the Software without restriction, including without limitation the rights to use, copy, modify, merge,
-publish, distribute, sublicense, and/or sell copies of the Software, and to permit persons to whom the Software is furnished to do
-so, subject to the following conditions:
-
-The above copyright notice and this permission notice shall be included in all copies or substantial portions of the Software.
-
-THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF
-MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE
-FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION
-WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
-END
+add "LibYAML (in Yams)" "$root/tools/packages/licences/LibYAML"
+add "ICU (in Foundation)" "$root/tools/packages/licences/ICU"
