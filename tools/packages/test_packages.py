@@ -48,9 +48,11 @@ def bare_system(release):
     if not (system / "bin/bash").exists():
         SYSTEMS.mkdir(parents=True, exist_ok=True)
         check = [] if Path("/usr/share/keyrings/ubuntu-archive-keyring.gpg").exists() or release != "noble" else ["--no-check-gpg"]
-        # Ubuntu's library packages are in `universe`.
+        # Debian's debootstrap may not know a younger Ubuntu: all are set up alike. Its library packages are in `universe`.
+        scripts = Path("/usr/share/debootstrap/scripts")
+        script = [] if (scripts / release).exists() else [scripts / "gutsy"]
         made = subprocess.run(["debootstrap", "--variant=minbase", *check, "--components=main" + ",universe" * (release == "noble"),
-                               release, system, MIRRORS[release]], capture_output=True, text=True)
+                               release, system, MIRRORS[release], *script], capture_output=True, text=True)
         if made.returncode != 0:
             shutil.rmtree(system, ignore_errors=True)
             raise unittest.SkipTest(f"{release} can't be had from {MIRRORS[release]}: {(made.stdout + made.stderr)[-300:]}")
