@@ -100,8 +100,8 @@ let package = Package(
     module(
       "Scoring",
       [
-        "COCO", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "MessagePassing", "RunSupport",
-        "Safetensors", "Transformer", "VisionLanguage",
+        "COCO", "Decoding", "Evaluation", "Figures", "HDF5Store", "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels",
+        "MessagePassing", "RunSupport", "Safetensors", "Transformer", "VisionLanguage",
       ]),
     module(
       "AdapterTraining",

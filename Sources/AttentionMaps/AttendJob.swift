@@ -45,7 +45,9 @@ public struct AttendJob {
     let backend = try CPUBackend(
       precision: c.precision, team: ThreadTeam(count: c.threads ?? JobDefaults.threads(localRanks: 1)))
     let model = try ModelRegistry.load(folder: c.model, input: c.input, backend: backend)
-    Remarks.tell(model.remarks.general + model.chat.remarks(onAdapter: c.adapter))
+    Remarks.tell(
+      model.remarks.general + model.chat.remarks(onAdapter: c.adapter)
+        + (c.adapter.map { PEFTAdapter.remarks(onBaseOf: $0, model: c.model) } ?? []))
     if let scored = c.scoredModelSHA256 {
       let sha256 = try SafetensorsCheckpoint(folder: c.model).headerDigest()
       try JobInputs.checkScored(scored, by: "the heads", is: sha256, of: c.model)

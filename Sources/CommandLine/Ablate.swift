@@ -11,12 +11,13 @@ import Scoring
 
 struct Ablate: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Ablate attention heads and measure how the loss of the descriptions changes.",
+    abstract: "Ablate attention heads and measure how the loss of the descriptions, and what the model says, change.",
     discussion: """
-      mpirun -np 4 headimpact ablate --model DIR --dataset keyobjects.json --images DIR --hi hi.h5 --heads 12 \
-      --random-seeds 0,1,2 --output ablation.json
+      mpirun -np 4 headimpact ablate --model DIR --dataset keyobjects.json --images DIR --hi hi.h5 --heads 1,4,12 \
+      --random-seeds 0,1,2 --outcome loss,CIDEr --output ablation.json
 
-      Ablates (zeroes) the best heads of hi.h5, the worst ones, and as many drawn at random, one group at a time. Finished images are kept \
+      Ablates the best heads of hi.h5, the worst ones, and as many drawn at random, one group at a time: for each number of \
+      heads that --heads names. Finished images are kept \
       in OUTPUT.journal until the output is complete; after a kill, --resume continues from there, on any number of ranks.
       """)
 
@@ -31,8 +32,8 @@ struct Ablate: ParsableCommand {
 
   @Option(help: ArgumentHelp("The HDF5 file of a scoring run, from which heads are chosen.", valueName: "file"))
   var hi: String?
-  @Option(help: ArgumentHelp("How many heads to ablate at a time.", valueName: "k"))
-  var heads = 10
+  @Option(help: ArgumentHelp("How many heads to ablate at a time, e.g. 1,2,4,8 for curves.", valueName: "list"))
+  var heads = "10"
   @OptionGroup var ranked: RankedMeasureOptions
   @Option(help: ArgumentHelp("Seeds of the random choices, e.g. 0,1,2.", valueName: "list"))
   var randomSeeds = "0,1,2"
@@ -41,6 +42,22 @@ struct Ablate: ParsableCommand {
     help: ArgumentHelp(
       "A head to ablate, e.g. 14.3; repeat the option to ablate several together.", valueName: "layer.head"))
   var named: [Selection.Head] = []
+  @Option(
+    help: ArgumentHelp(
+      "What takes a head's place: zero; its mean over a reference set; or knockout: it stays, but the text's tokens don't see the visual tokens in it.",
+      valueName: "kind"))
+  var ablation = AblationKind.zero
+  @Option(help: ArgumentHelp("Of --ablation mean: the first images, by id, are the reference set.", valueName: "n"))
+  var referenceImages = 256
+  @Option(
+    help: ArgumentHelp(
+      "What is measured: loss; and of what the model says exact_match, CIDEr (captions), accuracy (VQA's).",
+      valueName: "list"))
+  var outcome = "loss"
+  @Option(help: ArgumentHelp("Maximum number of tokens of what the model says.", valueName: "n"))
+  var maxNewTokens = 64
+  @Option(help: ArgumentHelp("A CSV file to write the numbers to as well.", valueName: "file"))
+  var csv: String?
 
   @OptionGroup var asking: PromptOption
   @OptionGroup var first: ExampleLimitOption
@@ -54,6 +71,7 @@ struct Ablate: ParsableCommand {
 
   func validate() throws {
     guard hi != nil || !named.isEmpty else { throw ValidationError("Name the heads with --hi or --head.") }
+    _ = try (counts(), outcomes(), seeds(randomSeeds))
   }
 
   func run() throws {
@@ -62,6 +80,7 @@ struct Ablate: ParsableCommand {
       try AblationJob(configuration, on: $0).run()
     }
     guard let summary else { return }
+    if let csv { try AtomicFile.write(Data(summary.result.csv.utf8), to: fileURL(csv)) }
     switch printing.format {
     case .json: print(try summary.result.json())
     case .table: print(Self.text(summary))
@@ -71,12 +90,18 @@ struct Ablate: ParsableCommand {
 
   private static func text(_ summary: AblationJob.Summary) -> String {
     let result = summary.result
-    var rows = [
-      ["ablated heads", "loss", "difference", "95% interval"], ["none", NumberText.plain(result.loss), "", ""],
-    ]
+    func cells(_ value: Double, _ difference: Double, _ lower: Double, _ upper: Double) -> [String] {
+      [NumberText.plain(value), NumberText.plainSigned(difference)]
+        + ["\(NumberText.plainSigned(lower)) \(NumberText.plainSigned(upper))"]
+    }
+    let others = result.outcomes ?? []
+    let headings = ["loss"] + others.map(\.outcome.rawValue)
+    var rows = [["ablated heads"] + headings.flatMap { [$0, "difference", "95% interval"] }]
+    rows.append(
+      ["none"] + ([result.loss] + others.map(\.value)).flatMap { [NumberText.plain($0), "", ""] })
     rows += result.ablations.map { row in
-      ["\(row.name) (\(row.heads.count))", NumberText.plain(row.loss), NumberText.plainSigned(row.difference)]
-        + ["\(NumberText.plainSigned(row.lower)) \(NumberText.plainSigned(row.upper))"]
+      ["\(row.name) (\(row.heads.count))"] + cells(row.loss, row.difference, row.lower, row.upper)
+        + (row.outcomes ?? []).flatMap { cells($0.value, $0.difference, $0.lower, $0.upper) }
     }
     let skipped = result.skips.text.map { ", " + $0 } ?? ""
     let state = summary.isNew ? "" : "; it was already finished"
@@ -95,7 +120,7 @@ struct Ablate: ParsableCommand {
       let contents = try HeadImpactFile.read(fileURL(hi))
       scoredModelSHA256 = contents.modelSHA256
       ablations = try Ablation.byHeadImpact(
-        contents.table, measure: ranked.value, count: heads, randomSeeds: seeds(randomSeeds))
+        contents.table, measure: ranked.value, counts: counts(), randomSeeds: seeds(randomSeeds))
     }
     if !named.isEmpty { ablations.append(Ablation(name: "named", heads: named)) }
     var c = AblateConfiguration(
@@ -105,12 +130,40 @@ struct Ablate: ParsableCommand {
     c.adapter = loaded.adapter.map(fileURL)
     c.input = loaded.input.options
     c.annotations = source.answersURL
+    c.kind = ablation
+    c.referenceImages = referenceImages
+    c.outcomes = try outcomes()
+    c.decoding.maxNewTokens = maxNewTokens
     c.prompt = asking.prompt
     c.limit = first.limit
     c.bootstrapResamples = intervals.bootstrap
     c.seed = intervals.seed
     c.take(running, skipping, isStrict: strict, printing)
     return c
+  }
+
+  private func counts() throws -> [Int] {
+    let counts = try heads.split(separator: ",").map { part in
+      guard let count = Int(part.trimmingCharacters(in: .whitespaces)), count > 0 else {
+        throw ValidationError("--heads: \"\(part)\" is not a number of heads; write e.g. 10, or 1,2,4,8.")
+      }
+      return count
+    }
+    guard !counts.isEmpty, Set(counts).count == counts.count else {
+      throw ValidationError("--heads is \"\(heads)\"; write different numbers, e.g. 10, or 1,2,4,8.")
+    }
+    return counts
+  }
+
+  private func outcomes() throws -> [AblationOutcome] {
+    try outcome.split(separator: ",").map { part in
+      let name = part.trimmingCharacters(in: .whitespaces).replacing("-", with: "_").lowercased()
+      guard let outcome = AblationOutcome.allCases.first(where: { $0.rawValue.lowercased() == name }) else {
+        let known = AblationOutcome.allCases.map(\.rawValue).joined(separator: ", ")
+        throw ValidationError("--outcome: \"\(part)\" is none of \(known).")
+      }
+      return outcome
+    }
   }
 
   private func seeds(_ list: String) throws -> [UInt64] {
@@ -122,3 +175,5 @@ struct Ablate: ParsableCommand {
     }
   }
 }
+
+extension AblationKind: ExpressibleByArgument {}

@@ -52,14 +52,17 @@ public final class TextGenerator {
       id: id, tokens: try model.question(prompt: prompt, layout: layout, answerTokens: options.maxNewTokens - 1))
   }
 
-  /// - Parameter poll: called after each layer of the vision tower and the decoder; a thrown error ends the work.
+  /// - Parameters:
+  ///   - visual: of the image, if it has been encoded; what a new encoding gives has the same bits.
+  ///   - poll: called after each layer of the vision tower and the decoder; a thrown error ends the work.
   /// - Throws: `OneDNNError`, `NotFiniteScores`, and what `poll` throws.
   public func answers(
-    to requests: [Question], about image: RGBImage, poll: @escaping () throws -> Void = {}
+    to requests: [Question], about image: RGBImage, encoded visual: VisualFeatures? = nil,
+    poll: @escaping () throws -> Void = {}
   ) throws -> [Answer] {
     guard !requests.isEmpty else { return [] }
     let taps = Taps(afterLayer: { _, _ in try poll() })
-    let visual = try model.encode(image, taps: taps)
+    let visual = try visual ?? model.encode(image, taps: taps)
     // Each question has at least one row of its own.
     let prefix = model.sharedPrefix(of: requests.map(\.tokens)) { $0.ids.count - 1 }
     let groups = groups(of: requests, prefix: prefix)

@@ -4,6 +4,8 @@ struct PTBRule: Sendable {
   let pattern: AnchoredPattern
   /// How the token is written.
   let output: Output
+  /// Whether the token may go over ends of lines.
+  let spansLines: Bool
 
   enum Output: Sendable {
     case asItIs
@@ -12,9 +14,10 @@ struct PTBRule: Sendable {
     case always(String)
   }
 
-  init(_ pattern: String, _ output: Output = .asItIs) {
+  init(_ pattern: String, _ output: Output = .asItIs, spansLines: Bool = false) {
     self.pattern = AnchoredPattern(pattern)
     self.output = output
+    self.spansLines = spansLines
   }
 
   /// A token as it is written, in the case it had.
@@ -52,6 +55,7 @@ enum PTBRules {
 
   /// The scanner's alphabet ends with the basic plane: what lies above it is not a token.
   private static let basic = #"(?![\x{10000}-\x{10ffff}])"#
+  private static let space = #"[\s\x{a0}\x{2000}-\x{200a}\x{3000}]"#
   private static let letter = #"(?:\#(basic)\p{L})"#
   private static let digit = #"(?:\#(basic)\p{Nd})"#
   private static let letterOrDigit = #"(?:\#(basic)[\p{L}\p{Nd}])"#
@@ -67,7 +71,7 @@ enum PTBRules {
     + #"\x{ec8}-\x{ecd}"#
   private static let entity = "&[aeiouAEIOU](?:acute|grave|uml);"
   private static let first = #"(?:\#(letter)|[\#(marks)]|\#(entity))"#
-  private static let further = #"(?:\#(letterOrDigit)|[\#(marks)\x{ad}\x{58a}\x{2010}\x{2011}]|\#(entity))"#
+  private static let further = #"(?:\#(letterOrDigit)|[\#(marks)\x{ad}]|\#(entity))"#
   private static let curly = #"(?:[\x{92}\x{2019}]|&apos;)"#
   private static let apostrophe = #"(?:['\x{92}\x{2019}]|&apos;)"#
   /// Apostrophes and opening quotes that stand for them.
@@ -85,19 +89,22 @@ enum PTBRules {
 
   // MARK: Parts
 
-  private static let word = "\(first)\(further)*(?:[.!?]\(first)\(further)*)*"
-  private static let auxiliary = "(?i:[msd]|re|ve|ll)"
+  private static let word = #"\#(first)\#(further)*(?:[.!?](?:\#(first)|\x{ad})\#(further)*)*"#
+  private static let auxiliary = "(?:[mMsSdD]|[rR][eE]|[vV][eE]|[lL][lL])"  // (?i:s) would take a long s too
   /// Part of a compound: letters and digits, or such as O'Neil and l'eau.
   private static let part = "(?:[dDoOlL]\(anyApostrophe)\(letterOrDigit){2,}|\(letterOrDigit)+)"
-  private static let compound = "\(part)(?:[-_]\(part))*"
+  private static let compound = #"\#(part)(?:[-_\x{58a}\x{2010}\x{2011}]\#(part))*"#
   /// 10-year-old, U.S.-based, non-U.S.
   private static let dotted =
     #"[A-Za-z0-9][A-Za-z0-9.,\x{ad}]*(?:-(?:[A-Za-z](?:\.[A-Za-z])+\.|[A-Za-z0-9\x{ad}]+))+"#
   private static let initials = "[A-Z]+(?:(?:[+&]|&amp;)[A-Z]+)+"
   private static let name = "[A-Za-z][A-Za-z0-9_:.-]*"
-  private static let attribute = #"[ \t\n]+\#(name)(?:[ \t\n]*=[ \t\n]*(?:"[^"]*"|'[^']*'))?"#
+  private static let attribute = #" +\#(name)(?: *= *(?:"[^"]*"|'[^']*'))?"#
   private static let tag =
-    #"<(?:[!?][A-Za-z-][^>\r\n]*|\#(name)(?:\#(attribute))*[ \t\n]*/?|/\#(name))[ \t\n]*>"#
+    #"<(?:[!?][A-Za-z-][^>\r\n]*|\#(name)(?:\#(attribute))* */?|/\#(name)) *>"#
+  /// A tag that ends within a quoted value: `<a b="c`.
+  static let openTag = AnchoredPattern(
+    #"(<\#(name)(?:\#(attribute))* +\#(name) *= *(?:"[^"]*|'[^']*))\z"#)
 
   private static func any(_ words: String) -> String {
     "(?:" + words.split(separator: " ").joined(separator: "|") + ")"
@@ -113,7 +120,7 @@ enum PTBRules {
     #"(?:&lt;|<)?[a-zA-Z0-9][^ \t\n\f\r"<>|()\x{a0}{}]*@(?:[^ \t\n\f\r"<>|(){}.\x{a0}]+\.)*[^ \t\n\f\r"<>|(){}.\x{a0}]+"#
 
   private static let addresses = [
-    PTBRule("(\(tag))", .replacing(hardSpaces)),
+    PTBRule("(\(tag))", .replacing(hardSpaces), spansLines: true),
     PTBRule(#"(https?://[^ \t\n\f\r"<>|(){}]+[^ \t\n\f\r"<>|.!?(){}\x{a0},-])"#),
     PTBRule("(\(host)/\(path))"), PTBRule("(\(host))"),
     PTBRule("(\(mailbox)>?)"), PTBRule("(\(mailbox)&gt;)"),
@@ -126,9 +133,9 @@ enum PTBRules {
     PTBRule("((?i:can(?=not)|gon(?=na)|got(?=ta)|lem(?=me)|gim(?=me)|wan(?=na)))(?i:not|na|ta|me)(?:[^A-Za-z]|\\z)"),
     PTBRule("('[tT])(?i:is|was)"),
     PTBRule("(\(word))\(apostrophe)\(auxiliary)", .replacing(softHyphen)),
-    PTBRule("([A-Za-z]*[A-MO-Za-mo-z])[nN]\(anyApostrophe)[tT]"),
+    PTBRule(#"([A-Za-z\x{ad}]*[A-MO-Za-mo-z\x{ad}])[nN]\#(anyApostrophe)[tT]"#, .replacing(softHyphen)),
     PTBRule(
-      #"('[nN](?=\s)|\#(apostrophe)[nN]\#(apostrophe)|\#(curly)[nN]|[lLdDjJ]\#(apostrophe)"#
+      #"('[nN](?=\#(space))|\#(apostrophe)[nN]\#(apostrophe)|\#(curly)[nN]|[lLdDjJ]\#(apostrophe)"#
         + #"|(?i:dunkin|somethin|ol)\#(apostrophe)|\#(apostrophe)(?i:em|till?|cause|twas)|\#(apostrophe)[2-9]0s"#
         + #"|[A-HJ-XZn]\#(anyApostrophe)\#(letter){2,}|[oO]\#(anyApostrophe)[oO]"#
         + #"|\#(letter)+[aeiouyAEIOUY]\#(anyApostrophe)[aeiouA-Z]\#(letter)*"#
@@ -137,7 +144,7 @@ enum PTBRules {
     PTBRule("(\(curly)\(auxiliary))", .replacing(straight)),
     PTBRule("([nN]\(anyApostrophe)[tT])(?:[^A-Za-z]|\\z)", .replacing(straight)),
     PTBRule("([yY]\(apostrophe))\(letter)"),
-    PTBRule(#"(\#(apostrophe)[0-9]{2})\s"#),
+    PTBRule(#"(\#(apostrophe)[0-9]{2})\#(space)"#),
   ]
 
   private static let titles = any(
@@ -160,10 +167,10 @@ enum PTBRules {
     PTBRule(
       #"((?:A(?i:rk|z)|D(?i:el)|I(?i:ll)|L(?i:a)|M(?i:ass|iss)|O(?i:re)|P(?i:a)|T(?i:ex)|W(?i:ash))\.)(?:[\s\S]{2})?"#),
     PTBRule(#"((?:[pP]p?tes?|[pP]p?tys?)\.)(?:[\s\S]{2})?"#),
-    PTBRule(#"((?:[aA]rt|[cC]a|[fF]igs?|[nN]os?|[oO]p|[pP]p|[pP]rop)\.)\s?\#(digit)"#),
+    PTBRule(#"((?:[aA]rt|[cC]a|[fF]igs?|[nN]os?|[oO]p|[pP]p|[pP]rop)\.)\#(space)?\#(digit)"#),
     PTBRule(#"([mM][ft]g\.)"#),
-    PTBRule(#"([A-Za-z])\.\s(?=[A-Z])(?i:\#(starters))\s"#),
-    PTBRule(#"([A-Za-z])\.\s\#(tag)\s"#),
+    PTBRule(#"([A-Za-z])\.\#(space)+(?=[A-Z])(?i:\#(starters))\#(space)"#),
+    PTBRule(#"([A-Za-z])\.\#(space)+\#(tag)\#(space)"#),
     PTBRule(#"([A-Za-z](?:\.[A-Za-z])*\.)"#),
     PTBRule(
       #"(\#(letterOrDigit)+(?:\.\#(letterOrDigit)+)*\.(?i:bat|bmp|c|cgi|class|cpp|dll|docx?|exe|gif|gz|h|html?|jar|java|jpe?g"#
@@ -213,11 +220,12 @@ enum PTBRules {
     PTBRule(#"(\.{3,5}|(?:\.[ \x{a0}]){2,4}\.|[\x{85}\x{2026}])"#, .always("...")),
     PTBRule("([?!]+)"),
     PTBRule(
-      #"(@+|#+|_+|[*\x{b2}\x{b3}\x{b9}\x{2070}\x{2074}-\x{2079}\x{2080}-\x{2089}]+|(?:\\\*){1,3}|<<?|>>?|&#[0-9]+;)"#),
+      #"(@+|#+|_+|\*+|[\x{b2}\x{b3}\x{b9}\x{2070}\x{2074}-\x{2079}\x{2080}-\x{2089}]+|(?:\\\*){1,3}|<<?|>>?|&#[0-9]+;)"#
+    ),
     PTBRule("(&(?:amp|lt|gt);)", .replacing([("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">")])),
     PTBRule(#"("|&(?:quot|nbsp|apos);)"#, .always("''")),
     PTBRule(
-      #"([`\x{2018}-\x{201f}\x{82}\x{84}\x{91}-\x{94}\x{2039}\x{203a}\x{ab}\x{bb}]{1,2}|''?)"#,
+      #"([`\x{2018}-\x{201f}\x{91}-\x{94}\x{2039}\x{203a}\x{ab}\x{bb}]{1,2}|''?)"#,
       .replacing(
         straight + [
           ("\u{201b}", "`"), ("\u{2039}", "`"), ("\u{203a}", "'"), ("\u{201c}", "``"), ("\u{93}", "``"),
@@ -229,7 +237,7 @@ enum PTBRules {
       #"([%=\\^~|/+&\x{a1}\x{a5}-\x{a9}\x{ac}\x{ae}-\x{b1}\x{b4}\x{b6}-\x{b8}\x{bf}\x{d7}\x{f7}\x{37e}\x{387}\x{589}\x{5be}"#
         + #"\x{5c0}\x{5c3}\x{5c6}\x{5f3}\x{5f4}\x{600}-\x{603}\x{606}-\x{60c}\x{614}\x{61b}\x{61e}\x{61f}\x{66a}\x{66d}\x{6d4}"#
         + #"\x{700}-\x{70d}\x{7f6}-\x{7f8}\x{964}\x{965}\x{e3f}\x{e4f}\x{1fbd}\x{2016}\x{2017}\x{2020}-\x{2023}"#
-        + #"\x{2030}-\x{2038}\x{203b}\x{203e}-\x{2042}\x{2044}\x{207a}-\x{207e}\x{208a}-\x{208e}\x{2100}\x{2101}"#
+        + #"\x{2030}-\x{2038}\x{203b}\x{203e}-\x{2042}\x{2044}\x{207a}-\x{207e}\x{208a}-\x{208e}\x{20a4}\x{2100}\x{2101}"#
         + #"\x{2103}-\x{2106}\x{2108}\x{2109}\x{2114}\x{2116}-\x{2118}\x{211e}-\x{2123}\x{2125}\x{2127}\x{2129}\x{212e}"#
         + #"\x{213a}\x{213b}\x{2140}-\x{2144}\x{214a}-\x{214d}\x{214f}\x{2155}-\x{215e}\x{2190}-\x{2bff}\x{3001}\x{3002}"#
         + #"\x{3012}\x{30fb}\x{ff01}-\x{ff0f}\x{ff1a}-\x{ff20}\x{ff3b}-\x{ff40}\x{ff5b}-\x{ff65}\x{ffe0}\x{ffe1}\x{ffe5}"#

@@ -10,8 +10,8 @@ struct TokenizedTexts: Sendable {
   /// - Parameter captions: in the order in which coco-caption would hand them to its tokenizer.
   init(_ captions: [String], _ tokenizer: inout PTBTokenizer) {
     starts.reserveCapacity(captions.count + 1)
-    for (i, caption) in captions.enumerated() {
-      tokenizer.append(caption, before: i + 1 < captions.count ? captions[i + 1] : nil, to: &tokens)
+    for i in captions.indices {
+      tokenizer.append(captions, i, to: &tokens)
       let own = tokens[starts[i]...]
       if !tokenizer.wordsOfSpaced.isEmpty, own.contains(where: { tokenizer.wordsOfSpaced[$0] != nil }) {
         otherWords[i] = own.flatMap { tokenizer.wordsOfSpaced[$0] ?? [$0] }

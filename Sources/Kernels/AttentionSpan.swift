@@ -34,9 +34,12 @@ public struct AttentionSpan: Sendable, Equatable {
   /// All keys.
   var keys: Int { sharedKeys + ownKeys.count }
 
+  /// Where a query stands among the keys.
+  func position(of query: Int) -> Int { keys - (queries.upperBound - query) }
+
   /// The positions of the keys that a query sees.
   func positions(seenBy query: Int) -> Range<Int> {
-    let position = keys - (queries.upperBound - query)
+    let position = position(of: query)
     let end = ownKeys.isEmpty || !isCausal ? keys : position + 1
     return min(window.map { max(0, position - $0 + 1) } ?? 0, end)..<end
   }

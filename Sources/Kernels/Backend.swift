@@ -108,9 +108,10 @@ public protocol Backend: AnyObject {
   /// - Parameters:
   ///   - values: nil stops after the weights: only the observed spans are computed, and nothing is written.
   ///   - sums: where the weights of observed spans are added up.
+  ///   - hidden: keys that some heads don't see; nil if every head sees what its span says.
   func attend(
     queries: Tensor, keys: Tensor, values: Tensor?, into output: Tensor?, spans: [AttentionSpan], shape: AttentionShape,
-    adding sums: AttentionSums?) throws
+    adding sums: AttentionSums?, hiding hidden: HiddenKeys?) throws
   /// The gradients of queries, keys and values from that of the output. Rows of dKeys and dValues that no query sees become 0.
   func attendBackward(
     _ dOutput: Tensor, queries: Tensor, keys: Tensor, values: Tensor, dQueries: Tensor, dKeys: Tensor, dValues: Tensor,
@@ -135,6 +136,17 @@ public protocol Backend: AnyObject {
   /// - Parameter limit: 2^30 / k where up to k numbers are added to one: then no sum overflows.
   /// - Returns: whether all of x were finite and below the limit; those that are not are left out.
   func addExactly(_ x: Tensor, limit: Float, to words: inout [Int64]) -> Bool
+}
+
+extension Backend {
+  /// Attention where every head sees what its span says.
+  public func attend(
+    queries: Tensor, keys: Tensor, values: Tensor?, into output: Tensor?, spans: [AttentionSpan], shape: AttentionShape,
+    adding sums: AttentionSums?
+  ) throws {
+    try attend(
+      queries: queries, keys: keys, values: values, into: output, spans: spans, shape: shape, adding: sums, hiding: nil)
+  }
 }
 
 /// Where `attend` adds up the attention weights of observed rows: what attention scores are made of.

@@ -13,11 +13,11 @@ typealias AttentionObserver = (
 extension CPUBackend {
   public func attend(
     queries: Tensor, keys: Tensor, values: Tensor?, into output: Tensor?, spans: [AttentionSpan], shape: AttentionShape,
-    adding sums: AttentionSums?
+    adding sums: AttentionSums?, hiding hidden: HiddenKeys?
   ) throws {
     let adder = sums.map { AttentionAdder($0, queries: queries.rows, heads: shape.heads) }
     try attend(
-      queries: queries, keys: keys, values: values, into: output, spans: spans, shape: shape,
+      queries: queries, keys: keys, values: values, into: output, spans: spans, shape: shape, hiding: hidden,
       observer: adder.map { adder in
         { _, head, row, positions, weights in adder.add(head: head, row: row, positions, weights) }
       })
@@ -25,7 +25,7 @@ extension CPUBackend {
 
   func attend(
     queries: Tensor, keys: Tensor, values: Tensor?, into output: Tensor?, spans: [AttentionSpan], shape: AttentionShape,
-    observer: AttentionObserver?
+    hiding hidden: HiddenKeys? = nil, observer: AttentionObserver?
   ) throws(OneDNNError) {
     precondition(queries.columns == shape.queryWidth && keys.columns == shape.keyValueWidth)
     precondition((values == nil) == (output == nil) && spans.fit(queries: queries.rows, keys: keys.rows))
@@ -35,7 +35,7 @@ extension CPUBackend {
     let weights = attention.base
     let problem = AttentionProblem(
       queries: queries.floatBase, keys: keys.floatBase, values: values?.floatBase, output: output?.floatBase,
-      shape: shape)
+      shape: shape, hidden: hidden)
     let work = tasks.joined().reduce(0) { $0 + $1.queries.count * spans[$1.span].keys * shape.queryWidth / 4 }
     try team.forEach(tasks.count * shape.heads, work: work) { task, thread throws(OneDNNError) in
       let head = task % shape.heads
@@ -104,6 +104,7 @@ private struct AttentionProblem {
   let values: UnsafePointer<Float>?
   let output: UnsafeMutablePointer<Float>?
   let shape: AttentionShape
+  let hidden: HiddenKeys?
 
   func compute(
     _ rows: Range<Int>, of span: AttentionSpan, head: Int, weights: UnsafeMutablePointer<Float>,
@@ -128,11 +129,10 @@ private struct AttentionProblem {
       let line = weights + (row - rows.lowerBound) * width
       let seen = span.positions(seenBy: row)
       let first = line + (seen.lowerBound - positions.lowerBound)
-      if let softcap = shape.softcap {
-        headimpact_softcap(first, seen.count, shape.scoreScale, softcap)
-        headimpact_softmax(first, seen.count, 1)
+      if let hidden, hidden.isHidden(from: head, at: span.position(of: row)) {
+        softmax(first, of: seen, without: hidden)
       } else {
-        headimpact_softmax(first, seen.count, shape.scoreScale)
+        softmax(first, seen.count)
       }
       clear(line, of: positions, but: seen)
       show(row, seen, first)
@@ -146,6 +146,35 @@ private struct AttentionProblem {
         isTransposed: false, into: output + query, stride: shape.queryWidth, rows: rows.count, columns: depth,
         depth: segment.rows.count, accumulate: segment.column > 0)
     }
+  }
+}
+
+extension AttentionProblem {
+  /// Scores become weights.
+  private func softmax(_ line: UnsafeMutablePointer<Float>, _ count: Int) {
+    if let softcap = shape.softcap {
+      headimpact_softcap(line, count, shape.scoreScale, softcap)
+      headimpact_softmax(line, count, 1)
+    } else {
+      headimpact_softmax(line, count, shape.scoreScale)
+    }
+  }
+
+  /// The same where some keys are hidden: the others move together, and back again; hidden ones weigh nothing.
+  private func softmax(_ line: UnsafeMutablePointer<Float>, of seen: Range<Int>, without hidden: HiddenKeys) {
+    let (kept, cut) = hidden.cut(seen)
+    var count = 0
+    for range in kept {
+      (line + count).update(from: line + (range.lowerBound - seen.lowerBound), count: range.count)
+      count += range.count
+    }
+    precondition(count > 0, "a query sees no key")
+    softmax(line, count)
+    for range in kept.reversed() {
+      count -= range.count
+      (line + (range.lowerBound - seen.lowerBound)).update(from: line + count, count: range.count)
+    }
+    for range in cut { (line + (range.lowerBound - seen.lowerBound)).update(repeating: 0, count: range.count) }
   }
 }
 

@@ -18,6 +18,8 @@ extension DecoderStack {
     precondition(tape.layout.prefix == 0 && tape.layout.isContiguous)
     precondition(adapter.parts.isEmpty, "there is no backward pass through parts that an adapter replaces")
     precondition(gradients.count == adapter.count)
+    precondition(
+      ablatedHeads.replacement != .knockout, "there is no backward pass through attention that is knocked out")
     var gradient = gradient
     for index in tape.layers.reversed() {
       let pass = BackwardPass(

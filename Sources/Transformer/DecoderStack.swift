@@ -208,8 +208,9 @@ public final class DecoderStack {
     try backend.attend(
       queries: queries, keys: pass.cache.keys(layer: index), values: pass.cache.values(layer: index), into: output,
       spans: outputs == nil ? pass.layout.spans(for: attention) : pass.layout.outputSpans(for: attention),
-      shape: shape, adding: pass.taps.attentionSums?(index))
-    clearAblated(output, layer: index)
+      shape: shape, adding: pass.taps.attentionSums?(index), hiding: ablatedHeads.hiddenKeys(layer: index))
+    pass.taps.headOutputs?(index, output)
+    replaceAblated(output, layer: index, pass, outputs: outputs)
     try addBranch(
       to: stream, norm: layer.attentionOutputNorm, scale: layer.attentionScale,
       kept: record?.attentionBranch.reserving(rows: rows, columns: hiddenSize, on: backend)
@@ -220,12 +221,38 @@ public final class DecoderStack {
     }
   }
 
-  /// Zeroes the attention output of ablated heads, or its gradient.
+  /// Puts what takes the place of ablated heads into the attention output.
+  ///
+  /// - Shape: attentionOutput [rows, H · D].
+  private func replaceAblated(_ attentionOutput: Tensor, layer index: Int, _ pass: Pass, outputs: [Int]?) {
+    clearAblated(attentionOutput, layer: index)
+    guard case .mean(let means) = ablatedHeads.replacement, let layer = means.layers[index] else { return }
+    let depth = layers[index].attention.shape.headDim
+    let columns = ablatedHeads.replaced(layer: index).flatMap { $0 * depth..<($0 + 1) * depth }
+    guard !columns.isEmpty, attentionOutput.rows > 0 else { return }
+    func tensor(_ values: [Float]) -> Tensor {
+      var chosen = [Float](repeating: 0, count: values.count)
+      for column in columns { chosen[column] = values[column] }
+      return backend.tensor(chosen, rows: 1)
+    }
+    let (image, text) = (tensor(layer.image), tensor(layer.text))
+    let ones = backend.tensor([Float](repeating: 1, count: layer.text.count), rows: 1)
+    let positions = pass.layout.positions
+    let isImage = (outputs ?? Array(positions.indices)).map { ablatedHeads.isImage(positions[$0]) }
+    var first = 0
+    for end in 1...isImage.count where end == isImage.count || isImage[end] != isImage[first] {
+      let rows = attentionOutput.rows(first..<end)
+      backend.scaleColumns(rows, by: ones, bias: isImage[first] ? image : text, into: rows, accumulate: false)
+      first = end
+    }
+  }
+
+  /// Zeroes the attention output of ablated heads, or its gradient: what replaces them depends on nothing.
   ///
   /// - Shape: attentionOutput [rows, H · D].
   func clearAblated(_ attentionOutput: Tensor, layer index: Int) {
     let shape = layers[index].attention.shape
-    for head in ablatedHeads[index] {
+    for head in ablatedHeads.replaced(layer: index) {
       precondition(head < shape.heads)
       backend.zero(columns: head * shape.headDim..<(head + 1) * shape.headDim, of: attentionOutput)
     }
@@ -249,7 +276,8 @@ public final class DecoderStack {
     }
     try backend.attend(
       queries: queries, keys: pass.cache.keys(layer: index), values: nil, into: nil,
-      spans: pass.layout.spans(for: attention), shape: shape, adding: pass.taps.attentionSums?(index))
+      spans: pass.layout.spans(for: attention), shape: shape, adding: pass.taps.attentionSums?(index),
+      hiding: ablatedHeads.hiddenKeys(layer: index))
   }
 
   // MARK: The MLP and the stream

@@ -81,6 +81,14 @@ public struct SequenceLayout: Sendable, Equatable {
       }
   }
 
+  /// The position of each row in its sequence.
+  var positions: [Int] {
+    Array(cachedPrefix..<prefix)
+      + zip(segments, slots).flatMap { length, slot in
+        segmentStart + slot.cachedRows..<segmentStart + slot.cachedRows + length
+      }
+  }
+
   /// Whether the rows go to the cache one behind the other, from the end of the cached prefix on.
   var isContiguous: Bool { cacheRows == Array(cachedPrefix..<cachedPrefix + rows) }
 

@@ -39,12 +39,17 @@ public struct Taps {
   /// Asked before each layer's attention: where the weights of its observed rows are added up; nil if they are not
   /// wanted.
   public var attentionSums: ((_ layer: Int) -> AttentionSums?)?
+  /// After each layer's attention: what its heads give, side by side, [rows, H · D], before the output projection. Valid
+  /// during the call.
+  public var headOutputs: ((_ layer: Int, _ rows: Tensor) -> Void)?
 
   public init(
-    afterLayer: ((Int, Tensor) throws -> Void)? = nil, attentionSums: ((Int) -> AttentionSums?)? = nil
+    afterLayer: ((Int, Tensor) throws -> Void)? = nil, attentionSums: ((Int) -> AttentionSums?)? = nil,
+    headOutputs: ((Int, Tensor) -> Void)? = nil
   ) {
     self.afterLayer = afterLayer
     self.attentionSums = attentionSums
+    self.headOutputs = headOutputs
   }
 }
 

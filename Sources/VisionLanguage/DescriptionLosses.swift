@@ -41,6 +41,7 @@ public final class DescriptionLossReader {
     let visual = try model.encode(image, taps: taps)
     let shared = model.sharedRows(of: sequences) { $0.predictingRows.lowerBound }
     for group in groups(of: sequences, start: shared.start) {
+      let ablations = ablations.map { $0.inPass(over: group) }
       for (index, some) in try read(group, shared: shared, visual: visual, ablations: ablations, taps: taps)
         .enumerated()
       {
@@ -50,13 +51,13 @@ public final class DescriptionLossReader {
     return losses
   }
 
-  /// Consecutive descriptions whose rows fit one pass.
+  /// Consecutive descriptions whose rows fit one pass, and whose image tokens have the same positions.
   private func groups(of sequences: [TokenSequence], start: Int) -> [[TokenSequence]] {
     var groups: [[TokenSequence]] = []
     var rows = 0
     for sequence in sequences {
       let more = sequence.predictingRows.upperBound - start
-      if groups.isEmpty || rows + more > descriptionRows {
+      if groups.last?.last?.hasSameImage(as: sequence) != true || rows + more > descriptionRows {
         groups.append([])
         rows = 0
       }
@@ -105,6 +106,66 @@ public final class DescriptionLossReader {
     return losses
   }
 
+  /// What heads give while the unmodified model reads descriptions of an image.
+  ///
+  /// - Parameters:
+  ///   - sequences: one a description of the same image; the rows before the first that predicts a description count once,
+  ///     if all have them in common, and the others for each description.
+  ///   - layers: of the heads.
+  ///   - afterLayer: called after each layer; a thrown error ends the pass.
+  /// - Returns: by layer the sum over the rows of image tokens and over those of the text, added row by row, and how many there are.
+  /// - Throws: as `read`.
+  public func headOutputs(
+    image: RGBImage, sequences: [TokenSequence], layers: Set<Int>, afterLayer: @escaping () throws -> Void = {}
+  ) throws -> [Int: HeadOutputSums] {
+    guard !sequences.isEmpty else { return [:] }
+    let decoder = model.decoder
+    let visual = try model.encode(image, taps: Taps(afterLayer: { _, _ in try afterLayer() }))
+    let shared = model.sharedRows(of: sequences) { $0.predictingRows.lowerBound }
+    let width = decoder.layers[0].attention.shape.queryWidth
+    var sums = Dictionary(uniqueKeysWithValues: layers.map { ($0, HeadOutputSums(width: width)) })
+    for (place, group) in groups(of: sequences, start: shared.start).enumerated() {
+      let layout = SequenceLayout(
+        newPrefix: shared.prefix, segments: group.map { $0.predictingRows.upperBound - shared.start },
+        repeatedRows: shared.repeated)
+      decoder.reserve(cache, rows: layout.keys)
+      let counted = countedRows(group, layout, withPrefix: place == 0)
+      let pass = model.pack(group, layout: layout, visual: visual, into: hidden)
+      let taps = Taps(
+        afterLayer: { _, _ in try afterLayer() },
+        headOutputs: { [backend = model.backend] layer, rows in
+          guard sums[layer] != nil else { return }
+          backend.withFloats(of: rows) { values in
+            for (row, isImage) in counted {
+              sums[layer]?.add(values.span.extracting(row * width..<(row + 1) * width), isImage: isImage)
+            }
+          }
+        })
+      // No layer above the highest of them matters.
+      try decoder.forward(
+        pass.hidden, layout: pass.layout, angles: pass.angles, cache: cache, layers: 0..<(layers.max() ?? -1) + 1,
+        additions: pass.additions, taps: taps)
+    }
+    return sums
+  }
+
+  /// The rows of a pass that count, and whether each is an image token's: of the prefix those before the first that
+  /// predicts a description, and all of each description's own.
+  private func countedRows(
+    _ sequences: [TokenSequence], _ layout: SequenceLayout, withPrefix: Bool
+  ) -> [(row: Int, isImage: Bool)] {
+    func isImage(_ position: Int, of sequence: TokenSequence) -> Bool {
+      sequence.image.ranges.contains { $0.contains(position) }
+    }
+    var rows = withPrefix ? (0..<layout.segmentStart).map { ($0, isImage($0, of: sequences[0])) } : []
+    var start = layout.newPrefix
+    for (sequence, length) in zip(sequences, layout.segments) {
+      rows += (0..<length).map { (start + $0, isImage(layout.segmentStart + $0, of: sequence)) }
+      start += length
+    }
+    return rows
+  }
+
   private func losses(of sequences: [TokenSequence], _ stream: Tensor) throws -> [Double] {
     let targets = sequences.flatMap(\.supervised)
     let losses = try model.outputHead.crossEntropy(stream.rows(0..<targets.count), targets: targets, gradient: nil)
@@ -116,7 +177,42 @@ public final class DescriptionLossReader {
   }
 }
 
+/// Sums of what a layer's heads give, in float64.
+public struct HeadOutputSums: Sendable, Equatable {
+  /// - Shape: [H · D].
+  public private(set) var image: [Double]
+  public private(set) var text: [Double]
+  public private(set) var imageRows = 0
+  public private(set) var textRows = 0
+
+  public init(width: Int) {
+    image = [Double](repeating: 0, count: width)
+    text = image
+  }
+
+  mutating func add(_ row: Span<Float>, isImage: Bool) {
+    if isImage {
+      imageRows += 1
+      for column in image.indices { image[column] += Double(row[column]) }
+    } else {
+      textRows += 1
+      for column in text.indices { text[column] += Double(row[column]) }
+    }
+  }
+}
+
+extension TokenSequence {
+  /// Whether the image tokens of both have the same positions: with them in one pass, ablated heads know which rows they are.
+  public func hasSameImage(as other: TokenSequence) -> Bool { image == other.image && visual == other.visual }
+}
+
 extension AblatedHeads {
+  /// The same in a pass over sequences whose image tokens have the same positions.
+  public func inPass(over sequences: [TokenSequence]) -> AblatedHeads {
+    precondition(sequences.allSatisfy { $0.hasSameImage(as: sequences[0]) })
+    return sequences.first.map { inPass(image: $0.image.ranges, visual: $0.visual.ranges) } ?? self
+  }
+
   /// The first layer that is another than the model's.
   fileprivate var start: Int { lowestLayer ?? 0 }
 }

@@ -49,7 +49,27 @@ struct TokenizerTests {
     #expect(tokens(["vitamin c.", "a dog"]) == ["vitamin c.", "a dog"])
     #expect(tokens(["sign no.", "5 dogs"]) == ["sign no.", "5 dogs"])
     #expect(tokens(["sign no.", "five dogs"]) == ["sign no", "five dogs"])
+    #expect(tokens(["vitamin c. ", " ", "  The dog"]) == ["vitamin c", "", "the dog"])
+    #expect(tokens(["vitamin c.", "<b> dog"]) == ["vitamin c", "<b> dog"])
+    #expect(tokens(["sign no.", "  5 dogs"]) == ["sign no", "5 dogs"])
   }
+
+  @Test("the quoted value of a tag may end in a later caption, whose rest follows")
+  func tagsOverCaptions() {
+    #expect(tokens(["a <p x=\"", "B b\"> c", "d"]) == ["a <p\u{a0}x=\"", "b\u{a0}b\"> c", "d"])
+    #expect(tokens(["a <p x='b ", "", " . ", "c'> d."]) == ["a <p\u{a0}x='b", "", "\u{a0}.", "c'> d."])
+    #expect(tokens(["a <p x=\"b", "c"]) == ["a < p x = b", "c"])
+    #expect(tokens(["a <p x=\"b", "c\"", "> d"]) == ["a < p x = b", "c", "> d"])
+  }
+
+  @Test(
+    "what a space is, and where a hyphen belongs",
+    arguments: [
+      ("<b\ta> x", "< b a > x"), ("b.  <b> x", "b <b> x"), ("b.\u{3000}The cat", "b the cat"), ("x@y\u{1d}", "x@y"),
+      ("a\u{2010}b", "a\u{2010}b"), ("a\u{2011}", "a"), ("5\u{2010}6", "5\u{2010}6"), ("\u{20a4}5", "\u{20a4} 5"),
+      ("a\u{84}b", "a b"), ("*\u{b3}", "* \u{b3}"),
+    ])
+  func spacesAndHyphens(text: String, expected: String) { #expect(tokens([text]) == [expected]) }
 
   @Test("a token with a space inside is one word to ROUGE-L and two to BLEU")
   func spaces() {
@@ -58,5 +78,8 @@ struct TokenizerTests {
     #expect(texts.tokens(0).map { tokenizer.text(of: $0) } == ["1\u{a0}1/2", "cups"])
     #expect(texts.words(0).map { tokenizer.text(of: $0) } == ["1", "1/2", "cups"])
     #expect(texts.words(1) == texts.tokens(1))
+    let tags = TokenizedTexts(["<b a=\"1\t2\u{2003}3\">"], &tokenizer)
+    #expect(tags.tokens(0).count == 1)
+    #expect(tags.words(0).map { tokenizer.text(of: $0) } == ["<b", "a=\"1", "2", "3\">"])
   }
 }

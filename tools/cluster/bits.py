@@ -29,7 +29,8 @@ def _members(folder: Path) -> dict[str, Path]:
         for name in names:
             path = Path(root, name)
             relative = path.relative_to(folder).as_posix()
-            if not relative.startswith(TELLING) and path.suffix not in (".run", ".html") and ".partial" not in relative:
+            # A training's curves for TensorBoard are named by the time, and tell it.
+            if not relative.startswith(TELLING) and "tfevents" not in path.name and path.suffix not in (".run", ".html") and ".partial" not in relative:
                 found[relative] = path
     return found
 

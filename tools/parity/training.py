@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable
 
@@ -182,8 +182,8 @@ class Product:
         self.run(2, "generate", "--model", folder / "model", "--dataset", dataset, "--images", images, "--max-new-tokens", length,
                  "--precision", "f32", "--resize", "pillow", "--output", output, *(["--adapter", adapter] if adapter else []))
 
-    def ablate(self, folder, data, hi, output):
-        self.run(3, "ablate", "--model", folder / "model", "--dataset", data / "keyobjects.json", "--images", data / "images",
+    def ablate(self, folder, data, hi, output, kind):
+        self.run(3, "ablate", "--ablation", kind, "--model", folder / "model", "--dataset", data / "keyobjects.json", "--images", data / "images",
                  "--hi", hi, "--heads", 3, "--random-seeds", "0,1", "--head", "0.0", "--precision", "f32", "--resize", "pillow", "--output", output)
 
     def loss(self, folder, data, adapter, output):
@@ -214,14 +214,14 @@ class StandIn:
         output.write_text(json.dumps([{"question_id": key, "answer": text} for key, text in texts.items()]))
 
 
-    def ablate(self, folder, data, hi, output):
+    def ablate(self, folder, data, hi, output, kind):
         import torch
 
         from ablation_reference import mean_losses, summed_losses
         from hi_reference import Reference
         chosen = {"top": [[0, 0], [1, 2]], "bottom": [[0, 1]], "named": [[2, 1], [0, 0]]}
         loss, *others = mean_losses(summed_losses(
-            Reference(folder / "model", torch.float32), data / "keyobjects.json", data / "images", list(chosen.values())))
+            Reference(folder / "model", torch.float32), data / "keyobjects.json", data / "images", list(chosen.values()), kind))
         output.write_text(json.dumps({"loss": loss, "ablations": [
             {"name": name, "heads": heads, "loss": other, "difference": other - loss}
             for (name, heads), other in zip(chosen.items(), others)]}))
@@ -270,12 +270,15 @@ def ablation(program, folder, data, hi, samples=6):
     from ablation_reference import mean_losses, summed_losses
     from hi_reference import Reference
     few = first_samples(data, samples, folder / "ablated-samples")
-    output = folder / "ablation.json"
-    program.ablate(folder, few, hi, output)
-    ours = json.loads(output.read_text())
-    wanted = mean_losses(summed_losses(Reference(folder / "model", torch.float32), few / "keyobjects.json", few / "images",
-                                       [row["heads"] for row in ours["ablations"]]))
-    return compare_ablations(ours, wanted)
+    figures = []
+    for kind in ("zero", "mean", "knockout"):
+        output = folder / f"ablation-{kind}.json"
+        program.ablate(folder, few, hi, output, kind)
+        ours = json.loads(output.read_text())
+        wanted = mean_losses(summed_losses(Reference(folder / "model", torch.float32), few / "keyobjects.json", few / "images",
+                                           [row["heads"] for row in ours["ablations"]], kind))
+        figures += [replace(figure, what=f"{kind}: {figure.what}") for figure in compare_ablations(ours, wanted)]
+    return figures
 
 
 def adapter_parts(program, folder, data, samples=4):

@@ -153,7 +153,8 @@ struct ConversationFile {
       } catch {
         return Found(
           place: place, statedID: id,
-          result: .failure(COCOError(jsonPath: "\(place).\(error.place)", problem: error.problem)))
+          result: .failure(
+            COCOError(jsonPath: place.isEmpty ? error.place : "\(place).\(error.place)", problem: error.problem)))
       }
     }
   }

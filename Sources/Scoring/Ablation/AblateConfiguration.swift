@@ -1,3 +1,4 @@
+import Decoding
 import Foundation
 import HeadImpact
 import Jobs
@@ -22,6 +23,13 @@ public struct AblateConfiguration: UnitJobConfiguration {
   public var output: URL
   /// Each is measured separately, and compared with the unmodified model.
   public var ablations: [Ablation]
+  public var kind = AblationKind.zero
+  /// Of `mean`: the reference set is this many images at most, the first by id.
+  public var referenceImages = 256
+  /// In any order; the loss is always measured.
+  public var outcomes: [AblationOutcome] = [.loss]
+  /// Of outcomes for which the model has to say something.
+  public var decoding = DecodingOptions()
   /// `model_sha256` of the scoring run that the heads were chosen by: another model is refused. nil if they come from
   /// elsewhere.
   public var scoredModelSHA256: String?
@@ -55,17 +63,25 @@ public struct AblateConfiguration: UnitJobConfiguration {
     guard Bootstrap.resampleCounts.contains(bootstrapResamples) else {
       throw JobError("--bootstrap is \(bootstrapResamples); it must be in \(Bootstrap.resampleCounts)")
     }
+    guard (1...1_000_000).contains(referenceImages) else {
+      throw JobError("--reference-images is \(referenceImages); it must be in 1...1000000")
+    }
+    try decoding.validate()
     guard !ablations.isEmpty else { throw JobError("no heads are named to ablate") }
     for (index, ablation) in ablations.enumerated() {
       guard !ablation.heads.isEmpty else { throw JobError("the ablation \"\(ablation.name)\" names no head") }
       guard Set(ablation.heads).count == ablation.heads.count else {
         throw JobError("the ablation \"\(ablation.name)\" names a head twice")
       }
-      guard !ablations[..<index].contains(where: { $0.name == ablation.name }) else {
-        throw JobError("two ablations are called \"\(ablation.name)\"")
-      }
+      guard
+        !ablations[..<index].contains(where: { $0.name == ablation.name && $0.heads.count == ablation.heads.count })
+      else { throw JobError("two ablations of \(ablation.heads.count) heads are called \"\(ablation.name)\"") }
     }
   }
+
+  func measured(_ outcome: AblationOutcome) -> Bool { outcome == .loss || outcomes.contains(outcome) }
+  /// Whether the model has to say something.
+  var generates: Bool { outcomes.contains(where: \.needsText) }
 
   /// - Throws: `JobError` or `HeadImpactError` where the heads are not the model's.
   func validateHeads(of model: any VisionLanguageModel, sha256: String) throws {

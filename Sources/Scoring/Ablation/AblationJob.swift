@@ -35,10 +35,12 @@ public struct AblationJob {
     let texts = try world.readTexts(
       configuration.dataset, annotations: configuration.annotations, images: configuration.images,
       system: configuration.input.system)
-    let work = try world.agree {
-      let opened = try JobModel(configuration, threads: threads, allowsNoChange: true)
+    var work = try world.agree {
+      let opened = try JobModel(
+        configuration, threads: threads, generates: configuration.generates, allowsNoChange: true)
       return try AblationWork(configuration, opened, texts)
     }
+    if configuration.kind == .mean, !claim.isFinished { try work.findMeans(on: world) }
     return try work.run(configuration, claim: claim, on: world)
   }
 }

@@ -1,9 +1,10 @@
 import COCO
+import Figures
 import Foundation
 import HeadImpact
 import RunSupport
 
-/// What taking heads out of a model does to the loss of a dataset's descriptions.
+/// What taking heads out of a model does to the loss of a dataset's descriptions, and to what it says.
 ///
 /// Losses are sums over supervised tokens divided by their number, as in training (docs/training.md). - Units: nats.
 public struct AblationResult: Sendable, Equatable, Codable {
@@ -16,6 +17,21 @@ public struct AblationResult: Sendable, Equatable, Codable {
     /// From the loss of the unmodified model: above zero, the heads are missed.
     public let difference: Double
     /// The 95% interval of the difference, paired: bootstrap over images.
+    public let lower: Double
+    public let upper: Double
+    /// nil in a file of an older version.
+    public let choice: Ablation.Choice?
+    /// What else was measured; nil in a file of an older version.
+    public let outcomes: [Outcome]?
+  }
+
+  /// Another outcome than the loss.
+  public struct Outcome: Sendable, Equatable, Codable {
+    public let outcome: AblationOutcome
+    public let value: Double
+    /// From the unmodified model: 0 for that itself.
+    public let difference: Double
+    /// As those of the loss.
     public let lower: Double
     public let upper: Double
   }
@@ -38,6 +54,12 @@ public struct AblationResult: Sendable, Equatable, Codable {
   public let loss: Double
   /// In the order asked for.
   public let ablations: [Row]
+  /// What takes the place of the heads; nil, in a file of an older version, for zero.
+  public let ablation: AblationKind?
+  /// Other outcomes of the unmodified model.
+  public let outcomes: [Outcome]?
+  /// By choice of heads and outcome; nil in a file of an older version.
+  public let curves: [AblationCurves.Curve]?
   /// Ascending by id.
   public let skipped: [Skipped]
   /// Everything that the numbers depend on.
@@ -47,29 +69,63 @@ public struct AblationResult: Sendable, Equatable, Codable {
   ///   - units: ascending by image id: sums are added in this order.
   ///   - skipped: the examples that aren't part of it, ascending by id. At least one other is.
   init(
-    _ units: [UnitLosses], _ configuration: AblateConfiguration, run: RunIdentity, skipped: [SkippedSample]
+    _ units: [UnitLosses], _ configuration: AblateConfiguration, references: AblationReferences? = nil,
+    run: RunIdentity, skipped: [SkippedSample]
   ) throws {
     func name(_ folder: URL) -> String { folder.standardizedFileURL.lastPathComponent }
     modelName = name(configuration.model)
     adapterName = configuration.adapter.map(name)
     self.run = run
     self.skipped = skipped.map { Skipped(id: $0.id, kind: $0.reason.kind, reason: $0.reason.text) }
-    let sums = units.compactMap { ImageSums($0, runs: 1 + configuration.ablations.count) }
-    images = sums.count
-    samples = sums.reduce(0) { $0 + $1.samples }
-    let tokens = sums.reduce(0) { $0 + $1.tokens }
-    self.tokens = tokens
-    func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(tokens) }
-    loss = mean(sums.map { $0.losses[0] })
-    ablations = try configuration.ablations.enumerated().map { index, ablation in
-      let differences = sums.map { $0.losses[1 + index] - $0.losses[0] }
-      let interval = try RatioInterval(
-        numerators: differences, denominators: sums.map { Double($0.tokens) },
-        resamples: configuration.bootstrapResamples, seed: configuration.seed)
-      return Row(
-        name: ablation.name, heads: ablation.heads, loss: mean(sums.map { $0.losses[1 + index] }),
-        difference: mean(differences), lower: interval.lower, upper: interval.upper)
+    let used = units.filter { $0.outcomes.contains { $0.losses != nil } }
+    images = used.count
+    samples = used.reduce(0) { $0 + $1.outcomes.count { $0.losses != nil } }
+    tokens = used.reduce(0) { $0 + $1.outcomes.reduce(0) { $0 + ($1.losses == nil ? 0 : $1.tokens) } }
+    let losses = AblationSums(losses: used, runs: 1 + configuration.ablations.count)
+    let others = try references?.scores(of: used.flatMap { $0.answers ?? [] }).map(AblationSums.init) ?? []
+    let (resamples, seed) = (configuration.bootstrapResamples, configuration.seed)
+    func outcome(_ sums: AblationSums, run: Int) throws -> Outcome {
+      let found = try sums.difference(ofRuns: [run], resamples: resamples, seed: seed)
+      return Outcome(
+        outcome: sums.outcome, value: sums.mean(run: run), difference: found.value, lower: found.lower,
+        upper: found.upper)
     }
+    loss = losses.mean(run: 0)
+    ablation = configuration.kind
+    outcomes = others.map {
+      Outcome(outcome: $0.outcome, value: $0.mean(run: 0), difference: 0, lower: 0, upper: 0)
+    }
+    ablations = try configuration.ablations.enumerated().map { index, ablation in
+      let loss = try outcome(losses, run: 1 + index)
+      return Row(
+        name: ablation.name, heads: ablation.heads, loss: loss.value, difference: loss.difference, lower: loss.lower,
+        upper: loss.upper, choice: ablation.choice, outcomes: try others.map { try outcome($0, run: 1 + index) })
+    }
+    curves = try ([losses] + others).flatMap { sums in
+      try Ablation.Choice.allCases.compactMap {
+        try Self.curve(of: $0, configuration.ablations, sums, resamples: resamples, seed: seed)
+      }
+    }
+  }
+
+  /// nil if no heads are chosen in this way.
+  private static func curve(
+    of choice: Ablation.Choice, _ ablations: [Ablation], _ sums: AblationSums, resamples: Int, seed: UInt64
+  ) throws -> AblationCurves.Curve? {
+    let runs = ablations.indices.filter { ablations[$0].choice == choice }
+    guard !runs.isEmpty else { return nil }
+    let points = try Dictionary(grouping: runs) { ablations[$0].heads.count }.sorted { $0.key < $1.key }
+      .map { heads, places in
+        let draws = places.map { $0 + 1 }
+        let all = try sums.difference(ofRuns: draws, resamples: resamples, seed: seed)
+        let each = draws.map { sums.mean(run: $0) - sums.mean(run: 0) }
+        return AblationCurves.Point(
+          heads: heads, draws: draws.count, value: draws.reduce(0) { $0 + sums.mean(run: $1) } / Double(draws.count),
+          difference: all.value, lower: all.lower, upper: all.upper, lowest: each.min() ?? all.value,
+          highest: each.max() ?? all.value)
+      }
+    return AblationCurves.Curve(
+      choice: choice.rawValue, outcome: sums.outcome.rawValue, baseline: sums.mean(run: 0), points: points)
   }
 
   public var skips: SkipCounts {
@@ -95,19 +151,30 @@ public struct AblationResult: Sendable, Equatable, Codable {
   }
 }
 
-/// An image's descriptions together.
-private struct ImageSums {
-  let samples: Int
-  let tokens: Int
-  /// Of the unmodified model, then of each ablation.
-  let losses: [Double]
-
-  /// nil if no description of the image could be used.
-  init?(_ unit: UnitLosses, runs: Int) {
-    let used = unit.outcomes.filter { $0.losses != nil }
-    guard !used.isEmpty else { return nil }
-    samples = used.count
-    tokens = used.reduce(0) { $0 + $1.tokens }
-    losses = (0..<runs).map { run in used.reduce(0) { $0 + ($1.losses?[run] ?? 0) } }
+extension AblationResult {
+  /// One row per ablation and outcome, that of the unmodified model first, as comma-separated values.
+  public var csv: String {
+    var rows = [
+      ["ablation", "name", "choice", "heads", "layer_heads", "outcome", "value", "difference", "lower", "upper"]
+    ]
+    let kind = (ablation ?? .zero).rawValue
+    func add(_ name: String, _ choice: String, _ heads: [Selection.Head], _ found: [Outcome]) {
+      for outcome in found {
+        rows.append(
+          [
+            kind, name, choice, "\(heads.count)", heads.map(\.description).joined(separator: " "),
+            outcome.outcome.rawValue,
+          ] + [outcome.value, outcome.difference, outcome.lower, outcome.upper].map(CSV.field))
+      }
+    }
+    add(
+      "none", "none", [],
+      [Outcome(outcome: .loss, value: loss, difference: 0, lower: 0, upper: 0)] + (outcomes ?? []))
+    for row in ablations {
+      let lost = Outcome(
+        outcome: .loss, value: row.loss, difference: row.difference, lower: row.lower, upper: row.upper)
+      add(row.name, row.choice?.rawValue ?? "", row.heads, [lost] + (row.outcomes ?? []))
+    }
+    return CSV.text(rows)
   }
 }

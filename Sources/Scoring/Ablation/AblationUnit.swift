@@ -1,4 +1,5 @@
 import COCO
+import Decoding
 import Foundation
 import IO
 import ImageInput
@@ -52,13 +53,19 @@ struct AblationUnit: Sendable, WorkUnit {
     /// nil if it can't be used; then all examples are skipped.
     fileprivate(set) var image: RGBImage?
     fileprivate(set) var usable: [(id: Int64, sequence: TokenSequence)] = []
+    /// What the model is asked: an image of descriptions once, by the image's id; else every question, by its own. None
+    /// without a generator.
+    fileprivate(set) var questions: [TextGenerator.Question] = []
     fileprivate(set) var skipped: [SkippedSample] = []
   }
 
   /// Reads the image and the texts.
   ///
+  /// - Parameter generator: for the questions, where answers are wanted.
   /// - Throws: errors of the environment.
-  func texts(for model: any VisionLanguageModel, pictures: Pictures, prompt: String) throws -> Texts {
+  func texts(
+    for model: any VisionLanguageModel, generator: TextGenerator? = nil, pictures: Pictures, prompt: String
+  ) throws -> Texts {
     let first = examples[0]
     var texts = Texts()
     do {
@@ -68,8 +75,13 @@ struct AblationUnit: Sendable, WorkUnit {
       let layout = try model.visualLayout(width: image.width, height: image.height)
       for example in examples {
         do {
-          texts.usable.append(
-            (example.id, try sequence(of: example, model: model, prompt: prompt, layout: layout)))
+          let sequence = try sequence(of: example, model: model, prompt: prompt, layout: layout)
+          if let generator, example.prompt != nil || texts.questions.isEmpty {
+            texts.questions.append(
+              try generator.question(
+                example.prompt ?? prompt, id: example.prompt == nil ? imageID : example.id, layout: layout))
+          }
+          texts.usable.append((example.id, sequence))
         } catch let fault as any ContentFault {
           texts.skipped.append(SkippedSample(id: example.id, reason: SkipReason(.text, fault)))
         }
@@ -79,16 +91,18 @@ struct AblationUnit: Sendable, WorkUnit {
     return texts
   }
 
-  /// The losses of everything that is said of the image. What can't be used is a result too.
+  /// The losses of everything that is said of the image, and the answers. What can't be used is a result too.
   ///
+  /// - Parameter generator: nil where no answers are wanted.
   /// - Throws: errors of the environment, a failed library call, what `poll` throws.
   func measured(
-    by reader: DescriptionLossReader, model: any VisionLanguageModel, ablations: [AblatedHeads], pictures: Pictures,
-    prompt: String, poll: @escaping () throws -> Void
+    by reader: DescriptionLossReader, generator: TextGenerator?, model: any VisionLanguageModel,
+    ablations: [AblatedHeads], pictures: Pictures, prompt: String, poll: @escaping () throws -> Void
   ) throws -> UnitLosses {
-    let texts = try texts(for: model, pictures: pictures, prompt: prompt)
+    let texts = try texts(for: model, generator: generator, pictures: pictures, prompt: prompt)
     var skipped = texts.skipped
     var outcomes: [UnitLosses.Outcome] = []
+    var answers: [UnitLosses.Answer]?
     if let image = texts.image {
       do {
         let losses = try reader.read(
@@ -103,13 +117,48 @@ struct AblationUnit: Sendable, WorkUnit {
             skipped.append(SkippedSample(id: sample.id, reason: SkipReason(.notFinite, problem)))
           }
         }
+        if let generator {
+          let used = Set(outcomes.map(\.id))
+          answers = try Self.answers(
+            to: texts.questions.filter { used.contains($0.id) || $0.id == imageID && !used.isEmpty }, about: image,
+            by: generator, model: model, ablations: ablations, poll: poll)
+        }
+      } catch let fault as NotFiniteScores {
+        (outcomes, skipped) = ([], self.skipped(SkipReason(.notFinite, fault)))
       } catch let fault as any ContentFault {
         // The model can't take the picture after all.
         (outcomes, skipped) = ([], self.skipped(SkipReason(.picture, fault)))
       }
     }
     outcomes += skipped.map { UnitLosses.Outcome(id: $0.id, tokens: 0, losses: nil, skip: $0.reason) }
-    return UnitLosses(imageID: imageID, outcomes: outcomes.sorted { $0.id < $1.id })
+    return UnitLosses(imageID: imageID, outcomes: outcomes.sorted { $0.id < $1.id }, answers: answers)
+  }
+
+  /// The answers of the unmodified model, then of each ablation.
+  private static func answers(
+    to questions: [TextGenerator.Question], about image: RGBImage, by generator: TextGenerator,
+    model: any VisionLanguageModel, ablations: [AblatedHeads], poll: @escaping () throws -> Void
+  ) throws -> [UnitLosses.Answer] {
+    let visual = try model.encode(image, taps: Taps(afterLayer: { _, _ in try poll() }))
+    defer { model.decoder.ablatedHeads = .none }
+    var groups: [[TextGenerator.Question]] = []
+    for question in questions {
+      if groups.last?.last?.tokens.hasSameImage(as: question.tokens) == true {
+        groups[groups.count - 1].append(question)
+      } else {
+        groups.append([question])
+      }
+    }
+    return try groups.flatMap { group in
+      let runs = [AblatedHeads.none] + ablations
+      let texts = try runs.map { heads in
+        model.decoder.ablatedHeads = heads.inPass(over: group.map(\.tokens))
+        return try generator.answers(to: group, about: image, encoded: visual, poll: poll).map {
+          $0.text.trimmingCharacters(in: .whitespacesAndNewlines)
+        }
+      }
+      return group.indices.map { at in UnitLosses.Answer(id: group[at].id, texts: texts.map { $0[at] }) }
+    }
   }
 
   /// All examples.
@@ -140,9 +189,18 @@ struct UnitLosses: Codable, Equatable, Sendable, WorkResult {
     let skip: SkipReason?
   }
 
+  struct Answer: Codable, Equatable, Sendable {
+    /// Of the question, or of an image of descriptions.
+    let id: Int64
+    /// Of the unmodified model, then of each ablation.
+    let texts: [String]
+  }
+
   let imageID: Int64
   /// Ascending by id.
   let outcomes: [Outcome]
+  /// nil where none are wanted, or none can be had.
+  var answers: [Answer]?
 
   var key: Int { Int(imageID) }
   var sampleCount: Int { outcomes.count }
@@ -154,14 +212,18 @@ struct UnitLosses: Codable, Equatable, Sendable, WorkResult {
   /// - Throws: `JobError` if the bytes aren't a result of so many ablations.
   init(decoding bytes: [UInt8], ablations: Int) throws {
     try self.init(json: bytes, called: "losses")
-    guard outcomes.allSatisfy({ $0.losses.map { $0.count == 1 + ablations } ?? true }) else {
+    guard outcomes.allSatisfy({ $0.losses.map { $0.count == 1 + ablations } ?? true }),
+      (answers ?? []).allSatisfy({ $0.texts.count == 1 + ablations })
+    else {
       throw JobError(
-        "a record of image \(imageID) has the wrong number of losses; expected are 1 + \(ablations) ablations")
+        "a record of image \(imageID) has the wrong number of losses or answers; expected are 1 + \(ablations) ablations"
+      )
     }
   }
 
-  init(imageID: Int64, outcomes: [Outcome]) {
+  init(imageID: Int64, outcomes: [Outcome], answers: [Answer]? = nil) {
     self.imageID = imageID
     self.outcomes = outcomes
+    self.answers = answers
   }
 }

@@ -1,4 +1,5 @@
 import COCO
+import Decoding
 import Foundation
 import IO
 import Jobs
@@ -25,9 +26,13 @@ struct AblationWork: UnitJob {
   private let configuration: AblateConfiguration
   private let model: any VisionLanguageModel
   private let reader: DescriptionLossReader
-  private let ablations: [AblatedHeads]
+  /// nil where no answers are wanted.
+  private let generator: TextGenerator?
+  /// What answers are compared with. On rank 0; nil elsewhere, and where no answers are wanted.
+  private let references: AblationReferences?
+  private var ablations: [AblatedHeads]
 
-  /// - Throws: what is wrong with the dataset, and where the heads are not the model's.
+  /// - Throws: what is wrong with the dataset, and where the heads are not the model's or an outcome not the dataset's.
   init(_ c: AblateConfiguration, _ opened: JobModel, _ texts: SharedTexts) throws {
     model = opened.model
     try model.chat.requireEndOfTurn()
@@ -37,7 +42,10 @@ struct AblationWork: UnitJob {
       opened.identityParts + texts.digests + [
         ("--prompt", c.prompt), ("--precision", c.precision.rawValue), ("--limit", c.limit.map(String.init) ?? "none"),
         ("ablated heads", heads.joined(separator: "; ")), ("--bootstrap", "\(c.bootstrapResamples)"),
-        ("--seed", "\(c.seed)"),
+        ("--seed", "\(c.seed)"), ("--ablation", c.kind.rawValue),
+        ("--reference-images", c.kind == .mean ? "\(c.referenceImages)" : "none"),
+        ("--outcome", AblationOutcome.allCases.filter(c.measured).map(\.rawValue).joined(separator: ",")),
+        ("--max-new-tokens", c.generates ? "\(c.decoding.maxNewTokens)" : "none"),
       ])
     watched = opened.watched
     remarks = opened.remarks(onAdapter: c.adapter)
@@ -50,7 +58,24 @@ struct AblationWork: UnitJob {
     costs = units.map { [model] in $0.cost(dimensions: model.dimensions, layout: model.visualLayout) }
     configuration = c
     reader = DescriptionLossReader(model)
-    ablations = c.ablations.map { AblatedHeads($0.heads.map { ($0.layer, $0.head) }) }
+    generator = c.generates ? TextGenerator(model, options: c.decoding) : nil
+    references = try c.generates ? dataset.map { try AblationReferences(c, $0) } : nil
+    ablations = c.ablations.map {
+      AblatedHeads($0.heads.map { ($0.layer, $0.head) }, replacement: c.kind == .knockout ? .knockout : .zero)
+    }
+  }
+
+  /// Finds what the heads give on the average, and ablates by it. Every rank calls it at the same time.
+  ///
+  /// - Throws: errors of the environment; `JobError` if no image of the reference set can be used.
+  mutating func findMeans(on world: Communicator) throws {
+    let layers = Set(configuration.ablations.flatMap(\.heads).map(\.layer))
+    let pass = MeanPass(
+      reader: reader, model: model, layers: layers, prompt: configuration.prompt, images: configuration.images)
+    let means = try pass.run(over: Array(units.prefix(configuration.referenceImages)), on: world)
+    ablations = configuration.ablations.map {
+      AblatedHeads($0.heads.map { ($0.layer, $0.head) }, replacement: .mean(means))
+    }
   }
 
   func faults(of unit: AblationUnit, in pictures: Pictures) throws -> [SkippedSample] {
@@ -59,7 +84,8 @@ struct AblationWork: UnitJob {
 
   func compute(_ unit: AblationUnit, in pictures: Pictures, poll: @escaping () throws -> Void) throws -> UnitLosses {
     try unit.measured(
-      by: reader, model: model, ablations: ablations, pictures: pictures, prompt: configuration.prompt, poll: poll)
+      by: reader, generator: generator, model: model, ablations: ablations, pictures: pictures,
+      prompt: configuration.prompt, poll: poll)
   }
 
   func decode(_ bytes: [UInt8]) throws -> UnitLosses { try UnitLosses(decoding: bytes, ablations: ablations.count) }
@@ -68,7 +94,8 @@ struct AblationWork: UnitJob {
     try world.agree {
       guard let work else { return nil }
       let result = try AblationResult(
-        units.map { try work.result(of: $0.key) }, configuration, run: identity, skipped: work.skipped)
+        units.map { try work.result(of: $0.key) }, configuration, references: references, run: identity,
+        skipped: work.skipped)
       try work.requireOutput()
       try AtomicFile.write(Data((try result.json() + "\n").utf8), to: configuration.output)
       return AblationJob.Summary(result: result, output: configuration.output, isNew: true)

@@ -7,20 +7,26 @@ struct PlainAttention: Sendable {
   let spans: [AttentionSpan]
   let queries: Int
   let keys: Int
+  var hidden: HiddenKeys?
 
-  /// The positions that a query sees, and the rows of the keys that stand there.
-  func seen(by row: Int, of span: AttentionSpan) -> [(position: Int, key: Int)] {
+  /// The positions that a query and head see, and the rows of the keys that stand there.
+  func seen(by row: Int, head: Int, of span: AttentionSpan) -> [(position: Int, key: Int)] {
     let keys = Array(0..<span.sharedKeys) + Array(span.ownKeys)
     let own = keys.count - (span.queries.upperBound - row)
     return keys.enumerated().map { (position: $0, key: $1) }.filter { position, _ in
       (span.ownKeys.isEmpty || !span.isCausal || position <= own) && (span.window.map { position > own - $0 } ?? true)
+    }.filter { position, _ in
+      guard let hidden, hidden.heads.contains(head), !hidden.sparedQueries.contains(where: { $0.contains(own) }) else {
+        return true
+      }
+      return !hidden.keys.contains { $0.contains(position) }
     }
   }
 
   /// The weights of a query and head, in the order of the positions that it sees.
   func weights(_ q: [Double], _ k: [Double], row: Int, head: Int, of span: AttentionSpan) -> [Double] {
     let (depth, group) = (shape.headDim, shape.heads / shape.keyValueHeads)
-    let scores = seen(by: row, of: span).map { _, key in
+    let scores = seen(by: row, head: head, of: span).map { _, key in
       let score =
         (0..<depth).reduce(0.0) {
           $0 + q[row * shape.queryWidth + head * depth + $1]
@@ -38,8 +44,8 @@ struct PlainAttention: Sendable {
     var output = [Double](repeating: 0, count: queries * shape.queryWidth)
     for span in spans {
       for row in span.queries {
-        let seen = seen(by: row, of: span)
         for head in 0..<shape.heads {
+          let seen = seen(by: row, head: head, of: span)
           for ((_, key), weight) in zip(seen, weights(q, k, row: row, head: head, of: span)) {
             for d in 0..<depth {
               output[row * shape.queryWidth + head * depth + d] +=
@@ -121,6 +127,28 @@ extension PlainAttention {
         spans: [AttentionSpan(queries: 0..<500, sharedKeys: 0, ownKeys: 0..<510, isCausal: false, window: 6)],
         queries: 500, keys: 510)
     ),
+    (
+      "keys hidden from two heads, grouped",
+      {
+        var attention = captions(grouped, cached: 0, prefix: 9, segments: [4, 6])
+        attention.hidden = HiddenKeys(heads: [1, 2], keys: [2..<4, 5..<7], sparedQueries: [2..<7])
+        return attention
+      }()
+    ),
+    (
+      "keys hidden behind a cached prefix, softcap, in a window",
+      {
+        var attention = captions(capped, cached: 8, prefix: 0, segments: [5, 3], window: 6)
+        attention.hidden = HiddenKeys(heads: [0], keys: [0..<7], sparedQueries: [0..<7])
+        return attention
+      }()
+    ),
+    (
+      "keys hidden in a block both ways",
+      PlainAttention(
+        shape: grouped, spans: block(window: nil), queries: 20, keys: 20,
+        hidden: HiddenKeys(heads: [0, 3], keys: [4..<7], sparedQueries: [4..<8]))
+    ),
   ]
 
   /// Causal before the block 4..<10 and behind it.
@@ -144,7 +172,7 @@ extension Operation {
           try backend.attend(
             queries: backend.tensor(q, rows: attention.queries), keys: backend.tensor(k, rows: attention.keys),
             values: backend.tensor(v, rows: attention.keys), into: output, spans: attention.spans,
-            shape: attention.shape, adding: nil)
+            shape: attention.shape, adding: nil, hiding: attention.hidden)
           return backend.read(output)
         }, expected: { attention.output(q.doubles, k.doubles, v.doubles) })
     ] + sums(name, attention, q, k)
@@ -180,7 +208,8 @@ extension Operation {
             try backend.attend(
               queries: backend.tensor(q, rows: attention.queries), keys: keys, values: $0 == nil ? nil : keys,
               into: $0, spans: attention.spans, shape: attention.shape,
-              adding: AttentionSums(sums: sums, keys: ranges, normalises: normalises, rows: rows))
+              adding: AttentionSums(sums: sums, keys: ranges, normalises: normalises, rows: rows),
+              hiding: attention.hidden)
             return backend.read(sums)
           }
         },
@@ -192,7 +221,7 @@ extension Operation {
             for head in 0..<heads {
               let weights = attention.weights(q.doubles, k.doubles, row: row.query, head: head, of: span)
               let byPlace = Dictionary(
-                uniqueKeysWithValues: zip(attention.seen(by: row.query, of: span).map(\.position), weights))
+                uniqueKeysWithValues: zip(attention.seen(by: row.query, head: head, of: span).map(\.position), weights))
               let values = wanted.map { byPlace[$0] ?? 0 }
               let total = normalises ? values.reduce(0, +) : 1
               for (column, value) in values.enumerated() where total > 0 {

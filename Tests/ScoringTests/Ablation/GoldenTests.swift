@@ -6,9 +6,11 @@ import TestSupport
 import Testing
 import Transformer
 
+@testable import Scoring
 @testable import VisionLanguage
 
-/// What transformers gives where the heads' part is zeroed before `o_proj` (tools/goldens/ablation).
+/// What transformers gives where the heads' part is replaced before `o_proj`, or their attention on visual tokens knocked
+/// out (tools/goldens/ablation).
 struct GoldenCase: Decodable, Sendable, CustomStringConvertible {
   struct Sample: Decodable {
     let id: Int64
@@ -17,13 +19,33 @@ struct GoldenCase: Decodable, Sendable, CustomStringConvertible {
   }
 
   let `case`: String
+  let kind: AblationKind
   /// Lists of [layer, head].
   let ablations: [[[Int]]]
   let samples: [Sample]
 
-  var description: String { `case` }
+  var description: String { "\(`case`), \(kind)" }
   var tiny: TinyCase { TinyCase.all.first { $0.name == `case` } ?? .nested }
-  var ablatedHeads: [AblatedHeads] { ablations.map { AblatedHeads($0.map { (layer: $0[0], head: $0[1]) }) } }
+
+  private func ablatedHeads(_ replacement: AblatedHeads.Replacement) -> [AblatedHeads] {
+    ablations.map { AblatedHeads($0.map { (layer: $0[0], head: $0[1]) }, replacement: replacement) }
+  }
+
+  private func replacement(
+    _ reader: DescriptionLossReader, _ images: [(image: RGBImage, sequences: [TokenSequence])], width: Int
+  ) throws -> AblatedHeads.Replacement {
+    switch kind {
+    case .zero: return .zero
+    case .knockout: return .knockout
+    case .mean:
+      let layers = Set(ablations.joined().map { $0[0] })
+      var sums = MeanSums(layers: layers.sorted(), width: width)
+      for (image, sequences) in images {
+        sums.add(try reader.headOutputs(image: image, sequences: sequences, layers: layers))
+      }
+      return .mean(try sums.means())
+    }
+  }
 
   static func all() throws -> [GoldenCase] {
     let file = Goldens.root().appendingPathComponent("losses.json")
@@ -41,6 +63,7 @@ struct GoldenCase: Decodable, Sendable, CustomStringConvertible {
     let dataset = try KeyObjectDataset(contentsOf: tiny.dataset)
     let reader = DescriptionLossReader(model, descriptionRows: descriptionRows)
     var found: [Int64: [Double]] = [:]
+    var units: [(annotations: [Annotation], image: RGBImage, sequences: [TokenSequence])] = []
     for (imageID, annotations) in Dictionary(grouping: dataset.annotationsByID(), by: \.imageID) {
       let record = try #require(dataset.image(imageID))
       let image = try decodeImage(contentsOf: tiny.images.appendingPathComponent(record.fileName))
@@ -51,7 +74,13 @@ struct GoldenCase: Decodable, Sendable, CustomStringConvertible {
           description: ($0.description ?? "").trimmingCharacters(in: .whitespacesAndNewlines),
           layout: layout)
       }
-      let losses = try reader.read(image: image, sequences: sequences, ablations: ablatedHeads)
+      units.append((annotations, image, sequences))
+    }
+    let heads = ablatedHeads(
+      try replacement(
+        reader, units.map { ($0.image, $0.sequences) }, width: model.decoder.layers[0].attention.shape.queryWidth))
+    for (annotations, image, sequences) in units {
+      let losses = try reader.read(image: image, sequences: sequences, ablations: heads)
       for (index, annotation) in annotations.enumerated() { found[annotation.id] = losses.map { $0[index] } }
     }
     return found

@@ -1,4 +1,5 @@
 import Foundation
+import HeadImpact
 import TestSupport
 import Testing
 
@@ -15,12 +16,19 @@ struct AblatingRuns {
       let difference: Double
       let lower: Double
       let upper: Double
+      let outcomes: [Outcome]
+    }
+    struct Outcome: Decodable {
+      let outcome: String
+      let value: Double
+      let difference: Double
     }
     let images: Int
     let samples: Int
     let tokens: Int
     let loss: Double
     let ablations: [Row]
+    let outcomes: [Outcome]
     let skipped: [Skipped]
 
     struct Skipped: Decodable { let id: Int }
@@ -75,6 +83,73 @@ struct AblatingRuns {
       #expect(result.tokens == tokens)
       #expect(abs(result.loss - mean(0)) < 1e-5 * mean(0))
       #expect(abs(result.ablations[0].loss - mean(5)) < 1e-5 * mean(5))
+    }
+  }
+
+  @Test(
+    "means over all images and what the model says have the same bytes on 1, 2 and 3 ranks",
+    arguments: ["mean", "knockout"])
+  func kinds(_ kind: String) async throws {
+    try await ScratchFolder.with { scratch in
+      let hi = scratch.file("hi.h5")
+      try await succeed(tiny.score(to: hi, "--precision", "f32"))
+      var outputs: [Data] = []
+      for ranks in [1, 2, 3] {
+        let (output, csv) = (scratch.file("\(ranks).json"), scratch.file("\(ranks).csv"))
+        try await succeed(
+          ablate(
+            to: output, "--hi", hi.path, "--heads", "1,4", "--random-seeds", "0,7", "--ablation", kind, "--outcome",
+            "cider,exact-match", "--max-new-tokens", "5", "--csv", csv.path), ranks: ranks)
+        outputs.append(try Data(contentsOf: output))
+        let lines = try String(contentsOf: csv, encoding: .utf8).split(separator: "\n")
+        #expect(lines.count == 1 + (1 + 2 * 4) * 3 && lines[1].hasPrefix("\(kind),none,none,0,,loss,"))
+      }
+      #expect(Set(outputs).count == 1)
+      let result = try Result(scratch.file("1.json"))
+      #expect(
+        result.ablations.map { "\($0.name) \($0.heads.count)" }
+          == [1, 4].flatMap { count in
+            ["top", "bottom", "random 0", "random 7"].map { "\($0) \(count)" }
+          })
+      #expect(result.outcomes.map(\.outcome) == ["exact_match", "CIDEr"])
+      let curves = try AblationCurves(json: Array(outputs[0]), name: "1.json")
+      #expect(curves.ablation == kind && curves.images == result.images && curves.samples == result.samples)
+      #expect(
+        curves.curves.map(\.choice) == [
+          "top", "bottom", "random", "top", "bottom", "random", "top", "bottom", "random",
+        ])
+      let random = curves.curves[2]
+      #expect(random.baseline == result.loss && random.points.map(\.heads) == [1, 4] && random.points[0].draws == 2)
+      let draws = result.ablations.filter { $0.name.hasPrefix("random") && $0.heads.count == 4 }.map(\.difference)
+      let point = random.points[1]
+      #expect(abs(point.difference - (draws[0] + draws[1]) / 2) < 1e-12)
+      #expect(abs(point.lowest - (draws.min() ?? 0)) < 1e-12 && abs(point.highest - (draws.max() ?? 0)) < 1e-12)
+      #expect(point.lower <= point.difference && point.difference <= point.upper)
+    }
+  }
+
+  @Test("what the unmodified model says scores as what generate writes does in evaluate")
+  func outcomes() async throws {
+    try await ScratchFolder.with { scratch in
+      let (output, texts) = (scratch.file("out.json"), scratch.file("texts.json"))
+      try await succeed(
+        ablate(to: output, "--head", "0.1", "--outcome", "loss,CIDEr,exact_match", "--max-new-tokens", "5"), ranks: 2)
+      try await succeed(
+        [
+          "generate", "--model", tiny.model.path, "--dataset", tiny.dataset.path, "--images", tiny.images.path,
+          "--precision", "f32", "--quiet", "--max-new-tokens", "5", "--output", texts.path,
+        ] + TinyCase.resize)
+      let run = try await succeed([
+        "evaluate", "--references", tiny.dataset.path, "--results", texts.path, "--format", "json",
+      ])
+      struct Report: Decodable {
+        struct Captions: Decodable { let scores: [String: Double] }
+        let captions: Captions
+      }
+      let scores = try JSONDecoder().decode(Report.self, from: Data(run.standardOutput.utf8)).captions.scores
+      for outcome in try Result(output).outcomes {
+        #expect(abs(outcome.value - (scores[outcome.outcome] ?? .nan)) < 1e-12, "\(outcome.outcome): \(scores)")
+      }
     }
   }
 
@@ -138,6 +213,8 @@ struct AblatingRuns {
       (["--head", "4.0"], "no head 4.0"), (["--head", "0.4"], "0.4"),
       (["--head", "0.0", "--head", "0.0"], "twice"), (["--head", "0.0", "--limit", "0"], "--limit is 0"),
       (["--head", "0.0", "--bootstrap", "0"], "--bootstrap is 0"),
+      (["--head", "0.0", "--outcome", "accuracy"], "it needs questions with answers"),
+      (["--head", "0.0", "--ablation", "mean", "--reference-images", "0"], "--reference-images is 0"),
       (["--head", "0.0", "--adapter", "/nowhere"], "/nowhere"),
     ])
   func refusals(_ ranks: Int?, _ refused: (more: [String], words: String)) async throws {

@@ -3,8 +3,9 @@
 
     .venv/bin/python tools/goldens/ablation/make.py
 
-Tests/ScoringTests/Ablation/Goldens/losses.json: a list of {case, ablations, samples}; ablations are lists of [layer, head]; samples have an
-annotation's id, its number of supervised tokens, and `losses`, the sums over them: of the unmodified model, then of each ablation.
+Tests/ScoringTests/Ablation/Goldens/losses.json: a list of {case, kind, ablations, samples}; kind is zero, mean (over all samples) or knockout;
+ablations are lists of [layer, head]; samples have an annotation's id, its number of supervised tokens, and `losses`, the sums over them: of the
+unmodified model, then of each ablation.
 In float32, as lora_reference.py computes losses.
 """
 import os
@@ -39,15 +40,16 @@ def main():
     torch.set_num_threads(1)
     GOLDENS.mkdir(parents=True, exist_ok=True)
     cases = []
-    for case in ("nested", "published", "odd"):
+    for case in ("nested", "published", "odd", "llava_next", "smolvlm", "paligemma", "gemma3"):
         reference = Reference(TINY / case / "checkpoint", torch.float32)
         config = reference.model.config.text_config
         chosen = ablations(config.num_hidden_layers, config.num_attention_heads)
         data = TINY / case / "dataset"
-        losses = summed_losses(reference, data / "keyobjects.json", data / "images", chosen)
-        cases.append({"case": case, "ablations": chosen, "samples": [
-            {"id": key, "tokens": tokens, "losses": sums} for key, (tokens, sums) in losses.items()]})
-        print(case, len(losses), "samples,", len(chosen), "ablations")
+        for kind in ("zero", "mean", "knockout"):
+            losses = summed_losses(reference, data / "keyobjects.json", data / "images", chosen, kind)
+            cases.append({"case": case, "kind": kind, "ablations": chosen, "samples": [
+                {"id": key, "tokens": tokens, "losses": sums} for key, (tokens, sums) in losses.items()]})
+            print(case, kind, len(losses), "samples,", len(chosen), "ablations")
     published.write_json(GOLDENS / "losses.json", cases)
     (GOLDENS / "manifest.json").unlink(missing_ok=True)  # it doesn't list itself
     published.write_json(GOLDENS / "manifest.json", {

@@ -31,6 +31,10 @@ PIECES = (
     "] { } , . ! ? : ; / \\ * + = _ ~ ^ % # @ & | < > ` é café naïve ½ £ € ™ ° “ ” ‘ ’ – — … 😀 ☺ 2x4 5'11\" 6ft 20th 2.x 7-11 "
     "24/7 (555) 555-1234 555-123-4567 O'Neil D'A l'eau ca. fig. Jan. Ill. ill. Ph.D. A. b. I I'm we'd've n't 's 't 'em 'til").split(" ")
 JOINTS = ["", "", "", " ", "-", ".", "'", "/"]
+SYMBOLS = "< < < > > > \\ \\ ` ` ' \" / | * - _ ^ ~ = + @ # $ % & ( ) [ ] { } ; : , . ! ?".split()
+# Parts of tags, which may go over captions; and letters whose full stop depends on what follows, over spaces and captions.
+TAGS = ('<p|<p x="|">|x=\'|\'>|a>|</p| >|word <b|<b |x|y="1"|>|="|"|`|\\|<|a|  |.|b.|&lt;a@b|(|no.|5|The|\t|\u3000|\xa0|\'|<q a=1').split("|")
+SPACES = ["\t", "\xa0", "\u2003", "\u3000", "\x1d", "  "]
 WORDS = ("a a a the the two man woman dog cat is are sitting standing on on in of with and bench table street near red white large small "
          "it's isn't 3 10-year-old").split()
 
@@ -41,6 +45,20 @@ def drawn_strings(seed):
         yield " ".join(rnd.choice(PIECES) for _ in range(rnd.randint(2, 8)))
     for _ in range(1500):
         yield "".join(rnd.choice(PIECES) + rnd.choice(JOINTS) for _ in range(rnd.randint(2, 5)))
+
+
+def drawn_symbols(seed):
+    rnd = random.Random(seed)
+    for _ in range(500):
+        yield "".join(rnd.choice(SYMBOLS) for _ in range(rnd.randint(1, 9)))
+    for _ in range(500):
+        yield " ".join("".join(rnd.choice(SYMBOLS) for _ in range(rnd.randint(1, 3))) if rnd.random() < 0.5 else rnd.choice(PIECES)
+                       for _ in range(rnd.randint(2, 8)))
+    for _ in range(1000):
+        yield "".join(rnd.choice(TAGS) + rnd.choice(["", " "]) for _ in range(rnd.randint(1, 4)))
+    for _ in range(500):
+        yield "".join(rnd.choice(["b.", "no.", "The", "a", "5", "'99", "x@y", "<b", ">", "a‐", "‑b", "₤", "*³"]) + rnd.choice(SPACES + ["", " "])
+                      for _ in range(rnd.randint(1, 5)))
 
 
 def drawn_images(seed):
@@ -84,7 +102,7 @@ def main():
         return PTBTokenizer().tokenize({k: [{"caption": t} for t in v] for k, v in texts.items()})
 
     GOLDENS.mkdir(parents=True, exist_ok=True)
-    strings = (Path(__file__).parent / "strings.txt").read_text(encoding="utf8").split("\n")[:-1] + list(drawn_strings(7))
+    strings = (Path(__file__).parent / "strings.txt").read_text(encoding="utf8").split("\n")[:-1] + list(drawn_strings(7)) + list(drawn_symbols(14))
     tokenized = tokens(dict(enumerate([[s] for s in strings])))
     published.write_json(GOLDENS / "tokens.json", [[s, tokenized[i][0]] for i, s in enumerate(strings)])
 
