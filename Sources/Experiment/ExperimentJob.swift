@@ -277,19 +277,21 @@ public struct ExperimentJob {
     let lowest = arms.compactMap(\.layers.first).min() ?? 0
     let memory = configuration.train.cacheMemoryMB * 1_000_000
     let cacheFolder = configuration.train.cacheFolder.map(fileURL) ?? folder.url
-    // Half the memory for what all arms share, half for the arm's own.
-    let shared = SharedPrefixes(layer: lowest, memoryLimit: memory / 2, folder: cacheFolder)
     let speaking = try world.agree { try modelDigest(generates: true) }
-    var results: [String] = []
+    var results: [ArmRun: String] = [:]
     var trained: [Arm: String] = [:]
-    for arm in arms {
-      for run in configuration.runs(of: arm.arm) {
+    for seed in configuration.trainingSeeds {
+      // Half the memory for what all arms share, half for the arm's own. Another seed holds out other images.
+      let shared = SharedPrefixes(layer: lowest, memoryLimit: memory / 2, folder: cacheFolder)
+      for arm in arms {
+        guard let run = configuration.runs(of: arm.arm).first(where: { $0.seed == seed || budgets[arm.arm] == nil }),
+          results[run] == nil
+        else { continue }
         let adapter = folder.adapter(task.kind, run)
-        let name = "\(task.kind.rawValue)/\(run.name)"
         var made: String?
         if let budget = budgets[arm.arm] {
           var c = training(task, arm, run, budget)
-          let step = "train \(name)"
+          let step = "train \(task.kind.rawValue)/\(run.name)"
           let inputs = configuration.trainInputs(
             step: step, task.train, arm: arm, budget: budget, seed: run.seed, model: model, data: data[task.train],
             after: selected)
@@ -303,11 +305,11 @@ public struct ExperimentJob {
           // What is measured after training is the first of an arm's trainings.
           trained[arm.arm] = trained[arm.arm] ?? made
         }
-        results.append(
-          try generate(task, run, adapter: made.map { (adapter, $0) }, book, data: data[task.test], model: speaking))
+        results[run] = try generate(
+          task, run, adapter: made.map { (adapter, $0) }, book, data: data[task.test], model: speaking)
       }
     }
-    return (results, trained)
+    return (configuration.arms.flatMap(configuration.runs).compactMap { results[$0] }, trained)
   }
 
   private func salvageFolder(_ task: ExperimentConfiguration.TaskData) -> URL? {

@@ -11,6 +11,8 @@ extension CommandLineSuite {
         let folder = scratch.file("demo")
         let demo = try await headimpact("demo", "--output", folder.path, "--scenes", "3")
         try #require(demo.exitCode == 0, "\(demo.standardError)")
+        let refused = try await headimpact("demo", "--output", folder.path, "--scenes", "3")
+        #expect(refused.exitCode == 1 && refused.standardError.contains("--overwrite"), "\(refused.standardError)")
         let output = scratch.file("hi.h5")
         let score = try await headimpact(
           "score", "--model", "\(folder.path)/model", "--dataset", "\(folder.path)/dataset/keyobjects.json", "--images",

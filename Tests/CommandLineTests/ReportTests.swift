@@ -19,9 +19,13 @@ extension CommandLineSuite {
         #expect(run.exitCode == 0, "\(run.standardError)")
         #expect(run.standardOutput == folder.appendingPathComponent("index.html").path + "\n")
         let page = String(decoding: try Data(contentsOf: folder.appendingPathComponent("index.html")), as: UTF8.self)
-        #expect(page.contains("<h1>Tiny</h1>") && page.contains("The 3 best heads are marked"))
-        #expect(page.contains("attention.png"))
+        #expect(page.contains("<h1>Tiny</h1>") && page.contains("attention.png"))
         #expect(FileManager.default.fileExists(atPath: folder.appendingPathComponent("figures/hi-soft.svg").path))
+        // The file alone; and an existing report only when asked.
+        let refused = try await headimpact("report", file.path, "--output", folder.path)
+        #expect(refused.exitCode == 1 && refused.standardError.contains("--overwrite"), "\(refused.standardError)")
+        let again = try await headimpact("report", file.path, "--output", folder.path, "--overwrite")
+        #expect(again.exitCode == 0, "\(again.standardError)")
       }
     }
 

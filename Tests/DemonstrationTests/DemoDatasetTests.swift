@@ -118,7 +118,7 @@ struct DemoDatasetTests {
       let mine = folder.appendingPathComponent("thesis.txt")
       try Data("mine".utf8).write(to: mine)
       let error = #expect(throws: FolderError.self) {
-        try DemoDataset(count: 1).write(to: folder, encodePNG: Self.stamp)
+        try DemoDataset(count: 1).write(to: folder, overwrites: true, encodePNG: Self.stamp)
       }
       #expect(error?.description.contains(folder.standardizedFileURL.path) == true)
       #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["thesis.txt"])
@@ -138,13 +138,17 @@ struct DemoDatasetTests {
     }
   }
 
-  @Test("an earlier demonstration is replaced as a whole")
+  @Test("an earlier demonstration is replaced as a whole, when asked")
   func replaced() throws {
     try ScratchFolder.with { scratch in
       let folder = scratch.url
       let target = folder.appendingPathComponent("demo")
       try DemoDataset(count: 2).write(to: target, encodePNG: Self.stamp)
-      try DemoDataset(count: 1).write(to: target, encodePNG: Self.stamp)
+      let error = #expect(throws: FolderError.self) {
+        try DemoDataset(count: 1).write(to: target, encodePNG: Self.stamp)
+      }
+      #expect(error?.description.contains("--overwrite") == true)
+      try DemoDataset(count: 1).write(to: target, overwrites: true, encodePNG: Self.stamp)
       let images = target.appendingPathComponent("images").path
       #expect(try FileManager.default.contentsOfDirectory(atPath: images).count == 1)
       #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["demo"])

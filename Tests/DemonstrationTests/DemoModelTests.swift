@@ -30,14 +30,15 @@ struct DemoModelTests {
     #expect(try Data(contentsOf: file).count < 10_000_000)
   }
 
-  @Test("writing it gives the bundled bytes, and writing again replaces them")
+  @Test("writing it gives the bundled bytes, and writing again replaces them when asked")
   func write() throws {
     try ScratchFolder.with { scratch in
       let folder = scratch.url
       let target = folder.appendingPathComponent("model")
       try DemoModel.write(to: target)
       try Data("spoilt".utf8).write(to: target.appendingPathComponent("config.json"))
-      try DemoModel.write(to: target)
+      #expect(throws: FolderError.self) { try DemoModel.write(to: target) }
+      try DemoModel.write(to: target, overwrites: true)
       for file in DemoModel.files {
         #expect(
           try Data(contentsOf: target.appendingPathComponent(file))

@@ -140,12 +140,49 @@ struct StatementTests {
     #expect(text((0.1, 0.2), (0.1, 0.2), (-0.01, 0.2)).contains("do not settle it"))
   }
 
-  @Test("no where nothing changes, where others do as well, and where they do better")
+  @Test("what adapting changes and whether the choice matters are two findings, which don't contradict each other")
+  func findings() {
+    let better = text((-0.1, 0.2), (0.1, 0.2), (0.1, 0.2))
+    #expect(better.contains("highest Head Impact does not change it significantly: +0.050 [-0.100, +0.200]."))
+    #expect(better.contains("do better than bottom (+0.150 [+0.100, +0.200]) and random-0 (+0.150 [+0.100, +0.200])."))
+    #expect(better.contains("So it matters which layers are adapted") && better.contains("a gain over the pre-trained"))
+    #expect(!better.contains("at all") && !better.contains("support"))
+    let harm = text((-0.2, -0.1), (0.1, 0.2), (0.1, 0.2))
+    #expect(harm.contains("lowers it: -0.150") && harm.contains("adapting them harms this metric"))
+  }
+
+  @Test("no where others do as well, and where they do better")
   func no() {
-    #expect(text((-0.1, 0.2), (0.1, 0.2), (0.1, 0.2)).contains("do not show that adapting them changes"))
     #expect(text((0.1, 0.2), (-0.1, 0.2), (-0.1, 0.2)).contains("So no: these data do not show"))
+    #expect(
+      text((-0.1, 0.2), (-0.1, 0.2), (-0.1, 0.2)).contains("than others; and a gain over the pre-trained model is not"))
     #expect(text((0.1, 0.2), (-0.3, -0.2), (-0.1, 0.2)).contains("So no: here other layers do better"))
     #expect(text((0.1, 0.2)).contains("says nothing about Head Impact"))
+  }
+
+  @Test("what rounds to zero is no difference, without a sign")
+  func nothing() {
+    let none = text((-0.00001, 0.00001), (-0.00002, 0), (0.1, 0.2))
+    #expect(none.contains("does not change it significantly: no difference.") && !none.contains("-0.000"), "\(none)")
+  }
+
+  @Test("several seeds of training are a mean with the interval of all, and their spread")
+  func seeds() {
+    func difference(_ value: Double) -> TaskOutcome.Difference {
+      TaskOutcome.Difference(metric: "CIDEr", difference: value, lower: value - 0.1, upper: value + 0.1)
+    }
+    let over = TaskOutcome.Difference(over: [difference(0.25), difference(0.75)])
+    #expect((over.difference, over.lower, over.upper) == (0.5, 0.15, 0.85))
+    let outcome = TaskOutcome(
+      task: "captions", mainMetric: "CIDEr", metrics: ["CIDEr"], images: 9, arms: [],
+      comparisons: [
+        TaskOutcome.Comparison(
+          arm: "top", baseline: "pretrained", differences: [over],
+          seeds: [(3, 0.25), (4, 0.75)].map { .init(seed: $0.0, differences: [difference($0.1)]) })
+      ], warnings: [])
+    let text = Conclusion.text(tasks: [outcome], ablation: nil, layers: 3, seeds: [3, 4])
+    #expect(text.contains("raises it: +0.500 [+0.150, +0.850], from +0.250 to +0.750 over 2 training seeds."))
+    #expect(text.contains("trained with 2 seeds (3 and 4)"))
   }
 
   @Test("without the arm top there is nothing to say of it")

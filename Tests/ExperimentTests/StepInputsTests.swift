@@ -8,12 +8,14 @@ import Testing
 /// The text that a step's fingerprint is made of is a format: whoever changes it repeats every training of every user.
 @Suite("What a step of an experiment depends on")
 struct StepInputsTests {
-  private func configuration(_ more: String = "") throws -> ExperimentConfiguration {
+  private func configuration(
+    _ more: String = "", prompt: String = #""Say = \\ it\nnow""#
+  ) throws -> ExperimentConfiguration {
     try ExperimentConfiguration(
       yaml: """
         output: /e/out
         demonstration: {train_scenes: 8, test_scenes: 4}
-        prompt: "Say = \\\\ it\\nnow"
+        prompt: \(prompt)
         seed: 5
         score: {coverage: 0.25, limit: 9}
         select: {measure: mass, layers: 2, heads: 4}
@@ -83,5 +85,39 @@ struct StepInputsTests {
     let text = changed.trainInputs(
       step: "train captions/top", changed.tasks[0].train, arm: arm, budget: budget, model: "M", data: "D", after: "L")
     #expect(!before.contains(text.text.replacing("program_version=\(JobDefaults.programVersion)\n", with: "")))
+  }
+
+  @Test("another seed or prompt changes only the steps that use it")
+  func seedsAndPrompts() throws {
+    let (plain, many) = (
+      try configuration(), try configuration(", seeds: [5, 6]", prompt: #"["Say = \\ it\nnow", "What?"]"#)
+    )
+    let task = plain.tasks[0]
+    func train(_ c: ExperimentConfiguration, seed: Int) -> String {
+      c.trainInputs(step: "t", task.train, arm: arm, budget: budget, seed: seed, model: "M", data: "D", after: "L").text
+    }
+    #expect(many.trainingSeeds == [5, 6] && many.otherPrompts == ["What?"])
+    #expect(train(plain, seed: 5) == train(many, seed: 5))
+    #expect(train(many, seed: 6) == train(many, seed: 5) + "training_seed=6\n")
+    #expect(many.scoreInputs(model: "M", data: "D").text == plain.scoreInputs(model: "M", data: "D").text)
+    let other = many.scoreInputs(step: "score prompt-2", model: "M", data: "D", prompt: "What?").text
+    #expect(other.contains("\nprompt=What?\n"))
+    #expect(
+      many.evaluateInputs(step: "e", results: ["P", "T", "T6", "R", "R6"], references: []).text
+        .contains("results of top=T\nresults of top-seed-6=T6\nresults of random-7=R\n"))
+    #expect(try ExperimentConfiguration(yaml: many.yaml(), file: "again.yaml") == many)
+  }
+
+  @Test(
+    "an empty list, a prompt twice and a seed below 0 are refused",
+    arguments: [
+      ("prompt: []\n", "empty list"), ("prompt: [a, a]\n", "twice"), ("train: {seeds: [-1]}\n", "at least 0"),
+      ("train: {seeds: [1, 1]}\n", "twice"),
+    ])
+  func refused(line: String, words: String) throws {
+    let error = try #require(throws: ExperimentError.self) {
+      _ = try ExperimentConfiguration(yaml: "output: o\ndemonstration: {}\n" + line, file: "e.yaml")
+    }
+    #expect(error.description.contains(words), "\(error)")
   }
 }

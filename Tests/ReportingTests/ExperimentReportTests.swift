@@ -68,49 +68,63 @@ struct ExperimentReportTests {
     summary.headImpact = .init(
       measure: .matched, before: try table(0.2), after: [("top", "", try table(0.26)), ("bottom", "", try table(0.19))])
     summary.ablations = [.init(name: "without the vision tower’s cache", metrics: metrics(0.9))]
+    summary.promptAgreement = .init(
+      prompts: ["Describe it.", "What is it?", "Name it."],
+      pairs: [(0, 1), (0, 2), (1, 2)].map {
+        .init(first: $0.0, second: $0.1, rankCorrelation: 0.9, headOverlap: 0.75, layerOverlap: 1)
+      }, heads: 12, layers: 3, measure: .matched)
     summary.timings = [.init(name: "scoring", seconds: 512.5), .init(name: "training", seconds: 4021)]
     summary.provenance = [("model", "Qwen2-VL-2B-Instruct"), ("seed", "0")]
     summary.configuration = "model: Qwen2-VL-2B-Instruct\narms: [pretrained, top, bottom, random, all]\nlayers: 3\n"
     return summary
   }
 
-  @Test("has a figure a metric, the random arms' spread, losses, and HI before and after")
+  @Test("has one panel of all metrics, losses, HI before and after, prompts and ablations")
   func figures() throws {
     let page = try ExperimentReport.page(of: summary(), programVersion: "1")
     let figures = page.attachments.map(\.path).filter { $0.hasSuffix(".svg") }
     #expect(
       figures == [
-        "figures/shift-cider.svg", "figures/shift-bleu-4.svg", "figures/shift-vqa-accuracy.svg",
-        "figures/random-spread.svg", "figures/training-loss.svg", "figures/validation-loss.svg",
-        "figures/hi-change.svg",
+        "figures/shifts-panel.svg", "figures/training-loss.svg", "figures/validation-loss.svg", "figures/hi-change.svg",
+        "figures/prompts.svg", "figures/ablations-0.svg", "figures/ablations-1.svg", "figures/ablations-2.svg",
       ])
-    for id in ["arms-table", "shifts-table", "ablations-table", "timings", "experiment-provenance"] {
+    for id in ["arms-table", "shifts-table", "ablations-table", "timings", "experiment-provenance", "prompt-pairs"] {
       #expect(page.attachments.contains { $0.path == "data/\(id).csv" }, "\(id)")
     }
     #expect(page.summary.count == 2 && page.html.contains("arms: [pretrained"))
   }
 
-  @Test("the shaded range is that of the random arms, and the numbers are in the CSV file")
-  func spread() throws {
-    let page = try ExperimentReport.page(of: summary(), programVersion: "1")
-    let svg = try #require(page.attachments.first { $0.path == "figures/shift-cider.svg" })
-    #expect(String(decoding: svg.bytes, as: UTF8.self).contains("range is that of the 5 random arms"))
-    let csv = try #require(page.attachments.first { $0.path == "data/random-spread.csv" })
-    let lines = String(decoding: csv.bytes, as: UTF8.self).split(separator: "\n")
-    // Five random arms, top, bottom and all, for three metrics.
-    #expect(lines.count == 1 + 3 * 8)
-    #expect(lines[1].hasPrefix("CIDEr,top,top,10.4651"))
+  private func svg(_ page: Page, _ name: String) throws -> String {
+    let file = try #require(page.attachments.first { $0.path == "figures/\(name).svg" })
+    return String(decoding: file.bytes, as: UTF8.self)
   }
 
-  @Test("a metric that is all but 0 before training has no percentage")
-  func spreadOfNothing() throws {
+  @Test("the shaded range is that of the random arms, and a metric that is 0 everywhere is not drawn")
+  func panel() throws {
     var summary = try summary()
-    for arm in summary.arms.indices where summary.arms[arm].kind == .pretrained {
-      summary.arms[arm].metrics[0].value = 1e-9
+    for arm in summary.arms.indices {
+      summary.arms[arm].metrics.append(.init(name: "exact match", value: 0, shift: arm == 0 ? nil : 0, low: 0, high: 0))
     }
     let page = try ExperimentReport.page(of: summary, programVersion: "1")
-    let csv = try #require(page.attachments.first { $0.path == "data/random-spread.csv" })
-    #expect(!String(decoding: csv.bytes, as: UTF8.self).contains("\nCIDEr,"))
+    let svg = try svg(page, "shifts-panel")
+    #expect(svg.contains("range is that of the 5 random arms") && svg.contains(">CIDEr</text>"))
+    #expect(svg.contains("1 metric is 0 in every arm") && !svg.contains(">exact match</text>"))
+    let csv = try #require(page.attachments.first { $0.path == "data/shifts-panel.csv" })
+    #expect(String(decoding: csv.bytes, as: UTF8.self).contains("top,top,exact match,0.0"))
+  }
+
+  @Test("each task has its colour, and an arm's seeds are shown")
+  func colours() throws {
+    var summary = try summary()
+    for arm in summary.arms.indices {
+      for metric in summary.arms[arm].metrics.indices {
+        summary.arms[arm].metrics[metric].task = metric < 2 ? "captions" : "questions"
+        summary.arms[arm].metrics[metric].seedShifts = arm == 0 ? [] : [0.1, 0.2]
+      }
+    }
+    let svg = try svg(ExperimentReport.page(of: summary, programVersion: "1"), "shifts-panel")
+    #expect(svg.contains("A colour is a task.") && svg.contains("the 2 training seeds"))
+    #expect(svg.contains("class=\"f0\"") && svg.contains("class=\"f1\""))
   }
 
   @Test("an experiment that has only arms and metrics has only their sections")
@@ -147,19 +161,14 @@ struct ExperimentReportTests {
     }
   }
 
-  @Test("metrics' names become file names of their own")
-  func identifiers() {
-    let names = ["BLEU-4", "BLEU 4", "CIDEr"]
-    let ids = names.enumerated().map { ExperimentReport.identifier($1, $0, among: names) }
-    #expect(ids == ["shift-bleu-4-0", "shift-bleu-4-1", "shift-cider"])
-    #expect(ExperimentReport.ranges([5, 0, 1, 2, 2]) == "0–2, 5")
-  }
+  @Test("layers are written in runs")
+  func ranges() { #expect(ExperimentReport.ranges([5, 0, 1, 2, 2]) == "0–2, 5") }
 
   /// For the browser test of tools/report, which looks at every page in that folder.
   @Test("the page is written for the browser test")
   func forTheBrowser() throws {
     let folder = Repository.root.appendingPathComponent(".cache/report-pages/experiment")
-    try ExperimentReport.page(of: summary(), programVersion: "1").write(to: folder)
+    try ExperimentReport.page(of: summary(), programVersion: "1").write(to: folder, overwrites: true)
     #expect(FileManager.default.fileExists(atPath: folder.appendingPathComponent("index.html").path))
   }
 }

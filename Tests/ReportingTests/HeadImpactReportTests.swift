@@ -2,6 +2,7 @@ import Foundation
 import FoundationXML
 import HDF5Store
 import HeadImpact
+import IO
 import ImageInput
 import TestSupport
 import Testing
@@ -35,14 +36,15 @@ struct HeadImpactReportTests {
       let page = try page(SmallRun(in: scratch))
       let paths = Set(page.attachments.map(\.path))
       let figures = [
-        "hi-matched", "hi-mean", "hi-otsu", "hi-soft", "hi-mass", "hi-pointing", "excess-matched", "trend-layers",
-        "trend-heads", "agreement-heads", "agreement-layers", "stability-matched", "sink-share", "categories-matched",
+        "corrected-matched", "hi-matched", "measures", "agreement-heads", "reliability-matched",
+        "reliability-chosen-matched",
       ]
       let tables = ["top-heads", "layer-table", "measures-table", "samples-table", "provenance-table"]
       #expect(
-        paths
+        paths.filter { !$0.hasPrefix("pictures/") }
           == Set(
-            figures.map { "figures/\($0).svg" } + (figures + tables).map { "data/\($0).csv" }))
+            figures.map { "figures/\($0).svg" }
+              + (figures + tables + ["highest-samples", "lowest-samples"]).map { "data/\($0).csv" }))
       for figure in figures { #expect(page.html.contains("<figure id=\"\(figure)\">"), "\(figure)") }
     }
   }
@@ -77,13 +79,18 @@ struct HeadImpactReportTests {
     try ScratchFolder.with { scratch in
       let run = try SmallRun(in: scratch)
       let page = try page(run)
-      #expect(page.summary[0].contains("1.2 (layer 1, head 2)"), "\(page.summary)")
+      #expect(page.title == "Head Impact of tiny on keyobjects.json, n\u{a0}=\u{a0}5", "\(page.title)")
+      // Four images can't show it: of their 16 sign flips at least 2 are as extreme.
+      #expect(page.summary[0].hasPrefix("None of 6 heads looks at the object"), "\(page.summary)")
+      #expect(page.summary[0].contains("The highest, 1.2, has corrected HI"), "\(page.summary)")
       let top = try rows(page, "top-heads")
       #expect(top.count == 3 && top[1].prefix(3) == ["1", "1", "2"])
       let table = try HeadImpactFile.read(run.file).table
       let at = table.index(.matched, layer: 1, head: 2)
-      #expect(Double(top[1][3]) == table.hi[at] && Double(top[1][7]) == table.chance[at])
-      #expect(try rows(page, "hi-mass").count == 7)
+      let corrected = try #require(table.corrected)
+      #expect(Double(top[1][3]) == corrected.hi[at] && Double(top[1][8]) == table.hi[at])
+      #expect(Double(top[1][7]) == 1)
+      #expect(try rows(page, "measures").count == 7)
     }
   }
 
@@ -92,23 +99,60 @@ struct HeadImpactReportTests {
     try ScratchFolder.with { scratch in
       let run = try SmallRun(in: scratch)
       let page = try page(run) { $0.measure = .pointing }
-      let best = Ranking(try HeadImpactFile.read(run.file).table, by: .pointing).heads[0]
+      let best = try Ranking(HeadImpactFile.read(run.file).table, by: RankedMeasure(.pointing, isCorrected: true))
+        .heads[0]
       #expect(try rows(page, "top-heads")[1].prefix(3) == ["1", "\(best.layer)", "\(best.head)"])
-      #expect(page.attachments.contains { $0.path == "figures/excess-pointing.svg" })
+      #expect(page.attachments.contains { $0.path == "figures/corrected-pointing.svg" })
     }
   }
 
-  @Test("categories have the mean of the best head over their samples, and names where the dataset is at hand")
-  func categories() throws {
+  @Test("the samples have their categories' names and their values, and rare categories have no figure")
+  func samples() throws {
+    try ScratchFolder.with { scratch in
+      let page = try page(SmallRun(in: scratch))
+      let samples = try rows(page, "samples-table")
+      #expect(
+        samples[0] == [
+          "sample", "category", "description", "visual_tokens", "mask_tokens", "hi", "chance", "hi_corrected",
+        ])
+      #expect(Set(samples.dropFirst().map { $0[1] }) == ["cat & dog", "bus", "none"])
+      // Head 1.2 is right in samples 0 to 3, and wrong in the last.
+      #expect(samples.dropFirst().map { Double($0[5]) } == [1, 1, 1, 1, 0])
+      #expect(samples.dropFirst().map { Double($0[7]) }.prefix(4) == [1, 1, 1, 1])
+      #expect(!page.html.contains("id=\"categories"))
+    }
+  }
+
+  @Test("a file alone shows its samples: the object's tokens under the attention, on a blank of the picture's size")
+  func bareFile() throws {
     try ScratchFolder.with { scratch in
       let run = try SmallRun(in: scratch)
-      let plain = try rows(page(run), "categories-matched").dropFirst()
-      #expect(Set(plain.map { $0[1] }) == ["category 1", "category 2", "none"])
-      let named = try rows(page(run, pictures: true), "categories-matched").dropFirst()
-      #expect(Set(named.map { $0[1] }) == ["cat & dog", "bus", "none"])
-      // Head 1.2 is right in samples 0 to 3, and wrong in the one without a category.
-      #expect(named.map { Double($0[3]) } == [1, 1, 0])
+      try FileManager.default.removeItem(at: run.images)
+      try FileManager.default.removeItem(at: run.dataset)
+      let files = try page(run).attachments.filter { $0.path.hasPrefix("pictures/") }
+      #expect(Set(files.map(\.path)) == Set([10, 11, 20, 30, 40].map { "pictures/\($0)-attention.png" }))
+      let picture = try decodeImage(files[0].bytes, name: files[0].path)
+      #expect((picture.width, picture.height) == (360, 180))
     }
+  }
+
+  @Test("with the photographs but no dataset, the object's tokens are outlined")
+  func imagesAlone() throws {
+    try ScratchFolder.with { scratch in
+      let run = try SmallRun(in: scratch)
+      let page = try page(run) { $0.source = PictureSource(dataset: nil, images: run.images) }
+      #expect(page.html.contains("The object’s visual tokens are outlined."))
+      #expect(page.html.contains("<a href=\"pictures/10-large.png\">"))
+    }
+  }
+
+  @Test("a head is above or below chance by its corrected p-value, or neither")
+  func findings() {
+    let scores = HeadScores(
+      measure: .matched, layers: 1, heads: 4, isCorrected: true, values: [0.3, -0.2, 0.3, 0],
+      standardErrors: [], low: [], high: [], holm: [0.01, 0.05, 0.06, 0.01])
+    #expect((0..<4).map(scores.finding) == [.above, .below, .neither, .neither])
+    #expect(scores.beyondChance == 1)
   }
 
   @Test(
@@ -118,7 +162,8 @@ struct HeadImpactReportTests {
     try ScratchFolder.with { scratch in
       let page = try page(SmallRun(in: scratch, views: views), pictures: true)
       let names = Set(page.attachments.map(\.path).filter { $0.hasPrefix("pictures/") })
-      #expect(names == Set([10, 11, 20, 30, 40].flatMap { ["pictures/\($0).png", "pictures/\($0)-attention.png"] }))
+      let kinds = ["", "-large", "-attention", "-attention-large"]
+      #expect(names == Set([10, 11, 20, 30, 40].flatMap { id in kinds.map { "pictures/\(id)\($0).png" } }))
       #expect(try rows(page, "lowest-samples")[1][0] == "40")
     }
   }
@@ -133,7 +178,7 @@ struct HeadImpactReportTests {
         ImageView(kind: .wholeImage, grid: ViewGrid(rows: 1, cols: 4), box: whole),
       ]
       let page = try page(SmallRun(in: scratch, views: views), pictures: true)
-      let files = page.attachments.filter { $0.path.hasPrefix("pictures/10") }
+      let files = page.attachments.filter { $0.path.hasPrefix("pictures/10") && !$0.path.contains("large") }
       #expect(
         Set(files.map(\.path))
           == ["pictures/10.png", "pictures/10-attention-tiles.png", "pictures/10-attention-global.png"])
@@ -142,12 +187,13 @@ struct HeadImpactReportTests {
         try decodeImage($0.bytes, name: $0.path)
       }
       for picture in pictures {
-        func brightness(_ column: Int) -> Int {
+        func warmth(_ column: Int) -> Int {
           let x = picture.width * (2 * column + 1) / 8
           let at = 3 * (picture.height / 2 * picture.width + x)
-          return picture.pixels[at..<at + 3].reduce(0) { $0 + Int($1) }
+          // The veil is warm: it takes the blue away.
+          return Int(picture.pixels[at]) - Int(picture.pixels[at + 2])
         }
-        #expect((1..<4).allSatisfy { brightness($0) < brightness(0) })
+        #expect((1..<4).allSatisfy { warmth($0) < warmth(0) })
       }
     }
   }
@@ -216,7 +262,7 @@ struct HeadImpactReportTests {
 struct ReportFolderTests {
   private let page = Page(title: "T", kind: "K", summary: [], sections: [], footer: "")
 
-  @Test("appears as a whole, and an existing report or an empty folder is replaced")
+  @Test("appears as a whole; an empty folder is replaced, an existing report only when asked")
   func replaces() throws {
     try ScratchFolder.with { scratch in
       let folder = scratch.file("report")
@@ -224,7 +270,9 @@ struct ReportFolderTests {
       try page.write(to: folder)
       var second = page
       second.title = "Second"
-      try second.write(to: folder)
+      let error = try #require(throws: FolderError.self) { try second.write(to: folder) }
+      #expect(error.description.contains("report: already exists") && error.description.contains("--overwrite"))
+      try second.write(to: folder, overwrites: true)
       #expect(
         String(decoding: try Data(contentsOf: folder.appendingPathComponent("index.html")), as: UTF8.self)
           .contains("<h1>Second</h1>"))
@@ -239,12 +287,12 @@ struct ReportFolderTests {
       if name == "notes.txt" { try page.write(to: folder) }
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
       try Data("mine".utf8).write(to: folder.appendingPathComponent(name))
-      #expect(throws: (any Error).self) { try page.write(to: folder) }
+      #expect(throws: (any Error).self) { try page.write(to: folder, overwrites: true) }
       #expect(try Data(contentsOf: folder.appendingPathComponent(name)) == Data("mine".utf8))
       #expect(try scratch.names == ["report"])
       let file = scratch.file("file")
       try Data().write(to: file)
-      #expect(throws: (any Error).self) { try page.write(to: file) }
+      #expect(throws: (any Error).self) { try page.write(to: file, overwrites: true) }
     }
   }
 }

@@ -65,33 +65,3 @@ struct StatisticsTests {
     #expect(Moments([3]).mean == 3 && Moments([3]).standardError.isNaN)
   }
 }
-
-@Suite("How the best layers and heads converge")
-struct TopKStabilityTests {
-  @Test("the overlap of each number of samples with the final best is counted, layers by the sum of their heads")
-  func overlap() {
-    var stability = TopKStability(layers: 2, heads: 2, samples: 3, topLayers: 1, topHeads: 2)
-    for values: [Float] in [[1, 0, 0.6, 0.6], [0, 0, 1, 0.5], [0, 0, 1, 1]] { stability.add(values[...]) }
-    #expect(stability.points.map(\.samples) == [1, 2, 3])
-    #expect(stability.points.map(\.layers) == [1, 1, 1])
-    // Final: heads 2 and 3 (2.6, 2.1). After one sample 0 and 2; after two 2 and 3 (1.6, 1.1).
-    #expect(stability.points.map(\.heads) == [0.5, 1, 1])
-    #expect(TopKStability.settled(stability.points) { $0.heads } == 2)
-    #expect(TopKStability.settled(stability.points) { $0.layers } == 1)
-  }
-
-  @Test("ties go to the lower index")
-  func ties() {
-    var stability = TopKStability(layers: 1, heads: 3, samples: 2, topLayers: 1, topHeads: 1)
-    for values: [Float] in [[0.5, 0.5, 0.5], [0, 0, 0]] { stability.add(values[...]) }
-    #expect(stability.points.map(\.heads) == [1, 1])
-  }
-
-  @Test("many samples are looked at some eighty times, the first and the last among them")
-  func checkpoints() {
-    let few = TopKStability.checkpoints(7)
-    #expect(few == Set(1...7))
-    let many = TopKStability.checkpoints(10_000)
-    #expect(many.contains(1) && many.contains(10_000) && (50...81).contains(many.count))
-  }
-}

@@ -41,25 +41,20 @@ class Analysis(unittest.TestCase):
 
     def test_it_draws_its_figures(self):
         self.assertEqual({path.name for path in (self.folder / "figures").iterdir()},
-                         {"heads.png", "trends.png", "agreement.png", "stability.png"})
+                         {"heads.png", "layers.png", "agreement.png", "size.png"})
 
     def test_averages_and_regression_are_the_reports(self):
-        self.close(self.found["by_layer"], "trend-layers", "hi_mean")
+        self.close(self.found["by_layer"], "trend-layers", "score_mean")
         self.close(self.found["layer_error"], "trend-layers", "stderr_over_heads")
         self.close(self.found["layer_line"], "trend-layers", "fit")
         self.close(self.found["layer_band"], "trend-layers", "fit_stderr")
-        self.close(self.found["by_head"], "trend-heads", "hi_mean")
-        self.close(self.found["head_band"], "trend-heads", "fit_stderr")
 
     def test_the_measures_agreement_is_the_reports(self):
         self.close(self.found["agreement"].ravel(), "agreement-heads", "kendall_tau_b")
 
-    def test_the_best_layers_settle_as_in_the_report(self):
-        self.close(self.found["overlap"], "stability-matched", "layer_overlap")
-
     def test_categories_are_the_reports(self):
         np.testing.assert_allclose(sorted(self.found["by_category"].values),
-                                   sorted(self.column("categories-matched", "hi_mean")), rtol=0, atol=1e-9)
+                                   sorted(self.column("categories-matched", "score_mean")), rtol=0, atol=1e-9)
 
     def test_the_lines_of_the_guide_run(self):
         guide = (ROOT / "docs/analysis.md").read_text()

@@ -48,7 +48,7 @@ public enum Theme {
   /// The rules of a figure's parts, for the page and for figures that stand alone.
   public static func figureRules(_ colours: Colours) -> String {
     let series = colours.series.enumerated().map { index, colour in
-      ".fig .s\(index){stroke:\(colour);fill:none}.fig .f\(index){fill:\(colour)}"
+      ".fig .s\(index){stroke:\(colour);fill:none}.fig .f\(index),.fig text.t\(index){fill:\(colour)}"
     }.joined(separator: "\n")
     return """
       .fig text{fill:\(colours.ink);font-family:\(fonts);font-size:12px}

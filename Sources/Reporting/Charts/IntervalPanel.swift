@@ -25,10 +25,16 @@ struct IntervalPanel {
     }
   }
 
+  /// Metrics that begin a line of their own.
+  struct Group: Sendable {
+    /// Over the line; empty for none.
+    let title: String
+    let metrics: [Metric]
+  }
+
   /// The names of the rows.
   let rows: [String]
-  /// In groups, each of which begins a line of its own.
-  let groups: [[Metric]]
+  let groups: [Group]
   var width = Theme.Size.column
 
   private static let rowHeight = 20.0
@@ -39,18 +45,22 @@ struct IntervalPanel {
     let names = rows.map { shortened($0, to: isNarrow ? 90 : 160, size: Theme.Size.tick) }
     let left = (names.map { textWidth($0, size: Theme.Size.tick) }.max() ?? 0).rounded(.up) + 10
     let most = isNarrow ? 2 : 4
-    let across = min(most, max(1, groups.map(\.count).max() ?? 1))
+    let across = min(most, max(1, groups.map(\.metrics.count).max() ?? 1))
     let tileWidth = min((width - left - Self.gap * Double(across - 1)) / Double(across), 300)
     let tileHeight = 40 + Double(rows.count) * Self.rowHeight + 34
     var parts: [Element] = []
     var y = 0.0
     for group in groups {
-      for start in stride(from: 0, to: group.count, by: across) {
+      if !group.title.isEmpty {
+        parts.append(Element.label(group.title, x: 0, y: y + 14, style: "label strong t\(group.metrics[0].style)"))
+        y += 26
+      }
+      for start in stride(from: 0, to: group.metrics.count, by: across) {
         for (row, name) in names.enumerated() {
           let middle = y + 40 + (Double(row) + 0.5) * Self.rowHeight
           parts.append(Element.label(name, x: left - 10, y: middle + 4, anchor: "end", style: "label-name"))
         }
-        for (place, metric) in group[start..<min(start + across, group.count)].enumerated() {
+        for (place, metric) in group.metrics[start..<min(start + across, group.metrics.count)].enumerated() {
           let x = left + Double(place) * (tileWidth + Self.gap)
           parts += tile(metric, left: x, top: y, width: tileWidth)
         }

@@ -56,7 +56,11 @@ public struct ExperimentReport {
   // MARK: - Sections
 
   private static func armSection(_ summary: ExperimentSummary) -> Section {
-    let metrics = summary.metricNames
+    // The first of each task; the shifts' table has them all.
+    let tasks = ordered(summary.arms.flatMap(\.metrics).map(\.task))
+    let metrics = tasks.compactMap { task in
+      summary.arms.lazy.flatMap(\.metrics).first { $0.task == task }?.name
+    }
     let anyHeads = summary.arms.contains { !$0.heads.isEmpty }
     let rows = summary.arms.map { arm -> [DataTable.Value] in
       let heads = arm.heads.map { "\($0.layer).\($0.head)" }.joined(separator: ", ")
@@ -69,7 +73,7 @@ public struct ExperimentReport {
       blocks: [
         .table(
           Table(
-            id: "arms-table", caption: "Every arm: what was trained, and its metrics afterwards.",
+            id: "arms-table", caption: "Every arm: what was trained, and its first metric afterwards.",
             data: DataTable(
               [
                 .init("arm", "arm"), .init("kind", "kind"), .init("layers", "layers"),

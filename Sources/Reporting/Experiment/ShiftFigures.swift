@@ -3,8 +3,10 @@ import Figures
 extension ExperimentReport {
   /// One panel of all metrics, and the table of the same.
   static func shiftBlocks(_ summary: ExperimentSummary) -> [Block] {
+    let names = summary.metricNames.filter { name in !isAllZero(summary.arms.compactMap { $0.metric(name) }) }
     let rows = summary.arms.flatMap { arm in
-      arm.metrics.map { metric -> [DataTable.Value] in
+      arm.metrics.filter { names.contains($0.name) && (arm.kind != .pretrained || $0.shift != nil) }.map {
+        metric -> [DataTable.Value] in
         [
           .text(arm.name), .text(metric.name), .number(metric.value), .optional(metric.shift), .optional(metric.low),
           .optional(metric.high),
@@ -28,10 +30,15 @@ extension ExperimentReport {
     guard !drawn.isEmpty else { return nil }
     let tasks = ordered(summary.arms.flatMap(\.metrics).map(\.task))
     let groups = tasks.enumerated().map { place, task in
-      drawn.filter { task == summary.task(of: $0) }.map { panelMetric(summary, arms, $0, task: task, style: place) }
-    }.filter { !$0.isEmpty }
+      IntervalPanel.Group(
+        title: task,
+        metrics: drawn.filter { task == summary.task(of: $0) }.map {
+          panelMetric(summary, arms, $0, task: task, style: place)
+        })
+    }.filter { !$0.metrics.isEmpty }
     return Figure(
-      id: "shifts", title: "What training changed", caption: caption(summary, arms, undrawn: names.count - drawn.count),
+      id: "shifts-panel", title: "Shift of every metric",
+      caption: caption(summary, arms, undrawn: names.count - drawn.count),
       data: DataTable(
         [.init("arm", "arm"), .init("kind", "kind")] + metricColumns,
         names.flatMap { name in
@@ -77,7 +84,8 @@ extension ExperimentReport {
     let random = arms.filter { $0.kind == .random }.compactMap { $0.metric(name)?.shift }
     let before = summary.arms(.pretrained).first?.metric(name)?.value
     return IntervalPanel.Metric(
-      title: name, subtitle: before.map { "pretrained: \(NumberText.number($0))" } ?? "", style: style,
+      title: !task.isEmpty && name.hasPrefix(task + " ") ? String(name.dropFirst(task.count + 1)) : name,
+      subtitle: before.map { "pretrained: \(NumberText.number($0))" } ?? "", style: style,
       values: arms.map { arm in
         arm.metric(name).flatMap { metric in
           metric.shift.map { shift in

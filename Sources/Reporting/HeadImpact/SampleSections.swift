@@ -117,16 +117,16 @@ extension HeadImpactReport {
       caption: "Head \(input.bestName) (\(input.measure.rawValue)) in each sample.",
       data: DataTable(
         [
-          .init("sample", "annotation"), .init("image_id", "image", isExtra: true), .init("category", "category"),
+          .init("sample", "annotation"), .init("category", "category"),
         ] + (input.hasDescriptions ? [.init("description", "description", isExtra: true)] : []) + [
           .init("visual_tokens", "visual tokens", isExtra: true), .init("mask_tokens", "in the mask", isExtra: true),
-          .init("caption_tokens", "description’s tokens", isExtra: true), .init("hi", "HI"),
+          .init("hi", "HI"),
         ] + (isCorrected ? [.init("chance", "chance"), .init("hi_corrected", "corrected HI")] : []),
         input.reader.samples.enumerated().map { place, sample in
           [
-            .text(String(sample.id)), .text(String(sample.imageID)), .text(input.categoryName(sample.categoryID)),
+            .text(String(sample.id)), .text(input.categoryName(sample.categoryID)),
           ] + (input.hasDescriptions ? [.text(input.description(of: sample))] : []) + [
-            .integer(sample.tokens.visual), .integer(sample.tokens.mask), .integer(sample.tokens.caption),
+            .integer(sample.tokens.visual), .integer(sample.tokens.mask),
             .number(input.hiBySample[place]),
           ] + (isCorrected ? [.number(input.chanceBySample[place]), .number(input.bestBySample[place])] : [])
         }), mostRows: 25)

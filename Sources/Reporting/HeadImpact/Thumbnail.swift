@@ -27,22 +27,23 @@ struct Thumbnail {
   /// The picture with the object's outline.
   func outlined() -> RGBImage { withOutline(under.colour) }
 
-  /// The picture in grey under the attention's colours, with the object's outline.
+  /// The picture, paled, under the attention's colours, with the object's outline.
   ///
   /// - Parameters:
   ///   - scores: of the views' tokens, one view after another.
   ///   - peak: the score of the palette's last colour.
   func overlaid(_ scores: some Sequence<Float>, on views: [ImageView], peak: Float) -> RGBImage {
     let (width, height) = under.size
-    var colours = [SIMD3<Double>?](repeating: nil, count: width * height)
+    var shares = [Double?](repeating: nil, count: width * height)
     for (score, cell) in zip(scores, views.flatMap(\.cells)) {
-      let colour = SIMD3(Palette.sequential.colour(at: Double(score / max(peak, .leastNormalMagnitude))))
       let box = PixelBox(cell, of: original, in: under.size)
-      for y in box.rows { for x in box.columns { colours[y * width + x] = colour } }
+      for y in box.rows {
+        for x in box.columns { shares[y * width + x] = Double(score / max(peak, .leastNormalMagnitude)) }
+      }
     }
     return withOutline { pixel in
-      let grey = under.grey(pixel)
-      return colours[pixel].map { grey.veiled(by: $0, 0.65) } ?? grey
+      let paled = under.paled(pixel)
+      return shares[pixel].map { AttentionVeil.colour($0, over: paled) } ?? paled
     }
   }
 

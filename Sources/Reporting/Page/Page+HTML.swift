@@ -82,17 +82,23 @@ extension Figure {
 
 extension Table {
   fileprivate var element: Element {
+    // Columns of short words, which stay on one line.
+    let short = Set(
+      data.columns.indices.filter { column in
+        isText(column)
+          && data.rows.prefix(mostRows).allSatisfy { data.shown($0[column], in: data.columns[column]).count <= 13 }
+      })
     let head = Element(
       "tr", [:],
       data.columns.enumerated().map { index, column in
         var heading = Element(
-          "th", ["scope": "col", "aria-sort": "none", "class": name(of: column, isText: isText(index))],
+          "th", ["scope": "col", "aria-sort": "none", "class": name(index, isText: isText(index), short)],
           [Element("button", ["type": "button"], text: column.heading.replacing("-", with: "\u{2011}"))])
         if isText(index) { heading.set("style", "min-width:\(longestWord(index) + 3)ch") }
         return heading
       })
     let rows = data.rows.prefix(mostRows).map { row in
-      Element("tr", [:], zip(data.columns, row).map { cell($0, $1) })
+      Element("tr", [:], row.enumerated().map { cell($0, $1, short) })
     }
     let table = Element(
       "table", [:], [Element("thead", [:], [head]), Element("tbody", [:], rows)])
@@ -118,9 +124,9 @@ extension Table {
     return min(words.max() ?? 0, 20)
   }
 
-  private func cell(_ column: DataTable.Column, _ value: DataTable.Value) -> Element {
-    let text = data.shown(value, in: column)
-    let name = name(of: column, isText: value.isText)
+  private func cell(_ index: Int, _ value: DataTable.Value, _ short: Set<Int>) -> Element {
+    let text = data.shown(value, in: data.columns[index])
+    let name = name(index, isText: value.isText, short)
     switch value {
     case .text: return Element("td", ["class": name], text: text)
     // What is sorted by: the number itself, not its rounded form.
@@ -130,8 +136,9 @@ extension Table {
     }
   }
 
-  private func name(of column: DataTable.Column, isText: Bool) -> String {
-    (isText ? "text" : "number") + (column.isExtra ? " extra" : "")
+  private func name(_ index: Int, isText: Bool, _ short: Set<Int>) -> String {
+    (isText ? short.contains(index) ? "text short" : "text" : "number")
+      + (data.columns[index].isExtra ? " extra" : "")
   }
 }
 

@@ -70,6 +70,7 @@ enum PageStyle {
     th[aria-sort=descending] button::after{content:"↓";opacity:1}
     td{padding:.32rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
     td.text{max-width:44ch;overflow-wrap:anywhere}
+    td.short{white-space:nowrap}
     th.number button{text-align:right}
     td.number{text-align:right;white-space:nowrap}
     tbody tr:hover{background:var(--shade)}
