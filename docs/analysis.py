@@ -22,33 +22,29 @@ folder.mkdir(parents=True, exist_ok=True)
 everything = xarray.open_dataset(path, engine="h5netcdf")
 hi = everything.sel(measure="matched")
 
-# %% HI of every head, and HI corrected for chance.
+# %% HI of every head, corrected for chance, and as it is; heads that a test tells from chance have a dot.
+score = hi.hi_corrected
 figure, axes = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
-hi.hi.plot(ax=axes[0], yincrease=False, cmap="viridis", vmin=0)
-hi.hi_corrected.plot(ax=axes[1], yincrease=False, cmap="BrBG", center=0)
+score.plot(ax=axes[0], yincrease=False, cmap="BrBG", center=0)
+hi.hi.plot(ax=axes[1], yincrease=False, cmap="viridis", vmin=0)
+beyond = (hi.p_holm <= 0.05) & (score > 0)
+axes[0].plot(*np.nonzero(beyond.transpose("head", "layer").values), "k.")
 figure.savefig(folder / "heads.png", dpi=150)
 
-
-# %% Averages by layer, with the regression line and its standard-error band.
-def trend(mean, error, ax):
-    """Means with error bars, and the least-squares line with the standard error of its height."""
-    x, y = mean[mean.dims[0]].values.astype(float), mean.values
-    slope, intercept = np.polyfit(x, y, 1)
-    line = intercept + slope * x
-    left = np.sqrt(((y - line) ** 2).sum() / (len(x) - 2))
-    band = left * np.sqrt(1 / len(x) + (x - x.mean()) ** 2 / ((x - x.mean()) ** 2).sum())
-    ax.errorbar(x, y, error.values, fmt="o", markersize=4, linewidth=1)
-    ax.plot(x, line)
-    ax.fill_between(x, line - band, line + band, alpha=0.2, color="C1")
-    ax.set(xlabel=mean.dims[0], ylabel="mean corrected HI")
-    return line, band
-
-
-figure, ax = plt.subplots(figsize=(6, 4), layout="constrained")
-by_layer = hi.hi_corrected.mean("head")
-layer_error = hi.hi_corrected.std("head", ddof=1) / np.sqrt(hi.sizes["head"])
-layer_line, layer_band = trend(by_layer, layer_error, ax)
-figure.savefig(folder / "trends.png", dpi=150)
+# %% Averages by layer with their standard errors over heads, and the regression line with its standard-error band.
+by_layer = score.mean("head")
+layer_error = score.std("head", ddof=1) / np.sqrt(score.sizes["head"])
+x, y = by_layer.layer.values.astype(float), by_layer.values
+slope, intercept = np.polyfit(x, y, 1)
+layer_line = intercept + slope * x
+left = np.sqrt(((y - layer_line) ** 2).sum() / (len(x) - 2))
+layer_band = left * np.sqrt(1 / len(x) + (x - x.mean()) ** 2 / ((x - x.mean()) ** 2).sum())
+figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
+ax.errorbar(x, y, layer_error.values, fmt="o", markersize=4, linewidth=1)
+ax.plot(x, layer_line)
+ax.fill_between(x, layer_line - layer_band, layer_line + layer_band, alpha=0.2, color="C1")
+ax.set(xlabel="layer", ylabel="mean HI, corrected for chance")
+figure.savefig(folder / "layers.png", dpi=150)
 
 
 # %% Agreement between the measures' rankings: Kendall's tau-b.
@@ -67,30 +63,24 @@ ax.set_xticks(range(len(measures)), measures, rotation=45)
 ax.set_yticks(range(len(measures)), measures)
 figure.savefig(folder / "agreement.png", dpi=150)
 
-# %% Each sample's values, corrected for chance, and their means over images.
-chance = hi.sample_chance.astype(float)
-corrected = (hi.sample_hi.astype(float) - chance) / (1 - chance)
-by_image = corrected.groupby(everything.image_id).mean().values.reshape(-1, hi.sizes["layer"] * hi.sizes["head"])
+# %% Each sample's value, corrected for chance.
+value, chance = hi.sample_hi.astype(float), hi.sample_chance.astype(float)
+corrected = ((value - chance) / (1 - chance)).where(chance < 1)
 
-# %% Reliability: how far two random halves of the images rank the heads alike.
-random = np.random.default_rng(0)
-ranks = lambda values: np.argsort(np.argsort(values))
-agreements = []
-for _ in range(200):
-    order = random.permutation(len(by_image))
-    halves = [by_image[order[i::2][:len(order) // 2]].mean(0) for i in range(2)]
-    agreements.append(np.corrcoef(*map(ranks, halves))[0, 1])
-figure, ax = plt.subplots(figsize=(6, 3), layout="constrained")
-ax.hist(agreements, bins=30)
-ax.set(xlabel="rank correlation of two halves", ylabel="halvings")
-figure.savefig(folder / "reliability.png", dpi=150)
-
-# %% The best head in each sample, and by category.
-place = int(hi.hi_corrected.values.argmax())
-best_layer, best_head = divmod(place, hi.sizes["head"])
+# %% HI of the best head by category.
+best_layer, best_head = divmod(int(score.values.argmax()), score.sizes["head"])
 names = dict(zip(everything.category.values, everything.category_name.values))
 category = [names.get(i, "none" if i == -1 else str(i)) for i in everything.category_id.values]
-values = corrected.sel(layer=best_layer, head=best_head).assign_coords(object=("sample", category))
-by_category = values.groupby("object").mean()
-print(f"Head {best_layer}.{best_head}: corrected HI {float(hi.hi_corrected.max()):.3f}")
+of_best = corrected.sel(layer=best_layer, head=best_head).assign_coords(object=("sample", category))
+by_category = of_best.groupby("object").mean()
+print(f"Head {best_layer}.{best_head}: HI {float(score.max()):.3f}")
 print(by_category.to_series().sort_values(ascending=False).head(10).to_string())
+
+# %% HI of the best head by the object's size.
+share = (everything.mask_tokens / everything.visual_tokens).values
+figure, ax = plt.subplots(figsize=(6, 4), layout="constrained")
+ax.plot(share, value.sel(layer=best_layer, head=best_head), "o", alpha=0.5, label="HI")
+ax.plot(share, of_best, "o", alpha=0.5, label="corrected for chance")
+ax.set(xlabel="share of the visual tokens that the object covers", ylabel=f"head {best_layer}.{best_head}")
+ax.legend()
+figure.savefig(folder / "size.png", dpi=150)

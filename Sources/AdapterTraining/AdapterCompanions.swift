@@ -13,7 +13,7 @@ enum AdapterCompanions {
   static func write(_ card: ModelCard, to folder: URL, end: Double) throws {
     let history = card.history
     let figure = LossFigure(
-      of: card.base.name, training: history.steps.map { ($0.step, $0.loss) },
+      of: card.name, training: history.steps.map { ($0.step, $0.loss) },
       validation: history.validations.map { ($0.step, $0.loss) })
     func write(_ bytes: some DataProtocol, _ name: String) throws {
       try WholeFolder.write(bytes, to: folder.appendingPathComponent(name))

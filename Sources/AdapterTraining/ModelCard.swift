@@ -50,7 +50,8 @@ struct ModelCard {
       """
   }
 
-  private var name: String { base.name.split(separator: "/").last.map(String.init) ?? base.name }
+  /// The base's, without what stands before it.
+  var name: String { base.name.split(separator: "/").last.map(String.init) ?? base.name }
 
   private var training: [(String, String)] {
     let c = configuration
@@ -83,8 +84,9 @@ struct ModelCard {
       ("Prompt", c.prompt), ("Ranks", "\(ranks)"),
     ]
     return rows
-      + identity.parts.filter { $0.name.hasSuffix("(SHA-256)") && $0.value != "none" }.map {
-        ($0.name.prefix(1).uppercased() + $0.name.dropFirst(), $0.value)
+      + identity.parts.filter { $0.name.hasSuffix("(SHA-256)") && $0.value != "none" }.map { part in
+        // A file's name stays as it is.
+        (part.name.contains(".") ? part.name : part.name.prefix(1).uppercased() + part.name.dropFirst(), part.value)
       }
   }
 

@@ -19,11 +19,11 @@ static inline hid_t chdf5_stored_int32(void) { return H5T_STD_I32LE; }
 static inline hid_t chdf5_stored_int64(void) { return H5T_STD_I64LE; }
 static inline hid_t chdf5_stored_uint8(void) { return H5T_STD_U8LE; }
 
-// A new string type of `size` bytes, the rest of them zeros; in UTF-8 or, as a part of it, in ASCII. To be closed.
-static inline hid_t chdf5_new_string_type(size_t size, int is_ascii) {
+// A new string type of `size` bytes, those behind a string zeros, marked as of a character set. To be closed.
+static inline hid_t chdf5_new_string_type(size_t size, H5T_cset_t character_set) {
   hid_t type = H5Tcopy(H5T_C_S1);
   if (type >= 0 && (H5Tset_size(type, size) < 0 || H5Tset_strpad(type, H5T_STR_NULLPAD) < 0 ||
-                    H5Tset_cset(type, is_ascii ? H5T_CSET_ASCII : H5T_CSET_UTF8) < 0)) {
+                    H5Tset_cset(type, character_set) < 0)) {
     H5Tclose(type);
     return -1;
   }

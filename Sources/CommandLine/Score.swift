@@ -78,7 +78,7 @@ struct Score: ParsableCommand {
 
   private var scoreConfiguration: ScoreConfiguration {
     var configuration = ScoreConfiguration(
-      model: model.url, dataset: fileURL(dataset), images: images.url, output: fileURL(output))
+      model: try model.url, dataset: fileURL(dataset), images: images.url, output: fileURL(output))
     if let shard { configuration.output = shard.url(of: configuration.output) }
     configuration.shard = shard
     configuration.adapter = adapter.map(fileURL)

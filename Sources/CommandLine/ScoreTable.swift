@@ -55,7 +55,7 @@ struct ScoreTable {
     let state = summary.isNew ? "" : "; it was already finished"
     return """
       \(aligned(rows))
-      \(marks.map { "\($0)\n" } ?? "")
+      \(marks.map { "\n\($0)\n" } ?? "")
       Layers with the highest \(table.corrected == nil ? "HI" : "corrected HI"): \(layers)
       \(summary.samples) samples\(skipped), \(table.layers) layers x \(table.heads) heads -> \(summary.output.path)\(state)
       """

@@ -90,7 +90,7 @@ enum PTBRules {
   // MARK: Parts
 
   private static let word = #"\#(first)\#(further)*(?:[.!?](?:\#(first)|\x{ad})\#(further)*)*"#
-  private static let auxiliary = "(?i:[msd]|re|ve|ll)"
+  private static let auxiliary = "(?:[mMsSdD]|[rR][eE]|[vV][eE]|[lL][lL])"  // (?i:s) would take a long s too
   /// Part of a compound: letters and digits, or such as O'Neil and l'eau.
   private static let part = "(?:[dDoOlL]\(anyApostrophe)\(letterOrDigit){2,}|\(letterOrDigit)+)"
   private static let compound = #"\#(part)(?:[-_\x{58a}\x{2010}\x{2011}]\#(part))*"#

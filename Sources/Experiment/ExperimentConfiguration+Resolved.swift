@@ -1,3 +1,5 @@
+import Foundation
+import IO
 import Yams
 
 extension ExperimentConfiguration {
@@ -103,4 +105,11 @@ extension ExperimentConfiguration.Train {
       ("cache_dir", cacheFolder), ("salvage_dir", salvageFolder),
     ]
   }
+}
+
+extension ExperimentConfiguration {
+  /// The folder of `model`, or ORG/NAME of the Hub's cache.
+  ///
+  /// - Throws: `UnknownModel`.
+  func modelFolder() throws -> URL { try HubCache().model(model) }
 }

@@ -92,7 +92,7 @@ extension ExperimentConfiguration {
     ]
     return StepInputs(
       step: step,
-      [("model", model), ("select", selected)] + parts(of: source, data: data) + common + training + options)
+      [("model", model), ("select", selected)] + parts(of: source, data: data) + common + options + training)
   }
 
   /// - Parameter adapter: the fingerprint of its step; nil for the unmodified model.

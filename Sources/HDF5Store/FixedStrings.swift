@@ -3,8 +3,6 @@
 struct FixedStrings {
   /// - Units: bytes.
   let width: Int
-  /// Whether there is nothing but ASCII. Such strings are marked as ASCII, for Octave doesn't load strings marked as UTF-8.
-  let isASCII: Bool
 
   /// - Throws: `HDF5Error` for a zero character, which would end its string.
   init(_ texts: [String], leastWidth: Int, _ place: Place) throws {
@@ -12,7 +10,6 @@ struct FixedStrings {
       throw place.error("string \(index) has a zero character, which HDF5 can't store")
     }
     width = texts.reduce(leastWidth) { max($0, $1.utf8.count) }
-    isASCII = texts.allSatisfy { $0.utf8.allSatisfy { $0 < 128 } }
   }
 
   /// Passes the bytes of some of the strings, at least one, to `body`.

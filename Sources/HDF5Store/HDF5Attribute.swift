@@ -82,7 +82,7 @@ extension HDF5File {
 
   private func put(_ texts: [String], _ shape: [Int], _ name: String, _ object: hid_t, _ place: Place) throws {
     let fixed = try FixedStrings(texts, leastWidth: 1, place)
-    try place.with(chdf5_new_string_type(fixed.width, 0), close: H5Tclose) { type in
+    try place.with(chdf5_new_string_type(fixed.width, H5T_CSET_UTF8), close: H5Tclose) { type in
       try create(name, type, shape, object, place) { handle in
         guard !texts.isEmpty else { return }
         try fixed.withBytes(of: texts) { _ = try place.check(H5Awrite(handle, type, $0)) }

@@ -64,7 +64,8 @@ extension HDF5File {
       try checkCount(values.count, shape, place)
       // One byte would be a character to netCDF, of which the last axis makes a string.
       let texts = try FixedStrings(values, leastWidth: 2, place)
-      try place.with(chdf5_new_string_type(texts.width, texts.isASCII ? 1 : 0), close: H5Tclose) { type in
+      // Marked as netCDF marks its text: nothing of a file is loaded by Octave from the first string on that is marked as UTF-8.
+      try place.with(chdf5_new_string_type(texts.width, H5T_CSET_ASCII), close: H5Tclose) { type in
         let isMuch = values.count > 1 && values.count > (64 << 10) / texts.width
         let dataset = try make(name, type, texts.width, shape, isMuch ? .compressed() : .contiguous, file, place)
         try nameAxes(name, shape, dimensions, file, place)
@@ -88,7 +89,7 @@ extension HDF5File {
         }
       }
     }
-    // Programs that read netCDF decode the bytes by this.
+    // What the bytes are; programs that read netCDF decode them by it.
     try setAttribute("_Encoding", "utf-8", of: name)
   }
 

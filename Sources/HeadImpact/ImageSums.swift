@@ -48,14 +48,15 @@ public struct ImageImpact: Sendable, Equatable {
           "sample \(sample.annotationID) of image \(sample.imageID) has \(sample.hi.count) values; expected were "
             + "\(hi.count), of image \(first.imageID)")
       }
-      for i in hi.indices {
-        hi[i] += sample.hi[i]
-        difference[i] += sample.hi[i] - sample.chance[i]
-        if let value = correctedForChance(sample.hi[i], chance: sample.chance[i]) {
-          corrected[i] += value
-        } else {
-          leftOut[i] += 1
-        }
+      var hiSums = hi.mutableSpan
+      var correctedSums = corrected.mutableSpan
+      var differences = difference.mutableSpan
+      let (values, chances) = (sample.hi.span, sample.chance.span)
+      for i in values.indices {
+        let (value, chance) = (values[i], chances[i])
+        hiSums[i] += value
+        differences[i] += value - chance
+        if let value = correctedForChance(value, chance: chance) { correctedSums[i] += value } else { leftOut[i] += 1 }
       }
     }
     let count = samples.count
@@ -63,6 +64,6 @@ public struct ImageImpact: Sendable, Equatable {
       hi: ImageSums(sums: hi, samples: count),
       corrected: ImageSums(
         sums: corrected, samples: count, leftOut: leftOut.contains { $0 != 0 } ? leftOut : []),
-      difference: difference.map { $0 / Double(count) })
+      difference: count == 1 ? difference : difference.map { $0 / Double(count) })
   }
 }

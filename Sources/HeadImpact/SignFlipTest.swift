@@ -16,14 +16,16 @@ public struct SignFlipTest {
   /// Sets the flips' random numbers apart from the bootstrap's: "signflip".
   public static let stream: UInt64 = 0x7369_676e_666c_6970
   static let unit = 0x1p-30
+  /// Added and taken away again, it rounds a number below 2^51 to a whole one, on any processor in two additions.
+  private static let roundsToWhole = 0x1.8p52
 
   public let images: Int
   public let valueCount: Int
   private let random: SplitMix64
   private let parallel: Bootstrap.ParallelLoop
   private var added = 0
-  /// In units. - Shape: [image, vectors]
-  private var differences: [SIMD8<Int32>] = []
+  /// In units. - Shape: [image, vectors * 8]
+  private var differences: [Int32] = []
 
   private var vectors: Int { (valueCount + 7) / 8 }
   private var isExact: Bool { images <= Self.exactImages }
@@ -42,29 +44,22 @@ public struct SignFlipTest {
     precondition(values >= 0)
     (self.images, valueCount, self.parallel) = (images, values, parallel)
     random = SplitMix64(seed: seed ^ Self.stream)
-    differences.reserveCapacity(images * vectors)
+    differences.reserveCapacity(images * vectors * 8)
   }
 
   /// Adds the next image, in the same order wherever the same bits are required.
   ///
   /// - Parameter difference: the mean over its samples of value - chance; in [-1, 1] but for rounding.
   /// - Throws: `HeadImpactError` if there are more or fewer values, one is out of range, or all images have been added.
-  public mutating func add(_ difference: some Collection<Double>) throws {
-    guard added < images, difference.count == valueCount,
-      difference.allSatisfy({ $0.magnitude <= 1 + 1e-8 })
-    else {
+  public mutating func add(_ difference: [Double]) throws {
+    guard added < images, difference.count == valueCount, difference.allSatisfy({ $0.magnitude <= 1 + 1e-8 }) else {
       throw HeadImpactError(
         "image \(added + 1) of \(images) of a sign-flip test: expected were \(valueCount) differences from -1 to 1")
     }
     added += 1
-    var vector = SIMD8<Int32>()
-    for (i, value) in difference.enumerated() {
-      vector[i % 8] = Int32((value / Self.unit).rounded())
-      if i % 8 == 7 || i + 1 == valueCount {
-        differences.append(vector)
-        vector = SIMD8()
-      }
-    }
+    let (whole, padding) = (Self.roundsToWhole, 8 * vectors - valueCount)
+    for value in difference { differences.append(Int32((value / Self.unit + whole) - whole)) }
+    for _ in 0..<padding { differences.append(0) }
   }
 
   /// The two-sided p-values, once every image has been added.
@@ -99,7 +94,7 @@ public struct SignFlipTest {
   /// Every flip's sum is one of the first half of the images and one of the second: with both lists in order, those far
   /// enough are counted without being looked at one by one.
   private func shareOfAll(_ vector: Int, _ lane: Int) -> Double {
-    let values = (0..<images).map { Int64(differences[$0 * vectors + vector][lane]) }
+    let values = (0..<images).map { Int64(differences[8 * ($0 * vectors + vector) + lane]) }
     let far = Self.far(values.reduce(0, +).magnitude, images: images)
     guard far > 0 else { return 1 }
     func sums(_ values: ArraySlice<Int64>) -> [Int64] {
@@ -182,7 +177,7 @@ public struct SignFlipTest {
       for i in 0..<Self.imagesPerGroup {
         let image = block * Self.imagesPerBlock + group * Self.imagesPerGroup + i
         guard image < images else { break }
-        differences[i] = SIMD8(truncatingIfNeeded: self.differences[image * vectors + vector])
+        for lane in 0..<8 { differences[i][lane] = Int64(self.differences[8 * (image * vectors + vector) + lane]) }
         sum &+= differences[i]
       }
       observed &+= sum

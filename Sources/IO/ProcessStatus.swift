@@ -37,6 +37,9 @@ public struct ProcessStatus: Equatable, Sendable {
     ["mpirun", "mpiexec", "orterun", "orted", "prterun", "prte", "prted"].contains(name)
   }
 
+  /// Whether it is the program by which Slurm watches over a job's processes on a host, and ends them.
+  public var isSlurmStep: Bool { name == "slurmstepd" }
+
   /// All processes that can be seen from here, by their numbers; none without /proc.
   public static var all: [Int32: ProcessStatus] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []

@@ -34,8 +34,8 @@ public enum StopSignals {
   public struct LastResort: Sendable {
     /// Time that the main thread has, in seconds.
     public fileprivate(set) var patience: Double
-    /// Saves what can be saved, and returns the line to print before the process ends; nil gives the main thread another
-    /// `longestPatience`.
+    /// Saves what can be saved, and returns the line to print before the process ends: none if it is empty. nil gives the
+    /// main thread another `longestPatience`. May take its time.
     public let line: @Sendable (StopSignal) -> String?
     /// Called when the line is printed, and last.
     public let end: @Sendable () -> Void
@@ -84,10 +84,19 @@ public enum StopSignals {
   /// How many SIGTERM came.
   public static var terminations: Int { Int(headimpact_terminations()) }
 
-  /// Whether an MPI launcher sent the signal to end all its ranks, and sends SIGKILL soon.
-  public static var isLaunchersEnd: Bool {
-    // Open MPI forwards SIGUSR1 from its user, and ends ranks with the others.
-    received != .user && ProcessStatus(of: headimpact_stop_sender())?.isLauncher == true
+  /// Who started all ranks, and now ends them.
+  public enum Ending: Sendable {
+    /// An MPI launcher, which sends SIGKILL a second later.
+    case launcher
+    /// Slurm, which sends SIGKILL after `KillWait`: 30 seconds, or what a site sets.
+    case slurm
+  }
+
+  /// Who sent the signal to end all ranks; nil if it is to this process, or a warning.
+  public static var ending: Ending? {
+    // Open MPI and Slurm forward SIGUSR1 from their user, and end ranks with the others.
+    guard received != .user, let sender = ProcessStatus(of: headimpact_stop_sender()) else { return nil }
+    return sender.isLauncher ? .launcher : sender.isSlurmStep ? .slurm : nil
   }
 
   /// Runs `body` without blocked stop signals: a process that it starts inherits them.
@@ -121,7 +130,7 @@ public enum StopSignals {
     let line = lastResort.withLock { $0 }?.line(signal)
     if line == nil { sleep(longestPatience) }
     guard headimpact_claim_stop(Int32(HEADIMPACT_WATCHER.rawValue)) == 1 else { return }
-    if let line { StandardError.write(line + "\n") }
+    if let line, !line.isEmpty { StandardError.write(line + "\n") }
     lastResort.withLock { $0 }?.end()
     _exit(exitCode)
   }
@@ -134,7 +143,7 @@ public enum StopSignals {
 
   /// Time until the sender of the signal loses its own patience, in seconds, less a margin.
   private static var limit: Double {
-    guard isLaunchersEnd else { return longestPatience }
+    guard ending == .launcher else { return longestPatience }
     let timeout = ProcessInfo.processInfo.environment["OMPI_MCA_odls_base_sigkill_timeout"].flatMap(Double.init) ?? 1
     return max(0.1, timeout - 1 + shortPatience)
   }

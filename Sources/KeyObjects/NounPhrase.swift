@@ -41,6 +41,10 @@ struct NounPhrase: Sendable, Equatable {
       if let phrase = phrase(entry, at..<end, after: lastNoun, words) {
         phrases.append(phrase)
         lastNoun = end - 1
+      } else if !entry.categories.isEmpty, !words.isColour(at: end - 1), end < words.lower.count,
+        words.lower[end].hasSuffix("ed")
+      {
+        lastNoun = end - 1  // "the dog spotted cats": perhaps a verb, in any case not what the cats are like
       }
       at = end
     }

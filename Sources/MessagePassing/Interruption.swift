@@ -10,8 +10,16 @@ extension Communicator {
   @discardableResult
   public func requestStop(_ reason: Int32) throws -> SendRequest? { try sendStop(reason, to: 0) }
 
-  /// Tells another rank that this one, rank 0, is ending the run.
-  public func announceStop(to other: Int) throws { _ = try sendStop(0, to: other) }
+  /// Tells all others that this rank, rank 0, is ending the run.
+  ///
+  /// - Throws: the last error; every rank has been told that could be.
+  public func announceStop() throws {
+    var failure: (any Error)?
+    for other in 1..<worldSize {
+      do { _ = try sendStop(0, to: other) } catch { failure = error }
+    }
+    if let failure { throw failure }
+  }
 
   /// What another rank sent with `requestStop` or `announceStop`. Doesn't wait.
   public func stopRequest() throws -> (source: Int, reason: Int32)? {

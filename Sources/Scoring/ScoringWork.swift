@@ -2,6 +2,7 @@ import COCO
 import Foundation
 import HDF5Store
 import HeadImpact
+import IO
 import Jobs
 import Kernels
 import MessagePassing
@@ -106,7 +107,7 @@ final class ScoringWork: UnitJob {
 
   private var provenance: ScoringProvenance {
     ScoringProvenance(
-      identity: scoreIdentity, modelName: configuration.model.standardizedFileURL.lastPathComponent,
+      identity: scoreIdentity, modelName: IO.modelName(ofFolder: configuration.model),
       adapterName: configuration.adapter?.standardizedFileURL.lastPathComponent,
       datasetName: configuration.dataset.standardizedFileURL.lastPathComponent,
       categories: (dataset?.categories ?? []).map { HeadImpactFile.Category(id: Int($0.id), name: $0.name) }

@@ -23,7 +23,7 @@ struct OptionsFileTests {
     arguments: [
       ("lr: 1\nrank: 8", "f.yaml:2: rank is not an option"), ("dora: 3", "f.yaml:1: dora must be true or false"),
       ("lr: {a: 1}", "f.yaml:1: lr must be"), ("lr:", "has no value"), ("- lr", "must hold keys and values"),
-      ("lr: 1\nlr: 2", "twice"),
+      ("lr: 1\nlr: 2", "keys to be unique"),
     ])
   func refused(_ yaml: String, _ text: String) {
     let error = #expect(throws: ExperimentError.self) { try words(yaml) }

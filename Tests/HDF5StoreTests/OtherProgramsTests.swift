@@ -66,13 +66,13 @@ struct OtherProgramsTests {
         import sys, h5py, numpy as np
         path = sys.argv[1]
         with h5py.File(path) as f:
-            assert list(f["measure"].asstr()) == ["matched", "mean", "größe"]
+            assert list(f["measure"].asstr("utf-8")) == ["matched", "mean", "größe"]
             assert f["hi"].dtype == "f8" and f["hi"].compression == "gzip" and f["hi"].shuffle
             assert f["hi"][2, 1] == 6.5 and f["hi"].attrs["long_name"].decode() == "head impact"
             assert f["hi"].dims[0][0] == f["measure"] and f["measure"].is_scale
             assert f["sample"][1] == 1 << 40 and f["sample"].dtype == "i8" and f["layer"].dtype == "i4"
             assert (f["sample_hi"][...] == np.arange(12, dtype="f4").reshape(2, 3, 2)).all()
-            assert f["skipped/reason"].asstr()[0] == "image missing: ü" and f["skipped/id"][0] == 1
+            assert f["skipped/reason"].asstr("utf-8")[0] == "image missing: ü" and f["skipped/id"][0] == 1
             assert f["none/id"].dims[0][0] == f["none/none"] and f["none/id"].shape == (0,)
             assert f.attrs["prompt"].decode() == "Beschreibe: 犬" and f.attrs["ranks"] == 3 and f.attrs["beta"] == 0.25
             assert list(f.attrs["layers"]) == [1, 2] and [n.decode() for n in f.attrs["names"]] == ["a", "ü"]

@@ -30,7 +30,7 @@ struct BeyondChanceTests {
     }
     func p(_ values: Range<Int>, _ parallel: @escaping Bootstrap.ParallelLoop) throws -> [Double] {
       var test = try SignFlipTest(images: images, values: values.count, seed: 1, parallel: parallel)
-      for image in 0..<images { try test.add(difference(image)[values]) }
+      for image in 0..<images { try test.add(Array(difference(image)[values])) }
       return try test.pValues()
     }
     let whole = try p(0..<20) { tasks, body in for task in 0..<tasks { body(task) } }

@@ -12,6 +12,7 @@ struct ProcessStatusTests {
     #expect(status?.name == "a) (b c" && status?.parent == 7 && status?.start == 98765)
     #expect(status?.isStopped == true && status?.isDead == false && status?.isLauncher == false)
     #expect(ProcessStatus(stat: "12 (orted) \(rest)")?.isLauncher == true)
+    #expect(ProcessStatus(stat: "12 (slurmstepd) \(rest)")?.isSlurmStep == true && status?.isSlurmStep == false)
     for broken in ["", "12 ", "12 )a( \(rest)", "12 (a) T 7"] { #expect(ProcessStatus(stat: broken) == nil) }
   }
 

@@ -78,4 +78,16 @@ struct StopSignalTests {
         "\(run.standardError)")
     }
   }
+
+  @Test(
+    "Slurm's to a rank whose host has lost rank 0 ends it with a line, even in the midst of a computation",
+    arguments: ["TERM:slurm:1", "TERM:slurm-stuck:1"])
+  func slurm(disturbance: String) async throws {
+    try await stop(disturbance, ranks: 2) { run in
+      #expect((run.exitCode == 75 || run.launcherCrashed) && (3..<20).contains(run.seconds), "\(run.standardError)")
+      #expect(
+        run.standardError.contains(
+          #/SIGTERM to rank 1, and rank 0 has ended or doesn't answer: .*--resume goes on\n/#), "\(run.standardError)")
+    }
+  }
 }

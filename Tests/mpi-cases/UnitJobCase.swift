@@ -12,13 +12,13 @@ import VisionLanguage
 func unitJobCase(_ arguments: [String]) throws {
   let configuration = SquaresConfiguration(
     folder: URL(fileURLWithPath: arguments[0]), isStrict: arguments.count > 2 && arguments[2] == "strict")
+  let disturbance = arguments.count > 2 ? Disturbance(arguments[2], folder: configuration.folder) : nil
   try Communicator.withStoppableWorld { world in
+    disturbance?.first = try world.broadcast(world.rank == 0 ? [Int64(getpid())] : nil).first.map { pid_t($0) }
     let claim = try world.claimOutput(configuration)
     defer { claim.release() }
     let job = Squares(configuration, failsAfter: world.rank == 0 ? -1 : Int(arguments[1]) ?? -1)
-    job.beforeUnit =
-      arguments.count > 2
-      ? Disturbance(arguments[2]).map { disturbance in { disturbance.act(on: world.rank, computed: $0) } } : nil
+    job.beforeUnit = disturbance.map { disturbance in { try disturbance.act(on: world.rank, computed: $0) } }
     var options = WorkOptions()
     if arguments.count > 4, arguments[2] == "blind" {
       let isBlind = arguments[3] == "\(world.rank)"
@@ -90,7 +90,7 @@ private final class Squares: UnitJob {
   /// How this rank finds that it can't use every third number; nil if it can.
   var blindness: String?
   /// Called with the number of units that this rank has computed.
-  var beforeUnit: ((Int) -> Void)?
+  var beforeUnit: ((Int) throws -> Void)?
   private var sum: Int64 = 0
 
   init(_ configuration: SquaresConfiguration, failsAfter: Int) {
@@ -107,7 +107,7 @@ private final class Squares: UnitJob {
   }
 
   func compute(_ unit: Unit, in pictures: Pictures, poll: @escaping () throws -> Void) throws -> Outcome {
-    beforeUnit?(computed)
+    try beforeUnit?(computed)
     if computed == failsAfter { throw CaseFailure("the node goes down") }
     computed += 1
     for _ in 0..<4 {

@@ -108,7 +108,8 @@ def _signals() -> list[Fault]:
 
 def _silences() -> list[Fault]:
     # 137: rank 0 kills its mpirun if that doesn't end by itself.
-    waits, limit = Ends(within=60), Ends(frozenset({75, 137}), r"not answered", 60, goes_on=False)
+    # It strikes in MPI_Init, too: then it is this that has not returned.
+    waits, limit = Ends(within=60), Ends(frozenset({75, 137}), r"not (answered|returned)", 60, goes_on=False)
     return [
         Fault("stop-worker-5s", "silence", waits, stopped("worker", 5), weight=1),
         Fault("stop-rank0-5s", "silence", waits, stopped("rank 0", 5), weight=1),

@@ -92,7 +92,7 @@ class OutputFile(unittest.TestCase):
                 types = [item.attrs.get_id(a).dtype for a in item.attrs] + ([item.dtype] if name in DATASETS else [])
                 for info in map(h5py.check_string_dtype, types):
                     self.assertTrue(info is None or info.length is not None, name)
-            self.assertEqual(f["skipped/reason"].asstr()[0], f["skipped/reason"][0].decode())
+            self.assertEqual(f["skipped/reason"].asstr("utf-8")[0], f["skipped/reason"][0].decode())
 
     def test_xarray_opens_it_with_named_axes(self):
         with xarray.open_dataset(self.path, engine="h5netcdf") as data:
@@ -135,7 +135,7 @@ class OutputFile(unittest.TestCase):
         data = json.loads((GOLDEN / "dataset/keyobjects.json").read_text())
         images, names = {i["id"]: i for i in data["images"]}, {c["id"]: c["name"] for c in data["categories"]}
         with h5py.File(self.path) as f:
-            self.assertEqual(dict(zip(f["category"][()], f["category_name"].asstr()[()])), names)
+            self.assertEqual(dict(zip(f["category"][()], f["category_name"].asstr("utf-8")[()])), names)
             annotations = {a["id"]: a for a in data["annotations"]}
             for at, i in enumerate(f["sample"][()]):
                 image = images[annotations[i]["image_id"]]

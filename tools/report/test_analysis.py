@@ -41,7 +41,7 @@ class Analysis(unittest.TestCase):
 
     def test_it_draws_its_figures(self):
         self.assertEqual({path.name for path in (self.folder / "figures").iterdir()},
-                         {"heads.png", "trends.png", "agreement.png", "reliability.png"})
+                         {"heads.png", "layers.png", "agreement.png", "size.png"})
 
     def test_averages_and_regression_are_the_reports(self):
         self.close(self.found["by_layer"], "trend-layers", "score_mean")
@@ -53,7 +53,7 @@ class Analysis(unittest.TestCase):
         self.close(self.found["agreement"].ravel(), "agreement-heads", "kendall_tau_b")
 
     def test_the_best_heads_samples_are_the_reports(self):
-        self.close(self.found["values"].values, "samples-table", "hi_corrected")
+        self.close(self.found["of_best"].values, "samples-table", "hi_corrected")
 
     def test_the_lines_of_the_guide_run(self):
         guide = (ROOT / "docs/analysis.md").read_text()
