@@ -140,7 +140,8 @@ extension HeadImpactReport {
   private static func headColumns(_ input: ReportInput, all: Bool) -> [DataTable.Column] {
     let lead = input.scores.isCorrected ? "hi_corrected" : "hi_minus_chance"
     return [
-      .init("rank", "rank"), .init("layer", "layer"), .init("head", "head"), .init(lead, input.scores.name),
+      .init("rank", "rank", isExtra: true), .init("layer", "layer"), .init("head", "head"),
+      .init(lead, input.scores.name),
       .init("\(lead)_stderr", "±\u{a0}s.e.", isExtra: true), .init("low", "95% from"), .init("high", "to"),
     ]
       + (input.scores.pValues == nil
