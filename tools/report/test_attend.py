@@ -78,11 +78,12 @@ class AttentionPages(unittest.TestCase):
     def test_the_veil_is_as_dense_as_the_attention_is_high(self):
         with self.page("described") as page:
             page.locator("#scale").select_option("map")
-            page.locator("#outline").uncheck()
             size = page.evaluate("data.size")
             rows = sorted(self.rows("described", "1.1", 0), key=lambda row: float(row["score"]))
             places = [[(float(row[a + "0"]) + float(row[a + "1"])) / 2 / side for a, side in zip("xy", size)] for row in rows]
             found = page.evaluate(OPACITIES, places)
+            page.locator("#outline").uncheck()
+            self.assertEqual(found, page.evaluate(OPACITIES, places), "the frame of the object's cells covers what is in them")
             self.assertEqual(found, sorted(found))
             self.assertGreater(found[-1], 220)
             self.assertLess(found[0], 10)
