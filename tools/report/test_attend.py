@@ -11,8 +11,10 @@ from test_page import needs_a_browser, run
 
 # The veil's opacity at places of the picture, given as shares of its sides; in 255ths.
 OPACITIES = """places => {
-  const {width, height} = document.getElementById("map");
-  const {data} = document.getElementById("map").getContext("2d").getImageData(0, 0, width, height);
+  const map = document.getElementById("map"), {width, height} = map;
+  const copy = Object.assign(document.createElement("canvas"), {width, height}).getContext("2d", {willReadFrequently: true});
+  copy.drawImage(map, 0, 0);
+  const {data} = copy.getImageData(0, 0, width, height);
   return places.map(([x, y]) => data[4 * (Math.floor(y * height) * width + Math.floor(x * width)) + 3]);
 }"""
 
