@@ -150,7 +150,7 @@ struct HeadImpactReportTests {
   func findings() {
     let scores = HeadScores(
       measure: .matched, layers: 1, heads: 4, isCorrected: true, values: [0.3, -0.2, 0.3, 0],
-      standardErrors: [], low: [], high: [], holm: [0.01, 0.05, 0.06, 0.01])
+      standardErrors: [], low: [], high: [], pValues: [0.01, 0.05, 0.06, 0.01])
     #expect((0..<4).map(scores.finding) == [.above, .below, .neither, .neither])
     #expect(scores.beyondChance == 1)
   }
