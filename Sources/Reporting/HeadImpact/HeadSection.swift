@@ -142,7 +142,8 @@ extension HeadImpactReport {
     return [
       .init("rank", "rank", isExtra: true), .init("layer", "layer"), .init("head", "head"),
       .init(lead, input.scores.name),
-      .init("\(lead)_stderr", "±\u{a0}s.e.", isExtra: true), .init("low", "95% from"), .init("high", "to"),
+    ] + (all ? [.init("\(lead)_stderr", "±\u{a0}s.e.")] : []) + [
+      .init("low", "95% from"), .init("high", "to"),
     ]
       + (input.scores.pValues == nil
         ? []
@@ -167,8 +168,9 @@ extension HeadImpactReport {
     let at = table.index(input.measure, layer: head.layer, head: head.head)
     return [
       .integer(rank), .integer(head.layer), .integer(head.head), .number(scores.values[index]),
-      .number(scores.standardErrors[index]), .number(scores.low[index]), .number(scores.high[index]),
-    ] + (scores.pValues.map { [.number($0[index])] } ?? []) + [.number(table.hi[at]), .number(table.chance[at])]
+    ] + (all ? [.number(scores.standardErrors[index])] : [])
+      + [.number(scores.low[index]), .number(scores.high[index])] + (scores.pValues.map { [.number($0[index])] } ?? [])
+      + [.number(table.hi[at]), .number(table.chance[at])]
       + (all || input.anySink ? [.number(table.nosink[at]), .number(table.sinkShare[index])] : [])
   }
 }
