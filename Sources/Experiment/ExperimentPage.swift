@@ -37,17 +37,35 @@ public struct ExperimentPage {
     outcome = try ExperimentOutcome(contentsOf: folder.outcome)
   }
 
-  /// - Parameter title: the page's; by default the folder's name and the model's.
+  /// - Parameters:
+  ///   - title: the page's; by default the folder's name and the model's.
+  ///   - source: of the scored photographs; by default where the experiment had them, if they are still there.
   /// - Throws: what reading the folder throws, and `ReportError`.
-  public func page(title: String? = nil) throws -> Page {
+  public func page(title: String? = nil, source: PictureSource? = nil) throws -> Page {
     var options = HeadImpactReport.Options(programVersion: JobDefaults.programVersion)
     options.measure = configuration.select.ranked.measure
     options.topHeads = configuration.select.heads
-    let source = configuration.score.source
-    options.source = PictureSource(dataset: fileURL(source.dataset), images: fileURL(source.images))
+    options.source =
+      source
+      ?? Self.pictures(of: configuration.score.source, in: folder).map { PictureSource(dataset: $0, images: $1) }
     return try ExperimentReport.page(
       of: summary(title: title), more: HeadImpactReport.sections(of: folder.headImpact, options),
       programVersion: JobDefaults.programVersion)
+  }
+
+  /// Where the scored photographs are: where the configuration says, or in an experiment's folder that was moved, or is
+  /// seen from another one than the experiment was, if they are its demonstration's. Nil if they are in neither place.
+  static func pictures(
+    of source: ExperimentConfiguration.Source, in folder: ExperimentFolder
+  ) -> (dataset: URL, images: URL)? {
+    let (dataset, images) = (fileURL(source.dataset), fileURL(source.images))
+    let own = [dataset, images].map { $0.pathComponents.suffix(3) }
+    let moved =
+      own.allSatisfy { $0.first == folder.demonstration.lastPathComponent }
+      ? own.map { $0.dropFirst().reduce(folder.demonstration) { $0.appendingPathComponent($1) } } : []
+    return [[dataset, images], moved].first { paths in
+      !paths.isEmpty && paths.allSatisfy { FileManager.default.fileExists(atPath: $0.path) }
+    }.map { (dataset: $0[0], images: $0[1]) }
   }
 
   private func summary(title: String?) throws -> ExperimentSummary {
