@@ -114,6 +114,7 @@ test-python: python-deps
 	$(PYTHON) -m unittest discover -s tools/parity -p 'test_*.py'
 	$(PYTHON) -m unittest discover -s tools/report -p 'test_*.py'
 	$(PYTHON) -m unittest discover -s tools/docs -p 'test_*.py'
+	$(PYTHON) -m unittest discover -s tools/packages -p 'test_manual.py'
 	$(PYTHON) -m unittest discover -s tools/deploy -p 'test_manifests.py'
 	$(PYTHON) -m unittest discover -s tools/cluster -p 'test_*.py'
 
@@ -232,7 +233,7 @@ tarball: static ## Make an archive of the program that runs without Swift: dist/
 
 test-packages: deb tarball ## As root: install both on a bare Debian 12 and Ubuntu 24.04, and run them there
 	@$(call apt,debootstrap)
-	python3 -m unittest discover -v -s tools/packages -p 'test_*.py'
+	python3 -m unittest discover -v -s tools/packages -p 'test_packages.py'
 
 uninstall: ## Remove what install put under PREFIX
 	rm -rf $(DESTDIR)$(PREFIX)/lib/headimpact $(DESTDIR)$(PREFIX)/bin/headimpact \

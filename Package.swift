@@ -209,7 +209,7 @@ let package = Package(
       of: "Generation",
       ["COCO", "Decoding", "Demonstration", "ImageInput", "Kernels", "RunSupport", "Transformer", "VisionLanguage"],
       exclude: ["Goldens"]),
-    tests(of: "Experiment", ["HeadImpact", "RunSupport"]),
+    tests(of: "Experiment", ["HeadImpact", "RunSupport", "Scoring"]),
     tests(of: "Grounding", ["COCO", "HeadImpact", "IO"], exclude: ["Goldens"]),
     tests(of: "KeyObjects", ["COCO", "Demonstration", "HeadImpact", "IO", "ImageInput"]),
     tests(of: "AttentionMaps", ["COCO", "Figures", "HDF5Store", "HeadImpact", "ImageInput"]),

@@ -64,7 +64,8 @@ struct ModelCard {
       rows.append(
         (
           "Validation",
-          (c.validation?.lastPathComponent ?? "a share of \(c.validationShare)") + ", \(examples.validation)"
+          (c.validation?.lastPathComponent ?? "a share of \(c.validationShare) of the images") + ", "
+            + NumberText.counted(examples.validation, "example")
         ))
     }
     if !plan.heads.isEmpty {

@@ -97,6 +97,8 @@ public struct TrainConfiguration: JobConfiguration {
   public var salvageFolder: URL?
   /// Continues from the last checkpoint of an interrupted run.
   public var resumes = false
+  /// Replaces an output that is there already.
+  public var overwrites = false
 
   /// Keeps what lies below the lowest adapted layer.
   public var caches = true

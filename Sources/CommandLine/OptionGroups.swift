@@ -128,6 +128,8 @@ struct RunOptions: ParsableArguments {
   @Flag(help: "Continue from the journal of an interrupted run.")
   var resume = false
   @OptionGroup var salvage: SalvageOption
+  @Flag(help: "Replace an existing output once the new one is complete.")
+  var overwrite = false
 }
 
 struct CoverageOption: ParsableArguments {
@@ -236,5 +238,6 @@ extension UnitJobConfiguration {
     precision = running.operands.precision
     resumes = running.resume
     salvages = running.salvage.salvage
+    overwrites = running.overwrite
   }
 }

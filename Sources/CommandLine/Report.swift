@@ -53,7 +53,8 @@ struct Report: ParsableCommand {
     let source = fileURL(input)
     let page =
       source.hasDirectoryPath
-      ? try ExperimentPage(folder: source).page(title: title) : try HeadImpactReport.page(of: source, options)
+      ? try ExperimentPage(folder: source).page(title: title, source: options.source)
+      : try HeadImpactReport.page(of: source, options)
     try page.write(to: folder, overwrites: replacing.overwrite)
     print(folder.appendingPathComponent("index.html").path)
   }

@@ -62,11 +62,11 @@ struct Score: ParsableCommand {
   @OptionGroup var printing: PrintOptions
 
   func validate() throws {
-    do { try scoreConfiguration.options.validate() } catch { throw ValidationError("\(error)") }
+    do { try options.validate() } catch { throw ValidationError("\(error)") }
   }
 
   func run() throws {
-    let configuration = scoreConfiguration
+    let configuration = try scoreConfiguration()
     let summary = try Communicator.withStoppableWorld(silence: waiting.rules) {
       try ScoringJob(configuration, on: $0).run()
     }
@@ -76,7 +76,19 @@ struct Score: ParsableCommand {
     try skipping.check(summary.skips)
   }
 
-  private var scoreConfiguration: ScoreConfiguration {
+  private var options: HeadImpactOptions {
+    var options = HeadImpactOptions()
+    options.coverage = cells.coverage
+    options.query = query
+    options.normalize = rows.normalize
+    options.views = shown.views
+    options.sinkFactor = sinkFactor
+    options.bootstrapResamples = intervals.bootstrap
+    options.seed = intervals.seed
+    return options
+  }
+
+  private func scoreConfiguration() throws -> ScoreConfiguration {
     var configuration = ScoreConfiguration(
       model: try model.url, dataset: fileURL(dataset), images: images.url, output: fileURL(output))
     if let shard { configuration.output = shard.url(of: configuration.output) }
@@ -85,13 +97,7 @@ struct Score: ParsableCommand {
     configuration.input = input.options
     configuration.prompt = prompt
     configuration.limit = limit
-    configuration.options.coverage = cells.coverage
-    configuration.options.query = query
-    configuration.options.normalize = rows.normalize
-    configuration.options.views = shown.views
-    configuration.options.sinkFactor = sinkFactor
-    configuration.options.bootstrapResamples = intervals.bootstrap
-    configuration.options.seed = intervals.seed
+    configuration.options = options
     configuration.savesScores = saveScores
     configuration.take(running, skipping, isStrict: strict, printing)
     return configuration

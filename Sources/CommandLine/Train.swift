@@ -135,6 +135,8 @@ struct Train: ParsableCommand {
   var salvageDir: String?
   @Flag(help: "Continue from the last checkpoint of an interrupted run.")
   var resume = false
+  @Flag(help: "Replace an existing output once the new one is complete.")
+  var overwrite = false
   @Option(
     help: ArgumentHelp(
       "Memory per rank for cached hidden states below the lowest adapted layer: 2GiB, 500MB, 0.",
@@ -244,6 +246,7 @@ struct Train: ParsableCommand {
     c.checkpointEvery = checkpointEvery
     c.salvageFolder = salvageDir.map(fileURL)
     c.resumes = resume
+    c.overwrites = overwrite
     c.caches = !noCache
     c.cacheMemory = cacheMemory.bytes
     c.cacheFolder = cacheDir.map(fileURL)

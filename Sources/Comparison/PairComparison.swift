@@ -82,7 +82,7 @@ public struct PairComparison: Sendable, Equatable, Encodable {
     return try test.pValues()
   }
 
-  /// The heads whose difference is beyond doubt, the greatest without its sign first.
+  /// The heads whose difference is significant, the greatest without its sign first.
   public var differentHeads: [Head] {
     func size(_ head: Head) -> Double { (head.difference.value ?? 0).magnitude }
     return differences.filter(\.isDifferent).sorted {

@@ -112,33 +112,38 @@ enum Conclusion {
   // MARK: - Prompts
 
   private static func paragraph(of prompts: PromptAgreement) -> String {
-    func range(_ values: [Double]) -> String {
+    func range(_ values: [Double], decimals: Int) -> String {
       let (least, most) = (values.min() ?? .nan, values.max() ?? .nan)
-      let (low, high) = (NumberText.plain(least, decimals: 2), NumberText.plain(most, decimals: 2))
+      let (low, high) = (NumberText.plain(least, decimals: decimals), NumberText.plain(most, decimals: decimals))
       return low == high ? low : "\(low) to \(high)"
     }
+    func shared(_ shares: [Double], of count: Int) -> String { range(shares.map { $0 * Double(count) }, decimals: 0) }
     let correlations = prompts.pairs.compactMap(\.rankCorrelation)
     let order =
       correlations.isEmpty
       ? "no prompt ranks one head above another"
-      : "the order of all heads has a rank correlation of \(range(correlations))"
+      : "the order of all heads has a rank correlation of \(range(correlations, decimals: 2))"
     return
-      "Over \(prompts.prompts.count) prompts, two at a time, \(order); of the best \(prompts.heads) heads, a share of "
-      + "\(range(prompts.pairs.map(\.headOverlap))) is the same, of the best \(prompts.layers) layers "
-      + "\(range(prompts.pairs.map(\.layerOverlap)))."
+      "Over \(prompts.prompts.count) prompts, two at a time, \(order). They share "
+      + "\(shared(prompts.pairs.map(\.headOverlap), of: prompts.heads)) of the \(prompts.heads) best heads and "
+      + "\(shared(prompts.pairs.map(\.layerOverlap), of: prompts.layers)) of the \(prompts.layers) best layers."
   }
 
   // MARK: - Ablation
 
   private static func paragraph(of ablation: AblationResult) -> String {
-    func row(_ name: String) -> AblationResult.Row? { ablation.ablations.first { $0.name == name } }
+    // Of several numbers of heads the greatest.
+    let most = ablation.ablations.map(\.heads.count).max() ?? 0
+    let rows = ablation.ablations.filter { $0.heads.count == most }
+    func row(_ name: String) -> AblationResult.Row? { rows.first { $0.name == name } }
     guard let top = row("top"), let bottom = row("bottom") else { return "" }
-    let random = ablation.ablations.filter { $0.name.hasPrefix("random") }
+    let random = rows.filter { $0.name.hasPrefix("random") }
     var text =
       "Without the \(top.heads.count) heads of highest Head Impact the loss of the descriptions \(loss(top)), "
       + "without those of lowest it \(loss(bottom))"
     if let least = random.map(\.difference).min(), let most = random.map(\.difference).max() {
-      text += ", without as many random ones it changes by \(signed(least)) to \(signed(most))"
+      text += ", without as many random ones it "
+      text += isNothing([least, most]) ? "stays the same" : "changes by \(signed(least)) to \(signed(most))"
     }
     let rivals = [bottom] + random
     if rivals.allSatisfy({ top.lower > $0.upper }) {
@@ -147,7 +152,7 @@ enum Conclusion {
     if rivals.allSatisfy({ top.upper < $0.lower }) {
       return text + ". So no: these heads matter less than others."
     }
-    return text + ". The intervals overlap, so this does not show that Head Impact points to heads that matter more."
+    return text + ". So these data do not show that Head Impact points to heads that matter more."
   }
 
   private static func loss(_ row: AblationResult.Row) -> String {

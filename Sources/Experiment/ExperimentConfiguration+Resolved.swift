@@ -41,7 +41,16 @@ extension ExperimentConfiguration {
           ])
         ),
         ("evaluate", map([("resamples", evaluate.resamples)])),
-        ("ablate", ablate.map { try map($0.source.pairs + [("heads", $0.heads), ("seeds", $0.seeds)]) }),
+        (
+          "ablate",
+          ablate.map {
+            try map(
+              $0.source.pairs + [
+                ("heads", $0.heads.count == 1 ? $0.heads[0] : nil), ("heads", $0.heads.count == 1 ? nil : $0.heads),
+                ("seeds", $0.seeds),
+              ])
+          }
+        ),
         ("score_after", scoreAfter.map(\.name)),
       ]))
   }

@@ -397,7 +397,7 @@ public struct ExperimentJob {
         images: fileURL(ablate.source.images),
         output: folder.ablation,
         ablations: try Ablation.byHeadImpact(
-          table, measure: configuration.select.ranked, counts: [ablate.heads],
+          table, measure: configuration.select.ranked, counts: ablate.heads,
           randomSeeds: ablate.seeds.map(UInt64.init))
       )
       c.annotations = ablate.source.annotations.map(fileURL)

@@ -37,17 +37,35 @@ public struct ExperimentPage {
     outcome = try ExperimentOutcome(contentsOf: folder.outcome)
   }
 
-  /// - Parameter title: the page's; by default the folder's name and the model's.
+  /// - Parameters:
+  ///   - title: the page's; by default the folder's name and the model's.
+  ///   - source: of the scored photographs; by default where the experiment had them, if they are still there.
   /// - Throws: what reading the folder throws, and `ReportError`.
-  public func page(title: String? = nil) throws -> Page {
+  public func page(title: String? = nil, source: PictureSource? = nil) throws -> Page {
     var options = HeadImpactReport.Options(programVersion: JobDefaults.programVersion)
     options.measure = configuration.select.ranked.measure
     options.topHeads = configuration.select.heads
-    let source = configuration.score.source
-    options.source = PictureSource(dataset: fileURL(source.dataset), images: fileURL(source.images))
+    options.source =
+      source
+      ?? Self.pictures(of: configuration.score.source, in: folder).map { PictureSource(dataset: $0, images: $1) }
     return try ExperimentReport.page(
       of: summary(title: title), more: HeadImpactReport.sections(of: folder.headImpact, options),
       programVersion: JobDefaults.programVersion)
+  }
+
+  /// Where the scored photographs are: where the configuration says, or in an experiment's folder that was moved, or is
+  /// seen from another one than the experiment was, if they are its demonstration's. Nil if they are in neither place.
+  static func pictures(
+    of source: ExperimentConfiguration.Source, in folder: ExperimentFolder
+  ) -> (dataset: URL, images: URL)? {
+    let (dataset, images) = (fileURL(source.dataset), fileURL(source.images))
+    let own = [dataset, images].map { $0.pathComponents.suffix(3) }
+    let moved =
+      own.allSatisfy { $0.first == folder.demonstration.lastPathComponent }
+      ? own.map { $0.dropFirst().reduce(folder.demonstration) { $0.appendingPathComponent($1) } } : []
+    return [[dataset, images], moved].first { paths in
+      !paths.isEmpty && paths.allSatisfy { FileManager.default.fileExists(atPath: $0.path) }
+    }.map { (dataset: $0[0], images: $0[1]) }
   }
 
   private func summary(title: String?) throws -> ExperimentSummary {
@@ -82,9 +100,12 @@ public struct ExperimentPage {
           (arm.name, task.rawValue, try HeadImpactFile.read(folder.headImpactAfter(task, arm)).table)
         })
     }
-    summary.ablations = (outcome.ablation?.ablations ?? []).map { row in
+    summary.ablationCurves = (outcome.ablation?.curves ?? []).filter { $0.points.count > 1 }
+    let ablations = outcome.ablation?.ablations ?? []
+    let isOne = Set(ablations.map(\.heads.count)).count < 2
+    summary.ablations = ablations.map { row in
       ExperimentSummary.Ablation(
-        name: row.name,
+        name: isOne ? row.name : "\(row.name) (\(row.heads.count))",
         metrics: [
           ExperimentSummary.Metric(
             name: "loss", value: row.loss, shift: row.difference, low: row.lower, high: row.upper)

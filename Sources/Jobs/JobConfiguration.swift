@@ -20,6 +20,8 @@ public protocol JobConfiguration: Sendable {
   var threads: Int? { get set }
   /// Continues from the checkpoint of an interrupted run.
   var resumes: Bool { get set }
+  /// Replaces an output that is there already, once the new one is complete, and starts over if a run was interrupted.
+  var overwrites: Bool { get set }
   /// Share of the samples that may be skipped.
   var allowedSkips: Double { get set }
   /// Makes samples that can't be used fatal.
@@ -37,6 +39,9 @@ extension JobConfiguration {
   ///
   /// - Throws: `JobError` naming the option.
   public func validateShared() throws {
+    if resumes, overwrites {
+      throw JobError("--resume continues the output and --overwrite replaces it: give one of them")
+    }
     try SkipCounts.validate(allowed: allowedSkips)
     try JobInputs.validate(threads: threads, limit: limit)
   }

@@ -25,15 +25,15 @@ public struct HeadMask: Sendable, Equatable {
     for head in heads {
       guard layers.indices.contains(head.layer) else {
         throw LowRankAdaptationError(
-          "there is no head [\(head.layer), \(head.head)]: the model has \(layers.count) layers, numbered from 0")
+          "there is no head \(head.layer).\(head.head): the model has \(layers.count) layers, numbered from 0")
       }
       let count = layers[head.layer].attention.shape.heads
       guard (0..<count).contains(head.head) else {
         throw LowRankAdaptationError(
-          "there is no head [\(head.layer), \(head.head)]: layer \(head.layer) has \(count) heads, numbered from 0")
+          "there is no head \(head.layer).\(head.head): layer \(head.layer) has \(count) heads, numbered from 0")
       }
       guard chosen[head.layer, default: []].insert(head.head).inserted else {
-        throw LowRankAdaptationError("the head [\(head.layer), \(head.head)] is chosen twice")
+        throw LowRankAdaptationError("the head \(head.layer).\(head.head) is chosen twice")
       }
     }
     let updated = Set(adapter.updates.map(\.target.layer))

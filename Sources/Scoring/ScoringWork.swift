@@ -116,9 +116,11 @@ final class ScoringWork: UnitJob {
   }
 
   func finish(_ work: FinishedWork<UnitResult>?, on world: Communicator) throws -> ScoringJob.Summary? {
-    // A kill just before the journal's removal leaves the output beside it: a resumed run replaces it.
+    // A kill just before the journal's removal leaves the output beside it: a resumed run replaces it, and that of an
+    // interrupted run that overwrites.
     let end = ScoringEnd(
-      provenance: provenance, output: configuration.output, replaces: configuration.resumes, team: team)
+      provenance: provenance, output: configuration.output, replaces: configuration.resumes || configuration.overwrites,
+      team: team)
     let samples = work.map {
       ScoredSamples(
         index: index, skipped: $0.skipped, seconds: $0.seconds, result: $0.result,

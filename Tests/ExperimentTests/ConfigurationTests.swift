@@ -1,5 +1,7 @@
 import Foundation
 import HeadImpact
+import Scoring
+import TestSupport
 import Testing
 
 @testable import Experiment
@@ -106,6 +108,27 @@ struct ConfigurationTests {
     for file in files { _ = try ExperimentConfiguration(contentsOf: folder.appendingPathComponent(file)) }
   }
 
+  @Test("the photographs of a demonstration are found in a folder that was moved, others only where they were")
+  func pictures() throws {
+    try ScratchFolder.with { scratch in
+      let folder = ExperimentFolder(url: scratch.file("moved"))
+      let images = folder.demonstration.appendingPathComponent("taught/images")
+      try FileManager.default.createDirectory(at: images, withIntermediateDirectories: true)
+      let dataset = folder.demonstration.appendingPathComponent("taught/keyobjects.json")
+      try Data("{}".utf8).write(to: dataset)
+      func found(_ dataset: String, _ images: String) -> [String]? {
+        ExperimentPage.pictures(
+          of: ExperimentConfiguration.Source(dataset: dataset, annotations: nil, images: images, limit: nil), in: folder
+        ).map { [$0.dataset.path, $0.images.path] }
+      }
+      let moved = [dataset.path, images.path]
+      #expect(found("e/demonstration/taught/keyobjects.json", "e/demonstration/taught/images") == moved)
+      #expect(found(dataset.path, images.path) == moved)
+      #expect(found("keyobjects.json", "images") == nil)
+      #expect(found("e/demonstration/taught/other.json", "e/demonstration/taught/images") == nil)
+    }
+  }
+
   @Test(
     "an arm's name says which it is",
     arguments: ["pretrained", "top", "bottom", "random-0", "random-18", "all", "top-heads"])
@@ -183,6 +206,46 @@ struct StatementTests {
     let text = Conclusion.text(tasks: [outcome], ablation: nil, layers: 3, seeds: [3, 4])
     #expect(text.contains("raises it: +0.500 [+0.150, +0.850], from +0.250 to +0.750 over 2 training seeds."))
     #expect(text.contains("trained with 2 seeds (3 and 4)"))
+  }
+
+  /// `top` against bottom and a random choice, of 2 heads.
+  private func ablation(_ intervals: [(String, Double, Double)]) throws -> String {
+    let rows = intervals.map { name, lower, upper in
+      """
+      {"name": "\(name)", "heads": [[0, 1], [1, 0]], "loss": 1, "difference": \((lower + upper) / 2), "lower": \(lower),
+       "upper": \(upper), "outcomes": []}
+      """
+    }
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    let document = """
+      {"model_name": "m", "images": 4, "samples": 4, "tokens": 9, "loss": 1, "skipped": [], "run": {"parts": []},
+       "ablations": [\(rows.joined(separator: ","))]}
+      """
+    let result = try decoder.decode(AblationResult.self, from: Data(document.utf8))
+    return Conclusion.text(tasks: [], ablation: result, layers: 3)
+  }
+
+  @Test("an ablation that changes nothing is said to, without zeros, and no intervals overlap that don't")
+  func ablation() throws {
+    let tiny = try ablation([("top", -0.00001, 0.00002), ("bottom", 0.0001, 0.0003), ("random 0", 0, 0.0001)])
+    #expect(tiny.contains("without as many random ones it stays the same"), "\(tiny)")
+    #expect(!tiny.contains("0.000") && !tiny.contains("overlap"), "\(tiny)")
+    #expect(try ablation([("top", 0.3, 0.5), ("bottom", 0.1, 0.2), ("random 0", 0, 0.1)]).contains("that matter for"))
+  }
+
+  @Test("prompts are said to share numbers of heads and layers, not shares")
+  func prompts() throws {
+    let agreement = try JSONDecoder().decode(
+      PromptAgreement.self,
+      from: Data(
+        """
+        {"prompts": ["a", "b", "c"], "heads": 4, "layers": 3, "pairs": [
+         {"first": 0, "second": 1, "rankCorrelation": 0.5, "headOverlap": 0, "layerOverlap": 1},
+         {"first": 0, "second": 2, "rankCorrelation": 0.5, "headOverlap": 0.75, "layerOverlap": 1}]}
+        """.utf8))
+    let text = Conclusion.text(tasks: [], ablation: nil, prompts: agreement, layers: 3)
+    #expect(text.contains("They share 0 to 3 of the 4 best heads and 3 of the 3 best layers."), "\(text)")
   }
 
   @Test("without the arm top there is nothing to say of it")

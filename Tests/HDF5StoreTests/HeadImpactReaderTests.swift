@@ -168,6 +168,19 @@ struct HeadImpactReaderTests {
     }
   }
 
+  @Test("another HDF5 file, as training.h5, is refused as no scoring run's")
+  func another() throws {
+    try ScratchFolder.with { scratch throws in
+      let url = scratch.file("training.h5")
+      try HDF5File.write(to: url.path) { file throws in try file.write([1.0], to: "loss") }
+      for read: (URL) throws -> Void in [{ _ = try HeadImpactFile.read($0) }, { try HeadImpactFile.open($0) { _ in } }]
+      {
+        let error = #expect(throws: HeadImpactError.self) { try read(url) }
+        #expect(error?.description.contains("training.h5: is not the file of a scoring run") == true)
+      }
+    }
+  }
+
   @Test("a file without samples' values is refused, naming what is missing")
   func missing() throws {
     try ScratchFolder.with { scratch throws in

@@ -109,6 +109,7 @@ struct ToyConfiguration: UnitJobConfiguration {
   let scratch: URL
   var factor = 3
   var resumes = false
+  var overwrites = false
   var salvages = false
   var isStrict = false
   var allowedSkips = SkipCounts.defaultAllowed

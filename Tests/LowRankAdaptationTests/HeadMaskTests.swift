@@ -68,9 +68,9 @@ struct HeadMaskTests {
       }.description
     }
     #expect(try words([]).contains("no head"))
-    #expect(try words([.init(layer: 9, head: 0)]).contains("no head [9, 0]"))
+    #expect(try words([.init(layer: 9, head: 0)]).contains("no head 9.0"))
     #expect(try words([.init(layer: 1, head: 4)]).contains("layer 1 has 4 heads"))
-    #expect(try words([.init(layer: 1, head: -1)]).contains("no head [1, -1]"))
+    #expect(try words([.init(layer: 1, head: -1)]).contains("no head 1.-1"))
     #expect(try words([.init(layer: 1, head: 1), .init(layer: 1, head: 1)]).contains("twice"))
     #expect(try words([.init(layer: 2, head: 1)]).contains("updates the layers [1]"))
     for target in [Projection.gate, .up, .down] {

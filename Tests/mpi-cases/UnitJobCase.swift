@@ -37,6 +37,7 @@ private struct SquaresConfiguration: UnitJobConfiguration {
   var precision = Precision.f32
   var threads: Int?
   var resumes = true
+  var overwrites = false
   var salvages = false
   var allowedSkips = 1.0
   var isQuiet = true

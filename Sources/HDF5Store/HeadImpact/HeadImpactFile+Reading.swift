@@ -58,6 +58,10 @@ extension HeadImpactFile {
   /// - Throws: where the file isn't one of a scoring run, or its measures are others than this program's.
   static func table(_ file: HDF5File) throws -> HeadImpactTable {
     let version = try version(of: file)
+    for name in ["measure", "layer", "head", "sample"] where try !file.exists(name) {
+      throw HeadImpactError(
+        "\(file.path): is not the file of a scoring run, as score and gather write it: it has no dataset \"\(name)\"")
+    }
     let layers = try file.shape(of: "layer").first ?? 0
     let heads = try file.shape(of: "head").first ?? 0
     let measures = try file.readStrings("measure").values

@@ -77,10 +77,10 @@ public enum ComparisonWords {
     guard !pair.differences.isEmpty, pair.isPaired, !isNothing(mean) else { return words }
     let different = pair.differentHeads
     guard let greatest = different.first else {
-      return words + " No single head differs beyond doubt (\(corrected(pair)))."
+      return words + " No single head differs significantly (\(corrected(pair)))."
     }
     return words + " \(NumberText.counted(different.count, "head")) of \(NumberText.grouped(pair.differences.count)) "
-      + "\(different.count == 1 ? "differs" : "differ") beyond doubt (\(corrected(pair))), most of all "
+      + "\(different.count == 1 ? "differs" : "differ") significantly (\(corrected(pair))), most of all "
       + "\(greatest.layer).\(greatest.head), by \(interval(greatest.difference))."
   }
 

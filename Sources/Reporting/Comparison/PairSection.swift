@@ -49,7 +49,7 @@ struct PairSection {
       ScatterChart.Point(
         x: head.first, y: head.second, style: styles[times(head)], isHollow: !head.isDifferent, note: note(head))
     }
-    let tested = pair.isPaired ? " Full dots differ beyond doubt (\(ComparisonWords.corrected(pair)))." : ""
+    let tested = pair.isPaired ? " Full dots differ significantly (\(ComparisonWords.corrected(pair)))." : ""
     return Figure(
       id: "scatter-\(place)", title: "Every head in \(names)",
       caption: "Head Impact (\(comparison.ranked)) of each head in either run; on the dashed line it is the same. "
@@ -72,7 +72,7 @@ struct PairSection {
     let tested =
       pair.isPaired
       ? " Dots mark the \(NumberText.counted(different.count { $0 }, "head")) that \(different.count { $0 } == 1 ? "differs" : "differ") "
-        + "beyond doubt: a sign-flip test over the images, \(ComparisonWords.corrected(pair))."
+        + "significantly: a sign-flip test over the images, \(ComparisonWords.corrected(pair))."
       : ""
     return Figure(
       id: "difference-\(place)", title: "\(second.name) less \(first.name), head by head",
@@ -87,7 +87,7 @@ struct PairSection {
 
   private func note(_ head: PairComparison.Head) -> String {
     "\(head.layer).\(head.head): \(NumberText.number(head.first)) and \(NumberText.number(head.second)), difference "
-      + ComparisonWords.interval(head.difference) + (head.isDifferent ? ", beyond doubt" : "")
+      + ComparisonWords.interval(head.difference) + (head.isDifferent ? ", significant" : "")
   }
 
   private func headData() -> DataTable {
@@ -118,8 +118,8 @@ struct PairSection {
     let caption =
       different.isEmpty
       ? "The \(greatest.count) heads of greatest difference"
-        + (pair.isPaired ? "; none differs beyond doubt (\(ComparisonWords.corrected(pair)))." : ".")
-      : "Heads that differ beyond doubt (\(ComparisonWords.corrected(pair))), the greatest difference first."
+        + (pair.isPaired ? "; none differs significantly (\(ComparisonWords.corrected(pair)))." : ".")
+      : "Heads that differ significantly (\(ComparisonWords.corrected(pair))), the greatest difference first."
     return Table(
       id: "differing-\(place)", caption: caption,
       data: DataTable(Self.headColumns, (different.isEmpty ? greatest : different).map(Self.row)), mostRows: 25)
