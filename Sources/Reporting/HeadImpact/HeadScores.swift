@@ -15,6 +15,9 @@ struct HeadScores {
   let standardErrors: [Double]
   let low: [Double]
   let high: [Double]
+  /// HI - chance, which the test is of: where a head's samples differ much, it may have another sign than `values`.
+  /// - Shape: [layer, head]
+  let differences: [Double]
   /// Of the test against chance, corrected for the number of heads; nil if the file has no test. - Shape: [layer, head]
   let pValues: [Double]?
   /// How they were corrected.
@@ -33,7 +36,7 @@ struct HeadScores {
   /// Whether a head looks at the object more, or less, than chance would; nil if the file has no test.
   func finding(_ index: Int) -> Finding? {
     pValues.map {
-      $0[index] > BeyondChance.level || values[index] == 0 ? .neither : values[index] > 0 ? .above : .below
+      $0[index] > BeyondChance.level || differences[index] == 0 ? .neither : differences[index] > 0 ? .above : .below
     }
   }
 
