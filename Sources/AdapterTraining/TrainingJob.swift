@@ -74,6 +74,8 @@ public struct TrainingJob {
     defer { claim.release() }
     let threads = try JobDefaults.threads(configuration.threads, on: world)
     let (opened, parameterCount) = try world.agree {
+      // Before the work, not behind it.
+      if world.rank == 0, !claim.isFinished { try PEFTAdapter.requireReplaceable(configuration.output) }
       let opened = try JobModel(configuration, threads: threads)
       try opened.model.chat.requireEndOfTurn()
       for (source, scored) in configuration.scored {

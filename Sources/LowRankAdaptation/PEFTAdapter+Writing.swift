@@ -5,6 +5,20 @@ import Transformer
 import VisionLanguage
 
 extension PEFTAdapter {
+  /// Refuses a folder that `write` wouldn't replace; one that isn't there is well.
+  ///
+  /// - Throws: `LowRankAdaptationError` naming the folder.
+  public static func requireReplaceable(_ folder: URL) throws {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder) else { return }
+    guard isFolder.boolValue else {
+      throw LowRankAdaptationError("\(folder.path): is a file; the adapter needs a folder")
+    }
+    if let reason = try AdapterFolder.refusal(toReplace: folder) {
+      throw LowRankAdaptationError("\(folder.path): \(reason)")
+    }
+  }
+
   /// Writes an adapter as PEFT 0.21 does. The folder appears in one step; one that is there is replaced, unless it
   /// holds files that the new one has none for.
   ///

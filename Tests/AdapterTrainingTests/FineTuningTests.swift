@@ -43,6 +43,26 @@ extension TrainingRuns {
       }
     }
 
+    @Test(
+      "an adapter of training is replaced by another with --overwrite; a folder with something else is refused at once")
+    func overwrites() async throws {
+      try await ScratchFolder.with { scratch in
+        let output = scratch.file("adapter")
+        try await succeed(short(output, ["--validation-share", "0.4"], steps: 2))
+        let first = try weights(output)
+        // The events' name has their time, and without validation there is no other state.
+        try Data().write(to: output.appendingPathComponent("events.out.tfevents.1.headimpact"))
+        try await succeed(short(output, ["--overwrite"], steps: 3))
+        let second = try weights(output)
+        #expect(second != first)
+        let names = Set(try FileManager.default.contentsOfDirectory(atPath: output.path))
+        #expect(!names.contains("last") && !names.contains("events.out.tfevents.1.headimpact"), "\(names)")
+        try Data().write(to: output.appendingPathComponent("notes.txt"))
+        try await fail(short(output, ["--overwrite"], steps: 2), saying: "notes.txt")
+        #expect(try weights(output) == second && scratch.names == ["adapter"])
+      }
+    }
+
     @Test("beside the adapter lie its card, the loss as a picture and as numbers, and events")
     func companions() async throws {
       try await ScratchFolder.with { scratch in
