@@ -97,6 +97,8 @@ public struct TrainConfiguration: JobConfiguration {
   public var salvageFolder: URL?
   /// Continues from the last checkpoint of an interrupted run.
   public var resumes = false
+  public var overwrites = false
+  public var outputKind: OutputKind { .folder(with: "adapter_config.json") }
 
   /// Keeps what lies below the lowest adapted layer.
   public var caches = true

@@ -1,4 +1,5 @@
 import Foundation
+import IO
 import MessagePassing
 import RunSupport
 
@@ -47,7 +48,13 @@ extension Communicator {
 
   private func isFinishedOutput(of configuration: some JobConfiguration, _ lock: RunLock?) throws -> Bool {
     let (output, work) = (configuration.output, configuration.work)
-    if !configuration.resumes {
+    if configuration.overwrites {
+      let inputs = [configuration.dataset, configuration.images, configuration.model].map(Self.place)
+      guard !inputs.contains(Self.place(output)), try configuration.outputKind.isKind(of: output) else {
+        throw JobError("\(output.path): is no output of this command, so --overwrite doesn't replace it")
+      }
+      if FileManager.default.fileExists(atPath: work.url.path) { try FileSystem.remove(work.url) }
+    } else if !configuration.resumes {
       try JobInputs.refuseExisting([(output.path, "the output"), (work.url.path, work.what)])
     }
     let name = output.lastPathComponent
@@ -56,6 +63,8 @@ extension Communicator {
     let files = FileManager.default
     return configuration.resumes && files.fileExists(atPath: output.path) && !files.fileExists(atPath: work.url.path)
   }
+
+  private static func place(_ url: URL) -> String { url.standardizedFileURL.resolvingSymlinksInPath().path }
 
   /// Rank 0's answer, for all ranks.
   ///

@@ -50,6 +50,12 @@ final class ScoringWork: UnitJob {
       ScoringPlan(
         $0, limit: c.limit, prompt: c.prompt, dimensions: model.dimensions, layout: model.visualLayout)
     }
+    let planned = plan?.units.flatMap(\.annotations) ?? []
+    if !planned.isEmpty, planned.allSatisfy({ ($0.description ?? "").allSatisfy(\.isWhitespace) }) {
+      throw JobError(
+        "\(c.dataset.path): none of its \(planned.count) annotations has a description; score takes a key-object dataset, as "
+          + "`headimpact dataset build` makes it of COCO's files")
+    }
     team = opened.team
     scorer = UnitScorer(model: model, configuration: c)
     sums = HeadImpactAccumulator(layers: model.decoder.layers.count, heads: model.numAttentionHeads)
@@ -117,7 +123,8 @@ final class ScoringWork: UnitJob {
   func finish(_ work: FinishedWork<UnitResult>?, on world: Communicator) throws -> ScoringJob.Summary? {
     // A kill just before the journal's removal leaves the output beside it: a resumed run replaces it.
     let end = ScoringEnd(
-      provenance: provenance, output: configuration.output, replaces: configuration.resumes, team: team)
+      provenance: provenance, output: configuration.output, replaces: configuration.resumes || configuration.overwrites,
+      team: team)
     let samples = work.map {
       ScoredSamples(
         index: index, skipped: $0.skipped, seconds: $0.seconds, result: $0.result,

@@ -108,6 +108,8 @@ final class ToyJob: UnitJob {
 struct ToyConfiguration: UnitJobConfiguration {
   let scratch: URL
   var factor = 3
+  var overwrites = false
+  var outputKind: OutputKind { .file }
   var resumes = false
   var salvages = false
   var isStrict = false
