@@ -45,7 +45,7 @@ SANITIZED := IO,JSON,Kernels,Transformer,Safetensors,Tokenization,ChatTemplate,C
 # The check of C++ virtual tables needs a run-time library that Swift doesn't link.
 ADDRESS_FLAGS := --sanitize address -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=undefined -Xcxx -fno-sanitize=vptr
 
-.PHONY: help deps system-deps python-deps browser-deps swift build test test-python test-ranks mpich-deps test-environments test-cluster test-deploy host-deps cluster-deps sanitize fuzz parity parity-templates demo bench bench-coordinator bench-ranks bench-end bench-training bench-captions bench-coco learn help-texts format lint install uninstall \
+.PHONY: help deps system-deps python-deps browser-deps swift build test test-python test-ranks mpich-deps test-environments test-cluster test-deploy host-deps cluster-deps sanitize fuzz parity parity-templates demo bench bench-coordinator bench-ranks bench-end bench-training bench-captions bench-coco learn help-texts format lint install uninstall static deb tarball test-packages \
         clean distclean goldens goldens-cache demo-model
 
 help: ## List the targets
@@ -114,6 +114,7 @@ test-python: python-deps
 	$(PYTHON) -m unittest discover -s tools/parity -p 'test_*.py'
 	$(PYTHON) -m unittest discover -s tools/report -p 'test_*.py'
 	$(PYTHON) -m unittest discover -s tools/docs -p 'test_*.py'
+	$(PYTHON) -m unittest discover -s tools/packages -p 'test_manual.py'
 	$(PYTHON) -m unittest discover -s tools/deploy -p 'test_manifests.py'
 	$(PYTHON) -m unittest discover -s tools/cluster -p 'test_*.py'
 
@@ -217,26 +218,32 @@ lint: swift python-deps ## Check formatting, file and function lengths, and unde
 	python3 tools/checks/sizes.py
 	python3 tools/checks/lifetimes.py
 
-install: build ## Install the program, its resources and shell completions under PREFIX (/usr/local)
-	install -d $(DESTDIR)$(PREFIX)/lib/headimpact $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/lib/headimpact/headimpact
-	rm -rf $(DESTDIR)$(PREFIX)/lib/headimpact/*.resources
-	cp -RL $(RELEASE)/*.resources $(DESTDIR)$(PREFIX)/lib/headimpact/
-	ln -sf ../lib/headimpact/headimpact $(DESTDIR)$(PREFIX)/bin/headimpact
-	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
-	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
-	$(PROGRAM) --generate-completion-script bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/headimpact
-	$(PROGRAM) --generate-completion-script zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_headimpact
-	$(PROGRAM) --generate-completion-script fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/headimpact.fish
+install: build ## Install the program, its resources, manual pages and shell completions under PREFIX (/usr/local)
+	tools/packages/place.sh $(RELEASE) $(DESTDIR)$(PREFIX)
+
+# The Swift run-time inside the program: nobody needs Swift to run it.
+static: system-deps swift
+	swift build -c release --static-swift-stdlib --scratch-path .build-static --product headimpact
+
+deb: static ## Make a Debian package of the program for this distribution: dist/headimpact_*.deb
+	tools/packages/deb.sh .build-static dist
+
+tarball: static ## Make an archive of the program that runs without Swift: dist/headimpact-*.tar.gz
+	tools/packages/tarball.sh .build-static dist
+
+test-packages: deb tarball ## As root: install both on a bare Debian 12 and Ubuntu 24.04, and run them there
+	@$(call apt,debootstrap)
+	python3 -m unittest discover -v -s tools/packages -p 'test_packages.py'
 
 uninstall: ## Remove what install put under PREFIX
 	rm -rf $(DESTDIR)$(PREFIX)/lib/headimpact $(DESTDIR)$(PREFIX)/bin/headimpact \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/headimpact \
 	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_headimpact \
-	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/headimpact.fish
+	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/headimpact.fish $(DESTDIR)$(PREFIX)/share/man/man1/headimpact.1 \
+	    $(DESTDIR)$(PREFIX)/share/man/man1/headimpact-*.1
 
 clean: ## Remove build products
-	rm -rf .build .build-*
+	rm -rf .build .build-* dist
 
 distclean: clean ## Remove build products, the virtual environment and all caches
 	rm -rf $(VENV) .cache

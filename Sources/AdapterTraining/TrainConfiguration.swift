@@ -99,6 +99,10 @@ public struct TrainConfiguration: JobConfiguration {
   public var resumes = false
   public var overwrites = false
   public var outputKind: OutputKind { .folder(with: "adapter_config.json") }
+  public var inputs: [URL] {
+    [dataset, images, model]
+      + [annotations, initialAdapter, validation, validationAnnotations, validationImages].compactMap { $0 }
+  }
 
   /// Keeps what lies below the lowest adapted layer.
   public var caches = true

@@ -143,7 +143,7 @@ public struct TrainingJob {
   private static let examplesPart = "usable examples (SHA-256)"
 
   private var base: BaseModelName { BaseModelName(folder: configuration.model) }
-  private var modelName: String { configuration.model.standardizedFileURL.lastPathComponent }
+  private var modelName: String { IO.modelName(ofFolder: configuration.model) }
 
   // MARK: - Before and after
 

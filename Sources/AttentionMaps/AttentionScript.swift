@@ -73,7 +73,7 @@ enum AttentionScript {
     }
     const scratch = (width, height) => Object.assign(document.createElement("canvas"), {width, height}).getContext("2d");
     // The border of the object's cells, on their side: what a smaller copy of them leaves.
-    function frame(context, reach, style) {
+    function frame(context, reach, style, opacity) {
       const {width, height} = context.canvas, whole = scratch(width, height), inner = scratch(width, height);
       whole.fillStyle = style;
       const seen = new Set(shownTokens());
@@ -83,7 +83,9 @@ enum AttentionScript {
       for (const [x, y] of [[reach, 0], [-reach, 0], [0, reach], [0, -reach]]) inner.drawImage(whole.canvas, x, y);
       whole.globalCompositeOperation = "destination-out";
       whole.drawImage(inner.canvas, 0, 0);
+      context.globalAlpha = opacity;
       context.drawImage(whole.canvas, 0, 0);
+      context.globalAlpha = 1;
     }
     function drawMap() {
       const canvas = get("map"), ratio = window.devicePixelRatio || 1;
@@ -92,8 +94,8 @@ enum AttentionScript {
       const context = canvas.getContext("2d"), values = scores(state.head, state.unit), top = peak(state.head, state.unit, values);
       veil(context, values, top);
       if (get("outline").checked) {
-        frame(context, Math.round(3 * ratio), "rgba(0,0,0,.75)");
-        frame(context, Math.round(1.5 * ratio), "#fff");
+        frame(context, Math.round(3 * ratio), "#000", .75);
+        frame(context, Math.round(1.5 * ratio), "#fff", 1);
       }
       if (state.cell >= 0) {
         const [x, y, w, h] = box(state.cell, canvas.width, canvas.height);

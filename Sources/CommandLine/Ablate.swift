@@ -124,7 +124,7 @@ struct Ablate: ParsableCommand {
     }
     if !named.isEmpty { ablations.append(Ablation(name: "named", heads: named)) }
     var c = AblateConfiguration(
-      model: loaded.folder.url, dataset: fileURL(dataset), images: source.images.url, output: fileURL(output),
+      model: try loaded.folder.url, dataset: fileURL(dataset), images: source.images.url, output: fileURL(output),
       ablations: ablations)
     c.scoredModelSHA256 = scoredModelSHA256
     c.adapter = loaded.adapter.map(fileURL)

@@ -150,7 +150,7 @@ struct Attend: ParsableCommand {
         .filter { !head.contains($0) }
     }
     var c = AttendConfiguration(
-      model: loaded.folder.url, subject: try subject(), text: try said(), heads: heads, output: folder.url)
+      model: try loaded.folder.url, subject: try subject(), text: try said(), heads: heads, output: folder.url)
     c.scoredModelSHA256 = scoredModelSHA256
     c.adapter = loaded.adapter.map(fileURL)
     c.input = loaded.input.options

@@ -61,8 +61,8 @@ struct ComparisonTable {
   }
 
   private var bootstrap: String {
-    "Measure: \(comparison.ranked). Intervals: bootstrap over images, \(comparison.resamples) resamples, seed "
-      + "\(comparison.seed). Halves: rank correlation of the heads in two halves of a run's images."
+    "Measure: \(comparison.ranked). 95% intervals over images (bootstrap of means, jackknife of orders), "
+      + "\(comparison.resamples) resamples, seed \(comparison.seed). Halves: rank correlation of the heads in two halves of a run's images."
   }
 
   private func interval(_ estimate: Estimate?, isSigned: Bool = false) -> String {

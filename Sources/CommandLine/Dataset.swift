@@ -108,7 +108,7 @@ struct DatasetBuild: ParsableCommand {
   func run() throws {
     var c = DatasetBuildConfiguration(instances: fileURL(instances), images: fileURL(images), output: fileURL(output))
     c.captions = captions.map(fileURL)
-    c.model = model.map(fileURL)
+    c.model = try model.map { try HubCache().model($0) }
     c.input = input.options
     c.rules.minArea = minArea
     c.rules.maxArea = maxArea
@@ -188,7 +188,7 @@ struct DatasetPreviewCommand: ParsableCommand {
 
   func run() throws {
     let summary = try DatasetPreview(
-      dataset: samples.datasetURL, images: samples.imagesURL, model: model.map(fileURL),
+      dataset: samples.datasetURL, images: samples.imagesURL, model: try model.map { try HubCache().model($0) },
       input: InputOptions(chatTemplate: chatTemplate.url), output: folder.url, limit: limit,
       overwrites: replacing.overwrite, isQuiet: printing.quiet
     ).run()

@@ -48,7 +48,7 @@ struct Doctor: ParsableCommand {
 
   func run() throws {
     var request = Diagnosis.Request()
-    request.model = model.map(fileURL)
+    request.model = try model.map { try HubCache().model($0) }
     request.input = InputOptions(chatTemplate: chatTemplate.url, system: told.system)
     request.dataset = dataset.map(fileURL)
     request.images = images.map(fileURL)

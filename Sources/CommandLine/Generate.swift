@@ -57,7 +57,7 @@ struct Generate: ParsableCommand {
 
   func run() throws {
     var c = GenerateConfiguration(
-      model: loaded.folder.url, dataset: fileURL(dataset), images: images.url, output: fileURL(output))
+      model: try loaded.folder.url, dataset: fileURL(dataset), images: images.url, output: fileURL(output))
     c.adapter = loaded.adapter.map(fileURL)
     c.input = loaded.input.options
     c.objects = objects

@@ -123,7 +123,7 @@ struct Ground: ParsableCommand {
   private func groundConfiguration() throws -> GroundConfiguration {
     let chosen = try chosen()
     var c = GroundConfiguration(
-      model: loaded.folder.url, dataset: fileURL(dataset), images: images.url, output: fileURL(output),
+      model: try loaded.folder.url, dataset: fileURL(dataset), images: images.url, output: fileURL(output),
       heads: chosen.heads)
     c.scoredModelSHA256 = chosen.model
     c.adapter = loaded.adapter.map(fileURL)

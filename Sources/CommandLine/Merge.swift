@@ -26,7 +26,7 @@ struct Merge: ParsableCommand {
   func run() throws {
     let team = ThreadTeam(count: threads.threads ?? JobDefaults.threads(localRanks: 1))
     let model = try ModelRegistry.load(
-      folder: model.url, input: InputOptions(), backend: CPUBackend(precision: .f32, team: team))
+      folder: try model.url, input: InputOptions(), backend: CPUBackend(precision: .f32, team: team))
     let adapter = fileURL(adapter)
     Remarks.tell(PEFTAdapter.remarks(onBaseOf: adapter, model: model.checkpoint.folder))
     let summary = try ModelMerge(model, adapter: adapter).write(to: folder.url)

@@ -39,10 +39,14 @@ struct InputArguments: ParsableArguments {
 
 /// The model that a command runs.
 struct ModelOption: ParsableArguments {
-  @Option(help: ArgumentHelp("A model folder as published on the Hugging Face Hub.", valueName: "dir"))
+  @Option(
+    help: ArgumentHelp(
+      "A model folder as published on the Hugging Face Hub, or ORG/NAME of a model in the Hub's cache.",
+      valueName: "dir"))
   var model: String
 
-  var url: URL { fileURL(model) }
+  /// - Throws: `UnknownModel`.
+  var url: URL { get throws { try HubCache().model(model) } }
 }
 
 /// The same with an adapter.

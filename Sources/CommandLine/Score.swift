@@ -64,11 +64,11 @@ struct Score: ParsableCommand {
   func validate() throws {
     try Judged.limit(limit)
     try Judged.prompt(prompt)
-    do { try scoreConfiguration.options.validate() } catch { throw ValidationError("\(error)") }
+    do { try options.validate() } catch { throw ValidationError("\(error)") }
   }
 
   func run() throws {
-    let configuration = scoreConfiguration
+    let configuration = try scoreConfiguration()
     let summary = try Communicator.withStoppableWorld(silence: waiting.rules) {
       try ScoringJob(configuration, on: $0).run()
     }
@@ -78,22 +78,28 @@ struct Score: ParsableCommand {
     try skipping.check(summary.skips)
   }
 
-  private var scoreConfiguration: ScoreConfiguration {
+  private var options: HeadImpactOptions {
+    var options = HeadImpactOptions()
+    options.coverage = cells.coverage
+    options.query = query
+    options.normalize = rows.normalize
+    options.views = shown.views
+    options.sinkFactor = sinkFactor
+    options.bootstrapResamples = intervals.bootstrap
+    options.seed = intervals.seed
+    return options
+  }
+
+  private func scoreConfiguration() throws -> ScoreConfiguration {
     var configuration = ScoreConfiguration(
-      model: model.url, dataset: fileURL(dataset), images: images.url, output: fileURL(output))
+      model: try model.url, dataset: fileURL(dataset), images: images.url, output: fileURL(output))
     if let shard { configuration.output = shard.url(of: configuration.output) }
     configuration.shard = shard
     configuration.adapter = adapter.map(fileURL)
     configuration.input = input.options
     configuration.prompt = prompt
     configuration.limit = limit
-    configuration.options.coverage = cells.coverage
-    configuration.options.query = query
-    configuration.options.normalize = rows.normalize
-    configuration.options.views = shown.views
-    configuration.options.sinkFactor = sinkFactor
-    configuration.options.bootstrapResamples = intervals.bootstrap
-    configuration.options.seed = intervals.seed
+    configuration.options = options
     configuration.savesScores = saveScores
     configuration.take(running, skipping, isStrict: strict, printing)
     return configuration

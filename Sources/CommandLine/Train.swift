@@ -208,7 +208,7 @@ struct Train: ParsableCommand {
 
   private func trainConfiguration() throws -> TrainConfiguration {
     var c = TrainConfiguration(
-      model: model.url, dataset: fileURL(dataset), images: source.images.url, output: fileURL(output))
+      model: try model.url, dataset: fileURL(dataset), images: source.images.url, output: fileURL(output))
     c.input = input.options
     c.annotations = source.answersURL
     c.prompt = asking.prompt

@@ -17,21 +17,32 @@ public struct HeadAgreement: Sendable, Equatable, Encodable {
   /// - Parameter topHeads: 1...all heads
   init(_ first: ScoredHeads, _ second: ScoredHeads, topHeads: Int) {
     precondition((first.layers, first.heads) == (second.layers, second.heads))
-    let resampled = (0..<min(first.resamples, second.resamples)).map { (first.replicate($0), second.replicate($0)) }
-    func estimate(_ statistic: ([Double], [Double]) -> Double?) -> Estimate {
-      Estimate(statistic(first.values, second.values), replicates: resampled.map { statistic($0.0, $0.1) })
+    let scales = ScoredHeads.scales(first, second)
+    let parts = scales.indices.map { (first.part($0), second.part($0)) }
+    func correlation(_ statistic: ([Double], [Double]) -> Double?) -> Estimate {
+      Estimate(
+        statistic(first.values, second.values), parts: parts.map { statistic($0.0, $0.1) }, scales: scales,
+        bounds: -1...1, isCorrelation: true)
     }
-    spearman = estimate(RankCorrelation.spearman)
-    pearson = estimate(RankCorrelation.pearson)
-    meanDifference = estimate { a, b in zip(a, b).reduce(0) { $0 + ($1.1 - $1.0) } / Double(a.count) }
+    spearman = correlation(RankCorrelation.spearman)
+    pearson = correlation(RankCorrelation.pearson)
+    func meanDifference(_ a: [Double], _ b: [Double]) -> Double {
+      zip(a, b).reduce(0) { $0 + ($1.1 - $1.0) } / Double(a.count)
+    }
+    self.meanDifference = Estimate(
+      meanDifference(first.values, second.values),
+      replicates: (0..<min(first.resamples, second.resamples)).map {
+        meanDifference(first.replicate($0), second.replicate($0))
+      })
 
     let counts = TopOverlap.counts(of: first.headCount, asked: topHeads)
     let (order, otherOrder) = (first.order(first.values), second.order(second.values))
     let shared = TopOverlap.shared(counts, order, otherOrder)
-    let sharedInResamples = resampled.map { TopOverlap.shared(counts, first.order($0.0), second.order($0.1)) }
+    let sharedInParts = parts.map { TopOverlap.shared(counts, first.order($0.0), second.order($0.1)) }
     let overlaps = counts.enumerated().map { index, count in
       TopOverlap(
-        count: count, of: first.headCount, shared: shared[index], replicates: sharedInResamples.map { $0[index] })
+        count: count, of: first.headCount, shared: shared[index], parts: sharedInParts.map { $0[index] }, scales: scales
+      )
     }
     self.overlaps = overlaps
     topOverlap = overlaps[counts.firstIndex(of: topHeads) ?? 0]

@@ -53,8 +53,12 @@ public struct LayerAgreement: Sendable, Equatable, Encodable {
       (scores(first, first.replicate($0)), scores(second, second.replicate($0)))
     }
     isLayerByLayer = first.layers == second.layers
+    let parts = (0..<min(first.scales.count, second.scales.count)).map {
+      RankCorrelation.spearman(scores(first, first.part($0)), scores(second, second.part($0)))
+    }
     spearman = Estimate(
-      RankCorrelation.spearman(a, b), replicates: resampled.map { RankCorrelation.spearman($0.0, $0.1) })
+      RankCorrelation.spearman(a, b), parts: parts, scales: ScoredHeads.scales(first, second), bounds: -1...1,
+      isCorrelation: true)
     layers = profile.depths.enumerated().map { index, depth in
       Layer(
         depth: depth, first: a[index], second: b[index],

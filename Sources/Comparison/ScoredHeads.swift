@@ -9,6 +9,11 @@ public struct ScoredHeads: Sendable {
   public let values: [Double]
   /// The mean of each resample; empty if there is one image only, which can't be resampled. - Shape: [resample, layer, head]
   public let replicates: [Double]
+  /// The mean of each part that leaves out a third of the images; empty if there are fewer than three.
+  /// - Shape: [part, layer, head]
+  public let parts: [Double]
+  /// Of each part, as `ThirdsLeftOut.scales`.
+  let scales: [Double]
   /// The mean over an image's samples. - Shape: [image, layer, head]
   public let images: [Double]
 
@@ -51,9 +56,12 @@ public struct ScoredHeads: Sendable {
           + "it must be finite")
     }
     guard images.count > 1 else {
-      (replicates, reliability) = ([], nil)
+      (replicates, parts, scales, reliability) = ([], [], [], nil)
       return
     }
+    let thirds = ThirdsLeftOut(images: images.count, subsets: resamples, seed: seed)
+    parts = thirds.means(images.map(\.sums), counts: images.map { Double($0.samples) }, parallel: parallel)
+    scales = thirds.scales
     reliability =
       size < 2
       ? nil
@@ -73,9 +81,17 @@ public struct ScoredHeads: Sendable {
     Array(replicates[resample * headCount..<(resample + 1) * headCount])
   }
 
+  /// The values of one part. - Shape: [layer, head]
+  func part(_ part: Int) -> [Double] { Array(parts[part * headCount..<(part + 1) * headCount]) }
+
   /// The mean over each layer's heads. - Shape: [layer]
   public func layerScores(_ values: [Double]) -> [Double] {
     (0..<layers).map { values[$0 * heads..<($0 + 1) * heads].reduce(0, +) / Double(heads) }
+  }
+
+  /// Those of two runs, of which independent ones may have other numbers of images: the mean of both.
+  static func scales(_ first: ScoredHeads, _ second: ScoredHeads) -> [Double] {
+    zip(first.scales, second.scales).map { ($0 + $1) / 2 }
   }
 
   /// All heads, the best first; ties go to the lower index.

@@ -19,13 +19,16 @@ public struct TopOverlap: Sendable, Equatable, Encodable {
   /// - Parameters:
   ///   - count: 1...heads
   ///   - heads: how many there are to choose from.
-  ///   - replicates: `shared` in each resample.
-  init(count: Int, of heads: Int, shared: Int, replicates: [Int]) {
+  ///   - parts: `shared` in each part of the images.
+  ///   - scales: of each part, as `ThirdsLeftOut.scales`.
+  init(count: Int, of heads: Int, shared: Int, parts: [Int], scales: [Double]) {
     let distribution = Hypergeometric(drawn: count, of: heads)
     let size = Double(count)
     self.count = count
     self.shared = shared
-    share = Estimate(Double(shared) / size, replicates: replicates.map { Double($0) / size })
+    share = Estimate(
+      Double(shared) / size, parts: parts.map { Double($0) / size }, scales: scales, bounds: 0...1,
+      isCorrelation: false)
     chance = size / Double(heads)
     chanceLower = Double(distribution.quantile(0.025)) / size
     chanceUpper = Double(distribution.quantile(0.975)) / size

@@ -21,7 +21,7 @@ struct ArmBudget: Sendable, Equatable {
   ///
   /// - Throws: what loading the model throws, or that an arm doesn't fit it.
   static func all(of arms: [ArmLayers], _ configuration: ExperimentConfiguration) throws -> [Arm: ArmBudget] {
-    let folder = fileURL(configuration.model)
+    let folder = try configuration.modelFolder()
     let backend = try CPUBackend(precision: configuration.precision, team: ThreadTeam(count: 1))
     let model = try ModelRegistry.load(
       folder: folder, input: configuration.input, backend: backend)

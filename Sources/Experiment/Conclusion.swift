@@ -131,9 +131,12 @@ enum Conclusion {
   // MARK: - Ablation
 
   private static func paragraph(of ablation: AblationResult) -> String {
-    func row(_ name: String) -> AblationResult.Row? { ablation.ablations.first { $0.name == name } }
+    // Of several numbers of heads the greatest.
+    let most = ablation.ablations.map(\.heads.count).max() ?? 0
+    let rows = ablation.ablations.filter { $0.heads.count == most }
+    func row(_ name: String) -> AblationResult.Row? { rows.first { $0.name == name } }
     guard let top = row("top"), let bottom = row("bottom") else { return "" }
-    let random = ablation.ablations.filter { $0.name.hasPrefix("random") }
+    let random = rows.filter { $0.name.hasPrefix("random") }
     var text =
       "Without the \(top.heads.count) heads of highest Head Impact the loss of the descriptions \(loss(top)), "
       + "without those of lowest it \(loss(bottom))"

@@ -1,3 +1,5 @@
+import Foundation
+import IO
 import Yams
 
 extension ExperimentConfiguration {
@@ -39,7 +41,16 @@ extension ExperimentConfiguration {
           ])
         ),
         ("evaluate", map([("resamples", evaluate.resamples)])),
-        ("ablate", ablate.map { try map($0.source.pairs + [("heads", $0.heads), ("seeds", $0.seeds)]) }),
+        (
+          "ablate",
+          ablate.map {
+            try map(
+              $0.source.pairs + [
+                ("heads", $0.heads.count == 1 ? $0.heads[0] : nil), ("heads", $0.heads.count == 1 ? nil : $0.heads),
+                ("seeds", $0.seeds),
+              ])
+          }
+        ),
         ("score_after", scoreAfter.map(\.name)),
       ]))
   }
@@ -94,4 +105,11 @@ extension ExperimentConfiguration.Train {
       ("cache_dir", cacheFolder), ("salvage_dir", salvageFolder),
     ]
   }
+}
+
+extension ExperimentConfiguration {
+  /// The folder of `model`, or ORG/NAME of the Hub's cache.
+  ///
+  /// - Throws: `UnknownModel`.
+  func modelFolder() throws -> URL { try HubCache().model(model) }
 }

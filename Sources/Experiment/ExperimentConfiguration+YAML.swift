@@ -251,9 +251,12 @@ extension ExperimentConfiguration.Ablate {
   ) throws {
     guard let map else { return nil }
     source = try ExperimentConfiguration.Source(map, default: defaults) { root.wrong("ablate", "has no \($0)") }
-    heads = try map.integer("heads") ?? heads
+    heads = try map.oneOrMoreIntegers("heads", atLeast: 1)?.sorted() ?? heads
     seeds = try map.integers("seeds") ?? seeds
     try map.finish()
+    guard !heads.isEmpty, Set(heads).count == heads.count else {
+      throw map.wrong("heads", heads.isEmpty ? "is an empty list" : "holds a number twice")
+    }
     if let seed = seeds.first(where: { $0 < 0 }) { throw map.wrong("seeds", "holds \(seed); seeds start at 0") }
   }
 }

@@ -128,7 +128,8 @@ public struct ExperimentConfiguration: Sendable, Equatable {
 
   public struct Ablate: Sendable, Equatable {
     public var source: Source
-    public var heads = 12
+    /// How many heads at a time.
+    public var heads = [12]
     public var seeds: [Int] = [0, 1, 2]
   }
 }

@@ -139,10 +139,10 @@ public struct ExperimentJob {
     }
   }
 
-  private func scoring(_ output: URL) -> ScoreConfiguration {
+  private func scoring(_ output: URL) throws -> ScoreConfiguration {
     let source = configuration.score.source
     var c = ScoreConfiguration(
-      model: fileURL(configuration.model), dataset: fileURL(source.dataset), images: fileURL(source.images),
+      model: try configuration.modelFolder(), dataset: fileURL(source.dataset), images: fileURL(source.images),
       output: output)
     c.input = configuration.input
     c.prompt = configuration.prompt
@@ -160,7 +160,7 @@ public struct ExperimentJob {
   ///
   /// - Parameter generates: of texts too.
   private func modelDigest(generates: Bool = false) throws -> String {
-    let folder = fileURL(configuration.model)
+    let folder = try configuration.modelFolder()
     let files = try ModelFiles(
       folder: folder, chatTemplate: configuration.input.chatTemplate, generates: generates)
     let weights = try SafetensorsCheckpoint(folder: folder)
@@ -183,7 +183,7 @@ public struct ExperimentJob {
   private func score(_ book: StepLedger, data: DataDigests, model: String) throws -> String {
     let inputs = configuration.scoreInputs(model: model, data: data[configuration.score.source])
     return try book.step("score", inputs: inputs, outputs: [folder.headImpact]) { resumes in
-      var c = scoring(folder.headImpact)
+      var c = try scoring(folder.headImpact)
       (c.resumes, c.salvages) = (resumes, salvages)
       try checkSkips(try ScoringJob(c, on: world).run()?.skips, of: "score")
     }
@@ -195,7 +195,7 @@ public struct ExperimentJob {
       let inputs = configuration.scoreInputs(
         step: name, model: model, data: data[configuration.score.source], prompt: prompt)
       try book.step(name, inputs: inputs, outputs: [output]) { resumes in
-        var c = scoring(output)
+        var c = try scoring(output)
         c.prompt = prompt
         (c.resumes, c.salvages) = (resumes, salvages)
         try checkSkips(try ScoringJob(c, on: world).run()?.skips, of: name)
@@ -211,7 +211,7 @@ public struct ExperimentJob {
     let inputs = configuration.scoreInputs(
       step: name, model: model, data: data[configuration.score.source], adapter: adapter)
     try book.step(name, inputs: inputs, outputs: [output]) { resumes in
-      var c = scoring(output)
+      var c = try scoring(output)
       c.adapter = folder.adapter(task, configuration.runs(of: arm)[0])
       (c.resumes, c.salvages) = (resumes, salvages)
       try checkSkips(try ScoringJob(c, on: world).run()?.skips, of: name)
@@ -330,7 +330,7 @@ public struct ExperimentJob {
     let step = "generate \(task.kind.rawValue)/\(run.name)"
     let inputs = configuration.generateInputs(step: step, task.test, model: model, data: data, adapter: adapter?.made)
     return try book.step(step, inputs: inputs, outputs: [output, RunFile.url(of: output)]) { resumes in
-      var c = generating(task, output: output)
+      var c = try generating(task, output: output)
       c.adapter = adapter?.folder
       (c.resumes, c.salvages) = (resumes, salvages)
       try checkSkips(try GenerationJob(c, on: world).run()?.skips, of: step)
@@ -353,9 +353,9 @@ public struct ExperimentJob {
     return c
   }
 
-  private func generating(_ task: ExperimentConfiguration.TaskData, output: URL) -> GenerateConfiguration {
+  private func generating(_ task: ExperimentConfiguration.TaskData, output: URL) throws -> GenerateConfiguration {
     var c = GenerateConfiguration(
-      model: fileURL(configuration.model), dataset: fileURL(task.test.dataset), images: fileURL(task.test.images),
+      model: try configuration.modelFolder(), dataset: fileURL(task.test.dataset), images: fileURL(task.test.images),
       output: output)
     c.input = configuration.input
     c.prompt = configuration.prompt
@@ -393,11 +393,11 @@ public struct ExperimentJob {
     let inputs = configuration.ablateInputs(ablate, model: model, data: data[ablate.source], after: scored)
     try book.step("ablate", inputs: inputs, outputs: [folder.ablation]) { resumes in
       var c = AblateConfiguration(
-        model: fileURL(configuration.model), dataset: fileURL(ablate.source.dataset),
+        model: try configuration.modelFolder(), dataset: fileURL(ablate.source.dataset),
         images: fileURL(ablate.source.images),
         output: folder.ablation,
         ablations: try Ablation.byHeadImpact(
-          table, measure: configuration.select.ranked, counts: [ablate.heads],
+          table, measure: configuration.select.ranked, counts: ablate.heads,
           randomSeeds: ablate.seeds.map(UInt64.init))
       )
       c.annotations = ablate.source.annotations.map(fileURL)

@@ -82,9 +82,12 @@ public struct ExperimentPage {
           (arm.name, task.rawValue, try HeadImpactFile.read(folder.headImpactAfter(task, arm)).table)
         })
     }
-    summary.ablations = (outcome.ablation?.ablations ?? []).map { row in
+    summary.ablationCurves = (outcome.ablation?.curves ?? []).filter { $0.points.count > 1 }
+    let ablations = outcome.ablation?.ablations ?? []
+    let isOne = Set(ablations.map(\.heads.count)).count < 2
+    summary.ablations = ablations.map { row in
       ExperimentSummary.Ablation(
-        name: row.name,
+        name: isOne ? row.name : "\(row.name) (\(row.heads.count))",
         metrics: [
           ExperimentSummary.Metric(
             name: "loss", value: row.loss, shift: row.difference, low: row.lower, high: row.upper)

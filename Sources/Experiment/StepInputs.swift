@@ -92,7 +92,7 @@ extension ExperimentConfiguration {
     ]
     return StepInputs(
       step: step,
-      [("model", model), ("select", selected)] + parts(of: source, data: data) + common + training + options)
+      [("model", model), ("select", selected)] + parts(of: source, data: data) + common + options + training)
   }
 
   /// - Parameter adapter: the fingerprint of its step; nil for the unmodified model.
@@ -123,7 +123,7 @@ extension ExperimentConfiguration {
       step: "ablate",
       [("model", model), ("score", scored)] + parts(of: ablate.source, data: data) + common
         + [
-          ("measure", select.ranked.key), ("heads", "\(ablate.heads)"),
+          ("measure", select.ranked.key), ("heads", ablate.heads.map(String.init).joined(separator: ",")),
           ("seeds", ablate.seeds.map(String.init).joined(separator: ",")),
         ])
   }

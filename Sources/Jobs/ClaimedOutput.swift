@@ -27,7 +27,7 @@ extension Communicator {
   /// job begins. Every rank must release it.
   ///
   /// - Throws: on every rank, what `configuration.validate` throws, or `JobError` if the output can't be written to its
-  ///   folder, if another run is writing to it or, unless the run resumes, if the output or a file that a run keeps
+  ///   folder, if another run is writing to it or, unless the run resumes or overwrites, if the output or a file that a run keeps
   ///   beside it exists.
   public func claimOutput(_ configuration: some JobConfiguration) throws -> ClaimedOutput {
     var lock: RunLock?
@@ -49,10 +49,12 @@ extension Communicator {
   private func isFinishedOutput(of configuration: some JobConfiguration, _ lock: RunLock?) throws -> Bool {
     let (output, work) = (configuration.output, configuration.work)
     if configuration.overwrites {
-      let inputs = [configuration.dataset, configuration.images, configuration.model].map(Self.place)
+      let inputs = configuration.inputs.map(Self.place)
       guard !inputs.contains(Self.place(output)), try configuration.outputKind.isKind(of: output) else {
-        throw JobError("\(output.path): is no output of this command, so --overwrite doesn't replace it")
+        throw JobError(
+          "\(output.path): is no output of this command, so --overwrite doesn't replace it; choose another --output")
       }
+      // The old output stays until the new one is complete.
       if FileManager.default.fileExists(atPath: work.url.path) { try FileSystem.remove(work.url) }
     } else if !configuration.resumes {
       try JobInputs.refuseExisting([(output.path, "the output"), (work.url.path, work.what)])

@@ -25,6 +25,8 @@ public protocol JobConfiguration: Sendable {
   var overwrites: Bool { get set }
   /// How such an output is recognised.
   var outputKind: OutputKind { get }
+  /// What the job reads: never an output to replace.
+  var inputs: [URL] { get }
   /// Share of the samples that may be skipped.
   var allowedSkips: Double { get set }
   /// Makes samples that can't be used fatal.
@@ -50,7 +52,7 @@ public enum OutputKind: Sendable {
   /// Whether what lies there can be of this kind.
   ///
   /// - Throws: `EnvironmentFault` if it can't be read.
-  func isKind(of output: URL) throws -> Bool {
+  public func isKind(of output: URL) throws -> Bool {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: output.path, isDirectory: &isFolder) else { return true }
     switch self {
@@ -69,10 +71,15 @@ public enum OutputKind: Sendable {
 }
 
 extension JobConfiguration {
+  public var inputs: [URL] { [dataset, images, model] }
+
   /// Checks the options that all jobs have.
   ///
   /// - Throws: `JobError` naming the option.
   public func validateShared() throws {
+    if resumes, overwrites {
+      throw JobError("--resume continues the output and --overwrite replaces it: give one of them")
+    }
     try SkipCounts.validate(allowed: allowedSkips)
     try JobInputs.validate(threads: threads, limit: limit)
   }
@@ -90,6 +97,7 @@ public protocol UnitJobConfiguration: JobConfiguration {
 
 extension UnitJobConfiguration {
   public var shard: Shard? { nil }
+  public var inputs: [URL] { [dataset, images, model] + (adapter.map { [$0] } ?? []) }
   /// The file of finished units until the output is complete.
   public var journal: URL { output.appendingPathExtension("journal") }
   public var work: (url: URL, what: String) { (journal, "the journal of an interrupted run") }

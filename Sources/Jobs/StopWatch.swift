@@ -133,8 +133,11 @@ final class StoppedWorker: Sendable {
     // srun ends the others so, once rank 0 has ended with its line.
     while StopSignals.terminations == terminations {
       let time = ContinuousClock.now - start
-      if let patience, time >= .seconds(patience), !isAnswered.load(ordering: .relaxed), first == nil || isFirstGone {
-        return isSpeaker ? line : ""
+      if let patience, time >= .seconds(patience) {
+        let isAnswered = isAnswered.load(ordering: .relaxed)
+        if !isAnswered, first == nil || isFirstGone { return isSpeaker ? line : "" }
+        // Rank 0 needs the others no more. Slurm would wait for SIGKILL's time.
+        if isAnswered, ending == .slurm { return "" }
       }
       // The main thread, once it knows, waits for rank 0 itself.
       if time >= (isNoticed.load(ordering: .relaxed) ? Self.longestWait : .seconds(2 * StopSignals.longestPatience)) {

@@ -183,7 +183,7 @@ extension DatasetBuilder {
       leftOut: Dictionary(uniqueKeysWithValues: choice.selection.leftOut.map { ($0.key.rawValue, $0.value) }),
       imagesWithoutCaption: choice.selection.imagesWithoutCaption,
       instances: configuration.instances.lastPathComponent, captions: configuration.captions?.lastPathComponent,
-      model: configuration.model?.lastPathComponent, programVersion: JobDefaults.programVersion, run: choice.run)
+      model: configuration.model.map(modelName(ofFolder:)), programVersion: JobDefaults.programVersion, run: choice.run)
     return String(decoding: try encoder.encode(info), as: UTF8.self)
   }
 }

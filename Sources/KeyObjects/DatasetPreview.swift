@@ -115,7 +115,7 @@ public struct DatasetPreview {
     let html = PreviewPage(
       title: "Key objects of \(dataset.lastPathComponent)", entries: entries, sheets: sheets,
       total: contents.annotations.count,
-      model: model?.lastPathComponent, skipped: skipped
+      model: model.map(modelName(ofFolder:)), skipped: skipped
     ).html
     try WholeFolder.write(Data(html.utf8), to: folder.appendingPathComponent("index.html"))
     return Summary(output: output.path, samples: entries.count, skipped: skipped)

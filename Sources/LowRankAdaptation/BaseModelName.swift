@@ -20,9 +20,9 @@ public struct BaseModelName: Sendable, Equatable {
     let absolute = folder.standardizedFileURL
     let resolved = absolute.resolvingSymlinksInPath()
     let stated = Self.stated(in: folder)
-    let cached = [absolute, resolved].lazy.compactMap(Self.cached).first
+    let cached = [absolute, resolved].lazy.compactMap(HubSnapshot.init).first
     revision = cached?.revision
-    let id = cached?.id ?? stated.flatMap { Self.isID($0) ? $0 : nil }
+    let id = (cached?.id ?? stated.flatMap(HubID.init))?.description
     isOnHub = id != nil
     name = id ?? absolute.path
     // People name the folder above too, as in NAME/main.
@@ -40,34 +40,12 @@ public struct BaseModelName: Sendable, Equatable {
     return [name, name.split(separator: "/").last.map(String.init) ?? name]
   }
 
-  private static func cached(_ folder: URL) -> (id: String, revision: String)? {
-    let parts = folder.pathComponents
-    guard parts.count >= 3, parts[parts.count - 2] == "snapshots" else { return nil }
-    let repository = parts[parts.count - 3]
-    guard repository.hasPrefix("models--") else { return nil }
-    let id = repository.dropFirst("models--".count).replacing("--", with: "/")
-    return id.isEmpty ? nil : (String(id), parts[parts.count - 1])
-  }
-
   /// config.json's `_name_or_path`. The model has been read: where its file can't be, nothing is known.
   private static func stated(in folder: URL) -> String? {
     do {
       let bytes = try InputFile.read(folder.appendingPathComponent("config.json"), upTo: 16 << 20)
       return try JSONValue.read(bytes)["_name_or_path"]?.string
     } catch { return nil }
-  }
-
-  /// ORG/NAME, as the Hub allows it.
-  private static func isID(_ text: String) -> Bool {
-    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-    return parts.count == 2
-      && parts.allSatisfy { part in
-        part.utf8.first.map { $0 != UInt8(ascii: ".") && $0 != UInt8(ascii: "-") } ?? false
-          && part.utf8.allSatisfy { byte in
-            let letter = Character(UnicodeScalar(byte))
-            return letter.isASCII && (letter.isLetter || letter.isNumber || "-_.".contains(letter))
-          }
-      }
   }
 }
 

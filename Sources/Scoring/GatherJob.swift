@@ -86,6 +86,10 @@ public struct GatherJob {
       lock.release()
       throw JobError("\(output.path): already exists; choose another --output, or let it be replaced by --overwrite")
     }
+    guard try OutputKind.hdf5.isKind(of: output) else {
+      lock.release()
+      throw JobError("\(output.path): is no output of this command, so --overwrite doesn't replace it")
+    }
     return lock
   }
 

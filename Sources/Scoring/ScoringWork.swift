@@ -2,6 +2,7 @@ import COCO
 import Foundation
 import HDF5Store
 import HeadImpact
+import IO
 import Jobs
 import Kernels
 import MessagePassing
@@ -112,7 +113,7 @@ final class ScoringWork: UnitJob {
 
   private var provenance: ScoringProvenance {
     ScoringProvenance(
-      identity: scoreIdentity, modelName: configuration.model.standardizedFileURL.lastPathComponent,
+      identity: scoreIdentity, modelName: IO.modelName(ofFolder: configuration.model),
       adapterName: configuration.adapter?.standardizedFileURL.lastPathComponent,
       datasetName: configuration.dataset.standardizedFileURL.lastPathComponent,
       categories: (dataset?.categories ?? []).map { HeadImpactFile.Category(id: Int($0.id), name: $0.name) }
@@ -121,7 +122,8 @@ final class ScoringWork: UnitJob {
   }
 
   func finish(_ work: FinishedWork<UnitResult>?, on world: Communicator) throws -> ScoringJob.Summary? {
-    // A kill just before the journal's removal leaves the output beside it: a resumed run replaces it.
+    // A kill just before the journal's removal leaves the output beside it: a resumed run replaces it, and that of an
+    // interrupted run that overwrites.
     let end = ScoringEnd(
       provenance: provenance, output: configuration.output, replaces: configuration.resumes || configuration.overwrites,
       team: team)

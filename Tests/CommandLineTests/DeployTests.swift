@@ -133,6 +133,23 @@ extension CommandLineSuite {
       }
     }
 
+    @Test(
+      "a job that Slurm ends waits for the program's last line, and isn't queued again",
+      arguments: ["score.slurm", "train.slurm", "experiment.slurm", "shards.slurm"])
+    func ended(script: String) async throws {
+      try await ScratchFolder.with { scratch in
+        let programs = try programs(scratch)
+        try FileManager.default.removeItem(at: programs.appendingPathComponent("headimpact"))
+        try program(
+          "headimpact", "#!/bin/bash\nkill -TERM $PPID\nsleep 0.5\necho the last line >&2\nexit 75\n", in: programs)
+        let run = try await submit(
+          script, script == "train.slurm" ? ["--layers", "0"] : [], programs: programs,
+          environment: ["OUTPUT": scratch.file("hi.h5").path])
+        #expect(run.exitCode == 75 && run.standardError.contains("the last line"), "\(run.standardError)")
+        #expect(!FileManager.default.fileExists(atPath: scratch.file("told").path))
+      }
+    }
+
     @Test("the program understands the scripts' command lines", arguments: scripts)
     func commandLines(script: String) async throws {
       try await ScratchFolder.with { scratch in

@@ -39,6 +39,28 @@ extension CommandLineSuite {
       }
     }
 
+    @Test("an existing output is replaced only with --overwrite, and only once the new one is complete")
+    func overwrites() async throws {
+      try await ScratchFolder.with { scratch in
+        let output = scratch.file("hi.h5")
+        func score(_ more: String...) async throws -> MPIRun {
+          try await MPIRun.launch("headimpact", TinyCase.nested.score(to: output, "--limit", "1") + more)
+        }
+        #expect(try await score().exitCode == 0)
+        let first = try Data(contentsOf: output)
+        let refused = try await score()
+        #expect(refused.exitCode == 1 && refused.standardError.contains("--overwrite"), "\(refused.standardError)")
+        #expect(try await score("--overwrite", "--dataset", scratch.file("none.json").path).exitCode != 0)
+        #expect(try Data(contentsOf: output) == first)
+        // What an interrupted run left is not continued.
+        try Data("a journal".utf8).write(to: scratch.file("hi.h5.journal"))
+        let again = try await score("--overwrite")
+        #expect(again.exitCode == 0, "\(again.standardError)")
+        #expect(try scratch.names == ["hi.h5"])
+        #expect(try await score("--overwrite", "--resume").standardError.contains("give one of them"))
+      }
+    }
+
     @Test("one sample has no standard error, and is still printed in both forms", arguments: ["json", "table"])
     func oneSample(format: String) async throws {
       try await ScratchFolder.with { scratch in

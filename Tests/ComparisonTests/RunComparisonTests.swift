@@ -28,7 +28,7 @@ struct RunComparisonTests {
   func itself() throws {
     let pair = try comparison([first, first]).pairs[0]
     let heads = try #require(pair.heads)
-    #expect(heads.spearman == Estimate(1, replicates: [1]))
+    #expect(heads.spearman == Estimate(1, replicates: [1]) && heads.pearson == Estimate(1, replicates: [1]))
     #expect(heads.topOverlap.shared == 2 && heads.topOverlap.share.lower == 1)
     #expect(pair.isPaired && pair.differences.allSatisfy { $0.difference == Estimate(0, replicates: [0]) })
     #expect(pair.differences.allSatisfy { $0.pValue == 1 } && pair.differentHeads.isEmpty)

@@ -18,7 +18,7 @@ struct TopOverlapTests {
     #expect(abs(distribution.atLeast(2) - 22.0 / 120) < 1e-15)
     #expect(distribution.atLeast(0) == 1)
     #expect(distribution.quantile(35.0 / 120 - 1e-9) == 0 && distribution.quantile(35.0 / 120 + 1e-9) == 1)
-    let overlap = TopOverlap(count: 3, of: 10, shared: 2, replicates: [2, 2, 3])
+    let overlap = TopOverlap(count: 3, of: 10, shared: 2, parts: [2, 2, 3], scales: [1, 1, 1])
     #expect(overlap.chance == 0.3 && overlap.chanceLower == 0 && overlap.chanceUpper == 2.0 / 3)
     #expect(overlap.share.value == 2.0 / 3)
   }

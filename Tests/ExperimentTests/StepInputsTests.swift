@@ -98,7 +98,8 @@ struct StepInputsTests {
     }
     #expect(many.trainingSeeds == [5, 6] && many.otherPrompts == ["What?"])
     #expect(train(plain, seed: 5) == train(many, seed: 5))
-    #expect(train(many, seed: 6) == train(many, seed: 5) + "training_seed=6\n")
+    let (first, second) = (train(many, seed: 5), train(many, seed: 6))
+    #expect(second != first && second.replacing("training_seed=6\n", with: "") == first)
     #expect(many.scoreInputs(model: "M", data: "D").text == plain.scoreInputs(model: "M", data: "D").text)
     let other = many.scoreInputs(step: "score prompt-2", model: "M", data: "D", prompt: "What?").text
     #expect(other.contains("\nprompt=What?\n"))

@@ -95,7 +95,8 @@ struct ChartTests {
         values: [.init(value: 1, low: 0.5, high: 1.5, single: [0.9, 1.1], note: "top"), nil])
     }
     let drawing = IntervalPanel(
-      rows: ["top", "bottom"], groups: [
+      rows: ["top", "bottom"],
+      groups: [
         .init(title: "captions", metrics: [metric("a"), metric("b")]), .init(title: "", metrics: [metric("c")]),
       ], width: width
     ).drawing()

@@ -65,7 +65,8 @@ struct ComparisonReportTests {
     #expect(first.contains("on the same 12 images"))
     #expect(
       first.contains(
-        "1 head of 4 differs beyond doubt (p ≤ 0.05 after Holm’s correction over all heads), most of all 1.1, by +0.4"),
+        "1 head of 4 differs beyond doubt (p ≤ 0.05 after Holm’s correction over all heads), most of all 1.1, by +0.398 ["
+      ),
       "\(first)")
     #expect(page.summary.last == "The runs differ in: prompt (and 1 digest).", "\(page.summary)")
   }

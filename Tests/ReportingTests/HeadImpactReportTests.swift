@@ -88,8 +88,8 @@ struct HeadImpactReportTests {
       let table = try HeadImpactFile.read(run.file).table
       let at = table.index(.matched, layer: 1, head: 2)
       let corrected = try #require(table.corrected)
-      #expect(Double(top[1][3]) == corrected.hi[at] && Double(top[1][8]) == table.hi[at])
-      #expect(Double(top[1][7]) == 1)
+      #expect(Double(top[1][3]) == corrected.hi[at] && Double(top[1][7]) == table.hi[at])
+      #expect(Double(top[1][6]) == 1)
       #expect(try rows(page, "measures").count == 7)
     }
   }
@@ -150,7 +150,7 @@ struct HeadImpactReportTests {
   func findings() {
     let scores = HeadScores(
       measure: .matched, layers: 1, heads: 4, isCorrected: true, values: [0.3, -0.2, 0.3, 0],
-      standardErrors: [], low: [], high: [], holm: [0.01, 0.05, 0.06, 0.01])
+      standardErrors: [], low: [], high: [], pValues: [0.01, 0.05, 0.06, 0.01])
     #expect((0..<4).map(scores.finding) == [.above, .below, .neither, .neither])
     #expect(scores.beyondChance == 1)
   }

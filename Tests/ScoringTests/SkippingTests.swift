@@ -133,6 +133,11 @@ extension ScoringRuns {
         let before = try Data(contentsOf: output)
         try await succeed(TinyCase.nested.score(to: output, "--overwrite"))
         #expect(try Data(contentsOf: output) != before)
+        let dataset = try EditedDataset(.nested, in: scratch).file
+        let own = try Data(contentsOf: dataset)
+        try await fail(
+          TinyCase.nested.score(to: dataset, "--overwrite", dataset: dataset), saying: "doesn't replace it")
+        #expect(try Data(contentsOf: dataset) == own)
         let precious = scratch.file("precious.h5")
         try Data("precious".utf8).write(to: precious)
         try await fail(TinyCase.nested.score(to: precious, "--overwrite"), saying: "doesn't replace it")

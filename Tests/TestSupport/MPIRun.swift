@@ -25,6 +25,10 @@ public struct MPIRun: Sendable {
     return URL(fileURLWithPath: program).deletingLastPathComponent()
   }
 
+  /// Whether Open MPI's `mpirun` crashed once all ranks had ended, as 4.1 does now and then on a busy machine: its exit code
+  /// says nothing of the ranks then.
+  public var launcherCrashed: Bool { exitCode == 128 + SIGSEGV && standardError.contains("PMIx_server_finalize") }
+
   /// Runs `product` with `arguments` and waits for its end.
   ///
   /// - Parameters:

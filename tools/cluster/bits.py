@@ -29,8 +29,8 @@ def _members(folder: Path) -> dict[str, Path]:
         for name in names:
             path = Path(root, name)
             relative = path.relative_to(folder).as_posix()
-            # A training's curves for TensorBoard are named by the time, and tell it.
-            if not relative.startswith(TELLING) and "tfevents" not in path.name and path.suffix not in (".run", ".html") and ".partial" not in relative:
+            # TensorBoard's curves of a training are named by the time.
+            if not (relative.startswith(TELLING) or path.suffix in (".run", ".html") or ".partial" in relative or ".tfevents." in relative):
                 found[relative] = path
     return found
 

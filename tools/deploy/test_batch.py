@@ -174,6 +174,7 @@ class SlurmTests(unittest.TestCase):
         self.started(first, self.journal)
         self.control("scancel", str(first))
         self.assertEqual("CANCELLED", self.slurm.wait(first, 30).state)
+        self.assertIn("--resume", self.log(first))
         second = self.submit("score.slurm")
         self.check(second)
         self.assertIn("resuming", self.log(second))

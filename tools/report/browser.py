@@ -47,6 +47,10 @@ LAYOUT_PROBLEMS = """() => {
   return problems;
 }"""
 
+# Boxes that could be scrolled sideways.
+WIDER_THAN_THEIR_BOX = """() => [...document.querySelectorAll(".scroll")].filter(box => box.scrollWidth > box.clientWidth + 1)
+  .map(box => `${box.closest("figure")?.id ?? box.getAttribute("aria-label")}: ${box.scrollWidth} pixels in ${box.clientWidth}`)"""
+
 # The least contrast of the page's texts and its figures' labels with the paper.
 CONTRAST = """() => {
   const channels = colour => colour.match(/[0-9.]+/g).slice(0, 3).map(Number);

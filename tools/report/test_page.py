@@ -14,8 +14,10 @@ ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("HEADIMPACT", ROOT / ".build/release/headimpact"))
 # Where the Swift tests left pages that no verb makes from a results file.
 LEFT_PAGES = ROOT / ".cache/report-pages"
-FIGURES = ["hi-matched", "excess-matched", "trend-layers", "trend-heads", "agreement-heads", "agreement-layers", "hi-mean",
-           "hi-otsu", "hi-soft", "hi-mass", "hi-pointing", "stability-matched", "sink-share", "categories-matched"]
+FIGURES = ["corrected-matched", "hi-matched", "measures"]
+# In reports of enough layers, heads, samples and categories.
+MORE_FIGURES = ["trend-layers", "size-matched", "reliability-matched", "reliability-chosen-matched", "agreement-heads",
+                "agreement-layers", "categories-matched"]
 TABLES = ["top-heads", "layer-table", "measures-table", "samples-table", "provenance-table"]
 # Layers, heads, samples: one head, a small model, a usual one, and the largest published ones.
 SIZES = [(1, 1, 1), (2, 3, 7), (28, 12, 300), (80, 64, 40)]
@@ -72,6 +74,8 @@ class Pages(unittest.TestCase):
         figures = page.eval_on_selector_all("figure[id]", "all => all.map(f => f.id)")
         if report in self.reports:
             self.assertLessEqual(set(FIGURES + TABLES), set(figures))
+        if report.name in ("28x12", "scored"):
+            self.assertLessEqual(set(MORE_FIGURES), set(figures))
         drawn = page.eval_on_selector_all("figure[id]:has(svg)", "all => all.map(f => f.id)")
         self.assertEqual({path.stem for path in report.glob("figures/*.svg")}, set(drawn))
         self.assertEqual({path.stem for path in report.glob("data/*.csv")}, set(figures))
@@ -86,6 +90,18 @@ class Pages(unittest.TestCase):
                 with self.page(report, width) as (page, _):
                     self.assertEqual(page.evaluate(look.LABEL_PROBLEMS), [])
                     self.assertEqual(page.evaluate(look.LAYOUT_PROBLEMS), [])
+
+    def test_everything_fits_a_phone_without_scrolling_sideways(self):
+        for report in self.all:
+            with self.page(report, look.PHONE) as (page, _):
+                self.assertEqual(page.evaluate(look.WIDER_THAN_THEIR_BOX), [])
+
+    def test_pictures_lead_to_large_ones(self):
+        with look.opened(self.browser, self.folder / "scored" / "index.html") as (page, _):
+            links = page.eval_on_selector_all(".pictures a", "all => all.map(a => a.getAttribute('href'))")
+            self.assertGreater(len(links), 0)
+            for link in links:
+                self.assertGreater((self.folder / "scored" / link).stat().st_size, 100, link)
 
     def test_nothing_is_complained_of_and_nothing_asked_of_a_network(self):
         for report in self.all:
@@ -115,7 +131,7 @@ class Pages(unittest.TestCase):
                 return page.eval_on_selector_all(
                     f"#layer-table tbody td:nth-child({index})", "all => all.map(cell => Number(cell.dataset.value))")
 
-            heading = page.locator("#layer-table th", has_text="mean HI")
+            heading = page.locator("#layer-table th", has_text="mean corrected HI")
             heading.locator("button").click()
             self.assertEqual(heading.get_attribute("aria-sort"), "descending")
             self.assertEqual(column(3), sorted(column(3), reverse=True))
@@ -133,15 +149,16 @@ class Pages(unittest.TestCase):
         with look.opened(self.browser, self.folder / "28x12" / "index.html", look.PHONE) as (page, _):
             note = page.locator("#note")
             self.assertFalse(note.is_visible())
-            page.locator("#hi-matched rect").first.hover()
-            self.assertRegex(note.inner_text(), r"^0\.0: 0\.\d{4} ± 0\.\d{4}, chance 0\.0700$")
+            page.locator("#corrected-matched .narrow rect").first.hover()
+            self.assertRegex(note.inner_text(),
+                             r"^0\.0: corrected HI −?0\.\d{4}, HI 0\.\d{4}, chance 0\.0700, p \d\.\d{4}$")
             page.locator("h1").hover()
             self.assertFalse(note.is_visible())
 
     def test_an_overlap_a_cut_off_label_and_a_wide_page_are_noticed(self):
         with look.opened(self.browser, self.folder / "28x12" / "index.html", look.PHONE) as (page, _):
             page.evaluate("""() => {
-              const labels = document.querySelectorAll("#trend-layers text");
+              const labels = document.querySelectorAll("#trend-layers .narrow text");
               labels[5].setAttribute("y", labels[4].getAttribute("y"));
               labels[labels.length - 1].setAttribute("x", -200);
               document.querySelector("#provenance").style.width = "500px";

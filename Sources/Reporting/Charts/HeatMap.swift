@@ -35,7 +35,7 @@ struct HeatMap {
   /// The room that there is. - Units: pixels.
   var width = Theme.Size.column
   /// The height that the grid should have, where its cells allow it. - Units: pixels.
-  var gridHeight = 460.0
+  var gridHeight = 510.0
   /// What shows when a cell is pointed at.
   let note: (_ row: Int, _ column: Int, _ value: Double) -> String
 

@@ -32,8 +32,8 @@ public enum ComparisonReport {
     var blocks: [Block] = [
       .paragraph(
         "Head Impact (\(measure)) of \(comparison.runs.count) runs. Runs over the same samples are compared on the samples "
-          + "that all of them have, image by image; the 95% intervals are those of a bootstrap over images that draws the same "
-          + "images for both. Runs over other data are drawn independently."),
+          + "that all of them have, image by image. Runs over other data are independent. The 95% intervals are over images: a "
+          + "bootstrap for means, a jackknife for orders."),
       .paragraph(
         "A run agrees with itself only as far as its images allow: “halves” is the rank correlation of the heads in two "
           + "random halves of its images. Two runs that agree as well as the halves of each can't be told apart by these data."
@@ -81,38 +81,35 @@ public enum ComparisonReport {
   }
 
   private static func pairTable(_ comparison: RunComparison) -> Table {
-    func bounds(_ estimate: Estimate?) -> [DataTable.Value] {
-      [.optional(estimate?.value), .optional(estimate?.lower), .optional(estimate?.upper)]
-    }
     let k = comparison.topHeads
+    func rows(_ pair: PairComparison) -> [[DataTable.Value]] {
+      let heads = pair.heads
+      let numbers: [(String, Estimate?, Double?)] = [
+        ("order of the heads (Spearman)", heads?.spearman, heads.map { _ in 0 }),
+        ("values of the heads (Pearson)", heads?.pearson, heads.map { _ in 0 }),
+        ("share of the \(k) best in common", heads?.topOverlap.share, heads?.topOverlap.chance),
+        ("mean of second less first", heads?.meanDifference, nil),
+        ("order of the layers (Spearman)", pair.layers.spearman, 0),
+      ]
+      return numbers.compactMap { name, estimate, chance in
+        guard let estimate else { return nil }
+        return [
+          .text(comparison.runs[pair.first].name), .text(comparison.runs[pair.second].name),
+          .text(pair.isPaired ? "yes" : "no"), .text(name), .optional(estimate.value), .optional(estimate.lower),
+          .optional(estimate.upper), .optional(chance),
+        ]
+      }
+    }
     return Table(
       id: "pairs",
-      caption: "Every two runs: rank correlation (Spearman) of all heads and of the layers, correlation of the values "
-        + "(Pearson), the mean over heads of the second run’s value less the first’s, and how many of the \(k) best heads they "
-        + "share; “chance” is the share that two random choices have in common.",
+      caption:
+        "Every two runs, with 95% intervals, and what heads in random order would give. “Paired” runs have the same "
+        + "samples.",
       data: DataTable(
         [
-          .init("first", "first"), .init("second", "second"), .init("paired", "paired"),
-          .init("spearman", "heads", decimals: 3), .init("spearman_low", "95% from"), .init("spearman_high", "to"),
-          .init("pearson", "values"), .init("pearson_low", "95% from"), .init("pearson_high", "to"),
-          .init("mean_difference", "difference", isSigned: true),
-          .init("mean_difference_low", "95% from", isSigned: true), .init("mean_difference_high", "to", isSigned: true),
-          .init("top_shared", "best \(k) shared"), .init("top_share", "share"), .init("top_chance", "chance"),
-          .init("top_p", "p"), .init("layer_spearman", "layers"), .init("layer_spearman_low", "95% from"),
-          .init("layer_spearman_high", "to"),
-        ],
-        comparison.pairs.map { pair in
-          let top = pair.heads?.topOverlap
-          let values: [DataTable.Value] =
-            bounds(pair.heads?.spearman) + bounds(pair.heads?.pearson) + bounds(pair.heads?.meanDifference) + [
-              top.map { .integer($0.shared) } ?? .number(.nan), .optional(top?.share.value), .optional(top?.chance),
-              .optional(top?.pValue),
-            ] + bounds(pair.layers.spearman)
-          return [
-            .text(comparison.runs[pair.first].name), .text(comparison.runs[pair.second].name),
-            .text(pair.isPaired ? "yes" : "no"),
-          ] + values
-        }))
+          .init("first", "first"), .init("second", "second"), .init("paired", "paired"), .init("what", "what"),
+          .init("value", "value"), .init("low", "95% from"), .init("high", "to"), .init("chance", "chance"),
+        ], comparison.pairs.flatMap(rows)))
   }
 
   private static func runTable(_ comparison: RunComparison) -> Table {
@@ -123,15 +120,14 @@ public enum ComparisonReport {
         [
           .init("run", "run"), .init("layers", "layers"), .init("heads_per_layer", "heads"),
           .init("samples", "samples"), .init("samples_not_shared", "not shared"), .init("images", "images"),
-          .init("halves", "halves"), .init("halves_low", "95% from"), .init("halves_high", "to"),
-          .init("best_head", "best head"), .init("best_value", "its value"), .init("best_layer", "best layer"),
+          .init("halves", "halves"), .init("best_head", "best head"), .init("best_value", "its value"),
+          .init("best_layer", "best layer"),
         ],
         comparison.runs.map { run in
           let best = run.topHeads[0]
           return [
             .text(run.name), .integer(run.layers), .integer(run.headsPerLayer), .integer(run.samples),
-            .integer(run.samplesNotShared), .integer(run.images), .optional(run.reliability?.value),
-            .optional(run.reliability?.lower), .optional(run.reliability?.upper), .text("\(best)"),
+            .integer(run.samplesNotShared), .integer(run.images), .optional(run.reliability?.value), .text("\(best)"),
             .number(run.values[best.layer][best.head]), .integer(run.layerOrder[0]),
           ]
         }))

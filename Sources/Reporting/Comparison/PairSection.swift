@@ -17,7 +17,8 @@ struct PairSection {
   private var names: String { "\(first.name) and \(second.name)" }
 
   var section: Section {
-    var blocks: [Block] = [.paragraph(ComparisonWords.finding(comparison, pair))]
+    // Of two runs the page's summary says it.
+    var blocks: [Block] = comparison.runs.count > 2 ? [.paragraph(ComparisonWords.finding(comparison, pair))] : []
     if let heads = pair.heads {
       blocks += [
         .figure(scatter(heads)), .figure(differenceMap()), .figure(overlap(heads)), .table(differingHeads()),

@@ -179,6 +179,8 @@ public struct ExperimentSummary: Sendable {
   /// Nil for a single prompt.
   public var promptAgreement: PromptAgreement?
   public var ablations: [Ablation] = []
+  /// How outcomes change with the number of ablated heads; none if it was one number.
+  public var ablationCurves: [AblationCurves.Curve] = []
   public var timings: [Timing] = []
   /// What the experiment comes from and ran on: name and value.
   public var provenance: [(name: String, value: String)] = []

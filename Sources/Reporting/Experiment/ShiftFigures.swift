@@ -72,7 +72,7 @@ extension ExperimentReport {
   }
 
   /// Whether all that would be shown is 0.
-  private static func isAllZero(_ metrics: [ExperimentSummary.Metric]) -> Bool {
+  static func isAllZero(_ metrics: [ExperimentSummary.Metric]) -> Bool {
     metrics.allSatisfy { metric in
       [metric.value, metric.shift ?? 0, metric.low ?? 0, metric.high ?? 0].allSatisfy { abs($0) < 0.0005 }
     }
@@ -101,65 +101,6 @@ extension ExperimentReport {
   private static func interval(_ metric: ExperimentSummary.Metric) -> String {
     guard let low = metric.low, let high = metric.high else { return NumberText.signed(metric.shift) }
     return "\(NumberText.signed(metric.shift)) [\(NumberText.signed(low)), \(NumberText.signed(high))]"
-  }
-
-  // MARK: - Ablation
-
-  /// What leaving heads out does to the metrics.
-  static func ablationSection(_ summary: ExperimentSummary) -> Section {
-    let names = ordered(summary.ablations.flatMap(\.metrics).map(\.name))
-    let figures = names.enumerated().compactMap { place, name in
-      ablationFigure(summary, name, id: names.count == 1 ? "ablations" : "ablations-\(place)")
-    }
-    let rows = summary.ablations.flatMap { ablation in
-      ablation.metrics.map { metric -> [DataTable.Value] in
-        [
-          .text(ablation.name), .text(metric.name), .number(metric.value), .optional(metric.shift),
-          .optional(metric.low), .optional(metric.high),
-        ]
-      }
-    }
-    guard !rows.isEmpty else { return Section(id: "ablations", title: "Ablations", blocks: []) }
-    let table = Table(
-      id: "ablations-table", caption: "What each change did to the metrics, with 95% intervals.",
-      data: DataTable([.init("change", "change")] + metricColumns, rows))
-    return Section(id: "ablations", title: "Ablations", blocks: figures.map { .figure($0) } + [.table(table)])
-  }
-
-  /// Nil if nothing changed, or there is no interval to show.
-  private static func ablationFigure(_ summary: ExperimentSummary, _ name: String, id: String) -> Figure? {
-    let found = summary.ablations.compactMap { ablation in
-      ablation.metrics.first { $0.name == name }.map { (name: ablation.name, metric: $0) }
-    }
-    let shown = found.filter { $0.metric.shift != nil }
-    guard !shown.isEmpty, !isAllZero(shown.map { with(value: 0, $0.metric) }) else { return nil }
-    let rows = shown.map { name, metric in
-      IntervalChart.Row(
-        name: name, value: metric.shift ?? .nan, low: metric.low ?? .nan, high: metric.high ?? .nan,
-        style: name == "top" ? 0 : name == "bottom" ? 1 : 5, more: ", value \(NumberText.number(metric.value))")
-    }
-    return Figure(
-      id: id, title: "Ablation: \(name)",
-      caption:
-        "How far the \(name) is from the unmodified model’s if the named heads’ attention output is taken out, with the 95% interval "
-        + "over images. The further a row lies from 0, the more the model misses its heads.",
-      data: DataTable(
-        [.init("change", "change")] + metricColumns,
-        shown.map { name, metric in
-          [
-            .text(name), .text(metric.name), .number(metric.value), .optional(metric.shift), .optional(metric.low),
-            .optional(metric.high),
-          ]
-        })
-    ) { width in
-      IntervalChart(rows: rows, xTitle: "change of the \(name)", reference: 0, isSigned: true, width: width).drawing()
-    }
-  }
-
-  private static func with(value: Double, _ metric: ExperimentSummary.Metric) -> ExperimentSummary.Metric {
-    var metric = metric
-    metric.value = value
-    return metric
   }
 }
 

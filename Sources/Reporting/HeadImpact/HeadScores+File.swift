@@ -9,7 +9,8 @@ extension HeadScores {
     let places = measure.index * size..<(measure.index + 1) * size
     self.measure = measure
     (layers, heads) = (table.layers, table.heads)
-    holm = reader.beyondChance.map { Array($0.holm[places]) }
+    pValues = reader.beyondChance.map { Array($0.corrected[places]) }
+    correction = BeyondChance.Correction(tests: size)
     if let corrected = table.corrected {
       isCorrected = true
       values = Array(corrected.hi[places])

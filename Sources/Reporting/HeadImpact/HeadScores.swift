@@ -15,8 +15,10 @@ struct HeadScores {
   let standardErrors: [Double]
   let low: [Double]
   let high: [Double]
-  /// Of the test against chance, corrected by Holm; nil if the file has no test. - Shape: [layer, head]
-  let holm: [Double]?
+  /// Of the test against chance, corrected for the number of heads; nil if the file has no test. - Shape: [layer, head]
+  let pValues: [Double]?
+  /// How they were corrected.
+  var correction = BeyondChance.Correction.holm
 
   enum Finding: Equatable {
     case above
@@ -30,11 +32,13 @@ struct HeadScores {
 
   /// Whether a head looks at the object more, or less, than chance would; nil if the file has no test.
   func finding(_ index: Int) -> Finding? {
-    holm.map { $0[index] > BeyondChance.level || values[index] == 0 ? .neither : values[index] > 0 ? .above : .below }
+    pValues.map {
+      $0[index] > BeyondChance.level || values[index] == 0 ? .neither : values[index] > 0 ? .above : .below
+    }
   }
 
   /// How many heads are beyond chance; nil if the file has no test.
-  var beyondChance: Int? { holm.map { _ in values.indices.count { finding($0) == .above } } }
+  var beyondChance: Int? { pValues.map { _ in values.indices.count { finding($0) == .above } } }
 
   /// The mean of a layer's heads, and its standard error over them.
   func mean(layer: Int) -> Moments { Moments(values[(layer * heads)..<((layer + 1) * heads)].filter(\.isFinite)) }

@@ -73,13 +73,13 @@ extension HeadImpactReport {
       ? " A dash marks heads below chance." : ""
     guard beyond > 0 else {
       return
-        "No head is beyond chance (sign-flip test over images, Holm’s correction, p ≤ \(level)), so none is marked.\(below)"
+        "No head is beyond chance (sign-flip test over images, \(input.scores.correction.rawValue)’s correction, p ≤ \(level)), so none is marked.\(below)"
     }
     let ranked =
       beyond > input.framed.count
       ? "a dot marks them, and the best \(framed) are framed with their rank" : "all are framed with their rank"
     return
-      "\(NumberText.counted(beyond, "head is", "heads are")) beyond chance (sign-flip test over images, Holm’s correction, "
+      "\(NumberText.counted(beyond, "head is", "heads are")) beyond chance (sign-flip test over images, \(input.scores.correction.rawValue)’s correction, "
       + "p ≤ \(level)): \(ranked).\(below)"
   }
 
@@ -119,7 +119,7 @@ extension HeadImpactReport {
   }
 
   private static func topHeads(_ input: ReportInput) -> Table {
-    let isTested = input.scores.holm != nil
+    let isTested = input.scores.pValues != nil
     let beyond = input.scores.beyondChance
     let which =
       beyond == 0
@@ -140,11 +140,20 @@ extension HeadImpactReport {
   private static func headColumns(_ input: ReportInput, all: Bool) -> [DataTable.Column] {
     let lead = input.scores.isCorrected ? "hi_corrected" : "hi_minus_chance"
     return [
-      .init("rank", "rank"), .init("layer", "layer"), .init("head", "head"), .init(lead, input.scores.name),
-      .init("\(lead)_stderr", "±\u{a0}s.e.", isExtra: true), .init("low", "95% from"), .init("high", "to"),
-    ] + (input.scores.holm == nil ? [] : [.init("p_holm", "p\u{a0}(Holm)", decimals: 4)]) + [
-      .init("hi", "HI", isExtra: true), .init("hi_chance", "chance", isExtra: true),
+      .init("rank", "rank", isExtra: true), .init("layer", "layer"), .init("head", "head"),
+      .init(lead, input.scores.name),
+    ] + (all ? [.init("\(lead)_stderr", "±\u{a0}s.e.")] : []) + [
+      .init("low", "95% from"), .init("high", "to"),
     ]
+      + (input.scores.pValues == nil
+        ? []
+        : [
+          .init(
+            input.scores.correction == .holm ? "p_holm" : "p_bh",
+            "p\u{a0}(\(input.scores.correction == .holm ? "Holm" : "BH"))", decimals: 4)
+        ]) + [
+        .init("hi", "HI", isExtra: true), .init("hi_chance", "chance", isExtra: true),
+      ]
       + (all || input.anySink
         ? [
           .init("hi_nosink", "without sinks", isExtra: true), .init("sink_share", "sink share", isExtra: true),
@@ -159,8 +168,9 @@ extension HeadImpactReport {
     let at = table.index(input.measure, layer: head.layer, head: head.head)
     return [
       .integer(rank), .integer(head.layer), .integer(head.head), .number(scores.values[index]),
-      .number(scores.standardErrors[index]), .number(scores.low[index]), .number(scores.high[index]),
-    ] + (scores.holm.map { [.number($0[index])] } ?? []) + [.number(table.hi[at]), .number(table.chance[at])]
+    ] + (all ? [.number(scores.standardErrors[index])] : [])
+      + [.number(scores.low[index]), .number(scores.high[index])] + (scores.pValues.map { [.number($0[index])] } ?? [])
+      + [.number(table.hi[at]), .number(table.chance[at])]
       + (all || input.anySink ? [.number(table.nosink[at]), .number(table.sinkShare[index])] : [])
   }
 }

@@ -43,7 +43,7 @@ extension HeadImpactReport {
     ) { width in
       TrendChart(
         points: points, xTitle: "layer", yTitle: "\(scores.name) (\(input.measure.rawValue))", averaged: "heads",
-        fullDots: scores.holm == nil ? nil : "beyond chance", reference: 0, hasFit: input.options.hasLayerFit,
+        fullDots: scores.pValues == nil ? nil : "beyond chance", reference: 0, hasFit: input.options.hasLayerFit,
         width: width
       ).drawing()
     }
@@ -62,7 +62,7 @@ extension HeadImpactReport {
     let means = (0..<table.layers).map { scores.mean(layer: $0) }
     let order = means.indices.sorted { (means[$0].mean, -$0) > (means[$1].mean, -$1) }
     let ranks = Dictionary(uniqueKeysWithValues: order.enumerated().map { ($1, $0 + 1) })
-    let isTested = scores.holm != nil
+    let isTested = scores.pValues != nil
     return Table(
       id: "layer-table",
       caption:

@@ -72,7 +72,7 @@ struct ReportInput {
     let index = layer * table.heads + head
     let at = table.index(measure, layer: layer, head: head)
     func text(_ value: Double) -> String { NumberText.number(value, decimals: 4) }
-    let p = scores.holm.map { ", p \(text($0[index]))" } ?? ""
+    let p = scores.pValues.map { ", p \(text($0[index]))" } ?? ""
     return
       "\(layer).\(head): \(scores.name) \(text(scores.values[index])), HI \(text(table.hi[at])), chance \(text(table.chance[at]))\(p)"
   }
@@ -116,11 +116,11 @@ struct ReportInput {
     guard beyond > 0 else {
       return
         "None of \(all) looks at the object more than chance would (p > \(NumberText.number(BeyondChance.level, decimals: 2)) after "
-        + "Holm’s correction). The highest, \(bestName), has \(value); that may be chance too."
+        + "\(scores.correction.rawValue)’s correction). The highest, \(bestName), has \(value); that may be chance too."
     }
     return
       "\(NumberText.grouped(beyond)) of \(all) \(beyond == 1 ? "looks" : "look") at the object more than chance would (p ≤ "
-      + "\(NumberText.number(BeyondChance.level, decimals: 2)) after Holm’s correction). The best is \(bestName) (layer \(best.layer), head "
+      + "\(NumberText.number(BeyondChance.level, decimals: 2)) after \(scores.correction.rawValue)’s correction). The best is \(bestName) (layer \(best.layer), head "
       + "\(best.head)): \(value)."
   }
 }

@@ -121,7 +121,7 @@ extension HeadImpactReport {
         ] + (input.hasDescriptions ? [.init("description", "description", isExtra: true)] : []) + [
           .init("visual_tokens", "visual tokens", isExtra: true), .init("mask_tokens", "in the mask", isExtra: true),
           .init("hi", "HI"),
-        ] + (isCorrected ? [.init("chance", "chance"), .init("hi_corrected", "corrected HI")] : []),
+        ] + (isCorrected ? [.init("chance", "chance", isExtra: true), .init("hi_corrected", "corrected HI")] : []),
         input.reader.samples.enumerated().map { place, sample in
           [
             .text(String(sample.id)), .text(input.categoryName(sample.categoryID)),

@@ -103,6 +103,7 @@ enum PageStyle {
     td,th button{padding:.3rem .25rem}
     th[aria-sort=none] button::after{content:none}
     th.text{min-width:0!important}
+    th{font-size:.8rem;line-height:1.25}
     pre{white-space:pre-wrap;overflow-wrap:anywhere;min-width:0;padding:.7rem .8rem}
     .gallery{gap:0}
     }

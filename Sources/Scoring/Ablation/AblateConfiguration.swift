@@ -44,6 +44,7 @@ public struct AblateConfiguration: UnitJobConfiguration {
   public var resumes = false
   public var overwrites = false
   public var outputKind: OutputKind { .json }
+  public var inputs: [URL] { [dataset, images, model] + [adapter, annotations].compactMap { $0 } }
   /// Continues with the intact records of a damaged journal.
   public var salvages = false
   /// Share of the examples that may be skipped.
