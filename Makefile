@@ -160,12 +160,12 @@ parity-templates: python-deps swift ## Compare 10,000 random chat templates and 
 	$(PYTHON) tools/parity/chat_templates.py --program $(RELEASE)/chat-template-cases --templates tools/goldens/chat-templates/templates
 
 demo: deps build ## Install, build, and score the bundled demonstration model on two ranks
-	$(PROGRAM) demo --output $(DEMO)
+	$(PROGRAM) demo --output $(DEMO) --overwrite
 	rm -f $(DEMO)/hi.h5 $(DEMO)/hi.h5.*
 	$(MPIRUN) -np $(RANKS) $(PROGRAM) score --model $(DEMO)/model --dataset $(DEMO)/dataset/keyobjects.json \
 	    --images $(DEMO)/dataset/images --output $(DEMO)/hi.h5
 	$(PROGRAM) select $(DEMO)/hi.h5 --strategy top --layers 3 --format table
-	@$(PROGRAM) report $(DEMO)/hi.h5 --output $(DEMO)/report --dataset $(DEMO)/dataset/keyobjects.json \
+	@$(PROGRAM) report $(DEMO)/hi.h5 --output $(DEMO)/report --overwrite --dataset $(DEMO)/dataset/keyobjects.json \
 	    --images $(DEMO)/dataset/images > /dev/null
 	@echo "The Head Impact of every layer and head is in $(DEMO)/hi.h5 (h5py, xarray, HDFView, h5dump)."
 	@echo "Figures and tables: open $(DEMO)/report/index.html in a browser."

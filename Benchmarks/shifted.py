@@ -40,9 +40,9 @@ def main():
             return subprocess.run([*(mpirun if parallel else []), a.binary, *map(str, words)], check=True, capture_output=True,
                                   text=True).stdout
 
-        run("demo", "--output", work / "taught", "--scenes", 100, parallel=False)
-        run("demo", "--output", work / "test", "--scenes", 100, "--wording", "shifted", parallel=False)
-        run("demo", "--output", work / "train", "--scenes", a.scenes, "--split", "train", "--wording", "shifted", parallel=False)
+        run("demo", "--overwrite", "--output", work / "taught", "--scenes", 100, parallel=False)
+        run("demo", "--overwrite", "--output", work / "test", "--scenes", 100, "--wording", "shifted", parallel=False)
+        run("demo", "--overwrite", "--output", work / "train", "--scenes", a.scenes, "--split", "train", "--wording", "shifted", parallel=False)
         model, test, train = work / "test/model", work / "test/dataset", work / "train/dataset"
         captions = json.loads((test / "captions.json").read_text())["annotations"]
         wanted = {c["image_id"]: c["caption"] for c in captions}

@@ -45,8 +45,11 @@ enum TrainingFile {
     }
   }
 
-  /// The run that a finished file is of, its losses, and what was skipped (nil in a file of an older version).
-  static func read(_ url: URL) throws -> (identity: RunIdentity, history: TrainingHistory, skips: SkipCounts?) {
+  /// The run that a finished file is of, its losses, and how many steps were planned and what was skipped (nil in a file of an
+  /// older version).
+  static func read(
+    _ url: URL
+  ) throws -> (identity: RunIdentity, history: TrainingHistory, steps: Int?, skips: SkipCounts?) {
     try HDF5File.read(from: url.path) { file in
       guard case .string(let text) = try file.attribute("run_identity") else {
         throw JobError("\(url.path): is not from a finished training run; choose another --output")
@@ -64,7 +67,9 @@ enum TrainingFile {
           step: $0.step, loss: $0.loss, learningRate: 0, gradientNorm: 0, tokens: 0, seconds: 0, secondsAllreduce: 0)
       }
       history.validations = curves.validation.map { ValidationRecord(step: $0.step, loss: $0.loss, tokens: 0) }
-      return (try RunIdentity(decoding: Array(text.utf8)), history, skips)
+      var steps: Int?
+      if case .integer(let planned) = try file.attribute("steps_planned") { steps = Int(planned) }
+      return (try RunIdentity(decoding: Array(text.utf8)), history, steps, skips)
     }
   }
 

@@ -130,13 +130,13 @@ public struct TrainingJob {
       do {
         try checkpoints.requireOutput()
         try writeOutput(
-          finished, plan, model: model, identity: run, parameterCount: parameterCount, data: data)
+          finished, of: steps, plan, model: model, identity: run, parameterCount: parameterCount, data: data)
       } catch { throw checkpoints.rescue(finished, from: error) }
       RunStanding.set(finished.step, of: finished.step, "steps")
       try checkpoints.remove()
     }
     guard world.rank == 0 else { return nil }
-    return summary(finished.history, plan, parameterCount, skips: data.skips, isNew: true)
+    return summary(finished.history, of: steps, plan, parameterCount, skips: data.skips, isNew: true)
   }
 
   /// What the identity of a run says of its examples.
@@ -251,7 +251,7 @@ public struct TrainingJob {
 
   /// The adapter's folder, which appears in one step with everything in it.
   private func writeOutput(
-    _ state: TrainingState, _ plan: AdapterPlan, model: any VisionLanguageModel, identity: RunIdentity,
+    _ state: TrainingState, of steps: Int, _ plan: AdapterPlan, model: any VisionLanguageModel, identity: RunIdentity,
     parameterCount: Int, data: TrainingData
   ) throws {
     func write(_ folder: URL, alongside: (URL) throws -> Void = { _ in }) throws {
@@ -265,7 +265,7 @@ public struct TrainingJob {
       ("source", .string("headimpact \(JobDefaults.programVersion)")),
       ("model_name", .string(modelName)), ("created", .string(ISO8601DateFormatter().string(from: Date()))),
       ("ranks", .integer(Int64(world.worldSize))), ("micro_batch", .integer(Int64(configuration.microBatch))),
-      ("trained_parameters", .integer(Int64(plan.trained))),
+      ("trained_parameters", .integer(Int64(plan.trained))), ("steps_planned", .integer(Int64(steps))),
       ("all_parameters", .integer(Int64(parameterCount + plan.adapter.count))),
       ("skips", .string(String(decoding: try encoder.encode(data.skips), as: UTF8.self))),
     ]
@@ -293,19 +293,21 @@ public struct TrainingJob {
   private func finishedSummary(
     _ identity: RunIdentity, _ plan: AdapterPlan, _ parameterCount: Int
   ) throws -> Summary? {
-    let found = try world.agree { () -> (history: TrainingHistory, skips: SkipCounts)? in
+    let found = try world.agree { () -> (history: TrainingHistory, steps: Int?, skips: SkipCounts)? in
       guard world.rank == 0 else { return nil }
       let begun = try TrainingFile.read(configuration.output.appendingPathComponent("training.h5"))
       // What is finished stays so, whatever pictures are there now.
       try begun.identity.without([Self.examplesPart]).requireSame(as: identity, finished: configuration.output)
-      return (begun.history, begun.skips ?? SkipCounts(samples: 0, skipped: []))
+      return (begun.history, begun.steps, begun.skips ?? SkipCounts(samples: 0, skipped: []))
     }
     guard let found else { return nil }
-    return summary(found.history, plan, parameterCount, skips: found.skips, isNew: false)
+    return summary(found.history, of: found.steps, plan, parameterCount, skips: found.skips, isNew: false)
   }
 
+  /// - Parameter steps: how many were planned; nil if a file of an older version, which had no patience, doesn't say.
   private func summary(
-    _ history: TrainingHistory, _ plan: AdapterPlan, _ parameterCount: Int, skips: SkipCounts, isNew: Bool
+    _ history: TrainingHistory, of steps: Int?, _ plan: AdapterPlan, _ parameterCount: Int, skips: SkipCounts,
+    isNew: Bool
   ) -> Summary {
     Remarks.tell(skips, allowed: configuration.allowedSkips)
     if let best = history.best, let before = history.validations.first, before.step == 0, before.loss <= best.loss {
@@ -319,7 +321,7 @@ public struct TrainingJob {
       allParameters: parameterCount + plan.adapter.count, firstLoss: history.steps.first?.loss ?? .nan,
       lastLoss: history.steps.last?.loss ?? .nan, firstValidationLoss: history.validations.first?.loss,
       bestValidationLoss: history.best?.loss, bestValidationStep: history.best?.step,
-      stoppedEarly: configuration.patience.map { history.validationsSinceBest >= $0 } ?? false,
+      stoppedEarly: steps.map { history.steps.count < $0 } ?? false,
       skipped: skips.skipped, skips: skips, isNew: isNew)
   }
 }

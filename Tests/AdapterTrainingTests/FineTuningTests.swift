@@ -21,6 +21,9 @@ extension TrainingRuns {
           try #require(one["best_validation_step"] as? Int), try #require(one["steps"] as? Int)
         )
         #expect(one["stopped_early"] as? Bool == true && steps == best + 2 && steps < 200, "\(one)")
+        // Out of patience at the last step: nothing was left to stop.
+        let whole = try summary(try await succeed(short(scratch.file("whole"), more, steps: steps)))
+        #expect(whole["stopped_early"] as? Bool == false && whole["steps"] as? Int == steps, "\(whole)")
         for ranks in 2...3 {
           try await succeed(short(scratch.file("\(ranks)"), more, steps: 200), ranks: ranks)
           #expect(try weights(scratch.file("\(ranks)")) == weights(scratch.file("1")))

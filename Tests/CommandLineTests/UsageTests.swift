@@ -19,7 +19,7 @@ extension CommandLineSuite {
         (["select", "x.h5", "--strategy", "best"], "best"), (["select", "x.h5", "--measure", "iou"], "iou"),
         (["doctor", "--dataset", "x.json"], "--dataset needs --model"), (["doctor", "--ranks", "0"], "--ranks"),
         (["demo"], "--output"), (["report", "x.h5"], "--output"),
-        (["report", "x.h5", "--output", "r", "--images", "i"], "go together"),
+        (["report", "x.h5", "--output", "r", "--dataset", "d"], "--dataset needs --images"),
         (["report", "x.h5", "--output", "r", "--top-heads", "0"], "--top-heads"), (["scoer"], "scoer"),
         (["select", "x.h5", "--no-such-flag"], "no-such-flag"),
         (["ablate", "--model", "m", "--dataset", "d", "--images", "i", "--output", "o"], "--hi or --head"),

@@ -149,22 +149,27 @@ struct GroundingRuns {
     }
   }
 
-  @Test("what can't be used is skipped and counted: an object without a box or an outline, an empty expression")
+  @Test("what can't be used is skipped and counted: a box that leaves its picture, an empty expression")
   func skips() async throws {
     try await ScratchFolder.with { scratch in
       var json = try #require(
         try JSONSerialization.jsonObject(with: Data(contentsOf: tiny.dataset)) as? [String: Any])
       var annotations = try #require(json["annotations"] as? [[String: Any]])
       annotations[2]["description"] = " "
+      // Corners, where COCO has width and height.
+      annotations[3]["bbox"] = [1, 1, 10_000, 20]
       json["annotations"] = annotations
       let dataset = scratch.file("keyobjects.json")
       try JSONSerialization.data(withJSONObject: json).write(to: dataset)
       let output = scratch.file("places.json")
       let run = try await MPIRun.launch(
         "headimpact", ground(tiny, to: output, ["--heads", "0.0", "--allow-skips", "0.5"], dataset: dataset))
-      #expect(run.exitCode == 0 && run.standardOutput.contains("1 text"), "\(run.standardOutput)\(run.standardError)")
+      for words in ["1 text", "1 mask"] {
+        #expect(
+          run.exitCode == 0 && run.standardOutput.contains(words), "\(run.standardOutput)\(run.standardError)")
+      }
       let found = try JSONDecoder().decode([Result].self, from: Data(contentsOf: output))
-      #expect(found.count == 7)
+      #expect(found.count == 6)
     }
   }
 

@@ -86,7 +86,8 @@ struct ExperimentReportTests {
     #expect(
       figures == [
         "figures/shifts-panel.svg", "figures/training-loss.svg", "figures/validation-loss.svg", "figures/hi-change.svg",
-        "figures/prompts.svg", "figures/ablations-0.svg", "figures/ablations-1.svg", "figures/ablations-2.svg",
+        "figures/prompt-agreement.svg", "figures/ablation-shift-0.svg", "figures/ablation-shift-1.svg",
+        "figures/ablation-shift-2.svg",
       ])
     for id in ["arms-table", "shifts-table", "ablations-table", "timings", "experiment-provenance", "prompt-pairs"] {
       #expect(page.attachments.contains { $0.path == "data/\(id).csv" }, "\(id)")

@@ -36,7 +36,7 @@ struct HeadImpactReportTests {
       let page = try page(SmallRun(in: scratch))
       let paths = Set(page.attachments.map(\.path))
       let figures = [
-        "corrected-matched", "hi-matched", "measures", "agreement-heads", "reliability-matched",
+        "corrected-matched", "hi-matched", "measure-maps", "agreement-heads", "reliability-matched",
         "reliability-chosen-matched",
       ]
       let tables = ["top-heads", "layer-table", "measures-table", "samples-table", "provenance-table"]
@@ -90,7 +90,7 @@ struct HeadImpactReportTests {
       let corrected = try #require(table.corrected)
       #expect(Double(top[1][3]) == corrected.hi[at] && Double(top[1][7]) == table.hi[at])
       #expect(Double(top[1][6]) == 1)
-      #expect(try rows(page, "measures").count == 7)
+      #expect(try rows(page, "measure-maps").count == 7)
     }
   }
 

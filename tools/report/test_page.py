@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("HEADIMPACT", ROOT / ".build/release/headimpact"))
 # Where the Swift tests left pages that no verb makes from a results file.
 LEFT_PAGES = ROOT / ".cache/report-pages"
-FIGURES = ["corrected-matched", "hi-matched", "measures"]
+FIGURES = ["corrected-matched", "hi-matched", "measure-maps"]
 # In reports of enough layers, heads, samples and categories.
 MORE_FIGURES = ["trend-layers", "size-matched", "reliability-matched", "reliability-chosen-matched", "agreement-heads",
                 "agreement-layers", "categories-matched"]

@@ -153,6 +153,14 @@ struct ExpressionGrounder {
       guard box.width > 0, box.height > 0 else {
         throw SampleFault("its bbox has no area: [\(box.x), \(box.y), \(box.width), \(box.height)]")
       }
+      // One that isn't what it seems, as corners for width and height, would count as missed. Boxes may be rounded up.
+      guard box.x >= -1, box.y >= -1, box.x + box.width <= Double(image.width) + 1,
+        box.y + box.height <= Double(image.height) + 1
+      else {
+        throw SampleFault(
+          "its bbox, x \(box.x), y \(box.y), width \(box.width) and height \(box.height), leaves the picture of "
+            + "\(image.width) x \(image.height) pixels")
+      }
       return (box, mask)
     }
     guard let box = mask?.boundingBox else { throw SampleFault("it has neither a bbox nor a segmentation") }

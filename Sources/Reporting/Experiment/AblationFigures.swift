@@ -8,7 +8,7 @@ extension ExperimentReport {
     let figures =
       summary.ablationCurves.isEmpty
       ? names.enumerated().compactMap { place, name in
-        ablationFigure(summary, name, id: names.count == 1 ? "ablations" : "ablations-\(place)")
+        ablationFigure(summary, name, id: names.count == 1 ? "ablation-shift" : "ablation-shift-\(place)")
       } : ordered(summary.ablationCurves.map(\.outcome)).map { curveFigure(summary, $0) }
     let rows = summary.ablations.flatMap { ablation in
       ablation.metrics.map { metric -> [DataTable.Value] in

@@ -13,7 +13,7 @@ extension ExperimentReport {
       values[pair.second * numbers.count + pair.first] = pair.rankCorrelation
     }
     let figure = Figure(
-      id: "prompts", title: "Agreement across prompts",
+      id: "prompt-agreement", title: "Agreement across prompts",
       caption:
         "Spearman’s correlation between the prompts’ rankings of all heads by HI (\(agreement.measure)): 1 is the same order, 0 none.",
       data: DataTable(

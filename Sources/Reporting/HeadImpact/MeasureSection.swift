@@ -30,7 +30,7 @@ extension HeadImpactReport {
       }
     }
     return Figure(
-      id: "measures", title: "Every measure’s heads",
+      id: "measure-maps", title: "Every measure’s heads",
       caption:
         "The heads’ \(input.scores.name) by each measure, mean over \(input.samples). Each map has its own scale; white is chance, "
         + "blue above it, brown below.",

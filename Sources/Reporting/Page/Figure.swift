@@ -53,7 +53,7 @@ public struct Figure: Sendable {
     let margin = 16.0
     let width = max(drawing.width, 360)
     let lines = wrapped(caption, to: width, size: Theme.Size.tick)
-    let titles = wrapped(title, to: width, size: 15)
+    let titles = wrapped(title, to: width, size: 17)
     let top = margin + Double(titles.count) * 21 + 10
     let captionTop = top + drawing.height + 26
     let height = captionTop + Double(max(0, lines.count - 1)) * Theme.Size.line + margin
