@@ -97,8 +97,12 @@ public struct TrainConfiguration: JobConfiguration {
   public var salvageFolder: URL?
   /// Continues from the last checkpoint of an interrupted run.
   public var resumes = false
-  /// Replaces an output that is there already.
   public var overwrites = false
+  public var outputKind: OutputKind { .folder(with: "adapter_config.json") }
+  public var inputs: [URL] {
+    [dataset, images, model]
+      + [annotations, initialAdapter, validation, validationAnnotations, validationImages].compactMap { $0 }
+  }
 
   /// Keeps what lies below the lowest adapted layer.
   public var caches = true

@@ -61,7 +61,7 @@ struct Attend: ParsableCommand {
   @OptionGroup var shown: ViewsOption
   @Option(help: ArgumentHelp("Number of threads (default: the machine's cores).", valueName: "n"))
   var threads: Int?
-  @OptionGroup var result: FormatOption
+  @OptionGroup var printing: PrintOptions
 
   func validate() throws {
     guard !head.isEmpty || hi != nil else { throw ValidationError("Name the heads with --head or --hi.") }
@@ -71,7 +71,7 @@ struct Attend: ParsableCommand {
 
   func run() throws {
     let summary = try AttendJob(try attendConfiguration()).run()
-    switch result.format {
+    switch printing.format {
     case .table: print(Self.text(summary))
     case .json: print(try Self.json(summary))
     }

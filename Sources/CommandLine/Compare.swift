@@ -35,7 +35,7 @@ struct Compare: ParsableCommand {
   var title: String?
   @Option(help: ArgumentHelp("Number of threads (default: the machine's cores).", valueName: "n"))
   var threads: Int?
-  @OptionGroup var result: FormatOption
+  @OptionGroup var printing: PrintOptions
 
   func validate() throws {
     guard files.count >= 2 else { throw ValidationError("compare takes two or more files of scoring runs.") }
@@ -66,7 +66,7 @@ struct Compare: ParsableCommand {
       let page = ComparisonReport.page(of: comparison, title: title, programVersion: JobDefaults.programVersion)
       try page.write(to: fileURL(output), overwrites: replacing.overwrite)
     }
-    switch result.format {
+    switch printing.format {
     case .json: print(try jsonText(comparison))
     case .table:
       print(ComparisonTable(comparison).text)

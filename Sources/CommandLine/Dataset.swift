@@ -96,9 +96,8 @@ struct DatasetBuild: ParsableCommand {
   @OptionGroup var printing: PrintOptions
 
   func validate() throws {
-    if resume, replacing.overwrite {
-      throw ValidationError("--resume continues the output and --overwrite replaces it: give one of them.")
-    }
+    try replacing.validate(resumes: resume)
+    try Judged.prompt(prompt)
   }
 
   /// The names of comma lists.

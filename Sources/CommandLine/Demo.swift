@@ -21,6 +21,7 @@ struct Demo: ParsableCommand {
   @Option(help: "The wording the model was trained on, or a shifted one for it to learn.")
   var wording = SceneWording.taught
   @OptionGroup var replacing: OverwriteOption
+  @OptionGroup var printing: QuietOption
 
   func run() throws {
     let folder = made.url

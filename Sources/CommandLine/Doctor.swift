@@ -38,7 +38,7 @@ struct Doctor: ParsableCommand {
     help: ArgumentHelp(
       "Threads per rank (default: the cores available to this process, divided by the ranks).", valueName: "n"))
   var threads: Int?
-  @OptionGroup var result: FormatOption
+  @OptionGroup var printing: PrintOptions
 
   func validate() throws {
     guard dataset == nil || model != nil else { throw ValidationError("--dataset needs --model.") }
@@ -59,7 +59,7 @@ struct Doctor: ParsableCommand {
     request.prompt = prompt
     request.limit = limit
     guard let diagnosis = try Communicator.withWorld({ try Diagnosis.run(request, on: $0) }) else { return }
-    switch result.format {
+    switch printing.format {
     case .json: print(try jsonText(diagnosis))
     case .table: print(table(diagnosis))
     }

@@ -41,7 +41,8 @@ struct Evaluate: ParsableCommand {
   var seed: UInt64 = 0
   @Option(help: ArgumentHelp("Write each image's (question's) scores to a .csv or .h5 file.", valueName: "file"))
   var perImage: String?
-  @OptionGroup var result: FormatOption
+  @OptionGroup var replacing: OverwriteOption
+  @OptionGroup var printing: PrintOptions
 
   func validate() throws {
     guard (references == nil) != (questions == nil) else {
@@ -54,6 +55,9 @@ struct Evaluate: ParsableCommand {
     }
     if let perImage, !["csv", "h5", "hdf5"].contains(fileURL(perImage).pathExtension.lowercased()) {
       throw ValidationError("--per-image takes a name that ends in .csv or .h5.")
+    }
+    if let perImage, !replacing.overwrite, FileManager.default.fileExists(atPath: fileURL(perImage).path) {
+      throw ValidationError("\(perImage): already exists; choose another name, or let it be replaced by --overwrite.")
     }
   }
 
@@ -74,6 +78,6 @@ struct Evaluate: ParsableCommand {
       try report.perImage?.write(to: fileURL(perImage), source: "headimpact \(JobDefaults.programVersion)")
     }
     for warning in report.warnings { StandardError.write("warning: \(warning)\n") }
-    print(result.format == .json ? try jsonText(report) : EvaluationTable(report).text)
+    print(printing.format == .json ? try jsonText(report) : EvaluationTable(report).text)
   }
 }

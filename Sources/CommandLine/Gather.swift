@@ -26,9 +26,10 @@ struct Gather: ParsableCommand {
   @OptionGroup var threads: ThreadsOption
   @Flag(help: "Remove the shards once the output is complete.")
   var remove = false
+  @OptionGroup var replacing: OverwriteOption
   @OptionGroup var skipping: SkipOptions
   @OptionGroup var waiting: SilenceOption
-  @OptionGroup var result: FormatOption
+  @OptionGroup var printing: PrintOptions
 
   func run() throws {
     var configuration = GatherConfiguration(output: fileURL(output))
@@ -36,9 +37,10 @@ struct Gather: ParsableCommand {
     configuration.threads = threads.threads
     configuration.allowedSkips = skipping.allowSkips
     configuration.removesShards = remove
+    configuration.overwrites = replacing.overwrite
     let summary = try Communicator.withWorld(silence: waiting.rules) { try GatherJob(configuration, on: $0).run() }
     guard let summary else { return }
-    try ScoreTable(summary, HeadImpactFile.read(summary.output)).print(as: result.format)
+    try ScoreTable(summary, HeadImpactFile.read(summary.output)).print(as: printing.format)
     try skipping.check(summary.skips)
   }
 }

@@ -53,6 +53,8 @@ struct Generate: ParsableCommand {
   @OptionGroup var waiting: SilenceOption
   @OptionGroup var printing: PrintOptions
 
+  func validate() throws { try Judged.limit(limit) }
+
   func run() throws {
     var c = GenerateConfiguration(
       model: try loaded.folder.url, dataset: fileURL(dataset), images: images.url, output: fileURL(output))

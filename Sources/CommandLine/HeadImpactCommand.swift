@@ -24,15 +24,27 @@ struct HeadImpactCommand: ParsableCommand {
       Ablate.self, Ground.self, Launch.self, Doctor.self, Demo.self,
     ])
 
+  /// Ends with what is wrong about a verb's options.
+  private static func refuse(_ wrong: ValidationError, _ verb: String) -> Never {
+    if Communicator.launchedRank() == 0 {
+      StandardError.write("Error: \(wrong.message)\n  See 'headimpact \(verb) --help' for more information.\n")
+    }
+    Foundation.exit(ExitCode.validationFailure.rawValue)
+  }
+
   /// Like ArgumentParser's own, except that only one rank of a run prints the message.
   static func main() {
     CrashReport.install()
     do {
       let words = try TypedOptions.expanded(Array(CommandLine.arguments.dropFirst()))
-      if let verb = configuration.subcommands.first(where: { $0._commandName == words.first }) {
-        try TypedOptions.answerOthers(words, of: verb)
+      let verb = TypedOptions.command(words, of: Self.self)
+      if let verb {
+        do {
+          try TypedOptions.answerOthers(words, of: verb.type)
+          if !words.contains("--help"), !words.contains("-h") { try TypedOptions.requireKnown(words, of: verb.type) }
+        } catch let wrong as ValidationError { refuse(wrong, verb.name) }
       }
-      var command = try parseAsRoot(words)
+      var command = try parseAsRoot(verb.map { TypedOptions.withNegatives(words, of: $0.type) } ?? words)
       try ProcessShare.requireAddressSpace()
       try command.run()
     } catch {

@@ -21,7 +21,7 @@ struct Merge: ParsableCommand {
   var adapter: String
   @OptionGroup var folder: OutputFolderOption
   @OptionGroup var threads: ThreadsOption
-  @OptionGroup var result: FormatOption
+  @OptionGroup var printing: PrintOptions
 
   func run() throws {
     let team = ThreadTeam(count: threads.threads ?? JobDefaults.threads(localRanks: 1))
@@ -30,7 +30,7 @@ struct Merge: ParsableCommand {
     let adapter = fileURL(adapter)
     Remarks.tell(PEFTAdapter.remarks(onBaseOf: adapter, model: model.checkpoint.folder))
     let summary = try ModelMerge(model, adapter: adapter).write(to: folder.url)
-    switch result.format {
+    switch printing.format {
     case .json: print(try jsonText(summary))
     case .table:
       print(

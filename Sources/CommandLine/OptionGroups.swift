@@ -99,11 +99,15 @@ struct KeyObjectDatasetOptions: ParsableArguments {
 struct PromptOption: ParsableArguments {
   @Option(help: "The prompt for each image that has no question of its own.")
   var prompt = JobDefaults.prompt
+
+  func validate() throws { try Judged.prompt(prompt) }
 }
 
 struct ExampleLimitOption: ParsableArguments {
   @Option(help: ArgumentHelp("Use only the first examples, by id.", valueName: "n"))
   var limit: Int?
+
+  func validate() throws { try Judged.limit(limit) }
 }
 
 struct PrecisionOption: ParsableArguments {
@@ -114,6 +118,12 @@ struct PrecisionOption: ParsableArguments {
 struct ThreadsOption: ParsableArguments {
   @Option(help: ArgumentHelp("Threads per rank (default: its share of the cores available to it).", valueName: "n"))
   var threads: Int?
+
+  func validate() throws {
+    guard (1...4096).contains(threads ?? 1) else {
+      throw ValidationError("--threads is \(threads ?? 0); it must be in 1...4096.")
+    }
+  }
 }
 
 struct SalvageOption: ParsableArguments {
@@ -127,9 +137,10 @@ struct RunOptions: ParsableArguments {
   @OptionGroup var threads: ThreadsOption
   @Flag(help: "Continue from the journal of an interrupted run.")
   var resume = false
+  @OptionGroup var replacing: OverwriteOption
   @OptionGroup var salvage: SalvageOption
-  @Flag(help: "Replace an existing output once the new one is complete.")
-  var overwrite = false
+
+  func validate() throws { try replacing.validate(resumes: resume) }
 }
 
 struct CoverageOption: ParsableArguments {
@@ -169,6 +180,12 @@ struct OutputFolderOption: ParsableArguments {
 struct OverwriteOption: ParsableArguments {
   @Flag(help: "Replace an output that this command made before.")
   var overwrite = false
+
+  /// - Throws: `ValidationError` if both are asked for.
+  func validate(resumes: Bool) throws {
+    guard resumes, overwrite else { return }
+    throw ValidationError("--resume continues the output and --overwrite replaces it: give one of them.")
+  }
 }
 
 /// How many samples a run may skip.
@@ -212,6 +229,12 @@ struct SilenceOption: ParsableArguments {
   }
 }
 
+/// For commands that print one line or none.
+struct QuietOption: ParsableArguments {
+  @Flag(help: "No progress, only warnings and the result.")
+  var quiet = false
+}
+
 /// What a run prints.
 struct PrintOptions: ParsableArguments {
   @Flag(help: "No progress, only warnings and the result.")
@@ -237,7 +260,20 @@ extension UnitJobConfiguration {
     take(threads: running.threads, skipping, isStrict: isStrict, printing)
     precision = running.operands.precision
     resumes = running.resume
+    overwrites = running.replacing.overwrite
     salvages = running.salvage.salvage
-    overwrites = running.overwrite
+  }
+}
+
+/// Values that several commands judge, before anything else begins: wrong ones are wrong usage (exit code 64).
+enum Judged {
+  static func limit(_ limit: Int?) throws {
+    guard limit ?? 1 >= 1 else { throw ValidationError("--limit is \(limit ?? 0); it must be at least 1.") }
+  }
+
+  static func prompt(_ prompt: String) throws {
+    guard !prompt.allSatisfy(\.isWhitespace) else {
+      throw ValidationError("--prompt is empty; leave it out for \"\(JobDefaults.prompt)\".")
+    }
   }
 }

@@ -31,12 +31,15 @@ struct Report: ParsableCommand {
   @Option(help: ArgumentHelp("The page's title (default: model, dataset and number of samples).", valueName: "text"))
   var title: String?
   @OptionGroup var replacing: OverwriteOption
+  @OptionGroup var printing: QuietOption
 
   func validate() throws {
     guard dataset == nil || images != nil else {
       throw ValidationError("--dataset needs --images, the folder of its images.")
     }
-    guard topHeads >= 1 else { throw ValidationError("--top-heads must be at least 1.") }
+    guard (1...100).contains(topHeads) else {
+      throw ValidationError("--top-heads is \(topHeads); it must be in 1...100: each is a row of the page.")
+    }
   }
 
   func run() throws {

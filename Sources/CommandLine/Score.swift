@@ -62,6 +62,8 @@ struct Score: ParsableCommand {
   @OptionGroup var printing: PrintOptions
 
   func validate() throws {
+    try Judged.limit(limit)
+    try Judged.prompt(prompt)
     do { try options.validate() } catch { throw ValidationError("\(error)") }
   }
 

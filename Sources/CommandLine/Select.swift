@@ -18,6 +18,7 @@ struct Select: ParsableCommand {
   @Option(help: ArgumentHelp("How many layers.", valueName: "k"))
   var layers = 3
   @OptionGroup var ranked: RankedMeasureOptions
+  @OptionGroup var quietly: QuietOption
   @Option(help: ArgumentHelp("Also list this many of the model's best heads, with their HI.", valueName: "k"))
   var heads = 0
   @Option(help: "Seed of --strategy random.")

@@ -135,8 +135,7 @@ struct Train: ParsableCommand {
   var salvageDir: String?
   @Flag(help: "Continue from the last checkpoint of an interrupted run.")
   var resume = false
-  @Flag(help: "Replace an existing output once the new one is complete.")
-  var overwrite = false
+  @OptionGroup var replacing: OverwriteOption
   @Option(
     help: ArgumentHelp(
       "Memory per rank for cached hidden states below the lowest adapted layer: 2GiB, 500MB, 0.",
@@ -160,6 +159,7 @@ struct Train: ParsableCommand {
   @OptionGroup var printing: PrintOptions
 
   func validate() throws {
+    try replacing.validate(resumes: resume)
     guard epochs == nil || steps == nil else { throw ValidationError("Give --epochs or --steps, not both.") }
     guard layers == nil || selection == nil else { throw ValidationError("Give --layers or --selection, not both.") }
     guard layers != nil || selection != nil || heads != nil || initialAdapter != nil else {
@@ -246,7 +246,7 @@ struct Train: ParsableCommand {
     c.checkpointEvery = checkpointEvery
     c.salvageFolder = salvageDir.map(fileURL)
     c.resumes = resume
-    c.overwrites = overwrite
+    c.overwrites = replacing.overwrite
     c.caches = !noCache
     c.cacheMemory = cacheMemory.bytes
     c.cacheFolder = cacheDir.map(fileURL)

@@ -2,6 +2,7 @@ import ArgumentParser
 import Experiment
 import Foundation
 import IO
+import RunSupport
 
 /// What was typed, before it is parsed: options from a file join it, and options of other programs get an answer.
 enum TypedOptions {
@@ -21,6 +22,46 @@ enum TypedOptions {
   private static let exclusive: [Set<String>] = [
     ["epochs", "steps"], ["layers", "selection"], ["validation", "validation-share"],
   ]
+
+  /// The command that the first words name: a verb, or one of a verb's.
+  static func command(_ words: [String], of root: any ParsableCommand.Type) -> (
+    type: any ParsableCommand.Type, name: String
+  )? {
+    guard let verb = root.configuration.subcommands.first(where: { $0._commandName == words.first }) else { return nil }
+    let second = verb.configuration.subcommands.first { $0._commandName == words.dropFirst().first }
+    guard let second else { return (verb, verb._commandName) }
+    return (second, "\(verb._commandName) \(second._commandName)")
+  }
+
+  /// Names an option that the command doesn't have, whatever else is missing.
+  ///
+  /// - Throws: `ValidationError` for the first of them.
+  static func requireKnown(_ words: [String], of command: any ParsableCommand.Type) throws {
+    let own = options(of: command)
+    for word in typed(words) where word.hasPrefix("--") {
+      let name = String(word.dropFirst(2).prefix { $0 != "=" })
+      let positive = name.hasPrefix("no-") ? String(name.dropFirst(3)) : name
+      guard own[name] == nil, own[positive] == nil, !["help", "version", "help-hidden"].contains(name) else { continue }
+      let near = NearNames.of(name, in: own.keys).map { "--\($0)" }
+      let hint = near.isEmpty ? "" : " Did you mean \(near.joined(separator: " or "))?"
+      throw ValidationError("There is no option --\(name).\(hint)")
+    }
+  }
+
+  /// The words, where a negative number behind an option is joined to it: it is a value to judge, not an option.
+  static func withNegatives(_ words: [String], of command: any ParsableCommand.Type) -> [String] {
+    let own = options(of: command)
+    var joined: [String] = []
+    for (place, word) in words.enumerated() {
+      let isValue = word.hasPrefix("-") && Double(word) != nil && place > 0 && place < typed(words).count
+      if isValue, let last = joined.last, last.hasPrefix("--"), own[String(last.dropFirst(2))] == true {
+        joined[joined.count - 1] = last + "=" + word
+      } else {
+        joined.append(word)
+      }
+    }
+    return joined
+  }
 
   /// A command's options by name, and whether they take a value: as its help lists them.
   static func options(of command: any ParsableCommand.Type) -> [String: Bool] {

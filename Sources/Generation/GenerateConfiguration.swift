@@ -27,8 +27,8 @@ public struct GenerateConfiguration: UnitJobConfiguration {
   public var decoding = DecodingOptions()
   public var threads: Int?
   public var resumes = false
-  /// Replaces an output that is there already.
   public var overwrites = false
+  public var outputKind: OutputKind { .json }
   /// Continues with the intact records of a damaged journal.
   public var salvages = false
   /// Share of the samples that may be skipped.

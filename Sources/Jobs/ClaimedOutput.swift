@@ -49,6 +49,11 @@ extension Communicator {
   private func isFinishedOutput(of configuration: some JobConfiguration, _ lock: RunLock?) throws -> Bool {
     let (output, work) = (configuration.output, configuration.work)
     if configuration.overwrites {
+      let inputs = configuration.inputs.map(Self.place)
+      guard !inputs.contains(Self.place(output)), try configuration.outputKind.isKind(of: output) else {
+        throw JobError(
+          "\(output.path): is no output of this command, so --overwrite doesn't replace it; choose another --output")
+      }
       // The old output stays until the new one is complete.
       if FileManager.default.fileExists(atPath: work.url.path) { try FileSystem.remove(work.url) }
     } else if !configuration.resumes {
@@ -60,6 +65,8 @@ extension Communicator {
     let files = FileManager.default
     return configuration.resumes && files.fileExists(atPath: output.path) && !files.fileExists(atPath: work.url.path)
   }
+
+  private static func place(_ url: URL) -> String { url.standardizedFileURL.resolvingSymlinksInPath().path }
 
   /// Rank 0's answer, for all ranks.
   ///

@@ -1,4 +1,5 @@
 import Foundation
+import IO
 import Kernels
 import RunSupport
 import VisionLanguage
@@ -20,8 +21,12 @@ public protocol JobConfiguration: Sendable {
   var threads: Int? { get set }
   /// Continues from the checkpoint of an interrupted run.
   var resumes: Bool { get set }
-  /// Replaces an output that is there already, once the new one is complete, and starts over if a run was interrupted.
+  /// Whether an output that the same command made before is replaced, once the new one is whole.
   var overwrites: Bool { get set }
+  /// How such an output is recognised.
+  var outputKind: OutputKind { get }
+  /// What the job reads: never an output to replace.
+  var inputs: [URL] { get }
   /// Share of the samples that may be skipped.
   var allowedSkips: Double { get set }
   /// Makes samples that can't be used fatal.
@@ -34,7 +39,40 @@ public protocol JobConfiguration: Sendable {
   func validate() throws
 }
 
+/// What a job's output is: `--overwrite` replaces nothing else.
+public enum OutputKind: Sendable {
+  /// Any file.
+  case file
+  case hdf5
+  /// A JSON object, or a list.
+  case json
+  /// A folder that holds this file.
+  case folder(with: String)
+
+  /// Whether what lies there can be of this kind.
+  ///
+  /// - Throws: `EnvironmentFault` if it can't be read.
+  public func isKind(of output: URL) throws -> Bool {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: output.path, isDirectory: &isFolder) else { return true }
+    switch self {
+    case .folder(let name):
+      return isFolder.boolValue
+        && FileManager.default.fileExists(atPath: output.appendingPathComponent(name).path)
+    case .file: return !isFolder.boolValue
+    case .hdf5:
+      return try !isFolder.boolValue && InputFile.read(output, upTo: 4).elementsEqual([0x89, 0x48, 0x44, 0x46])
+    case .json:
+      guard !isFolder.boolValue else { return false }
+      let first = try InputFile.read(output, upTo: 1).first
+      return first == UInt8(ascii: "[") || first == UInt8(ascii: "{")
+    }
+  }
+}
+
 extension JobConfiguration {
+  public var inputs: [URL] { [dataset, images, model] }
+
   /// Checks the options that all jobs have.
   ///
   /// - Throws: `JobError` naming the option.
@@ -59,6 +97,7 @@ public protocol UnitJobConfiguration: JobConfiguration {
 
 extension UnitJobConfiguration {
   public var shard: Shard? { nil }
+  public var inputs: [URL] { [dataset, images, model] + (adapter.map { [$0] } ?? []) }
   /// The file of finished units until the output is complete.
   public var journal: URL { output.appendingPathExtension("journal") }
   public var work: (url: URL, what: String) { (journal, "the journal of an interrupted run") }

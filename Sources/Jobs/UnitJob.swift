@@ -57,9 +57,9 @@ public struct UnitJobWords: Sendable {
     (self.sample, self.noUnit, self.noResult) = (sample, noUnit, noResult)
   }
 
-  /// The error of a run of which every sample was skipped.
+  /// The error of a run of which every sample was skipped; the first of them, as all were named when they were met.
   public func noResult(_ skipped: [SkippedSample]) -> JobError {
-    JobError("\(noResult):" + skipped.prefix(5).map { "\n  \(sample) \($0.id): \($0.reason.text)" }.joined())
+    JobError(noResult + (skipped.first.map { "; \(sample) \($0.id): \($0.reason.text)" } ?? ""))
   }
 }
 

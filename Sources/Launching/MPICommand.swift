@@ -69,7 +69,9 @@ public struct MPICommand: Sendable {
     if let mapBy { words += ["--map-by", mapBy] }
     words += exports + daemonParameters + options
     words.append(program)
-    return words + arguments + (resumes && needsResume ? ["--resume"] : [])
+    guard resumes, needsResume else { return words + arguments }
+    // What the first start replaced is the output to go on with.
+    return words + arguments.filter { $0 != "--overwrite" } + ["--resume"]
   }
 
   /// The ranks that fit on the hosts that are left: as many as there were, but no more than their slots, at least one.

@@ -89,7 +89,7 @@ public enum JobInputs {
   /// - Throws: `JobError` if one of the paths is there already.
   public static func refuseExisting(_ paths: [(path: String, what: String)]) throws {
     for (path, what) in paths where FileManager.default.fileExists(atPath: path) {
-      throw JobError("\(path): \(what) already exists; continue it with --resume, or replace it with --overwrite")
+      throw JobError("\(path): \(what) already exists; continue it with --resume, or start over with --overwrite")
     }
   }
 }

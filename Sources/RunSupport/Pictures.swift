@@ -74,7 +74,14 @@ public struct Pictures: Sendable {
   /// - Throws: `EnvironmentFault` or `JobError` if that is unknown: there is no such folder, or it is empty.
   public static func absent(_ names: Set<String>, in folder: URL) throws -> [String] {
     try checkFolder(folder)
-    return try missing(names, in: folder)
+    let missing = try missing(names, in: folder)
+    // One may be missing; where all of several are, the folder is another.
+    if names.count > 1, missing.count == names.count, let first = missing.first {
+      throw JobError(
+        "\(folder.path): has none of the dataset's \(names.count) pictures (the first is \(first)); --images is the folder "
+          + "that their names are relative to")
+    }
+    return missing
   }
 
   /// - Throws: `EnvironmentFault` if the folder can't be listed, or `JobError` where it is empty, as one is where

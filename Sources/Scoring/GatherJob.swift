@@ -17,6 +17,8 @@ public struct GatherConfiguration: Sendable {
   public var allowedSkips = SkipCounts.defaultAllowed
   /// Removes the shards once the output is complete.
   public var removesShards = false
+  /// Whether an output that is there is replaced.
+  public var overwrites = false
 
   public init(output: URL) { self.output = output }
 }
@@ -59,7 +61,8 @@ public struct GatherJob {
     let provenance = try world.broadcast(world.rank == 0 ? gathered?.provenance.encode() : nil)
     let end = try world.agree {
       ScoringEnd(
-        provenance: try ScoringProvenance(decoding: provenance), output: configuration.output, replaces: false,
+        provenance: try ScoringProvenance(decoding: provenance), output: configuration.output,
+        replaces: configuration.overwrites,
         team: ThreadTeam(count: threads))
     }
     let sums =
@@ -79,9 +82,13 @@ public struct GatherJob {
     let lock = try RunLock(for: output, resumes: true)
     let names: Set = [output.lastPathComponent, lock.url.lastPathComponent]
     lock.removeLeftovers(of: names, in: output.deletingLastPathComponent())
-    guard !FileManager.default.fileExists(atPath: output.path) else {
+    guard configuration.overwrites || !FileManager.default.fileExists(atPath: output.path) else {
       lock.release()
-      throw JobError("\(output.path): already exists; remove it, or choose another --output")
+      throw JobError("\(output.path): already exists; choose another --output, or let it be replaced by --overwrite")
+    }
+    guard try OutputKind.hdf5.isKind(of: output) else {
+      lock.release()
+      throw JobError("\(output.path): is no output of this command, so --overwrite doesn't replace it")
     }
     return lock
   }

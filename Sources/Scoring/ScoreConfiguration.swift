@@ -30,8 +30,8 @@ public struct ScoreConfiguration: UnitJobConfiguration {
   public var savesScores = false
   /// Continues from the journal of an interrupted run.
   public var resumes = false
-  /// Replaces an output that is there already.
   public var overwrites = false
+  public var outputKind: OutputKind { shard == nil ? .hdf5 : .file }
   /// Continues with the intact records of a damaged journal.
   public var salvages = false
   /// Which part of the images the run does; nil for all. `output` is the shard's file then.

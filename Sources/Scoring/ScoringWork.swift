@@ -51,6 +51,12 @@ final class ScoringWork: UnitJob {
       ScoringPlan(
         $0, limit: c.limit, prompt: c.prompt, dimensions: model.dimensions, layout: model.visualLayout)
     }
+    let planned = plan?.units.flatMap(\.annotations) ?? []
+    if !planned.isEmpty, planned.allSatisfy({ ($0.description ?? "").allSatisfy(\.isWhitespace) }) {
+      throw JobError(
+        "\(c.dataset.path): none of its \(planned.count) annotations has a description; score takes a key-object dataset, as "
+          + "`headimpact dataset build` makes it of COCO's files")
+    }
     team = opened.team
     scorer = UnitScorer(model: model, configuration: c)
     sums = HeadImpactAccumulator(layers: model.decoder.layers.count, heads: model.numAttentionHeads)

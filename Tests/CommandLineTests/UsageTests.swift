@@ -2,6 +2,11 @@ import Foundation
 import TestSupport
 import Testing
 
+/// A job with all that it needs, none of which is there.
+private func job(_ verb: String, _ more: String...) -> [String] {
+  [verb, "--model", "m", "--dataset", "d", "--images", "i", "--output", "o"] + more
+}
+
 extension CommandLineSuite {
   @Suite("Usage")
   struct UsageTests {
@@ -30,6 +35,13 @@ extension CommandLineSuite {
         (["score", "--dtype", "bfloat16"], "called --precision here (f32 or bf16)"),
         (["train", "--lora_rank", "4"], "called --lora-rank here"),
         (["merge", "--output-dir", "x"], "called --output here"),
+        (["score", "--modle", "m"], "There is no option --modle. Did you mean --model"),
+        (["dataset", "build", "--uniqe"], "no option --uniqe. Did you mean --unique"),
+        (["dataset", "build", "--uniqe"], "headimpact dataset build --help"),
+        (job("score", "--limit", "-3"), "--limit is -3"),
+        (job("ablate", "--limit", "0", "--head", "0.0"), "--limit is 0"),
+        (job("generate", "--prompt", ""), "--prompt is empty"), (job("generate", "--threads", "0"), "--threads is 0"),
+        (job("score", "--resume", "--overwrite"), "give one of them"),
       ])
     func wrongUsage(arguments: [String], word: String) async throws {
       let run = try await MPIRun.launch("headimpact", arguments)

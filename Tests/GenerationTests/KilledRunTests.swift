@@ -138,7 +138,6 @@ extension GeneratingRuns {
         }
         try await refused("none.json", "none.json", ranks: 2)
         try await refused("annotations.json", "annotations.json: ")
-        try await refused("captions.json", "--limit is 0", "--limit", "0")
         try await refused("captions.json", "adapter_config.json", "--adapter", scratch.file("none").path)
         try dataset(#"{"questions": [{"question_id": 1, "image_id": 77, "question": "x"}]}"#)
         try await refused("bad.json", "image 77 is not in the images folder", ranks: 2)

@@ -108,8 +108,9 @@ final class ToyJob: UnitJob {
 struct ToyConfiguration: UnitJobConfiguration {
   let scratch: URL
   var factor = 3
-  var resumes = false
   var overwrites = false
+  var outputKind: OutputKind { .file }
+  var resumes = false
   var salvages = false
   var isStrict = false
   var allowedSkips = SkipCounts.defaultAllowed

@@ -105,6 +105,46 @@ extension ScoringRuns {
       }
     }
 
+    @Test("a wrong folder of images, and a dataset without descriptions, are one error each", arguments: [nil, 2])
+    func wrongInputs(ranks: Int?) async throws {
+      try await ScratchFolder.with { scratch in
+        let images = scratch.file("images")
+        try FileManager.default.createDirectory(at: images, withIntermediateDirectories: true)
+        try Data("a note".utf8).write(to: images.appendingPathComponent("notes.txt"))
+        let output = scratch.file("hi.h5")
+        let wrong = try await fail(
+          TinyCase.nested.score(to: output, images: images), ranks: ranks, saying: "none of the dataset's")
+        #expect(!wrong.standardError.contains("is skipped"), "\(wrong.standardError)")
+        var dataset = try EditedDataset(.nested, in: scratch)
+        for id in [51, 65, 79, 93, 200, 206, 212, 218] {
+          try dataset.edit("annotations", id) { $0["description"] = "" }
+        }
+        let bare = try await fail(
+          TinyCase.nested.score(to: output, dataset: dataset.file), ranks: ranks, saying: "has a description")
+        #expect(!bare.standardError.contains("is skipped"), "\(bare.standardError)")
+      }
+    }
+
+    @Test("--overwrite replaces an earlier output once the new one is whole, and nothing else")
+    func overwritten() async throws {
+      try await ScratchFolder.with { scratch in
+        let output = scratch.file("hi.h5")
+        try await succeed(TinyCase.nested.score(to: output, "--limit", "2"))
+        let before = try Data(contentsOf: output)
+        try await succeed(TinyCase.nested.score(to: output, "--overwrite"))
+        #expect(try Data(contentsOf: output) != before)
+        let dataset = try EditedDataset(.nested, in: scratch).file
+        let own = try Data(contentsOf: dataset)
+        try await fail(
+          TinyCase.nested.score(to: dataset, "--overwrite", dataset: dataset), saying: "doesn't replace it")
+        #expect(try Data(contentsOf: dataset) == own)
+        let precious = scratch.file("precious.h5")
+        try Data("precious".utf8).write(to: precious)
+        try await fail(TinyCase.nested.score(to: precious, "--overwrite"), saying: "doesn't replace it")
+        #expect(try Data(contentsOf: precious) == Data("precious".utf8))
+      }
+    }
+
     @Test("--allow-skips outside 0 to 1 is refused", arguments: ["1.1", "-1", "nan"])
     func allowed(share: String) async throws {
       try await ScratchFolder.with { scratch in

@@ -36,8 +36,9 @@ private struct SquaresConfiguration: UnitJobConfiguration {
   var isStrict: Bool
   var precision = Precision.f32
   var threads: Int?
-  var resumes = true
   var overwrites = false
+  var outputKind: OutputKind { .file }
+  var resumes = true
   var salvages = false
   var allowedSkips = 1.0
   var isQuiet = true

@@ -36,8 +36,8 @@ public struct GroundConfiguration: UnitJobConfiguration {
   public var seed: UInt64 = 0
   public var threads: Int?
   public var resumes = false
-  /// Replaces an output that is there already.
   public var overwrites = false
+  public var outputKind: OutputKind { .json }
   /// Continues with the intact records of a damaged journal.
   public var salvages = false
   /// Share of the expressions that may be skipped.

@@ -42,8 +42,9 @@ public struct AblateConfiguration: UnitJobConfiguration {
   public var seed: UInt64 = 0
   public var threads: Int?
   public var resumes = false
-  /// Replaces an output that is there already.
   public var overwrites = false
+  public var outputKind: OutputKind { .json }
+  public var inputs: [URL] { [dataset, images, model] + [adapter, annotations].compactMap { $0 } }
   /// Continues with the intact records of a damaged journal.
   public var salvages = false
   /// Share of the examples that may be skipped.
