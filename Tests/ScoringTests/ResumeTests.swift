@@ -150,7 +150,8 @@ extension ScoringRuns {
           let file = scratch.file(name)
           try Data("precious".utf8).write(to: file)
           try await fail(
-            TinyCase.nested.score(to: scratch.file("hi.h5")), ranks: ranks, saying: file.path, "--resume", "--overwrite")
+            TinyCase.nested.score(to: scratch.file("hi.h5")), ranks: ranks, saying: file.path, "--resume", "--overwrite"
+          )
           #expect(try Data(contentsOf: file) == Data("precious".utf8))
           try FileManager.default.removeItem(at: file)
         }
