@@ -14,9 +14,11 @@ enum AdapterFolder {
   }
 
   private static func foreignFiles(in old: URL, replacedBy fresh: URL) throws -> String? {
-    // PEFT leaves a README.md that says nothing of its own.
+    // PEFT leaves a README.md that says nothing of its own. What train leaves depends on its options and the time.
     let foreign = Set(try FileSystem.names(in: old))
-      .subtracting(try FileSystem.names(in: fresh)).subtracting(["README.md"])
+      .subtracting(try FileSystem.names(in: fresh))
+      .subtracting(["README.md", "training.h5", "loss.csv", "loss.svg", "last", "best"])
+      .filter { !($0.hasPrefix("events.out.tfevents.") && $0.hasSuffix(".headimpact")) }
     guard !foreign.isEmpty else { return nil }
     let names = foreign.sorted().prefix(5).joined(separator: ", ")
     return "the folder holds files that an adapter doesn't replace (\(names)); choose another folder, or clear it"
