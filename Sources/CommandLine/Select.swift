@@ -25,7 +25,7 @@ struct Select: ParsableCommand {
   var seed: UInt64 = 0
   @Option(help: ArgumentHelp("Also write the JSON to this file, for train --selection.", valueName: "file"))
   var output: String?
-  @Flag(help: "Replace the --output file if it is there.")
+  @Flag(help: "Replace the --output file if select made it before.")
   var overwrite = false
   @Option(help: "The format of the printed result.")
   var format = OutputFormat.json
@@ -47,8 +47,14 @@ struct Select: ParsableCommand {
   }
 
   private func write(_ json: String, to url: URL) throws {
-    guard overwrite || !FileManager.default.fileExists(atPath: url.path) else {
-      throw JobError("\(url.path): already exists; choose another --output, or replace it with --overwrite")
+    if FileManager.default.fileExists(atPath: url.path) {
+      guard overwrite else {
+        throw JobError("\(url.path): already exists; choose another --output, or replace it with --overwrite")
+      }
+      do { _ = try Selection(json: Data(JobInputs.read(url)), named: url.path) } catch {
+        throw JobError(
+          "\(url.path): is no output of this command, so --overwrite doesn't replace it; choose another --output")
+      }
     }
     try AtomicFile.write(Data((json + "\n").utf8), to: url)
   }

@@ -105,7 +105,7 @@ enum Conclusion {
 
   /// How far the seeds of training differ.
   private static func spread(_ seeds: [Double]) -> String {
-    guard seeds.count > 1, let least = seeds.min(), let most = seeds.max() else { return "" }
+    guard seeds.count > 1, !isNothing(seeds), let least = seeds.min(), let most = seeds.max() else { return "" }
     return ", from \(signed(least)) to \(signed(most)) over \(seeds.count) training seeds"
   }
 

@@ -108,6 +108,21 @@ extension CommandLineSuite {
       }
     }
 
+    @Test("--overwrite replaces a selection and nothing else: not the scoring run, nor another JSON file")
+    func overwritesSelectionsOnly() async throws {
+      try await ScratchFolder.with { scratch in
+        let (url, other) = (scratch.file("hi.h5"), scratch.file("keyobjects.json"))
+        try write(url)
+        try Data(#"{"images": []}"#.utf8).write(to: other)
+        for file in [url, other] {
+          let before = try Data(contentsOf: file)
+          let answer = try await run(["select", url.path, "--layers", "2", "--output", file.path, "--overwrite"])
+          #expect(answer.exitCode == 1 && answer.standardError.contains("\(file.path): is no output of this command"))
+          #expect(try Data(contentsOf: file) == before)
+        }
+      }
+    }
+
     @Test("corrected values are refused where the file has none")
     func corrected() async throws {
       try await ScratchFolder.with { scratch in

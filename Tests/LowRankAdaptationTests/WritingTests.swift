@@ -113,6 +113,25 @@ struct WritingTests {
     }
   }
 
+  @Test("what an earlier training left is replaced, whichever of it the new one leaves")
+  func earlierTraining() throws {
+    try ScratchFolder.with { scratch in
+      let folder = scratch.file("adapter")
+      try write(try adapter(), to: folder) { aside in
+        for name in ["README.md", "training.h5", "loss.csv", "loss.svg", "events.out.tfevents.17.headimpact"] {
+          try Data("1".utf8).write(to: aside.appendingPathComponent(name))
+        }
+        try FileManager.default.createDirectory(
+          at: aside.appendingPathComponent("last"), withIntermediateDirectories: false)
+      }
+      let second = try adapter()
+      second.values[0] = 9
+      try write(second, to: folder) { try Data("2".utf8).write(to: $0.appendingPathComponent("training.h5")) }
+      #expect(try PEFTAdapter.load(folder: folder, for: tiny()).values == second.values)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).count == 3)
+    }
+  }
+
   @Test("what can't be written to is named as the adapter's folder, and the old adapter stays")
   func unwritable() throws {
     try ScratchFolder.with { scratch in

@@ -136,8 +136,8 @@ public struct Diagnosis: Sendable, Encodable {
     note("ranks x threads", "\(ranks) x \(threads)")
     if ranks * threads > share.cores {
       problems.append(
-        "\(ranks) ranks of \(threads) threads are more than the \(share.cores) cores available to this process: use --threads "
-          + "\(max(1, share.cores / ranks))")
+        "\(ranks) ranks of \(threads) threads are more than the \(share.cores) cores available to this process: use "
+          + (ranks > share.cores ? "at most \(share.cores) ranks" : "--threads \(share.cores / ranks)"))
     }
     if let advice = ProcessShare.bindingAdvice() { problems.append(advice) }
     noteMemory(share)
