@@ -72,6 +72,20 @@ struct Ablate: ParsableCommand {
   func validate() throws {
     guard hi != nil || !named.isEmpty else { throw ValidationError("Name the heads with --hi or --head.") }
     _ = try (counts(), outcomes(), seeds(randomSeeds))
+    if let csv {
+      let file = fileURL(csv)
+      guard file.pathExtension.lowercased() == "csv", file != fileURL(output) else {
+        throw ValidationError("--csv takes a name of its own that ends in .csv.")
+      }
+      let isMine = running.resume || running.replacing.overwrite
+      guard isMine || !FileManager.default.fileExists(atPath: file.path) else {
+        throw ValidationError("\(csv): already exists; choose another name, or let it be replaced by --overwrite.")
+      }
+      let folder = file.deletingLastPathComponent().path
+      guard FileManager.default.isWritableFile(atPath: folder) else {
+        throw ValidationError("\(csv): \(folder) is no folder that can be written to.")
+      }
+    }
   }
 
   func run() throws {

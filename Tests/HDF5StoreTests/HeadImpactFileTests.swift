@@ -25,7 +25,7 @@ struct HeadImpactFileTests {
 
       try HDF5File.write(to: scratch.file("empty.h5").path) { file throws in try file.write([1.0], to: "x") }
       let empty = message(scratch.file("empty.h5"))
-      #expect(empty.contains("empty.h5") && empty.contains("layer"), "\(empty)")
+      #expect(empty.contains("empty.h5") && empty.contains("is not the file of a scoring run"), "\(empty)")
 
       try HDF5File.write(to: scratch.file("no-hi.h5").path) { file throws in
         try file.defineDimension("measure", values: Measure.allCases.map(\.rawValue))
@@ -50,6 +50,7 @@ struct HeadImpactFileTests {
         try file.write(["guess"], to: "measure")
         try file.write([0] as [Int32], to: "layer")
         try file.write([0] as [Int32], to: "head")
+        try file.write([4] as [Int64], to: "sample")
       }
       let measure = message(scratch.file("measure.h5"))
       #expect(measure.contains("measure.h5") && measure.contains("guess"), "\(measure)")
