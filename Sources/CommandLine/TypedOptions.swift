@@ -38,7 +38,7 @@ enum TypedOptions {
   /// - Throws: `ValidationError` for the first of them.
   static func requireKnown(_ words: [String], of command: any ParsableCommand.Type) throws {
     let own = options(of: command)
-    for word in typed(words) where word.hasPrefix("--") {
+    for word in typedOptions(words, of: own) {
       let name = String(word.dropFirst(2).prefix { $0 != "=" })
       let positive = name.hasPrefix("no-") ? String(name.dropFirst(3)) : name
       guard own[name] == nil, own[positive] == nil, !["help", "version", "help-hidden"].contains(name) else { continue }
@@ -72,6 +72,17 @@ enum TypedOptions {
   /// Up to `--`, behind which there are no options.
   private static func typed(_ words: [String]) -> ArraySlice<String> {
     words.prefix { $0 != "--" }
+  }
+
+  /// The words that are options, and not the value of the one before: `--mpirun-options "--bind-to core"`.
+  private static func typedOptions(_ words: [String], of own: [String: Bool]) -> [String] {
+    var found: [String] = []
+    var isValue = false
+    for word in typed(words) {
+      if !isValue, word.hasPrefix("--") { found.append(word) }
+      isValue = !isValue && word.hasPrefix("--") && own[String(word.dropFirst(2))] == true
+    }
+    return found
   }
 
   private static func names(in words: [String]) -> Set<String> {
@@ -114,7 +125,7 @@ enum TypedOptions {
   /// - Throws: `ValidationError` for the first of them.
   static func answerOthers(_ words: [String], of command: any ParsableCommand.Type) throws {
     let own = options(of: command)
-    for word in typed(words) where word.hasPrefix("--") {
+    for word in typedOptions(words, of: own) {
       let typed = String(word.dropFirst(2).prefix { $0 != "=" })
       let name = typed.lowercased().replacing("_", with: "-")
       guard own[typed] == nil else { continue }

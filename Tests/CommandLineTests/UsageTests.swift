@@ -50,6 +50,13 @@ extension CommandLineSuite {
       #expect(run.standardOutput.isEmpty)
     }
 
+    @Test("the value of an option may begin with dashes")
+    func dashedValue() async throws {
+      let run = try await headimpact("launch", "--mpirun-options", "--bind-to core", "-np", "0", "--", "doctor")
+      #expect(!run.standardError.contains("There is no option"), "\(run.standardError)")
+      #expect(run.standardError.contains("-np"), "\(run.standardError)")
+    }
+
     @Test("under mpirun wrong usage is reported once")
     func once() async throws {
       let run = try await headimpact("score", "--precision", "f16", ranks: 2)

@@ -200,7 +200,9 @@ struct AblatingRuns {
       let images = scratch.file("images")
       try FileManager.default.createDirectory(at: images, withIntermediateDirectories: true)
       try await fail(ablate(to: scratch.file("out.json"), "--head", "0.0", images: images), saying: images.path)
-      try Data("no picture".utf8).write(to: images.appendingPathComponent("0001.png"))
+      for name in try FileManager.default.contentsOfDirectory(atPath: tiny.images.path) {
+        try Data("no picture".utf8).write(to: images.appendingPathComponent(name))
+      }
       try await fail(
         ablate(to: scratch.file("out.json"), "--head", "0.0", images: images), saying: "no example could be used")
       #expect(try scratch.names == ["images"])
