@@ -127,6 +127,7 @@ struct Ablate: ParsableCommand {
       model: try loaded.folder.url, dataset: fileURL(dataset), images: source.images.url, output: fileURL(output),
       ablations: ablations)
     c.scoredModelSHA256 = scoredModelSHA256
+    c.chosenBy = hi.map(fileURL)
     c.adapter = loaded.adapter.map(fileURL)
     c.input = loaded.input.options
     c.annotations = source.answersURL

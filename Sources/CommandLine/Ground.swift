@@ -126,6 +126,7 @@ struct Ground: ParsableCommand {
       model: try loaded.folder.url, dataset: fileURL(dataset), images: images.url, output: fileURL(output),
       heads: chosen.heads)
     c.scoredModelSHA256 = chosen.model
+    c.chosenBy = (selection ?? hi).map(fileURL)
     c.adapter = loaded.adapter.map(fileURL)
     c.input = loaded.input.options
     c.locating.threshold = threshold

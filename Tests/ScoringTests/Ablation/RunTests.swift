@@ -237,6 +237,26 @@ struct AblatingRuns {
     }
   }
 
+  @Test("--overwrite replaces an ablation, and neither other JSON nor the file that the heads were chosen by")
+  func overwritten() async throws {
+    try await ScratchFolder.with { scratch in
+      let (hi, output, other) = (scratch.file("hi.h5"), scratch.file("out.json"), scratch.file("captions.json"))
+      try await succeed(tiny.score(to: hi))
+      try await succeed(ablate(to: output, "--head", "0.0"))
+      let before = try Data(contentsOf: output)
+      try await succeed(ablate(to: output, "--head", "1.1", "--overwrite"))
+      #expect(try Data(contentsOf: output) != before)
+      for foreign in ["{\"images\": [], \"annotations\": []}", "[{\"image_id\": 1, \"caption\": \"a\"}]"] {
+        try Data(foreign.utf8).write(to: other)
+        try await fail(ablate(to: other, "--head", "0.0", "--overwrite"), saying: "doesn't replace it")
+        #expect(try Data(contentsOf: other) == Data(foreign.utf8))
+      }
+      let scored = try Data(contentsOf: hi)
+      try await fail(ablate(to: hi, "--hi", hi.path, "--heads", "2", "--overwrite"), saying: "doesn't replace it")
+      #expect(try Data(contentsOf: hi) == scored)
+    }
+  }
+
   @Test("heads chosen by the Head Impact of another model are refused")
   func otherModel() async throws {
     try await ScratchFolder.with { scratch in
