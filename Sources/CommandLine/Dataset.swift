@@ -102,7 +102,7 @@ struct DatasetBuild: ParsableCommand {
 
   /// The names of comma lists.
   private func names(_ lists: [String]) -> [String] {
-    lists.flatMap { $0.split(separator: ",") }.map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+    lists.flatMap(TypedOptions.parts).filter { !$0.isEmpty }
   }
 
   func run() throws {

@@ -29,6 +29,8 @@ extension CommandLineSuite {
         (["select", "x.h5", "--no-such-flag"], "no-such-flag"),
         (["ablate", "--model", "m", "--dataset", "d", "--images", "i", "--output", "o"], "--hi or --head"),
         (["attend", "--model", "m", "--head", "14", "--output", "o"], "14"),
+        (["attend", "--model", "m", "--head", "1.4,", "--output", "o"], "1.4,"),
+        (job("ablate", "--head", "1.4,x"), "1.4,x"),
         (["experiment", "x.yaml", "--silence-limit", "5"], "at least 10 seconds"),
         (["train", "--batch-size", "4"], "it is called --batch here"),
         (["train", "--learning_rate=1"], "called --lr here"),
