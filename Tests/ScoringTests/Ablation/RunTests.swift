@@ -212,7 +212,6 @@ struct AblatingRuns {
     [
       (["--head", "4.0"], "no head 4.0"), (["--head", "0.4"], "0.4"),
       (["--head", "0.0", "--head", "0.0"], "twice"), (["--head", "0.0,1.0,0.0"], "twice"),
-      (["--head", "0.0", "--bootstrap", "0"], "--bootstrap is 0"),
       (["--head", "0.0", "--outcome", "accuracy"], "it needs questions with answers"),
       (["--head", "0.0", "--ablation", "mean", "--reference-images", "0"], "--reference-images is 0"),
       (["--head", "0.0", "--adapter", "/nowhere"], "/nowhere"),
