@@ -33,6 +33,8 @@ extension CommandLineSuite {
         (["select", "x.h5", "--no-such-flag"], "no-such-flag"),
         (["ablate", "--model", "m", "--dataset", "d", "--images", "i", "--output", "o"], "--hi or --head"),
         (["attend", "--model", "m", "--head", "14", "--output", "o"], "14"),
+        (["score", "--modle", "m"], "Usage: headimpact score [<options>] --model"),
+        (["train", "--batch-size", "4"], "Usage: headimpact train "),
         (build("--min-area", "2"), "--min-area 2"), (build("--per-image", "0"), "--per-image 0"),
         (build("--split", "1,1,1"), "--split 1,1,1"), (job("generate", "--beams", "0"), "--beams is 0"),
         (job("ablate", "--head", "0.0", "--bootstrap", "0"), "--bootstrap is 0"),
