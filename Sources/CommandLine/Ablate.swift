@@ -40,8 +40,8 @@ struct Ablate: ParsableCommand {
   @Option(
     name: .customLong("head"),
     help: ArgumentHelp(
-      "A head to ablate, e.g. 14.3; repeat the option to ablate several together.", valueName: "layer.head"))
-  var named: [Selection.Head] = []
+      "Heads to ablate together, e.g. 14.3,17.0; repeatable.", valueName: "layer.head"))
+  var named: [CommaList<Selection.Head>] = []
   @Option(
     help: ArgumentHelp(
       "What takes a head's place: zero; its mean over a reference set; or knockout: it stays, but the text's tokens don't see the visual tokens in it.",
@@ -136,11 +136,12 @@ struct Ablate: ParsableCommand {
       ablations = try Ablation.byHeadImpact(
         contents.table, measure: ranked.value, counts: counts(), randomSeeds: seeds(randomSeeds))
     }
-    if !named.isEmpty { ablations.append(Ablation(name: "named", heads: named)) }
+    if !named.isEmpty { ablations.append(Ablation(name: "named", heads: named.flatMap(\.elements))) }
     var c = AblateConfiguration(
       model: try loaded.folder.url, dataset: fileURL(dataset), images: source.images.url, output: fileURL(output),
       ablations: ablations)
     c.scoredModelSHA256 = scoredModelSHA256
+    c.chosenBy = hi.map(fileURL)
     c.adapter = loaded.adapter.map(fileURL)
     c.input = loaded.input.options
     c.annotations = source.answersURL
@@ -157,8 +158,8 @@ struct Ablate: ParsableCommand {
   }
 
   private func counts() throws -> [Int] {
-    let counts = try heads.split(separator: ",").map { part in
-      guard let count = Int(part.trimmingCharacters(in: .whitespaces)), count > 0 else {
+    let counts = try TypedOptions.parts(heads).map { part in
+      guard let count = Int(part), count > 0 else {
         throw ValidationError("--heads: \"\(part)\" is not a number of heads; write e.g. 10, or 1,2,4,8.")
       }
       return count
@@ -170,8 +171,8 @@ struct Ablate: ParsableCommand {
   }
 
   private func outcomes() throws -> [AblationOutcome] {
-    try outcome.split(separator: ",").map { part in
-      let name = part.trimmingCharacters(in: .whitespaces).replacing("-", with: "_").lowercased()
+    try TypedOptions.parts(outcome).map { part in
+      let name = part.replacing("-", with: "_").lowercased()
       guard let outcome = AblationOutcome.allCases.first(where: { $0.rawValue.lowercased() == name }) else {
         let known = AblationOutcome.allCases.map(\.rawValue).joined(separator: ", ")
         throw ValidationError("--outcome: \"\(part)\" is none of \(known).")
@@ -181,8 +182,8 @@ struct Ablate: ParsableCommand {
   }
 
   private func seeds(_ list: String) throws -> [UInt64] {
-    try list.split(separator: ",").map { part in
-      guard let seed = UInt64(part.trimmingCharacters(in: .whitespaces)) else {
+    try TypedOptions.parts(list).map { part in
+      guard let seed = UInt64(part) else {
         throw ValidationError("--random-seeds: \"\(part)\" is not a whole number from 0; write e.g. 0,1,2.")
       }
       return seed

@@ -35,8 +35,8 @@ struct AdapterTargetSpec {
       if let hi, let contents { scored.append((hi, contents.modelSHA256)) }
       heads = try Self.top(count, selection: selection, hi: contents)
     } else {
-      heads = try spec.split(separator: ",").map { part in
-        guard let head = Selection.Head(part.trimmingCharacters(in: .whitespaces)) else {
+      heads = try TypedOptions.parts(spec).map { part in
+        guard let head = Selection.Head(part) else {
           throw ValidationError("--heads: \"\(part)\" is not a head; write layer and head as 14.3, or top:K.")
         }
         return head

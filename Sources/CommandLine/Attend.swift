@@ -41,8 +41,9 @@ struct Attend: ParsableCommand {
   @Option(help: ArgumentHelp("The id of the dataset's annotation.", valueName: "id"))
   var annotation: Int64?
   @Option(
-    help: ArgumentHelp("A head, e.g. 14.3 (layer 14, head 3); repeat the option for more.", valueName: "layer.head"))
-  var head: [Selection.Head] = []
+    help: ArgumentHelp(
+      "Heads, e.g. 14.3,17.0 (layer 14, head 3; layer 17, head 0); repeatable.", valueName: "layer.head"))
+  var head: [CommaList<Selection.Head>] = []
   @Option(help: ArgumentHelp("The HDF5 file of a scoring run, whose best heads are drawn.", valueName: "file"))
   var hi: String?
   @Option(help: ArgumentHelp("How many of the best heads of --hi to draw.", valueName: "k"))
@@ -141,13 +142,14 @@ struct Attend: ParsableCommand {
   }
 
   private func attendConfiguration() throws -> AttendConfiguration {
-    var heads = head
+    let named = head.flatMap(\.elements)
+    var heads = named
     var scoredModelSHA256: String?
     if let hi {
       let contents = try HeadImpactFile.read(fileURL(hi))
       scoredModelSHA256 = contents.modelSHA256
       heads += try Selection.heads(of: contents.table, strategy: .top, measure: ranked.value, count: top)
-        .filter { !head.contains($0) }
+        .filter { !named.contains($0) }
     }
     var c = AttendConfiguration(
       model: try loaded.folder.url, subject: try subject(), text: try said(), heads: heads, output: folder.url)

@@ -98,11 +98,32 @@ struct DatasetBuild: ParsableCommand {
   func validate() throws {
     try replacing.validate(resumes: resume)
     try Judged.prompt(prompt)
+    _ = try Judged.values(rules)
+  }
+
+  /// - Throws: `KeyObjectError` naming the option and what it may be.
+  private func rules() throws -> KeyObjectRules {
+    var rules = KeyObjectRules()
+    rules.minArea = minArea
+    rules.maxArea = maxArea
+    rules.minTokens = minTokens
+    rules.perImage = perImage
+    rules.choose = choose
+    rules.categories = names(categories)
+    rules.excluded = names(exclude)
+    rules.unique = unique
+    rules.requireMention = requireMention
+    rules.balance = balance
+    rules.describe = describe
+    rules.split = try split.map { try DatasetSplit($0) }
+    rules.seed = seed
+    try rules.validate()
+    return rules
   }
 
   /// The names of comma lists.
   private func names(_ lists: [String]) -> [String] {
-    lists.flatMap { $0.split(separator: ",") }.map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+    lists.flatMap(TypedOptions.parts).filter { !$0.isEmpty }
   }
 
   func run() throws {
@@ -110,19 +131,7 @@ struct DatasetBuild: ParsableCommand {
     c.captions = captions.map(fileURL)
     c.model = try model.map { try HubCache().model($0) }
     c.input = input.options
-    c.rules.minArea = minArea
-    c.rules.maxArea = maxArea
-    c.rules.minTokens = minTokens
-    c.rules.perImage = perImage
-    c.rules.choose = choose
-    c.rules.categories = names(categories)
-    c.rules.excluded = names(exclude)
-    c.rules.unique = unique
-    c.rules.requireMention = requireMention
-    c.rules.balance = balance
-    c.rules.describe = describe
-    c.rules.split = try split.map { try DatasetSplit($0) }
-    c.rules.seed = seed
+    c.rules = try rules()
     c.isStrict = strict
     c.isQuiet = printing.quiet
     c.describing = DatasetBuildConfiguration.Describing(

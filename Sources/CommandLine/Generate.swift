@@ -1,4 +1,5 @@
 import ArgumentParser
+import Decoding
 import Foundation
 import Generation
 import IO
@@ -53,7 +54,21 @@ struct Generate: ParsableCommand {
   @OptionGroup var waiting: SilenceOption
   @OptionGroup var printing: PrintOptions
 
-  func validate() throws { try Judged.limit(limit) }
+  func validate() throws {
+    try Judged.limit(limit)
+    try Judged.values(decoding.validate)
+  }
+
+  private var decoding: DecodingOptions {
+    var options = DecodingOptions()
+    options.maxNewTokens = maxNewTokens
+    options.temperature = temperature
+    options.topP = topP
+    options.repetitionPenalty = repetitionPenalty
+    options.beams = beams
+    options.seed = seed
+    return options
+  }
 
   func run() throws {
     var c = GenerateConfiguration(
@@ -63,12 +78,7 @@ struct Generate: ParsableCommand {
     c.objects = objects
     c.prompt = asking.prompt
     c.limit = limit
-    c.decoding.maxNewTokens = maxNewTokens
-    c.decoding.temperature = temperature
-    c.decoding.topP = topP
-    c.decoding.repetitionPenalty = repetitionPenalty
-    c.decoding.beams = beams
-    c.decoding.seed = seed
+    c.decoding = decoding
     c.take(running, skipping, isStrict: strict, printing)
     let configuration = c
     let summary = try Communicator.withStoppableWorld(silence: waiting.rules) {

@@ -92,8 +92,8 @@ struct Ground: ParsableCommand {
   }
 
   private func named() throws -> [Selection.Head] {
-    try (heads ?? "").split(separator: ",").map { part in
-      guard let head = Selection.Head(part.trimmingCharacters(in: .whitespaces)) else {
+    try TypedOptions.parts(heads ?? "").map { part in
+      guard let head = Selection.Head(part) else {
         throw ValidationError("--heads: \"\(part)\" is not a head; write e.g. 14.3,17.0.")
       }
       return head
@@ -126,6 +126,7 @@ struct Ground: ParsableCommand {
       model: try loaded.folder.url, dataset: fileURL(dataset), images: images.url, output: fileURL(output),
       heads: chosen.heads)
     c.scoredModelSHA256 = chosen.model
+    c.chosenBy = (selection ?? hi).map(fileURL)
     c.adapter = loaded.adapter.map(fileURL)
     c.input = loaded.input.options
     c.locating.threshold = threshold

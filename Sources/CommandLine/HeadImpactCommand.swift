@@ -25,9 +25,13 @@ struct HeadImpactCommand: ParsableCommand {
     ])
 
   /// Ends with what is wrong about a verb's options.
-  private static func refuse(_ wrong: ValidationError, _ verb: String) -> Never {
+  private static func refuse(
+    _ wrong: ValidationError, _ type: any ParsableCommand.Type, _ verb: String
+  ) -> Never {
     if Communicator.launchedRank() == 0 {
-      StandardError.write("Error: \(wrong.message)\n  See 'headimpact \(verb) --help' for more information.\n")
+      let usage = usageString(for: type).replacing("\n", with: "\n       ")
+      StandardError.write(
+        "Error: \(wrong.message)\nUsage: \(usage)\n  See 'headimpact \(verb) --help' for more information.\n")
     }
     Foundation.exit(ExitCode.validationFailure.rawValue)
   }
@@ -42,11 +46,15 @@ struct HeadImpactCommand: ParsableCommand {
         do {
           try TypedOptions.answerOthers(words, of: verb.type)
           if !words.contains("--help"), !words.contains("-h") { try TypedOptions.requireKnown(words, of: verb.type) }
-        } catch let wrong as ValidationError { refuse(wrong, verb.name) }
+        } catch let wrong as ValidationError { refuse(wrong, verb.type, verb.name) }
       }
       var command = try parseAsRoot(verb.map { TypedOptions.withNegatives(words, of: $0.type) } ?? words)
       try ProcessShare.requireAddressSpace()
-      try command.run()
+      do { try command.run() } catch let wrong as ValidationError {
+        // ArgumentParser would tell the usage of the whole program.
+        guard let verb else { throw wrong }
+        refuse(wrong, verb.type, verb.name)
+      }
     } catch {
       if TransientFailure.exitCode(for: error) != 1 {
         StandardError.write("headimpact: \(error)\n")

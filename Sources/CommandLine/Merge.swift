@@ -20,6 +20,7 @@ struct Merge: ParsableCommand {
   @Option(help: ArgumentHelp("The PEFT adapter.", valueName: "dir"))
   var adapter: String
   @OptionGroup var folder: OutputFolderOption
+  @OptionGroup var replacing: OverwriteOption
   @OptionGroup var threads: ThreadsOption
   @OptionGroup var printing: PrintOptions
 
@@ -29,7 +30,7 @@ struct Merge: ParsableCommand {
       folder: try model.url, input: InputOptions(), backend: CPUBackend(precision: .f32, team: team))
     let adapter = fileURL(adapter)
     Remarks.tell(PEFTAdapter.remarks(onBaseOf: adapter, model: model.checkpoint.folder))
-    let summary = try ModelMerge(model, adapter: adapter).write(to: folder.url)
+    let summary = try ModelMerge(model, adapter: adapter).write(to: folder.url, overwrites: replacing.overwrite)
     switch printing.format {
     case .json: print(try jsonText(summary))
     case .table:

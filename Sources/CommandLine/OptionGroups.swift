@@ -166,6 +166,12 @@ struct BootstrapOptions: ParsableArguments {
   var bootstrap = 1000
   @Option(help: "Seed of the bootstrap.")
   var seed: UInt64 = 0
+
+  func validate() throws {
+    guard Bootstrap.resampleCounts.contains(bootstrap) else {
+      throw ValidationError("--bootstrap is \(bootstrap); it must be in \(Bootstrap.resampleCounts).")
+    }
+  }
 }
 
 /// The folder that a command makes.
@@ -267,6 +273,11 @@ extension UnitJobConfiguration {
 
 /// Values that several commands judge, before anything else begins: wrong ones are wrong usage (exit code 64).
 enum Judged {
+  /// What a library says of values is said as of wrong usage.
+  static func values<Result>(_ judge: () throws -> Result) throws -> Result {
+    do { return try judge() } catch { throw ValidationError("\(error)") }
+  }
+
   static func limit(_ limit: Int?) throws {
     guard limit ?? 1 >= 1 else { throw ValidationError("--limit is \(limit ?? 0); it must be at least 1.") }
   }

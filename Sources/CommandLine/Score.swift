@@ -64,7 +64,7 @@ struct Score: ParsableCommand {
   func validate() throws {
     try Judged.limit(limit)
     try Judged.prompt(prompt)
-    do { try options.validate() } catch { throw ValidationError("\(error)") }
+    try Judged.values { try options.validate() }
   }
 
   func run() throws {

@@ -257,8 +257,8 @@ struct Train: ParsableCommand {
   }
 
   private func projections(_ list: String) throws -> [Projection] {
-    try list.split(separator: ",").map { name in
-      guard let projection = Projection(rawValue: name.trimmingCharacters(in: .whitespaces)) else {
+    try TypedOptions.parts(list).map { name in
+      guard let projection = Projection(rawValue: name) else {
         let all = Projection.allCases.map(\.rawValue).joined(separator: ", ")
         throw ValidationError("--targets: \"\(name)\" is not one of \(all).")
       }

@@ -98,6 +98,13 @@ enum TypedOptions {
     return nil
   }
 
+  // MARK: Lists
+
+  /// The parts of a comma list.
+  static func parts(_ list: String) -> [String] {
+    list.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+  }
+
   // MARK: Options of other programs
 
   /// What other programs (transformers, PEFT, LLaMA-Factory, vLLM) call an option, and what it is called here.
@@ -143,4 +150,15 @@ enum TypedOptions {
     "gradient-accumulation-steps": ", and counts the examples of a step over all ranks and passes (--micro-batch)",
     "dtype": " (f32 or bf16)", "torch-dtype": " (f32 or bf16)", "bf16": " bf16", "fp16": " (f32 or bf16)",
   ]
+}
+
+/// The values of an option that may be repeated, or given a comma list, or both.
+struct CommaList<Element: ExpressibleByArgument>: ExpressibleByArgument {
+  let elements: [Element]
+
+  init?(argument: String) {
+    let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
+    elements = parts.compactMap { Element(argument: $0.trimmingCharacters(in: .whitespaces)) }
+    guard elements.count == parts.count else { return nil }
+  }
 }

@@ -28,7 +28,9 @@ public struct GenerateConfiguration: UnitJobConfiguration {
   public var threads: Int?
   public var resumes = false
   public var overwrites = false
-  public var outputKind: OutputKind { .json }
+  public var outputKind: OutputKind {
+    .json(beginning: ["[{\"image_id\":", "[{\"question_id\":", "[{\"annotation_id\":"])
+  }
   /// Continues with the intact records of a damaged journal.
   public var salvages = false
   /// Share of the samples that may be skipped.

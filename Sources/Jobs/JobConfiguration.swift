@@ -44,8 +44,8 @@ public enum OutputKind: Sendable {
   /// Any file.
   case file
   case hdf5
-  /// A JSON object, or a list.
-  case json
+  /// A JSON file that begins with one of these, without white space; or that the `OUTPUT.run` beside it is of.
+  case json(beginning: [String])
   /// A folder that holds this file.
   case folder(with: String)
 
@@ -62,10 +62,10 @@ public enum OutputKind: Sendable {
     case .file: return !isFolder.boolValue
     case .hdf5:
       return try !isFolder.boolValue && InputFile.read(output, upTo: 4).elementsEqual([0x89, 0x48, 0x44, 0x46])
-    case .json:
+    case .json(let beginnings):
       guard !isFolder.boolValue else { return false }
-      let first = try InputFile.read(output, upTo: 1).first
-      return first == UInt8(ascii: "[") || first == UInt8(ascii: "{")
+      let text = String(decoding: try InputFile.read(output, upTo: 256), as: UTF8.self).filter { !$0.isWhitespace }
+      return try beginnings.contains { text.hasPrefix($0) } || RunFile.isBeside(output)
     }
   }
 }

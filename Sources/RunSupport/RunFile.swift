@@ -31,6 +31,18 @@ public struct RunFile: Codable, Equatable, Sendable {
     try AtomicFile.write(try encoder.encode(self) + Data("\n".utf8), to: Self.url(of: output))
   }
 
+  /// Whether there is one beside the file, and it is that file's.
+  ///
+  /// - Throws: `JobError` if one of them can't be read.
+  public static func isBeside(_ output: URL) throws -> Bool {
+    guard FileManager.default.fileExists(atPath: url(of: output).path) else { return false }
+    let bytes = try JobInputs.read(url(of: output))
+    let found: RunFile
+    // Another's file of that name says nothing.
+    do { found = try JSONDecoder().decode(RunFile.self, from: Data(bytes)) } catch { return false }
+    return try JobInputs.read(output).withUnsafeBytes { try SHA256.hex(of: $0) } == found.outputSHA256
+  }
+
   /// What a finished output's run skipped.
   ///
   /// - Throws: `JobError` if it isn't known which run the output is of, or it is of another.

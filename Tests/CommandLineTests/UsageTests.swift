@@ -7,6 +7,10 @@ private func job(_ verb: String, _ more: String...) -> [String] {
   [verb, "--model", "m", "--dataset", "d", "--images", "i", "--output", "o"] + more
 }
 
+private func build(_ more: String...) -> [String] {
+  ["dataset", "build", "--instances", "i.json", "--images", "i", "--output", "o.json"] + more
+}
+
 extension CommandLineSuite {
   @Suite("Usage")
   struct UsageTests {
@@ -29,6 +33,13 @@ extension CommandLineSuite {
         (["select", "x.h5", "--no-such-flag"], "no-such-flag"),
         (["ablate", "--model", "m", "--dataset", "d", "--images", "i", "--output", "o"], "--hi or --head"),
         (["attend", "--model", "m", "--head", "14", "--output", "o"], "14"),
+        (["score", "--modle", "m"], "Usage: headimpact score [<options>] --model"),
+        (["train", "--batch-size", "4"], "Usage: headimpact train "),
+        (build("--min-area", "2"), "--min-area 2"), (build("--per-image", "0"), "--per-image 0"),
+        (build("--split", "1,1,1"), "--split 1,1,1"), (job("generate", "--beams", "0"), "--beams is 0"),
+        (job("ablate", "--head", "0.0", "--bootstrap", "0"), "--bootstrap is 0"),
+        (["attend", "--model", "m", "--head", "1.4,", "--output", "o"], "1.4,"),
+        (job("ablate", "--head", "1.4,x"), "1.4,x"),
         (["experiment", "x.yaml", "--silence-limit", "5"], "at least 10 seconds"),
         (["train", "--batch-size", "4"], "it is called --batch here"),
         (["train", "--learning_rate=1"], "called --lr here"),

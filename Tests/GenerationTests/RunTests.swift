@@ -157,13 +157,13 @@ struct GeneratingRuns {
   @Test(
     "options that make no sense are refused",
     arguments: [
-      (["--beams", "0"], "--beams is 0"), (["--temperature=-1"], "--temperature is"),
-      (["--top-p", "0"], "--top-p is 0"),
-      (["--max-new-tokens", "0"], "--max-new-tokens is 0"),
-      (["--beams", "2", "--temperature", "1"], "exclude each other"),
-      (["--adapter", "/nowhere"], "/nowhere"),
+      (["--beams", "0"], 64, "--beams is 0"), (["--temperature=-1"], 64, "--temperature is"),
+      (["--top-p", "0"], 64, "--top-p is 0"),
+      (["--max-new-tokens", "0"], 64, "--max-new-tokens is 0"),
+      (["--beams", "2", "--temperature", "1"], 64, "exclude each other"),
+      (["--adapter", "/nowhere"], 1, "/nowhere"),
     ])
-  func refusals(_ more: [String], _ words: String) async throws {
+  func refusals(_ more: [String], _ exitCode: Int32, _ words: String) async throws {
     try await ScratchFolder.with { scratch in
       let tiny = TinyCase.nested
       try await fail(
@@ -171,7 +171,7 @@ struct GeneratingRuns {
           "generate", "--model", tiny.model.path, "--dataset", tiny.dataset.path, "--images", tiny.images.path,
           "--output",
           scratch.file("x.json").path, "--quiet",
-        ] + more, saying: words)
+        ] + more, exitCode: exitCode, saying: words)
       #expect(try scratch.names.isEmpty)
     }
   }

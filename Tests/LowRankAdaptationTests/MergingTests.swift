@@ -92,6 +92,33 @@ struct MergingTests {
     }
   }
 
+  @Test("a merged model is replaced with --overwrite, and nothing else is")
+  func replaced() throws {
+    try ScratchFolder.with { scratch in
+      let files = FileManager.default
+      let dora = try PartsCase("dora")
+      let merge = try ModelMerge(dora.model, adapter: dora.goldens.folder)
+      let (merged, config) = (scratch.file("merged"), scratch.file("merged").appendingPathComponent("config.json"))
+      _ = try merge.write(to: merged)
+      let refused = try #require(throws: MergeError.self) { try merge.write(to: merged) }
+      #expect(refused.description.contains("--overwrite"), "\(refused)")
+      try Data("{}".utf8).write(to: config)
+      _ = try merge.write(to: merged, overwrites: true)
+      #expect(try Data(contentsOf: config) != Data("{}".utf8))
+      // The base of this run, though merged itself.
+      let again = try ModelMerge(try dora.with(model: merged).model, adapter: dora.goldens.folder)
+      #expect(throws: MergeError.self) { try again.write(to: merged, overwrites: true) }
+      // Files that it hasn't written.
+      try Data("mine".utf8).write(to: merged.appendingPathComponent("notes.txt"))
+      let foreign = #expect(throws: (any Error).self) { try merge.write(to: merged, overwrites: true) }
+      #expect("\(foreign.map { "\($0)" } ?? "")".contains("notes.txt"))
+      #expect(files.fileExists(atPath: merged.appendingPathComponent("notes.txt").path))
+      let other = scratch.file("other")
+      try files.createDirectory(at: other, withIntermediateDirectories: false)
+      #expect(throws: MergeError.self) { try merge.write(to: other, overwrites: true) }
+    }
+  }
+
   @Test("config.json loses the id of its base alone")
   func baseID() {
     func without(_ text: String) -> String { String(decoding: ModelMerge.withoutBase(Data(text.utf8)), as: UTF8.self) }

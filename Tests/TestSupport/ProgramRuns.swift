@@ -29,13 +29,16 @@ public func skipTooMany(_ arguments: [String], ranks: Int? = nil, line: Int = #l
   return run
 }
 
-/// A run that must end with exit code 1, and say each of `words` on standard error.
+/// A run that must end with this exit code (64 is wrong usage), and say each of `words` on standard error.
 @discardableResult
 public func fail(
-  _ arguments: [String], ranks: Int? = nil, prefix: [String] = [], saying words: String..., line: Int = #line
+  _ arguments: [String], ranks: Int? = nil, prefix: [String] = [], exitCode: Int32 = 1, saying words: String...,
+  line: Int = #line
 ) async throws -> MPIRun {
   let run = try await run(arguments, ranks: ranks, prefix: prefix, line: line)
-  if run.exitCode != 1 { throw UnexpectedEnd(run, of: arguments, expected: "exit code 1", line: line) }
+  if run.exitCode != exitCode {
+    throw UnexpectedEnd(run, of: arguments, expected: "exit code \(exitCode)", line: line)
+  }
   for word in words where !run.standardError.contains(word) {
     throw UnexpectedEnd(run, of: arguments, expected: "\"\(word)\" on standard error", line: line)
   }

@@ -23,6 +23,8 @@ public struct GroundConfiguration: UnitJobConfiguration {
   /// `model_sha256` of the scoring run that the heads were chosen by: another model is refused. nil if they come from
   /// elsewhere.
   public var scoredModelSHA256: String?
+  /// The file that the heads were chosen by, if there is one.
+  public var chosenBy: URL?
   public var locating = LocatingOptions()
   public var query = HeadImpactOptions.Query.token
   public var normalize = HeadImpactOptions.Normalize.none
@@ -37,7 +39,8 @@ public struct GroundConfiguration: UnitJobConfiguration {
   public var threads: Int?
   public var resumes = false
   public var overwrites = false
-  public var outputKind: OutputKind { .json }
+  public var outputKind: OutputKind { .json(beginning: ["[{\"annotation_id\":"]) }
+  public var inputs: [URL] { [dataset, images, model] + [adapter, chosenBy].compactMap { $0 } }
   /// Continues with the intact records of a damaged journal.
   public var salvages = false
   /// Share of the expressions that may be skipped.

@@ -21,7 +21,11 @@ public struct ModelMerge {
   private let model: any VisionLanguageModel
   private let merged: [String: MergedTensor]
   private let base: BaseModelName
-  private let adapterName: String
+  private let adapter: URL
+  private var adapterName: String { adapter.standardizedFileURL.lastPathComponent }
+
+  /// In the card of every merged model, which is how `--overwrite` recognises one.
+  private static let signature = "merged into its weights by headimpact merge"
 
   /// Rows that are computed at a time. - Units: bytes, of float32.
   private static let pieceBytes = 16 << 20
@@ -35,31 +39,58 @@ public struct ModelMerge {
   public init(_ model: any VisionLanguageModel, adapter folder: URL) throws {
     precondition(model.backend.precision == .f32, "sums are float32's")
     self.model = model
-    let adapter = try PEFTAdapter.load(folder: folder, for: model)
-    merged = try PEFTAdapter.merged(adapter, folder: folder.path, into: model)
+    adapter = folder
+    merged = try PEFTAdapter.merged(
+      try PEFTAdapter.load(folder: folder, for: model), folder: folder.path, into: model)
     base = BaseModelName(folder: model.checkpoint.folder)
-    adapterName = folder.standardizedFileURL.lastPathComponent
   }
 
   /// Writes the folder, which appears as a whole.
   ///
-  /// - Throws: `MergeError` if there is something of its name, no room, or a number that the checkpoint's type can't hold;
-  ///   `FolderError`.
-  public func write(to output: URL) throws -> Summary {
-    guard !FileManager.default.fileExists(atPath: output.path) else {
-      throw MergeError("\(output.path): exists; choose another --output, or remove it")
-    }
+  /// - Parameter overwrites: whether a model that was merged before is replaced, once the new one is whole.
+  /// - Throws: `MergeError` if there is something else of its name, no room, or a number that the checkpoint's type can't
+  ///   hold; `FolderError`.
+  public func write(to output: URL, overwrites: Bool = false) throws -> Summary {
+    if let reason = try refusal(of: output, overwrites: overwrites) { throw MergeError("\(output.path): \(reason)") }
     let small = try smallFiles()
     let bytes = model.checkpoint.files.reduce(0) { $0 + $1.file.count } + small.reduce(0) { $0 + $1.bytes.count }
     try requireRoom(bytes, for: output)
     try FileSystem.makeFolder(output.deletingLastPathComponent())
-    try WholeFolder.write(to: output, what: "the merged model", refusal: { _, _ in "exists" }) { folder in
+    try WholeFolder.write(
+      to: output, what: "the merged model",
+      refusal: { old, fresh in
+        try refusal(of: old, overwrites: overwrites) ?? foreignFiles(in: old, replacedBy: fresh)
+      }
+    ) { folder in
       for file in model.checkpoint.files { try write(file, to: folder) }
       for (name, content) in small { try WholeFolder.write(content, to: folder.appendingPathComponent(name)) }
       try WholeFolder.write(Data(card.utf8), to: folder.appendingPathComponent("README.md"))
     }
     return Summary(
       output: output.path, changedTensors: merged.count, tensors: model.checkpoint.tensors.count, bytes: bytes)
+  }
+
+  /// Why what lies under the output's name isn't replaced; nil if nothing does, or it may be.
+  private func refusal(of output: URL, overwrites: Bool) throws -> String? {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: output.path, isDirectory: &isFolder) else { return nil }
+    guard overwrites else { return "already exists; choose another --output, or let it be replaced by --overwrite" }
+    let isInput = [model.checkpoint.folder, adapter].contains { (place($0) + "/").hasPrefix(place(output) + "/") }
+    let card = output.appendingPathComponent("README.md")
+    guard !isInput, isFolder.boolValue, FileManager.default.fileExists(atPath: card.path),
+      String(decoding: try InputFile.read(card), as: UTF8.self).contains(Self.signature)
+    else { return "is no output of this command, so --overwrite doesn't replace it; choose another --output" }
+    return nil
+  }
+
+  private func place(_ url: URL) -> String { url.standardizedFileURL.resolvingSymlinksInPath().path }
+
+  private func foreignFiles(in old: URL, replacedBy fresh: URL) throws -> String? {
+    let foreign = Set(try FileSystem.names(in: old)).subtracting(try FileSystem.names(in: fresh))
+    guard !foreign.isEmpty else { return nil }
+    let names = foreign.sorted().prefix(5).joined(separator: ", ")
+    return
+      "holds files that the new model doesn't have (\(names)), so --overwrite doesn't replace it; choose another --output"
   }
 
   // MARK: Weights
@@ -164,7 +195,7 @@ public struct ModelMerge {
 
     # \(base.name.split(separator: "/").last.map(String.init) ?? base.name), merged with \(adapterName)
 
-    `\(base.name)` with the low-rank adapter `\(adapterName)` merged into its weights by headimpact merge: \(merged.count) of \
+    `\(base.name)` with the low-rank adapter `\(adapterName)` \(Self.signature): \(merged.count) of \
     \(model.checkpoint.tensors.count) tensors are changed.
 
     """

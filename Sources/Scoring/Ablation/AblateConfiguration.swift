@@ -33,6 +33,8 @@ public struct AblateConfiguration: UnitJobConfiguration {
   /// `model_sha256` of the scoring run that the heads were chosen by: another model is refused. nil if they come from
   /// elsewhere.
   public var scoredModelSHA256: String?
+  /// The file that the heads were chosen by, if there is one.
+  public var chosenBy: URL?
   public var prompt = JobDefaults.prompt
   public var precision = Precision.bf16
   /// Takes the first examples only, by id.
@@ -43,8 +45,8 @@ public struct AblateConfiguration: UnitJobConfiguration {
   public var threads: Int?
   public var resumes = false
   public var overwrites = false
-  public var outputKind: OutputKind { .json }
-  public var inputs: [URL] { [dataset, images, model] + [adapter, annotations].compactMap { $0 } }
+  public var outputKind: OutputKind { .json(beginning: ["{\"ablation"]) }
+  public var inputs: [URL] { [dataset, images, model] + [adapter, annotations, chosenBy].compactMap { $0 } }
   /// Continues with the intact records of a damaged journal.
   public var salvages = false
   /// Share of the examples that may be skipped.

@@ -213,8 +213,7 @@ struct AblatingRuns {
     "heads that aren't there, and options that make no sense, are refused", arguments: [nil, 2],
     [
       (["--head", "4.0"], "no head 4.0"), (["--head", "0.4"], "0.4"),
-      (["--head", "0.0", "--head", "0.0"], "twice"),
-      (["--head", "0.0", "--bootstrap", "0"], "--bootstrap is 0"),
+      (["--head", "0.0", "--head", "0.0"], "twice"), (["--head", "0.0,1.0,0.0"], "twice"),
       (["--head", "0.0", "--outcome", "accuracy"], "it needs questions with answers"),
       (["--head", "0.0", "--ablation", "mean", "--reference-images", "0"], "--reference-images is 0"),
       (["--head", "0.0", "--adapter", "/nowhere"], "/nowhere"),
@@ -236,6 +235,26 @@ struct AblatingRuns {
         ablate(to: scratch.file("out.json"), "--head", "0.0", model: model), saying: "no example could be used")
       #expect(run.standardError.contains(/example [0-9]+ is skipped: .*finite/), "\(run.standardError)")
       #expect(try scratch.names == ["model"])
+    }
+  }
+
+  @Test("--overwrite replaces an ablation, and neither other JSON nor the file that the heads were chosen by")
+  func overwritten() async throws {
+    try await ScratchFolder.with { scratch in
+      let (hi, output, other) = (scratch.file("hi.h5"), scratch.file("out.json"), scratch.file("captions.json"))
+      try await succeed(tiny.score(to: hi))
+      try await succeed(ablate(to: output, "--head", "0.0"))
+      let before = try Data(contentsOf: output)
+      try await succeed(ablate(to: output, "--head", "1.1", "--overwrite"))
+      #expect(try Data(contentsOf: output) != before)
+      for foreign in ["{\"images\": [], \"annotations\": []}", "[{\"image_id\": 1, \"caption\": \"a\"}]"] {
+        try Data(foreign.utf8).write(to: other)
+        try await fail(ablate(to: other, "--head", "0.0", "--overwrite"), saying: "doesn't replace it")
+        #expect(try Data(contentsOf: other) == Data(foreign.utf8))
+      }
+      let scored = try Data(contentsOf: hi)
+      try await fail(ablate(to: hi, "--hi", hi.path, "--heads", "2", "--overwrite"), saying: "doesn't replace it")
+      #expect(try Data(contentsOf: hi) == scored)
     }
   }
 
