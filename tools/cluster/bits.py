@@ -1,5 +1,6 @@
 """Whether two outputs of one command are the same, bit for bit, except for when and on how many ranks they were made."""
 
+import json
 import os
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 # When and how a run was made, and how long it took.
 ATTRIBUTES = {"created", "ranks", "threads", "seconds", "seconds_scoring", "history", "date", "micro_batch", "host", "interruptions"}
 # An experiment's report and books tell times and paths.
-TELLING = ("report", "steps", "experiment.json", "experiment.yaml", "README.md")
+TELLING = ("report", "steps", "experiment.json", "experiment.yaml")
 
 
 def differences(actual: Path, expected: Path) -> list[str]:
@@ -20,7 +21,15 @@ def differences(actual: Path, expected: Path) -> list[str]:
         return _folders(actual, expected)
     if expected.suffix == ".h5":
         return _hdf5(actual, expected)
+    if expected.name == "adapter_config.json":
+        return [] if _adapter(actual) == _adapter(expected) else [f"{actual.name}: other values"]
     return [] if actual.read_bytes() == expected.read_bytes() else [f"{actual.name}: other bytes"]
+
+
+def _adapter(config: Path) -> dict[str, object]:
+    """An adapter's configuration; of its base model's path the name, since trials have folders of their own."""
+    values: dict[str, object] = json.loads(config.read_text())
+    return values | {"base_model_name_or_path": Path(str(values["base_model_name_or_path"])).name}
 
 
 def _members(folder: Path) -> dict[str, Path]:
@@ -29,8 +38,8 @@ def _members(folder: Path) -> dict[str, Path]:
         for name in names:
             path = Path(root, name)
             relative = path.relative_to(folder).as_posix()
-            # TensorBoard's curves of a training are named by the time.
-            if not (relative.startswith(TELLING) or path.suffix in (".run", ".html") or ".partial" in relative or ".tfevents." in relative):
+            # TensorBoard's curves of a training are named by the time, and its card tells the command.
+            if not (relative.startswith(TELLING) or name == "README.md" or path.suffix in (".run", ".html") or ".partial" in relative or ".tfevents." in relative):
                 found[relative] = path
     return found
 
