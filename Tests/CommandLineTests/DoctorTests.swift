@@ -58,7 +58,8 @@ extension CommandLineSuite {
     func oversubscribed() async throws {
       let run = try await headimpact("doctor", "--ranks", "4000", "--threads", "2", "--format", "json")
       #expect(run.exitCode == 1)
-      #expect(try run.json(Diagnosis.self).problems.contains { $0.contains("4000 ranks of 2 threads are more than the ") })
+      #expect(
+        try run.json(Diagnosis.self).problems.contains { $0.contains("4000 ranks of 2 threads are more than the ") })
     }
 
     @Test("cores that the process may not use don't count, and more threads than the others are wrong")
