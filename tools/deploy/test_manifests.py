@@ -2,7 +2,8 @@
 
     python3 -m unittest discover -s tools/deploy -p 'test_manifests.py'
 
-MPIJob against mpijob.schema.json; Kubernetes' own kinds against the models of its Python client; what must agree between manifests, image and program.
+MPIJob against mpijob.schema.json; Kubernetes' own kinds against the models of its Python client; what must agree
+between manifests, image and program.
 """
 
 import json
