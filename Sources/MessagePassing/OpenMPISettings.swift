@@ -1,4 +1,5 @@
 import Foundation
+import IO
 
 /// What this program sets for Open MPI before it starts, where the user has set nothing: no message between ranks goes
 /// through an interface that leads to no other host.
@@ -48,9 +49,8 @@ struct OpenMPISettings {
     if let home = environment["HOME"] { paths.append("\(home)/.openmpi/mca-params.conf") }
     if let prefix = environment["OPAL_PREFIX"] { paths.append("\(prefix)/etc/\(file)") }
     // The library's own folder, by the file that it is loaded from.
-    // Without it the other places remain. Foundation's whole-file readers end after the first page of such a file.
-    let bytes = (try? FileHandle(forReadingFrom: URL(fileURLWithPath: "/proc/self/maps")).readToEnd()) ?? Data()
-    let maps = String(decoding: bytes, as: UTF8.self)
+    // Without it the other places remain.
+    let maps = KernelFile.text("/proc/self/maps") ?? ""
     if let line = maps.split(separator: "\n").first(where: { $0.contains("/libmpi.so") }),
       let start = line.firstIndex(of: "/")
     {
