@@ -9,7 +9,7 @@ import MessagePassing
 import RunSupport
 import Scoring
 
-struct Ablate: ParsableCommand {
+struct Ablate: ParsableCommand, DependentOptions {
   static let configuration = CommandConfiguration(
     abstract: "Ablate attention heads and measure how the loss of the descriptions, and what the model says, change.",
     discussion: """
@@ -71,7 +71,8 @@ struct Ablate: ParsableCommand {
 
   func validate() throws {
     guard hi != nil || !named.isEmpty else { throw ValidationError("Name the heads with --hi or --head.") }
-    _ = try (counts(), outcomes(), seeds(randomSeeds))
+    _ = try (counts(), seeds(randomSeeds), Judged.heads(named.flatMap(\.elements), "--head"))
+    try Judged.values { try configured(model: fileURL(loaded.folder.model), []).validateOptions() }
     if let csv {
       let file = fileURL(csv)
       guard file.pathExtension.lowercased() == "csv", file != fileURL(output) else {
@@ -86,6 +87,15 @@ struct Ablate: ParsableCommand {
         throw ValidationError("\(csv): \(folder) is no folder that can be written to.")
       }
     }
+  }
+
+  var dependences: [Dependence] {
+    let says = TypedOptions.parts(outcome).contains { $0.lowercased() != AblationOutcome.loss.rawValue }
+    return Dependence.ranking("heads", "random-seeds", of: hi) + [
+      Dependence("reference-images", need: "--ablation mean", if: ablation == .mean),
+      Dependence("max-new-tokens", need: "an --outcome of what the model says", if: says),
+      .salvage(resumes: running.resume),
+    ]
   }
 
   func run() throws {
@@ -137,10 +147,15 @@ struct Ablate: ParsableCommand {
         contents.table, measure: ranked.value, counts: counts(), randomSeeds: seeds(randomSeeds))
     }
     if !named.isEmpty { ablations.append(Ablation(name: "named", heads: named.flatMap(\.elements))) }
-    var c = AblateConfiguration(
-      model: try loaded.folder.url, dataset: fileURL(dataset), images: source.images.url, output: fileURL(output),
-      ablations: ablations)
+    var c = try configured(model: try loaded.folder.url, ablations)
     c.scoredModelSHA256 = scoredModelSHA256
+    return c
+  }
+
+  private func configured(model: URL, _ ablations: [Ablation]) throws -> AblateConfiguration {
+    var c = AblateConfiguration(
+      model: model, dataset: fileURL(dataset), images: source.images.url, output: fileURL(output),
+      ablations: ablations)
     c.chosenBy = hi.map(fileURL)
     c.adapter = loaded.adapter.map(fileURL)
     c.input = loaded.input.options
@@ -171,7 +186,7 @@ struct Ablate: ParsableCommand {
   }
 
   private func outcomes() throws -> [AblationOutcome] {
-    try TypedOptions.parts(outcome).map { part in
+    try Judged.parts(outcome, "--outcome", such: "loss,CIDEr").map { part in
       let name = part.replacing("-", with: "_").lowercased()
       guard let outcome = AblationOutcome.allCases.first(where: { $0.rawValue.lowercased() == name }) else {
         let known = AblationOutcome.allCases.map(\.rawValue).joined(separator: ", ")
@@ -182,7 +197,7 @@ struct Ablate: ParsableCommand {
   }
 
   private func seeds(_ list: String) throws -> [UInt64] {
-    try TypedOptions.parts(list).map { part in
+    try Judged.parts(list, "--random-seeds", such: "0,1,2").map { part in
       guard let seed = UInt64(part) else {
         throw ValidationError("--random-seeds: \"\(part)\" is not a whole number from 0; write e.g. 0,1,2.")
       }

@@ -212,15 +212,16 @@ struct AblatingRuns {
   @Test(
     "heads that aren't there, and options that make no sense, are refused", arguments: [nil, 2],
     [
-      (["--head", "4.0"], "no head 4.0"), (["--head", "0.4"], "0.4"),
-      (["--head", "0.0", "--head", "0.0"], "twice"), (["--head", "0.0,1.0,0.0"], "twice"),
-      (["--head", "0.0", "--outcome", "accuracy"], "it needs questions with answers"),
-      (["--head", "0.0", "--ablation", "mean", "--reference-images", "0"], "--reference-images is 0"),
-      (["--head", "0.0", "--adapter", "/nowhere"], "/nowhere"),
-    ])
-  func refusals(_ ranks: Int?, _ refused: (more: [String], words: String)) async throws {
+      (["--head", "4.0"], 1, "no head 4.0"), (["--head", "0.4"], 1, "0.4"),
+      (["--head", "0.0", "--head", "0.0"], 64, "twice"), (["--head", "0.0,1.0,0.0"], 64, "twice"),
+      (["--head", "0.0", "--outcome", "accuracy"], 1, "it needs questions with answers"),
+      (["--head", "0.0", "--adapter", "/nowhere"], 1, "/nowhere"),
+    ] as [([String], Int32, String)])
+  func refusals(_ ranks: Int?, _ refused: (more: [String], exitCode: Int32, words: String)) async throws {
     try await ScratchFolder.with { scratch in
-      try await fail(ablate(to: scratch.file("out.json")) + refused.more, ranks: ranks, saying: refused.words)
+      try await fail(
+        ablate(to: scratch.file("out.json")) + refused.more, ranks: ranks, exitCode: refused.exitCode,
+        saying: refused.words)
       #expect(try scratch.names.isEmpty)
     }
   }
