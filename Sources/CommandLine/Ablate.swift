@@ -104,6 +104,7 @@ struct Ablate: ParsableCommand, DependentOptions {
       try AblationJob(configuration, on: $0).run()
     }
     guard let summary else { return }
+    for warning in summary.result.warnings ?? [] { StandardError.write("warning: \(warning)\n") }
     if let csv { try AtomicFile.write(Data(summary.result.csv.utf8), to: fileURL(csv)) }
     switch printing.format {
     case .json: print(try summary.result.json())
@@ -119,7 +120,7 @@ struct Ablate: ParsableCommand, DependentOptions {
         + ["\(NumberText.plainSigned(lower)) \(NumberText.plainSigned(upper))"]
     }
     let others = result.outcomes ?? []
-    let headings = ["loss"] + others.map(\.outcome.rawValue)
+    let headings = ["loss"] + others.map { $0.outcome.rawValue + ($0.unit == "percent" ? " %" : "") }
     var rows = [["ablated heads"] + headings.flatMap { [$0, "difference", "95% interval"] }]
     rows.append(
       ["none"] + ([result.loss] + others.map(\.value)).flatMap { [NumberText.plain($0), "", ""] })

@@ -49,7 +49,9 @@ struct ExperimentCommand: ParsableCommand {
       let rows = task.arms.map { arm in
         [arm.arm] + task.metrics.map { metric in arm.scores[metric].map { NumberText.plain($0) } ?? "" }
       }
-      return aligned([["\(task.task) (\(task.images) images)"] + task.metrics] + rows)
+      return aligned(
+        [["\(task.task) (\(task.images) images)"] + task.metrics.map { task.percent.contains($0) ? "\($0) %" : $0 }]
+          + rows)
     }
     parts.append(outcome.statement)
     parts.append("-> \(outcome.output)/report/index.html")

@@ -122,7 +122,8 @@ public struct ExperimentPage {
         task.score(arm.name, metric).map { value in
           let shift = task.difference(arm.name, from: "pretrained", metric)
           return ExperimentSummary.Metric(
-            name: "\(task.task) \(metric)", task: task.task, value: value, shift: shift?.difference,
+            name: "\(task.task) \(metric)", task: task.task, unit: task.percent.contains(metric) ? "%" : "",
+            value: value, shift: shift?.difference,
             low: shift?.lower, high: shift?.upper,
             seedShifts: task.seedDifferences(arm.name, from: "pretrained", metric))
         }

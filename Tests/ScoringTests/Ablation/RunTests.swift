@@ -103,6 +103,8 @@ struct AblatingRuns {
         outputs.append(try Data(contentsOf: output))
         let lines = try String(contentsOf: csv, encoding: .utf8).split(separator: "\n")
         #expect(lines.count == 1 + (1 + 2 * 4) * 3 && lines[1].hasPrefix("\(kind),none,none,0,,loss,"))
+        #expect(
+          lines[0].hasSuffix(",unit") && lines[1...3].map { $0.split(separator: ",").last } == ["nats", "percent", "1"])
       }
       #expect(Set(outputs).count == 1)
       let result = try Result(scratch.file("1.json"))
@@ -125,6 +127,18 @@ struct AblatingRuns {
       #expect(abs(point.difference - (draws[0] + draws[1]) / 2) < 1e-12)
       #expect(abs(point.lowest - (draws.min() ?? 0)) < 1e-12 && abs(point.highest - (draws.max() ?? 0)) < 1e-12)
       #expect(point.lower <= point.difference && point.difference <= point.upper)
+    }
+  }
+
+  @Test("CIDEr of one image is 0, and a warning says so, as evaluate's does")
+  func oneImage() async throws {
+    try await ScratchFolder.with { scratch in
+      let output = scratch.file("out.json")
+      let outcome = ["--outcome", "CIDEr", "--max-new-tokens", "2", "--limit", "1"]
+      let run = try await succeed(ablate(to: output, "--head", "0.1") + outcome)
+      #expect(run.standardError.contains("warning: CIDEr is 0 for a set of one image"), "\(run.standardError)")
+      let again = try await succeed(ablate(to: output, "--head", "0.1", "--resume") + outcome)
+      #expect(again.standardError.contains("warning: CIDEr is 0"), "\(again.standardError)")
     }
   }
 
