@@ -71,7 +71,12 @@ public struct AttendConfiguration: Sendable {
   public func validateOptions() throws {
     try options.validate()
     try JobInputs.validate(threads: threads, limit: nil)
-    if case .generated(let decoding) = text { try decoding.validate() }
+    switch text {
+    case .given(let text):
+      guard !text.allSatisfy(\.isWhitespace) else { throw JobError("--text is empty; describe what the image shows") }
+    case .generated(let decoding): try decoding.validate()
+    case .description: break
+    }
   }
 
   /// - Throws: `JobError` or `HeadImpactError` naming the option.

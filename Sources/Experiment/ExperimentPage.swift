@@ -40,11 +40,13 @@ public struct ExperimentPage {
   /// - Parameters:
   ///   - title: the page's; by default the folder's name and the model's.
   ///   - source: of the scored photographs; by default where the experiment had them, if they are still there.
+  ///   - hasLayerFit: draws a straight line through the layers' means.
   /// - Throws: what reading the folder throws, and `ReportError`.
-  public func page(title: String? = nil, source: PictureSource? = nil) throws -> Page {
+  public func page(title: String? = nil, source: PictureSource? = nil, hasLayerFit: Bool = false) throws -> Page {
     var options = HeadImpactReport.Options(programVersion: JobDefaults.programVersion)
     options.measure = configuration.select.ranked.measure
     options.topHeads = configuration.select.heads
+    options.hasLayerFit = hasLayerFit
     options.source =
       source
       ?? Self.pictures(of: configuration.score.source, in: folder).map { PictureSource(dataset: $0, images: $1) }
