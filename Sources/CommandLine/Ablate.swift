@@ -59,15 +59,7 @@ struct Ablate: ParsableCommand, DependentOptions {
   @Option(help: ArgumentHelp("A CSV file to write the numbers to as well.", valueName: "file"))
   var csv: String?
 
-  @OptionGroup var asking: PromptOption
-  @OptionGroup var first: ExampleLimitOption
-  @OptionGroup var intervals: BootstrapOptions
-  @OptionGroup var running: RunOptions
-  @OptionGroup var skipping: SkipOptions
-  @Flag(help: "If images or texts can't be used, list them all and stop, instead of skipping them.")
-  var strict = false
-  @OptionGroup var waiting: SilenceOption
-  @OptionGroup var printing: PrintOptions
+  @OptionGroup var measuring: MeasuringOptions
 
   func validate() throws {
     guard hi != nil || !named.isEmpty else { throw ValidationError("Name the heads with --hi or --head.") }
@@ -78,7 +70,7 @@ struct Ablate: ParsableCommand, DependentOptions {
       guard file.pathExtension.lowercased() == "csv", file != fileURL(output) else {
         throw ValidationError("--csv takes a name of its own that ends in .csv.")
       }
-      let isMine = running.resume || running.replacing.overwrite
+      let isMine = measuring.running.resume || measuring.running.replacing.overwrite
       guard isMine || !FileManager.default.fileExists(atPath: file.path) else {
         throw ValidationError("\(csv): already exists; choose another name, or let it be replaced by --overwrite.")
       }
@@ -94,23 +86,23 @@ struct Ablate: ParsableCommand, DependentOptions {
     return Dependence.ranking("heads", "random-seeds", of: hi) + [
       Dependence("reference-images", need: "--ablation mean", if: ablation == .mean),
       Dependence("max-new-tokens", need: "an --outcome of what the model says", if: says),
-      .salvage(resumes: running.resume),
+      .salvage(resumes: measuring.running.resume),
     ]
   }
 
   func run() throws {
     let configuration = try ablateConfiguration()
-    let summary = try Communicator.withStoppableWorld(silence: waiting.rules) {
+    let summary = try Communicator.withStoppableWorld(silence: measuring.waiting.rules) {
       try AblationJob(configuration, on: $0).run()
     }
     guard let summary else { return }
     for warning in summary.result.warnings ?? [] { StandardError.write("warning: \(warning)\n") }
     if let csv { try AtomicFile.write(Data(summary.result.csv.utf8), to: fileURL(csv)) }
-    switch printing.format {
+    switch measuring.printing.format {
     case .json: print(try summary.result.json())
     case .table: print(Self.text(summary))
     }
-    try skipping.check(summary.result.skips)
+    try measuring.skipping.check(summary.result.skips)
   }
 
   private static func text(_ summary: AblationJob.Summary) -> String {
@@ -148,28 +140,21 @@ struct Ablate: ParsableCommand, DependentOptions {
         contents.table, measure: ranked.value, counts: counts(), randomSeeds: seeds(randomSeeds))
     }
     if !named.isEmpty { ablations.append(Ablation(name: "named", heads: named.flatMap(\.elements))) }
-    var c = try configured(model: try loaded.folder.url, ablations)
-    c.scoredModelSHA256 = scoredModelSHA256
-    return c
+    return try configured(model: try loaded.folder.url, ablations, scored: scoredModelSHA256)
   }
 
-  private func configured(model: URL, _ ablations: [Ablation]) throws -> AblateConfiguration {
+  private func configured(
+    model: URL, _ ablations: [Ablation], scored: String? = nil
+  ) throws -> AblateConfiguration {
     var c = AblateConfiguration(
       model: model, dataset: fileURL(dataset), images: source.images.url, output: fileURL(output),
       ablations: ablations)
-    c.chosenBy = hi.map(fileURL)
-    c.adapter = loaded.adapter.map(fileURL)
-    c.input = loaded.input.options
+    c.take(loaded, chosenBy: hi, scored: scored, measuring)
     c.annotations = source.answersURL
     c.kind = ablation
     c.referenceImages = referenceImages
     c.outcomes = try outcomes()
     c.decoding.maxNewTokens = maxNewTokens
-    c.prompt = asking.prompt
-    c.limit = first.limit
-    c.bootstrapResamples = intervals.bootstrap
-    c.seed = intervals.seed
-    c.take(running, skipping, isStrict: strict, printing)
     return c
   }
 
