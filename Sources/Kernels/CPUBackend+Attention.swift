@@ -91,7 +91,7 @@ extension [AttentionSpan] {
   func fit(queries: Int, keys: Int) -> Bool {
     allSatisfy { span in
       span.queries.isEmpty
-        || span.queries.lowerBound >= 0 && span.queries.upperBound <= queries && span.sharedKeys <= keys
+        || span.queries.lowerBound >= 0 && span.queries.upperBound <= queries && span.sharedKeys.upperBound <= keys
           && span.ownKeys.lowerBound >= 0 && span.ownKeys.upperBound <= keys
           && !span.positions(seenBy: span.queries.lowerBound).isEmpty
     }

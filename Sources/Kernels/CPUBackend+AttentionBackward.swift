@@ -74,7 +74,7 @@ extension CPUBackend {
 extension [AttentionSpan] {
   /// Whether a key is seen by more than one of them.
   fileprivate var shareKeys: Bool {
-    let ranges = flatMap { [0..<$0.sharedKeys, $0.ownKeys] }.filter { !$0.isEmpty }
+    let ranges = flatMap { [$0.sharedKeys, $0.ownKeys] }.filter { !$0.isEmpty }
       .sorted { $0.lowerBound < $1.lowerBound }
     return zip(ranges, ranges.dropFirst()).contains { $0.upperBound > $1.lowerBound }
   }
