@@ -99,6 +99,10 @@ public protocol UnitJob {
   /// The cost of each unit, in arbitrary units: the most expensive are handed out first.
   var costs: [Double] { get }
 
+  /// What the job needs before the first unit. Every rank calls it at the same time; nobody where the output is already
+  /// finished.
+  mutating func prepare(on world: Communicator) throws
+
   /// The samples of a unit that can't be used, as far as can be found without the model: for a strict run, which names
   /// them all at once, and for a rank that checks what another couldn't use.
   func faults(of unit: Unit, in pictures: Pictures) throws -> [SkippedSample]
@@ -151,6 +155,7 @@ extension UnitJob {
   public var warnings: [String] { [] }
   public var refusal: String? { nil }
   public var lost: [SkippedSample] { [] }
+  public mutating func prepare(on world: Communicator) throws {}
   public func faults(of unit: Unit, in pictures: Pictures) throws -> [SkippedSample] { [] }
   public func count(_ result: UnitOutcome) throws {}
   public func collect(_ result: UnitOutcome, isResumed: Bool) throws {}
@@ -186,7 +191,9 @@ extension UnitJob {
       try world.agree {
         if world.rank == 0, units.isEmpty { throw JobError("\(configuration.dataset.path): \(Self.words.noUnit)") }
       }
-      summary = try withRoomHint { try UnitRun(self, configuration, claim: claim, options, on: world).run() }
+      var job = self
+      try job.prepare(on: world)
+      summary = try withRoomHint { try UnitRun(job, configuration, claim: claim, options, on: world).run() }
     }
     // Whether too many were skipped is judged over all shards together.
     let allowed = configuration.shard == nil ? configuration.allowedSkips : 1

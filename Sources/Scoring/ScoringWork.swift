@@ -83,6 +83,11 @@ final class ScoringWork: UnitJob {
     return dataset?.problems.lost(upTo: last).map(SkippedSample.init) ?? []
   }
 
+  func prepare(on world: Communicator) {
+    guard configuration.precision == .bf16, !CPUBackend.hasBFloat16Instructions, !configuration.isQuiet else { return }
+    world.tell(["this processor has no bf16 instructions: --precision bf16 works, at the speed of f32"])
+  }
+
   func faults(of unit: ScoringUnit, in pictures: Pictures) throws -> [SkippedSample] {
     try scorer.faults(of: unit, pictures: pictures)
   }

@@ -38,7 +38,7 @@ struct ExpressionGrounder {
     var outcomes: [Int64: GroundingResult.Outcome] = [:]
 
     mutating func skip(_ id: Int64, _ reason: SkipReason) {
-      outcomes[id] = GroundingResult.Outcome(id: id, found: nil, skip: reason)
+      outcomes[id] = GroundingResult.Outcome(id: id, skip: reason)
     }
   }
 
@@ -68,7 +68,7 @@ struct ExpressionGrounder {
           let id = samples[index].example.id
           do {
             let found = try locate(samples[index], scores, image, layout, fileName: unit.image.fileName)
-            prepared.outcomes[id] = GroundingResult.Outcome(id: id, found: found, skip: nil)
+            prepared.outcomes[id] = GroundingResult.Outcome(id: id, found: found)
           } catch let fault as any ContentFault { prepared.skip(id, SkipReason(.notFinite, fault)) }
           try poll()
         }
@@ -81,7 +81,7 @@ struct ExpressionGrounder {
       imageID: unit.image.id,
       outcomes: unit.examples.map { example in
         prepared.outcomes[example.id]
-          ?? GroundingResult.Outcome(id: example.id, found: nil, skip: SkipReason(.record, "was not grounded"))
+          ?? GroundingResult.Outcome(id: example.id, skip: SkipReason(.record, "was not grounded"))
       })
   }
 

@@ -41,11 +41,10 @@ struct AblationUnit: Sendable, WorkUnit {
   }
 
   /// Multiplications of the unit, about.
-  func cost(dimensions: ModelDimensions, layout: (_ width: Int, _ height: Int) throws -> VisualLayout) -> Double {
-    // A size that the family can't take is reported when its turn comes; one that isn't known counts as nothing.
-    let load = examples[0].size.flatMap { try? layout($0.width, $0.height) }?.load
-    let texts = examples.reduce(0) { $0 + (($1.prompt ?? "") + ($1.target ?? "")).utf8.count / 4 + 1 }
-    return dimensions.multiplications(load, textRows: texts)
+  func cost(_ costs: inout UnitCosts) -> Double {
+    costs.multiplications(
+      of: examples[0].size,
+      textRows: examples.reduce(0) { $0 + UnitCosts.tokens(($1.prompt ?? "") + ($1.target ?? "")) })
   }
 
   /// What is said of the image, in a form that the model takes.
