@@ -159,3 +159,9 @@ private struct AttentionBackwardProblem {
     headimpact_softcap_backward(gradients, capped, count, shape.scoreScale, softcap)
   }
 }
+
+/// Zeroes the positions of a row of weights that its query doesn't see.
+private func clear(_ line: UnsafeMutablePointer<Float>, of positions: Range<Int>, but seen: Range<Int>) {
+  line.update(repeating: 0, count: seen.lowerBound - positions.lowerBound)
+  (line + (seen.upperBound - positions.lowerBound)).update(repeating: 0, count: positions.upperBound - seen.upperBound)
+}
