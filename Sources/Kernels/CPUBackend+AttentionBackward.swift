@@ -74,7 +74,7 @@ extension CPUBackend {
 extension [AttentionSpan] {
   /// Whether a key is seen by more than one of them.
   fileprivate var shareKeys: Bool {
-    let ranges = flatMap { [0..<$0.sharedKeys, $0.ownKeys] }.filter { !$0.isEmpty }
+    let ranges = flatMap { [$0.sharedKeys, $0.ownKeys] }.filter { !$0.isEmpty }
       .sorted { $0.lowerBound < $1.lowerBound }
     return zip(ranges, ranges.dropFirst()).contains { $0.upperBound > $1.lowerBound }
   }
@@ -158,4 +158,10 @@ private struct AttentionBackwardProblem {
     headimpact_softmax_backward(weights, gradients, count, 1)
     headimpact_softcap_backward(gradients, capped, count, shape.scoreScale, softcap)
   }
+}
+
+/// Zeroes the positions of a row of weights that its query doesn't see.
+private func clear(_ line: UnsafeMutablePointer<Float>, of positions: Range<Int>, but seen: Range<Int>) {
+  line.update(repeating: 0, count: seen.lowerBound - positions.lowerBound)
+  (line + (seen.upperBound - positions.lowerBound)).update(repeating: 0, count: positions.upperBound - seen.upperBound)
 }

@@ -15,7 +15,7 @@ extension DecoderStack {
     afterLayer: () throws -> Void = {}
   ) throws {
     guard let adapter, let angles = tape.angles else { return }
-    precondition(tape.layout.prefix == 0 && tape.layout.isContiguous)
+    precondition(tape.layout.prefix == 0 && tape.layout.contiguousRows == 0..<tape.layout.rows)
     precondition(adapter.parts.isEmpty, "there is no backward pass through parts that an adapter replaces")
     precondition(gradients.count == adapter.count)
     precondition(

@@ -78,8 +78,10 @@ public final class DecoderStack {
     let tape: ActivationTape?
     // What follows from the layout, once for all layers.
     let outputs: [Int]?
-    /// The rows of the cache that keys and values go to; nil if they go there one behind the other.
-    let cacheRows: [Int]?
+    /// The rows of the cache that keys and values go to, where these lie one behind the other.
+    let contiguousRows: Range<Int>?
+    /// The same in any order.
+    let cacheRows: [Int]
 
     init(
       layout: SequenceLayout, angles: [RotaryAngles], cache: KeyValueCache, additions: [StreamAddition], taps: Taps,
@@ -92,7 +94,8 @@ public final class DecoderStack {
       self.taps = taps
       self.tape = tape
       outputs = layout.outputs
-      cacheRows = layout.isContiguous ? nil : layout.cacheRows
+      contiguousRows = layout.contiguousRows
+      cacheRows = layout.cacheRows
     }
   }
 
@@ -165,12 +168,10 @@ public final class DecoderStack {
 
   /// Computes keys or values where they lie in the cache, or aside and then row by row into it.
   private func toCache(_ target: Tensor, _ pass: Pass, _ compute: (Tensor) throws -> Void) throws {
-    guard let cacheRows = pass.cacheRows else {
-      return try compute(target.rows(pass.layout.cachedPrefix..<pass.layout.cachedPrefix + pass.layout.rows))
-    }
+    if let rows = pass.contiguousRows { return try compute(target.rows(rows)) }
     let aside = workspace.keys.reserving(rows: pass.layout.rows, columns: target.columns, on: backend)
     try compute(aside)
-    backend.scatter(aside, to: cacheRows, of: target, accumulate: false)
+    backend.scatter(aside, to: pass.cacheRows, of: target, accumulate: false)
   }
 
   private func attend(_ hidden: Tensor, layer index: Int, _ pass: Pass, outputs: [Int]?) throws {

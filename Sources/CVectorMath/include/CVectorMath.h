@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "attention.h"
+
 // row = softmax(scale * row), in place. n >= 1.
 void headimpact_softmax(float *row, size_t n, float scale);
 
