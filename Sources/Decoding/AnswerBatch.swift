@@ -1,3 +1,4 @@
+import IO
 import ImageInput
 import Kernels
 import Transformer
