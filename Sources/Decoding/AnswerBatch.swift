@@ -47,13 +47,14 @@ public final class AnswerBatch {
   /// Hypotheses that one pass takes: more don't make it faster, and a vocabulary of 150,000 takes 40 MB for their scores.
   private static let mostHypotheses = 64
   /// Bytes of the cache, unless a single picture takes more.
-  private static let mostBytes = 1 << 31
+  static let mostBytes = 1 << 31
 
   private let model: any VisionLanguageModel
   private let options: DecodingOptions
   private let repetitionPenalty: Double
   private let cache: KeyValueCache
   private let hidden: ScratchTensor
+  private let mostBytes: Int
   private var arena = RowArena(rows: 0)
   /// By key.
   private var pictures: [Int: Picture] = [:]
@@ -61,8 +62,12 @@ public final class AnswerBatch {
   private var waiting: [Int] = []
   private var answers: [AnswerContext] = []
 
-  init(_ model: any VisionLanguageModel, _ options: DecodingOptions, cache: KeyValueCache, hidden: ScratchTensor) {
+  init(
+    _ model: any VisionLanguageModel, _ options: DecodingOptions, cache: KeyValueCache, hidden: ScratchTensor,
+    mostBytes: Int = AnswerBatch.mostBytes
+  ) {
     self.model = model
+    self.mostBytes = mostBytes
     self.options = options
     self.cache = cache
     self.hidden = hidden
@@ -191,7 +196,7 @@ public final class AnswerBatch {
       picture.prefixRows + (questions.max() ?? 0),
       min(
         options.batch * (picture.prefixRows + questions.sorted(by: >).prefix(together).reduce(0, +)),
-        Self.mostBytes / rowBytes))
+        mostBytes / rowBytes))
   }
 
   /// - Returns: the angles of the question and its answer.
@@ -216,7 +221,8 @@ public final class AnswerBatch {
   /// Ends a picture that can't be used.
   private func fail(_ key: Int, with fault: any ContentFault) {
     waiting.removeAll { $0 == key }
-    pictures[key]?.outcomes = pictures[key]?.questions.map { _ in .fault(fault) } ?? []
+    let questions = pictures[key]?.questions ?? []
+    pictures[key]?.outcomes = questions.map { _ in .fault(fault) }
   }
 
   // MARK: - Going on
