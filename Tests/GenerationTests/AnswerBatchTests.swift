@@ -140,7 +140,7 @@ struct AnswerBatchTests {
     let options = Self.options { ($0.temperature, $0.maxNewTokens) = (1.5, 4) }
     let (image, tokens) = (open.pictures[0].image, open.pictures[0].questions[0].tokens)
     let many = (0..<150).map { TextGenerator.Question(id: $0, tokens: tokens) }
-    let pictures = [open.pictures[1], (image, many), open.pictures[2]]
+    let pictures: [Asked] = [open.pictures[1], (image, many), open.pictures[2]]
     let answers = try Self.run(open.model, pictures, options).answers
     let generator = TextGenerator(open.model, options: options)
     for id in [0, 63, 64, 149] { #expect(try generator.answers(to: [many[id]], about: image) == [answers[1][id]]) }
