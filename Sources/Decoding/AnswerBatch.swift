@@ -56,6 +56,8 @@ public final class AnswerBatch {
   private let hidden: ScratchTensor
   private let mostBytes: Int
   private var arena = RowArena(rows: 0)
+  /// Whether pictures have become so large that a batch of them doesn't fit: then the cache is made larger once it is empty.
+  private var isTooSmall = false
   /// By key.
   private var pictures: [Int: Picture] = [:]
   /// The keys of pictures with questions that have not been begun, in the order of `add`.
@@ -174,16 +176,18 @@ public final class AnswerBatch {
     if let prefix = picture.prefix { return arena.take(rows).map { (prefix, $0) } }
     let wanted = wantedRows(for: picture)
     if arena.isEmpty, wanted > arena.rows {
-      // A fourth more, so that pictures with a few rows more don't have it wait until the cache is empty.
+      // A fourth more, so that pictures with a few rows more find room too.
       let rows = wanted + wanted / 4
       model.decoder.reserve(cache, rows: rows)
       arena = RowArena(rows: rows)
+      isTooSmall = false
     }
-    guard wanted <= arena.rows else { return nil }
-    return arena.take(picture.prefixRows + rows).map { room in
-      let end = room.lowerBound + picture.prefixRows
-      return (room.lowerBound..<end, end..<room.upperBound)
+    guard !isTooSmall, let room = arena.take(picture.prefixRows + rows) else {
+      isTooSmall = wanted > arena.rows
+      return nil
     }
+    let end = room.lowerBound + picture.prefixRows
+    return (room.lowerBound..<end, end..<room.upperBound)
   }
 
   /// Rows for as many pictures like this one as the batch takes, and for one of its questions in any case.

@@ -269,7 +269,10 @@ struct AnswerBatchTests {
         try pass(index, [], of: &alone, model, cache)
         for _ in together[index].new { try pass(nil, [index], of: &alone, model, cache) }
         #expect(alone[index].logits.count >= 4)
-        #expect(alone[index].logits == together[index].logits, "\(precision) picture \(index)")
+        let difference = zip(alone[index].logits.joined(), together[index].logits.joined()).reduce(Float(0)) {
+          max($0, abs($1.0 - $1.1))
+        }
+        #expect(difference == 0, "\(precision) picture \(index)")
       }
     }
   }
