@@ -63,6 +63,7 @@ final class ScoringWork: UnitJob {
   }
 
   var identity: RunIdentity { scoreIdentity.run }
+  var imageProcessor: (any ImageProcessor)? { scorer.model.processor }
   var units: [ScoringUnit] { plan?.units ?? [] }
   var costs: [Double] { plan?.costs ?? [] }
 
