@@ -210,7 +210,10 @@ let package = Package(
       ], exclude: ["Goldens"]),
     tests(
       of: "Generation",
-      ["COCO", "Decoding", "Demonstration", "ImageInput", "Kernels", "RunSupport", "Transformer", "VisionLanguage"],
+      [
+        "COCO", "Decoding", "Demonstration", "HeadImpact", "ImageInput", "Kernels", "RunSupport", "Transformer",
+        "VisionLanguage",
+      ],
       exclude: ["Goldens"]),
     tests(of: "Experiment", ["HeadImpact", "RunSupport", "Scoring"]),
     tests(of: "Grounding", ["COCO", "HeadImpact", "IO"], exclude: ["Goldens"]),

@@ -1,3 +1,4 @@
+import IO
 import ImageInput
 import Kernels
 import Transformer
@@ -46,22 +47,29 @@ public final class AnswerBatch {
   /// Hypotheses that one pass takes: more don't make it faster, and a vocabulary of 150,000 takes 40 MB for their scores.
   private static let mostHypotheses = 64
   /// Bytes of the cache, unless a single picture takes more.
-  private static let mostBytes = 1 << 31
+  static let mostBytes = 1 << 31
 
   private let model: any VisionLanguageModel
   private let options: DecodingOptions
   private let repetitionPenalty: Double
   private let cache: KeyValueCache
   private let hidden: ScratchTensor
+  private let mostBytes: Int
   private var arena = RowArena(rows: 0)
+  /// Whether pictures have become so large that a batch of them doesn't fit: then the cache is made larger once it is empty.
+  private var isTooSmall = false
   /// By key.
   private var pictures: [Int: Picture] = [:]
   /// The keys of pictures with questions that have not been begun, in the order of `add`.
   private var waiting: [Int] = []
   private var answers: [AnswerContext] = []
 
-  init(_ model: any VisionLanguageModel, _ options: DecodingOptions, cache: KeyValueCache, hidden: ScratchTensor) {
+  init(
+    _ model: any VisionLanguageModel, _ options: DecodingOptions, cache: KeyValueCache, hidden: ScratchTensor,
+    mostBytes: Int = AnswerBatch.mostBytes
+  ) {
     self.model = model
+    self.mostBytes = mostBytes
     self.options = options
     self.cache = cache
     self.hidden = hidden
@@ -168,16 +176,18 @@ public final class AnswerBatch {
     if let prefix = picture.prefix { return arena.take(rows).map { (prefix, $0) } }
     let wanted = wantedRows(for: picture)
     if arena.isEmpty, wanted > arena.rows {
-      // A fourth more, so that pictures with a few rows more don't have it wait until the cache is empty.
+      // A fourth more, so that pictures with a few rows more find room too.
       let rows = wanted + wanted / 4
       model.decoder.reserve(cache, rows: rows)
       arena = RowArena(rows: rows)
+      isTooSmall = false
     }
-    guard wanted <= arena.rows else { return nil }
-    return arena.take(picture.prefixRows + rows).map { room in
-      let end = room.lowerBound + picture.prefixRows
-      return (room.lowerBound..<end, end..<room.upperBound)
+    guard !isTooSmall, let room = arena.take(picture.prefixRows + rows) else {
+      isTooSmall = wanted > arena.rows
+      return nil
     }
+    let end = room.lowerBound + picture.prefixRows
+    return (room.lowerBound..<end, end..<room.upperBound)
   }
 
   /// Rows for as many pictures like this one as the batch takes, and for one of its questions in any case.
@@ -190,7 +200,7 @@ public final class AnswerBatch {
       picture.prefixRows + (questions.max() ?? 0),
       min(
         options.batch * (picture.prefixRows + questions.sorted(by: >).prefix(together).reduce(0, +)),
-        Self.mostBytes / rowBytes))
+        mostBytes / rowBytes))
   }
 
   /// - Returns: the angles of the question and its answer.
@@ -215,7 +225,8 @@ public final class AnswerBatch {
   /// Ends a picture that can't be used.
   private func fail(_ key: Int, with fault: any ContentFault) {
     waiting.removeAll { $0 == key }
-    pictures[key]?.outcomes = pictures[key]?.questions.map { _ in .fault(fault) } ?? []
+    let questions = pictures[key]?.questions ?? []
+    pictures[key]?.outcomes = questions.map { _ in .fault(fault) }
   }
 
   // MARK: - Going on
