@@ -205,8 +205,8 @@ let package = Package(
     tests(
       of: "AdapterTraining",
       [
-        "COCO", "HDF5Store", "IO", "ImageInput", "Kernels", "LowRankAdaptation", "RunSupport", "Safetensors",
-        "Transformer", "VisionLanguage",
+        "COCO", "HDF5Store", "IO", "ImageInput", "Kernels", "LowRankAdaptation", "MessagePassing", "RunSupport",
+        "Safetensors", "Transformer", "VisionLanguage",
       ], exclude: ["Goldens"]),
     tests(
       of: "Generation",
