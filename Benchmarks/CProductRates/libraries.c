@@ -173,12 +173,13 @@ static struct {
 const char *headimpact_openblas_open(void) {
   static char said[128];
 #if defined(__x86_64__)
-  // A processor newer than the library gets its oldest kernels, unless it is told which ones the processor runs.
+  // A processor newer than the library gets its oldest kernels, unless it is told which ones the processor runs; and an
+  // environment may name older ones.
   __builtin_cpu_init();
   const char *newest = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") ? "SkylakeX"
                        : __builtin_cpu_supports("avx2")                                        ? "Haswell"
                                                                                                : NULL;
-  if (newest) setenv("OPENBLAS_CORETYPE", newest, 0);
+  if (newest) setenv("OPENBLAS_CORETYPE", newest, 1);
 #define TRIPLET "x86_64-linux-gnu"
 #else
 #define TRIPLET "aarch64-linux-gnu"

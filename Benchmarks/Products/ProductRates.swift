@@ -25,7 +25,7 @@ struct ProductRates: ParsableCommand {
   @Option(help: "Numbers of threads.") var threads = "2,1"
   @Option(help: "Precisions.") var precision = "f32,bf16"
   @Option(help: "Start no product after so many minutes.") var minutes = 5.0
-  @Option(help: "Repeat each product for so many seconds, and at least once.") var seconds = 0.12
+  @Option(help: "Repeat each product for so many seconds, and at least twice.") var seconds = 0.12
   @Flag(help: "Measure the processor's limits only.") var limits = false
   @Flag(help: "Print JSON.") var json = false
   @Flag(help: "The forward products only.") var forward = false
@@ -72,11 +72,10 @@ struct ProductRates: ParsableCommand {
   func run() throws {
     let started = ContinuousClock.now
     let cases = limits ? [] : cases
-    // More than any cache holds, so that weights come from memory; in a check of a few small products, less.
-    let largest = cases.map(\.weights).max() ?? 0
-    let pool = Pool(count: max(seconds == 0 ? 1 << 22 : 1 << 27, largest))
+    // More than a cache holds, so that weights come from memory.
+    let pool = Pool(count: max(1 << 27, cases.map(\.weights).max() ?? 0))
     let measured = (Self.numbers(threads) ?? []).map {
-      Limits(threads: $0, pool: pool, seconds: max(seconds, 0.01) * 4)
+      Limits(threads: $0, pool: pool, seconds: max(4 * seconds, 0.2))
     }
     let libraries = limits ? nil : Libraries()
     if !json { introduce(measured, libraries) }
