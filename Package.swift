@@ -167,6 +167,13 @@ let package = Package(
       swiftSettings: strict),
     .executableTarget(
       name: "kernel-cases", dependencies: ["Kernels"], path: "Tests/kernel-cases", swiftSettings: strict),
+    // What `make bench-products` runs: no part of the product.
+    .target(
+      name: "CProductRates", path: "Benchmarks/CProductRates", cSettings: [.unsafeFlags(["-O3"])],
+      linkerSettings: [.linkedLibrary("dl")]),
+    .executableTarget(
+      name: "product-rates", dependencies: ["CProductRates", "Kernels", argumentParser], path: "Benchmarks/Products",
+      swiftSettings: strict),
     .executableTarget(
       name: "chat-template-cases", dependencies: ["ChatTemplate", "TestSupport"], path: "Tests/chat-template-cases",
       swiftSettings: strict),
