@@ -12,7 +12,7 @@ DEMO ?= .cache/demo
 RANKS ?= 2
 
 # Debian packages. `make deps` skips installed ones.
-PACKAGES := libopenmpi-dev openmpi-bin libhdf5-dev libdnnl-dev libturbojpeg0-dev libpng-dev \
+PACKAGES := libopenmpi-dev openmpi-bin libhdf5-dev libturbojpeg0-dev libpng-dev \
             libwebp-dev libtiff-dev libgif-dev libpcre2-dev libsimdjson-dev libssl-dev libcairo2-dev fonts-dejavu-core \
             pkg-config \
             $(if $(filter x86_64,$(shell uname -m)),,libopenblas-serial-dev)
@@ -96,7 +96,7 @@ swift:
 	    echo "Swift $$version is too old: HeadImpact needs 6.2 or later, from https://www.swift.org/install/linux" >&2; \
 	    exit 1; fi
 
-# No -march: oneDNN and the kernels select instructions at run time, so one build serves every node.
+# No -march: the kernels select instructions at run time, so one build serves every node.
 build: system-deps swift ## Build the program: .build/release/headimpact
 	swift build $(BUILD_FLAGS) --product headimpact
 

@@ -15,9 +15,9 @@
 
 #define TILE_COLUMNS (LANES * VECTORS)
 #define BLOCK_TERMS (BLOCK / PAIR)
-// What `multiply` packs at a time.
-#define SERIAL_ROWS (TILE_ROWS * 8)
-#define SERIAL_COLUMNS 256
+// What `multiply` packs at a time, on the stack.
+#define SERIAL_ROWS (TILE_ROWS * 4)
+#define SERIAL_COLUMNS 128
 
 ALWAYS_INLINE int64_t NAME(terms)(int64_t depth) { return (depth + PAIR - 1) / PAIR; }
 
@@ -171,7 +171,7 @@ static void NAME(run)(
 static void NAME(multiply)(
     headimpact_matrix left, headimpact_matrix right, int64_t rows, int64_t columns, int64_t depth, float *c, int64_t c_stride,
     int accumulate) {
-  static _Thread_local TERM a[SERIAL_ROWS * BLOCK], b[SERIAL_COLUMNS * BLOCK] __attribute__((aligned(64)));
+  TERM a[SERIAL_ROWS * BLOCK], b[SERIAL_COLUMNS * BLOCK] __attribute__((aligned(64)));
   for (int64_t column = 0; column < columns; column += SERIAL_COLUMNS) {
     int64_t width = smaller(SERIAL_COLUMNS, columns - column);
     for (int64_t start = 0; start < depth || start == 0; start += BLOCK) {
