@@ -364,15 +364,7 @@ public struct ExperimentJob {
     c.prompt = configuration.prompt
     c.precision = configuration.precision
     c.limit = task.test.limit
-<<<<<<< HEAD
-    c.decoding.maxNewTokens = configuration.generate.maxNewTokens
-    c.decoding.beams = configuration.generate.beams
-    c.decoding.repetitionPenalty = configuration.generate.repetitionPenalty
-    c.decoding.batch = configuration.generate.batch
-    c.decoding.seed = UInt64(configuration.seed)
-=======
     c.decoding = configuration.decoding
->>>>>>> eb03dbb629e29e6289279b42e3b03cc003b438b2
     c.threads = configuration.threads
     c.allowedSkips = configuration.allowSkips
     c.isQuiet = isQuiet
