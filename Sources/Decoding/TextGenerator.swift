@@ -57,7 +57,7 @@ public final class TextGenerator {
   /// - Parameters:
   ///   - visual: of the image, if it has been encoded; what a new encoding gives has the same bits.
   ///   - poll: called after each layer of the vision tower and the decoder; a thrown error ends the work.
-  /// - Throws: `OneDNNError`, `NotFiniteScores`, and what `poll` throws.
+  /// - Throws: `NotFiniteScores`, and what `poll` throws.
   public func answers(
     to requests: [Question], about image: some ImageForModel, encoded visual: VisualFeatures? = nil,
     poll: @escaping () throws -> Void = {}
