@@ -27,13 +27,20 @@ public final class AnswerBatch {
     public let outcomes: [Outcome]
   }
 
+  /// A picture before and after it is encoded.
+  private enum Shown {
+    case image(PreparedImage)
+    case features(VisualFeatures)
+  }
+
   private struct Picture {
-    let image: RGBImage
+    /// nil once its last question has been begun.
+    var shown: Shown?
     let questions: [TextGenerator.Question]
     /// Rows that all questions begin with.
     let prefixRows: Int
-    /// From its encoding until its last question has been begun.
-    var visual: VisualFeatures?
+    /// Rows of the cache for each question's hypotheses.
+    let questionRows: [Int]
     /// The rows of the cache for what its questions have in common; nil until it is begun.
     var prefix: Range<Int>?
     /// How many of its questions have been begun, or can't be.
@@ -91,13 +98,14 @@ public final class AnswerBatch {
   ///   - questions: at least one.
   ///   - visual: of the image, if it has been encoded; what a new encoding gives has the same bits.
   public func add(
-    _ key: Int, image: RGBImage, questions: [TextGenerator.Question], encoded visual: VisualFeatures? = nil
+    _ key: Int, image: some ImageForModel, questions: [TextGenerator.Question], encoded visual: VisualFeatures? = nil
   ) {
     precondition(pictures[key] == nil && !questions.isEmpty)
     // Each question has at least one row of its own.
     let prefixRows = model.sharedPrefix(of: questions.map(\.tokens)) { $0.ids.count - 1 }
     pictures[key] = Picture(
-      image: image, questions: questions, prefixRows: prefixRows, visual: visual,
+      shown: visual.map(Shown.features) ?? .image(image.prepared), questions: questions, prefixRows: prefixRows,
+      questionRows: questions.map { AnswerContext.rows(ownRows: $0.tokens.ids.count - prefixRows, options) },
       outcomes: questions.map { _ in nil })
     waiting.append(key)
   }
@@ -110,7 +118,11 @@ public final class AnswerBatch {
   public func step(poll: @escaping () throws -> Void = {}) throws -> [Finished] {
     let taps = Taps(afterLayer: { _, _ in try poll() })
     let opening = try begin(taps)
-    if opening != nil || !answers.isEmpty { try pass(opening, taps) }
+    if opening != nil || !answers.isEmpty {
+      try pass(opening, taps)
+    } else {
+      precondition(waiting.isEmpty, "a picture finds no room in an empty cache")
+    }
     let done = pictures.keys.sorted().filter { isDone($0) }
     return done.compactMap { key in
       guard let picture = pictures.removeValue(forKey: key) else { return nil }
@@ -139,11 +151,15 @@ public final class AnswerBatch {
   /// - Returns: nil if there is none, or no room.
   private func begin(_ taps: Taps) throws -> Opening? {
     while let key = waiting.first, let picture = pictures[key] {
-      let isNew = picture.prefix == nil
-      guard hasPlace, let first = makeRoom(for: picture) else { return nil }
+      guard let shown = picture.shown, hasPlace, let first = makeRoom(for: picture) else { return nil }
       let visual: VisualFeatures
-      do { visual = try picture.visual ?? model.encode(picture.image, taps: taps) } catch let fault as any ContentFault
-      {
+      do {
+        visual =
+          switch shown {
+          case .image(let image): try model.encode(image, taps: taps)
+          case .features(let features): features
+          }
+      } catch let fault as any ContentFault {
         arena.give(first.prefix)
         arena.give(first.question)
         fail(key, with: fault)
@@ -153,7 +169,7 @@ public final class AnswerBatch {
       var angles = [begin(picture.begun, of: picture, key, in: first.question, behind: first.prefix)]
       var next = picture.begun + 1
       while next < picture.questions.count, hasPlace,
-        let room = arena.take(AnswerContext.rows(ownRows: picture.ownRows(next), options))
+        let room = arena.take(picture.questionRows[next])
       {
         angles.append(begin(next, of: picture, key, in: room, behind: first.prefix))
         next += 1
@@ -161,8 +177,9 @@ public final class AnswerBatch {
       let isLast = next == picture.questions.count
       if isLast { waiting.removeFirst() }
       pictures[key]?.begun = next
-      pictures[key]?.visual = isLast ? nil : visual
-      return Opening(key: key, isNew: isNew, questions: picture.begun..<next, angles: angles, visual: visual)
+      pictures[key]?.shown = isLast ? nil : .features(visual)
+      return Opening(
+        key: key, isNew: picture.prefix == nil, questions: picture.begun..<next, angles: angles, visual: visual)
     }
     return nil
   }
@@ -172,7 +189,7 @@ public final class AnswerBatch {
 
   /// Takes the rows for a picture's next question, and for its prefix if it has none, directly before them.
   private func makeRoom(for picture: Picture) -> (prefix: Range<Int>, question: Range<Int>)? {
-    let rows = AnswerContext.rows(ownRows: picture.ownRows(picture.begun), options)
+    let rows = picture.questionRows[picture.begun]
     if let prefix = picture.prefix { return arena.take(rows).map { (prefix, $0) } }
     let wanted = wantedRows(for: picture)
     if arena.isEmpty, wanted > arena.rows {
@@ -182,25 +199,27 @@ public final class AnswerBatch {
       arena = RowArena(rows: rows)
       isTooSmall = false
     }
-    guard !isTooSmall, let room = arena.take(picture.prefixRows + rows) else {
+    // Room behind the prefix for the longest question, so that none finds itself without any when nothing else is left.
+    let longest = picture.questionRows.max() ?? 0
+    guard !isTooSmall, let room = arena.take(picture.prefixRows + longest) else {
       isTooSmall = wanted > arena.rows
       return nil
     }
-    let end = room.lowerBound + picture.prefixRows
-    return (room.lowerBound..<end, end..<room.upperBound)
+    let prefix = room.lowerBound..<room.lowerBound + picture.prefixRows
+    let question = prefix.upperBound..<prefix.upperBound + rows
+    arena.give(question.upperBound..<room.upperBound)
+    return (prefix, question)
   }
 
   /// Rows for as many pictures like this one as the batch takes, and for one of its questions in any case.
   private func wantedRows(for picture: Picture) -> Int {
     let together = max(1, Self.mostHypotheses / options.beams)
-    let questions = picture.questions.indices.map { AnswerContext.rows(ownRows: picture.ownRows($0), options) }
+    let questions = picture.questionRows.sorted(by: >).prefix(together).reduce(0, +)
     let dimensions = model.dimensions
     let rowBytes = 2 * dimensions.layers * dimensions.keyValueWidth * ElementType.f32.byteCount
     return max(
-      picture.prefixRows + (questions.max() ?? 0),
-      min(
-        options.batch * (picture.prefixRows + questions.sorted(by: >).prefix(together).reduce(0, +)),
-        mostBytes / rowBytes))
+      picture.prefixRows + (picture.questionRows.max() ?? 0),
+      min(options.batch * (picture.prefixRows + questions), mostBytes / rowBytes))
   }
 
   /// - Returns: the angles of the question and its answer.

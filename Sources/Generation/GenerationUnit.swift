@@ -75,7 +75,7 @@ extension GenerationUnit {
   /// Everything that is asked about the image, in a form that the model takes.
   struct Questions {
     /// A picture each, with what is asked about it.
-    fileprivate(set) var asked: [(image: RGBImage, questions: [TextGenerator.Question])] = []
+    fileprivate(set) var asked: [(image: PreparedImage, questions: [TextGenerator.Question])] = []
     /// What can't be asked.
     fileprivate(set) var skipped: [SkippedSample] = []
 
@@ -95,13 +95,12 @@ extension GenerationUnit {
     var result = Questions()
     let first = examples[0]
     do {
-      let image = try pictures.reading(first.fileName) {
-        try JobInputs.image(first.fileName, in: pictures.folder, size: first.size.map { ($0.width, $0.height) })
-      }
+      let prepared = try pictures.image(first.fileName, size: first.size.map { ($0.width, $0.height) })
+      let image = prepared.image
       var whole: VisualLayout?
       if view == nil {
         whole = try generator.layout(of: image)
-        result.asked = [(image, [])]
+        result.asked = [(prepared, [])]
       }
       for example in examples {
         do {
@@ -111,7 +110,7 @@ extension GenerationUnit {
           if view == nil {
             result.asked[0].questions.append(question)
           } else {
-            result.asked.append((shown, [question]))
+            result.asked.append((shown.prepared, [question]))
           }
         } catch let fault as TextFault {
           result.skip(example.id, .text, fault.fault)

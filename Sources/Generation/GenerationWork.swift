@@ -6,6 +6,7 @@ import ImageInput
 import Jobs
 import MessagePassing
 import RunSupport
+import VisionLanguage
 
 /// What of a unit job is generating: an image is a unit, and its result the texts.
 struct GenerationWork: UnitJob {
@@ -83,6 +84,8 @@ struct GenerationWork: UnitJob {
   private func questions(about unit: GenerationUnit, in pictures: Pictures) throws -> GenerationUnit.Questions {
     try unit.questions(for: generator, pictures: pictures, prompt: configuration.prompt, view: view)
   }
+
+  var imageProcessor: (any ImageProcessor)? { view == nil ? generator.imageProcessor : nil }
 
   var unitsAtATime: Int { configuration.decoding.batch }
 
