@@ -96,7 +96,10 @@ let package = Package(
     module("RunSupport", ["IO", "ImageInput"]),
     module(
       "Jobs",
-      ["COCO", "IO", "Kernels", "LowRankAdaptation", "MessagePassing", "RunSupport", "Safetensors", "VisionLanguage"]),
+      [
+        "COCO", "IO", "ImageInput", "Kernels", "LowRankAdaptation", "MessagePassing", "RunSupport", "Safetensors",
+        "VisionLanguage",
+      ]),
     module(
       "Scoring",
       [

@@ -59,15 +59,7 @@ struct Ablate: ParsableCommand {
   @Option(help: ArgumentHelp("A CSV file to write the numbers to as well.", valueName: "file"))
   var csv: String?
 
-  @OptionGroup var asking: PromptOption
-  @OptionGroup var first: ExampleLimitOption
-  @OptionGroup var intervals: BootstrapOptions
-  @OptionGroup var running: RunOptions
-  @OptionGroup var skipping: SkipOptions
-  @Flag(help: "If images or texts can't be used, list them all and stop, instead of skipping them.")
-  var strict = false
-  @OptionGroup var waiting: SilenceOption
-  @OptionGroup var printing: PrintOptions
+  @OptionGroup var measuring: MeasuringOptions
 
   func validate() throws {
     guard hi != nil || !named.isEmpty else { throw ValidationError("Name the heads with --hi or --head.") }
@@ -77,7 +69,7 @@ struct Ablate: ParsableCommand {
       guard file.pathExtension.lowercased() == "csv", file != fileURL(output) else {
         throw ValidationError("--csv takes a name of its own that ends in .csv.")
       }
-      let isMine = running.resume || running.replacing.overwrite
+      let isMine = measuring.running.resume || measuring.running.replacing.overwrite
       guard isMine || !FileManager.default.fileExists(atPath: file.path) else {
         throw ValidationError("\(csv): already exists; choose another name, or let it be replaced by --overwrite.")
       }
@@ -90,16 +82,16 @@ struct Ablate: ParsableCommand {
 
   func run() throws {
     let configuration = try ablateConfiguration()
-    let summary = try Communicator.withStoppableWorld(silence: waiting.rules) {
+    let summary = try Communicator.withStoppableWorld(silence: measuring.waiting.rules) {
       try AblationJob(configuration, on: $0).run()
     }
     guard let summary else { return }
     if let csv { try AtomicFile.write(Data(summary.result.csv.utf8), to: fileURL(csv)) }
-    switch printing.format {
+    switch measuring.printing.format {
     case .json: print(try summary.result.json())
     case .table: print(Self.text(summary))
     }
-    try skipping.check(summary.result.skips)
+    try measuring.skipping.check(summary.result.skips)
   }
 
   private static func text(_ summary: AblationJob.Summary) -> String {
@@ -140,20 +132,12 @@ struct Ablate: ParsableCommand {
     var c = AblateConfiguration(
       model: try loaded.folder.url, dataset: fileURL(dataset), images: source.images.url, output: fileURL(output),
       ablations: ablations)
-    c.scoredModelSHA256 = scoredModelSHA256
-    c.chosenBy = hi.map(fileURL)
-    c.adapter = loaded.adapter.map(fileURL)
-    c.input = loaded.input.options
+    c.take(loaded, chosenBy: hi, scored: scoredModelSHA256, measuring)
     c.annotations = source.answersURL
     c.kind = ablation
     c.referenceImages = referenceImages
     c.outcomes = try outcomes()
     c.decoding.maxNewTokens = maxNewTokens
-    c.prompt = asking.prompt
-    c.limit = first.limit
-    c.bootstrapResamples = intervals.bootstrap
-    c.seed = intervals.seed
-    c.take(running, skipping, isStrict: strict, printing)
     return c
   }
 

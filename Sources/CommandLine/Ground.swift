@@ -60,15 +60,7 @@ struct Ground: ParsableCommand {
   @OptionGroup var rows: NormalizeOption
   @OptionGroup var shown: ViewsOption
 
-  @OptionGroup var asking: PromptOption
-  @OptionGroup var first: ExampleLimitOption
-  @OptionGroup var intervals: BootstrapOptions
-  @OptionGroup var running: RunOptions
-  @OptionGroup var skipping: SkipOptions
-  @Flag(help: "If images or texts can't be used, list them all and stop, instead of skipping them.")
-  var strict = false
-  @OptionGroup var waiting: SilenceOption
-  @OptionGroup var printing: PrintOptions
+  @OptionGroup var measuring: MeasuringOptions
 
   func validate() throws {
     guard [heads, selection, hi].count(where: { $0 != nil }) == 1 else {
@@ -80,15 +72,15 @@ struct Ground: ParsableCommand {
 
   func run() throws {
     let configuration = try groundConfiguration()
-    let summary = try Communicator.withStoppableWorld(silence: waiting.rules) {
+    let summary = try Communicator.withStoppableWorld(silence: measuring.waiting.rules) {
       try GroundingJob(configuration, on: $0).run()
     }
     guard let summary else { return }
-    switch printing.format {
+    switch measuring.printing.format {
     case .json: print(try jsonText(summary))
     case .table: print(GroundingTable(summary).text)
     }
-    try skipping.check(summary.skips)
+    try measuring.skipping.check(summary.skips)
   }
 
   private func named() throws -> [Selection.Head] {
@@ -125,21 +117,13 @@ struct Ground: ParsableCommand {
     var c = GroundConfiguration(
       model: try loaded.folder.url, dataset: fileURL(dataset), images: images.url, output: fileURL(output),
       heads: chosen.heads)
-    c.scoredModelSHA256 = chosen.model
-    c.chosenBy = (selection ?? hi).map(fileURL)
-    c.adapter = loaded.adapter.map(fileURL)
-    c.input = loaded.input.options
+    c.take(loaded, chosenBy: selection ?? hi, scored: chosen.model, measuring)
     c.locating.threshold = threshold
     c.locating.sigma = sigma
     c.locating.parts = parts
     c.query = query
     c.normalize = rows.normalize
     c.views = shown.views
-    c.prompt = asking.prompt
-    c.limit = first.limit
-    c.bootstrapResamples = intervals.bootstrap
-    c.seed = intervals.seed
-    c.take(running, skipping, isStrict: strict, printing)
     return c
   }
 }

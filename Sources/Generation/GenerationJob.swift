@@ -32,16 +32,12 @@ public struct GenerationJob {
   /// - Throws: errors of the inputs or of the run. Under MPI, let it leave
   ///   `Communicator.withWorld`, which stops every rank.
   public func run() throws -> Summary? {
-    let claim = try world.claimOutput(configuration)
-    defer { claim.release() }
-    let threads = try JobDefaults.threads(configuration.threads, on: world)
-    let texts = try world.readTexts(
-      configuration.dataset, images: configuration.images, withObjects: configuration.objects != nil,
-      system: configuration.input.system)
-    let work = try world.agree {
-      let opened = try JobModel(configuration, threads: threads, generates: true, allowsNoChange: false)
-      return try GenerationWork(configuration, opened, texts)
-    }
-    return try work.run(configuration, claim: claim, on: world)
+    try GenerationWork.run(
+      configuration, on: world, generates: true, allowsNoChange: false,
+      reading: {
+        try world.readTexts(
+          configuration.dataset, images: configuration.images, withObjects: configuration.objects != nil,
+          system: configuration.input.system)
+      }, making: { try GenerationWork(configuration, $0, $1) })
   }
 }

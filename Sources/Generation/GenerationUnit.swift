@@ -67,12 +67,9 @@ struct GenerationUnit: Sendable, WorkUnit {
 
 extension GenerationUnit {
   /// Multiplications of the unit, about.
-  func cost(
-    maxNewTokens: Int, dimensions: ModelDimensions, layout: (_ width: Int, _ height: Int) throws -> VisualLayout
-  ) -> Double {
-    // A size that the family can't take is reported when its turn comes; one that isn't known counts as nothing.
-    let load = examples[0].size.flatMap { try? layout($0.width, $0.height) }?.load
-    return dimensions.multiplications(load, textRows: examples.count * (maxNewTokens + dimensions.templateTokens))
+  func cost(maxNewTokens: Int, _ costs: inout UnitCosts) -> Double {
+    costs.multiplications(
+      of: examples[0].size, textRows: examples.count * (maxNewTokens + costs.templateTokens))
   }
 
   /// Everything that is asked about the image, in a form that the model takes.
@@ -137,15 +134,15 @@ extension GenerationUnit {
     var outcomes: [Int64: GenerationResult.Outcome] = [:]
     let questions = try questions(for: generator, pictures: pictures, prompt: prompt, view: view)
     for sample in questions.skipped {
-      outcomes[sample.id] = GenerationResult.Outcome(id: sample.id, text: nil, skip: sample.reason)
+      outcomes[sample.id] = GenerationResult.Outcome(id: sample.id, skip: sample.reason)
     }
     for (image, questions) in questions.asked {
       for (id, answer) in try answers(to: questions, about: image, by: generator, poll: poll) {
         switch answer {
-        case .success(let text): outcomes[id] = GenerationResult.Outcome(id: id, text: text, skip: nil)
+        case .success(let text): outcomes[id] = GenerationResult.Outcome(id: id, found: text)
         case .failure(let fault):
           let reason = SkipReason(fault.isOfNumbers ? .notFinite : .picture, fault.fault)
-          outcomes[id] = GenerationResult.Outcome(id: id, text: nil, skip: reason)
+          outcomes[id] = GenerationResult.Outcome(id: id, skip: reason)
         }
       }
     }
@@ -184,32 +181,10 @@ extension GenerationUnit {
   }
 }
 
-/// What became of one unit, as it travels to rank 0 and lies in the journal.
-struct GenerationResult: Codable, Equatable, Sendable, WorkResult {
-  struct Outcome: Codable, Equatable, Sendable {
-    let id: Int64
-    /// nil if it could not be answered.
-    let text: String?
-    /// nil if it was.
-    let skip: SkipReason?
-  }
+/// The texts about one image.
+typealias GenerationResult = UnitOutcomes<String>
 
-  let imageID: Int64
-  let outcomes: [Outcome]
-
-  var key: Int { Int(imageID) }
-  var sampleCount: Int { outcomes.count }
-
-  /// What could not be answered.
-  var skipped: [SkippedSample] {
-    outcomes.compactMap { outcome in outcome.skip.map { SkippedSample(id: outcome.id, reason: $0) } }
-  }
-
+extension UnitOutcomes<String> {
   /// - Throws: `JobError` if the bytes aren't a result.
-  init(decoding bytes: [UInt8]) throws { try self.init(json: bytes, called: "a generated result") }
-
-  init(imageID: Int64, outcomes: [Outcome]) {
-    self.imageID = imageID
-    self.outcomes = outcomes
-  }
+  init(decoding bytes: [UInt8]) throws { try self.init(decoding: bytes, called: "generated texts") }
 }

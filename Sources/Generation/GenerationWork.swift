@@ -38,9 +38,8 @@ struct GenerationWork: UnitJob {
     warnings = dataset?.warnings ?? []
     refusal = dataset?.problems.refusal
     units = dataset.map { GenerationUnit.units(of: $0, objects: texts.objects, limit: c.limit) } ?? []
-    costs = units.map {
-      $0.cost(maxNewTokens: c.decoding.maxNewTokens, dimensions: model.dimensions, layout: model.visualLayout)
-    }
+    var costs = UnitCosts(model)
+    self.costs = units.map { $0.cost(maxNewTokens: c.decoding.maxNewTokens, &costs) }
     configuration = c
     kind = dataset?.kind
     generator = TextGenerator(model, options: c.decoding)
@@ -98,7 +97,7 @@ struct GenerationWork: UnitJob {
     var entries: [GeneratedTexts.Entry] = []
     for unit in units {
       for outcome in try work.result(of: unit.key).outcomes {
-        guard let text = outcome.text else { continue }
+        guard let text = outcome.found else { continue }
         entries.append(GeneratedTexts.Entry(id: kind == .captions ? unit.imageID : outcome.id, text: text))
       }
     }

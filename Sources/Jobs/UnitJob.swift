@@ -1,6 +1,7 @@
 import Foundation
 import MessagePassing
 import RunSupport
+import VisionLanguage
 
 /// One unit of a job's work: an image with all its samples. A unit is computed by one rank, so how the work
 /// is divided never changes a number.
@@ -99,9 +100,28 @@ public protocol UnitJob {
   /// The cost of each unit, in arbitrary units: the most expensive are handed out first.
   var costs: [Double] { get }
 
+  /// What the job needs before the first unit. Every rank calls it at the same time; nobody where the output is already
+  /// finished.
+  mutating func prepare(on world: Communicator) throws
+
   /// The samples of a unit that can't be used, as far as can be found without the model: for a strict run, which names
   /// them all at once, and for a rank that checks what another couldn't use.
   func faults(of unit: Unit, in pictures: Pictures) throws -> [SkippedSample]
+
+  /// What the model makes of a picture before it runs; nil where that is not made of the picture itself. Units' pictures are
+  /// read, and given to it, while others are computed.
+  var imageProcessor: (any ImageProcessor)? { get }
+
+  /// How many units a rank computes at once at most; rank 0's counts.
+  var unitsAtATime: Int { get }
+
+  /// Computes all units that `source` gives, until it has no more, and submits their results. One after the other by
+  /// default.
+  ///
+  /// A check of another rank's result is made by `compute(_:in:poll:)` from within the calls of `source`.
+  ///
+  /// - Throws: as `compute(_:in:poll:)`.
+  func compute(_ source: UnitSource<Self>, in pictures: Pictures) throws
 
   /// Computes one unit, and keeps nothing of it.
   ///
@@ -146,12 +166,22 @@ public protocol UnitJob {
 
 extension UnitJob {
   public static var strictLooksAhead: Bool { true }
+  public var imageProcessor: (any ImageProcessor)? { nil }
+  public var unitsAtATime: Int { 1 }
   public var watched: WatchedFiles { WatchedFiles() }
   public var remarks: [String] { [] }
   public var warnings: [String] { [] }
   public var refusal: String? { nil }
   public var lost: [SkippedSample] { [] }
+  public mutating func prepare(on world: Communicator) throws {}
   public func faults(of unit: Unit, in pictures: Pictures) throws -> [SkippedSample] { [] }
+
+  public func compute(_ source: UnitSource<Self>, in pictures: Pictures) throws {
+    while let unit = try source.next() {
+      try source.submit(try compute(unit, in: pictures, poll: source.poll))
+    }
+  }
+
   public func count(_ result: UnitOutcome) throws {}
   public func collect(_ result: UnitOutcome, isResumed: Bool) throws {}
   public func tellRemarks(on world: Communicator) throws {}
@@ -186,7 +216,9 @@ extension UnitJob {
       try world.agree {
         if world.rank == 0, units.isEmpty { throw JobError("\(configuration.dataset.path): \(Self.words.noUnit)") }
       }
-      summary = try withRoomHint { try UnitRun(self, configuration, claim: claim, options, on: world).run() }
+      var job = self
+      try job.prepare(on: world)
+      summary = try withRoomHint { try UnitRun(job, configuration, claim: claim, options, on: world).run() }
     }
     // Whether too many were skipped is judged over all shards together.
     let allowed = configuration.shard == nil ? configuration.allowedSkips : 1

@@ -1,10 +1,8 @@
 import COCO
-import COCO
 import Foundation
 import HDF5Store
 import HeadImpact
 import Jobs
-import Kernels
 import MessagePassing
 import RunSupport
 
@@ -45,30 +43,11 @@ public struct ScoringJob {
   /// - Throws: errors of the inputs or of the run. Under MPI, let it leave
   ///   `Communicator.withWorld`, which stops every rank.
   public func run() throws -> Summary? {
-    let claim = try world.claimOutput(configuration)
-    defer { claim.release() }
-    let threads = try JobDefaults.threads(configuration.threads, on: world)
-    let (dataset, digest) = try readDataset()
-    let work = try world.agree {
+    try ScoringWork.run(
+      configuration, on: world,
       // An adapter that changes nothing yet has a Head Impact too: the model's own.
-      let opened = try JobModel(configuration, threads: threads, allowsNoChange: true)
-      return try ScoringWork(configuration, opened, dataset, digest: digest)
-    }
-    if !claim.isFinished, configuration.precision == .bf16, !CPUBackend.hasBFloat16Instructions, !configuration.isQuiet
-    {
-      world.tell(["this processor has no bf16 instructions: --precision bf16 works, at the speed of f32"])
-    }
-    return try work.run(configuration, claim: claim, on: world)
-  }
-
-  /// - Returns: on rank 0 the dataset; on every rank its file's SHA-256.
-  /// - Throws: on every rank, if rank 0 can't read it.
-  private func readDataset() throws -> (dataset: KeyObjectDataset?, digest: String) {
-    let read = try world.agree { () -> (dataset: KeyObjectDataset, digest: String)? in
-      guard world.rank == 0 else { return nil }
-      let json = try JobInputs.read(configuration.dataset)
-      return (try KeyObjectDataset(json: json, name: configuration.dataset.path), try JobInputs.digest(json))
-    }
-    return (read?.dataset, try world.share(read?.digest))
+      allowsNoChange: true,
+      reading: { try world.readDataset(configuration.dataset) { try KeyObjectDataset(json: $0, name: $1) } },
+      making: { try ScoringWork(configuration, $0, $1.dataset, digest: $1.digest) })
   }
 }

@@ -44,28 +44,19 @@ struct ScoringPlan: Sendable {
   /// - Parameter limit: takes the first samples only, by annotation id.
   init(
     _ dataset: KeyObjectDataset, limit: Int?, prompt: String, dimensions: ModelDimensions,
-    layout: (_ width: Int, _ height: Int) throws -> VisualLayout
+    layout: @escaping (_ width: Int, _ height: Int) throws -> VisualLayout
   ) {
     let annotations = dataset.annotations.sorted { $0.id < $1.id }.prefix(limit ?? .max)
     let groups = Dictionary(grouping: annotations, by: \.imageID)
     units = dataset.images.sorted { $0.id < $1.id }.compactMap { image in
       groups[image.id].map { ScoringUnit(objects: ImageObjects(image, $0, of: dataset)) }
     }
-    var known: [ImageSize: VisualLayout.Load?] = [:]
-    costs = units.map { unit in
-      var load: VisualLayout.Load?
-      if let size = unit.image.size {
-        // A size that the family can't take is reported when its turn comes; one that isn't known counts as nothing.
-        load = known[size] ?? (try? layout(size.width, size.height))?.load
-        known[size] = load
+    var costs = UnitCosts(dimensions, layout: layout)
+    self.costs = units.map { unit in
+      let textRows = unit.annotations.reduce(dimensions.templateTokens + UnitCosts.tokens(prompt)) {
+        $0 + UnitCosts.tokens($1.description ?? "")
       }
-      let textRows = unit.annotations.reduce(dimensions.templateTokens + Self.tokens(prompt)) {
-        $0 + Self.tokens($1.description ?? "")
-      }
-      return dimensions.multiplications(load, textRows: textRows) / 1e9
+      return costs.multiplications(of: unit.image.size, textRows: textRows) / 1e9
     }
   }
-
-  /// About as many as a text has: nobody needs them exactly before the tokenizer counts.
-  private static func tokens(_ text: String) -> Int { text.utf8.count / 4 + 1 }
 }

@@ -63,6 +63,7 @@ final class ScoringWork: UnitJob {
   }
 
   var identity: RunIdentity { scoreIdentity.run }
+  var imageProcessor: (any ImageProcessor)? { scorer.model.processor }
   var units: [ScoringUnit] { plan?.units ?? [] }
   var costs: [Double] { plan?.costs ?? [] }
 
@@ -81,6 +82,11 @@ final class ScoringWork: UnitJob {
     // An annotation that is left out has been skipped too.
     let last = configuration.limit.flatMap { _ in planned.map(\.id).max() }
     return dataset?.problems.lost(upTo: last).map(SkippedSample.init) ?? []
+  }
+
+  func prepare(on world: Communicator) {
+    guard configuration.precision == .bf16, !CPUBackend.hasBFloat16Instructions, !configuration.isQuiet else { return }
+    world.tell(["this processor has no bf16 instructions: --precision bf16 works, at the speed of f32"])
   }
 
   func faults(of unit: ScoringUnit, in pictures: Pictures) throws -> [SkippedSample] {

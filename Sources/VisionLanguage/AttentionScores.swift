@@ -38,7 +38,8 @@ public final class AttentionScoreReader {
   ///     - Shape: scores [L · H, V], valid during the call.
   /// - Throws: `OneDNNError`, an image error, and what the closures throw.
   public func read(
-    image: RGBImage, sequences: [TokenSequence], query: HeadImpactOptions.Query, normalize: HeadImpactOptions.Normalize,
+    image: some ImageForModel, sequences: [TokenSequence], query: HeadImpactOptions.Query,
+    normalize: HeadImpactOptions.Normalize,
     afterLayer: @escaping () throws -> Void = {},
     _ body: (_ index: Int, _ scores: Span<Float>) throws -> Void
   ) throws {
@@ -75,7 +76,8 @@ public final class AttentionScoreReader {
   ///   - Shape: [rows, L · H, V].
   /// - Throws: `OneDNNError`, or an image error.
   public func readRows(
-    image: RGBImage, sequence: TokenSequence, query: HeadImpactOptions.Query, normalize: HeadImpactOptions.Normalize
+    image: some ImageForModel, sequence: TokenSequence, query: HeadImpactOptions.Query,
+    normalize: HeadImpactOptions.Normalize
   ) throws -> [Float] {
     let visual = try model.encode(image, taps: Taps())
     let shared = model.sharedRows(of: [sequence]) { $0.queryRows(query).first ?? $0.ids.count }

@@ -27,7 +27,7 @@ private final class AlteredModel: VisionLanguageModel {
   func angles(_ sequence: TokenSequence) -> [RotaryAngles] { base.angles(sequence) }
   func bidirectionalBlocks(_ sequence: TokenSequence) -> [Range<Int>] { sequence.image.ranges }
 
-  func encode(_ image: RGBImage, taps: Taps) throws -> VisualFeatures {
+  func encode(_ image: PreparedImage, taps: Taps) throws -> VisualFeatures {
     let features = try base.encode(image, taps: taps).values
     return VisualFeatures(values: features, additions: streamAdditionLayers.map { ($0, features) })
   }

@@ -51,6 +51,7 @@ final class ToyJob: UnitJob {
   /// The run ends when it comes to its n-th unit, as if it were killed.
   var stopsAt: Int?
   private(set) var computed: [Int] = []
+  private(set) var preparations = 0
   private(set) var resumed: Set<Int> = []
 
   init(_ configuration: ToyConfiguration, units: [Int]) {
@@ -59,6 +60,8 @@ final class ToyJob: UnitJob {
   }
 
   var identity: RunIdentity { RunIdentity([("model", "toy"), ("--factor", "\(configuration.factor)")]) }
+
+  func prepare(on world: Communicator) { preparations += 1 }
 
   func faults(of unit: Unit, in pictures: Pictures) throws -> [SkippedSample] {
     faults[unit.key].map { [SkippedSample(id: Int64(10 * unit.key), reason: $0)] } ?? []

@@ -49,6 +49,19 @@ struct UnitJobTests {
     }
   }
 
+  @Test("a job is prepared before its first unit, and not where its output is finished")
+  func prepared() throws {
+    try ScratchFolder.with { scratch in
+      var c = try ToyConfiguration(in: scratch, texts: Self.numbers)
+      let job = ToyJob(c, units: Self.keys)
+      _ = try job.run()
+      c.resumes = true
+      let again = ToyJob(c, units: Self.keys)
+      #expect(try again.run()?.isNew == false)
+      #expect(job.preparations == 1 && again.preparations == 0)
+    }
+  }
+
   @Test("a journal cut anywhere gives the same bytes; only what it lost is computed again")
   func halfJournal() throws {
     try ScratchFolder.with { scratch in

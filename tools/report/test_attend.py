@@ -2,12 +2,10 @@
 import contextlib
 import csv
 import re
-import tempfile
 import unittest
-from pathlib import Path
 
 import browser as look
-from test_page import needs_a_browser, run
+from pages import PageTests, run
 
 # The veil's opacity at places of the picture, given as shares of its sides; in 255ths.
 OPACITIES = """places => {
@@ -19,28 +17,19 @@ OPACITIES = """places => {
 }"""
 
 
-class AttentionPages(unittest.TestCase):
+class AttentionPages(PageTests):
     @classmethod
-    def setUpClass(cls):
-        needs_a_browser()
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.folder = Path(folder.name)
-        demo = cls.folder / "demo"
-        run("demo", "--output", demo, "--scenes", "4")
-        shared = ["attend", "--model", demo / "model", "--precision", "f32", "--head", "1.1", "--head", "5.3"]
-        dataset = ["--dataset", demo / "dataset/keyobjects.json", "--images", demo / "dataset/images", "--annotation", "1"]
-        run(*shared, *dataset, "--output", cls.folder / "described")
-        image = min((demo / "dataset/images").iterdir())
+    def make(cls):
+        shared = ["attend", "--model", cls.demo / "model", "--precision", "f32", "--head", "1.1", "--head", "5.3"]
+        run(*shared, *cls.inputs, "--annotation", "1", "--output", cls.folder / "described")
+        image = min((cls.demo / "dataset/images").iterdir())
         run(*shared, "--image", image, "--generate", "--output", cls.folder / "answered")
-        cls.browser = cls.enterClassContext(look.chromium())
 
     @contextlib.contextmanager
     def page(self, name, width=look.DESKTOP, **settings):
-        with self.subTest(f"{name}, {width} pixels, {settings}"):
-            with look.opened(self.browser, self.folder / name / "index.html", width, **settings) as (page, complaints):
-                yield page
-                self.assertEqual(complaints, [])
+        with super().page(self.folder / name, width, **settings) as (page, complaints):
+            yield page
+            self.assertEqual(complaints, [])
 
     def rows(self, name, head, word):
         with open(self.folder / name / "attention.csv", newline="") as file:

@@ -1,17 +1,12 @@
 """The report in a real browser: nothing missing, nothing over something else, at a desktop's and a phone's width."""
-import contextlib
 import os
 import re
-import subprocess
-import tempfile
 import unittest
-from pathlib import Path
 
 import browser as look
 import made_up
+from pages import ROOT, PageTests, run
 
-ROOT = Path(__file__).resolve().parents[2]
-BINARY = Path(os.environ.get("HEADIMPACT", ROOT / ".build/release/headimpact"))
 # Where the Swift tests left pages that no verb makes from a results file.
 LEFT_PAGES = ROOT / ".cache/report-pages"
 FIGURES = ["corrected-matched", "hi-matched", "measure-maps"]
@@ -23,31 +18,13 @@ TABLES = ["top-heads", "layer-table", "measures-table", "samples-table", "proven
 SIZES = [(1, 1, 1), (2, 3, 7), (28, 12, 300), (80, 64, 40)]
 
 
-def run(*arguments):
-    subprocess.run([BINARY, *arguments], check=True, stdout=subprocess.DEVNULL)
+class Pages(PageTests):
+    SCENES = 14
 
-
-def needs_a_browser():
-    if look.CHROMIUM:
-        return
-    message = "chromium isn't installed, so no page is looked at: make deps installs it"
-    if os.environ.get("CI"):
-        raise RuntimeError(message)
-    raise unittest.SkipTest(message)
-
-
-class Pages(unittest.TestCase):
     @classmethod
-    def setUpClass(cls):
-        needs_a_browser()
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.folder = Path(folder.name)
-        demo = cls.folder / "demo"
-        run("demo", "--output", demo, "--scenes", "14")
-        inputs = ["--dataset", demo / "dataset/keyobjects.json", "--images", demo / "dataset/images"]
-        run("score", "--model", demo / "model", *inputs, "--output", demo / "hi.h5", "--save-scores", "--quiet")
-        run("report", demo / "hi.h5", "--output", cls.folder / "scored", *inputs)
+    def make(cls):
+        run("score", "--model", cls.demo / "model", *cls.inputs, "--output", cls.demo / "hi.h5", "--save-scores", "--quiet")
+        run("report", cls.demo / "hi.h5", "--output", cls.folder / "scored", *cls.inputs)
         for size in SIZES:
             name = "x".join(map(str, size[:2]))
             made_up.write(cls.folder / f"{name}.h5", *size)
@@ -57,13 +34,6 @@ class Pages(unittest.TestCase):
         if not cls.left and os.environ.get("CI"):
             raise RuntimeError(f"{LEFT_PAGES} holds no page: make test has the Swift tests leave one there")
         cls.all = cls.reports + cls.left
-        cls.browser = cls.enterClassContext(look.chromium())
-
-    @contextlib.contextmanager
-    def page(self, report, width=look.DESKTOP, **settings):
-        name = f"{report.name}, {width} pixels, {settings}"
-        with self.subTest(name), look.opened(self.browser, report / "index.html", width, **settings) as opened:
-            yield opened
 
     def test_every_figure_and_table_is_there_with_its_files(self):
         for report in self.all:

@@ -31,25 +31,9 @@ public struct GroundingJob {
   /// - Throws: errors of the inputs or of the run. Under MPI, let it leave
   ///   `Communicator.withWorld`, which stops every rank.
   public func run() throws -> Summary? {
-    let claim = try world.claimOutput(configuration)
-    defer { claim.release() }
-    let threads = try JobDefaults.threads(configuration.threads, on: world)
-    let (dataset, digest) = try readDataset()
-    let work = try world.agree {
-      let opened = try JobModel(configuration, threads: threads, allowsNoChange: true)
-      return try GroundingWork(configuration, opened, dataset, digest: digest)
-    }
-    return try work.run(configuration, claim: claim, on: world)
-  }
-
-  /// - Returns: on rank 0 the dataset; on every rank its file's SHA-256.
-  /// - Throws: on every rank, if rank 0 can't read it.
-  private func readDataset() throws -> (dataset: GroundingDataset?, digest: String) {
-    let read = try world.agree { () -> (dataset: GroundingDataset, digest: String)? in
-      guard world.rank == 0 else { return nil }
-      let json = try JobInputs.read(configuration.dataset)
-      return (try GroundingDataset(json: json, name: configuration.dataset.path), try JobInputs.digest(json))
-    }
-    return (read?.dataset, try world.share(read?.digest))
+    try GroundingWork.run(
+      configuration, on: world, allowsNoChange: true,
+      reading: { try world.readDataset(configuration.dataset) { try GroundingDataset(json: $0, name: $1) } },
+      making: { try GroundingWork(configuration, $0, $1.dataset, digest: $1.digest) })
   }
 }

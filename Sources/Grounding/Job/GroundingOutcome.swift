@@ -87,35 +87,13 @@ extension BoundingBox {
   fileprivate var numbers: [Double] { [x, y, width, height] }
 }
 
-/// What became of one unit, as it travels to rank 0 and lies in the journal.
-struct GroundingResult: Codable, Equatable, Sendable, WorkResult {
-  struct Outcome: Codable, Equatable, Sendable {
-    let id: Int64
-    /// nil if the expression can't be used.
-    let found: GroundedExpression?
-    /// nil if it can.
-    let skip: SkipReason?
-  }
+/// What was found in one image.
+typealias GroundingResult = UnitOutcomes<GroundedExpression>
 
-  let imageID: Int64
-  /// Ascending by id.
-  let outcomes: [Outcome]
-
-  var key: Int { Int(imageID) }
-  var sampleCount: Int { outcomes.count }
-
-  var skipped: [SkippedSample] {
-    outcomes.compactMap { outcome in outcome.skip.map { SkippedSample(id: outcome.id, reason: $0) } }
-  }
-
-  init(imageID: Int64, outcomes: [Outcome]) {
-    self.imageID = imageID
-    self.outcomes = outcomes
-  }
-
+extension UnitOutcomes<GroundedExpression> {
   /// - Throws: `JobError` if the bytes aren't a result.
   init(decoding bytes: [UInt8]) throws {
-    try self.init(json: bytes, called: "places in an image")
+    try self.init(decoding: bytes, called: "places in an image")
     guard
       outcomes.allSatisfy({
         $0.found.map { $0.bbox.count == 4 && $0.targetBox.count == 4 && $0.segmentation.size.count == 2 } ?? true

@@ -3,7 +3,6 @@ import Foundation
 import IO
 import Jobs
 import RunSupport
-import VisionLanguage
 
 /// One unit of work: an image with all expressions for it.
 struct GroundingUnit: Sendable, WorkUnit {
@@ -55,10 +54,8 @@ struct GroundingUnit: Sendable, WorkUnit {
   }
 
   /// Multiplications of the unit, about.
-  func cost(dimensions: ModelDimensions, layout: (_ width: Int, _ height: Int) throws -> VisualLayout) -> Double {
-    // A size that the family can't take is reported when its turn comes; one that isn't known counts as nothing.
-    let load = image.size.flatMap { try? layout($0.width, $0.height) }?.load
-    let rows = examples.reduce(dimensions.templateTokens) { $0 + $1.expression.utf8.count / 4 + 1 }
-    return dimensions.multiplications(load, textRows: rows)
+  func cost(_ costs: inout UnitCosts) -> Double {
+    costs.multiplications(
+      of: image.size, textRows: examples.reduce(costs.templateTokens) { $0 + UnitCosts.tokens($1.expression) })
   }
 }

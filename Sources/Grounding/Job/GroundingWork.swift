@@ -22,6 +22,8 @@ struct GroundingWork: UnitJob {
   let units: [GroundingUnit]
   let costs: [Double]
 
+  var imageProcessor: (any ImageProcessor)? { grounder.model.processor }
+
   private let configuration: GroundConfiguration
   private let grounder: ExpressionGrounder
 
@@ -51,7 +53,8 @@ struct GroundingWork: UnitJob {
     // Where sentences are counted, an annotation that is left out is no sample that anyone could name.
     let last = c.limit.flatMap { [units] _ in units.flatMap(\.examples).map(\.id).max() }
     lost = dataset?.form == .sentences ? [] : dataset?.objects.problems.lost(upTo: last).map(SkippedSample.init) ?? []
-    costs = units.map { $0.cost(dimensions: model.dimensions, layout: model.visualLayout) }
+    var costs = UnitCosts(model)
+    self.costs = units.map { $0.cost(&costs) }
     configuration = c
     grounder = ExpressionGrounder(model, c)
   }

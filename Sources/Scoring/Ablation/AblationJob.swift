@@ -29,18 +29,12 @@ public struct AblationJob {
   /// - Throws: errors of the inputs or of the run. Under MPI, let it leave
   ///   `Communicator.withWorld`, which stops every rank.
   public func run() throws -> Summary? {
-    let claim = try world.claimOutput(configuration)
-    defer { claim.release() }
-    let threads = try JobDefaults.threads(configuration.threads, on: world)
-    let texts = try world.readTexts(
-      configuration.dataset, annotations: configuration.annotations, images: configuration.images,
-      system: configuration.input.system)
-    var work = try world.agree {
-      let opened = try JobModel(
-        configuration, threads: threads, generates: configuration.generates, allowsNoChange: true)
-      return try AblationWork(configuration, opened, texts)
-    }
-    if configuration.kind == .mean, !claim.isFinished { try work.findMeans(on: world) }
-    return try work.run(configuration, claim: claim, on: world)
+    try AblationWork.run(
+      configuration, on: world, generates: configuration.generates, allowsNoChange: true,
+      reading: {
+        try world.readTexts(
+          configuration.dataset, annotations: configuration.annotations, images: configuration.images,
+          system: configuration.input.system)
+      }, making: { try AblationWork(configuration, $0, $1) })
   }
 }

@@ -23,6 +23,8 @@ struct AblationWork: UnitJob {
   let units: [AblationUnit]
   let costs: [Double]
 
+  var imageProcessor: (any ImageProcessor)? { model.processor }
+
   private let configuration: AblateConfiguration
   private let model: any VisionLanguageModel
   private let reader: DescriptionLossReader
@@ -55,7 +57,8 @@ struct AblationWork: UnitJob {
     units = dataset.map { AblationUnit.units(of: $0, limit: c.limit) } ?? []
     let last = c.limit.flatMap { [units] _ in units.flatMap(\.examples).map(\.id).max() }
     lost = dataset?.problems.lost(upTo: last).map(SkippedSample.init) ?? []
-    costs = units.map { [model] in $0.cost(dimensions: model.dimensions, layout: model.visualLayout) }
+    var costs = UnitCosts(model)
+    self.costs = units.map { $0.cost(&costs) }
     configuration = c
     reader = DescriptionLossReader(model)
     generator = c.generates ? TextGenerator(model, options: c.decoding) : nil
@@ -65,10 +68,11 @@ struct AblationWork: UnitJob {
     }
   }
 
-  /// Finds what the heads give on the average, and ablates by it. Every rank calls it at the same time.
+  /// For an ablation by the mean finds what the heads give on the average.
   ///
   /// - Throws: errors of the environment; `JobError` if no image of the reference set can be used.
-  mutating func findMeans(on world: Communicator) throws {
+  mutating func prepare(on world: Communicator) throws {
+    guard configuration.kind == .mean else { return }
     let layers = Set(configuration.ablations.flatMap(\.heads).map(\.layer))
     let pass = MeanPass(
       reader: reader, model: model, layers: layers, prompt: configuration.prompt, images: configuration.images)
