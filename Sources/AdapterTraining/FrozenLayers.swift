@@ -37,7 +37,7 @@ final class FrozenLayers {
   /// - Parameters:
   ///   - samples: of the picture; not none.
   ///   - shared: how many rows all samples of the picture begin with.
-  /// - Throws: `OneDNNError`, an image error, and what `attend` throws.
+  /// - Throws: an image error, and what `attend` throws.
   func states(
     of samples: [TrainingSample], sharing shared: Int, image: some ImageForModel, entering layer: Int,
     as elementType: ElementType
@@ -51,7 +51,7 @@ final class FrozenLayers {
   /// The same from what enters a layer below it.
   ///
   /// - Parameter states: of the same samples, in float32.
-  /// - Throws: `OneDNNError`, and what `attend` throws.
+  /// - Throws: what `attend` throws.
   func states(
     of samples: [TrainingSample], sharing shared: Int, from states: PictureStates, entering lower: Int,
     to layer: Int, as elementType: ElementType

@@ -36,7 +36,7 @@ final class SampleGradients {
   ///   - dropout: the rate, and the key of each sample.
   ///   - gradients: added to, those of the sum of all losses; nil computes the losses alone. As `LowRankAdapter.parameters`.
   /// - Returns: the sum of each sample's token losses.
-  /// - Throws: `OneDNNError`, and what `attend` throws.
+  /// - Throws: what `attend` throws.
   func losses(
     _ samples: [Input], as elementType: ElementType, dropout: (rate: Float, keys: [UInt64])? = nil, gradients: Tensor?
   ) throws -> [Double] {

@@ -364,6 +364,7 @@ public struct ExperimentJob {
     c.decoding.maxNewTokens = configuration.generate.maxNewTokens
     c.decoding.beams = configuration.generate.beams
     c.decoding.repetitionPenalty = configuration.generate.repetitionPenalty
+    c.decoding.batch = configuration.generate.batch
     c.decoding.seed = UInt64(configuration.seed)
     c.threads = configuration.threads
     c.allowedSkips = configuration.allowSkips

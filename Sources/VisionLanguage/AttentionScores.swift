@@ -36,7 +36,7 @@ public final class AttentionScoreReader {
   ///   - afterLayer: called after each layer of the vision tower and the decoder; a thrown error ends the pass.
   ///   - body: shown each description's index and AS, in order.
   ///     - Shape: scores [L · H, V], valid during the call.
-  /// - Throws: `OneDNNError`, an image error, and what the closures throw.
+  /// - Throws: an image error, and what the closures throw.
   public func read(
     image: some ImageForModel, sequences: [TokenSequence], query: HeadImpactOptions.Query,
     normalize: HeadImpactOptions.Normalize,
@@ -74,7 +74,7 @@ public final class AttentionScoreReader {
   ///
   /// - Returns: the attention of each of `sequence.queryRows` on the visual tokens, whose mean over the rows is AS.
   ///   - Shape: [rows, L · H, V].
-  /// - Throws: `OneDNNError`, or an image error.
+  /// - Throws: an image error.
   public func readRows(
     image: some ImageForModel, sequence: TokenSequence, query: HeadImpactOptions.Query,
     normalize: HeadImpactOptions.Normalize

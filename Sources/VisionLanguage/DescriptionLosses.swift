@@ -30,7 +30,7 @@ public final class DescriptionLossReader {
   ///   - afterLayer: called after each layer; a thrown error ends the pass.
   /// - Returns: the sum of each description's token losses: of the unmodified model, then of each ablation.
   ///   - Shape: [1 + ablations.count] of [sequences.count].
-  /// - Throws: `OneDNNError`, an image error, and what `afterLayer` throws.
+  /// - Throws: an image error, and what `afterLayer` throws.
   public func read(
     image: some ImageForModel, sequences: [TokenSequence], ablations: [AblatedHeads],
     afterLayer: @escaping () throws -> Void = {}
