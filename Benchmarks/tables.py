@@ -50,9 +50,8 @@ def fair(results, names, field="seconds"):
 
 
 def short(name):
-    """The opponent's attention and type: its measurement's last two words."""
-    words = name.split()
-    return " ".join(words[-2:]) if len(words) > 2 else name
+    """The opponent's attention and type, the last words of a measurement's name; anything else as it is."""
+    return " ".join(name.split()[-2:]) if name.startswith(("transformers ", "peft ")) else name
 
 
 class Table:
@@ -64,8 +63,8 @@ class Table:
     def __init__(self, results, checkpoint, limits, threads, lowest):
         self.results, self.checkpoint, self.threads, self.lowest = results, checkpoint, threads, lowest
         self.limits = limits[threads]
-        self.described = value(results, "shapes", "described")
-        self.pictured = value(results, "shapes", "pictured")
+        self.described = value(results, "basis", "described")
+        self.pictured = value(results, "basis", "pictured")
 
     def rows(self):
         return [row for row in [*self.score(), *self.generate(), *self.train(), *self.ranks()] if row.ours]
