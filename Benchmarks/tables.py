@@ -101,7 +101,16 @@ class Table:
             whole, count = (value(self.results, f"generate many {precision}", field) for field in ("seconds", "pictures"))
             best = min(((count or 16) / b["pictures"] * b["seconds"], b["batch"]) for b in batches.values()) if batches else (None, "")
             yield Row(f"generate, {count or 16} pictures of {self.picture_tokens()} visual tokens, whole run, {precision}", best[0],
-                      f"sdpa f32, batch {best[1]}" if batches else "not measured", whole, DATASET_GOAL)
+                      f"sdpa f32, batch {best[1]}" if batches else "not measured", whole, DATASET_GOAL, self.whole_floor(precision))
+
+    def whole_floor(self, precision):
+        many = self.results.get(f"generate many {precision}")
+        if not many or not self.pictured:
+            return None
+        many, one = many["values"], self.pictured
+        passes = many["pictures"] * work.prefill_operations(self.checkpoint, one["pixels"], one["visual"], one["question"])
+        steps = -(-many["pictures"] // many["batch"]) * (many["tokens"] - 1)
+        return passes / self.limits[precision] + steps * work.step_seconds(self.checkpoint, self.limits, precision, many["batch"])
 
     def picture_tokens(self):
         return self.pictured["visual"] if self.pictured else "?"

@@ -76,6 +76,11 @@ class Work(unittest.TestCase):
         self.assertEqual(later, 2 * last + 16 * 8 + 2 * 2 * 2 * 40)
         self.assertEqual(first, later + lower + 7936)
 
+    def test_a_question_costs_all_rows_but_the_last_layer_s_last_one(self):
+        # 3 rows: a whole layer with 6 pairs, keys and values of the last one, its last row with 3 pairs (2.5 counted), and the head.
+        decoder = 2 * 3 * LAYER + 16 * 6 + 2 * 3 * 16 + 2 * (LAYER - 16) + 16 * 2.5 + 2 * 40
+        self.assertEqual(work.prefill_operations(small(), [6, 12], 2, 3), 7936 + decoder)
+
     def test_a_step_reads_every_weight_or_multiplies_every_row(self):
         limits = {"f32": 1000.0, "bandwidth": 10.0}
         self.assertEqual(work.step_seconds(small(), limits, "f32", 1), 2 * (2 * LAYER + 40) / 10)
@@ -170,8 +175,9 @@ class Stored(unittest.TestCase):
 
 
 class Plan(unittest.TestCase):
-    def test_a_type_of_half_the_rate_is_no_opponent(self):
+    def test_emulated_bf16_is_no_opponent(self):
         self.assertEqual(measurements.worthwhile({"f32": 130e9, "bf16": 17e9}), ["f32"])
+        self.assertEqual(measurements.worthwhile({"f32": 130e9, "bf16": 900e9}), ["bf16", "f32"])
         self.assertEqual(measurements.worthwhile({"f32": 130e9, "bf16": 250e9}), ["bf16", "f32"])
 
     def test_names_are_unique_and_the_most_important_come_first(self):
@@ -196,11 +202,11 @@ def result(**values):
 class Tables(unittest.TestCase):
     LIMITS = {2: {"f32": 1e6, "bf16": 2e6, "bandwidth": 1e5}}
     RESULTS = {
-        "basis": result(described=[{"pixels": [6, 12], "visual": 2, "prefix": 3, "caption": 2}] * 5, pictured={"visual": 2}),
+        "basis": result(described=[{"pixels": [6, 12], "visual": 2, "prefix": 3, "caption": 2}] * 5, pictured={"pixels": [6, 12], "visual": 2, "question": 3}),
         "score 1 f32": result(seconds=2.0, private_bytes=300e6), "score 5 f32": result(seconds=2.5, private_bytes=310e6),
         "transformers score eager f32": result(seconds=4.0, private_bytes=5e9), "transformers score eager bf16": result(seconds=2.8, private_bytes=2e9),
         "train f32": result(first=10.0, later=2.0), "peft train sdpa f32": result(step=13.0), "peft train eager f32": result(step=14.0),
-        "generate one f32": result(step=0.5), "generate many f32": result(step=1.0, batch=16, pictures=16, seconds=40.0),
+        "generate one f32": result(step=0.5), "generate many f32": result(step=1.0, batch=16, pictures=16, tokens=21, seconds=40.0),
         "transformers generate f32": result(batches=[{"batch": 1, "pictures": 1, "step": 0.4, "seconds": 8.0},
                                                      {"batch": 16, "pictures": 16, "step": 2.0, "seconds": 70.0}]),
         "ranks f32": result(one=19.0, two=10.0)}
@@ -230,6 +236,8 @@ class Tables(unittest.TestCase):
         self.assertEqual(self.row("generate, a token, 16 pictures").ratio, 8.0)
         row = self.row("generate, 16 pictures")
         self.assertEqual((row.theirs, row.who, row.ratio), (70.0, "sdpa f32, batch 16", 1.75))
+        self.assertAlmostEqual(row.floor, 16 * work.prefill_operations(small(), [6, 12], 2, 3) / 1e6
+                               + 20 * work.step_seconds(small(), self.LIMITS[2], "f32", 16))
 
     def test_two_ranks_are_compared_with_one(self):
         self.assertEqual(self.row("score, two ranks").ratio, 1.9)
