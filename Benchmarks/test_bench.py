@@ -69,16 +69,16 @@ class Work(unittest.TestCase):
 
     def test_training_passes_only_adapted_layers_backwards(self):
         c = small()
-        # 5 rows, answer 2, layer 1 (the last) adapted: keys and values of 5 rows, the rest of 2; 2 * 5 - 2 * 2 / 2 = 8 pairs.
-        last = 2 * 5 * 16 + 2 * 2 * (LAYER - 16) + 16 * 8
+        # 5 rows, answer 2, layer 1 (the last) adapted: keys and values of 5 rows, the rest of 2; 4 + 5 pairs.
+        last = 2 * 5 * 16 + 2 * 2 * (LAYER - 16) + 16 * 9
         lower = 2 * 5 * LAYER + 16 * 15
         first, later = work.train_operations(c, [6, 12], 2, 5, 2, 1)
-        self.assertEqual(later, 2 * last + 16 * 8 + 2 * 2 * 2 * 40)
+        self.assertEqual(later, 2 * last + 16 * 9 + 2 * 2 * 2 * 40)
         self.assertEqual(first, later + lower + 7936)
 
     def test_a_question_costs_all_rows_but_the_last_layer_s_last_one(self):
-        # 3 rows: a whole layer with 6 pairs, keys and values of the last one, its last row with 3 pairs (2.5 counted), and the head.
-        decoder = 2 * 3 * LAYER + 16 * 6 + 2 * 3 * 16 + 2 * (LAYER - 16) + 16 * 2.5 + 2 * 40
+        # 3 rows: a whole layer with 6 pairs, keys and values of the last one, its last row with 3 pairs, and the head.
+        decoder = 2 * 3 * LAYER + 16 * 6 + 2 * 3 * 16 + 2 * (LAYER - 16) + 16 * 3 + 2 * 40
         self.assertEqual(work.prefill_operations(small(), [6, 12], 2, 3), 7936 + decoder)
 
     def test_a_step_reads_every_weight_or_multiplies_every_row(self):

@@ -120,7 +120,7 @@ def upper_layers(checkpoint, rows, kept, layers):
     keys = checkpoint.layer["k_proj"] + checkpoint.layer["v_proj"]
     attention = 4 * checkpoint.width
     whole = 2 * rows * checkpoint.layer_weights + attention * rows * (rows + 1) / 2
-    last = 2 * rows * keys + 2 * kept * (checkpoint.layer_weights - keys) + attention * kept * (rows - kept / 2)
+    last = 2 * rows * keys + 2 * kept * (checkpoint.layer_weights - keys) + attention * kept * (rows - (kept - 1) / 2)
     return (layers - 1) * whole + last
 
 
@@ -133,7 +133,7 @@ def train_operations(checkpoint, pixels, tokens, rows, answer, lowest):
     head = 2 * answer * checkpoint.head
     adapted = checkpoint.layers - lowest
     forward = upper_layers(checkpoint, rows, answer, adapted)
-    attention = 4 * checkpoint.width * ((adapted - 1) * rows * (rows + 1) / 2 + answer * (rows - answer / 2))
+    attention = 4 * checkpoint.width * ((adapted - 1) * rows * (rows + 1) / 2 + answer * (rows - (answer - 1) / 2))
     later = 2 * forward + attention + 2 * head
     first = (vision_operations(checkpoint, pixels, tokens) + later
              + upper_layers(checkpoint, rows, answer, checkpoint.layers) - forward)
