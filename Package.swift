@@ -139,9 +139,10 @@ let package = Package(
     module(
       "Experiment",
       [
-        "AdapterTraining", "COCO", "Demonstration", "Evaluation", "Figures", "Generation", "HDF5Store", "HeadImpact",
-        "IO", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing", "Reporting", "RunSupport",
-        "Safetensors", "Scoring", "Transformer", "VisionLanguage", .product(name: "Yams", package: "Yams"),
+        "AdapterTraining", "COCO", "Decoding", "Demonstration", "Evaluation", "Figures", "Generation", "HDF5Store",
+        "HeadImpact", "IO", "ImageInput", "Jobs", "Kernels", "LowRankAdaptation", "MessagePassing", "Reporting",
+        "RunSupport", "Safetensors", "Scoring", "Transformer", "VisionLanguage",
+        .product(name: "Yams", package: "Yams"),
       ]),
     module("Demonstration", ["HeadImpact", "IO"], resources: [.copy("Model")]),
     .executableTarget(

@@ -27,6 +27,8 @@ import work
 from inputs import FAMILIES, QWEN2_VL, ROOT
 
 PARTS = ("score", "train", "generate", "ranks")
+# With the last measurement, make bench ends within 40 minutes.
+MINUTES = 35
 
 
 def parser():
@@ -34,7 +36,8 @@ def parser():
     p.add_argument("--family", choices=(*FAMILIES, "all"), default=QWEN2_VL)
     p.add_argument("--only", type=lambda text: text.split(","), default=list(PARTS), help=f"any of {','.join(PARTS)}")
     p.add_argument("--side", choices=(measurements.OURS, measurements.THEIRS), help="measure one side")
-    p.add_argument("--minutes", type=float, default=float("inf"), help="start no measurement after so many minutes; the most important come first")
+    p.add_argument("--minutes", type=float, help="start no measurement after so many minutes, the most important come first (default: "
+                   f"{MINUTES}, without a limit for all families)")
     p.add_argument("--rounds", type=int, default=2, help="how often runs of seconds are repeated; the fastest counts")
     p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     p.add_argument("--fresh", action="store_true", help="measure again what is stored")
@@ -64,28 +67,18 @@ def setting(a, family):
                                 f"{middle},{middle + 1},{middle + 2}", a.threads, a.rounds)
 
 
-class Bench:
-    """The measurements of one family."""
+class Runner:
+    """Makes measurements, unless they are stored or there is no time."""
 
-    def __init__(self, a, family, deadline, digest):
-        self.a, self.family, self.deadline = a, family, deadline
-        self.digest = digest
-        self.store = results.Store(a.folder / "results" / ("quick" if a.quick else family))
-        self.setting = setting(a, family)
-        self.checkpoint = work.Checkpoint.of(self.setting.model)
+    def __init__(self, store, keys, setting, limits, deadline, fresh=False):
+        self.store, self.keys, self.setting, self.limits = store, keys, setting, limits
+        self.deadline, self.fresh = deadline, fresh
         self.omitted, self.failed = [], []
-        self.common = {"form": results.FORM, "processor": machine.processor(), "threads": a.threads}
-
-    def key(self, side):
-        return self.common | ({"program": self.digest} if side == measurements.OURS else results.opponents())
-
-    def limits(self, seconds=0.05):
-        return machine.limits(self.a.product_rates, {1, self.a.threads}, seconds)
 
     def measure(self, measurement):
-        """One measurement, unless it is stored. Returns what is stored, or None."""
-        key = self.key(measurement.side)
-        if not self.a.fresh and (stored := self.store.get(measurement.name, key)):
+        """What is stored of a measurement, or None."""
+        key = self.keys[measurement.side]
+        if not self.fresh and (stored := self.store.get(measurement.name, key)):
             print(f"{measurement.name}: kept from {stored['made']}", flush=True)
             return stored
         if time.monotonic() > self.deadline:
@@ -97,38 +90,44 @@ class Bench:
         except measurements.Killed:
             values = {"killed": True}
         except (subprocess.CalledProcessError, RuntimeError, OSError) as error:
-            said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[-3:]
-            self.failed.append(f"{measurement.name}: {' '.join(said)}")
-            print(f"{measurement.name}: FAILED: {' '.join(said)}", flush=True)
+            said = " ".join((getattr(error, "stderr", None) or str(error)).strip().splitlines()[-3:])
+            self.failed.append(f"{measurement.name}: {said}")
+            print(f"{measurement.name}: FAILED: {said}", flush=True)
             return None
-        conditions = quietness.end()
-        print(f"{measurement.name}: {brief(values)} ({time.monotonic() - start:.0f} s; {machine.said(conditions)})", flush=True)
-        return self.store.put(measurement.name, key, values, conditions=conditions, limits=limits, seconds=time.monotonic() - start)
+        conditions, seconds = quietness.end(), time.monotonic() - start
+        print(f"{measurement.name}: {brief(values)} ({seconds:.0f} s; {machine.said(conditions)})", flush=True)
+        return self.store.put(measurement.name, key, values, conditions=conditions, limits=limits, seconds=seconds)
 
-    def basis(self):
-        """Shapes, and the types of torch that are worth a measurement: needed before, and made without minding the time."""
-        shapes = self.measure(measurements.Measurement("shapes", measurements.THEIRS, "", measurements.shapes))
-        rates = self.measure(measurements.Measurement("torch rates", measurements.THEIRS, "", measurements.rates))
-        if not shapes or not rates:
-            sys.exit("\n".join(self.failed))
-        return measurements.worthwhile(rates["values"])
+
+class Bench:
+    """The measurements of one family."""
+
+    def __init__(self, a, family, deadline):
+        self.a, self.family = a, family
+        self.setting = setting(a, family)
+        self.checkpoint = work.Checkpoint.of(self.setting.model)
+        common = {"form": results.FORM, "processor": machine.processor(), "threads": a.threads}
+        self.digest = results.program_digest(a.binary)
+        keys = {measurements.OURS: common | {"program": self.digest}, measurements.THEIRS: common | results.opponents()}
+        self.runner = Runner(results.Store(a.folder / "results" / ("quick" if a.quick else family)), keys, self.setting,
+                             lambda: machine.limits(a.product_rates, {1, a.threads}), deadline, a.fresh)
 
     def run(self):
-        types = self.basis()
-        for measurement in measurements.plan(types, self.a.quick):
+        """What the basis says is needed first, whatever the time."""
+        basis = self.runner.measure(measurements.BASIS)
+        if not basis:
+            sys.exit("The bench can't go on:\n" + "\n".join(self.runner.failed or ["no time is left"]))
+        for measurement in measurements.plan(measurements.worthwhile(basis["values"]["rates"]), self.a.quick):
             if measurement.part in self.a.only and self.a.side in (None, measurement.side):
-                self.measure(measurement)
-
-    def stored(self):
-        """All results that still hold."""
-        names = ["shapes", "torch rates"] + [m.name for m in measurements.plan(["f32", "bf16"]) + measurements.plan(["bf16", "f32"])]
-        sides = {m.name: m.side for m in measurements.plan(["f32", "bf16"])}
-        found = {name: self.store.get(name, self.key(sides.get(name, measurements.THEIRS))) for name in names}
-        return {name: stored for name, stored in found.items() if stored}
+                self.runner.measure(measurement)
 
     def table(self):
-        stored = self.stored()
-        limits = machine.highest([r["limits"] for r in stored.values()])
+        """Of all results that still hold."""
+        sides = {m.name: m.side for types in (["f32", "bf16"], ["bf16", "f32"]) for m in measurements.plan(types)}
+        sides |= {measurements.BASIS.name: measurements.BASIS.side}
+        stored = {name: self.runner.store.get(name, self.runner.keys[side]) for name, side in sides.items()}
+        stored = {name: result for name, result in stored.items() if result}
+        limits = machine.highest([result["limits"] for result in stored.values()])
         return tables.Table(stored, self.checkpoint, limits, self.a.threads, int(self.setting.layers.split(",")[0]))
 
 
@@ -147,8 +146,8 @@ def show(bench, as_json):
     print(tables.text(rows))
     for note in [*table.notes(), tables.conditions_text(table.results)]:
         print(note)
-    if bench.omitted:
-        print(f"No time was left for {len(bench.omitted)} measurements: {', '.join(bench.omitted)}. The same command makes them.")
+    if bench.runner.omitted:
+        print(f"No time was left for {len(bench.runner.omitted)} measurements: {', '.join(bench.runner.omitted)}. The same command makes them.")
     if as_json:
         print(json.dumps([vars(row) | {"ratio": row.ratio, "efficiency": row.efficiency} for row in rows]))
 
@@ -171,6 +170,7 @@ def write_readme(a, benches, path=ROOT / "README.md"):
 
 def main():
     a = parser().parse_args()
+    a.minutes = a.minutes if a.minutes is not None else float("inf") if a.family == "all" else MINUTES
     if unknown := set(a.only) - set(PARTS):
         sys.exit(f"--only: {', '.join(sorted(unknown))} is none of {', '.join(PARTS)}")
     if a.quick and a.write_readme:
@@ -179,17 +179,15 @@ def main():
         if not program.exists():
             sys.exit(f"{program} is not there: make bench builds it")
     deadline = time.monotonic() + 60 * a.minutes
-    families = FAMILIES if a.family == "all" else [a.family]
-    digest = results.program_digest(a.binary)
     benches = []
-    for family in families:
-        bench = Bench(a, family, deadline, digest)
+    for family in FAMILIES if a.family == "all" else [a.family]:
+        bench = Bench(a, family, deadline)
         bench.run()
         show(bench, a.json)
         benches.append(bench)
     if a.write_readme:
         write_readme(a, benches)
-    if failed := [f for bench in benches for f in bench.failed]:
+    if failed := [f for bench in benches for f in bench.runner.failed]:
         sys.exit("These failed:\n" + "\n".join(failed))
 
 

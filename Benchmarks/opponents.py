@@ -4,8 +4,8 @@
     opponents.py score --model DIR --dataset FILE --images DIR [--dtype f32|bf16] [--attention eager|sdpa] [--rounds 2]
     opponents.py train --model DIR --dataset FILE --images DIR --layers 14,15,16 [--dtype …] [--attention …]
     opponents.py generate --model DIR --dataset FILE --images DIR [--dtype …] [--batches 1,16] [--tokens 21]
-    opponents.py shapes --model DIR --dataset FILE --images DIR      (tokens and pixels of each sample; no weights are read)
-    opponents.py rates                                               (torch's matrix products a second in each type)
+    opponents.py basis --model DIR --dataset FILE --images DIR       (tokens and pixels of each sample, and torch's matrix
+                                                                      products a second in each type; no weights are read)
 
 It starts itself again with glibc's allocator tuned (huge pages, nothing given back to the kernel), which makes eager attention a quarter
 faster, and without the processor type that an environment may tell OpenBLAS.
@@ -119,8 +119,10 @@ def generate(a):
             step=(moments[-1] - moments[1]) / max(1, len(moments) - 2))
 
 
-def shapes(a):
+def basis(a):
     """prefix: tokens before the description, which are seen by all of an image's descriptions. question: tokens of what generation starts from."""
+    import torch
+
     from hi_reference import DEFAULT_PROMPT, Reference
     model = Reference(a.model, None, weights=False)
     for image, description in samples(a):
@@ -128,13 +130,9 @@ def shapes(a):
         question = model.question_inputs(image, DEFAULT_PROMPT)
         say(tokens=inputs["input_ids"].shape[1], prefix=caption[0], caption=len(caption), visual=len(visual),
             question=question["input_ids"].shape[1], pixels=list(inputs["pixel_values"].shape))
-
-
-def rates(a):
-    import torch
     for name in ("f32", "bf16"):
         x, w = (torch.randn(n, 1536, dtype=dtype_of(name)) for n in (430, 2048))
-        best, end = float("inf"), time.perf_counter() + 1.5
+        best, end = float("inf"), time.perf_counter() + 1
         while time.perf_counter() < end:
             start = time.perf_counter()
             x @ w.T
@@ -142,7 +140,7 @@ def rates(a):
         say(dtype=name, rate=2 * 430 * 1536 * 2048 / best)
 
 
-FORMS = {"score": score, "train": train, "generate": generate, "shapes": shapes, "rates": rates}
+FORMS = {"score": score, "train": train, "generate": generate, "basis": basis}
 
 
 def main():

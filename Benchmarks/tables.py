@@ -50,9 +50,8 @@ def fair(results, names, field="seconds"):
 
 
 def short(name):
-    """The opponent's attention and type: its measurement's last two words."""
-    words = name.split()
-    return " ".join(words[-2:]) if len(words) > 2 else name
+    """The opponent's attention and type, the last words of a measurement's name; anything else as it is."""
+    return " ".join(name.split()[-2:]) if name.startswith(("transformers ", "peft ")) else name
 
 
 class Table:
@@ -64,8 +63,8 @@ class Table:
     def __init__(self, results, checkpoint, limits, threads, lowest):
         self.results, self.checkpoint, self.threads, self.lowest = results, checkpoint, threads, lowest
         self.limits = limits[threads]
-        self.described = value(results, "shapes", "described")
-        self.pictured = value(results, "shapes", "pictured")
+        self.described = value(results, "basis", "described")
+        self.pictured = value(results, "basis", "pictured")
 
     def rows(self):
         return [row for row in [*self.score(), *self.generate(), *self.train(), *self.ranks()] if row.ours]
@@ -102,7 +101,16 @@ class Table:
             whole, count = (value(self.results, f"generate many {precision}", field) for field in ("seconds", "pictures"))
             best = min(((count or 16) / b["pictures"] * b["seconds"], b["batch"]) for b in batches.values()) if batches else (None, "")
             yield Row(f"generate, {count or 16} pictures of {self.picture_tokens()} visual tokens, whole run, {precision}", best[0],
-                      f"sdpa f32, batch {best[1]}" if batches else "not measured", whole, DATASET_GOAL)
+                      f"sdpa f32, batch {best[1]}" if batches else "not measured", whole, DATASET_GOAL, self.whole_floor(precision))
+
+    def whole_floor(self, precision):
+        many = self.results.get(f"generate many {precision}")
+        if not many or not self.pictured:
+            return None
+        many, one = many["values"], self.pictured
+        passes = many["pictures"] * work.prefill_operations(self.checkpoint, one["pixels"], one["visual"], one["question"])
+        steps = -(-many["pictures"] // many["batch"]) * (many["tokens"] - 1)
+        return passes / self.limits[precision] + steps * work.step_seconds(self.checkpoint, self.limits, precision, many["batch"])
 
     def picture_tokens(self):
         return self.pictured["visual"] if self.pictured else "?"

@@ -45,12 +45,13 @@ class Checkpoint:
         self.vision_layers = 1 + max(int(m[1]) for n in tensors if (m := VISION_LAYER.search(n)))
         self.vision_width = next(shape[0] // (3 if "qkv" in n else 1) for n, (shape, _) in tensors.items()
                                  if VISION_LAYER.search(n) and re.search(r"(?:qkv|q_proj)\.weight$", n))
+        self.has_class_token = any(n.endswith(("cls_token", "class_embedding")) for n in tensors)
+        size = vision.get("patch_size", 14)
+        self.patch_size = size[0] if isinstance(size, list) else size
         # Windows of some layers of Qwen2.5-VL: (patches of one, layers that see all of them).
         window = vision.get("window_size")
-        self.window = (window // vision["patch_size"]) ** 2 if window else None
+        self.window = (window // self.patch_size) ** 2 if window else None
         self.whole_layers = len(vision.get("fullatt_block_indexes", ()))
-        self.has_class_token = any(n.endswith(("cls_token", "class_embedding")) for n in tensors)
-        self.patch_size = vision.get("patch_size", 14)
         # The decoder: weights of one layer by the module's name.
         first = {m[0]: shape for n, (shape, _) in tensors.items()
                  if (m := re.search(r"\w+_proj(?=\.weight$)", n)) and (at := DECODER_LAYER.search(n)) and at[1] == "0"
@@ -119,7 +120,7 @@ def upper_layers(checkpoint, rows, kept, layers):
     keys = checkpoint.layer["k_proj"] + checkpoint.layer["v_proj"]
     attention = 4 * checkpoint.width
     whole = 2 * rows * checkpoint.layer_weights + attention * rows * (rows + 1) / 2
-    last = 2 * rows * keys + 2 * kept * (checkpoint.layer_weights - keys) + attention * kept * (rows - kept / 2)
+    last = 2 * rows * keys + 2 * kept * (checkpoint.layer_weights - keys) + attention * kept * (rows - (kept - 1) / 2)
     return (layers - 1) * whole + last
 
 
@@ -132,7 +133,7 @@ def train_operations(checkpoint, pixels, tokens, rows, answer, lowest):
     head = 2 * answer * checkpoint.head
     adapted = checkpoint.layers - lowest
     forward = upper_layers(checkpoint, rows, answer, adapted)
-    attention = 4 * checkpoint.width * ((adapted - 1) * rows * (rows + 1) / 2 + answer * (rows - answer / 2))
+    attention = 4 * checkpoint.width * ((adapted - 1) * rows * (rows + 1) / 2 + answer * (rows - (answer - 1) / 2))
     later = 2 * forward + attention + 2 * head
     first = (vision_operations(checkpoint, pixels, tokens) + later
              + upper_layers(checkpoint, rows, answer, checkpoint.layers) - forward)

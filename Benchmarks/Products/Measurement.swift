@@ -127,7 +127,7 @@ final class Measuring {
     let (threads, transposed) = (Int32(product.threads), Int32(product.direction == .forward ? 1 : 0))
     let (rows, columns, depth) = (Int64(product.rows), Int64(product.columns), Int64(product.depth))
     defer { pause() }
-    guard product.precision == .bf16, CPUBackend.hasBFloat16Instructions else {
+    guard product.precision == .bf16, ProductInstructions.available(for: .bf16).contains(.bfloat16) else {
       return try rate(product) { offset in
         let status = headimpact_onednn_f32(
           threads, transposed, rows, columns, depth, activations.floats, pool.wide.floats + offset, output.floats)

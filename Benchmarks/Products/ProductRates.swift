@@ -126,7 +126,8 @@ struct ProductRates: ParsableCommand {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
     let output = Output(
-      oneDNN: libraries?.oneDNN, openBLAS: libraries?.openBLAS, hasFastBFloat16: CPUBackend.hasFastBFloat16,
+      oneDNN: libraries?.oneDNN, openBLAS: libraries?.openBLAS,
+      hasFastBFloat16: (ProductInstructions.fastest(for: .bf16) == .bfloat16),
       limits: limits, products: lines.map(Output.Product.init), omitted: omitted)
     print(String(decoding: try encoder.encode(output), as: UTF8.self))
   }

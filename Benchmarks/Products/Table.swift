@@ -9,7 +9,8 @@ struct Line {
 
   /// Of the multiply-adds that its precision can use.
   var peak: Double {
-    product.precision == .bf16 && CPUBackend.hasFastBFloat16 ? limits.bfloat16 : limits.float32
+    product.precision == .bf16 && (ProductInstructions.fastest(for: .bf16) == .bfloat16)
+      ? limits.bfloat16 : limits.float32
   }
   var efficiency: Double { rates.ours / peak }
   /// Bytes of weights a second, as files have them, over what memory gives: the limit of a few rows.

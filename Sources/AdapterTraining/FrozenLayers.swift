@@ -39,7 +39,7 @@ final class FrozenLayers {
   ///   - shared: how many rows all samples of the picture begin with.
   /// - Throws: an image error, and what `attend` throws.
   func states(
-    of samples: [TrainingSample], sharing shared: Int, image: RGBImage, entering layer: Int,
+    of samples: [TrainingSample], sharing shared: Int, image: some ImageForModel, entering layer: Int,
     as elementType: ElementType
   ) throws -> PictureStates {
     let visual = try model.encode(image, taps: taps)

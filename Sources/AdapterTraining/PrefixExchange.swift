@@ -8,6 +8,8 @@ package struct PrefixExchange {
   private static let tag = 1
   /// The rank that keeps a picture's samples, from the first step on that has one of them.
   private var keepers: [Int: Int] = [:]
+  /// The pictures that are new in a step, and the first of their samples in its batch.
+  private var new: [Int: Int] = [:]
 
   /// The rank that keeps a sample could not give it. That rank knows why, and throws it.
   package struct KeeperFailed: Error {
@@ -17,32 +19,37 @@ package struct PrefixExchange {
 
   package init() {}
 
-  /// Whether an earlier step had a sample of this picture.
-  package func knows(_ picture: Int) -> Bool { keepers[picture] != nil }
+  /// Which rank keeps a picture; nil where no step had one of its samples.
+  package func keeper(of picture: Int) -> Int? { keepers[picture] }
+
+  /// Begins a step: a new picture goes to the rank that has the first of its samples in the batch.
+  ///
+  /// - Parameter picture: of a sample.
+  package mutating func begin(_ plan: StepPlan, picture: (Int) -> Int) {
+    new = [:]
+    for (sample, rank) in zip(plan.batch, plan.ranks) where keepers[picture(sample)] == nil {
+      keepers[picture(sample)] = rank
+      new[picture(sample)] = sample
+    }
+  }
 
   /// Brings every prefix of a step that another rank keeps to the rank that computes it. Every rank calls it.
   ///
-  /// A new picture goes to the rank that has the first of its samples in the batch. Where a prefix can't be had its keeper
-  /// sends an empty message in its place: every message of the step arrives, whatever goes wrong, and the ranks meet again
-  /// at the step's next collective.
+  /// Where a prefix can't be had its keeper sends an empty message in its place: every message of the step arrives, whatever
+  /// goes wrong, and the ranks meet again at the step's next collective.
   /// - Parameters:
-  ///   - plan: the samples of each rank.
+  ///   - plan: the samples of each rank, with which the step began.
   ///   - picture: of a sample.
   ///   - compute: asked for the first sample of each new picture that this rank keeps, where it has to wait for those of
   ///     others: all compute theirs at the same time.
   ///   - prefix: asked on the rank that keeps it; never empty.
   /// - Returns: what this rank got, by sample.
   /// - Throws: after the last message, what the closures threw, or else `KeeperFailed`; `MPIError` at once.
-  package mutating func run(
+  package func run(
     _ plan: StepPlan, on world: Communicator, picture: (Int) -> Int, compute: (Int) throws -> Void,
     prefix: (Int) throws -> [UInt8]
   ) throws -> [Int: [UInt8]] {
     var failure: (any Error)?
-    var new: [Int: Int] = [:]
-    for (sample, rank) in zip(plan.batch, plan.ranks) where keepers[picture(sample)] == nil {
-      keepers[picture(sample)] = rank
-      new[picture(sample)] = sample
-    }
     var sends: [SendRequest] = []
     for (sample, rank) in zip(plan.batch, plan.ranks) where rank != world.rank {
       guard keepers[picture(sample)] == world.rank else { continue }

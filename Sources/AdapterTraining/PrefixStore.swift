@@ -59,6 +59,9 @@ final class PrefixStore {
     return bytes
   }
 
+  /// Whether a picture's states are kept.
+  func keeps(_ picture: Int) -> Bool { held[.picture(picture)] != nil || spilled[.picture(picture)] != nil }
+
   /// A picture's states, and those of some of its samples; nil if one of them isn't kept.
   ///
   /// - Throws: as `bytes`.

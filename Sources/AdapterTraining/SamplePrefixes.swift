@@ -33,6 +33,8 @@ final class SamplePrefixes {
   private var received: [Int: FrozenStates] = [:]
   /// What was computed with others, is needed, and can't be kept.
   private var held: [Int: FrozenStates] = [:]
+  /// The first samples of the pictures that this rank will compute, in their order.
+  private var coming: ArraySlice<Int> = []
 
   /// - Parameters:
   ///   - occurring: the samples that the run trains on, where these are not all.
@@ -47,7 +49,9 @@ final class SamplePrefixes {
     self.gradients = gradients
     samples = data.samples + data.validation
     trainingCount = data.samples.count
-    pictures = data.pictures
+    pictures = (
+      data.pictures.training.readAhead(model.processor), data.pictures.validation.readAhead(model.processor)
+    )
     groups = PictureGroups([data.samples, data.validation].map { $0.map(\.example.fileName) })
     caches = configuration.caches
     elementType = configuration.precision.elementType
@@ -69,7 +73,7 @@ final class SamplePrefixes {
     var new: Set<Int> = []
     let costs = batch.map { sample in
       let group = groups.group[sample]
-      let isComputed = !caches || !keepers.knows(group) && new.insert(group).inserted
+      let isComputed = !caches || keepers.keeper(of: group) == nil && new.insert(group).inserted
       return upperCost(of: sample, passes: 2)
         + (isComputed ? frozenCost(of: caches ? groups.members[group] : [sample]) : 0)
     }
@@ -111,12 +115,15 @@ final class SamplePrefixes {
 
   /// Begins a step: brings what other ranks keep. Every rank calls it.
   ///
+  /// - Parameter next: the batch of the step behind it, whose pictures are read in advance.
   /// - Throws: after the last message, what computing threw, or `PrefixExchange.KeeperFailed`; `MPIError` at once.
-  func begin(_ plan: StepPlan) throws {
+  func begin(_ plan: StepPlan, before next: [Int]) throws {
     begin(needing: plan.samples[world.rank])
+    if caches { keepers.begin(plan) { groups.group[$0] } }
+    coming = ArraySlice(pictures(of: plan) + pictures(of: self.plan(next)))
+    prepare()
     guard caches else { return }
-    let all = zip(plan.batch, plan.ranks)
-    needed.formUnion(all.filter { $1 != world.rank }.map(\.0))
+    needed.formUnion(zip(plan.batch, plan.ranks).filter { $1 != world.rank }.map(\.0))
     let bytes = try keepers.run(
       plan, on: world, picture: { groups.group[$0] },
       compute: { sample in _ = try states(of: sample, isUsed: false) },
@@ -128,11 +135,46 @@ final class SamplePrefixes {
   }
 
   /// Begins a validation, in which no rank sends anything.
-  func begin(needing samples: [Int]) {
+  func beginValidation(of samples: [Int]) {
+    begin(needing: samples)
+    coming = firstOfEach(samples.filter { !caches || !keeps(groups.group[$0]) })
+    prepare()
+  }
+
+  private func begin(needing samples: [Int]) {
     needed = Set(samples)
     received = [:]
     held = [:]
   }
+
+  /// The samples that this rank computes first of each picture in a step: those for other ranks come before the others.
+  private func pictures(of plan: StepPlan) -> [Int] {
+    guard caches else { return Array(firstOfEach(plan.samples[world.rank])) }
+    var ranks: [Int: Int] = [:]
+    let computed = zip(plan.batch, plan.ranks).filter { sample, rank in
+      let group = groups.group[sample]
+      let keeper = keepers.keeper(of: group) ?? ranks[group] ?? rank
+      ranks[group] = keeper
+      return keeper == world.rank && !keeps(group)
+    }
+    return Array(
+      firstOfEach(computed.filter { $1 != world.rank }.map(\.0) + computed.filter { $1 == world.rank }.map(\.0)))
+  }
+
+  private func keeps(_ group: Int) -> Bool { store.keeps(group) || shared?.store.keeps(group) ?? false }
+
+  private func firstOfEach(_ samples: [Int]) -> ArraySlice<Int> {
+    var groups: Set<Int> = []
+    return samples.filter { groups.insert(self.groups.group[$0]).inserted }[...]
+  }
+
+  /// Lets the next picture be read while the model computes.
+  private func prepare() {
+    guard let sample = coming.first else { return }
+    pictures(of: sample).prepare(samples[sample].example.fileName)
+  }
+
+  private func pictures(of sample: Int) -> Pictures { sample < trainingCount ? pictures.training : pictures.validation }
 
   /// - Throws: `JobError` if another rank sent something else.
   private func split(_ bytes: [UInt8], of sample: Int) throws -> FrozenStates {
@@ -214,15 +256,14 @@ final class SamplePrefixes {
       of: all, sharing: rows, from: below, entering: shared.layer, to: lowest, as: elementType)
   }
 
-  private func picture(of sample: Int) throws -> RGBImage {
+  private func picture(of sample: Int) throws -> PreparedImage {
     let example = samples[sample].example
-    let pictures = sample < trainingCount ? pictures.training : pictures.validation
     // Its header could be read when the run began: nothing is skipped any more.
-    return try Pictures.onHost(host, skips: false) {
-      try pictures.reading(example.fileName) {
-        try JobInputs.image(
-          example.fileName, in: pictures.folder, size: example.size.map { ($0.width, $0.height) })
-      }
+    let image = try Pictures.onHost(host, skips: false) {
+      try pictures(of: sample).image(example.fileName, size: example.size.map { ($0.width, $0.height) })
     }
+    if let next = coming.first, groups.group[next] == groups.group[sample] { coming.removeFirst() }
+    prepare()
+    return image
   }
 }

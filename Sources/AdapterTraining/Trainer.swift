@@ -27,6 +27,8 @@ final class Trainer {
   /// On rank 0.
   private let checkpoints: Checkpoints?
   private let order: SampleOrder
+  /// The batch that was asked for last: the order of an epoch takes a while.
+  private var lastBatch: (step: Int, samples: [Int])?
   private var sum: StepSum
   /// - Shape: [1, adapter's count]
   private let passGradient: Tensor
@@ -149,16 +151,24 @@ final class Trainer {
     let cause: (any Error)?
   }
 
+  /// The samples of a step; none behind the last one.
+  private func batch(_ step: Int) -> [Int] {
+    if let last = lastBatch, last.step == step { return last.samples }
+    let samples = order.indices(
+      forStep: step, batch: configuration.batch, count: samples.count, totalSamples: total)
+    lastBatch = (step, samples)
+    return samples
+  }
+
   private func step() throws {
     let start = MonotonicClock.now
     let index = state.step
-    let batch = order.indices(
-      forStep: index, batch: configuration.batch, count: samples.count, totalSamples: total)
+    let batch = self.batch(index)
     let plan = prefixes.plan(batch)
     sum.clear()
     var failure: (any Error)?
     do {
-      try prefixes.begin(plan)
+      try prefixes.begin(plan, before: self.batch(index + 1))
       // Not before the exchange, in which all ranks take part.
       try checkpoints?.requireOutput()
       try watched.during(on: host) { try accumulate(plan.samples[world.rank], step: index) }
@@ -263,7 +273,7 @@ final class Trainer {
   /// The mean loss over the supervised tokens of the held-out samples.
   private func validate() throws {
     let mine = prefixes.validationSamples()
-    prefixes.begin(needing: mine)
+    prefixes.beginValidation(of: mine)
     var sum = StepSum(count: 0, passes: 0, ranks: world.worldSize)
     try world.agree {
       try watched.during(on: host) { try addLosses(of: mine, to: &sum) }

@@ -7,7 +7,7 @@ import Jobs
 import MessagePassing
 import RunSupport
 
-struct Generate: ParsableCommand {
+struct Generate: ParsableCommand, DependentOptions {
   static let configuration = CommandConfiguration(
     abstract: "Describe a dataset's images or answer its questions; write COCO's or VQA's results format.",
     discussion: """
@@ -60,6 +60,12 @@ struct Generate: ParsableCommand {
   func validate() throws {
     try Judged.limit(limit)
     try Judged.values(decoding.validate)
+  }
+
+  var dependences: [Dependence] {
+    [
+      Dependence("top-p", need: "a --temperature above 0", if: temperature > 0), .salvage(resumes: running.resume),
+    ]
   }
 
   private var decoding: DecodingOptions {

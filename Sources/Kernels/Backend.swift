@@ -102,7 +102,8 @@ public protocol Backend: AnyObject {
 
   // MARK: Attention
 
-  /// softmax(score scale · Q Kᵀ) V for every head, never more than a block of rows of the weights at a time.
+  /// softmax(score scale · Q Kᵀ) V for every head, never more than a block of rows of the weights at a time. A row's bits depend on
+  /// its query and on the keys and values that it sees alone.
   ///
   /// - Shape: queries [T, heads · D], keys and values [K, keyValueHeads · D], output [T, heads · D].
   /// - Parameters:

@@ -160,8 +160,9 @@ struct FrozenStatesTests {
             of: [sample], sharing: sample.rows, image: problem.image, entering: last, as: type)
           let rows = problem.shared * columns * type.byteCount
           #expect(alone.own == [[]])
+          let isSame = Array(all.shared[..<rows]) + all.own[index] + all.shared[rows...] == alone.shared
           #expect(
-            Array(all.shared[..<rows]) + all.own[index] + all.shared[rows...] == alone.shared,
+            isSame,
             "sample \(index), \(problem.shared) shared rows, at most \(ownRows) at a time")
         }
       }

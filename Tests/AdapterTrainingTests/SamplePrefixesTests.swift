@@ -30,7 +30,7 @@ private final class CountingModel: VisionLanguageModel {
   func angles(_ sequence: TokenSequence) -> [RotaryAngles] { base.angles(sequence) }
   func bidirectionalBlocks(_ sequence: TokenSequence) -> [Range<Int>] { base.bidirectionalBlocks(sequence) }
 
-  func encode(_ image: RGBImage, taps: Taps) throws -> VisualFeatures {
+  func encode(_ image: PreparedImage, taps: Taps) throws -> VisualFeatures {
     towerPasses += 1
     return try base.encode(image, taps: taps)
   }
@@ -89,15 +89,16 @@ struct SamplePrefixesTests {
     /// One epoch of steps.
     func epoch(_ order: [Int]) throws -> [FrozenStates] {
       try stride(from: 0, to: order.count, by: 4).flatMap { first in
-        let plan = prefixes.plan(Array(order[first..<min(first + 4, order.count)]))
-        try prefixes.begin(plan)
+        func batch(_ first: Int) -> [Int] { Array(order[min(first, order.count)..<min(first + 4, order.count)]) }
+        let plan = prefixes.plan(batch(first))
+        try prefixes.begin(plan, before: batch(first + 4))
         return try plan.samples[0].map { try prefixes.states(of: $0) }
       }
     }
 
     func validation() throws -> [FrozenStates] {
       let samples = prefixes.validationSamples()
-      prefixes.begin(needing: samples)
+      prefixes.beginValidation(of: samples)
       return try samples.map { try prefixes.states(of: $0) }
     }
   }

@@ -250,6 +250,29 @@ struct StatementTests {
     #expect(text.contains("They share 0 to 3 of the 4 best heads and 3 of the 3 best layers."), "\(text)")
   }
 
+  @Test("exact matches of captions that an older version wrote as shares are read as percent, and others as they are")
+  func older() throws {
+    func outcome(_ task: String, _ more: String) throws -> TaskOutcome {
+      let difference = #"{"metric": "exact_match", "difference": 0.25, "lower": 0.125, "upper": 0.5}"#
+      let scores = #""scores": {"CIDEr": 0.5, "exact_match": 0.75}"#
+      let document = """
+        {"task": "\(task)", "mainMetric": "CIDEr", "metrics": ["CIDEr", "exact_match"], "images": 4, "warnings": [],
+         "arms": [{"arm": "top", \(scores), "seeds": [{"seed": 1, \(scores)}]}],
+         "comparisons": [{"arm": "top", "baseline": "all", "differences": [\(difference)]}]\(more)}
+        """
+      return try JSONDecoder().decode(TaskOutcome.self, from: Data(document.utf8))
+    }
+    let captions = try outcome("captions", "")
+    #expect(captions.score("top", "exact_match") == 75 && captions.score("top", "CIDEr") == 0.5)
+    #expect(captions.arms[0].seeds?[0].scores["exact_match"] == 75)
+    let difference = try #require(captions.difference("top", from: "all", "exact_match"))
+    #expect((difference.difference, difference.lower, difference.upper) == (25, 12.5, 50))
+    #expect(captions.percent == ["exact_match"])
+    let again = try JSONDecoder().decode(TaskOutcome.self, from: JSONEncoder().encode(captions))
+    #expect(again == captions)
+    #expect(try outcome("questions", "").score("top", "exact_match") == 0.75)
+  }
+
   @Test("without the arm top there is nothing to say of it")
   func withoutTop() {
     let outcome = TaskOutcome(

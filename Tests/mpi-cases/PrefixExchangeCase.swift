@@ -12,7 +12,8 @@ func exchangeFailsCase(_ arguments: [String]) throws {
     let first = StepPlan(batch: samples, costs: costs, worldSize: world.worldSize)
     let moved = StepPlan(batch: samples.map { ($0 + 1) % samples.count }, costs: costs, worldSize: world.worldSize)
     func run(_ plan: StepPlan, _ prefix: (Int) throws -> [UInt8]) throws -> [Int: [UInt8]] {
-      try exchange.run(
+      exchange.begin(plan) { $0 }
+      return try exchange.run(
         plan, on: world, picture: { $0 }, compute: { throw CaseFailure("sample \($0) need not wait") }, prefix: prefix)
     }
     try expect(try run(first) { _ in [1] }.isEmpty, true, "nothing is sent in the first step")
@@ -49,6 +50,7 @@ func exchangePicturesCase(_: [String]) throws {
     let plan = StepPlan(batch: samples, costs: samples.map { _ in 1 }, worldSize: world.worldSize)
     func picture(_ sample: Int) -> Int { sample < world.worldSize ? 0 : sample }
     var (computed, sent): ([Int], [Int]) = ([], [])
+    exchange.begin(plan, picture: picture)
     let received = try exchange.run(
       plan, on: world, picture: picture, compute: { computed.append($0) },
       prefix: {
@@ -65,7 +67,9 @@ func exchangePicturesCase(_: [String]) throws {
       try expect(received, [mine[0]: [UInt8(mine[0]), 7]], "the picture's sample came")
       try expect(computed, [mine[1]], "its own new picture came first")
     }
-    try expect(exchange.knows(0) && !exchange.knows(1), true, "pictures are known from then on")
+    try expect(exchange.keeper(of: 0), 0, "its keeper")
+    try expect(exchange.keeper(of: 2 * world.worldSize - 1), world.worldSize - 1, "the last rank's own picture")
+    try expect(exchange.keeper(of: 1) == nil, true, "there is no such picture")
     print("met")
   }
 }
