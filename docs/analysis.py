@@ -27,7 +27,7 @@ score = hi.hi_corrected
 figure, axes = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
 score.plot(ax=axes[0], yincrease=False, cmap="BrBG", center=0)
 hi.hi.plot(ax=axes[1], yincrease=False, cmap="viridis", vmin=0)
-beyond = (hi.p_holm <= 0.05) & (score > 0)
+beyond = (hi.p_holm <= 0.05) & (hi.hi > hi.hi_chance) & (hi.image_difference > 0)
 axes[0].plot(*np.nonzero(beyond.transpose("head", "layer").values), "k.")
 figure.savefig(folder / "heads.png", dpi=150)
 

@@ -166,6 +166,7 @@ public struct TrainConfiguration: JobConfiguration {
     }
     try isCount(batch, "--batch")
     try isCount(microBatch, "--micro-batch")
+    try validateAdapter()
     try atLeast(0, warmup, "--warmup")
     try atLeast(1, validateEvery, "--validate-every")
     try atLeast(1, patience, "--patience")
@@ -176,7 +177,7 @@ public struct TrainConfiguration: JobConfiguration {
     try atLeast(0, cacheMemory, "--cache-memory")
     try validateShared()
     guard learningRate > 0, learningRate.isFinite else {
-      throw JobError("--lr is \(learningRate); it must be above 0")
+      throw JobError("--lr is \(learningRate); it must be above 0 and finite")
     }
     guard clip >= 0, clip.isFinite else { throw JobError("--clip is \(clip); it must be at least 0 (0: no clipping)") }
     guard weightDecay >= 0, weightDecay.isFinite else {
@@ -190,6 +191,24 @@ public struct TrainConfiguration: JobConfiguration {
     }
     guard patience == nil || isValidated else {
       throw JobError("--patience needs a validation loss: give --validation or --validation-share")
+    }
+  }
+
+  /// What can be said of the adapter without the model. An adapter to start from may say the rest.
+  private func validateAdapter() throws {
+    if let loraRank, loraRank < 1 { throw JobError("--lora-rank is \(loraRank); it must be at least 1") }
+    if let loraAlpha, !(loraAlpha > 0 && loraAlpha.isFinite) {
+      throw JobError("--lora-alpha is \(loraAlpha); it must be above 0 and finite")
+    }
+    guard (0..<1).contains(dropout) else {
+      throw JobError("--dropout is \(dropout); it must be at least 0 and less than 1")
+    }
+    guard hasMagnitudes != true || dropout == 0 else {
+      throw JobError("--dropout is \(dropout), and DoRA is trained without dropout: omit one of them")
+    }
+    guard hasMagnitudes != true || heads == nil else {
+      throw JobError(
+        "--heads and --dora exclude each other: a magnitude scales what all heads of a layer give, not that of one")
     }
   }
 }

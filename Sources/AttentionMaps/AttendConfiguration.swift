@@ -65,15 +65,27 @@ public struct AttendConfiguration: Sendable {
     name == "attention.csv" || name.hasSuffix(".png") || name.hasSuffix(".svg")
   }
 
+  /// What can be said without the heads.
+  ///
+  /// - Throws: `JobError` or `HeadImpactError` naming the option.
+  public func validateOptions() throws {
+    try options.validate()
+    try JobInputs.validate(threads: threads, limit: nil)
+    switch text {
+    case .given(let text):
+      guard !text.allSatisfy(\.isWhitespace) else { throw JobError("--text is empty; describe what the image shows") }
+    case .generated(let decoding): try decoding.validate()
+    case .description: break
+    }
+  }
+
   /// - Throws: `JobError` or `HeadImpactError` naming the option.
   func validate() throws {
-    try options.validate()
-    if let threads, !(1...4096).contains(threads) { throw JobError("--threads is \(threads); it must be in 1...4096") }
+    try validateOptions()
     guard !heads.isEmpty else { throw JobError("no head is named") }
     if let twice = heads.first(where: { head in heads.count { $0 == head } > 1 }) {
       throw JobError("head \(twice) is named twice")
     }
-    if case .generated(let decoding) = text { try decoding.validate() }
     try JobInputs.checkFolder(of: output)
     if let reason = try Self.folder.refusal(of: output, overwrites: overwrites) {
       throw JobError("\(output.path): \(reason)")

@@ -38,15 +38,11 @@ struct Subject {
   /// - Throws: `JobError` if that is nothing.
   func text(_ said: AttendConfiguration.Text) throws -> String {
     switch said {
-    case .given(let text): return try Self.text(text, missing: "--text is empty: describe what the image shows")
+    case .given(let text): return text.trimmingCharacters(in: .whitespacesAndNewlines)
     case .description, .generated:
-      return try Self.text(description ?? "", missing: "\(name) has no description; give one with --text")
+      let text = (description ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
+      guard !text.isEmpty else { throw JobError("\(name) has no description; give one with --text") }
+      return text
     }
-  }
-
-  private static func text(_ text: String, missing: String) throws -> String {
-    let text = text.trimmingCharacters(in: .whitespacesAndNewlines)
-    guard !text.isEmpty else { throw JobError(missing) }
-    return text
   }
 }

@@ -9,7 +9,7 @@ import MessagePassing
 import RunSupport
 import Scoring
 
-struct Ablate: ParsableCommand {
+struct Ablate: ParsableCommand, DependentOptions {
   static let configuration = CommandConfiguration(
     abstract: "Ablate attention heads and measure how the loss of the descriptions, and what the model says, change.",
     discussion: """
@@ -63,7 +63,8 @@ struct Ablate: ParsableCommand {
 
   func validate() throws {
     guard hi != nil || !named.isEmpty else { throw ValidationError("Name the heads with --hi or --head.") }
-    _ = try (counts(), outcomes(), seeds(randomSeeds))
+    _ = try (counts(), seeds(randomSeeds), Judged.heads(named.flatMap(\.elements), "--head"))
+    try Judged.values { try configured(model: fileURL(loaded.folder.model), []).validateOptions() }
     if let csv {
       let file = fileURL(csv)
       guard file.pathExtension.lowercased() == "csv", file != fileURL(output) else {
@@ -80,12 +81,22 @@ struct Ablate: ParsableCommand {
     }
   }
 
+  var dependences: [Dependence] {
+    let says = TypedOptions.parts(outcome).contains { $0.lowercased() != AblationOutcome.loss.rawValue }
+    return Dependence.ranking("heads", "random-seeds", of: hi) + [
+      Dependence("reference-images", need: "--ablation mean", if: ablation == .mean),
+      Dependence("max-new-tokens", need: "an --outcome of what the model says", if: says),
+      .salvage(resumes: measuring.running.resume),
+    ]
+  }
+
   func run() throws {
     let configuration = try ablateConfiguration()
     let summary = try Communicator.withStoppableWorld(silence: measuring.waiting.rules) {
       try AblationJob(configuration, on: $0).run()
     }
     guard let summary else { return }
+    for warning in summary.result.warnings ?? [] { StandardError.write("warning: \(warning)\n") }
     if let csv { try AtomicFile.write(Data(summary.result.csv.utf8), to: fileURL(csv)) }
     switch measuring.printing.format {
     case .json: print(try summary.result.json())
@@ -101,7 +112,7 @@ struct Ablate: ParsableCommand {
         + ["\(NumberText.plainSigned(lower)) \(NumberText.plainSigned(upper))"]
     }
     let others = result.outcomes ?? []
-    let headings = ["loss"] + others.map(\.outcome.rawValue)
+    let headings = ["loss"] + others.map { $0.outcome.rawValue + ($0.unit == "percent" ? " %" : "") }
     var rows = [["ablated heads"] + headings.flatMap { [$0, "difference", "95% interval"] }]
     rows.append(
       ["none"] + ([result.loss] + others.map(\.value)).flatMap { [NumberText.plain($0), "", ""] })
@@ -129,10 +140,16 @@ struct Ablate: ParsableCommand {
         contents.table, measure: ranked.value, counts: counts(), randomSeeds: seeds(randomSeeds))
     }
     if !named.isEmpty { ablations.append(Ablation(name: "named", heads: named.flatMap(\.elements))) }
+    return try configured(model: try loaded.folder.url, ablations, scored: scoredModelSHA256)
+  }
+
+  private func configured(
+    model: URL, _ ablations: [Ablation], scored: String? = nil
+  ) throws -> AblateConfiguration {
     var c = AblateConfiguration(
-      model: try loaded.folder.url, dataset: fileURL(dataset), images: source.images.url, output: fileURL(output),
+      model: model, dataset: fileURL(dataset), images: source.images.url, output: fileURL(output),
       ablations: ablations)
-    c.take(loaded, chosenBy: hi, scored: scoredModelSHA256, measuring)
+    c.take(loaded, chosenBy: hi, scored: scored, measuring)
     c.annotations = source.answersURL
     c.kind = ablation
     c.referenceImages = referenceImages
@@ -155,7 +172,7 @@ struct Ablate: ParsableCommand {
   }
 
   private func outcomes() throws -> [AblationOutcome] {
-    try TypedOptions.parts(outcome).map { part in
+    try Judged.parts(outcome, "--outcome", such: "loss,CIDEr").map { part in
       let name = part.replacing("-", with: "_").lowercased()
       guard let outcome = AblationOutcome.allCases.first(where: { $0.rawValue.lowercased() == name }) else {
         let known = AblationOutcome.allCases.map(\.rawValue).joined(separator: ", ")
@@ -166,7 +183,7 @@ struct Ablate: ParsableCommand {
   }
 
   private func seeds(_ list: String) throws -> [UInt64] {
-    try TypedOptions.parts(list).map { part in
+    try Judged.parts(list, "--random-seeds", such: "0,1,2").map { part in
       guard let seed = UInt64(part) else {
         throw ValidationError("--random-seeds: \"\(part)\" is not a whole number from 0; write e.g. 0,1,2.")
       }

@@ -9,7 +9,7 @@ import IO
 import Kernels
 import RunSupport
 
-struct Attend: ParsableCommand {
+struct Attend: ParsableCommand, DependentOptions {
   static let configuration = CommandConfiguration(
     abstract: "Draw where chosen heads look in an image, word by word.",
     discussion: """
@@ -66,8 +66,17 @@ struct Attend: ParsableCommand {
 
   func validate() throws {
     guard !head.isEmpty || hi != nil else { throw ValidationError("Name the heads with --head or --hi.") }
-    _ = try subject()
-    _ = try said()
+    _ = try Judged.heads(head.flatMap(\.elements), "--head")
+    try Judged.count(top, "--top")
+    try Judged.prompt(prompt)
+    try Judged.values { try configured(model: fileURL(loaded.folder.model), []).validateOptions() }
+  }
+
+  var dependences: [Dependence] {
+    Dependence.ranking("top", of: hi) + [
+      Dependence("max-new-tokens", need: "--generate", if: generate),
+      Dependence("coverage", need: "an --annotation, which has a mask", if: annotation != nil),
+    ]
   }
 
   func run() throws {
@@ -151,9 +160,14 @@ struct Attend: ParsableCommand {
       heads += try Selection.heads(of: contents.table, strategy: .top, measure: ranked.value, count: top)
         .filter { !named.contains($0) }
     }
-    var c = AttendConfiguration(
-      model: try loaded.folder.url, subject: try subject(), text: try said(), heads: heads, output: folder.url)
+    var c = try configured(model: try loaded.folder.url, heads)
     c.scoredModelSHA256 = scoredModelSHA256
+    return c
+  }
+
+  private func configured(model: URL, _ heads: [Selection.Head]) throws -> AttendConfiguration {
+    var c = AttendConfiguration(
+      model: model, subject: try subject(), text: try said(), heads: heads, output: folder.url)
     c.adapter = loaded.adapter.map(fileURL)
     c.input = loaded.input.options
     c.prompt = prompt

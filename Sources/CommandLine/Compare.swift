@@ -7,7 +7,7 @@ import Kernels
 import Reporting
 import RunSupport
 
-struct Compare: ParsableCommand {
+struct Compare: ParsableCommand, DependentOptions {
   static let configuration = CommandConfiguration(
     abstract: "Compare scoring runs: models, prompts, seeds, before and after tuning.",
     discussion: """
@@ -39,15 +39,14 @@ struct Compare: ParsableCommand {
 
   func validate() throws {
     guard files.count >= 2 else { throw ValidationError("compare takes two or more files of scoring runs.") }
-    guard topHeads >= 1 else { throw ValidationError("--top-heads must be at least 1.") }
-    guard title == nil || output != nil else {
-      throw ValidationError("--title is that of the page: it needs --output.")
-    }
+    try Judged.count(topHeads, "--top-heads")
+    try Judged.threads(threads)
     if let count = nameList?.count, count != files.count {
       throw ValidationError("--names has \(count) names for \(files.count) files.")
     }
-    try JobInputs.validate(threads: threads, limit: nil)
   }
+
+  var dependences: [Dependence] { [Dependence("title", "overwrite", need: "--output, the page", if: output != nil)] }
 
   func run() throws {
     if let output, let reason = try Page.refusal(of: fileURL(output), overwrites: replacing.overwrite) {

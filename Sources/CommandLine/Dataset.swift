@@ -15,7 +15,7 @@ struct Dataset: ParsableCommand {
     subcommands: [DatasetBuild.self, DatasetPreviewCommand.self, DatasetCheckCommand.self])
 }
 
-struct DatasetBuild: ParsableCommand {
+struct DatasetBuild: ParsableCommand, DependentOptions {
   static let configuration = CommandConfiguration(
     commandName: "build",
     abstract: "Choose key objects from COCO's instances and describe each, from its image's captions or with a model.",
@@ -101,6 +101,15 @@ struct DatasetBuild: ParsableCommand {
     _ = try Judged.values(rules)
   }
 
+  var dependences: [Dependence] {
+    [
+      Dependence("min-tokens", "chat-template", "system", "resize", need: "--model", if: model != nil),
+      Dependence(
+        "objects", "prompt", "precision", "threads", "salvage", "allow-skips", need: "--describe model",
+        if: describe == .model), .salvage(resumes: resume),
+    ]
+  }
+
   /// - Throws: `KeyObjectError` naming the option and what it may be.
   private func rules() throws -> KeyObjectRules {
     var rules = KeyObjectRules()
@@ -117,7 +126,7 @@ struct DatasetBuild: ParsableCommand {
     rules.describe = describe
     rules.split = try split.map { try DatasetSplit($0) }
     rules.seed = seed
-    try rules.validate()
+    try rules.validate(hasCaptions: captions != nil, hasModel: model != nil)
     return rules
   }
 
@@ -179,7 +188,7 @@ struct DatasetBuild: ParsableCommand {
   }
 }
 
-struct DatasetPreviewCommand: ParsableCommand {
+struct DatasetPreviewCommand: ParsableCommand, DependentOptions {
   static let configuration = CommandConfiguration(
     commandName: "preview",
     abstract: "Show samples: the image, the object, and the visual tokens it covers.",
@@ -194,6 +203,10 @@ struct DatasetPreviewCommand: ParsableCommand {
   var limit = 64
   @OptionGroup var replacing: OverwriteOption
   @OptionGroup var printing: PrintOptions
+
+  func validate() throws { try Judged.limit(limit) }
+
+  var dependences: [Dependence] { [Dependence("chat-template", need: "--model", if: model != nil)] }
 
   func run() throws {
     let summary = try DatasetPreview(

@@ -23,6 +23,8 @@ struct Demo: ParsableCommand {
   @OptionGroup var replacing: OverwriteOption
   @OptionGroup var printing: QuietOption
 
+  func validate() throws { try Judged.count(scenes, "--scenes", atMost: DemoDataset.mostScenes) }
+
   func run() throws {
     let folder = made.url
     let (model, dataset) = (folder.appendingPathComponent("model"), folder.appendingPathComponent("dataset"))

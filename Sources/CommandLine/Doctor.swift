@@ -7,7 +7,7 @@ import RunSupport
 import Scoring
 import VisionLanguage
 
-struct Doctor: ParsableCommand {
+struct Doctor: ParsableCommand, DependentOptions {
   static let configuration = CommandConfiguration(
     abstract: "Report what this machine offers, find problems, and estimate whether a run fits.",
     discussion: """
@@ -42,8 +42,17 @@ struct Doctor: ParsableCommand {
 
   func validate() throws {
     guard dataset == nil || model != nil else { throw ValidationError("--dataset needs --model.") }
-    guard (1...4096).contains(ranks) else { throw ValidationError("--ranks must be in 1...4096.") }
-    guard (1...4096).contains(threads ?? 1) else { throw ValidationError("--threads must be in 1...4096.") }
+    try Judged.count(ranks, "--ranks", atMost: 4096)
+    try Judged.threads(threads)
+    try Judged.limit(limit)
+    try Judged.prompt(prompt)
+  }
+
+  var dependences: [Dependence] {
+    [
+      Dependence("chat-template", "system", need: "--model", if: model != nil),
+      Dependence("prompt", "limit", need: "--dataset", if: dataset != nil),
+    ]
   }
 
   func run() throws {

@@ -6,7 +6,7 @@ import RunSupport
 
 extension VQADialect: ExpressibleByArgument {}
 
-struct Evaluate: ParsableCommand {
+struct Evaluate: ParsableCommand, DependentOptions {
   static let configuration = CommandConfiguration(
     abstract: "Score captions or answers against human references.",
     discussion: """
@@ -48,10 +48,8 @@ struct Evaluate: ParsableCommand {
     guard (references == nil) != (questions == nil) else {
       throw ValidationError("Give either --references (captions) or --questions (answers).")
     }
-    guard questions != nil || annotations == nil else { throw ValidationError("--annotations goes with --questions.") }
-    guard references != nil || meteorJar == nil else { throw ValidationError("--meteor-jar goes with --references.") }
     guard PairedComparison.resampleCounts.contains(resamples) else {
-      throw ValidationError("--resamples must be in \(PairedComparison.resampleCounts).")
+      throw ValidationError("--resamples is \(resamples); it must be in \(PairedComparison.resampleCounts).")
     }
     if let perImage, !["csv", "h5", "hdf5"].contains(fileURL(perImage).pathExtension.lowercased()) {
       throw ValidationError("--per-image takes a name that ends in .csv or .h5.")
@@ -59,6 +57,15 @@ struct Evaluate: ParsableCommand {
     if let perImage, !replacing.overwrite, FileManager.default.fileExists(atPath: fileURL(perImage).path) {
       throw ValidationError("\(perImage): already exists; choose another name, or let it be replaced by --overwrite.")
     }
+  }
+
+  var dependences: [Dependence] {
+    [
+      Dependence("annotations", "dialect", need: "--questions", if: questions != nil),
+      Dependence("meteor-jar", need: "--references", if: references != nil),
+      Dependence("resamples", need: "--baseline", if: baseline != nil),
+      Dependence("overwrite", need: "--per-image", if: perImage != nil),
+    ]
   }
 
   func run() throws {

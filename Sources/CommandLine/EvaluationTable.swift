@@ -12,7 +12,8 @@ struct EvaluationTable {
     if let captions = report.captions {
       parts.append(
         aligned(
-          [["metric", "score"]] + captions.metrics.map { [$0.rawValue, NumberText.plain(captions.scores[$0] ?? 0)] }))
+          [["metric", "score"]]
+            + captions.metrics.map { [MetricUnit.title($0.rawValue), NumberText.plain(captions.scores[$0] ?? 0)] }))
       parts.append("\(captions.imageIDs.count) images, \(captions.references) references")
     }
     if let answers = report.answers { parts += answerTables(answers) }
@@ -38,7 +39,8 @@ struct EvaluationTable {
   private func table(_ comparison: PairedComparison) -> String {
     let rows = comparison.differences.map { row in
       [
-        row.metric, NumberText.plain(row.score), NumberText.plain(row.baseline), NumberText.plainSigned(row.difference),
+        MetricUnit.title(row.metric), NumberText.plain(row.score), NumberText.plain(row.baseline),
+        NumberText.plainSigned(row.difference),
         NumberText.plainSigned(row.lower),
         NumberText.plainSigned(row.upper), row.isDistinguishable ? "" : "not significant",
       ]

@@ -7,7 +7,7 @@ import Jobs
 import MessagePassing
 import RunSupport
 
-struct Generate: ParsableCommand {
+struct Generate: ParsableCommand, DependentOptions {
   static let configuration = CommandConfiguration(
     abstract: "Describe a dataset's images or answer its questions; write COCO's or VQA's results format.",
     discussion: """
@@ -47,6 +47,9 @@ struct Generate: ParsableCommand {
   var beams = 1
   @Option(help: "Seed of the sampling.")
   var seed: UInt64 = 0
+  @Option(
+    help: ArgumentHelp("Number of images whose texts are decoded together; no text depends on it.", valueName: "n"))
+  var batch = 16
   @OptionGroup var running: RunOptions
   @OptionGroup var skipping: SkipOptions
   @Flag(help: "If images or texts can't be used, list them all and stop, instead of skipping them.")
@@ -59,6 +62,12 @@ struct Generate: ParsableCommand {
     try Judged.values(decoding.validate)
   }
 
+  var dependences: [Dependence] {
+    [
+      Dependence("top-p", need: "a --temperature above 0", if: temperature > 0), .salvage(resumes: running.resume),
+    ]
+  }
+
   private var decoding: DecodingOptions {
     var options = DecodingOptions()
     options.maxNewTokens = maxNewTokens
@@ -67,6 +76,7 @@ struct Generate: ParsableCommand {
     options.repetitionPenalty = repetitionPenalty
     options.beams = beams
     options.seed = seed
+    options.batch = batch
     return options
   }
 

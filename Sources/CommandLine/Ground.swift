@@ -12,7 +12,7 @@ import RunSupport
 extension ThresholdRule: ExpressibleByArgument {}
 extension LocatingOptions.Parts: ExpressibleByArgument {}
 
-struct Ground: ParsableCommand {
+struct Ground: ParsableCommand, DependentOptions {
   static let configuration = CommandConfiguration(
     abstract: "Find the object of a description by the attention of chosen heads: a box and a mask, scored.",
     discussion: """
@@ -66,8 +66,13 @@ struct Ground: ParsableCommand {
     guard [heads, selection, hi].count(where: { $0 != nil }) == 1 else {
       throw ValidationError("Name the heads with one of --heads, --selection and --hi.")
     }
-    guard topHeads >= 1 else { throw ValidationError("--top-heads must be at least 1.") }
+    try Judged.count(topHeads, "--top-heads")
     _ = try named()
+    try Judged.values { try configured(model: fileURL(loaded.folder.model), []).validateOptions() }
+  }
+
+  var dependences: [Dependence] {
+    Dependence.ranking("top-heads", of: hi) + [.salvage(resumes: measuring.running.resume)]
   }
 
   func run() throws {
@@ -84,12 +89,14 @@ struct Ground: ParsableCommand {
   }
 
   private func named() throws -> [Selection.Head] {
-    try TypedOptions.parts(heads ?? "").map { part in
+    guard let heads else { return [] }
+    let named = try Judged.parts(heads, "--heads", such: "14.3,17.0").map { part in
       guard let head = Selection.Head(part) else {
         throw ValidationError("--heads: \"\(part)\" is not a head; write e.g. 14.3,17.0.")
       }
       return head
     }
+    return try Judged.heads(named, "--heads")
   }
 
   /// The heads, and the `model_sha256` of the model that they were chosen for, if that is known.
@@ -114,10 +121,13 @@ struct Ground: ParsableCommand {
 
   private func groundConfiguration() throws -> GroundConfiguration {
     let chosen = try chosen()
+    return configured(model: try loaded.folder.url, chosen.heads, scored: chosen.model)
+  }
+
+  private func configured(model: URL, _ heads: [Selection.Head], scored: String? = nil) -> GroundConfiguration {
     var c = GroundConfiguration(
-      model: try loaded.folder.url, dataset: fileURL(dataset), images: images.url, output: fileURL(output),
-      heads: chosen.heads)
-    c.take(loaded, chosenBy: selection ?? hi, scored: chosen.model, measuring)
+      model: model, dataset: fileURL(dataset), images: images.url, output: fileURL(output), heads: heads)
+    c.take(loaded, chosenBy: selection ?? hi, scored: scored, measuring)
     c.locating.threshold = threshold
     c.locating.sigma = sigma
     c.locating.parts = parts

@@ -46,11 +46,15 @@ struct HeadImpactCommand: ParsableCommand {
         do {
           try TypedOptions.answerOthers(words, of: verb.type)
           if !words.contains("--help"), !words.contains("-h") { try TypedOptions.requireKnown(words, of: verb.type) }
+          try TypedOptions.requirePaths(words, of: verb.type)
         } catch let wrong as ValidationError { refuse(wrong, verb.type, verb.name) }
       }
       var command = try parseAsRoot(verb.map { TypedOptions.withNegatives(words, of: $0.type) } ?? words)
       try ProcessShare.requireAddressSpace()
-      do { try command.run() } catch let wrong as ValidationError {
+      do {
+        try TypedOptions.requireCounted(words, by: command)
+        try command.run()
+      } catch let wrong as ValidationError {
         // ArgumentParser would tell the usage of the whole program.
         guard let verb else { throw wrong }
         refuse(wrong, verb.type, verb.name)

@@ -50,10 +50,12 @@ struct Launch: ParsableCommand {
   var command: [String] = []
 
   func validate() throws {
-    guard (1...1_000_000).contains(ranks ?? 1) else { throw ValidationError("-np must be at least 1.") }
+    try Judged.count(ranks, "-np", atMost: 1_000_000)
     guard hostfile == nil || host == nil else { throw ValidationError("Give --hostfile or --host, not both.") }
-    guard (0...1000).contains(restarts) else { throw ValidationError("--restarts must be in 0...1000.") }
-    guard (0...86_400).contains(pause) else { throw ValidationError("--pause must be in 0...86400 seconds.") }
+    try Judged.count(restarts, "--restarts", atLeast: 0, atMost: 1000)
+    guard (0...86_400).contains(pause) else {
+      throw ValidationError("--pause is \(pause); it must be in 0...86400 seconds.")
+    }
     do {
       try MPICommand.check(arguments: command)
       _ = try shellWords(mpirunOptions)

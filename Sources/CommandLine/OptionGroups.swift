@@ -120,9 +120,7 @@ struct ThreadsOption: ParsableArguments {
   var threads: Int?
 
   func validate() throws {
-    guard (1...4096).contains(threads ?? 1) else {
-      throw ValidationError("--threads is \(threads ?? 0); it must be in 1...4096.")
-    }
+    try Judged.threads(threads)
   }
 }
 
@@ -278,8 +276,30 @@ enum Judged {
     do { return try judge() } catch { throw ValidationError("\(error)") }
   }
 
-  static func limit(_ limit: Int?) throws {
-    guard limit ?? 1 >= 1 else { throw ValidationError("--limit is \(limit ?? 0); it must be at least 1.") }
+  static func limit(_ limit: Int?) throws { try count(limit, "--limit") }
+
+  static func threads(_ threads: Int?) throws { try count(threads, "--threads", atMost: 4096) }
+
+  /// - Parameters:
+  ///   - value: nil if the option wasn't given.
+  ///   - most: nil where only the files say it.
+  static func count(_ value: Int?, _ option: String, atLeast least: Int = 1, atMost most: Int? = nil) throws {
+    guard let value, value < least || value > most ?? .max else { return }
+    let range = most.map { "in \(least)...\($0)" } ?? "at least \(least)"
+    throw ValidationError("\(option) is \(value); it must be \(range).")
+  }
+
+  /// - Returns: the heads of a comma list, at least one, none twice.
+  static func heads(_ heads: [Selection.Head], _ option: String) throws -> [Selection.Head] {
+    guard let twice = heads.first(where: { head in heads.count { $0 == head } > 1 }) else { return heads }
+    throw ValidationError("\(option): head \(twice) is named twice.")
+  }
+
+  /// - Returns: the parts of a comma list, at least one.
+  static func parts(_ list: String, _ option: String, such example: String) throws -> [String] {
+    let parts = TypedOptions.parts(list)
+    guard !parts.isEmpty else { throw ValidationError("\(option) is empty; write e.g. \(example).") }
+    return parts
   }
 
   static func prompt(_ prompt: String) throws {

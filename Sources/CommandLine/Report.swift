@@ -6,7 +6,7 @@ import IO
 import Reporting
 import RunSupport
 
-struct Report: ParsableCommand {
+struct Report: ParsableCommand, DependentOptions {
   static let configuration = CommandConfiguration(
     abstract: "Create a page with figures and tables from a scoring run or an experiment.",
     discussion: """
@@ -37,9 +37,15 @@ struct Report: ParsableCommand {
     guard dataset == nil || images != nil else {
       throw ValidationError("--dataset needs --images, the folder of its images.")
     }
-    guard (1...100).contains(topHeads) else {
-      throw ValidationError("--top-heads is \(topHeads); it must be in 1...100: each is a row of the page.")
-    }
+    try Judged.count(topHeads, "--top-heads", atMost: 100)
+  }
+
+  var dependences: [Dependence] {
+    [
+      Dependence(
+        "measure", "top-heads", need: "the file of a scoring run: an experiment's folder has its own (select)",
+        if: !fileURL(input).hasDirectoryPath)
+    ]
   }
 
   func run() throws {
@@ -56,7 +62,7 @@ struct Report: ParsableCommand {
     let source = fileURL(input)
     let page =
       source.hasDirectoryPath
-      ? try ExperimentPage(folder: source).page(title: title, source: options.source)
+      ? try ExperimentPage(folder: source).page(title: title, source: options.source, hasLayerFit: layerFit)
       : try HeadImpactReport.page(of: source, options)
     try page.write(to: folder, overwrites: replacing.overwrite)
     print(folder.appendingPathComponent("index.html").path)

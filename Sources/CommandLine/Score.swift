@@ -8,7 +8,7 @@ import MessagePassing
 import RunSupport
 import Scoring
 
-struct Score: ParsableCommand {
+struct Score: ParsableCommand, DependentOptions {
   static let configuration = CommandConfiguration(
     abstract: "Compute the Head Impact of every layer and head over a dataset, into an HDF5 file.",
     discussion: """
@@ -66,6 +66,8 @@ struct Score: ParsableCommand {
     try Judged.prompt(prompt)
     try Judged.values { try options.validate() }
   }
+
+  var dependences: [Dependence] { [.salvage(resumes: running.resume)] }
 
   func run() throws {
     let configuration = try scoreConfiguration()

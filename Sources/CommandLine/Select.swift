@@ -6,7 +6,7 @@ import HeadImpact
 import IO
 import RunSupport
 
-struct Select: ParsableCommand {
+struct Select: ParsableCommand, DependentOptions {
   static let configuration = CommandConfiguration(
     abstract: "Choose layers to train by their Head Impact.",
     discussion: "A layer's score is the mean HI of its heads; ties go to the lower index.")
@@ -29,6 +29,18 @@ struct Select: ParsableCommand {
   var overwrite = false
   @Option(help: "The format of the printed result.")
   var format = OutputFormat.json
+
+  func validate() throws {
+    try Judged.count(layers, "--layers")
+    try Judged.count(heads, "--heads", atLeast: 0)
+  }
+
+  var dependences: [Dependence] {
+    [
+      Dependence("seed", need: "--strategy random", if: strategy == .random),
+      Dependence("overwrite", need: "--output", if: output != nil),
+    ]
+  }
 
   func run() throws {
     let url = fileURL(file)

@@ -10,7 +10,7 @@ import MessagePassing
 import RunSupport
 import Transformer
 
-struct Train: ParsableCommand {
+struct Train: ParsableCommand, DependentOptions {
   static let configuration = CommandConfiguration(
     abstract: "Fine-tune chosen decoder layers with LoRA, data-parallel, into a PEFT adapter folder.",
     discussion: """
@@ -165,9 +165,26 @@ struct Train: ParsableCommand {
     guard layers != nil || selection != nil || heads != nil || initialAdapter != nil else {
       throw ValidationError("Name what to adapt with --layers, --selection, --heads or --init.")
     }
-    guard keep != .best || validation != nil || validationShare > 0 else {
+    guard keep != .best || isValidated else {
       throw ValidationError("--keep best needs a validation loss: give --validation or --validation-share.")
     }
+    _ = try target()
+    try Judged.values { try configured(model: fileURL(model.model)).validate() }
+  }
+
+  private var isValidated: Bool { validation != nil || validationShare > 0 }
+
+  private func target() throws -> AdapterTargetSpec {
+    try AdapterTargetSpec(layers: layers, selection: selection, heads: heads, hi: hi)
+  }
+
+  var dependences: [Dependence] {
+    [
+      Dependence("hi", need: "--heads top:K", if: heads?.hasPrefix("top:") == true),
+      Dependence("validation-annotations", "validation-images", need: "--validation", if: validation != nil),
+      Dependence("validate-every", need: "--validation or --validation-share", if: isValidated),
+      Dependence("cache-memory", "cache-dir", need: "the cache, which --no-cache leaves out", if: !noCache),
+    ]
   }
 
   func run() throws {
@@ -207,17 +224,23 @@ struct Train: ParsableCommand {
   }
 
   private func trainConfiguration() throws -> TrainConfiguration {
+    let targets = try target().targets()
+    var c = try configured(model: try model.url)
+    c.layers = targets.layers
+    c.heads = targets.heads
+    c.scored = targets.scored
+    return c
+  }
+
+  /// Without the layers and heads.
+  private func configured(model: URL) throws -> TrainConfiguration {
     var c = TrainConfiguration(
-      model: try model.url, dataset: fileURL(dataset), images: source.images.url, output: fileURL(output))
+      model: model, dataset: fileURL(dataset), images: source.images.url, output: fileURL(output))
     c.input = input.options
     c.annotations = source.answersURL
     c.prompt = asking.prompt
     c.precision = precision
     c.limit = first.limit
-    let target = try AdapterTargetSpec(layers: layers, selection: selection, heads: heads, hi: hi)
-    c.layers = target.layers
-    c.heads = target.heads
-    c.scored = target.scored
     c.targets = try targets.map(projections)
     c.loraRank = loraRank
     c.loraAlpha = loraAlpha
@@ -257,7 +280,7 @@ struct Train: ParsableCommand {
   }
 
   private func projections(_ list: String) throws -> [Projection] {
-    try TypedOptions.parts(list).map { name in
+    try Judged.parts(list, "--targets", such: "q_proj,v_proj").map { name in
       guard let projection = Projection(rawValue: name) else {
         let all = Projection.allCases.map(\.rawValue).joined(separator: ", ")
         throw ValidationError("--targets: \"\(name)\" is not one of \(all).")

@@ -38,8 +38,7 @@ enum TypedOptions {
   /// - Throws: `ValidationError` for the first of them.
   static func requireKnown(_ words: [String], of command: any ParsableCommand.Type) throws {
     let own = options(of: command)
-    for word in typedOptions(words, of: own) {
-      let name = String(word.dropFirst(2).prefix { $0 != "=" })
+    for (name, _) in values(in: words, of: command) {
       let positive = name.hasPrefix("no-") ? String(name.dropFirst(3)) : name
       guard own[name] == nil, own[positive] == nil, !["help", "version", "help-hidden"].contains(name) else { continue }
       let near = NearNames.of(name, in: own.keys).map { "--\($0)" }
@@ -65,24 +64,36 @@ enum TypedOptions {
 
   /// A command's options by name, and whether they take a value: as its help lists them.
   static func options(of command: any ParsableCommand.Type) -> [String: Bool] {
-    let lines = command.helpMessage(columns: 200).matches(of: /(?m)^  (?:-\w, )?--([a-z][a-z-]*)( <)?/)
-    return Dictionary(lines.map { (String($0.1), $0.2 != nil) }) { first, _ in first }
+    valueNames(of: command).mapValues { $0 != nil }
+  }
+
+  /// A command's options by name, and what its help calls their values; nil for flags.
+  static func valueNames(of command: any ParsableCommand.Type) -> [String: String?] {
+    let lines = command.helpMessage(columns: 200).matches(of: /(?m)^  (?:-\w+, )?--([a-z][a-z-]*)(?: <([^>]*)>)?/)
+    return Dictionary(lines.map { (String($0.1), $0.2.map(String.init)) }) { first, _ in first }
+  }
+
+  /// The options that were typed, with their values; nil for those that have none.
+  static func values(in words: [String], of command: any ParsableCommand.Type) -> [(name: String, value: String?)] {
+    let own = options(of: command)
+    var found: [(name: String, value: String?)] = []
+    var isValue = false
+    for word in typed(words) {
+      if isValue {
+        found[found.count - 1].value = word
+        isValue = false
+      } else if word.hasPrefix("--") {
+        let parts = word.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        found.append((String(parts[0]), parts.count > 1 ? String(parts[1]) : nil))
+        isValue = parts.count == 1 && own[String(parts[0])] == true
+      }
+    }
+    return found
   }
 
   /// Up to `--`, behind which there are no options.
   private static func typed(_ words: [String]) -> ArraySlice<String> {
     words.prefix { $0 != "--" }
-  }
-
-  /// The words that are options, and not the value of the one before: `--mpirun-options "--bind-to core"`.
-  private static func typedOptions(_ words: [String], of own: [String: Bool]) -> [String] {
-    var found: [String] = []
-    var isValue = false
-    for word in typed(words) {
-      if !isValue, word.hasPrefix("--") { found.append(word) }
-      isValue = !isValue && word.hasPrefix("--") && own[String(word.dropFirst(2))] == true
-    }
-    return found
   }
 
   private static func names(in words: [String]) -> Set<String> {
@@ -132,8 +143,7 @@ enum TypedOptions {
   /// - Throws: `ValidationError` for the first of them.
   static func answerOthers(_ words: [String], of command: any ParsableCommand.Type) throws {
     let own = options(of: command)
-    for word in typedOptions(words, of: own) {
-      let typed = String(word.dropFirst(2).prefix { $0 != "=" })
+    for (typed, _) in values(in: words, of: command) {
       let name = typed.lowercased().replacing("_", with: "-")
       guard own[typed] == nil else { continue }
       // With underscores, ours too.

@@ -52,7 +52,7 @@ public struct PairComparison: Sendable, Equatable, Encodable {
     }
     let p = isPaired ? try Self.pValues(a, b, seed: differenceSeed, parallel) : nil
     let (holm, bh) = (p.map(MultipleTesting.holm), p.map(MultipleTesting.benjaminiHochberg))
-    let correction = p.map { BeyondChance.Correction(tests: $0.count) }
+    let correction = p.map { BeyondChance.Correction(images: a.imageCount, tests: $0.count) }
     self.correction = correction?.rawValue
     let corrected = correction == .holm ? holm : bh
     let resamples = min(a.resamples, b.resamples)
@@ -77,7 +77,8 @@ public struct PairComparison: Sendable, Equatable, Encodable {
     let widest = differences.reduce(0) { max($0, $1.magnitude) }
     let scale = widest > 1 ? 1 / (2 * widest.binade) : 1
     let heads = a.headCount
-    var test = try SignFlipTest(images: a.imageCount, values: heads, seed: seed, parallel: parallel)
+    var test = try SignFlipTest(
+      images: a.imageCount, values: heads, tests: heads, seed: seed, parallel: parallel)
     for image in 0..<a.imageCount { try test.add(differences[image * heads..<(image + 1) * heads].map { $0 * scale }) }
     return try test.pValues()
   }

@@ -1,3 +1,4 @@
+import IO
 import ImageInput
 import Kernels
 import Transformer
@@ -26,13 +27,20 @@ public final class AnswerBatch {
     public let outcomes: [Outcome]
   }
 
+  /// A picture before and after it is encoded.
+  private enum Shown {
+    case image(PreparedImage)
+    case features(VisualFeatures)
+  }
+
   private struct Picture {
-    let image: RGBImage
+    /// nil once its last question has been begun.
+    var shown: Shown?
     let questions: [TextGenerator.Question]
     /// Rows that all questions begin with.
     let prefixRows: Int
-    /// From its encoding until its last question has been begun.
-    var visual: VisualFeatures?
+    /// Rows of the cache for each question's hypotheses.
+    let questionRows: [Int]
     /// The rows of the cache for what its questions have in common; nil until it is begun.
     var prefix: Range<Int>?
     /// How many of its questions have been begun, or can't be.
@@ -46,22 +54,29 @@ public final class AnswerBatch {
   /// Hypotheses that one pass takes: more don't make it faster, and a vocabulary of 150,000 takes 40 MB for their scores.
   private static let mostHypotheses = 64
   /// Bytes of the cache, unless a single picture takes more.
-  private static let mostBytes = 1 << 31
+  static let mostBytes = 1 << 31
 
   private let model: any VisionLanguageModel
   private let options: DecodingOptions
   private let repetitionPenalty: Double
   private let cache: KeyValueCache
   private let hidden: ScratchTensor
+  private let mostBytes: Int
   private var arena = RowArena(rows: 0)
+  /// Whether pictures have become so large that a batch of them doesn't fit: then the cache is made larger once it is empty.
+  private var isTooSmall = false
   /// By key.
   private var pictures: [Int: Picture] = [:]
   /// The keys of pictures with questions that have not been begun, in the order of `add`.
   private var waiting: [Int] = []
   private var answers: [AnswerContext] = []
 
-  init(_ model: any VisionLanguageModel, _ options: DecodingOptions, cache: KeyValueCache, hidden: ScratchTensor) {
+  init(
+    _ model: any VisionLanguageModel, _ options: DecodingOptions, cache: KeyValueCache, hidden: ScratchTensor,
+    mostBytes: Int = AnswerBatch.mostBytes
+  ) {
     self.model = model
+    self.mostBytes = mostBytes
     self.options = options
     self.cache = cache
     self.hidden = hidden
@@ -83,13 +98,14 @@ public final class AnswerBatch {
   ///   - questions: at least one.
   ///   - visual: of the image, if it has been encoded; what a new encoding gives has the same bits.
   public func add(
-    _ key: Int, image: RGBImage, questions: [TextGenerator.Question], encoded visual: VisualFeatures? = nil
+    _ key: Int, image: some ImageForModel, questions: [TextGenerator.Question], encoded visual: VisualFeatures? = nil
   ) {
     precondition(pictures[key] == nil && !questions.isEmpty)
     // Each question has at least one row of its own.
     let prefixRows = model.sharedPrefix(of: questions.map(\.tokens)) { $0.ids.count - 1 }
     pictures[key] = Picture(
-      image: image, questions: questions, prefixRows: prefixRows, visual: visual,
+      shown: visual.map(Shown.features) ?? .image(image.prepared), questions: questions, prefixRows: prefixRows,
+      questionRows: questions.map { AnswerContext.rows(ownRows: $0.tokens.ids.count - prefixRows, options) },
       outcomes: questions.map { _ in nil })
     waiting.append(key)
   }
@@ -102,7 +118,11 @@ public final class AnswerBatch {
   public func step(poll: @escaping () throws -> Void = {}) throws -> [Finished] {
     let taps = Taps(afterLayer: { _, _ in try poll() })
     let opening = try begin(taps)
-    if opening != nil || !answers.isEmpty { try pass(opening, taps) }
+    if opening != nil || !answers.isEmpty {
+      try pass(opening, taps)
+    } else {
+      precondition(waiting.isEmpty, "a picture finds no room in an empty cache")
+    }
     let done = pictures.keys.sorted().filter { isDone($0) }
     return done.compactMap { key in
       guard let picture = pictures.removeValue(forKey: key) else { return nil }
@@ -131,11 +151,15 @@ public final class AnswerBatch {
   /// - Returns: nil if there is none, or no room.
   private func begin(_ taps: Taps) throws -> Opening? {
     while let key = waiting.first, let picture = pictures[key] {
-      let isNew = picture.prefix == nil
-      guard hasPlace, let first = makeRoom(for: picture) else { return nil }
+      guard let shown = picture.shown, hasPlace, let first = makeRoom(for: picture) else { return nil }
       let visual: VisualFeatures
-      do { visual = try picture.visual ?? model.encode(picture.image, taps: taps) } catch let fault as any ContentFault
-      {
+      do {
+        visual =
+          switch shown {
+          case .image(let image): try model.encode(image, taps: taps)
+          case .features(let features): features
+          }
+      } catch let fault as any ContentFault {
         arena.give(first.prefix)
         arena.give(first.question)
         fail(key, with: fault)
@@ -145,7 +169,7 @@ public final class AnswerBatch {
       var angles = [begin(picture.begun, of: picture, key, in: first.question, behind: first.prefix)]
       var next = picture.begun + 1
       while next < picture.questions.count, hasPlace,
-        let room = arena.take(AnswerContext.rows(ownRows: picture.ownRows(next), options))
+        let room = arena.take(picture.questionRows[next])
       {
         angles.append(begin(next, of: picture, key, in: room, behind: first.prefix))
         next += 1
@@ -153,8 +177,9 @@ public final class AnswerBatch {
       let isLast = next == picture.questions.count
       if isLast { waiting.removeFirst() }
       pictures[key]?.begun = next
-      pictures[key]?.visual = isLast ? nil : visual
-      return Opening(key: key, isNew: isNew, questions: picture.begun..<next, angles: angles, visual: visual)
+      pictures[key]?.shown = isLast ? nil : .features(visual)
+      return Opening(
+        key: key, isNew: picture.prefix == nil, questions: picture.begun..<next, angles: angles, visual: visual)
     }
     return nil
   }
@@ -164,33 +189,37 @@ public final class AnswerBatch {
 
   /// Takes the rows for a picture's next question, and for its prefix if it has none, directly before them.
   private func makeRoom(for picture: Picture) -> (prefix: Range<Int>, question: Range<Int>)? {
-    let rows = AnswerContext.rows(ownRows: picture.ownRows(picture.begun), options)
+    let rows = picture.questionRows[picture.begun]
     if let prefix = picture.prefix { return arena.take(rows).map { (prefix, $0) } }
     let wanted = wantedRows(for: picture)
     if arena.isEmpty, wanted > arena.rows {
-      // A fourth more, so that pictures with a few rows more don't have it wait until the cache is empty.
+      // A fourth more, so that pictures with a few rows more find room too.
       let rows = wanted + wanted / 4
       model.decoder.reserve(cache, rows: rows)
       arena = RowArena(rows: rows)
+      isTooSmall = false
     }
-    guard wanted <= arena.rows else { return nil }
-    return arena.take(picture.prefixRows + rows).map { room in
-      let end = room.lowerBound + picture.prefixRows
-      return (room.lowerBound..<end, end..<room.upperBound)
+    // Room behind the prefix for the longest question, so that none finds itself without any when nothing else is left.
+    let longest = picture.questionRows.max() ?? 0
+    guard !isTooSmall, let room = arena.take(picture.prefixRows + longest) else {
+      isTooSmall = wanted > arena.rows
+      return nil
     }
+    let prefix = room.lowerBound..<room.lowerBound + picture.prefixRows
+    let question = prefix.upperBound..<prefix.upperBound + rows
+    arena.give(question.upperBound..<room.upperBound)
+    return (prefix, question)
   }
 
   /// Rows for as many pictures like this one as the batch takes, and for one of its questions in any case.
   private func wantedRows(for picture: Picture) -> Int {
     let together = max(1, Self.mostHypotheses / options.beams)
-    let questions = picture.questions.indices.map { AnswerContext.rows(ownRows: picture.ownRows($0), options) }
+    let questions = picture.questionRows.sorted(by: >).prefix(together).reduce(0, +)
     let dimensions = model.dimensions
     let rowBytes = 2 * dimensions.layers * dimensions.keyValueWidth * ElementType.f32.byteCount
     return max(
-      picture.prefixRows + (questions.max() ?? 0),
-      min(
-        options.batch * (picture.prefixRows + questions.sorted(by: >).prefix(together).reduce(0, +)),
-        Self.mostBytes / rowBytes))
+      picture.prefixRows + (picture.questionRows.max() ?? 0),
+      min(options.batch * (picture.prefixRows + questions), mostBytes / rowBytes))
   }
 
   /// - Returns: the angles of the question and its answer.
@@ -215,7 +244,8 @@ public final class AnswerBatch {
   /// Ends a picture that can't be used.
   private func fail(_ key: Int, with fault: any ContentFault) {
     waiting.removeAll { $0 == key }
-    pictures[key]?.outcomes = pictures[key]?.questions.map { _ in .fault(fault) } ?? []
+    let questions = pictures[key]?.questions ?? []
+    pictures[key]?.outcomes = questions.map { _ in .fault(fault) }
   }
 
   // MARK: - Going on

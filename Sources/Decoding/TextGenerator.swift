@@ -34,6 +34,9 @@ public final class TextGenerator {
     self.options = options
   }
 
+  /// What is done to an image before the vision tower.
+  public var imageProcessor: any ImageProcessor { model.processor }
+
   public func layout(of image: RGBImage) throws -> VisualLayout {
     try model.visualLayout(width: image.width, height: image.height)
   }
@@ -54,9 +57,9 @@ public final class TextGenerator {
   /// - Parameters:
   ///   - visual: of the image, if it has been encoded; what a new encoding gives has the same bits.
   ///   - poll: called after each layer of the vision tower and the decoder; a thrown error ends the work.
-  /// - Throws: `OneDNNError`, `NotFiniteScores`, and what `poll` throws.
+  /// - Throws: `NotFiniteScores`, and what `poll` throws.
   public func answers(
-    to requests: [Question], about image: RGBImage, encoded visual: VisualFeatures? = nil,
+    to requests: [Question], about image: some ImageForModel, encoded visual: VisualFeatures? = nil,
     poll: @escaping () throws -> Void = {}
   ) throws -> [Answer] {
     guard !requests.isEmpty else { return [] }

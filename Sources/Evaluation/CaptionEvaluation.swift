@@ -9,6 +9,7 @@ public enum CaptionMetric: String, CaseIterable, Sendable, Encodable {
   case cider = "CIDEr"
   /// Only with the jar of METEOR 1.5.
   case meteor = "METEOR"
+  /// - Units: percent; the others are plain numbers.
   case exactMatch = "exact_match"
   case tokenF1 = "token_F1"
 

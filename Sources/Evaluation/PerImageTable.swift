@@ -17,7 +17,10 @@ public struct PerImageTable: Sendable, Equatable {
     ids = evaluation.imageIDs
     imageIDs = nil
     columns = evaluation.metrics.map { metric in
-      (metric.rawValue, "\(metric.rawValue) of the image's caption", "1", evaluation.perImage[metric] ?? [])
+      (
+        metric.rawValue, "\(metric.rawValue) of the image's caption",
+        MetricUnit.isPercent(metric.rawValue) ? "percent" : "1", evaluation.perImage[metric] ?? []
+      )
     }
   }
 

@@ -10,9 +10,11 @@ enum TokenF1 {
     }.max() ?? 0
   }
 
-  /// 1 where the tokens are those of a reference, in order; else 0. 0 for a text without tokens.
+  /// 100 where the tokens are those of a reference, in order; else 0. 0 for a text without tokens.
+  ///
+  /// - Units: percent, as of answers (`VQAEvaluation`).
   static func exactMatch(_ candidate: ArraySlice<Int32>, _ references: [ArraySlice<Int32>]) -> Double {
-    !candidate.isEmpty && references.contains { $0 == candidate } ? 1 : 0
+    !candidate.isEmpty && references.contains { $0 == candidate } ? 100 : 0
   }
 
   private static func common(_ a: [Int32], _ b: [Int32]) -> Int {

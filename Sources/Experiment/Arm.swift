@@ -39,8 +39,6 @@ public enum Arm: Sendable, Equatable, Hashable {
       self = .random(seed: seed)
     }
   }
-
-  var isRandom: Bool { if case .random = self { true } else { false } }
 }
 
 /// One training of an arm, or the unmodified model.

@@ -26,7 +26,8 @@ enum Conclusion {
 
   private static func paragraph(of task: TaskOutcome, layers: Int) -> String {
     let metric = task.mainMetric
-    let before = task.score("pretrained", metric).map(number) ?? "unknown"
+    let unit = task.percent.contains(metric) ? "%" : ""
+    let before = task.score("pretrained", metric).map { number($0) + unit } ?? "unknown"
     var sentences = [
       "\(task.task.capitalized): \(metric) of the pre-trained model is \(before) over \(task.images) images."
     ]

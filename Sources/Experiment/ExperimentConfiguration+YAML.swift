@@ -4,6 +4,7 @@ import IO
 import ImageInput
 import Kernels
 import LowRankAdaptation
+import RunSupport
 import Transformer
 
 extension ExperimentConfiguration {
@@ -27,22 +28,25 @@ extension ExperimentConfiguration {
   /// - Throws: `ExperimentError` with line and key, where a key is unknown, missing or of another kind than it must be.
   public init(yaml text: String, file: String, output: String? = nil) throws {
     let root = try YAMLMap(text, file: file)
-    let inFile = try root.string("output")
+    let inFile = try root.path("output")
     guard let output = output ?? inFile else { throw root.wrong("output", "is missing: the folder to make") }
     self.output = output
     demonstration = try root.map("demonstration").map(Demonstration.init)
     let bundled = demonstration.map { _ in DemonstrationPaths(output: output) }
-    guard let model = try root.string("model") ?? bundled?.model else {
+    guard let model = try root.path("model") ?? bundled?.model else {
       throw root.wrong("model", "is missing: a model folder, or demonstration for the bundled one")
     }
     self.model = model
-    chatTemplate = try root.string("chat_template")
+    chatTemplate = try root.path("chat_template")
     system = try root.string("system")
     resize = try root.choice("resize", Resizing.self) ?? resize
     precision = try root.choice("precision", Precision.self) ?? precision
     let prompts = try root.oneOrMoreStrings("prompt") ?? [prompt]
     guard let first = prompts.first, Set(prompts).count == prompts.count else {
       throw root.wrong("prompt", prompts.isEmpty ? "is an empty list" : "holds a prompt twice")
+    }
+    guard prompts.allSatisfy({ !$0.allSatisfy(\.isWhitespace) }) else {
+      throw root.wrong("prompt", "is empty; leave it out for \"\(JobDefaults.prompt)\"")
     }
     (prompt, otherPrompts) = (first, Array(prompts.dropFirst()))
     seed = try root.integer("seed", atLeast: 0) ?? seed
@@ -78,6 +82,7 @@ extension ExperimentConfiguration {
     if let arm = scoreAfter.first(where: { !arms.contains($0) || $0 == .pretrained }) {
       throw root.wrong("score_after", "holds \(arm.name), which is not a trained arm of this experiment")
     }
+    try checkNumbers(root)
   }
 
   private static func arms(_ key: String, of root: YAMLMap) throws -> [Arm]? {
@@ -128,10 +133,10 @@ extension ExperimentConfiguration.Demonstration {
 extension ExperimentConfiguration.Source {
   /// - Parameter defaults: used for every key that the map lacks.
   fileprivate init(_ map: YAMLMap?, default defaults: Self?, missing: (String) -> ExperimentError) throws {
-    guard let dataset = try map?.string("dataset") ?? defaults?.dataset else { throw missing("dataset") }
-    guard let images = try map?.string("images") ?? defaults?.images else { throw missing("images") }
+    guard let dataset = try map?.path("dataset") ?? defaults?.dataset else { throw missing("dataset") }
+    guard let images = try map?.path("images") ?? defaults?.images else { throw missing("images") }
     (self.dataset, self.images) = (dataset, images)
-    annotations = try map?.string("annotations") ?? (try map?.string("dataset") == nil ? defaults?.annotations : nil)
+    annotations = try map?.path("annotations") ?? (try map?.string("dataset") == nil ? defaults?.annotations : nil)
     limit = try map?.integer("limit") ?? defaults?.limit
   }
 }
@@ -150,7 +155,6 @@ extension ExperimentConfiguration.Score {
     options.sinkFactor = try map.number("sink_factor") ?? options.sinkFactor
     options.bootstrapResamples = try map.integer("bootstrap") ?? options.bootstrapResamples
     try map.finish()
-    do { try options.validate() } catch { throw root.wrong("score", "is not possible: \(error)") }
   }
 }
 
@@ -184,7 +188,7 @@ extension ExperimentConfiguration.TaskData {
     }
     train = try source("train", defaults?.train)
     test = try source("test", defaults?.test)
-    references = try map?.string("references")
+    references = try map?.path("references")
     try map?.finish()
   }
 }
@@ -220,8 +224,8 @@ extension ExperimentConfiguration.Train {
     cacheMemoryMB = try map.integer("cache_memory_mb", atLeast: 0) ?? cacheMemoryMB
     seeds = try map.oneOrMoreIntegers("seeds", atLeast: 0) ?? seeds
     guard Set(seeds).count == seeds.count else { throw map.wrong("seeds", "holds a seed twice") }
-    cacheFolder = try map.string("cache_dir")
-    salvageFolder = try map.string("salvage_dir")
+    cacheFolder = try map.path("cache_dir")
+    salvageFolder = try map.path("salvage_dir")
     try map.finish()
   }
 }
@@ -232,6 +236,7 @@ extension ExperimentConfiguration.Generate {
     maxNewTokens = try map.integer("max_new_tokens") ?? maxNewTokens
     beams = try map.integer("beams") ?? beams
     repetitionPenalty = try map.number("repetition_penalty")
+    batch = try map.integer("batch", atLeast: 1) ?? batch
     try map.finish()
   }
 }

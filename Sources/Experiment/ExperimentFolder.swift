@@ -19,6 +19,8 @@ struct ExperimentFolder: Sendable {
   var ablation: URL { path("ablation.json") }
   var report: URL { path("report") }
   var steps: URL { path("steps") }
+  /// The experiment that a new one takes the place of, until that is complete.
+  var replaced: URL { path("replaced") }
 
   /// This folder and all in it but hidden ones.
   var all: [URL] {

@@ -19,23 +19,30 @@ import VisionLanguage
 /// Each step runs the job of one command with the file's options. All outputs are in one folder, which
 /// explains itself; `StepLedger` knows what is done.
 public struct ExperimentJob {
+  /// What an experiment does with a folder that is there already.
+  public enum Start: Sendable, Equatable {
+    /// Refuses it.
+    case fresh
+    /// Continues in one that an earlier run left; with the intact records of a step's damaged journal if it salvages them.
+    case resumed(salvages: Bool)
+    /// Replaces an earlier experiment, which stays in the folder until the new one is complete.
+    case overwriting
+  }
+
   private let configuration: ExperimentConfiguration
-  private let resumes: Bool
-  private let salvages: Bool
+  private let file: URL?
+  private let start: Start
   private let isQuiet: Bool
   private let world: Communicator
   private let folder: ExperimentFolder
 
-  /// - Parameters:
-  ///   - resumes: continues in a folder that an earlier run left.
-  ///   - salvages: continues with the intact records of a step's damaged journal.
+  /// - Parameter file: what the configuration was read from: never replaced.
   public init(
-    _ configuration: ExperimentConfiguration, resumes: Bool, salvages: Bool = false, isQuiet: Bool,
-    on world: Communicator
+    _ configuration: ExperimentConfiguration, file: URL? = nil, _ start: Start, isQuiet: Bool, on world: Communicator
   ) {
     self.configuration = configuration
-    self.salvages = salvages
-    self.resumes = resumes
+    self.file = file
+    self.start = start
     self.isQuiet = isQuiet
     self.world = world
     folder = ExperimentFolder(url: URL(fileURLWithPath: configuration.output))
@@ -51,10 +58,11 @@ public struct ExperimentJob {
     try world.agree { if world.rank == 0 { try openFolder(&lock) } }
     let book = StepLedger(folder: folder, lock: lock, total: steps, isQuiet: isQuiet, on: world)
     let data = try prepare(book)
+    try world.agree { if world.rank == 0 { try configuration.checkArms() } }
     let model = try world.agree { try modelDigest() }
     let scored = try score(book, data: data, model: model)
     let table = try world.agree { try HeadImpactFile.read(folder.headImpact).table }
-    let arms = try world.agree { try checkDistinct(configuration.arms.map { try layers(of: $0, table) }) }
+    let arms = try world.agree { try configuration.arms.map { try layers(of: $0, table) } }
     try scoreOtherPrompts(book, data: data, model: model)
     let selected = try select(book, table, after: scored)
     let budgets = try world.agree { try ArmBudget.all(of: arms, configuration) }
@@ -78,6 +86,7 @@ public struct ExperimentJob {
       ablation: ablation, records: book.records)
     try AtomicFile.write(Data((outcome.json() + "\n").utf8), to: folder.outcome)
     try ExperimentPage(configuration, outcome, folder: folder).page().write(to: folder.report, overwrites: true)
+    try folder.removeReplaced()
     return outcome
   }
 
@@ -92,14 +101,19 @@ public struct ExperimentJob {
       + (configuration.ablate == nil ? 0 : 1)
   }
 
+  private var isResumed: Bool { if case .resumed = start { true } else { false } }
+  private var salvages: Bool { start == .resumed(salvages: true) }
+
   /// - Parameter lock: receives the folder's, beside it.
   private func openFolder(_ lock: inout RunLock?) throws {
-    let files = FileManager.default
     try FileSystem.makeFolder(folder.url.deletingLastPathComponent())
-    lock = try RunLock(for: folder.url, resumes: resumes, wait: world.attend)
-    if !resumes, files.fileExists(atPath: folder.url.path) {
-      throw ExperimentError(
-        "\(folder.url.path): already exists; continue it with --resume, or choose another output")
+    lock = try RunLock(for: folder.url, resumes: isResumed, wait: world.attend)
+    if !isResumed {
+      let inputs = configuration.inputs + (file.map { [$0] } ?? [])
+      if let reason = try folder.refusal(inputs: inputs, overwrites: start == .overwriting) {
+        throw ExperimentError("\(folder.url.path): \(reason)")
+      }
+      try folder.setAside()
     }
     try FileSystem.makeFolder(folder.steps)
     let name = folder.url.lastPathComponent
@@ -221,17 +235,6 @@ public struct ExperimentJob {
   private func layers(of arm: Arm, _ table: HeadImpactTable) throws -> ArmLayers {
     let select = configuration.select
     return try ArmLayers(arm, table: table, measure: select.ranked, layers: select.layers, heads: select.heads)
-  }
-
-  /// - Throws: if two random arms drew the same layers.
-  private func checkDistinct(_ arms: [ArmLayers]) throws -> [ArmLayers] {
-    for (at, arm) in arms.enumerated() where arm.arm.isRandom {
-      guard let twin = arms[..<at].first(where: { $0.arm.isRandom && $0.layers == arm.layers }) else { continue }
-      throw ExperimentError(
-        "the arms \(twin.arm.name) and \(arm.arm.name) draw the same layers (\(arm.layers.map(String.init).joined(separator: ", "))): "
-          + "give one of them another seed, and continue with --resume")
-    }
-    return arms
   }
 
   private func select(_ book: StepLedger, _ table: HeadImpactTable, after scored: String) throws -> String {
@@ -361,10 +364,7 @@ public struct ExperimentJob {
     c.prompt = configuration.prompt
     c.precision = configuration.precision
     c.limit = task.test.limit
-    c.decoding.maxNewTokens = configuration.generate.maxNewTokens
-    c.decoding.beams = configuration.generate.beams
-    c.decoding.repetitionPenalty = configuration.generate.repetitionPenalty
-    c.decoding.seed = UInt64(configuration.seed)
+    c.decoding = configuration.decoding
     c.threads = configuration.threads
     c.allowedSkips = configuration.allowSkips
     c.isQuiet = isQuiet

@@ -40,11 +40,13 @@ public struct ExperimentPage {
   /// - Parameters:
   ///   - title: the page's; by default the folder's name and the model's.
   ///   - source: of the scored photographs; by default where the experiment had them, if they are still there.
+  ///   - hasLayerFit: draws a straight line through the layers' means.
   /// - Throws: what reading the folder throws, and `ReportError`.
-  public func page(title: String? = nil, source: PictureSource? = nil) throws -> Page {
+  public func page(title: String? = nil, source: PictureSource? = nil, hasLayerFit: Bool = false) throws -> Page {
     var options = HeadImpactReport.Options(programVersion: JobDefaults.programVersion)
     options.measure = configuration.select.ranked.measure
     options.topHeads = configuration.select.heads
+    options.hasLayerFit = hasLayerFit
     options.source =
       source
       ?? Self.pictures(of: configuration.score.source, in: folder).map { PictureSource(dataset: $0, images: $1) }
@@ -122,7 +124,8 @@ public struct ExperimentPage {
         task.score(arm.name, metric).map { value in
           let shift = task.difference(arm.name, from: "pretrained", metric)
           return ExperimentSummary.Metric(
-            name: "\(task.task) \(metric)", task: task.task, value: value, shift: shift?.difference,
+            name: "\(task.task) \(metric)", task: task.task, unit: task.percent.contains(metric) ? "%" : "",
+            value: value, shift: shift?.difference,
             low: shift?.lower, high: shift?.upper,
             seedShifts: task.seedDifferences(arm.name, from: "pretrained", metric))
         }

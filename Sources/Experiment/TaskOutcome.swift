@@ -1,3 +1,4 @@
+import Evaluation
 import Foundation
 import IO
 
@@ -62,6 +63,8 @@ public struct TaskOutcome: Codable, Sendable, Equatable {
   public let comparisons: [Comparison]
   /// Warnings for the reader of the numbers.
   public let warnings: [String]
+  /// Those of the metrics that are in percent; the others are plain numbers.
+  public let percent: [String]
 
   public func difference(_ arm: String, from baseline: String, _ metric: String) -> Difference? {
     comparisons.first { ($0.arm, $0.baseline) == (arm, baseline) }?.differences.first { $0.metric == metric }
@@ -101,5 +104,8 @@ public struct TaskOutcome: Codable, Sendable, Equatable {
     self.arms = arms
     self.comparisons = comparisons
     self.warnings = warnings
+    percent = Self.percent(of: metrics)
   }
+
+  static func percent(of metrics: [String]) -> [String] { metrics.filter(MetricUnit.isPercent) }
 }

@@ -79,6 +79,14 @@ final class YAMLMap {
     }
   }
 
+  /// A path, which can't be empty: that would be the working folder.
+  func path(_ key: String) throws -> String? {
+    try string(key).map { path in
+      guard !path.isEmpty else { throw wrong(key, "is empty; it must be a path") }
+      return path
+    }
+  }
+
   func integer(_ key: String, atLeast least: Int = 1) throws -> Int? {
     try node(key).map { node in
       guard let value = node.int, value >= least else {

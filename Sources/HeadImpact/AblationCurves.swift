@@ -32,13 +32,16 @@ public struct AblationCurves: Sendable, Equatable, Codable {
     public let choice: String
     /// What is measured: "loss", "exact_match", "CIDEr", "accuracy".
     public let outcome: String
+    /// Of all numbers: "nats", "percent", or "1" for a plain number; nil in a file of an older version.
+    public let unit: String?
     /// Of the unmodified model.
     public let baseline: Double
     /// Ascending by heads.
     public let points: [Point]
 
-    public init(choice: String, outcome: String, baseline: Double, points: [Point]) {
-      (self.choice, self.outcome, self.baseline, self.points) = (choice, outcome, baseline, points)
+    public init(choice: String, outcome: String, unit: String? = nil, baseline: Double, points: [Point]) {
+      (self.choice, self.outcome, self.unit) = (choice, outcome, unit)
+      (self.baseline, self.points) = (baseline, points)
     }
   }
 

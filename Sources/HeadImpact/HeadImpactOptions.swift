@@ -40,13 +40,13 @@ public struct HeadImpactOptions: Sendable, Equatable, Codable {
   /// - Throws: `HeadImpactError` naming the first option out of range.
   public func validate() throws {
     guard coverage >= 0, coverage < 1 else {
-      throw HeadImpactError("coverage is \(coverage); it must be at least 0 and below 1")
+      throw HeadImpactError("--coverage is \(coverage); it must be at least 0 and below 1")
     }
     guard sinkFactor > 0, sinkFactor.isFinite else {
-      throw HeadImpactError("sink factor is \(sinkFactor); it must be finite and greater than 0")
+      throw HeadImpactError("--sink-factor is \(sinkFactor); it must be finite and greater than 0")
     }
     guard Bootstrap.resampleCounts.contains(bootstrapResamples) else {
-      throw HeadImpactError("bootstrap resamples is \(bootstrapResamples); it must be in \(Bootstrap.resampleCounts)")
+      throw HeadImpactError("--bootstrap is \(bootstrapResamples); it must be in \(Bootstrap.resampleCounts)")
     }
   }
 }

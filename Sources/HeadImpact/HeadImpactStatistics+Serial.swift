@@ -10,7 +10,8 @@ extension HeadImpactStatistics {
     var corrected = try Bootstrap(
       images: images.count, layers: layers, heads: heads, resamples: resamples, seed: seed, drawsOf: hi)
     var test = try SignFlipTest(
-      images: images.count, values: Measure.allCases.count * layers * heads, seed: seed)
+      images: images.count, values: Measure.allCases.count * layers * heads, tests: layers * heads,
+      seed: seed)
     for image in images {
       try hi.add(image.hi)
       try corrected.add(image.corrected)
@@ -19,6 +20,7 @@ extension HeadImpactStatistics {
     self.init(
       intervals: try hi.intervals(topLayers: topLayers),
       correctedIntervals: try corrected.intervals(topLayers: topLayers),
-      beyondChance: try BeyondChance(layers: layers, heads: heads, p: try test.pValues()))
+      beyondChance: try BeyondChance(
+        layers: layers, heads: heads, images: images.count, p: test.pValues(), difference: test.means()))
   }
 }

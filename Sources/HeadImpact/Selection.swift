@@ -71,13 +71,21 @@ public struct Selection: Sendable, Equatable {
     switch strategy {
     case .top: layers = Array(highestFirst(all).prefix(count))
     case .bottom: layers = Array(highestFirst(all.map { -$0 }).prefix(count))
-    case .random: layers = Self.draw(count, of: table.layers, SplitMix64(seed: seed))
+    case .random: layers = Self.drawn(count, of: table.layers, seed: seed)
     }
     scores = layers.map { all[$0] }
     let best = try Ranking(table, by: ranked).heads.prefix(topHeads)
     heads = best.map { Head(layer: $0.layer, head: $0.head) }
     headScores = best.map(\.score)
     self.seed = strategy == .random ? seed : nil
+  }
+
+  /// The layers that the strategy `random` draws, whatever their Head Impact.
+  ///
+  /// - Parameter count: 1...all
+  public static func drawn(_ count: Int, of all: Int, seed: UInt64) -> [Int] {
+    precondition((1...all).contains(count))
+    return draw(count, of: all, SplitMix64(seed: seed))
   }
 
   /// Numbers below `all`, none twice, ascending.

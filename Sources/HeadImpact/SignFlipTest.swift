@@ -2,7 +2,7 @@
 ///
 /// Under the hypothesis that a head meets the object as chance does, an image's difference from chance is as likely
 /// positive as negative. The p-value is the share of flips whose sum is, without its sign, at least that of the images
-/// as they are: of all flips up to `exactImages` images, else of `flips` random ones and the images as they are.
+/// as they are: of all flips up to `exactImages` images, else of `flips(tests:)` random ones and the images as they are.
 ///
 /// Bit i % 64 of number `flip * ceil(images / 64) + i / 64` of `SplitMix64(seed ^ stream)` flips image i.
 ///
@@ -11,8 +11,8 @@
 public struct SignFlipTest {
   /// Up to so many images all flips are looked at.
   public static let exactImages = 20
-  /// How many random ones.
-  public static let flips = 10_000
+  /// How many random ones, at least and at most.
+  static let flipCounts = 10_000...200_000
   /// Sets the flips' random numbers apart from the bootstrap's: "signflip".
   public static let stream: UInt64 = 0x7369_676e_666c_6970
   static let unit = 0x1p-30
@@ -21,6 +21,7 @@ public struct SignFlipTest {
 
   public let images: Int
   public let valueCount: Int
+  private let flips: Int
   private let random: SplitMix64
   private let parallel: Bootstrap.ParallelLoop
   private var added = 0
@@ -31,11 +32,12 @@ public struct SignFlipTest {
   private var isExact: Bool { images <= Self.exactImages }
 
   /// - Parameters:
-  ///   - values: how many heads are tested.
+  ///   - values: how many values are tested here.
+  ///   - tests: how many p-values are corrected together, wherever they are tested.
   ///   - parallel: spreads the work over threads.
   /// - Throws: `HeadImpactError` if there is no image or too many.
   public init(
-    images: Int, values: Int, seed: UInt64 = 0,
+    images: Int, values: Int, tests: Int, seed: UInt64 = 0,
     parallel: @escaping Bootstrap.ParallelLoop = { tasks, body in for task in 0..<tasks { body(task) } }
   ) throws {
     guard (1...Int(Int32.max)).contains(images) else {
@@ -43,8 +45,20 @@ public struct SignFlipTest {
     }
     precondition(values >= 0)
     (self.images, valueCount, self.parallel) = (images, values, parallel)
+    flips = Self.flips(tests: tests)
     random = SplitMix64(seed: seed ^ Self.stream)
     differences.reserveCapacity(images * vectors * 8)
+  }
+
+  /// How many random flips tell the p-values of so many tests: the smallest, 1 / (flips + 1), must be at most 0.05 after
+  /// Holm's correction, which multiplies it by the number of tests.
+  static func flips(tests: Int) -> Int {
+    min(max(flipCounts.lowerBound, 20 * tests), flipCounts.upperBound)
+  }
+
+  /// The smallest p-value that so many images, or else the random flips, can give.
+  static func smallestP(images: Int, tests: Int) -> Double {
+    images <= exactImages ? 2 / Double(1 << images) : 1 / Double(flips(tests: tests) + 1)
   }
 
   /// Adds the next image, in the same order wherever the same bits are required.
@@ -66,11 +80,9 @@ public struct SignFlipTest {
   ///
   /// - Shape: [value]
   /// - Throws: `HeadImpactError` if images are missing.
-  /// - Complexity: O(values * flips * images / 8) additions.
+  /// - Complexity: O(values * flips * images / 8) additions, of random flips.
   public func pValues() throws -> [Double] {
-    guard added == images else {
-      throw HeadImpactError("the sign-flip test was set up for \(images) images and got \(added)")
-    }
+    try requireAll()
     var p = [Double](repeating: 0, count: valueCount)
     let vectors = vectors
     p.withUnsafeMutableBufferPointer { p in
@@ -80,11 +92,29 @@ public struct SignFlipTest {
           for lane in lanes { p[8 * vector + lane] = shareOfAll(vector, lane) }
         } else {
           let times = timesOfRandom(vector)
-          for lane in lanes { p[8 * vector + lane] = Double(times[lane] + 1) / Double(Self.flips + 1) }
+          for lane in lanes { p[8 * vector + lane] = Double(times[lane] + 1) / Double(flips + 1) }
         }
       }
     }
     return p
+  }
+
+  /// The mean over the images, which is what is tested: rounded as there, and so with its sign.
+  ///
+  /// - Shape: [value]
+  /// - Throws: `HeadImpactError` if images are missing.
+  public func means() throws -> [Double] {
+    try requireAll()
+    return (0..<valueCount).map { value in
+      let sum = (0..<images).reduce(Int64(0)) { $0 + Int64(differences[8 * vectors * $1 + value]) }
+      return Double(sum) * Self.unit / Double(images)
+    }
+  }
+
+  private func requireAll() throws {
+    guard added == images else {
+      throw HeadImpactError("the sign-flip test was set up for \(images) images and got \(added)")
+    }
   }
 
   // MARK: - All flips
@@ -123,17 +153,31 @@ public struct SignFlipTest {
   }
 
   private func timesOfRandom(_ vector: Int, tables: UnsafeMutableBufferPointer<SIMD8<Int64>>) -> SIMD8<Int64> {
-    let blocks = (images + Self.imagesPerBlock - 1) / Self.imagesPerBlock
-    var sums = [SIMD8<Int64>](repeating: SIMD8(), count: Self.flips)
-    var observed = SIMD8<Int64>()
+    var counts = SIMD8<Int64>()
+    var sums = [SIMD8<Int64>](repeating: SIMD8(), count: min(flips, Self.flipsAtATime))
     sums.withUnsafeMutableBufferPointer { sums in
-      for block in 0..<blocks {
-        observed &+= fill(tables, vector, block: block)
-        let tables = UnsafeBufferPointer(tables)
-        for flip in 0..<Self.flips {
-          let bits = random[UInt64(flip) &* UInt64(blocks) &+ UInt64(block)]
-          sums[flip] &+= Self.sum(tables, bits)
-        }
+      for first in stride(from: 0, to: flips, by: sums.count) {
+        let part = UnsafeMutableBufferPointer(rebasing: sums[..<min(sums.count, flips - first)])
+        counts &+= timesOfRandom(vector, from: first, sums: part, tables: tables)
+      }
+    }
+    return counts
+  }
+
+  /// The same of the flips from the first of them on, one for each of `sums`.
+  private func timesOfRandom(
+    _ vector: Int, from first: Int, sums: UnsafeMutableBufferPointer<SIMD8<Int64>>,
+    tables: UnsafeMutableBufferPointer<SIMD8<Int64>>
+  ) -> SIMD8<Int64> {
+    let blocks = (images + Self.imagesPerBlock - 1) / Self.imagesPerBlock
+    var observed = SIMD8<Int64>()
+    sums.update(repeating: SIMD8())
+    for block in 0..<blocks {
+      observed &+= fill(tables, vector, block: block)
+      let tables = UnsafeBufferPointer(tables)
+      for at in sums.indices {
+        let bits = random[UInt64(first &+ at) &* UInt64(blocks) &+ UInt64(block)]
+        sums[at] &+= Self.sum(tables, bits)
       }
     }
     var far = SIMD8<Int64>()
@@ -157,6 +201,8 @@ public struct SignFlipTest {
     return sum
   }
 
+  /// Their sums stay in the processor's cache.
+  private static let flipsAtATime = 10_000
   private static let imagesPerBlock = 64
   private static let imagesPerGroup = 8
   private static var groupsPerBlock: Int { imagesPerBlock / imagesPerGroup }

@@ -1,6 +1,7 @@
 import Foundation
 import MessagePassing
 import RunSupport
+import VisionLanguage
 
 /// One unit of a job's work: an image with all its samples. A unit is computed by one rank, so how the work
 /// is divided never changes a number.
@@ -107,6 +108,10 @@ public protocol UnitJob {
   /// them all at once, and for a rank that checks what another couldn't use.
   func faults(of unit: Unit, in pictures: Pictures) throws -> [SkippedSample]
 
+  /// What the model makes of a picture before it runs; nil where that is not made of the picture itself. Units' pictures are
+  /// read, and given to it, while others are computed.
+  var imageProcessor: (any ImageProcessor)? { get }
+
   /// How many units a rank computes at once at most; rank 0's counts.
   var unitsAtATime: Int { get }
 
@@ -161,6 +166,7 @@ public protocol UnitJob {
 
 extension UnitJob {
   public static var strictLooksAhead: Bool { true }
+  public var imageProcessor: (any ImageProcessor)? { nil }
   public var unitsAtATime: Int { 1 }
   public var watched: WatchedFiles { WatchedFiles() }
   public var remarks: [String] { [] }

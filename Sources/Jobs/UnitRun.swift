@@ -37,6 +37,7 @@ final class UnitRun<Job: UnitJob> {
     let names: Set<String>? =
       world.rank == 0 ? job.units.reduce(into: []) { $0.formUnion($1.fileNames) } : nil
     pictures = try Pictures(names, in: configuration.images, on: world)
+      .readAhead(job.imageProcessor)
   }
 
   func run() throws -> Job.Summary? {
@@ -198,7 +199,10 @@ final class UnitRun<Job: UnitJob> {
           let bytes = try encode(result)
           guard let item = items.removeValue(forKey: result.key) else { preconditionFailure("a unit of nobody") }
           try sharing.submit(bytes, for: item)
-        }, poll: sharing.poll, prepare: { _ in }))
+        }, poll: sharing.poll,
+        prepare: { [self] unit in
+          if unit.fileNames.count == 1, let name = unit.fileNames.first { pictures.prepare(name) }
+        }))
   }
 
   /// A result of this rank, as it is handed in.

@@ -130,7 +130,7 @@ public protocol Backend: AnyObject {
   /// - Parameter elementType: f32, or bf16 (rounded to nearest, ties to even).
   func bytes(of x: Tensor, as elementType: ElementType) -> [UInt8]
   /// The numbers that `bytes` gave.
-  func fill(_ x: Tensor, from bytes: [UInt8], as elementType: ElementType)
+  func fill(_ x: Tensor, from bytes: ArraySlice<UInt8>, as elementType: ElementType)
   /// Adds x to sums in fixed point, 2^-72 apart, whose high halves are the first x.count words and whose low halves the next
   /// ones. Sums of integers are exact, whatever their order.
   ///

@@ -227,15 +227,7 @@ public struct DatasetBuilder {
   // MARK: - Choosing
 
   private func checkOptions() throws {
-    try rules.validate()
-    if rules.choose == .mentioned || rules.describe == .caption, configuration.captions == nil {
-      throw KeyObjectError(
-        "--choose mentioned and --describe caption, the defaults, need --captions; or take --choose largest --describe category"
-      )
-    }
-    if rules.describe == .model, configuration.model == nil {
-      throw KeyObjectError("--describe model needs --model: the folder of the describing model")
-    }
+    try rules.validate(hasCaptions: configuration.captions != nil, hasModel: configuration.model != nil)
     try JobInputs.checkFolder(of: configuration.output)
     if configuration.resumes { return }
     for url in configuration.outputs.map(\.url) where FileManager.default.fileExists(atPath: url.path) {

@@ -31,8 +31,10 @@ public struct KeyObjectRules: Sendable, Equatable {
 
   public init() {}
 
+  /// - Parameters:
+  ///   - hasCaptions: whether captions are given; `hasModel` whether a model is.
   /// - Throws: `KeyObjectError` naming the option and what it may be.
-  public func validate() throws {
+  public func validate(hasCaptions: Bool, hasModel: Bool) throws {
     guard minArea >= 0, minArea <= maxArea, maxArea <= 1 else {
       throw KeyObjectError(
         "--min-area \(minArea) and --max-area \(maxArea): shares from 0 to 1, the first not larger than the second")
@@ -40,6 +42,17 @@ public struct KeyObjectRules: Sendable, Equatable {
     guard minTokens >= 1 else { throw KeyObjectError("--min-tokens \(minTokens): at least 1") }
     guard perImage >= 1 else { throw KeyObjectError("--per-image \(perImage): at least 1") }
     guard balance ?? 1 >= 1 else { throw KeyObjectError("--balance \(balance ?? 0): at least 1") }
+    guard hasCaptions || (choose != .mentioned && describe != .caption) else {
+      throw KeyObjectError(
+        "--choose mentioned and --describe caption, the defaults, need --captions; or take --choose largest --describe category"
+      )
+    }
+    guard hasCaptions || !requireMention else {
+      throw KeyObjectError("--require-mention needs --captions, which name an object's category or don't")
+    }
+    guard hasModel || describe != .model else {
+      throw KeyObjectError("--describe model needs --model: the folder of the describing model")
+    }
   }
 }
 

@@ -53,7 +53,7 @@ public enum JobInputs {
     return (header.width, header.height)
   }
 
-  private static func check(_ header: PictureHeader, of name: String, size: (width: Int, height: Int)?) throws {
+  static func check(_ header: PictureHeader, of name: String, size: (width: Int, height: Int)?) throws {
     guard let size, let problem = header.problem(named: name, statedSize: size) else { return }
     throw SampleFault(problem)
   }

@@ -44,13 +44,15 @@ struct SharedStatistics {
     let hi = try gather(part?.hi)
     let corrected = try gather(part?.corrected)
     let p = try world.gather(part?.p ?? [])
-    guard let hi, let corrected, let p else { return nil }
+    let difference = try world.gather(part?.difference ?? [])
+    guard let hi, let corrected, let p, let difference else { return nil }
     func intervals(_ parts: [BootstrapIntervals.Part]) throws -> BootstrapIntervals {
       try BootstrapIntervals(layers: layers, heads: heads, topLayers: topLayers, parts: parts)
     }
     return HeadImpactStatistics(
       intervals: try intervals(hi), correctedIntervals: try intervals(corrected),
-      beyondChance: try BeyondChance(layers: layers, heads: heads, p: p.flatMap { $0 }))
+      beyondChance: try BeyondChance(
+        layers: layers, heads: heads, images: images, p: p.flatMap { $0 }, difference: difference.flatMap { $0 }))
   }
 
   /// - Returns: on rank 0 the parts of all ranks; nil elsewhere.
@@ -186,8 +188,9 @@ private struct OwnRows {
   struct Part {
     let hi: BootstrapIntervals.Part
     let corrected: BootstrapIntervals.Part
-    /// - Shape: [row, head]
+    /// - Shape: [row, head]; so too `difference`.
     let p: [Double]
+    let difference: [Double]
   }
 
   /// Of the rows, among all. - Shape: [measure, layer, head]
@@ -209,7 +212,8 @@ private struct OwnRows {
     corrected = try Bootstrap(
       images: images, layers: layers, heads: heads, resamples: options.bootstrapResamples, rows: rows,
       seed: options.seed, drawsOf: hi, parallel: parallel)
-    test = try SignFlipTest(images: images, values: values.count, seed: options.seed, parallel: parallel)
+    test = try SignFlipTest(
+      images: images, values: values.count, tests: layers * heads, seed: options.seed, parallel: parallel)
   }
 
   mutating func add(_ image: ImageImpact) throws {
@@ -219,6 +223,6 @@ private struct OwnRows {
   }
 
   mutating func part() throws -> Part {
-    Part(hi: try hi.part(), corrected: try corrected.part(), p: try test.pValues())
+    Part(hi: try hi.part(), corrected: try corrected.part(), p: try test.pValues(), difference: try test.means())
   }
 }

@@ -9,7 +9,7 @@ extension DecoderStack {
   /// - Parameters:
   ///   - tape: of a pass without a cached prefix, whose keys and values are still in `cache`. It is used up.
   ///   - afterLayer: called after each layer; a thrown error ends the pass.
-  /// - Throws: `OneDNNError`, and what `afterLayer` throws.
+  /// - Throws: what `afterLayer` throws.
   public func backward(
     _ gradient: Tensor, tape: ActivationTape, cache: KeyValueCache, into gradients: Tensor,
     afterLayer: () throws -> Void = {}

@@ -38,7 +38,7 @@ public final class DecoderStack {
   ///   - tape: records what the backward pass needs.
   ///   - stopsAtLastWeights: ends once the attention weights of the last layer have been added up: its values,
   ///     its MLP and the queries that nobody observes are never computed, and `hidden` stays its input.
-  /// - Throws: `OneDNNError`, and what a tap throws.
+  /// - Throws: what a tap throws.
   public func forward(
     _ hidden: Tensor, layout: SequenceLayout, angles: [RotaryAngles], cache: KeyValueCache,
     layers range: Range<Int>? = nil, additions: [StreamAddition] = [], taps: Taps = Taps(),
@@ -269,7 +269,9 @@ public final class DecoderStack {
     let queries = workspace.queries.reserving(rows: rows, columns: shape.queryWidth, on: backend)
     let own = queries.rows(first..<rows)
     try normalizeAndKey(hidden, layer: index, pass) { operand in
-      try operand.withRows(from: first) { try project(.query, of: index, $0, into: own, pass, rows: first..<rows) }
+      try backend.withOperand(operand.floats.rows(first..<rows)) {
+        try project(.query, of: index, $0, into: own, pass, rows: first..<rows)
+      }
     }
     backend.normalize(own, attention.queryNorm, into: own)
     if let table = attention.rotary {

@@ -39,7 +39,7 @@ extension TrainingRuns {
         try await succeed(short(last, more + ["--keep", "last"], steps: 200))
         #expect(try weights(last) == weights(scratch.file("1").appendingPathComponent("last")))
         #expect(try weights(last.appendingPathComponent("best")) == weights(scratch.file("1")))
-        try await fail(short(scratch.file("x"), ["--patience", "2"]), saying: "--patience needs")
+        try await fail(short(scratch.file("x"), ["--patience", "2"]), exitCode: 64, saying: "--patience needs")
       }
     }
 
@@ -193,7 +193,8 @@ extension TrainingRuns {
         ])
         try await succeed(TinyCase.nested.score(to: scratch.file("merged.h5"), model: scratch.file("merged")))
         try await fail(
-          short(scratch.file("dropped"), ["--dora", "--dropout", "0.1"]), saying: "DoRA is trained without dropout")
+          short(scratch.file("dropped"), ["--dora", "--dropout", "0.1"]), exitCode: 64,
+          saying: "DoRA is trained without dropout")
       }
     }
   }

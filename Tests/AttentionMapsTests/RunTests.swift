@@ -175,10 +175,7 @@ struct AttendingRuns {
       try Data("no picture".utf8).write(to: text)
       for (arguments, words) in [
         (annotation(93, to: output, "--head", "4.0"), "no head 4.0"),
-        (annotation(93, to: output, "--head", "0.1, 1.1", "--head", "1.1"), "named twice"),
         (annotation(1, to: output, "--head", "0.0"), "has no annotation 1; its 8 annotations have ids 51 to"),
-        (annotation(93, to: output, "--head", "0.0", "--text", " "), "--text"),
-        (picture(to: output, "--head", "0.0", "--text", " \n"), "--text is empty"),
         (picture("9999.jpg", to: output, "--head", "0.0", "--text", "a"), "9999.jpg"),
         (picture("../" + "keyobjects.json", to: output, "--head", "0.0", "--text", "a"), "it is JSON text"),
         (picture(to: output, "--head", "0.0", "--text", "a", "--adapter", "/nowhere"), "/nowhere"),
@@ -197,6 +194,9 @@ struct AttendingRuns {
       picture(to: URL(fileURLWithPath: "/tmp/x"), "--head", "0.0"),
       picture(to: URL(fileURLWithPath: "/tmp/x"), "--head", "0.0", "--text", "a", "--generate"),
       annotation(93, to: URL(fileURLWithPath: "/tmp/x")),
+      annotation(93, to: URL(fileURLWithPath: "/tmp/x"), "--head", "0.1, 1.1", "--head", "1.1"),
+      annotation(93, to: URL(fileURLWithPath: "/tmp/x"), "--head", "0.0", "--text", " "),
+      picture(to: URL(fileURLWithPath: "/tmp/x"), "--head", "0.0", "--text", " \n"),
     ] {
       #expect(try await run(arguments).exitCode == 64)
     }

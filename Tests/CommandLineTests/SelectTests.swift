@@ -154,9 +154,9 @@ extension CommandLineSuite {
       try await ScratchFolder.with { scratch in
         let url = scratch.file("hi.h5")
         try write(url)
-        for (option, value) in [("--layers", "6"), ("--layers", "0"), ("--heads", "11")] {
+        for (option, value) in [("--layers", "6"), ("--heads", "11")] {
           let run = try await headimpact("select", url.path, option, value)
-          #expect([1, 64].contains(run.exitCode))
+          #expect(run.exitCode == 1)
           #expect(run.standardError.contains("5"), "\(run.standardError)")
         }
       }

@@ -88,9 +88,9 @@ struct CaptionMetricTests {
     let evaluation = try evaluate([
       (["a red dog", "the dog"], "A dog."), (["A red DOG!", "x"], "a red dog"), (["dog a"], "a dog"), (["a b"], "c d"),
     ])
-    #expect(evaluation.perImage[.exactMatch] == [0, 1, 0, 0])
+    #expect(evaluation.perImage[.exactMatch] == [0, 100, 0, 0])
     #expect(evaluation.perImage[.tokenF1] == [0.8, 1, 1, 0])
-    #expect(evaluation.scores[.exactMatch] == 0.25)
+    #expect(evaluation.scores[.exactMatch] == 25)
   }
 
   @Test("an empty caption scores 0")

@@ -36,7 +36,7 @@ struct RunTests {
   func order() throws {
     let report = try captions()
     #expect(report.captions?.imageIDs == [1, 2, 3] && report.captions?.references == 4)
-    #expect(report.captions?.perImage[.exactMatch] == [0, 0, 1])
+    #expect(report.captions?.perImage[.exactMatch] == [0, 0, 100])
     #expect(report.warnings.isEmpty && report.comparison == nil)
   }
 
@@ -193,13 +193,14 @@ struct RunTests {
       try table.write(to: scratch.file("scores.csv"), source: "test")
       let lines = try String(contentsOf: scratch.file("scores.csv"), encoding: .utf8).split(separator: "\n")
       #expect(lines[0] == "image_id,Bleu_1,Bleu_2,Bleu_3,Bleu_4,ROUGE_L,CIDEr,exact_match,token_F1")
-      #expect(lines.count == 4 && lines[3].hasPrefix("3,") && lines[3].hasSuffix(",1.0,1.0"))
+      #expect(lines.count == 4 && lines[3].hasPrefix("3,") && lines[3].hasSuffix(",100.0,1.0"))
       try table.write(to: scratch.file("scores.h5"), source: "test")
       try HDF5File.read(from: scratch.file("scores.h5").path) { file throws in
         #expect(try file.read("image", as: Int64.self).values == [1, 2, 3])
         #expect(try file.read("CIDEr", as: Double.self).values == report.captions?.perImage[.cider])
         #expect(try file.dimensions(of: "ROUGE_L") == ["image"])
         #expect(try file.attribute("units", of: "ROUGE_L") == "1")
+        #expect(try file.attribute("units", of: "exact_match") == "percent")
       }
       #expect(failure { try table.write(to: scratch.file("scores.txt"), source: "") }?.contains(".csv or .h5") == true)
       #expect(try scratch.names == ["scores.csv", "scores.h5"])

@@ -50,12 +50,14 @@ struct ConfigurationTests {
         select: {measure: mass, layers: 2, heads: 4}
         train: {steps: 10, lora_rank: 4, lr: 0.002, targets: [q_proj, down_proj], schedule: cosine,
           cache_dir: c, salvage_dir: s}
+        generate: {max_new_tokens: 9, beams: 2, repetition_penalty: 1.5, batch: 3}
         ablate: {dataset: k.json, images: i, heads: 3, seeds: [1, 2], limit: 9}
         score_after: [top]
         """
     let c = try configuration(text)
     #expect(c.train.loraAlpha == 8, "twice the rank")
     #expect(c.system == "Be: terse.\n")
+    #expect(c.generate.batch == 3)
     #expect(try configuration(c.yaml()) == c)
   }
 
@@ -246,6 +248,29 @@ struct StatementTests {
         """.utf8))
     let text = Conclusion.text(tasks: [], ablation: nil, prompts: agreement, layers: 3)
     #expect(text.contains("They share 0 to 3 of the 4 best heads and 3 of the 3 best layers."), "\(text)")
+  }
+
+  @Test("exact matches of captions that an older version wrote as shares are read as percent, and others as they are")
+  func older() throws {
+    func outcome(_ task: String, _ more: String) throws -> TaskOutcome {
+      let difference = #"{"metric": "exact_match", "difference": 0.25, "lower": 0.125, "upper": 0.5}"#
+      let scores = #""scores": {"CIDEr": 0.5, "exact_match": 0.75}"#
+      let document = """
+        {"task": "\(task)", "mainMetric": "CIDEr", "metrics": ["CIDEr", "exact_match"], "images": 4, "warnings": [],
+         "arms": [{"arm": "top", \(scores), "seeds": [{"seed": 1, \(scores)}]}],
+         "comparisons": [{"arm": "top", "baseline": "all", "differences": [\(difference)]}]\(more)}
+        """
+      return try JSONDecoder().decode(TaskOutcome.self, from: Data(document.utf8))
+    }
+    let captions = try outcome("captions", "")
+    #expect(captions.score("top", "exact_match") == 75 && captions.score("top", "CIDEr") == 0.5)
+    #expect(captions.arms[0].seeds?[0].scores["exact_match"] == 75)
+    let difference = try #require(captions.difference("top", from: "all", "exact_match"))
+    #expect((difference.difference, difference.lower, difference.upper) == (25, 12.5, 50))
+    #expect(captions.percent == ["exact_match"])
+    let again = try JSONDecoder().decode(TaskOutcome.self, from: JSONEncoder().encode(captions))
+    #expect(again == captions)
+    #expect(try outcome("questions", "").score("top", "exact_match") == 0.75)
   }
 
   @Test("without the arm top there is nothing to say of it")

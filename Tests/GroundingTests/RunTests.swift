@@ -182,7 +182,7 @@ struct GroundingRuns {
         return run.standardError
       }
       #expect(try await message(["--heads", "99.0"], 1).contains("there is no head 99.0"))
-      #expect(try await message(["--heads", "0.0,0.0"], 1).contains("a head is named twice"))
+      #expect(try await message(["--heads", "0.0,0.0"], 64).contains("head 0.0 is named twice"))
       #expect(try await message([], 64).contains("one of --heads, --selection and --hi"))
       #expect(try await message(["--heads", "x"], 64).contains("\"x\" is not a head"))
       #expect(try await message(["--heads", "0.0", "--threshold", "median"], 64).contains("threshold"))

@@ -73,7 +73,11 @@ struct HeadImpactReaderTests {
       #expect(corrected.samples == [Int](repeating: 1, count: 12))
       // (value - 0.5) / 0.5 of the one sample.
       #expect(zip(corrected.hi, try SmallFile.impact(10).hi).allSatisfy { abs($0 - (2 * $1 - 1)) < 1e-12 })
-      #expect(contents.beyondChance?.p.count == 12 && contents.beyondChance?.holm.count == 12)
+      let test = try #require(contents.beyondChance)
+      #expect(test.p.count == 12 && test.holm.count == 12 && test.correction == .holm)
+      // Of the one image: its value - 0.5.
+      let difference = try #require(test.difference)
+      #expect(zip(difference, try SmallFile.impact(10).hi).allSatisfy { abs($0 - ($1 - 0.5)) < 1e-9 })
       try HeadImpactFile.open(url) { reader throws in
         #expect(reader.table.corrected?.hi == corrected.hi)
         #expect(reader.correctedInterval?.count == 24 && reader.correctedLayerTopFrequency?.count == 6)

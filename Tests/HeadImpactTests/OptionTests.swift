@@ -15,8 +15,8 @@ struct OptionTests {
       } catch { return "\(error)" }
     }
     #expect(refusal { _ in } == "accepted")
-    #expect(refusal { $0.coverage = 1 }.contains("coverage is 1"))
-    #expect(refusal { $0.sinkFactor = 0 }.contains("sink factor is 0"))
+    #expect(refusal { $0.coverage = 1 }.contains("--coverage is 1"))
+    #expect(refusal { $0.sinkFactor = 0 }.contains("--sink-factor is 0"))
     // Whether there are such views, the model decides.
     #expect(refusal { $0.views = .tiles } == "accepted")
   }

@@ -138,7 +138,7 @@ struct OptionsTests {
       return "accepted"
     }
     for coverage in [-0.1, 1, .nan] { #expect(error { $0.coverage = coverage }.hasPrefix("coverage")) }
-    for factor in [0, -1, .infinity, .nan] { #expect(error { $0.sinkFactor = factor }.hasPrefix("sink factor")) }
+    for factor in [0, -1, .infinity, .nan] { #expect(error { $0.sinkFactor = factor }.hasPrefix("--sink-factor")) }
     for count in [0, 100_001] { #expect(error { $0.bootstrapResamples = count }.hasPrefix("bootstrap")) }
   }
 }

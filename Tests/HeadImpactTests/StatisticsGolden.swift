@@ -37,6 +37,7 @@ extension Golden {
   struct SignFlip: Decodable, Sendable, CustomStringConvertible {
     let differences: [[Double]]
     let seed: UInt64
+    let tests: Int
     let p: [Double]
 
     var description: String { "\(differences.count) images" }

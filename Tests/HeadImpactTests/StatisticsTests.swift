@@ -17,7 +17,8 @@ struct BeyondChanceTests {
     "sign-flip p-values equal numpy's, of all flips and of random ones",
     arguments: try Golden.Statistics.read().sign_flip)
   func signFlip(_ golden: Golden.SignFlip) throws {
-    var test = try SignFlipTest(images: golden.differences.count, values: golden.p.count, seed: golden.seed)
+    var test = try SignFlipTest(
+      images: golden.differences.count, values: golden.p.count, tests: golden.tests, seed: golden.seed)
     for image in golden.differences { try test.add(image) }
     #expect(greatestDifference(try test.pValues(), golden.p) < 1e-15)
   }
@@ -29,7 +30,7 @@ struct BeyondChanceTests {
       (0..<20).map { value in Double(random[UInt64(image * 20 + value)] >> 11) * 0x1p-52 - 1 }
     }
     func p(_ values: Range<Int>, _ parallel: @escaping Bootstrap.ParallelLoop) throws -> [Double] {
-      var test = try SignFlipTest(images: images, values: values.count, seed: 1, parallel: parallel)
+      var test = try SignFlipTest(images: images, values: values.count, tests: 20, seed: 1, parallel: parallel)
       for image in 0..<images { try test.add(Array(difference(image)[values])) }
       return try test.pValues()
     }
@@ -39,7 +40,7 @@ struct BeyondChanceTests {
 
   @Test("a head at chance in every image has p = 1; random flips never give less than 1 / 10,001")
   func ends() throws {
-    var test = try SignFlipTest(images: 40, values: 2)
+    var test = try SignFlipTest(images: 40, values: 2, tests: 2)
     for _ in 0..<40 { try test.add([0, 0.5]) }
     #expect(try test.pValues() == [1, 1 / 10_001])
   }
@@ -47,15 +48,15 @@ struct BeyondChanceTests {
   @Test("sums that are equal but for rounding count as equal")
   func ties() throws {
     // In floating point 0.1 + 0.2 - 0.3 isn't 0: without any rounding, every flip is as far from 0 as this one.
-    var test = try SignFlipTest(images: 3, values: 1)
+    var test = try SignFlipTest(images: 3, values: 1, tests: 1)
     for value in [0.1, 0.2, -0.3] { try test.add([value]) }
     #expect(try test.pValues() == [1])
   }
 
   @Test("too many images, too few, or impossible differences are refused")
   func refused() throws {
-    #expect(throws: HeadImpactError.self) { try SignFlipTest(images: 0, values: 1) }
-    var test = try SignFlipTest(images: 1, values: 1)
+    #expect(throws: HeadImpactError.self) { try SignFlipTest(images: 0, values: 1, tests: 1) }
+    var test = try SignFlipTest(images: 1, values: 1, tests: 1)
     #expect(throws: HeadImpactError.self) { try test.pValues() }
     #expect(throws: HeadImpactError.self) { try test.add([1.5]) }
     #expect(throws: HeadImpactError.self) { try test.add([.nan]) }
@@ -73,7 +74,9 @@ struct BeyondChanceTests {
   @Test("heads are corrected over those of their measure, and marked where they are above chance")
   func marks() throws {
     let matched = [0.001, 0.02, 0.001, 0.6]
-    let chance = try BeyondChance(layers: 2, heads: 2, p: matched + [Double](repeating: 1, count: 20))
+    let p = matched + [Double](repeating: 1, count: 20)
+    let chance = try BeyondChance(
+      layers: 2, heads: 2, images: 40, p: p, difference: [0.3, 0.4, -0.1, 0.3] + [Double](repeating: 0, count: 20))
     #expect(chance.holm[0..<4].elementsEqual([0.004, 0.04, 0.004, 0.6]))
     #expect(chance.holm[4...].allSatisfy { $0 == 1 })
     let rest = [Double](repeating: 0.5, count: 20)
@@ -82,25 +85,74 @@ struct BeyondChanceTests {
       chance: [0.2, 0.2, 0.2, 0.2] + rest, nosink: rest + [0, 0, 0, 0], sinkShare: [0, 0, 0, 0])
     // Head 1.0 is as far from chance, but below it.
     #expect(try chance.headsAbove(.matched, in: table).map { [$0.layer, $0.head] } == [[0, 1], [0, 0]])
-    #expect(throws: HeadImpactError.self) { try BeyondChance(layers: 1, heads: 1, p: [0, 1, 1, 1, 1, 1]) }
-    #expect(throws: HeadImpactError.self) { try BeyondChance(layers: 1, heads: 1, p: [1]) }
+    #expect(throws: HeadImpactError.self) {
+      try BeyondChance(layers: 1, heads: 1, images: 9, p: [0, 1, 1, 1, 1, 1], difference: [0, 0, 0, 0, 0, 0])
+    }
+    #expect(throws: HeadImpactError.self) { try BeyondChance(layers: 1, heads: 1, images: 9, p: [1], difference: [1]) }
   }
 }
 
 @Suite("Marks of many heads")
 struct ManyHeadsTests {
-  @Test("more heads than 10,000 flips can tell by Holm are marked by Benjamini and Hochberg", arguments: [500, 501])
-  func correction(heads: Int) throws {
-    let least = 1 / Double(SignFlipTest.flips + 1)
-    // Two in three heads that no flip leaves behind.
+  /// Heads marked of so many, two in three of which have the smallest p-value that there is.
+  private func marked(of heads: Int, images: Int) throws -> (count: Int, correction: BeyondChance.Correction) {
+    let least = SignFlipTest.smallestP(images: images, tests: heads)
     let p = (0..<6 * heads).map { $0 % 3 < 2 ? least : 0.5 }
-    let chance = try BeyondChance(layers: 1, heads: heads, p: p)
     let (ones, zeros) = ([Double](repeating: 1, count: 6 * heads), [Double](repeating: 0, count: 6 * heads))
+    let chance = try BeyondChance(layers: 1, heads: heads, images: images, p: p, difference: ones)
     let table = try HeadImpactTable(
       layers: 1, heads: heads, samples: 50, hi: ones, stderr: zeros, chance: zeros, nosink: ones,
       sinkShare: [Double](repeating: 0, count: heads))
-    #expect(chance.correction == (heads == 500 ? .holm : .benjaminiHochberg))
-    #expect(try chance.headsAbove(.matched, in: table).count == (2 * heads + 2) / 3)
+    return (try chance.headsAbove(.matched, in: table).count, chance.correction)
+  }
+
+  @Test("there are flips enough for Holm's correction, up to 10,000 heads", arguments: [500, 501, 1200, 10_000])
+  func enoughFlips(heads: Int) throws {
+    let (count, correction) = try marked(of: heads, images: 50)
+    #expect(correction == .holm && count == (2 * heads + 2) / 3)
+  }
+
+  @Test("more heads than the most flips can tell by Holm are marked by Benjamini and Hochberg")
+  func tooMany() throws {
+    let (count, correction) = try marked(of: 10_001, images: 50)
+    #expect(correction == .benjaminiHochberg && count == 6668)
+  }
+
+  @Test("where all flips are looked at, Holm's correction marks; of too few images, nothing")
+  func exact() throws {
+    #expect(try marked(of: 600, images: 20) == (400, .holm))
+    #expect(try marked(of: 600, images: 15) == (400, .holm))
+    #expect(try marked(of: 600, images: 14) == (0, .holm))
+  }
+
+  @Test("up to 500 heads there are 10,000 flips; of more, as many as Holm's correction needs")
+  func flips() throws {
+    #expect(
+      [1, 500, 501, 1000, 10_000, 10_001].map(SignFlipTest.flips) == [10_000, 10_000, 10_020, 20_000, 200_000, 200_000])
+    // No flip of these 40 images is as far from 0 as they are.
+    var test = try SignFlipTest(images: 40, values: 1, tests: 1000)
+    for _ in 0..<40 { try test.add([0.5]) }
+    #expect(try test.pValues() == [1 / 20_001])
+  }
+
+  @Test("a head is marked only where the means over images and over samples are on the same side of chance")
+  func bothMeans() throws {
+    let chance = try BeyondChance(
+      layers: 1, heads: 4, images: 40, p: [Double](repeating: 1e-4, count: 24),
+      difference: [0.1, -0.1, 0.1, -0.1] + [Double](repeating: 0, count: 20))
+    let zeros = [Double](repeating: 0, count: 24)
+    let table = try HeadImpactTable(
+      layers: 1, heads: 4, samples: 50, hi: [0.3, 0.3, 0.1, 0.1] + zeros[4...], stderr: zeros,
+      chance: [Double](repeating: 0.2, count: 24), nosink: zeros, sinkShare: [0, 0, 0, 0])
+    #expect((0..<5).map { chance.finding($0, in: table) } == [.above, .neither, .neither, .below, .neither])
+  }
+
+  @Test("the mean that is tested is that over images")
+  func means() throws {
+    var test = try SignFlipTest(images: 2, values: 9, tests: 9)
+    try test.add([0.5] + [Double](repeating: 0.25, count: 8))
+    try test.add([-1] + [Double](repeating: 0.5, count: 8))
+    #expect(try test.means() == [-0.25] + [Double](repeating: 0.375, count: 8))
   }
 }
 

@@ -114,6 +114,29 @@ struct ExperimentReportTests {
     #expect(String(decoding: csv.bytes, as: UTF8.self).contains("top,top,exact match,0.0"))
   }
 
+  @Test("shares are in percent, and figures and tables say so")
+  func units() throws {
+    var summary = try summary()
+    for arm in summary.arms.indices {
+      summary.arms[arm].metrics[2].unit = "%"
+    }
+    func curve(_ outcome: String, _ unit: String?) -> AblationCurves.Curve {
+      AblationCurves.Curve(
+        choice: "top", outcome: outcome, unit: unit, baseline: 2,
+        points: [1, 2].map {
+          .init(heads: $0, draws: 1, value: 1, difference: -1, lower: -2, upper: 0, lowest: -1, highest: -1)
+        })
+    }
+    summary.ablationCurves = [curve("loss", "nats"), curve("exact_match", "percent"), curve("accuracy", nil)]
+    let page = try ExperimentReport.page(of: summary, programVersion: "1")
+    #expect(try svg(page, "shifts-panel").contains(">VQA accuracy (%)</text>"))
+    #expect(try svg(page, "ablation-exact-match").contains("change of the exact_match (percentage points)"))
+    #expect(try !svg(page, "ablation-loss").contains("points)") && !svg(page, "ablation-accuracy").contains("points)"))
+    let csv = try #require(page.attachments.first { $0.path == "data/shifts-table.csv" })
+    let lines = String(decoding: csv.bytes, as: UTF8.self).split(separator: "\n")
+    #expect(lines[0].hasSuffix(",unit") && lines.filter { $0.hasSuffix(",%") }.count == 8)
+  }
+
   @Test("each task has its colour, and an arm's seeds are shown")
   func colours() throws {
     var summary = try summary()

@@ -146,16 +146,6 @@ struct HeadImpactReportTests {
     }
   }
 
-  @Test("a head is above or below chance by its corrected p-value and HI - chance, or neither")
-  func findings() {
-    let scores = HeadScores(
-      measure: .matched, layers: 1, heads: 5, isCorrected: true, values: [0.3, -0.2, 0.3, 0, -0.1],
-      standardErrors: [], low: [], high: [], differences: [0.2, -0.1, 0.2, 0, 0.1],
-      pValues: [0.01, 0.05, 0.06, 0.01, 0.01])
-    #expect((0..<5).map(scores.finding) == [.above, .below, .neither, .neither, .above])
-    #expect(scores.beyondChance == 2)
-  }
-
   @Test(
     "samples' pictures come with the attention, on the file's grid or, where an older file has none, on one found again",
     arguments: [SmallRun.whole, []])

@@ -17,7 +17,7 @@ struct Results: Equatable {
     for name in [
       "hi", "hi_stderr", "hi_chance", "hi_nosink", "sink_share", "hi_interval", "layer_top_frequency", "hi_corrected",
       "hi_corrected_stderr", "hi_corrected_interval",
-      "layer_top_frequency_corrected", "p_value", "p_holm", "p_bh", "view_box",
+      "layer_top_frequency_corrected", "p_value", "p_holm", "p_bh", "image_difference", "view_box",
     ] {
       doubles[name] = try file.read(name, as: Double.self).values.map(\.bitPattern)
     }

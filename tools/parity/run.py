@@ -26,6 +26,7 @@ if "torchvision" in sys.argv:  # --resize torchvision; before transformers is im
 
 import drawn_images
 import family_cases
+import grounding
 import make_tiny
 import make_tiny_qwen2vl
 import published
@@ -134,6 +135,7 @@ def main():
     data = datasets(work, a.coco)
     real = None
     program = training.StandIn() if a.smoke else training.Product(a.binary, mpirun)
+    grounder = None if a.smoke else grounding.Product(a.binary, mpirun)
     for number, (name, case) in enumerate(CASES.items()):
         if a.only and a.only not in name:
             continue
@@ -162,6 +164,7 @@ def main():
             ours_told = wanted_told if a.smoke else product(a.binary, folder, data[case["data"]], "f32", ranks, system=told)
             rows += report(compare_f32(ours_told, wanted_told))
         rows += report(training.ablation(program, folder, data[case["data"]], ours))
+        rows += report(grounding.figures(grounder or grounding.StandIn(wanted), folder, data[case["data"]], ours, wanted, ranks))
         if case.get("bf16"):
             wanted_bf16 = reference(folder, data[case["data"]], "bf16", a.threads)
             ours = wanted_bf16 if a.smoke else product(a.binary, folder, data[case["data"]], "bf16", ranks)

@@ -24,7 +24,7 @@ DATASETS = {
     "hi": (CUBE, "float64"), "hi_stderr": (CUBE, "float64"), "hi_chance": (CUBE, "float64"), "hi_nosink": (CUBE, "float64"),
     "hi_corrected": (CUBE, "float64"), "hi_corrected_stderr": (CUBE, "float64"), "hi_corrected_samples": (CUBE, "int32"),
     "hi_interval": (("bound",) + CUBE, "float64"), "hi_corrected_interval": (("bound",) + CUBE, "float64"),
-    "p_value": (CUBE, "float64"), "p_holm": (CUBE, "float64"), "p_bh": (CUBE, "float64"),
+    "p_value": (CUBE, "float64"), "p_holm": (CUBE, "float64"), "p_bh": (CUBE, "float64"), "image_difference": (CUBE, "float64"),
     "layer_top_frequency": (("measure", "layer"), "float64"), "layer_top_frequency_corrected": (("measure", "layer"), "float64"),
     "sink_share": (("layer", "head"), "float64"),
     "sample_hi": (SAMPLE + CUBE, "float32"), "sample_chance": (SAMPLE + CUBE, "float32"),

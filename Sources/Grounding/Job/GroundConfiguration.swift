@@ -56,13 +56,20 @@ public struct GroundConfiguration: UnitJobConfiguration {
     self.heads = heads
   }
 
+  /// What can be said without the heads.
+  ///
   /// - Throws: `JobError` or `HeadImpactError` naming the option.
-  public func validate() throws {
+  public func validateOptions() throws {
     try validateShared()
     try locating.validate()
     guard Bootstrap.resampleCounts.contains(bootstrapResamples) else {
       throw JobError("--bootstrap is \(bootstrapResamples); it must be in \(Bootstrap.resampleCounts)")
     }
+  }
+
+  /// - Throws: `JobError` or `HeadImpactError` naming the option.
+  public func validate() throws {
+    try validateOptions()
     guard !heads.isEmpty else { throw JobError("no heads are named to look with") }
     guard Set(heads).count == heads.count else { throw JobError("a head is named twice") }
   }

@@ -22,6 +22,8 @@ struct GroundingWork: UnitJob {
   let units: [GroundingUnit]
   let costs: [Double]
 
+  var imageProcessor: (any ImageProcessor)? { grounder.model.processor }
+
   private let configuration: GroundConfiguration
   private let grounder: ExpressionGrounder
 

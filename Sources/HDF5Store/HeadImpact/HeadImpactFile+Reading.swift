@@ -91,6 +91,19 @@ extension HeadImpactFile {
     }
     return BeyondChance(
       layers: table.layers, heads: table.heads, p: try cube("p_value"), holm: try cube("p_holm"),
-      benjaminiHochberg: try cube("p_bh"))
+      benjaminiHochberg: try cube("p_bh"), correction: try correction(file, table),
+      difference: try file.exists(imageDifference) ? cube(imageDifference) : nil)
+  }
+
+  private static func correction(_ file: HDF5File, _ table: HeadImpactTable) throws -> BeyondChance.Correction {
+    guard let attribute = try file.attribute(markedBy, of: "p_value") else {
+      return BeyondChance.Correction(withTenThousandFlips: table.layers * table.heads)
+    }
+    guard case .string(let name) = attribute, let correction = BeyondChance.Correction(rawValue: name) else {
+      throw HeadImpactError(
+        "\(file.path): the attribute \(markedBy) of /p_value names no correction that this program knows: it must be "
+          + "\(BeyondChance.Correction.holm.rawValue) or \(BeyondChance.Correction.benjaminiHochberg.rawValue)")
+    }
+    return correction
   }
 }

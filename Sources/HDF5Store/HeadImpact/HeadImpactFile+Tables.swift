@@ -60,7 +60,17 @@ extension HeadImpactFile {
     ] {
       try write(file, values, name, meaning, table)
     }
+    try file.setAttribute(Self.markedBy, .string(test.correction.rawValue), of: "p_value")
+    if let difference = test.difference {
+      try write(
+        file, difference, imageDifference,
+        "mean over images of their samples' mean of hi - hi_chance: what p_value is a test of", table)
+    }
   }
+
+  /// The correction by which a head is marked, an attribute of `p_value`; files of older programs have none.
+  static let markedBy = "marked_by"
+  static let imageDifference = "image_difference"
 
   /// - Parameter ending: of the name of the layers' frequency.
   private static func write(

@@ -11,12 +11,7 @@ extension ExperimentReport {
         ablationFigure(summary, name, id: names.count == 1 ? "ablation-shift" : "ablation-shift-\(place)")
       } : ordered(summary.ablationCurves.map(\.outcome)).map { curveFigure(summary, $0) }
     let rows = summary.ablations.flatMap { ablation in
-      ablation.metrics.map { metric -> [DataTable.Value] in
-        [
-          .text(ablation.name), .text(metric.name), .number(metric.value), .optional(metric.shift),
-          .optional(metric.low), .optional(metric.high),
-        ]
-      }
+      ablation.metrics.map { [DataTable.Value.text(ablation.name)] + cells($0) }
     }
     guard !rows.isEmpty else { return Section(id: "ablations", title: "Ablations", blocks: []) }
     let table = Table(
@@ -28,6 +23,7 @@ extension ExperimentReport {
   /// An outcome over the number of heads taken out, by how they are chosen.
   private static func curveFigure(_ summary: ExperimentSummary, _ outcome: String) -> Figure {
     let curves = summary.ablationCurves.filter { $0.outcome == outcome }
+    let unit = curves.first?.unit == "percent" ? " (percentage points)" : ""
     func style(_ choice: String) -> Int { choice == "top" ? 0 : choice == "bottom" ? 1 : choice == "random" ? 5 : 3 }
     return Figure(
       id: "ablation-\(outcome.lowercased().replacing("_", with: "-"))", title: "Ablation: \(outcome)",
@@ -56,7 +52,7 @@ extension ExperimentReport {
             name: curve.choice, points: curve.points.map { (Double($0.heads), $0.difference) },
             style: style(curve.choice),
             bounds: curve.points.map { $0.draws > 1 ? ($0.lowest, $0.highest) : ($0.lower, $0.upper) })
-        }, xTitle: "heads taken out", yTitle: "change of the \(outcome)", width: width
+        }, xTitle: "heads taken out", yTitle: "change of the \(outcome)\(unit)", width: width
       ).drawing()
     }
   }
@@ -80,12 +76,7 @@ extension ExperimentReport {
         + "over images. The further a row lies from 0, the more the model misses its heads.",
       data: DataTable(
         [.init("change", "change")] + metricColumns,
-        shown.map { name, metric in
-          [
-            .text(name), .text(metric.name), .number(metric.value), .optional(metric.shift), .optional(metric.low),
-            .optional(metric.high),
-          ]
-        })
+        shown.map { name, metric in [.text(name)] + cells(metric) })
     ) { width in
       IntervalChart(rows: rows, xTitle: "change of the \(name)", reference: 0, isSigned: true, width: width).drawing()
     }

@@ -80,8 +80,13 @@ public struct ExperimentReport {
               ] + (anyHeads ? [.init("heads", "heads")] : []) + [
                 .init("trained_parameters", "trained parameters", isExtra: true),
                 .init("share_percent", "% of the model", decimals: 4, isExtra: true),
-              ] + metrics.enumerated().map { .init($1, $1, isExtra: $0 > 0) }, rows)))
+              ] + metrics.enumerated().map { .init($1, Self.title($1, summary), isExtra: $0 > 0) }, rows)))
       ])
+  }
+
+  private static func title(_ name: String, _ summary: ExperimentSummary) -> String {
+    let unit = summary.arms.lazy.compactMap { $0.metric(name)?.unit }.first ?? ""
+    return unit.isEmpty ? name : "\(name), \(unit)"
   }
 
   private static func runSection(_ summary: ExperimentSummary) -> Section {
@@ -111,7 +116,16 @@ public struct ExperimentReport {
   static let metricColumns: [DataTable.Column] = [
     .init("metric", "metric"), .init("value", "value", isExtra: true), .init("shift", "shift", isSigned: true),
     .init("low", "95% from", isSigned: true), .init("high", "to", isSigned: true),
+    .init("unit", "unit", isExtra: true),
   ]
+
+  /// In the columns of a metric.
+  static func cells(_ metric: ExperimentSummary.Metric) -> [DataTable.Value] {
+    [
+      .text(metric.name), .number(metric.value), .optional(metric.shift), .optional(metric.low),
+      .optional(metric.high), .text(metric.unit),
+    ]
+  }
 
   /// "0–2, 5" for 0, 1, 2, 5.
   static func ranges(_ numbers: [Int]) -> String {

@@ -47,6 +47,8 @@ public struct ExperimentSummary: Sendable {
     public var name: String
     /// What was trained and tested, where there are several tasks: "captions"; else empty.
     public var task: String
+    /// "%", or empty for a plain number.
+    public var unit: String
     public var value: Double
     /// Value minus that of the pretrained arm, with the bounds of its 95% interval; nil if there is none.
     public var shift: Double?
@@ -56,11 +58,13 @@ public struct ExperimentSummary: Sendable {
     public var seedShifts: [Double]
 
     public init(
-      name: String, task: String = "", value: Double, shift: Double? = nil, low: Double? = nil, high: Double? = nil,
+      name: String, task: String = "", unit: String = "", value: Double, shift: Double? = nil, low: Double? = nil,
+      high: Double? = nil,
       seedShifts: [Double] = []
     ) {
       self.name = name
       self.task = task
+      self.unit = unit
       self.seedShifts = seedShifts
       self.value = value
       self.shift = shift

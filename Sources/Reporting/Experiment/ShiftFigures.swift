@@ -7,10 +7,7 @@ extension ExperimentReport {
     let rows = summary.arms.flatMap { arm in
       arm.metrics.filter { names.contains($0.name) && (arm.kind != .pretrained || $0.shift != nil) }.map {
         metric -> [DataTable.Value] in
-        [
-          .text(arm.name), .text(metric.name), .number(metric.value), .optional(metric.shift), .optional(metric.low),
-          .optional(metric.high),
-        ]
+        [.text(arm.name)] + cells(metric)
       }
     }
     guard !rows.isEmpty else { return [] }
@@ -43,12 +40,7 @@ extension ExperimentReport {
         [.init("arm", "arm"), .init("kind", "kind")] + metricColumns,
         names.flatMap { name in
           arms.compactMap { arm in
-            arm.metric(name).map { metric in
-              [
-                .text(arm.name), .text(arm.kind.rawValue), .text(metric.name), .number(metric.value),
-                .optional(metric.shift), .optional(metric.low), .optional(metric.high),
-              ]
-            }
+            arm.metric(name).map { [.text(arm.name), .text(arm.kind.rawValue)] + cells($0) }
           }
         })
     ) { width in
@@ -83,8 +75,10 @@ extension ExperimentReport {
   ) -> IntervalPanel.Metric {
     let random = arms.filter { $0.kind == .random }.compactMap { $0.metric(name)?.shift }
     let before = summary.arms(.pretrained).first?.metric(name)?.value
+    let unit = arms.lazy.compactMap { $0.metric(name)?.unit }.first ?? ""
     return IntervalPanel.Metric(
-      title: !task.isEmpty && name.hasPrefix(task + " ") ? String(name.dropFirst(task.count + 1)) : name,
+      title: (!task.isEmpty && name.hasPrefix(task + " ") ? String(name.dropFirst(task.count + 1)) : name)
+        + (unit.isEmpty ? "" : " (\(unit))"),
       subtitle: before.map { "pretrained: \(NumberText.number($0))" } ?? "", style: style,
       values: arms.map { arm in
         arm.metric(name).flatMap { metric in

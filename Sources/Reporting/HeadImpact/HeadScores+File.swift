@@ -9,9 +9,9 @@ extension HeadScores {
     let places = measure.index * size..<(measure.index + 1) * size
     self.measure = measure
     (layers, heads) = (table.layers, table.heads)
-    differences = places.map { table.hi[$0] - table.chance[$0] }
     pValues = reader.beyondChance.map { Array($0.corrected[places]) }
-    correction = BeyondChance.Correction(tests: size)
+    correction = reader.beyondChance?.correction ?? .holm
+    findings = reader.beyondChance.map { test in places.map { test.finding($0, in: table) } }
     if let corrected = table.corrected {
       isCorrected = true
       values = Array(corrected.hi[places])
@@ -19,7 +19,7 @@ extension HeadScores {
       (low, high) = Self.bounds(reader.correctedInterval, places)
     } else {
       isCorrected = false
-      values = differences
+      values = places.map { table.hi[$0] - table.chance[$0] }
       standardErrors = Array(table.stderr[places])
       let (low, high) = Self.bounds(reader.interval, places)
       self.low = zip(low, places).map { $0 - table.chance[$1] }

@@ -15,33 +15,22 @@ struct HeadScores {
   let standardErrors: [Double]
   let low: [Double]
   let high: [Double]
-  /// HI - chance, which the test is of: where a head's samples differ much, it may have another sign than `values`.
-  /// - Shape: [layer, head]
-  let differences: [Double]
   /// Of the test against chance, corrected for the number of heads; nil if the file has no test. - Shape: [layer, head]
   let pValues: [Double]?
   /// How they were corrected.
-  var correction = BeyondChance.Correction.holm
-
-  enum Finding: Equatable {
-    case above
-    case below
-    case neither
-  }
+  let correction: BeyondChance.Correction
+  /// What the test says of each head; nil if the file has none. - Shape: [layer, head]
+  let findings: [BeyondChance.Finding]?
 
   var name: String { isCorrected ? "corrected HI" : "HI − chance" }
   /// For file names.
   var key: String { isCorrected ? "corrected" : "excess" }
 
   /// Whether a head looks at the object more, or less, than chance would; nil if the file has no test.
-  func finding(_ index: Int) -> Finding? {
-    pValues.map {
-      $0[index] > BeyondChance.level || differences[index] == 0 ? .neither : differences[index] > 0 ? .above : .below
-    }
-  }
+  func finding(_ index: Int) -> BeyondChance.Finding? { findings?[index] }
 
   /// How many heads are beyond chance; nil if the file has no test.
-  var beyondChance: Int? { pValues.map { _ in values.indices.count { finding($0) == .above } } }
+  var beyondChance: Int? { findings.map { $0.count { $0 == .above } } }
 
   /// The mean of a layer's heads, and its standard error over them.
   func mean(layer: Int) -> Moments { Moments(values[(layer * heads)..<((layer + 1) * heads)].filter(\.isFinite)) }

@@ -100,6 +100,16 @@ struct ReportInput {
     ]
   }
 
+  /// What few images can't show, with the space before it.
+  private var tooFew: String {
+    guard scores.correction == .holm, let smallest = reader.beyondChance?.smallestHolm(images: images),
+      smallest > BeyondChance.level
+    else { return "" }
+    return
+      " These are too few images to tell: of \(NumberText.counted(images, "image")), even a head that is above chance in every one has "
+      + "p = \(NumberText.number(smallest, decimals: 2))."
+  }
+
   private var finding: String {
     let index = best.layer * table.heads + best.head
     let at = table.index(measure, layer: best.layer, head: best.head)
@@ -116,7 +126,7 @@ struct ReportInput {
     guard beyond > 0 else {
       return
         "None of \(all) looks at the object more than chance would (p > \(NumberText.number(BeyondChance.level, decimals: 2)) after "
-        + "\(scores.correction.rawValue)’s correction). The highest, \(bestName), has \(value); that may be chance too."
+        + "\(scores.correction.rawValue)’s correction). The highest, \(bestName), has \(value); that may be chance too.\(tooFew)"
     }
     return
       "\(NumberText.grouped(beyond)) of \(all) \(beyond == 1 ? "looks" : "look") at the object more than chance would (p ≤ "

@@ -62,8 +62,10 @@ public struct AblateConfiguration: UnitJobConfiguration {
     self.ablations = ablations
   }
 
+  /// What can be said without the heads.
+  ///
   /// - Throws: `JobError` naming the option.
-  public func validate() throws {
+  public func validateOptions() throws {
     try validateShared()
     guard Bootstrap.resampleCounts.contains(bootstrapResamples) else {
       throw JobError("--bootstrap is \(bootstrapResamples); it must be in \(Bootstrap.resampleCounts)")
@@ -72,6 +74,11 @@ public struct AblateConfiguration: UnitJobConfiguration {
       throw JobError("--reference-images is \(referenceImages); it must be in 1...1000000")
     }
     try decoding.validate()
+  }
+
+  /// - Throws: `JobError` naming the option.
+  public func validate() throws {
+    try validateOptions()
     guard !ablations.isEmpty else { throw JobError("no heads are named to ablate") }
     for (index, ablation) in ablations.enumerated() {
       guard !ablation.heads.isEmpty else { throw JobError("the ablation \"\(ablation.name)\" names no head") }

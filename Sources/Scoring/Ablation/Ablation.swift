@@ -54,11 +54,20 @@ public enum AblationKind: String, Sendable, CaseIterable, Codable {
 /// What is measured without heads.
 public enum AblationOutcome: String, Sendable, CaseIterable, Codable {
   case loss
-  /// Of generated texts: the share that equals a reference, or of answers the most frequent one.
+  /// Of generated texts: the share that equals a reference, or of answers the most frequent one, in percent.
   case exactMatch = "exact_match"
   case cider = "CIDEr"
   /// VQA's, in percent.
   case accuracy
+
+  /// "percent", "nats", or "1" for a plain number.
+  public var unit: String {
+    switch self {
+    case .loss: "nats"
+    case .exactMatch, .accuracy: "percent"
+    case .cider: "1"
+    }
+  }
 
   /// Whether the model has to say something.
   var needsText: Bool { self != .loss }

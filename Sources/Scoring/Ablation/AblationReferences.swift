@@ -42,6 +42,8 @@ struct AblationReferences: Sendable {
     let values: [[Double]]
     /// - Shape: [answers].
     let imageIDs: [Int64]
+    /// Why the outcome says nothing here; nil if it does.
+    let warning: String?
   }
 
   /// - Parameter answers: of all units; those without a reference are left out.
@@ -57,7 +59,9 @@ struct AblationReferences: Sendable {
       let found = try (0..<runs).map { run in try evaluator.evaluate(images.map { texts[$0.id]?[run] ?? "" }) }
       return outcomes.map { outcome in
         let metric: CaptionMetric = outcome == .cider ? .cider : .exactMatch
-        return Scores(outcome: outcome, values: found.map { $0.perImage[metric] ?? [] }, imageIDs: images.map(\.id))
+        return Scores(
+          outcome: outcome, values: found.map { $0.perImage[metric] ?? [] }, imageIDs: images.map(\.id),
+          warning: outcome == .cider ? evaluator.warning : nil)
       }
     case .questions(let questions):
       let asked = questions.questions.filter { texts[$0.id] != nil }
@@ -67,7 +71,7 @@ struct AblationReferences: Sendable {
       return outcomes.map { outcome in
         Scores(
           outcome: outcome, values: found.map { outcome == .accuracy ? $0.accuracies ?? [] : $0.exactMatches },
-          imageIDs: asked.map(\.imageID))
+          imageIDs: asked.map(\.imageID), warning: nil)
       }
     }
   }

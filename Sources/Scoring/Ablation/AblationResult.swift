@@ -34,6 +34,14 @@ public struct AblationResult: Sendable, Equatable, Codable {
     /// As those of the loss.
     public let lower: Double
     public let upper: Double
+    /// Of all these numbers: `AblationOutcome.unit`. nil in a file of an older version, whose exact matches of captions are
+    /// shares of 1.
+    public let unit: String?
+
+    init(_ outcome: AblationOutcome, value: Double, difference: Double = 0, lower: Double = 0, upper: Double = 0) {
+      (self.outcome, self.value, self.difference) = (outcome, value, difference)
+      (self.lower, self.upper, unit) = (lower, upper, outcome.unit)
+    }
   }
 
   /// An example that couldn't be used.
@@ -60,6 +68,8 @@ public struct AblationResult: Sendable, Equatable, Codable {
   public let outcomes: [Outcome]?
   /// By choice of heads and outcome; nil in a file of an older version.
   public let curves: [AblationCurves.Curve]?
+  /// For the reader of the numbers; nil if there are none.
+  public let warnings: [String]?
   /// Ascending by id.
   public let skipped: [Skipped]
   /// Everything that the numbers depend on.
@@ -82,19 +92,19 @@ public struct AblationResult: Sendable, Equatable, Codable {
     samples = used.reduce(0) { $0 + $1.outcomes.count { $0.losses != nil } }
     tokens = used.reduce(0) { $0 + $1.outcomes.reduce(0) { $0 + ($1.losses == nil ? 0 : $1.tokens) } }
     let losses = AblationSums(losses: used, runs: 1 + configuration.ablations.count)
-    let others = try references?.scores(of: used.flatMap { $0.answers ?? [] }).map(AblationSums.init) ?? []
+    let scores = try references?.scores(of: used.flatMap { $0.answers ?? [] }) ?? []
+    let others = scores.map(AblationSums.init)
+    let warnings = scores.compactMap(\.warning)
+    self.warnings = warnings.isEmpty ? nil : warnings
     let (resamples, seed) = (configuration.bootstrapResamples, configuration.seed)
     func outcome(_ sums: AblationSums, run: Int) throws -> Outcome {
       let found = try sums.difference(ofRuns: [run], resamples: resamples, seed: seed)
       return Outcome(
-        outcome: sums.outcome, value: sums.mean(run: run), difference: found.value, lower: found.lower,
-        upper: found.upper)
+        sums.outcome, value: sums.mean(run: run), difference: found.value, lower: found.lower, upper: found.upper)
     }
     loss = losses.mean(run: 0)
     ablation = configuration.kind
-    outcomes = others.map {
-      Outcome(outcome: $0.outcome, value: $0.mean(run: 0), difference: 0, lower: 0, upper: 0)
-    }
+    outcomes = others.map { Outcome($0.outcome, value: $0.mean(run: 0)) }
     ablations = try configuration.ablations.enumerated().map { index, ablation in
       let loss = try outcome(losses, run: 1 + index)
       return Row(
@@ -125,7 +135,8 @@ public struct AblationResult: Sendable, Equatable, Codable {
           highest: each.max() ?? all.value)
       }
     return AblationCurves.Curve(
-      choice: choice.rawValue, outcome: sums.outcome.rawValue, baseline: sums.mean(run: 0), points: points)
+      choice: choice.rawValue, outcome: sums.outcome.rawValue, unit: sums.outcome.unit, baseline: sums.mean(run: 0),
+      points: points)
   }
 
   public var skips: SkipCounts {
@@ -155,7 +166,10 @@ extension AblationResult {
   /// One row per ablation and outcome, that of the unmodified model first, as comma-separated values.
   public var csv: String {
     var rows = [
-      ["ablation", "name", "choice", "heads", "layer_heads", "outcome", "value", "difference", "lower", "upper"]
+      [
+        "ablation", "name", "choice", "heads", "layer_heads", "outcome", "value", "difference", "lower", "upper",
+        "unit",
+      ]
     ]
     let kind = (ablation ?? .zero).rawValue
     func add(_ name: String, _ choice: String, _ heads: [Selection.Head], _ found: [Outcome]) {
@@ -164,15 +178,14 @@ extension AblationResult {
           [
             kind, name, choice, "\(heads.count)", heads.map(\.description).joined(separator: " "),
             outcome.outcome.rawValue,
-          ] + [outcome.value, outcome.difference, outcome.lower, outcome.upper].map(CSV.field))
+          ] + [outcome.value, outcome.difference, outcome.lower, outcome.upper].map(CSV.field) + [outcome.unit ?? ""])
       }
     }
     add(
       "none", "none", [],
-      [Outcome(outcome: .loss, value: loss, difference: 0, lower: 0, upper: 0)] + (outcomes ?? []))
+      [Outcome(.loss, value: loss)] + (outcomes ?? []))
     for row in ablations {
-      let lost = Outcome(
-        outcome: .loss, value: row.loss, difference: row.difference, lower: row.lower, upper: row.upper)
+      let lost = Outcome(.loss, value: row.loss, difference: row.difference, lower: row.lower, upper: row.upper)
       add(row.name, row.choice?.rawValue ?? "", row.heads, [lost] + (row.outcomes ?? []))
     }
     return CSV.text(rows)

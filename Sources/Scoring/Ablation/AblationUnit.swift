@@ -50,7 +50,7 @@ struct AblationUnit: Sendable, WorkUnit {
   /// What is said of the image, in a form that the model takes.
   struct Texts {
     /// nil if it can't be used; then all examples are skipped.
-    fileprivate(set) var image: RGBImage?
+    fileprivate(set) var image: PreparedImage?
     fileprivate(set) var usable: [(id: Int64, sequence: TokenSequence)] = []
     /// What the model is asked: an image of descriptions once, by the image's id; else every question, by its own. None
     /// without a generator.
@@ -68,10 +68,8 @@ struct AblationUnit: Sendable, WorkUnit {
     let first = examples[0]
     var texts = Texts()
     do {
-      let image = try pictures.reading(first.fileName) {
-        try JobInputs.image(first.fileName, in: pictures.folder, size: first.size.map { ($0.width, $0.height) })
-      }
-      let layout = try model.visualLayout(width: image.width, height: image.height)
+      let picture = try pictures.image(first.fileName, size: first.size.map { ($0.width, $0.height) })
+      let layout = try model.visualLayout(width: picture.image.width, height: picture.image.height)
       for example in examples {
         do {
           let sequence = try sequence(of: example, model: model, prompt: prompt, layout: layout)
@@ -85,7 +83,7 @@ struct AblationUnit: Sendable, WorkUnit {
           texts.skipped.append(SkippedSample(id: example.id, reason: SkipReason(.text, fault)))
         }
       }
-      texts.image = image
+      texts.image = picture
     } catch let fault as any ContentFault { texts.skipped = skipped(SkipReason(.picture, fault)) }
     return texts
   }
@@ -135,7 +133,7 @@ struct AblationUnit: Sendable, WorkUnit {
 
   /// The answers of the unmodified model, then of each ablation.
   private static func answers(
-    to questions: [TextGenerator.Question], about image: RGBImage, by generator: TextGenerator,
+    to questions: [TextGenerator.Question], about image: PreparedImage, by generator: TextGenerator,
     model: any VisionLanguageModel, ablations: [AblatedHeads], poll: @escaping () throws -> Void
   ) throws -> [UnitLosses.Answer] {
     let visual = try model.encode(image, taps: Taps(afterLayer: { _, _ in try poll() }))
@@ -152,7 +150,7 @@ struct AblationUnit: Sendable, WorkUnit {
       let runs = [AblatedHeads.none] + ablations
       let texts = try runs.map { heads in
         model.decoder.ablatedHeads = heads.inPass(over: group.map(\.tokens))
-        return try generator.answers(to: group, about: image, encoded: visual, poll: poll).map {
+        return try generator.answers(to: group, about: image.image, encoded: visual, poll: poll).map {
           $0.text.trimmingCharacters(in: .whitespacesAndNewlines)
         }
       }

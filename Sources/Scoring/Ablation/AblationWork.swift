@@ -23,6 +23,8 @@ struct AblationWork: UnitJob {
   let units: [AblationUnit]
   let costs: [Double]
 
+  var imageProcessor: (any ImageProcessor)? { model.processor }
+
   private let configuration: AblateConfiguration
   private let model: any VisionLanguageModel
   private let reader: DescriptionLossReader

@@ -103,6 +103,8 @@ struct AblatingRuns {
         outputs.append(try Data(contentsOf: output))
         let lines = try String(contentsOf: csv, encoding: .utf8).split(separator: "\n")
         #expect(lines.count == 1 + (1 + 2 * 4) * 3 && lines[1].hasPrefix("\(kind),none,none,0,,loss,"))
+        #expect(
+          lines[0].hasSuffix(",unit") && lines[1...3].map { $0.split(separator: ",").last } == ["nats", "percent", "1"])
       }
       #expect(Set(outputs).count == 1)
       let result = try Result(scratch.file("1.json"))
@@ -125,6 +127,18 @@ struct AblatingRuns {
       #expect(abs(point.difference - (draws[0] + draws[1]) / 2) < 1e-12)
       #expect(abs(point.lowest - (draws.min() ?? 0)) < 1e-12 && abs(point.highest - (draws.max() ?? 0)) < 1e-12)
       #expect(point.lower <= point.difference && point.difference <= point.upper)
+    }
+  }
+
+  @Test("CIDEr of one image is 0, and a warning says so, as evaluate's does")
+  func oneImage() async throws {
+    try await ScratchFolder.with { scratch in
+      let output = scratch.file("out.json")
+      let outcome = ["--outcome", "CIDEr", "--max-new-tokens", "2", "--limit", "1"]
+      let run = try await succeed(ablate(to: output, "--head", "0.1") + outcome)
+      #expect(run.standardError.contains("warning: CIDEr is 0 for a set of one image"), "\(run.standardError)")
+      let again = try await succeed(ablate(to: output, "--head", "0.1", "--resume") + outcome)
+      #expect(again.standardError.contains("warning: CIDEr is 0"), "\(again.standardError)")
     }
   }
 
@@ -212,15 +226,16 @@ struct AblatingRuns {
   @Test(
     "heads that aren't there, and options that make no sense, are refused", arguments: [nil, 2],
     [
-      (["--head", "4.0"], "no head 4.0"), (["--head", "0.4"], "0.4"),
-      (["--head", "0.0", "--head", "0.0"], "twice"), (["--head", "0.0,1.0,0.0"], "twice"),
-      (["--head", "0.0", "--outcome", "accuracy"], "it needs questions with answers"),
-      (["--head", "0.0", "--ablation", "mean", "--reference-images", "0"], "--reference-images is 0"),
-      (["--head", "0.0", "--adapter", "/nowhere"], "/nowhere"),
-    ])
-  func refusals(_ ranks: Int?, _ refused: (more: [String], words: String)) async throws {
+      (["--head", "4.0"], 1, "no head 4.0"), (["--head", "0.4"], 1, "0.4"),
+      (["--head", "0.0", "--head", "0.0"], 64, "twice"), (["--head", "0.0,1.0,0.0"], 64, "twice"),
+      (["--head", "0.0", "--outcome", "accuracy"], 1, "it needs questions with answers"),
+      (["--head", "0.0", "--adapter", "/nowhere"], 1, "/nowhere"),
+    ] as [([String], Int32, String)])
+  func refusals(_ ranks: Int?, _ refused: (more: [String], exitCode: Int32, words: String)) async throws {
     try await ScratchFolder.with { scratch in
-      try await fail(ablate(to: scratch.file("out.json")) + refused.more, ranks: ranks, saying: refused.words)
+      try await fail(
+        ablate(to: scratch.file("out.json")) + refused.more, ranks: ranks, exitCode: refused.exitCode,
+        saying: refused.words)
       #expect(try scratch.names.isEmpty)
     }
   }

@@ -22,7 +22,7 @@ try:
 except ImportError:
     stats = None
 STREAM = int.from_bytes(b"signflip", "big")
-FLIPS, HALVINGS = 10_000, 7
+LEAST_FLIPS, HALVINGS = 10_000, 7
 
 
 def fixed(rng, *shape):
@@ -57,25 +57,26 @@ def corrected_bootstrap(rng, images, resamples, seed):
 
 
 # ---------------------------------------------------------------- sign-flip test
-def sign_flip(differences, seed):
+def sign_flip(differences, seed, tests):
     images = len(differences)
     observed = np.abs(differences.sum(0)) - 1e-9 * images
     if images <= 20:
         signs = np.array(list(itertools.product((1, -1), repeat=images)))
         return (np.abs(signs @ differences) >= observed).mean(0)
-    blocks = -(-images // 64)
+    blocks, flips = -(-images // 64), max(LEAST_FLIPS, 20 * tests)
     signs = np.array([[1 - 2 * (split_mix(seed ^ STREAM, flip * blocks + i // 64) >> i % 64 & 1) for i in range(images)]
-                      for flip in range(FLIPS)])
-    return (1 + (np.abs(signs @ differences) >= observed).sum(0)) / (1 + FLIPS)
+                      for flip in range(flips)])
+    return (1 + (np.abs(signs @ differences) >= observed).sum(0)) / (1 + flips)
 
 
-def sign_flip_case(rng, images, heads, seed):
+def sign_flip_case(rng, images, heads, seed, tests=None):
     differences = np.round(rng.normal(np.linspace(0, 0.2, heads), 0.2, (images, heads)).clip(-1, 1), 3)
-    p = sign_flip(differences, seed)
+    tests = tests or heads
+    p = sign_flip(differences, seed, tests)
     if stats and 2 <= images <= 12:
         ours = stats.permutation_test((differences,), lambda x, axis: x.mean(axis), permutation_type="samples", n_resamples=np.inf)
         assert np.allclose(p, ours.pvalue), (p, ours.pvalue)
-    return {"differences": differences.tolist(), "seed": seed, "p": p.tolist()}
+    return {"differences": differences.tolist(), "seed": seed, "tests": tests, "p": p.tolist()}
 
 
 def holm(p):
@@ -151,7 +152,8 @@ def main():
         "corrected": corrected_case(rng, 9),
         "corrected_bootstrap": corrected_bootstrap(rng, 8, 60, 5),
         "sign_flip": [sign_flip_case(rng, images, heads, seed) for images, heads, seed in
-                      ((1, 2, 0), (2, 3, 0), (9, 11, 0), (20, 3, 0), (21, 4, 0), (64, 9, 7), (70, 3, 3))],
+                      ((1, 2, 0), (2, 3, 0), (9, 11, 0), (20, 3, 0), (21, 4, 0), (64, 9, 7), (70, 3, 3))]
+        + [sign_flip_case(np.random.default_rng(1), 66, 2, 5, tests=1100)],
         "corrections": [corrections(p) for p in
                         ([0.5], [0.01, 0.04, 0.03, 0.005], [0.2, 0.2, 1, 0.2], np.round(rng.random(12) ** 3, 4) + 1e-4)],
         "spearman": [{"a": a, "b": b, "value": spearman(np.array(a), np.array(b))} for a, b in (
