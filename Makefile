@@ -12,7 +12,7 @@ DEMO ?= .cache/demo
 RANKS ?= 2
 
 # Debian packages. `make deps` skips installed ones.
-PACKAGES := libopenmpi-dev openmpi-bin libhdf5-dev libdnnl-dev libturbojpeg0-dev libpng-dev \
+PACKAGES := libopenmpi-dev openmpi-bin libhdf5-dev libturbojpeg0-dev libpng-dev \
             libwebp-dev libtiff-dev libgif-dev libpcre2-dev libsimdjson-dev libssl-dev libcairo2-dev fonts-dejavu-core \
             pkg-config \
             $(if $(filter x86_64,$(shell uname -m)),,libopenblas-serial-dev)
@@ -45,7 +45,7 @@ SANITIZED := IO,JSON,Kernels,Transformer,Safetensors,Tokenization,ChatTemplate,C
 # The check of C++ virtual tables needs a run-time library that Swift doesn't link.
 ADDRESS_FLAGS := --sanitize address -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=undefined -Xcxx -fno-sanitize=vptr
 
-.PHONY: help deps system-deps python-deps browser-deps swift build test test-python test-ranks mpich-deps test-environments test-cluster test-deploy host-deps cluster-deps sanitize fuzz parity parity-templates demo bench bench-coordinator bench-ranks bench-end bench-training bench-captions bench-coco learn help-texts format lint install uninstall static deb tarball test-packages \
+.PHONY: help deps system-deps python-deps browser-deps swift build test test-python test-ranks mpich-deps test-environments test-cluster test-deploy host-deps cluster-deps sanitize fuzz parity parity-templates demo bench bench-coordinator bench-ranks bench-end bench-deps bench-products product-rates bench-captions bench-coco learn help-texts format lint install uninstall static deb tarball test-packages \
         clean distclean goldens goldens-cache demo-model
 
 help: ## List the targets
@@ -96,7 +96,7 @@ swift:
 	    echo "Swift $$version is too old: HeadImpact needs 6.2 or later, from https://www.swift.org/install/linux" >&2; \
 	    exit 1; fi
 
-# No -march: oneDNN and the kernels select instructions at run time, so one build serves every node.
+# No -march: the kernels select instructions at run time, so one build serves every node.
 build: system-deps swift ## Build the program: .build/release/headimpact
 	swift build $(BUILD_FLAGS) --product headimpact
 
@@ -109,13 +109,14 @@ test: deps goldens-cache ## Run all tests (installs missing packages first)
 	@$(MAKE) --no-print-directory test-python
 
 # The Python side of the tests: the comparison behind `make parity` must itself detect errors; the report in a
-# browser; docs/analysis.py; the links of the docs; the manifests and images of deploy/; one fault of each kind on hosts in namespaces.
+# browser; docs/analysis.py; the links of the docs; the manifests and images of deploy/; the bench; one fault of each kind on hosts in namespaces.
 test-python: python-deps
 	$(PYTHON) -m unittest discover -s tools/parity -p 'test_*.py'
 	$(PYTHON) -m unittest discover -s tools/report -p 'test_*.py'
 	$(PYTHON) -m unittest discover -s tools/docs -p 'test_*.py'
 	$(PYTHON) -m unittest discover -s tools/packages -p 'test_manual.py'
 	$(PYTHON) -m unittest discover -s tools/deploy -p 'test_manifests.py'
+	$(PYTHON) -m unittest discover -s Benchmarks -p 'test_*.py'
 	$(PYTHON) -m unittest discover -s tools/cluster -p 'test_*.py'
 
 test-ranks: deps $(if $(filter mpich,$(MPI)),mpich-deps) ## Test what runs on several ranks only; MPI=mpich builds with MPICH
@@ -170,9 +171,20 @@ demo: deps build ## Install, build, and score the bundled demonstration model on
 	@echo "The Head Impact of every layer and head is in $(DEMO)/hi.h5 (h5py, xarray, HDFView, h5dump)."
 	@echo "Figures and tables: open $(DEMO)/report/index.html in a browser."
 
-bench: deps build ## Compare speed and memory with transformers, on a full-size random Qwen2-VL-2B (4.4 GB on disk, half an hour) or BENCH_OPTIONS="--family NAME"
-	$(PYTHON) Benchmarks/run.py $(BENCH_OPTIONS)
-	$(if $(findstring --family,$(BENCH_OPTIONS)),,$(PYTHON) Benchmarks/training.py $(BENCH_TRAINING_OPTIONS))
+# The libraries that the program's matrix products are measured beside; they are loaded when the bench runs.
+BENCH_PACKAGES := libdnnl-dev libopenblas0-pthread
+
+bench-deps: deps
+	@$(call apt,$(BENCH_PACKAGES))
+
+bench: deps build product-rates ## Compare with transformers and PEFT on a full-size random Qwen2-VL-2B (4.4 GB on disk, under 40 minutes; BENCH_OPTIONS="--minutes 15", "--family NAME", "--quick")
+	$(PYTHON) Benchmarks/bench.py $(BENCH_OPTIONS)
+
+bench-products: bench-deps product-rates ## Measure matrix products beside oneDNN, OpenBLAS and the processor's limits (BENCH_PRODUCTS_OPTIONS="--shapes decoder --rows 437 --json")
+	$(RELEASE)/product-rates $(BENCH_PRODUCTS_OPTIONS)
+
+product-rates: system-deps swift
+	swift build $(BUILD_FLAGS) --product product-rates
 
 bench-coordinator: deps build ## Measure what rank 0 can coordinate, and simulate 10,000 ranks with it
 	swift build $(BUILD_FLAGS) --product mpi-cases
@@ -184,10 +196,7 @@ bench-ranks: deps build ## Measure what ranks cost, in time and processor time (
 bench-end: deps build ## Measure the end of a scoring run, the bootstrap and the writing of hi.h5, on several ranks
 	$(PYTHON) Benchmarks/end.py $(BENCH_END_OPTIONS)
 
-bench-training: deps build ## … of training only, with PEFT
-	$(PYTHON) Benchmarks/training.py $(BENCH_TRAINING_OPTIONS)
-
-bench-captions: deps build ## … of evaluate on 40,000 images, with pycocoevalcap (BENCH_CAPTIONS_OPTIONS="--pycocoevalcap DIR") if Java is installed
+bench-captions: deps build ## Measure evaluate on 40,000 images, with pycocoevalcap (BENCH_CAPTIONS_OPTIONS="--pycocoevalcap DIR") if Java is installed
 	$(PYTHON) Benchmarks/captions.py $(BENCH_CAPTIONS_OPTIONS)
 
 bench-coco: deps build ## Measure dataset build on files of train2017's size

@@ -16,7 +16,8 @@ func tests(of name: String, _ dependencies: [Target.Dependency] = [], exclude: [
     swiftSettings: strict)
 }
 
-// On x86-64 oneDNN multiplies in float32 too. OpenBLAS starts threads when it is loaded, and ends the process if it can't.
+// Elsewhere than on x86-64 OpenBLAS multiplies (`CMatrixProduct` has no kernels for these). The serial one: the other starts threads
+// when it is loaded, and ends the process if it can't.
 #if arch(x86_64)
   let blas: [Target] = []
 #else
@@ -43,7 +44,6 @@ let package = Package(
     // C libraries: module maps, and functions that wrap C macros.
     .systemLibrary(name: "CMPI", pkgConfig: mpi.pkgConfig, providers: [.apt([mpi.package])]),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
-    .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
     .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
     .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
@@ -57,8 +57,9 @@ let package = Package(
       name: "CImageCodecs", dependencies: ["CPNG", "CWebP", "CTIFF", "CGIF"], linkerSettings: [.linkedLibrary("z")]),
     // Swift can't compile one function for several processors; C can.
     .target(
-      name: "CVectorMath", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])],
-      linkerSettings: [.linkedLibrary("gomp")]),
+      name: "CVectorMath", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])]),
+    // Matrix products. Optimised in debug builds too: these would take hours.
+    .target(name: "CMatrixProduct", cSettings: [.unsafeFlags(["-O2"])]),
 
     // Signal handlers may call only what is async-signal-safe.
     .target(name: "CSignals"),
@@ -69,7 +70,7 @@ let package = Package(
     module("JSON", ["CSimdJSON"]),
     // Lifetimes: what is lent for a call can't outlive it (`Operand`).
     module(
-      "Kernels", ["COneDNN", "CVectorMath"] + blas.map { .byName(name: $0.name) },
+      "Kernels", ["CMatrixProduct", "CVectorMath"] + blas.map { .byName(name: $0.name) },
       settings: [.enableExperimentalFeature("Lifetimes")]),
     module("Safetensors", ["IO", "JSON"]),
     module("Tokenization", ["CPCRE2", "IO", "JSON"]),
@@ -96,7 +97,10 @@ let package = Package(
     module("RunSupport", ["IO", "ImageInput"]),
     module(
       "Jobs",
-      ["COCO", "IO", "Kernels", "LowRankAdaptation", "MessagePassing", "RunSupport", "Safetensors", "VisionLanguage"]),
+      [
+        "COCO", "IO", "ImageInput", "Kernels", "LowRankAdaptation", "MessagePassing", "RunSupport", "Safetensors",
+        "VisionLanguage",
+      ]),
     module(
       "Scoring",
       [
@@ -121,7 +125,7 @@ let package = Package(
     module(
       "Grounding",
       [
-        "COCO", "HeadImpact", "IO", "ImageInput", "JSON", "Jobs", "Kernels", "MessagePassing", "RunSupport",
+        "COCO", "Figures", "HeadImpact", "IO", "ImageInput", "JSON", "Jobs", "Kernels", "MessagePassing", "RunSupport",
         "VisionLanguage",
       ]),
     module(
@@ -165,6 +169,13 @@ let package = Package(
       swiftSettings: strict),
     .executableTarget(
       name: "kernel-cases", dependencies: ["Kernels"], path: "Tests/kernel-cases", swiftSettings: strict),
+    // What `make bench-products` runs: no part of the product.
+    .target(
+      name: "CProductRates", path: "Benchmarks/CProductRates", cSettings: [.unsafeFlags(["-O3"])],
+      linkerSettings: [.linkedLibrary("dl")]),
+    .executableTarget(
+      name: "product-rates", dependencies: ["CProductRates", "Kernels", argumentParser], path: "Benchmarks/Products",
+      swiftSettings: strict),
     .executableTarget(
       name: "chat-template-cases", dependencies: ["ChatTemplate", "TestSupport"], path: "Tests/chat-template-cases",
       swiftSettings: strict),
@@ -203,12 +214,15 @@ let package = Package(
     tests(
       of: "AdapterTraining",
       [
-        "COCO", "HDF5Store", "IO", "ImageInput", "Kernels", "LowRankAdaptation", "RunSupport", "Safetensors",
-        "Transformer", "VisionLanguage",
+        "COCO", "HDF5Store", "IO", "ImageInput", "Kernels", "LowRankAdaptation", "MessagePassing", "RunSupport",
+        "Safetensors", "Transformer", "VisionLanguage",
       ], exclude: ["Goldens"]),
     tests(
       of: "Generation",
-      ["COCO", "Decoding", "Demonstration", "ImageInput", "Kernels", "RunSupport", "Transformer", "VisionLanguage"],
+      [
+        "COCO", "Decoding", "Demonstration", "HeadImpact", "ImageInput", "Kernels", "RunSupport", "Transformer",
+        "VisionLanguage",
+      ],
       exclude: ["Goldens"]),
     tests(of: "Experiment", ["HeadImpact", "RunSupport", "Scoring"]),
     tests(of: "Grounding", ["COCO", "HeadImpact", "IO"], exclude: ["Goldens"]),

@@ -1,7 +1,5 @@
-"""Memory of a running process, and the matrix-product rate of this machine."""
-import json
+"""Time and memory of a command."""
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -56,26 +54,3 @@ def run_watched(command, model_folder, env=None):
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command, out, err)
     return out, time.perf_counter() - start, watch
-
-
-RATE = """
-import sys, time, torch
-threads, dtype, rows, inner, columns = int(sys.argv[1]), getattr(torch, sys.argv[2]), *map(int, sys.argv[3:6])
-torch.set_num_threads(threads)
-a, w = torch.randn(rows, inner, dtype=dtype), torch.randn(columns, inner, dtype=dtype)
-best, end = 1e9, time.perf_counter() + 4
-while time.perf_counter() < end:
-    start = time.perf_counter(); a @ w.T; best = min(best, time.perf_counter() - start)
-print(2 * rows * inner * columns / best)
-"""
-
-
-def matrix_product_rate(threads, precision, rows, inner, columns):
-    """Operations a second of torch's best [rows, inner] x [columns, inner]^T, in a process of its own."""
-    dtype = {"bf16": "bfloat16", "f32": "float32"}[precision]
-    return float(subprocess.run([sys.executable, "-c", RATE, *map(str, (threads, dtype, rows, inner, columns))], check=True,
-                                capture_output=True, text=True).stdout)
-
-
-def model_config(folder):
-    return json.loads((Path(folder) / "config.json").read_text())

@@ -9,10 +9,8 @@ that of the scoring itself, as hi.h5 has it; processor time is of all processes,
 of two images is subtracted). Leave the machine alone meanwhile.
 """
 import argparse
-import json
 import os
 import resource
-import shutil
 import statistics
 import subprocess
 import sys
@@ -20,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(Path(__file__).parent))
+import inputs
 
 SPEED_UP = 1.9
 PROCESSOR_TIME = 1.03
@@ -28,25 +27,12 @@ SETTINGS = {"1 rank x 1 thread": (1, 1), "1 rank x 2 threads": (1, 2), "2 ranks 
 
 def full_size(a):
     """The dataset of copies of one photograph."""
-    from run import captions, picture
     work = ROOT / ".cache/bench"
     work.mkdir(parents=True, exist_ok=True)
-    a.model = a.model or work / "qwen2-vl-2b-random"
-    if not (a.model / "config.json").exists():
-        subprocess.run([sys.executable, ROOT / "Benchmarks/make_2b.py", a.model], check=True)
-    photograph = picture(work, a.coco)
-    folder = work / "ranks"
-    folder.mkdir(exist_ok=True)
-    image = shutil.copy(photograph, folder / photograph.name)
-    text = captions(a.model, 1)[0]
-    box = [160.0, 120.0, 480.0, 120.0, 480.0, 360.0, 160.0, 360.0]
-    dataset = work / "ranks.json"
-    dataset.write_text(json.dumps({
-        "info": {"description": "benchmark"}, "categories": [{"id": 1, "name": "thing", "supercategory": "thing"}],
-        "images": [{"id": i, "file_name": Path(image).name, "width": 640, "height": 480} for i in range(1, a.images + 1)],
-        "annotations": [{"id": i, "image_id": i, "category_id": 1, "iscrowd": 0, "area": 76800.0, "bbox": [160.0, 120.0, 320.0, 240.0],
-                         "segmentation": [box], "description": text} for i in range(1, a.images + 1)]}))
-    return ["--model", a.model, "--dataset", dataset, "--images", folder]
+    model = a.model or inputs.checkpoint(inputs.QWEN2_VL, work)
+    photograph, text = inputs.photograph(work, a.coco), inputs.captions(model, 1)
+    dataset = inputs.dataset(work / "ranks", [(photograph, text)] * a.images)
+    return ["--model", model, "--dataset", dataset, "--images", dataset.parent]
 
 
 def demo(a):

@@ -53,7 +53,7 @@ struct ExamplePreparer {
     let layout = try model.visualLayout(width: width, height: height)
     let sequence = try model.sequence(prompt: example.prompt ?? prompt, description: target, layout: layout)
     guard !sequence.caption.isEmpty else { throw SampleFault("its text has no tokens") }
-    return TrainingSample(example: example, sequence: sequence)
+    return TrainingSample(example: example, sequence: sequence, load: layout.load)
   }
 
   /// The sizes of all pictures, by their headers. A picture that can't be used is looked at again on another host.

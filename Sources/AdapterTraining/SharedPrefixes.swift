@@ -2,7 +2,7 @@ import Foundation
 import Kernels
 import RunSupport
 
-/// What several runs on the same samples have in common: the hidden states that enter the lowest layer that any of them
+/// What several runs on the same samples have in common: the states that enter the lowest layer that any of them
 /// adapts. The vision tower and the layers below run once for all, and each run continues from there to its own lowest
 /// layer.
 ///
@@ -13,6 +13,8 @@ public final class SharedPrefixes {
 
   let layer: Int
   let store: PrefixStore
+  /// Which rank keeps which picture, whatever run computed it.
+  var exchange = PrefixExchange()
   private var inputs: RunIdentity?
 
   /// - Parameters:

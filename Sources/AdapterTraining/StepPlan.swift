@@ -1,5 +1,9 @@
 /// Who computes which sample of a step: known to every rank without a message.
 package struct StepPlan {
+  /// The step's samples.
+  package let batch: [Int]
+  /// The rank of each of them.
+  package let ranks: [Int]
   /// The samples of each rank, in the order of the batch.
   package let samples: [[Int]]
 
@@ -7,15 +11,18 @@ package struct StepPlan {
   ///
   /// - Parameters:
   ///   - batch: the step's samples.
-  ///   - cost: of a sample; its number of rows will do.
-  package init(batch: [Int], worldSize: Int, cost: (Int) -> Int) {
-    var load = [Int](repeating: 0, count: worldSize)
-    var places = [[Int]](repeating: [], count: worldSize)
-    for place in batch.indices.sorted(by: { (cost(batch[$1]), $0) < (cost(batch[$0]), $1) }) {
+  ///   - costs: of each of them.
+  package init(batch: [Int], costs: [Double], worldSize: Int) {
+    precondition(costs.count == batch.count)
+    var load = [Double](repeating: 0, count: worldSize)
+    var ranks = [Int](repeating: 0, count: batch.count)
+    for place in batch.indices.sorted(by: { (costs[$1], $0) < (costs[$0], $1) }) {
       let rank = load.indices.min { (load[$0], $0) < (load[$1], $1) } ?? 0
-      load[rank] += cost(batch[place])
-      places[rank].append(place)
+      load[rank] += costs[place]
+      ranks[place] = rank
     }
-    samples = places.map { $0.sorted().map { batch[$0] } }
+    self.batch = batch
+    self.ranks = ranks
+    samples = (0..<worldSize).map { rank in batch.indices.filter { ranks[$0] == rank }.map { batch[$0] } }
   }
 }

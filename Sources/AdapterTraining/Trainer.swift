@@ -16,20 +16,19 @@ final class Trainer {
   private let model: any VisionLanguageModel
   private let samples: [TrainingSample]
   private let validation: [TrainingSample]
-  private let pictures: (training: Pictures, validation: Pictures)
   private let watched: WatchedFiles
   private let adapter: LowRankAdapter
   private let trainable: [Range<Int>]
   private let schedule: LearningRateSchedule
   private let total: Int
   private let gradients: SampleGradients
-  private let store: PrefixStore
-  private let shared: SharedPrefixes?
+  private let prefixes: SamplePrefixes
   private let log: TrainingLog?
   /// On rank 0.
   private let checkpoints: Checkpoints?
   private let order: SampleOrder
-  private var exchange = PrefixExchange()
+  /// The batch that was asked for last: the order of an epoch takes a while.
+  private var lastBatch: (step: Int, samples: [Int])?
   private var sum: StepSum
   /// - Shape: [1, adapter's count]
   private let passGradient: Tensor
@@ -50,14 +49,13 @@ final class Trainer {
     self.configuration = configuration
     self.world = world
     self.model = model
-    (samples, validation, pictures) = (data.samples, data.validation, data.pictures)
+    (samples, validation) = (data.samples, data.validation)
     self.watched = watched
     self.adapter = adapter
     self.trainable = trainable
     self.total = total
     self.state = state
     begun = state.step
-    self.shared = shared
     self.log = log
     self.checkpoints = checkpoints
     schedule = try LearningRateSchedule(
@@ -66,11 +64,14 @@ final class Trainer {
     gradients = SampleGradients(model: model, adapter: adapter) { [world] in try world.attend() }
     let reserve = Checkpoints.bytesNeeded(
       count: adapter.count, hasBest: !validation.isEmpty, steps: schedule.totalSteps, keepsCheckpoints: true)
-    store = PrefixStore(
-      memoryLimit: configuration.cacheMemory,
-      folder: configuration.cacheFolder ?? configuration.output.deletingLastPathComponent())
-    for store in [store, shared?.store].compactMap({ $0 }) { store.reserve = reserve }
-    order = configuration.shuffles ? .shuffled(seed: configuration.seed) : .none
+    let order: SampleOrder = configuration.shuffles ? .shuffled(seed: configuration.seed) : .none
+    self.order = order
+    // Of the whole run, also where it is resumed: what is computed together stays the same.
+    let occurring =
+      total < data.samples.count ? Set(order.permutation(epoch: 0, count: data.samples.count).prefix(total)) : nil
+    prefixes = SamplePrefixes(
+      configuration, on: world, model: model, gradients: gradients, data: data, occurring: occurring, shared: shared,
+      reserve: reserve)
     sum = StepSum(count: adapter.count, passes: configuration.batch, ranks: world.worldSize)
     passGradient = model.backend.tensor(rows: 1, columns: adapter.count)
   }
@@ -150,19 +151,27 @@ final class Trainer {
     let cause: (any Error)?
   }
 
+  /// The samples of a step; none behind the last one.
+  private func batch(_ step: Int) -> [Int] {
+    if let last = lastBatch, last.step == step { return last.samples }
+    let samples = order.indices(
+      forStep: step, batch: configuration.batch, count: samples.count, totalSamples: total)
+    lastBatch = (step, samples)
+    return samples
+  }
+
   private func step() throws {
     let start = MonotonicClock.now
     let index = state.step
-    let batch = order.indices(
-      forStep: index, batch: configuration.batch, count: samples.count, totalSamples: total)
-    let plan = StepPlan(batch: batch, worldSize: world.worldSize) { samples[$0].rows }
+    let batch = self.batch(index)
+    let plan = prefixes.plan(batch)
     sum.clear()
     var failure: (any Error)?
     do {
-      let received = configuration.caches ? try exchange.run(plan, on: world) { try prefix(of: $0, samples) } : [:]
+      try prefixes.begin(plan, before: self.batch(index + 1))
       // Not before the exchange, in which all ranks take part.
       try checkpoints?.requireOutput()
-      try watched.during(on: host) { try accumulate(plan.samples[world.rank], step: index, received: received) }
+      try watched.during(on: host) { try accumulate(plan.samples[world.rank], step: index) }
     } catch is PrefixExchange.KeeperFailed {
       sum.noteFailure()
     } catch  where TransientFailure.exitCode(for: error) != 1 {
@@ -210,20 +219,10 @@ final class Trainer {
   }
 
   /// Adds this rank's samples of a step to the sum, each pass by itself.
-  private func accumulate(_ indices: [Int], step: Int, received: [Int: [UInt8]]) throws {
+  private func accumulate(_ indices: [Int], step: Int) throws {
     for first in stride(from: 0, to: indices.count, by: configuration.microBatch) {
       let pass = Array(indices[first..<min(first + configuration.microBatch, indices.count)])
-      let inputs = try pass.map { index in
-        (sample: samples[index], prefix: try received[index] ?? prefix(of: index, samples))
-      }
-      for (sample, prefix) in inputs {
-        let count = gradients.frozenByteCount(of: sample, as: prefixType)
-        guard prefix.count == count else {
-          throw JobError(
-            "step \(step + 1): the frozen states of sample \(sample.example.id) came as \(prefix.count) bytes, not "
-              + "\(count). Do all ranks run the same program on the same model?")
-        }
-      }
+      let inputs = try pass.map { (sample: samples[$0], prefix: try prefixes.states(of: $0)) }
       model.backend.zero(passGradient)
       let keys = pass.map { dropoutKey(step: step, sample: $0) }
       let losses = try gradients.losses(
@@ -252,46 +251,6 @@ final class Trainer {
     (configuration.seed &* 0x9FB2_1C65_1E98_DF25) ^ (UInt64(step) << 32) ^ UInt64(sample)
   }
 
-  /// The encoded frozen prefix of a sample: from the store, or computed and kept.
-  private func prefix(of index: Int, _ samples: [TrainingSample], key: Int? = nil) throws -> [UInt8] {
-    let key = key ?? index
-    if configuration.caches, let bytes = try store.bytes(of: key) { return bytes }
-    let sample = samples[index]
-    let pictures = key == index ? pictures.training : pictures.validation
-    let states = try hiddenStates(of: sample, key: key) {
-      // Its header could be read when the run began: nothing is skipped any more.
-      try Pictures.onHost(host, skips: false) {
-        try pictures.reading(sample.example.fileName) {
-          try JobInputs.image(
-            sample.example.fileName, in: pictures.folder, size: sample.example.size.map { ($0.width, $0.height) })
-        }
-      }
-    }
-    let bytes = model.backend.bytes(of: states, as: prefixType)
-    if configuration.caches { try store.keep(bytes, of: key) }
-    return bytes
-  }
-
-  /// The hidden states that enter the lowest adapted layer: from what several runs share, where they do, else from the
-  /// image.
-  private func hiddenStates(
-    of sample: TrainingSample, key: Int, image: () throws -> RGBImage
-  ) throws -> Tensor {
-    guard let shared, shared.layer <= gradients.lowestLayer else {
-      return try gradients.frozenStates(of: sample, image: image())
-    }
-    let below: [UInt8]
-    if let bytes = try shared.store.bytes(of: key) {
-      below = bytes
-    } else {
-      below = model.backend.bytes(
-        of: try gradients.frozenStates(of: sample, image: image(), entering: shared.layer),
-        as: SharedPrefixes.elementType)
-      try shared.store.keep(below, of: key)
-    }
-    return try gradients.frozenStates(of: sample, from: below, entering: shared.layer)
-  }
-
   /// What frozen prefixes are kept in, and so what a pass without the store uses too.
   private var prefixType: ElementType { configuration.precision.elementType }
 
@@ -300,8 +259,8 @@ final class Trainer {
   /// Adds this rank's samples of a validation.
   private func addLosses(of mine: [Int], to sum: inout StepSum) throws {
     for first in stride(from: 0, to: mine.count, by: configuration.microBatch) {
-      let inputs = try mine[first..<min(first + configuration.microBatch, mine.count)].map { index in
-        (sample: validation[index], prefix: try prefix(of: index, validation, key: samples.count + index))
+      let inputs = try mine[first..<min(first + configuration.microBatch, mine.count)].map {
+        (sample: prefixes[$0], prefix: try prefixes.states(of: $0))
       }
       for (input, loss) in zip(inputs, try gradients.losses(inputs, as: prefixType, gradients: nil)) {
         guard sum.add(loss: loss, tokens: input.sample.supervisedTokens) else {
@@ -313,8 +272,8 @@ final class Trainer {
 
   /// The mean loss over the supervised tokens of the held-out samples.
   private func validate() throws {
-    let plan = StepPlan(batch: Array(validation.indices), worldSize: world.worldSize) { validation[$0].rows }
-    let mine = plan.samples[world.rank]
+    let mine = prefixes.validationSamples()
+    prefixes.beginValidation(of: mine)
     var sum = StepSum(count: 0, passes: 0, ranks: world.worldSize)
     try world.agree {
       try watched.during(on: host) { try addLosses(of: mine, to: &sum) }

@@ -9,13 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-// oneDNN takes its number of threads from libgomp, thread by thread.
-extern void omp_set_num_threads(int);
-extern int omp_get_num_places(void);
-extern int omp_get_place_num_procs(int);
-extern void omp_get_place_proc_ids(int, int *);
-
-enum { stack_bytes = 4 << 20, most_processors = 1 << 16 };
+enum { stack_bytes = 4 << 20 };
 
 // A waiting thread sleeps on a condition variable. It spins first, for at most `longest_spin_ns`, only while its last waits were
 // that short (adaptive spinning): on a quiet machine the loops of a forward pass follow each other within microseconds, and
@@ -94,21 +88,13 @@ struct headimpact_team {
   team_thread threads[];
 };
 
-void headimpact_keep_libraries_serial(void) {
-  static _Thread_local bool is_serial = false;
-  if (is_serial) return;
-  omp_set_num_threads(1);
-  is_serial = true;
-}
-
 static void *work(void *argument) {
-  // For the line about a crash: where a kernel of oneDNN's crashes, there may be no stack. A sanitizer has its own.
+  // For the line about a crash: its own stack may be what is broken. A sanitizer has its own.
   char crash_stack[1 << 15];
   stack_t other = {.ss_sp = crash_stack, .ss_size = sizeof crash_stack}, before;
   if (sigaltstack(NULL, &before) == 0 && (before.ss_flags & SS_DISABLE)) sigaltstack(&other, NULL);
   team_thread *self = argument;
   headimpact_team *team = self->team;
-  headimpact_keep_libraries_serial();
   pthread_mutex_lock(&team->lock);
   while (true) {
     if (!team->ends && team->seats == 0) {
@@ -148,7 +134,7 @@ static void start(headimpact_team *team) {
   team->has_started = true;
   pthread_attr_t attributes;
   if (pthread_attr_init(&attributes) != 0) return;
-  // oneDNN's needs, whatever `ulimit -s` says.
+  // The kernels' needs, whatever `ulimit -s` says.
   pthread_attr_setstacksize(&attributes, stack_bytes);
   sigset_t all, before;
   sigfillset(&all);
@@ -205,7 +191,6 @@ unsigned headimpact_team_threads(headimpact_team *team) {
 
 void headimpact_team_run(
     headimpact_team *team, unsigned threads, void (*body)(void *context, int thread), void *context) {
-  headimpact_keep_libraries_serial();
   // A loop within a loop, or beside one, is this thread's own affair.
   if (threads <= 1 || !team || pthread_mutex_trylock(&team->busy) != 0) {
     body(context, 0);
@@ -242,27 +227,4 @@ void headimpact_team_run(
     pthread_mutex_unlock(&team->lock);
   }
   pthread_mutex_unlock(&team->busy);
-}
-
-// With OMP_PROC_BIND or OMP_PLACES set, libgomp has by now bound this thread to its first place, and every thread to come
-// would inherit that. Its places together are what the process may use.
-__attribute__((constructor)) static void undo_binding(void) {
-  headimpact_keep_libraries_serial();
-  int places = omp_get_num_places();
-  if (places <= 0) return;
-  size_t bytes = CPU_ALLOC_SIZE(most_processors);
-  cpu_set_t *set = calloc(1, bytes);
-  if (!set) return;
-  for (int place = 0; place < places; place++) {
-    int count = omp_get_place_num_procs(place);
-    int *processors = count > 0 ? calloc((size_t)count, sizeof *processors) : NULL;
-    if (!processors) continue;
-    omp_get_place_proc_ids(place, processors);
-    for (int i = 0; i < count; i++) {
-      if (processors[i] >= 0 && processors[i] < most_processors) CPU_SET_S((size_t)processors[i], bytes, set);
-    }
-    free(processors);
-  }
-  if (CPU_COUNT_S(bytes, set) > 0) sched_setaffinity(0, bytes, set);
-  free(set);
 }

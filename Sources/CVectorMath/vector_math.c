@@ -6,27 +6,6 @@ typedef uint32_t __attribute__((may_alias)) float_bits;
 #pragma clang fp reassociate(on) contract(fast)
 
 MULTIVERSION
-void headimpact_softmax(float *row, size_t n, float scale) {
-  // NaN must stay NaN: fast_exp would make a number of one with a payload. A loop of its own: within the next it would
-  // change that one's vectors, and so the order of the sum.
-  int broken = 0;
-  for (size_t i = 0; i < n; i++) broken |= row[i] != row[i];
-  float peak = row[0];
-  for (size_t i = 0; i < n; i++) peak = row[i] > peak ? row[i] : peak;
-  float sum = 0;
-  for (size_t i = 0; i < n; i++) {
-    float e = fast_exp((row[i] - peak) * scale);
-    row[i] = e;
-    sum += e;
-  }
-  float inverse = 1.0f / sum;
-  for (size_t i = 0; i < n; i++) row[i] *= inverse;
-  if (broken) {
-    for (size_t i = 0; i < n; i++) row[i] = NAN;
-  }
-}
-
-MULTIVERSION
 void headimpact_rms_norm(const float *x, const float *weight, float eps, float *out, size_t n) {
   float squares = 0;
   for (size_t i = 0; i < n; i++) squares += x[i] * x[i];

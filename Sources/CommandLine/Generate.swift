@@ -47,6 +47,9 @@ struct Generate: ParsableCommand, DependentOptions {
   var beams = 1
   @Option(help: "Seed of the sampling.")
   var seed: UInt64 = 0
+  @Option(
+    help: ArgumentHelp("Number of images whose texts are decoded together; no text depends on it.", valueName: "n"))
+  var batch = 16
   @OptionGroup var running: RunOptions
   @OptionGroup var skipping: SkipOptions
   @Flag(help: "If images or texts can't be used, list them all and stop, instead of skipping them.")
@@ -73,6 +76,7 @@ struct Generate: ParsableCommand, DependentOptions {
     options.repetitionPenalty = repetitionPenalty
     options.beams = beams
     options.seed = seed
+    options.batch = batch
     return options
   }
 

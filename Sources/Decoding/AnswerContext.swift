@@ -2,102 +2,6 @@ import Kernels
 import Transformer
 import VisionLanguage
 
-/// Where the keys and values of one pass's questions and hypotheses lie in the cache: the shared prefix, the questions'
-/// own rows as they are computed, then a slot for each hypothesis with its question's own rows and its answer.
-struct CachePlan {
-  let prefix: Int
-  /// Rows of each question behind the prefix.
-  let ownRows: [Int]
-  private let beams: Int
-  private let slotRows: Int
-
-  init(prefix: Int, questions: [TokenSequence], _ options: DecodingOptions) {
-    self.prefix = prefix
-    ownRows = questions.map { $0.ids.count - prefix }
-    beams = options.beams
-    slotRows = (ownRows.max() ?? 0) + options.maxNewTokens
-  }
-
-  /// Rows of the cache.
-  var rows: Int { slot(ownRows.count * beams) }
-
-  /// The first rows of a question's slots.
-  func slots(of question: Int) -> [Int] { (0..<beams).map { slot(question * beams + $0) } }
-
-  private func slot(_ index: Int) -> Int { prefix + ownRows.reduce(0, +) + index * slotRows }
-}
-
-/// The choice of one answer's tokens, step by step: one sequence, or a beam search.
-struct AnswerSearch {
-  private enum State {
-    case single([Int32])
-    case beams(BeamSearch)
-  }
-
-  private let options: DecodingOptions
-  private let stopTokens: Set<Int32>
-  private let example: Int64
-  private let penalty: RepetitionPenalty?
-  private var state: State
-
-  init(
-    _ options: DecodingOptions, stopTokens: Set<Int32>, example: Int64, penalty: RepetitionPenalty? = nil
-  ) {
-    self.options = options
-    self.stopTokens = stopTokens
-    self.example = example
-    self.penalty = penalty
-    state =
-      options.beams == 1
-      ? .single([])
-      : .beams(BeamSearch(beams: options.beams, stopTokens: stopTokens, maxNewTokens: options.maxNewTokens))
-  }
-
-  /// The answer, with the stop token that ends it, if one does.
-  var best: [Int32] {
-    switch state {
-    case .single(let tokens): tokens
-    case .beams(let search): search.best
-    }
-  }
-
-  /// Takes one step.
-  ///
-  /// - Parameter logits: the scores of the next token for each sequence that continues, in the order that the last step
-  ///   gave them; for the first step, of the question alone.
-  /// - Returns: the sequences that go on, and which of the last step's each grows from; none where the answer is found.
-  mutating func advance(_ logits: [ArraySlice<Float>]) -> [(parent: Int, tokens: [Int32])] {
-    switch state {
-    case .single(var tokens):
-      var scores = logits[0]
-      if let penalty {
-        var penalized = Array(scores)
-        penalty.apply(to: &penalized, after: tokens)
-        scores = penalized[...]
-      }
-      let token =
-        options.temperature == 0
-        ? TokenChoice.greedy(scores)
-        : TokenChoice.sample(
-          scores, temperature: options.temperature, topP: options.topP,
-          unit: TokenChoice.unit(seed: options.seed, example: example, step: tokens.count))
-      tokens.append(token)
-      state = .single(tokens)
-      return stopTokens.contains(token) || tokens.count == options.maxNewTokens ? [] : [(0, tokens)]
-    case .beams(var search):
-      // transformers' beam search penalizes log-probabilities, and doesn't make them sum to 1 again.
-      search.advance(
-        zip(logits, search.running).map { logits, beam in
-          var scores = TokenChoice.logSoftmax(logits)
-          penalty?.apply(to: &scores, after: beam.tokens)
-          return scores
-        })
-      state = .beams(search)
-      return search.isDone ? [] : search.running.map { ($0.parent, $0.tokens) }
-    }
-  }
-}
-
 /// A question, and the hypotheses of its answer as they grow on the cache.
 struct AnswerContext {
   struct Hypothesis {
@@ -106,39 +10,79 @@ struct AnswerContext {
     let tokens: [Int32]
   }
 
-  let question: TokenSequence
-  let angles: [RotaryAngles]
-  private(set) var search: AnswerSearch
+  /// Whose picture it is about.
+  let picture: Int
+  /// Which of the picture's questions it is.
+  let index: Int
+  /// The rows of the cache that hold what the picture's questions have in common.
+  let prefix: Range<Int>
+  /// The rows of the cache for its hypotheses: a slot for each, with the question's own rows and the answer's.
+  let room: Range<Int>
   /// None where the answer is found.
   private(set) var hypotheses: [Hypothesis]
+  private(set) var search: AnswerSearch
+  /// Of the answer's tokens.
+  private let angles: [RotaryAngles]
   /// Rows of the question in each slot.
-  private let rows: Int
+  private let ownRows: Int
   private let slots: [Int]
 
-  init(_ question: TokenSequence, angles: [RotaryAngles], search: AnswerSearch, rows: Int, slots: [Int]) {
-    self.question = question
-    self.angles = angles
+  /// Rows of the cache for a question's hypotheses. The last new token is never given to the model.
+  static func rows(ownRows: Int, _ options: DecodingOptions) -> Int {
+    options.beams * slotRows(ownRows, options)
+  }
+
+  private static func slotRows(_ ownRows: Int, _ options: DecodingOptions) -> Int { ownRows + options.maxNewTokens - 1 }
+
+  /// - Parameters:
+  ///   - angles: of the answer's tokens.
+  ///   - ownRows: of the question, behind the prefix.
+  init(
+    picture: Int, index: Int, search: AnswerSearch, angles: [RotaryAngles], prefix: Range<Int>, ownRows: Int,
+    room: Range<Int>, _ options: DecodingOptions
+  ) {
+    self.picture = picture
+    self.index = index
     self.search = search
-    self.rows = rows
-    self.slots = slots
+    self.angles = angles
+    self.prefix = prefix
+    self.ownRows = ownRows
+    self.room = room
+    let slotRows = Self.slotRows(ownRows, options)
+    slots = (0..<options.beams).map { room.lowerBound + $0 * slotRows }
     hypotheses = [Hypothesis(slot: slots[0], tokens: [])]
+  }
+
+  /// Where the question's own rows go: the slot of its first hypothesis.
+  var questionSlot: CacheSlot { CacheSlot(behind: prefix, start: slots[0], cachedRows: 0) }
+
+  /// The last token of every hypothesis, and where its row goes.
+  func append(to next: inout NextTokens, slots: inout [CacheSlot]) {
+    for hypothesis in hypotheses {
+      guard let token = hypothesis.tokens.last else { continue }
+      let row = hypothesis.tokens.count - 1
+      next.append(token, angles: angles.rows(row..<row + 1))
+      slots.append(CacheSlot(behind: prefix, start: hypothesis.slot, cachedRows: ownRows + row))
+    }
   }
 
   /// Takes one step of the search. A hypothesis that continues in several ways keeps its slot for the first, and is
   /// copied to slots of hypotheses that ended for the others.
-  mutating func advance(_ logits: [ArraySlice<Float>], cache: KeyValueCache) {
-    let next = search.advance(logits)
+  ///
+  /// - Shape: logits [hypotheses, vocabulary].
+  mutating func advance(_ logits: Span<Float>, vocabulary: Int, cache: KeyValueCache) {
+    let next = search.advance(logits, vocabulary: vocabulary)
     let kept = Set(next.map { hypotheses[$0.parent].slot })
     var free = slots.filter { !kept.contains($0) }
     var taken: Set<Int> = []
-    hypotheses = next.map { parent, tokens in
-      let parent = hypotheses[parent]
+    hypotheses = next.map { next in
+      let parent = hypotheses[next.parent]
       var slot = parent.slot
       if !taken.insert(slot).inserted {
         slot = free.removeLast()
-        cache.copy(rows: rows + parent.tokens.count, from: parent.slot, to: slot)
+        cache.copy(rows: ownRows + parent.tokens.count, from: parent.slot, to: slot)
       }
-      return Hypothesis(slot: slot, tokens: tokens)
+      return Hypothesis(slot: slot, tokens: next.tokens)
     }
   }
 }

@@ -12,6 +12,8 @@ public struct DecodingOptions: Sendable, Equatable {
   /// Sequences that are followed at a time.
   public var beams = 1
   public var seed: UInt64 = 0
+  /// Pictures whose answers grow in one pass, at most. No answer depends on it.
+  public var batch = 16
 
   public init() {}
 
@@ -28,6 +30,7 @@ public struct DecodingOptions: Sendable, Equatable {
       throw JobError("--repetition-penalty is \(penalty); it must be in 0.000001...1000000 (1: none)")
     }
     guard (1...64).contains(beams) else { throw JobError("--beams is \(beams); it must be in 1...64") }
+    guard (1...4096).contains(batch) else { throw JobError("--batch is \(batch); it must be in 1...4096") }
     guard beams == 1 || temperature == 0 else { throw JobError("--beams and --temperature exclude each other") }
   }
 }

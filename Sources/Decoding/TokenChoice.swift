@@ -3,19 +3,29 @@ import HeadImpact
 
 /// The choice of one token from the scores of a vocabulary.
 enum TokenChoice {
+  static func areFinite(_ scores: Span<Float>) -> Bool {
+    // Infinities and what isn't a number have all bits of the exponent set.
+    var all = true
+    for index in scores.indices { all = all && scores[index].bitPattern & 0x7f80_0000 != 0x7f80_0000 }
+    return all
+  }
+
   /// The likeliest token; the lower id of equals.
-  static func greedy(_ logits: ArraySlice<Float>) -> Int32 {
-    var best = logits.startIndex
-    for index in logits.indices where logits[index] > logits[best] { best = index }
-    return Int32(best - logits.startIndex)
+  ///
+  /// - Shape: logits [vocabulary], not empty, as of the others.
+  static func greedy(_ logits: Span<Float>) -> Int32 {
+    var (best, highest) = (0, logits[0])
+    for index in logits.indices where logits[index] > highest { (best, highest) = (index, logits[index]) }
+    return Int32(best)
   }
 
   /// A token drawn by its probability at this temperature, among the likeliest that have the share `topP` together.
   ///
   /// - Parameter unit: a random number in [0, 1).
-  static func sample(_ logits: ArraySlice<Float>, temperature: Double, topP: Double, unit: Double) -> Int32 {
-    let peak = Double(logits.max() ?? 0)
-    let weights = logits.map { exp((Double($0) - peak) / temperature) }
+  static func sample(_ logits: Span<Float>, temperature: Double, topP: Double, unit: Double) -> Int32 {
+    let peak = Double(peak(of: logits))
+    var weights = [Double](repeating: 0, count: logits.count)
+    for index in logits.indices { weights[index] = exp((Double(logits[index]) - peak) / temperature) }
     let total = weights.reduce(0, +)
     let order = weights.indices.sorted { (weights[$0], $1) > (weights[$1], $0) }
     // The smallest set whose probability reaches topP; the token that reaches it belongs to it.
@@ -41,10 +51,15 @@ enum TokenChoice {
   }
 
   /// log softmax in float32, as the beam search of transformers adds it up.
-  static func logSoftmax(_ logits: ArraySlice<Float>) -> [Float] {
-    let peak = logits.max() ?? 0
-    let sum = logits.reduce(0.0) { $0 + exp(Double($1 - peak)) }
+  static func logSoftmax(_ logits: Span<Float>) -> [Float] {
+    let peak = peak(of: logits)
+    var sum = 0.0
+    for index in logits.indices { sum += exp(Double(logits[index] - peak)) }
     let shift = Float(log(sum))
-    return logits.map { $0 - peak - shift }
+    var result = [Float](repeating: 0, count: logits.count)
+    for index in logits.indices { result[index] = logits[index] - peak - shift }
+    return result
   }
+
+  private static func peak(of logits: Span<Float>) -> Float { logits[Int(greedy(logits))] }
 }

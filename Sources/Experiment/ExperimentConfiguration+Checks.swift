@@ -56,6 +56,7 @@ extension ExperimentConfiguration {
     options.maxNewTokens = generate.maxNewTokens
     options.beams = generate.beams
     options.repetitionPenalty = generate.repetitionPenalty
+    options.batch = generate.batch
     options.seed = UInt64(seed)
     return options
   }

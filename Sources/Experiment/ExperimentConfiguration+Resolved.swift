@@ -37,7 +37,7 @@ extension ExperimentConfiguration {
           "generate",
           map([
             ("max_new_tokens", generate.maxNewTokens), ("beams", generate.beams),
-            ("repetition_penalty", generate.repetitionPenalty.map(number)),
+            ("repetition_penalty", generate.repetitionPenalty.map(number)), ("batch", generate.batch),
           ])
         ),
         ("evaluate", map([("resamples", evaluate.resamples)])),

@@ -236,6 +236,7 @@ extension ExperimentConfiguration.Generate {
     maxNewTokens = try map.integer("max_new_tokens") ?? maxNewTokens
     beams = try map.integer("beams") ?? beams
     repetitionPenalty = try map.number("repetition_penalty")
+    batch = try map.integer("batch", atLeast: 1) ?? batch
     try map.finish()
   }
 }

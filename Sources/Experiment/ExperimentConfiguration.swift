@@ -120,6 +120,8 @@ public struct ExperimentConfiguration: Sendable, Equatable {
     public var beams = 1
     /// nil for the value of the model's generation_config.json.
     public var repetitionPenalty: Double?
+    /// Pictures whose texts are decoded together. No text depends on it.
+    public var batch = 16
   }
 
   public struct Evaluate: Sendable, Equatable {

@@ -75,7 +75,7 @@ extension GenerationUnit {
   /// Everything that is asked about the image, in a form that the model takes.
   struct Questions {
     /// A picture each, with what is asked about it.
-    fileprivate(set) var asked: [(image: RGBImage, questions: [TextGenerator.Question])] = []
+    fileprivate(set) var asked: [(image: PreparedImage, questions: [TextGenerator.Question])] = []
     /// What can't be asked.
     fileprivate(set) var skipped: [SkippedSample] = []
 
@@ -95,13 +95,12 @@ extension GenerationUnit {
     var result = Questions()
     let first = examples[0]
     do {
-      let image = try pictures.reading(first.fileName) {
-        try JobInputs.image(first.fileName, in: pictures.folder, size: first.size.map { ($0.width, $0.height) })
-      }
+      let prepared = try pictures.image(first.fileName, size: first.size.map { ($0.width, $0.height) })
+      let image = prepared.image
       var whole: VisualLayout?
       if view == nil {
         whole = try generator.layout(of: image)
-        result.asked = [(image, [])]
+        result.asked = [(prepared, [])]
       }
       for example in examples {
         do {
@@ -111,7 +110,7 @@ extension GenerationUnit {
           if view == nil {
             result.asked[0].questions.append(question)
           } else {
-            result.asked.append((shown, [question]))
+            result.asked.append((shown.prepared, [question]))
           }
         } catch let fault as TextFault {
           result.skip(example.id, .text, fault.fault)
@@ -123,32 +122,6 @@ extension GenerationUnit {
     return result
   }
 
-  /// The answers to everything that is asked. An image or a question that can't be used is a result too.
-  ///
-  /// - Parameter view: as of `questions`.
-  /// - Throws: errors of the environment, a failed library call, what `poll` throws.
-  func answered(
-    by generator: TextGenerator, pictures: Pictures, prompt: String,
-    view: ((ImageTextExample, ImageObjects?, RGBImage) throws -> RGBImage)? = nil, poll: @escaping () throws -> Void
-  ) throws -> GenerationResult {
-    var outcomes: [Int64: GenerationResult.Outcome] = [:]
-    let questions = try questions(for: generator, pictures: pictures, prompt: prompt, view: view)
-    for sample in questions.skipped {
-      outcomes[sample.id] = GenerationResult.Outcome(id: sample.id, skip: sample.reason)
-    }
-    for (image, questions) in questions.asked {
-      for (id, answer) in try answers(to: questions, about: image, by: generator, poll: poll) {
-        switch answer {
-        case .success(let text): outcomes[id] = GenerationResult.Outcome(id: id, found: text)
-        case .failure(let fault):
-          let reason = SkipReason(fault.isOfNumbers ? .notFinite : .picture, fault.fault)
-          outcomes[id] = GenerationResult.Outcome(id: id, skip: reason)
-        }
-      }
-    }
-    return GenerationResult(imageID: imageID, outcomes: examples.compactMap { outcomes[$0.id] })
-  }
-
   /// A fault of the question's text.
   private struct TextFault: Error { let fault: any ContentFault }
 
@@ -158,26 +131,6 @@ extension GenerationUnit {
     do {
       return try generator.question(example.prompt ?? prompt, id: example.id, layout: layout)
     } catch let fault as any ContentFault { throw TextFault(fault: fault) }
-  }
-
-  private struct AnswerFault: Error {
-    let fault: any ContentFault
-    var isOfNumbers: Bool { fault is NotFiniteScores }
-  }
-
-  /// The answers together; where that fails, each by itself, so that one question costs no other.
-  private func answers(
-    to questions: [TextGenerator.Question], about image: RGBImage, by generator: TextGenerator,
-    poll: @escaping () throws -> Void
-  ) throws -> [(id: Int64, answer: Result<String, AnswerFault>)] {
-    do {
-      return zip(questions, try generator.answers(to: questions, about: image, poll: poll)).map { question, answer in
-        (question.id, .success(answer.text.trimmingCharacters(in: .whitespacesAndNewlines)))
-      }
-    } catch let fault as any ContentFault {
-      guard questions.count > 1 else { return questions.map { ($0.id, .failure(AnswerFault(fault: fault))) } }
-      return try questions.flatMap { try answers(to: [$0], about: image, by: generator, poll: poll) }
-    }
   }
 }
 

@@ -6,6 +6,7 @@ import ImageInput
 import Jobs
 import MessagePassing
 import RunSupport
+import VisionLanguage
 
 /// What of a unit job is generating: an image is a unit, and its result the texts.
 struct GenerationWork: UnitJob {
@@ -77,13 +78,39 @@ struct GenerationWork: UnitJob {
   }
 
   func faults(of unit: GenerationUnit, in pictures: Pictures) throws -> [SkippedSample] {
-    try unit.questions(for: generator, pictures: pictures, prompt: configuration.prompt, view: view).skipped
+    try questions(about: unit, in: pictures).skipped
+  }
+
+  private func questions(about unit: GenerationUnit, in pictures: Pictures) throws -> GenerationUnit.Questions {
+    try unit.questions(for: generator, pictures: pictures, prompt: configuration.prompt, view: view)
+  }
+
+  var imageProcessor: (any ImageProcessor)? { view == nil ? generator.imageProcessor : nil }
+
+  var unitsAtATime: Int { configuration.decoding.batch }
+
+  /// The answers about several images grow together; an image whose answers are there makes room for the next.
+  func compute(_ source: UnitSource<GenerationWork>, in pictures: Pictures) throws {
+    let batch = UnitBatch(generator.batch())
+    while true {
+      while batch.wantsMore, let unit = try source.next() {
+        if let result = batch.begin(unit, asking: try questions(about: unit, in: pictures)) {
+          try source.submit(result)
+        }
+      }
+      if batch.isEmpty { return }
+      for result in try batch.step(poll: source.poll) { try source.submit(result) }
+    }
   }
 
   func compute(
     _ unit: GenerationUnit, in pictures: Pictures, poll: @escaping () throws -> Void
   ) throws -> GenerationResult {
-    try unit.answered(by: generator, pictures: pictures, prompt: configuration.prompt, view: view, poll: poll)
+    let batch = UnitBatch(generator.batch())
+    if let result = batch.begin(unit, asking: try questions(about: unit, in: pictures)) { return result }
+    while true {
+      if let result = try batch.step(poll: poll).first { return result }
+    }
   }
 
   func decode(_ bytes: [UInt8]) throws -> GenerationResult { try GenerationResult(decoding: bytes) }

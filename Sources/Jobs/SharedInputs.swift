@@ -1,7 +1,9 @@
 import Foundation
 import IO
+import ImageInput
 import MessagePassing
 import RunSupport
+import VisionLanguage
 
 extension Communicator {
   /// A text of rank 0, for all ranks.
@@ -26,6 +28,14 @@ extension Communicator {
 }
 
 extension Pictures {
+  /// The same, each read in advance where `prepare` asks for it.
+  ///
+  /// - Parameter processor: of the model that is to be shown the pictures themselves; nil where it isn't.
+  public func readAhead(_ processor: (any ImageProcessor)?) -> Pictures {
+    guard let processor else { return readAhead(nil as (@Sendable (RGBImage) throws -> PatchBatch)?) }
+    return readAhead { image in try processor.callAsFunction(image) }
+  }
+
   /// Every rank calls it at the same time. One rank of each host looks for the files.
   ///
   /// - Parameter names: on rank 0 the files below the folder, as the dataset has them; elsewhere ignored.

@@ -1,6 +1,7 @@
 import Foundation
 import MessagePassing
 import RunSupport
+import VisionLanguage
 
 /// One unit of a job's work: an image with all its samples. A unit is computed by one rank, so how the work
 /// is divided never changes a number.
@@ -107,6 +108,21 @@ public protocol UnitJob {
   /// them all at once, and for a rank that checks what another couldn't use.
   func faults(of unit: Unit, in pictures: Pictures) throws -> [SkippedSample]
 
+  /// What the model makes of a picture before it runs; nil where that is not made of the picture itself. Units' pictures are
+  /// read, and given to it, while others are computed.
+  var imageProcessor: (any ImageProcessor)? { get }
+
+  /// How many units a rank computes at once at most; rank 0's counts.
+  var unitsAtATime: Int { get }
+
+  /// Computes all units that `source` gives, until it has no more, and submits their results. One after the other by
+  /// default.
+  ///
+  /// A check of another rank's result is made by `compute(_:in:poll:)` from within the calls of `source`.
+  ///
+  /// - Throws: as `compute(_:in:poll:)`.
+  func compute(_ source: UnitSource<Self>, in pictures: Pictures) throws
+
   /// Computes one unit, and keeps nothing of it.
   ///
   /// - Parameter poll: to be called often: it serves the other ranks.
@@ -150,6 +166,8 @@ public protocol UnitJob {
 
 extension UnitJob {
   public static var strictLooksAhead: Bool { true }
+  public var imageProcessor: (any ImageProcessor)? { nil }
+  public var unitsAtATime: Int { 1 }
   public var watched: WatchedFiles { WatchedFiles() }
   public var remarks: [String] { [] }
   public var warnings: [String] { [] }
@@ -157,6 +175,13 @@ extension UnitJob {
   public var lost: [SkippedSample] { [] }
   public mutating func prepare(on world: Communicator) throws {}
   public func faults(of unit: Unit, in pictures: Pictures) throws -> [SkippedSample] { [] }
+
+  public func compute(_ source: UnitSource<Self>, in pictures: Pictures) throws {
+    while let unit = try source.next() {
+      try source.submit(try compute(unit, in: pictures, poll: source.poll))
+    }
+  }
+
   public func count(_ result: UnitOutcome) throws {}
   public func collect(_ result: UnitOutcome, isResumed: Bool) throws {}
   public func tellRemarks(on world: Communicator) throws {}

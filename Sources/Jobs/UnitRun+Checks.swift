@@ -6,12 +6,28 @@ import RunSupport
 /// What one rank couldn't use, another tries: only samples that both must skip are faults of the data. Otherwise a
 /// host has other files, or is broken, and the run stops.
 extension UnitRun {
-  /// The samples of a unit that can't be used here, either.
+  /// The samples of a unit that can't be used here, either, as they are handed in.
   ///
   /// - Parameter first: another rank's result.
-  /// - Throws: errors of the environment, and those of `poll`.
-  func check(
-    _ unit: Job.Unit, first: Job.UnitOutcome, poll: @escaping () throws -> Void
+  /// - Throws: errors of the environment; those of `poll`, as they are.
+  func check(_ unit: Job.Unit, first: [UInt8], poll: @escaping () throws -> Void) throws -> [UInt8] {
+    var failure: (any Error)?
+    func polling() throws {
+      do { try poll() } catch {
+        failure = error
+        throw error
+      }
+    }
+    do {
+      return try pictures.working {
+        let first = try job.decode(first)
+        return try Self.encode(job.watched.during { try skipped(of: unit, like: first, poll: polling) })
+      }
+    } catch { throw failure ?? error }
+  }
+
+  private func skipped(
+    of unit: Job.Unit, like first: Job.UnitOutcome, poll: @escaping () throws -> Void
   ) throws -> [SkippedSample] {
     let faults = try job.faults(of: unit, in: pictures)
     if Self.outcomes(faults) == Self.outcomes(first.skipped) { return faults }

@@ -37,6 +37,7 @@ final class UnitRun<Job: UnitJob> {
     let names: Set<String>? =
       world.rank == 0 ? job.units.reduce(into: []) { $0.formUnion($1.fileNames) } : nil
     pictures = try Pictures(names, in: configuration.images, on: world)
+      .readAhead(job.imageProcessor)
   }
 
   func run() throws -> Job.Summary? {
@@ -144,12 +145,11 @@ final class UnitRun<Job: UnitJob> {
     defer { RunStanding.set(saving: nil) }
     let handlers = WorkHandlers(content: content, onResult: take, onCheck: take(_:checkedBy:))
     do {
+      var options = options
+      options.unitsAtATime = job.unitsAtATime
       let sharing = try WorkSharing(world, order: order, options: options, handlers)
       hosts = sharing.hosts
-      while let item = try sharing.next() {
-        let bytes = try polling(sharing.poll) { try work(on: item, poll: $0) }
-        try sharing.submit(bytes, for: item)
-      }
+      try compute(source(of: sharing))
       try sharing.finish()
     } catch {
       let isTransient = TransientFailure.exitCode(for: error) != 1
@@ -169,28 +169,46 @@ final class UnitRun<Job: UnitJob> {
     try world.agree { try writer?.drain() }
   }
 
-  /// Runs `body`, and throws errors of `poll` as they are: they are not errors of the unit at work.
-  private func polling<R>(
-    _ poll: @escaping () throws -> Void, _ body: (@escaping () throws -> Void) throws -> R
-  ) throws -> R {
-    var failure: (any Error)?
-    do {
-      return try body {
-        do { try poll() } catch {
-          failure = error
-          throw error
-        }
-      }
-    } catch { throw failure ?? error }
+  private func compute(_ source: UnitSource<Job>) throws {
+    do { try job.compute(source, in: pictures) } catch {
+      // Those of work sharing are no errors of what was at work.
+      if let failure = source.failure { throw failure }
+      try pictures.working { try job.watched.during { throw error } }
+    }
+    precondition(source.isAtEnd && source.inHand == 0, "the job left units")
   }
 
-  private func work(on item: WorkItem, poll: @escaping () throws -> Void) throws -> [UInt8] {
+  /// - Parameter sharing: of this rank's work.
+  private func source(of sharing: WorkSharing) -> UnitSource<Job> {
+    var items: [Int: WorkItem] = [:]
+    return UnitSource(
+      unitsAtATime: job.unitsAtATime,
+      UnitSource.Supply(
+        take: { [self] waits in
+          guard let item = try waits ? sharing.next() : sharing.nextIfAny() else { return nil }
+          let unit = try pictures.working { try Job.Unit(decoding: item.content) }
+          if let first = item.first {
+            return .check { [self] in
+              try sharing.submit(check(unit, first: first, poll: { try sharing.poll() }), for: item)
+            }
+          }
+          items[unit.key] = item
+          return .unit(unit)
+        },
+        submit: { [self] result in
+          let bytes = try encode(result)
+          guard let item = items.removeValue(forKey: result.key) else { preconditionFailure("a unit of nobody") }
+          try sharing.submit(bytes, for: item)
+        }, poll: sharing.poll,
+        prepare: { [self] unit in
+          if unit.fileNames.count == 1, let name = unit.fileNames.first { pictures.prepare(name) }
+        }))
+  }
+
+  /// A result of this rank, as it is handed in.
+  private func encode(_ result: Job.UnitOutcome) throws -> [UInt8] {
     try pictures.working {
-      let unit = try Job.Unit(decoding: item.content)
-      if let first = item.first {
-        return try Self.encode(job.watched.during { try check(unit, first: job.decode(first), poll: poll) })
-      }
-      let result = try job.watched.during { try job.compute(unit, in: pictures, poll: poll) }
+      try job.watched.requireUnchanged()
       if configuration.isStrict, let sample = result.skipped.first {
         throw JobError("\(Job.words.sample) \(sample.id) can't be used (--strict): \(sample.reason.text)")
       }

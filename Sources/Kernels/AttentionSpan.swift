@@ -5,8 +5,8 @@
 public struct AttentionSpan: Sendable, Equatable {
   /// Rows of the queries.
   public let queries: Range<Int>
-  /// The keys `0..<sharedKeys`, which every query sees.
-  public let sharedKeys: Int
+  /// The keys of a prefix, which every query sees. Other spans may see them too, or those of another prefix.
+  public let sharedKeys: Range<Int>
   /// Other spans may have keys of these too.
   public let ownKeys: Range<Int>
   /// Whether a query sees the own keys up to its own position only; if not, all of them: a tile of a vision tower, or a block
@@ -18,10 +18,10 @@ public struct AttentionSpan: Sendable, Equatable {
   public let isObserved: Bool
 
   public init(
-    queries: Range<Int>, sharedKeys: Int, ownKeys: Range<Int> = 0..<0, isCausal: Bool = true, window: Int? = nil,
-    isObserved: Bool = false
+    queries: Range<Int>, sharedKeys: Range<Int>, ownKeys: Range<Int> = 0..<0, isCausal: Bool = true,
+    window: Int? = nil, isObserved: Bool = false
   ) {
-    precondition(sharedKeys >= 0 && (window ?? 1) >= 1)
+    precondition(sharedKeys.lowerBound >= 0 && (window ?? 1) >= 1)
     precondition(ownKeys.isEmpty || !isCausal || ownKeys.count >= queries.count)
     self.queries = queries
     self.sharedKeys = sharedKeys
@@ -31,8 +31,18 @@ public struct AttentionSpan: Sendable, Equatable {
     self.isObserved = isObserved
   }
 
+  /// A span whose prefix is the first keys, `0..<sharedKeys`.
+  public init(
+    queries: Range<Int>, sharedKeys: Int, ownKeys: Range<Int> = 0..<0, isCausal: Bool = true, window: Int? = nil,
+    isObserved: Bool = false
+  ) {
+    self.init(
+      queries: queries, sharedKeys: 0..<sharedKeys, ownKeys: ownKeys, isCausal: isCausal, window: window,
+      isObserved: isObserved)
+  }
+
   /// All keys.
-  var keys: Int { sharedKeys + ownKeys.count }
+  var keys: Int { sharedKeys.count + ownKeys.count }
 
   /// Where a query stands among the keys.
   func position(of query: Int) -> Int { keys - (queries.upperBound - query) }
@@ -58,11 +68,12 @@ public struct AttentionSpan: Sendable, Equatable {
 
   /// Places as rows of the keys: those of the shared ones, and those of the own ones. Either may be empty.
   func segments(of positions: Range<Int>) -> [2 of KeySegment] {
-    let shared = positions.clamped(to: 0..<sharedKeys)
-    let own = positions.clamped(to: sharedKeys..<keys)
-    let offset = ownKeys.lowerBound - sharedKeys
+    let shared = positions.clamped(to: 0..<sharedKeys.count)
+    let own = positions.clamped(to: sharedKeys.count..<keys)
+    let offset = ownKeys.lowerBound - sharedKeys.count
     return [
-      KeySegment(rows: shared, column: 0),
+      KeySegment(
+        rows: shared.lowerBound + sharedKeys.lowerBound..<shared.upperBound + sharedKeys.lowerBound, column: 0),
       KeySegment(
         rows: own.lowerBound + offset..<own.upperBound + offset, column: own.lowerBound - positions.lowerBound),
     ]

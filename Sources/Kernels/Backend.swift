@@ -102,7 +102,8 @@ public protocol Backend: AnyObject {
 
   // MARK: Attention
 
-  /// softmax(score scale · Q Kᵀ) V for every head, never more than a block of rows of the weights at a time.
+  /// softmax(score scale · Q Kᵀ) V for every head, never more than a block of rows of the weights at a time. A row's bits depend on
+  /// its query and on the keys and values that it sees alone.
   ///
   /// - Shape: queries [T, heads · D], keys and values [K, keyValueHeads · D], output [T, heads · D].
   /// - Parameters:
@@ -129,7 +130,7 @@ public protocol Backend: AnyObject {
   /// - Parameter elementType: f32, or bf16 (rounded to nearest, ties to even).
   func bytes(of x: Tensor, as elementType: ElementType) -> [UInt8]
   /// The numbers that `bytes` gave.
-  func fill(_ x: Tensor, from bytes: [UInt8], as elementType: ElementType)
+  func fill(_ x: Tensor, from bytes: ArraySlice<UInt8>, as elementType: ElementType)
   /// Adds x to sums in fixed point, 2^-72 apart, whose high halves are the first x.count words and whose low halves the next
   /// ones. Sums of integers are exact, whatever their order.
   ///

@@ -24,7 +24,7 @@ extension CPUBackend {
 
     // Spans that share keys add to the same gradients, so one thread takes them in order.
     let together = spans.shareKeys ? spans.count : 1
-    try team.forEach(spans.count / max(together, 1) * shape.heads, work: work) { task, thread throws(OneDNNError) in
+    team.forEach(spans.count / max(together, 1) * shape.heads, work: work) { task, thread in
       let head = task % shape.heads
       let problem = AttentionBackwardProblem(
         dOutput: dOutput.floatBase, queries: queries.floatBase, keys: keys.floatBase, values: values.floatBase,
@@ -35,7 +35,7 @@ extension CPUBackend {
         let step = Self.backwardRows(span)
         for first in stride(from: span.queries.lowerBound, to: span.queries.upperBound, by: step) {
           let rows = first..<min(first + step, span.queries.upperBound)
-          try problem.compute(
+          problem.compute(
             rows, of: span, head: head, weights: scratch, gradients: scratch + largest, capped: scratch + 2 * largest)
         }
       }
@@ -74,7 +74,7 @@ extension CPUBackend {
 extension [AttentionSpan] {
   /// Whether a key is seen by more than one of them.
   fileprivate var shareKeys: Bool {
-    let ranges = flatMap { [0..<$0.sharedKeys, $0.ownKeys] }.filter { !$0.isEmpty }
+    let ranges = flatMap { [$0.sharedKeys, $0.ownKeys] }.filter { !$0.isEmpty }
       .sorted { $0.lowerBound < $1.lowerBound }
     return zip(ranges, ranges.dropFirst()).contains { $0.upperBound > $1.lowerBound }
   }
@@ -95,7 +95,7 @@ private struct AttentionBackwardProblem {
   func compute(
     _ rows: Range<Int>, of span: AttentionSpan, head: Int, weights: UnsafeMutablePointer<Float>,
     gradients: UnsafeMutablePointer<Float>, capped: UnsafeMutablePointer<Float>
-  ) throws(OneDNNError) {
+  ) {
     let depth = shape.headDim
     let positions = span.positions(seenBy: rows)
     let segments = span.segments(of: positions)
@@ -106,11 +106,11 @@ private struct AttentionBackwardProblem {
     for index in segments.indices where !segments[index].rows.isEmpty {
       let segment = segments[index]
       let key = segment.rows.lowerBound * shape.keyValueWidth + keyValueOffset
-      try multiplySerially(
+      multiplySerially(
         queries + query, stride: shape.queryWidth, keys + key, stride: shape.keyValueWidth, isTransposed: true,
         into: weights + segment.column, stride: width, rows: rows.count, columns: segment.rows.count, depth: depth,
         accumulate: false)
-      try multiplySerially(
+      multiplySerially(
         dOutput + query, stride: shape.queryWidth, values + key, stride: shape.keyValueWidth, isTransposed: true,
         into: gradients + segment.column, stride: width, rows: rows.count, columns: segment.rows.count, depth: depth,
         accumulate: false)
@@ -127,15 +127,15 @@ private struct AttentionBackwardProblem {
     for index in segments.indices where !segments[index].rows.isEmpty {
       let segment = segments[index]
       let key = segment.rows.lowerBound * shape.keyValueWidth + keyValueOffset
-      try multiplySerially(
+      multiplySerially(
         gradients + segment.column, stride: width, keys + key, stride: shape.keyValueWidth, isTransposed: false,
         into: dQueries + query, stride: shape.queryWidth, rows: rows.count, columns: depth, depth: segment.rows.count,
         accumulate: segment.column > 0)
-      try multiplySerially(
+      multiplySerially(
         gradients + segment.column, stride: width, isATransposed: true, queries + query, stride: shape.queryWidth,
         isTransposed: false, into: dKeys + segment.rows.lowerBound * depth, stride: depth, rows: segment.rows.count,
         columns: depth, depth: rows.count, accumulate: true)
-      try multiplySerially(
+      multiplySerially(
         weights + segment.column, stride: width, isATransposed: true, dOutput + query, stride: shape.queryWidth,
         isTransposed: false, into: dValues + segment.rows.lowerBound * depth, stride: depth,
         rows: segment.rows.count, columns: depth, depth: rows.count, accumulate: true)
@@ -158,4 +158,10 @@ private struct AttentionBackwardProblem {
     headimpact_softmax_backward(weights, gradients, count, 1)
     headimpact_softcap_backward(gradients, capped, count, shape.scoreScale, softcap)
   }
+}
+
+/// Zeroes the positions of a row of weights that its query doesn't see.
+private func clear(_ line: UnsafeMutablePointer<Float>, of positions: Range<Int>, but seen: Range<Int>) {
+  line.update(repeating: 0, count: seen.lowerBound - positions.lowerBound)
+  (line + (seen.upperBound - positions.lowerBound)).update(repeating: 0, count: positions.upperBound - seen.upperBound)
 }

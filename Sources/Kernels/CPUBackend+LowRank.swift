@@ -11,11 +11,11 @@ extension CPUBackend {
     precondition(x.columns == factors.inputs && y.rows == x.rows && y.columns == outputs)
     lowRank.reserve(x.rows * rank)
     let (low, b, to) = (lowRank.base, factors.b.floatBase, y.floatBase)
-    try forEachPiece(of: x.rows, size: Self.rowsAPiece, work: x.rows * rank * (factors.inputs + outputs)) {
-      range throws(OneDNNError) in
+    forEachPiece(of: x.rows, size: Self.rowsAPiece, work: x.rows * rank * (factors.inputs + outputs)) {
+      range in
       let first = range.lowerBound
-      try project(x, factors, into: low, range)
-      try multiplySerially(
+      project(x, factors, into: low, range)
+      multiplySerially(
         low + first * rank, stride: rank, b, stride: rank, isTransposed: true, into: to + first * outputs,
         stride: outputs, rows: range.count, columns: outputs, depth: rank, accumulate: true)
     }
@@ -32,27 +32,27 @@ extension CPUBackend {
     let dLow = low + rows * rank
     let (from, gradient, a, b) = (x.floatBase, dy.floatBase, factors.a.floatBase, factors.b.floatBase)
     let (toA, toB, toX) = (dA.floatBase, dB.floatBase, dx?.floatBase)
-    try forEachPiece(of: rows, size: Self.rowsAPiece, work: rows * rank * (2 * inputs + outputs)) {
-      range throws(OneDNNError) in
+    forEachPiece(of: rows, size: Self.rowsAPiece, work: rows * rank * (2 * inputs + outputs)) {
+      range in
       let (first, count) = (range.lowerBound, range.count)
-      try project(x, factors, into: low, range)
-      try multiplySerially(
+      project(x, factors, into: low, range)
+      multiplySerially(
         gradient + first * outputs, stride: outputs, b, stride: rank, isTransposed: false, into: dLow + first * rank,
         stride: rank, rows: count, columns: rank, depth: outputs, accumulate: false)
       headimpact_scale(dLow + first * rank, factors.scaling, count * rank)
       guard let toX else { return }
-      try multiplySerially(
+      multiplySerially(
         dLow + first * rank, stride: rank, a, stride: inputs, isTransposed: false, into: toX + first * inputs,
         stride: inputs, rows: count, columns: inputs, depth: rank, accumulate: true)
     }
-    try forEachPiece(of: outputs, size: Self.columnsAPiece, work: rows * rank * outputs) { range throws(OneDNNError) in
-      try multiplySerially(
+    forEachPiece(of: outputs, size: Self.columnsAPiece, work: rows * rank * outputs) { range in
+      multiplySerially(
         gradient + range.lowerBound, stride: outputs, isATransposed: true, low, stride: rank, isTransposed: false,
         into: toB + range.lowerBound * rank, stride: rank, rows: range.count, columns: rank, depth: rows,
         accumulate: true)
     }
-    try forEachPiece(of: inputs, size: Self.columnsAPiece, work: rows * rank * inputs) { range throws(OneDNNError) in
-      try multiplySerially(
+    forEachPiece(of: inputs, size: Self.columnsAPiece, work: rows * rank * inputs) { range in
+      multiplySerially(
         dLow, stride: rank, isATransposed: true, from + range.lowerBound, stride: inputs, isTransposed: false,
         into: toA + range.lowerBound, stride: inputs, rows: rank, columns: range.count, depth: rows, accumulate: true)
     }
@@ -61,19 +61,19 @@ extension CPUBackend {
   /// low = scaling · x Aᵀ, for some rows.
   private func project(
     _ x: Tensor, _ factors: LowRankFactors, into low: UnsafeMutablePointer<Float>, _ rows: Range<Int>
-  ) throws(OneDNNError) {
+  ) {
     let (first, rank, inputs) = (rows.lowerBound, factors.rank, factors.inputs)
-    try multiplySerially(
+    multiplySerially(
       x.floatBase + first * inputs, stride: inputs, factors.a.floatBase, stride: inputs, isTransposed: true,
       into: low + first * rank, stride: rank, rows: rows.count, columns: rank, depth: inputs, accumulate: false)
     headimpact_scale(low + first * rank, factors.scaling, rows.count * rank)
   }
 
   private func forEachPiece(
-    of count: Int, size: Int, work: Int, _ body: (Range<Int>) throws(OneDNNError) -> Void
-  ) throws(OneDNNError) {
-    try team.forEach((count + size - 1) / size, work: work) { piece, _ throws(OneDNNError) in
-      try body(piece * size..<min(count, (piece + 1) * size))
+    of count: Int, size: Int, work: Int, _ body: (Range<Int>) -> Void
+  ) {
+    team.forEach((count + size - 1) / size, work: work) { piece, _ in
+      body(piece * size..<min(count, (piece + 1) * size))
     }
   }
 

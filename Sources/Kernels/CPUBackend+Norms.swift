@@ -7,16 +7,15 @@ extension CPUBackend {
   /// ‖W + scaling · B A‖ of each row.
   ///
   /// - Shape: weight [out, in], the result [out].
-  /// - Throws: `OneDNNError`.
   public func rowNorms(_ weight: Tensor, _ factors: LowRankFactors) throws -> [Float] {
     let (rows, columns, size) = (weight.rows, weight.columns, Self.rowsAPiece)
     var norms = [Float](repeating: 0, count: rows)
-    try withScratch(team.count * (size + 1) * columns, &norms) { base, norms in
-      try team.forEach((rows + size - 1) / size, work: rows * columns * (factors.rank + 2)) { piece, thread in
+    withScratch(team.count * (size + 1) * columns, &norms) { base, norms in
+      team.forEach((rows + size - 1) / size, work: rows * columns * (factors.rank + 2)) { piece, thread in
         let (first, delta) = (piece * size, base + thread * (size + 1) * columns)
         let row = delta + size * columns
         let some = min(size, rows - first)
-        try multiplySerially(
+        multiplySerially(
           factors.b.floatBase + first * factors.rank, stride: factors.rank, factors.a.floatBase, stride: columns,
           isTransposed: false,
           into: delta, stride: columns, rows: some, columns: columns, depth: factors.rank, accumulate: false)
@@ -33,17 +32,16 @@ extension CPUBackend {
   /// ‖E + scaling · (B A)ᵀ‖ of each column of an embedding.
   ///
   /// - Shape: weight [vocabulary, C]; factors' A [rank, vocabulary], B [C, rank]; the result [C].
-  /// - Throws: `OneDNNError`.
   public func columnNorms(_ weight: Tensor, _ factors: LowRankFactors) throws -> [Float] {
     let (rows, columns, size) = (weight.rows, weight.columns, Self.tokensAPiece)
     let pieces = (rows + size - 1) / size
     var sums = [Double](repeating: 0, count: pieces * columns)
-    try withScratch(team.count * (size + 1) * columns, &sums) { base, sums in
-      try team.forEach(pieces, work: rows * columns * (factors.rank + 2)) { piece, thread in
+    withScratch(team.count * (size + 1) * columns, &sums) { base, sums in
+      team.forEach(pieces, work: rows * columns * (factors.rank + 2)) { piece, thread in
         let (first, delta) = (piece * size, base + thread * (size + 1) * columns)
         let row = delta + size * columns
         let some = min(size, rows - first)
-        try multiplySerially(
+        multiplySerially(
           factors.a.floatBase + first, stride: rows, isATransposed: true, factors.b.floatBase, stride: factors.rank,
           isTransposed: true,
           into: delta, stride: columns, rows: some, columns: columns, depth: factors.rank, accumulate: false)
@@ -63,11 +61,11 @@ extension CPUBackend {
 
   private func withScratch<Element>(
     _ count: Int, _ result: inout [Element],
-    _ body: (_ scratch: UnsafeMutablePointer<Float>, _ result: UnsafeMutablePointer<Element>) throws -> Void
-  ) throws {
-    try result.withUnsafeMutableBufferPointer { result in
-      try withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { scratch in
-        if let scratch = scratch.baseAddress, let result = result.baseAddress { try body(scratch, result) }
+    _ body: (_ scratch: UnsafeMutablePointer<Float>, _ result: UnsafeMutablePointer<Element>) -> Void
+  ) {
+    result.withUnsafeMutableBufferPointer { result in
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { scratch in
+        if let scratch = scratch.baseAddress, let result = result.baseAddress { body(scratch, result) }
       }
     }
   }

@@ -15,7 +15,7 @@ extension CPUBackend {
     }
   }
 
-  public func fill(_ x: Tensor, from bytes: [UInt8], as elementType: ElementType) {
+  public func fill(_ x: Tensor, from bytes: ArraySlice<UInt8>, as elementType: ElementType) {
     precondition(bytes.count == x.count * elementType.byteCount)
     bytes.withUnsafeBytes { bytes in
       guard let raw = bytes.baseAddress else { return }

@@ -4,8 +4,7 @@ import Synchronization
 /// The threads of this rank. The one helper that runs rows in parallel; nothing else makes threads.
 ///
 /// `count` is what was asked for. Where the system starts fewer, those that there are do the work of all: tasks are handed
-/// out one by one, and no result depends on who does them. oneDNN is called from every thread of the team and stays on it: no
-/// pools compete for the cores, and no library divides the work, and so orders its sums, by the number of threads.
+/// out one by one, and no result depends on who does them. No library has threads of its own beside these.
 public struct ThreadTeam: Sendable {
   /// Threads of this rank, the calling one included.
   public let count: Int

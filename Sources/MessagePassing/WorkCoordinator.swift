@@ -53,20 +53,32 @@ package final class WorkCoordinator<Transport: WorkTransport> {
   }
 
   /// What rank 0 does next: waits until there is something; nil when every unit is recorded.
+  ///
+  /// - Throws: `WorkSharingError` if it holds a unit: it would wait for itself.
   func next() throws -> WorkItem? {
+    try guarding {}
+    try requireNothingHeld()
     var backoff = Backoff()
     while true {
       let wasBusy = try serve()
-      if let item = try guarding({ try ledger.next().flatMap(item) }) {
-        own.insert(item.unit)
-        return item
-      }
+      if let item = try take() { return item }
       // Nothing can come any more: what is left is this rank's own.
       if ledger.isComplete || ledger.ranks == 1 { return nil }
-      try requireNothingHeld()
       try transport.attend()
       if wasBusy { backoff.reset() } else { backoff.pause() }
     }
+  }
+
+  /// What rank 0 may do beside what it holds; nil if there is nothing now.
+  func nextIfAny() throws -> WorkItem? {
+    try serve()
+    return try take()
+  }
+
+  private func take() throws -> WorkItem? {
+    let task = try guarding { try ledger.next().flatMap { try item($0) } }
+    if let task { own.insert(task.unit) }
+    return task
   }
 
   func submit(_ bytes: [UInt8], for item: WorkItem) throws {
@@ -96,7 +108,7 @@ package final class WorkCoordinator<Transport: WorkTransport> {
 
   private func handle(_ message: WorkMessage, from rank: Int) throws {
     switch message {
-    case .request(let request): try send(ledger.asked(request, by: rank))
+    case .request: try send(ledger.asked(by: rank))
     case .leaves: gone += 1
     case .result(let unit, let bytes):
       try ledger.require(unit, of: rank, isCheck: false)

@@ -1,9 +1,13 @@
 /// Who does what in `WorkSharing`: events in, assignments out, without MPI.
 ///
-/// Units are handed out in their order, each to one rank. A rank that computes gets its next unit in advance, except near
-/// the end, when units go only to ranks that are idle. A result that the caller wants to have checked goes to a rank of
-/// rank 0's host, or, if it comes from there, to one of another host; where there is one host only, to another rank. So
-/// hosts that lack the same files don't confirm each other. Ranks are dismissed when every unit is recorded.
+/// Units are handed out in their order, each to one rank. A rank may hold several: those that it computes at once
+/// (`unitsAtATime`), and one more in advance. It never gets more than its share of all units that are not computed yet, and
+/// near the end none in advance, which would wait behind others while somebody is idle: so of the last units every rank
+/// has one. A rank that could not have another gets it as soon as it may.
+///
+/// A result that the caller wants to have checked goes to a rank of rank 0's host, or, if it comes from there, to one of
+/// another host; where there is one host only, to another rank. So hosts that lack the same files don't confirm each other.
+/// Ranks are dismissed when every unit is recorded.
 package struct WorkLedger {
   package enum Task: Equatable, Sendable {
     case compute(Int)
@@ -20,17 +24,12 @@ package struct WorkLedger {
     package init(rank: Int, task: Task) { (self.rank, self.task) = (rank, task) }
   }
 
-  private enum Waiting {
-    /// It computes; its next unit may come in advance.
-    case ahead
-    case idle
-  }
-
   private let order: [Int]
   /// The number of each rank's host.
   private let hosts: [Int]
   /// Whether rank 0 computes units, or only checks what others can't.
   private let coordinatorWorks: Bool
+  private let unitsAtATime: Int
   private let hasOtherHosts: Bool
 
   private var position = 0
@@ -39,45 +38,41 @@ package struct WorkLedger {
   private var checkers: [Int: Int] = [:]
   /// Units that wait for a check, each with the rank that computed it.
   private var checks: [(unit: Int, first: Int)] = []
+  /// How many units and checks each rank has that it hasn't handed in.
+  private var held: [Int]
   /// Ranks that asked when there was nothing for them.
-  private var waiting: [Int: Waiting] = [:]
+  private var waiting: Set<Int> = []
+  /// Units that have a result, and those of them that are recorded.
+  private var computed = 0
   private var recorded = 0
 
   /// - Parameters:
   ///   - order: the units, each once, in the order to hand them out.
   ///   - hosts: the number of each rank's host.
   ///   - coordinatorWorks: whether rank 0 computes units.
-  package init(order: [Int], hosts: [Int], coordinatorWorks: Bool) {
+  ///   - unitsAtATime: how many a rank computes at once.
+  package init(order: [Int], hosts: [Int], coordinatorWorks: Bool, unitsAtATime: Int = 1) {
     precondition(Set(order).count == order.count && order.allSatisfy { $0 >= 0 }, "each unit once, from 0")
-    precondition(!hosts.isEmpty, "there is a rank 0")
+    precondition(!hosts.isEmpty && unitsAtATime > 0, "there is a rank 0, and it can compute")
     self.order = order
     self.hosts = hosts
     self.coordinatorWorks = coordinatorWorks || hosts.count == 1
+    self.unitsAtATime = unitsAtATime
+    held = Array(repeating: 0, count: hosts.count)
     hasOtherHosts = hosts.contains { $0 != hosts[0] }
   }
 
   package var ranks: Int { hosts.count }
   /// Whether every unit is recorded.
   package var isComplete: Bool { recorded == order.count }
-  /// What rank 0 does next; nil if there is nothing for it now.
-  package mutating func next() -> Task? {
-    if let check = takeCheck(for: 0) { return check }
-    return coordinatorWorks ? take(for: 0) : nil
-  }
+  /// What rank 0 does next, beside what it holds; nil if there is nothing for it now.
+  package mutating func next() -> Task? { task(for: 0) }
 
-  /// A rank other than 0 asks for work.
-  package mutating func asked(_ request: WorkRequest, by rank: Int) -> [Assignment] {
-    if request == .idleSinceAsked {
-      // Not waiting: the answer was on its way already.
-      guard waiting.removeValue(forKey: rank) != nil else { return [] }
-    }
+  /// A rank other than 0 asks for work, beside what it holds.
+  package mutating func asked(by rank: Int) -> [Assignment] {
     if isComplete { return [Assignment(rank: rank, task: .leave)] }
-    if let check = takeCheck(for: rank) { return [Assignment(rank: rank, task: check)] }
-    // Near the end a unit given in advance would wait behind another while somebody is idle.
-    let mayHave = request != .ahead || order.count - position >= ranks
-    if mayHave, let task = take(for: rank) { return [Assignment(rank: rank, task: task)] }
-    waiting[rank] = request == .ahead ? .ahead : .idle
-    return []
+    waiting.insert(rank)
+    return answer(rank)
   }
 
   /// - Throws: `WorkSharingError` if a rank wasn't asked to compute, or to check, a unit.
@@ -97,12 +92,12 @@ package struct WorkLedger {
   package mutating func finished(_ unit: Int, by rank: Int, needsCheck: Bool) throws -> [Assignment] {
     try require(unit, of: rank, isCheck: false)
     holders[unit] = nil
-    guard needsCheck, canCheck else { return record() }
+    held[rank] -= 1
+    computed += 1
+    guard needsCheck, canCheck else { return record(by: rank) }
     checks.append((unit, rank))
-    let idle = waiting.filter { $0.value == .idle && mayCheck($0.key, after: rank) }.keys.min()
-    guard let idle, let check = takeCheck(for: idle) else { return [] }
-    waiting[idle] = nil
-    return [Assignment(rank: idle, task: check)]
+    let idle = waiting.filter { held[$0] == 0 && mayCheck($0, after: rank) }.min()
+    return (idle.map { answer($0) } ?? []) + answer(rank)
   }
 
   /// A rank has checked a unit's result.
@@ -111,23 +106,47 @@ package struct WorkLedger {
   package mutating func checked(_ unit: Int, by rank: Int) throws -> [Assignment] {
     try require(unit, of: rank, isCheck: true)
     checkers[unit] = nil
-    return record()
+    held[rank] -= 1
+    return record(by: rank)
   }
 
-  /// The ranks to dismiss, if this was the last unit.
-  private mutating func record() -> [Assignment] {
+  /// - Parameter rank: that has handed something in, and so may have more.
+  /// - Returns: also the ranks to dismiss, if this was the last unit.
+  private mutating func record(by rank: Int) -> [Assignment] {
     recorded += 1
-    guard isComplete else { return [] }
-    defer { waiting = [:] }
-    return waiting.keys.sorted().map { Assignment(rank: $0, task: .leave) }
+    guard isComplete else { return answer(rank) }
+    defer { waiting = [] }
+    return waiting.sorted().map { Assignment(rank: $0, task: .leave) }
+  }
+
+  /// What a rank that waits gets now.
+  private mutating func answer(_ rank: Int) -> [Assignment] {
+    guard waiting.contains(rank), let task = task(for: rank) else { return [] }
+    waiting.remove(rank)
+    return [Assignment(rank: rank, task: task)]
+  }
+
+  private mutating func task(for rank: Int) -> Task? {
+    guard let task = takeCheck(for: rank) ?? take(for: rank) else { return nil }
+    held[rank] += 1
+    return task
   }
 
   private mutating func take(for rank: Int) -> Task? {
-    guard position < order.count else { return nil }
+    guard position < order.count, rank > 0 || coordinatorWorks, mayTake(rank) else { return nil }
     let unit = order[position]
     position += 1
     holders[unit] = rank
     return .compute(unit)
+  }
+
+  /// Whether a rank may have one more unit.
+  private func mayTake(_ rank: Int) -> Bool {
+    let (has, workers) = (held[rank], coordinatorWorks ? ranks : ranks - 1)
+    if has == 0 { return true }
+    let share = (order.count - computed + workers - 1) / workers
+    guard has < share else { return false }
+    return has < unitsAtATime || (has == unitsAtATime && order.count - position >= ranks)
   }
 
   private func mayCheck(_ rank: Int, after first: Int) -> Bool {

@@ -1,30 +1,22 @@
-/// A message to rank 0.
-package enum WorkRequest: UInt8, Sendable {
-  /// It computes, and would like its next unit in advance.
-  case ahead = 1
-  /// It is idle.
-  case now = 2
-  /// It has become idle since it asked in advance.
-  case idleSinceAsked = 3
-}
-
 /// What another rank sends to rank 0: a request, what it computed, or that it leaves.
 package enum WorkMessage: Equatable, Sendable {
-  case request(WorkRequest)
+  /// It would like a unit, beside what it holds.
+  case request
   case result(unit: Int, [UInt8])
   /// What a check found.
   case check(unit: Int, [UInt8])
   /// Its last message.
   case leaves
 
-  private static let resultKind: UInt8 = 4
-  private static let checkKind: UInt8 = 5
-  private static let leavesKind: UInt8 = 6
+  private static let requestKind: UInt8 = 1
+  private static let resultKind: UInt8 = 2
+  private static let checkKind: UInt8 = 3
+  private static let leavesKind: UInt8 = 4
   private static let headBytes = 9
 
   package var bytes: [UInt8] {
     switch self {
-    case .request(let request): [request.rawValue]
+    case .request: [Self.requestKind]
     case .result(let unit, let bytes): Self.join(Self.resultKind, unit, bytes)
     case .check(let unit, let bytes): Self.join(Self.checkKind, unit, bytes)
     case .leaves: [Self.leavesKind]
@@ -35,9 +27,7 @@ package enum WorkMessage: Equatable, Sendable {
   package init(_ bytes: [UInt8], from rank: Int) throws {
     switch bytes.first {
     case Self.leavesKind? where bytes.count == 1: self = .leaves
-    case let kind? where bytes.count == 1:
-      guard let request = WorkRequest(rawValue: kind) else { throw Self.unknown(bytes, rank) }
-      self = .request(request)
+    case Self.requestKind? where bytes.count == 1: self = .request
     case let kind? where (kind == Self.resultKind || kind == Self.checkKind) && bytes.count >= Self.headBytes:
       let unit = bytes.withUnsafeBytes { Int($0.loadUnaligned(fromByteOffset: 1, as: Int64.self)) }
       let rest = Array(bytes[Self.headBytes...])

@@ -10,8 +10,9 @@
 /// Only rank 0 knows the units; their contents travel with them. Each unit is given to exactly one rank, and its one
 /// result reaches `onResult` on rank 0 exactly once. What that doesn't record is checked (`WorkLedger` says by whom):
 /// another rank gets the unit and the first result, and what it submits reaches `onCheck`. Rank 0 works too, unless there
-/// are so many ranks that answering them is work enough. A rank that computes already has its next unit, except near the
-/// end, when units go only to ranks that are idle. Ranks that wait sleep between polls. An error thrown by any of the
+/// are so many ranks that answering them is work enough. A rank may take further units before it hands in the first
+/// (`nextIfAny`), and hand them in in any order; `WorkLedger` bounds how many it gets. Another rank than 0 that computes
+/// has its next unit on the way, except near the end. Ranks that wait sleep between polls. An error thrown by any of the
 /// calls must end the job: let it leave `Communicator.withWorld`.
 public final class WorkSharing {
   private enum Role {
@@ -48,22 +49,28 @@ public final class WorkSharing {
       return number
     }
     let ledger = WorkLedger(
-      order: order, hosts: places, coordinatorWorks: communicator.worldSize <= options.mostWorkingTogether)
+      order: order, hosts: places, coordinatorWorks: communicator.worldSize <= options.mostWorkingTogether,
+      unitsAtATime: options.unitsAtATime)
     role = .coordinator(WorkCoordinator(ledger, over: MPIWorkTransport(communicator), handlers))
   }
 
   /// Serves the other ranks where this is rank 0; elsewhere, lets results on their way leave, which rank 0 may be
   /// waiting for. To be called often from within a computation, on every rank: if the last call was less than a millisecond
   /// ago, it only looks at the clock.
-  public func poll() throws {
-    guard try communicator.attendIfDue() else { return }
+  ///
+  /// - Returns: whether it did more.
+  @discardableResult
+  public func poll() throws -> Bool {
+    guard try communicator.attendIfDue() else { return false }
     switch role {
     case .coordinator(let coordinator): try coordinator.serve()
     case .worker(let worker): try worker.poll()
     }
+    return true
   }
 
-  /// The next unit for this rank, to compute or to check; nil when every unit is recorded. Waits until there is one.
+  /// The next unit for this rank, which holds none, to compute or to check; nil when every unit is recorded. Waits until
+  /// there is one.
   public func next() throws -> WorkItem? {
     switch role {
     case .coordinator(let coordinator): try coordinator.next()
@@ -71,7 +78,15 @@ public final class WorkSharing {
     }
   }
 
-  /// Hands in the result of a unit that `next` gave to this rank.
+  /// A unit for this rank beside those that it holds, to compute or to check; nil if there is none for it now. Never waits.
+  public func nextIfAny() throws -> WorkItem? {
+    switch role {
+    case .coordinator(let coordinator): try coordinator.nextIfAny()
+    case .worker(let worker): try worker.nextIfAny()
+    }
+  }
+
+  /// Hands in the result of a unit that this rank holds, in any order.
   public func submit(_ result: [UInt8], for item: WorkItem) throws {
     switch role {
     case .coordinator(let coordinator): try coordinator.submit(result, for: item)
@@ -93,6 +108,8 @@ public final class WorkSharing {
 public struct WorkOptions: Sendable {
   /// With more ranks than these, rank 0 computes no units: it answers the others, and writes.
   public var mostWorkingTogether = 64
+  /// How many units a rank computes at once at most; rank 0's counts.
+  public var unitsAtATime = 1
   /// The name of this rank's host; nil for the one that MPI knows.
   public var host: String?
 

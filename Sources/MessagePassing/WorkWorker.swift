@@ -16,21 +16,28 @@ final class WorkWorker {
     if !results.isEmpty { results = try results.filter { try !$0.isComplete() } }
   }
 
+  /// - Throws: `WorkSharingError` if it holds a unit: it could wait for itself.
   func next() throws -> WorkItem? {
+    if let unit = held.min() {
+      throw WorkSharingError(description: "rank \(communicator.rank) goes on without a result for unit \(unit)")
+    }
+    var backoff = Backoff()
+    while !isDismissed, communicator.channels != nil {
+      if let item = try nextIfAny() { return item }
+      if isDismissed { break }
+      try communicator.attend()
+      backoff.pause()
+    }
+    return nil
+  }
+
+  func nextIfAny() throws -> WorkItem? {
     guard !isDismissed, let channel = communicator.channels?.service else { return nil }
     try poll()
-    var answer = try hasAsked ? communicator.iprobe(from: 0, tag: ServiceTag.workAssignment, over: channel) : nil
-    if answer == nil { try ask(hasAsked ? .idleSinceAsked : .now) }
-    var backoff = Backoff()
-    while answer == nil {
-      answer = try communicator.iprobe(from: 0, tag: ServiceTag.workAssignment, over: channel)
-      if answer == nil {
-        try communicator.attend()
-        backoff.pause()
-        try poll()
-      }
+    if !hasAsked { try ask() }
+    guard let answer = try communicator.iprobe(from: 0, tag: ServiceTag.workAssignment, over: channel) else {
+      return nil
     }
-    guard let answer else { return nil }
     hasAsked = false
     let bytes = try communicator.receive(UInt8.self, answer, over: channel)
     guard let item = try WorkItem.decode(bytes, at: communicator.rank) else {
@@ -38,7 +45,7 @@ final class WorkWorker {
       return nil
     }
     held.insert(item.unit)
-    try ask(.ahead)
+    try ask()
     return item
   }
 
@@ -68,8 +75,8 @@ final class WorkWorker {
     results = []
   }
 
-  private func ask(_ request: WorkRequest) throws {
-    try send(.request(request))
+  private func ask() throws {
+    try send(.request)
     hasAsked = true
   }
 

@@ -53,17 +53,19 @@ public enum JobInputs {
     return (header.width, header.height)
   }
 
-  private static func check(_ header: PictureHeader, of name: String, size: (width: Int, height: Int)?) throws {
+  static func check(_ header: PictureHeader, of name: String, size: (width: Int, height: Int)?) throws {
     guard let size, let problem = header.problem(named: name, statedSize: size) else { return }
     throw SampleFault(problem)
   }
 
   /// - Throws: `JobError` if the folder that an output goes to isn't there or can't be written to.
-  public static func checkFolder(of output: URL) throws {
+  ///
+  /// - Parameter option: which names the output.
+  public static func checkFolder(of output: URL, option: String = "--output") throws {
     let folder = output.deletingLastPathComponent().path
     let files = FileManager.default
     guard files.fileExists(atPath: folder), files.isWritableFile(atPath: folder) else {
-      throw JobError("\(folder): is not a writable folder, and --output goes there")
+      throw JobError("\(folder): is not a writable folder, and \(option) goes there")
     }
   }
 

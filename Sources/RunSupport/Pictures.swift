@@ -1,5 +1,6 @@
 import Foundation
 import IO
+import ImageInput
 
 /// The pictures of a run's samples, as every rank saw them when it began.
 ///
@@ -13,6 +14,8 @@ public struct Pictures: Sendable {
   private let host: String?
   /// As this host saw the pictures; nil if nobody looked.
   private let stamps: PictureStamps?
+  /// Reads them before their turn; nil where each is read when it is wanted.
+  private var ahead: PicturesAhead?
 
   /// Looks for up to so many files one by one; for more it lists their folders.
   private static let lookedForSingly = 2000
@@ -22,6 +25,43 @@ public struct Pictures: Sendable {
   ///   - stamps: of the pictures when the run began; nil allows changes.
   public init(in folder: URL, missing: Set<String>, host: String? = nil, stamps: PictureStamps? = nil) {
     (self.folder, self.missing, self.host, self.stamps) = (folder, missing, host, stamps)
+  }
+
+  /// The same, each read in advance where `prepare` asks for it.
+  ///
+  /// - Parameter processor: what a model makes of a picture, and only of it; it runs on another thread.
+  public func readAhead(_ processor: (@Sendable (RGBImage) throws -> PatchBatch)?) -> Pictures {
+    var pictures = self
+    pictures.ahead = PicturesAhead { [self] fileName in
+      let picture = try read(fileName)
+      return PicturesAhead.ReadPicture(
+        picture: picture, patches: processor.map { processor in Result { try processor(picture.image) } })
+    }
+    return pictures
+  }
+
+  /// Lets a picture that will be wanted soon be read on another thread. Doesn't wait.
+  public func prepare(_ fileName: String) { ahead?.begin(fileName) }
+
+  /// The picture of a dataset's image, upright; as it was read in advance, if it was.
+  ///
+  /// - Parameters:
+  ///   - size: according to the dataset; nil if it states none.
+  ///   - turned: counts the picture if its EXIF orientation turned it.
+  /// - Throws: `SampleFault` if the picture has another size; as `reading` and `decodePicture(contentsOf:)`, in whichever
+  ///   thread that was.
+  public func image(
+    _ fileName: String, size: (width: Int, height: Int)?, turned: TurnedPictures? = nil
+  ) throws -> PreparedImage {
+    let (picture, patches) =
+      if let read = try ahead?.take(fileName)?.get() { (read.picture, read.patches) } else { (try read(fileName), nil) }
+    try JobInputs.check(picture.header, of: fileName, size: size)
+    turned?.note(picture.header)
+    return PreparedImage(picture.image, patches: patches)
+  }
+
+  private func read(_ fileName: String) throws -> Picture {
+    try reading(fileName) { try decodePicture(contentsOf: JobInputs.imageURL(fileName, in: folder)) }
   }
 
   /// Runs code that reads one picture.

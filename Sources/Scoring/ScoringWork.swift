@@ -63,6 +63,7 @@ final class ScoringWork: UnitJob {
   }
 
   var identity: RunIdentity { scoreIdentity.run }
+  var imageProcessor: (any ImageProcessor)? { scorer.model.processor }
   var units: [ScoringUnit] { plan?.units ?? [] }
   var costs: [Double] { plan?.costs ?? [] }
 
@@ -84,7 +85,9 @@ final class ScoringWork: UnitJob {
   }
 
   func prepare(on world: Communicator) {
-    guard configuration.precision == .bf16, !CPUBackend.hasBFloat16Instructions, !configuration.isQuiet else { return }
+    guard configuration.precision == .bf16, !ProductInstructions.available(for: .bf16).contains(.bfloat16),
+      !configuration.isQuiet
+    else { return }
     world.tell(["this processor has no bf16 instructions: --precision bf16 works, at the speed of f32"])
   }
 

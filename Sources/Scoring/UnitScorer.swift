@@ -30,7 +30,7 @@ struct UnitScorer {
 
   /// A unit's picture, and what can be scored on it.
   private struct Prepared {
-    let image: RGBImage
+    let picture: PreparedImage
     let layout: VisualLayout
     let isTurned: Bool
     fileprivate(set) var samples: [Sample] = []
@@ -68,19 +68,17 @@ struct UnitScorer {
     let turned = TurnedPictures()
     var prepared: Prepared
     do {
-      let image = try pictures.reading(unit.image.fileName) {
-        try JobInputs.image(
-          unit.image.fileName, in: pictures.folder, size: unit.image.size.map { ($0.width, $0.height) },
-          turned: turned)
-      }
+      let picture = try pictures.image(
+        unit.image.fileName, size: unit.image.size.map { ($0.width, $0.height) }, turned: turned)
+      let image = picture.image
       let layout = try model.visualLayout(width: image.width, height: image.height)
         .selecting(configuration.options.views)
-      prepared = Prepared(image: image, layout: layout, isTurned: turned.count > 0)
+      prepared = Prepared(picture: picture, layout: layout, isTurned: turned.count > 0)
     } catch let fault as any ContentFault {
       return .failure(Skip(reason: SkipReason(.picture, fault)))
     }
     for annotation in unit.annotations {
-      switch try prepare(annotation, of: unit.objects, prepared.image, layout: prepared.layout) {
+      switch try prepare(annotation, of: unit.objects, prepared.picture.image, layout: prepared.layout) {
       case .success(let sample): prepared.samples.append(sample)
       case .failure(let skip): prepared.outcomes[annotation.id] = .skipped(skip.reason)
       }
@@ -93,14 +91,14 @@ struct UnitScorer {
   ) throws -> UnitResult {
     let (layout, samples) = (prepared.layout, prepared.samples)
     let picture = ScoredPicture(
-      fileName: unit.image.fileName, width: prepared.image.width, height: prepared.image.height,
+      fileName: unit.image.fileName, width: prepared.picture.image.width, height: prepared.picture.image.height,
       views: layout.imageViews)
     var outcomes = prepared.outcomes
     let layers = model.decoder.layers.count
     let heads = model.numAttentionHeads
     do {
       try reader.read(
-        image: prepared.image, sequences: samples.map(\.sequence), query: configuration.options.query,
+        image: prepared.picture, sequences: samples.map(\.sequence), query: configuration.options.query,
         normalize: configuration.options.normalize, afterLayer: poll
       ) { index, scores in
         let sample = samples[index]

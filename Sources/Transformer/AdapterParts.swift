@@ -21,7 +21,6 @@ extension Backend {
   /// - Parameters:
   ///   - input: x', what Δ is applied to: x, or what dropout leaves of it.
   ///   - scratch: for the product before it is scaled.
-  /// - Throws: `OneDNNError`.
   func apply(
     _ linear: Linear, _ update: LowRankFactors?, scale: Tensor? = nil, to x: borrowing Operand, input: Tensor,
     into output: Tensor, accumulate: Bool = false, scratch: ScratchTensor

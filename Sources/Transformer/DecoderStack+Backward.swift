@@ -9,13 +9,13 @@ extension DecoderStack {
   /// - Parameters:
   ///   - tape: of a pass without a cached prefix, whose keys and values are still in `cache`. It is used up.
   ///   - afterLayer: called after each layer; a thrown error ends the pass.
-  /// - Throws: `OneDNNError`, and what `afterLayer` throws.
+  /// - Throws: what `afterLayer` throws.
   public func backward(
     _ gradient: Tensor, tape: ActivationTape, cache: KeyValueCache, into gradients: Tensor,
     afterLayer: () throws -> Void = {}
   ) throws {
     guard let adapter, let angles = tape.angles else { return }
-    precondition(tape.layout.prefix == 0 && tape.layout.isContiguous)
+    precondition(tape.layout.prefix == 0 && tape.layout.contiguousRows == 0..<tape.layout.rows)
     precondition(adapter.parts.isEmpty, "there is no backward pass through parts that an adapter replaces")
     precondition(gradients.count == adapter.count)
     precondition(

@@ -38,7 +38,7 @@ public final class DecoderStack {
   ///   - tape: records what the backward pass needs.
   ///   - stopsAtLastWeights: ends once the attention weights of the last layer have been added up: its values,
   ///     its MLP and the queries that nobody observes are never computed, and `hidden` stays its input.
-  /// - Throws: `OneDNNError`, and what a tap throws.
+  /// - Throws: what a tap throws.
   public func forward(
     _ hidden: Tensor, layout: SequenceLayout, angles: [RotaryAngles], cache: KeyValueCache,
     layers range: Range<Int>? = nil, additions: [StreamAddition] = [], taps: Taps = Taps(),
@@ -78,8 +78,10 @@ public final class DecoderStack {
     let tape: ActivationTape?
     // What follows from the layout, once for all layers.
     let outputs: [Int]?
-    /// The rows of the cache that keys and values go to; nil if they go there one behind the other.
-    let cacheRows: [Int]?
+    /// The rows of the cache that keys and values go to, where these lie one behind the other.
+    let contiguousRows: Range<Int>?
+    /// The same in any order.
+    let cacheRows: [Int]
 
     init(
       layout: SequenceLayout, angles: [RotaryAngles], cache: KeyValueCache, additions: [StreamAddition], taps: Taps,
@@ -92,7 +94,8 @@ public final class DecoderStack {
       self.taps = taps
       self.tape = tape
       outputs = layout.outputs
-      cacheRows = layout.isContiguous ? nil : layout.cacheRows
+      contiguousRows = layout.contiguousRows
+      cacheRows = layout.cacheRows
     }
   }
 
@@ -165,12 +168,10 @@ public final class DecoderStack {
 
   /// Computes keys or values where they lie in the cache, or aside and then row by row into it.
   private func toCache(_ target: Tensor, _ pass: Pass, _ compute: (Tensor) throws -> Void) throws {
-    guard let cacheRows = pass.cacheRows else {
-      return try compute(target.rows(pass.layout.cachedPrefix..<pass.layout.cachedPrefix + pass.layout.rows))
-    }
+    if let rows = pass.contiguousRows { return try compute(target.rows(rows)) }
     let aside = workspace.keys.reserving(rows: pass.layout.rows, columns: target.columns, on: backend)
     try compute(aside)
-    backend.scatter(aside, to: cacheRows, of: target, accumulate: false)
+    backend.scatter(aside, to: pass.cacheRows, of: target, accumulate: false)
   }
 
   private func attend(_ hidden: Tensor, layer index: Int, _ pass: Pass, outputs: [Int]?) throws {
@@ -268,7 +269,9 @@ public final class DecoderStack {
     let queries = workspace.queries.reserving(rows: rows, columns: shape.queryWidth, on: backend)
     let own = queries.rows(first..<rows)
     try normalizeAndKey(hidden, layer: index, pass) { operand in
-      try operand.withRows(from: first) { try project(.query, of: index, $0, into: own, pass, rows: first..<rows) }
+      try backend.withOperand(operand.floats.rows(first..<rows)) {
+        try project(.query, of: index, $0, into: own, pass, rows: first..<rows)
+      }
     }
     backend.normalize(own, attention.queryNorm, into: own)
     if let table = attention.rotary {

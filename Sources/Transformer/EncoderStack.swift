@@ -22,7 +22,7 @@ public final class EncoderStack {
   ///   - angles: tables, of which `Attention.rotary` picks a layer's.
   ///   - blocks: divisions of the rows into consecutive blocks that see themselves only (a tile each, windows), of which
   ///     `Attention.blocks` picks a layer's. nil: every row sees every row.
-  /// - Throws: `OneDNNError`, and what a tap throws.
+  /// - Throws: what a tap throws.
   public func forward(
     _ hidden: Tensor, angles: [RotaryAngles] = [], blocks: [[Range<Int>]]? = nil, taps: Taps = Taps()
   ) throws {

@@ -93,7 +93,6 @@ public final class LowRankAdapter {
   /// Sets every magnitude to the norm of its row, ‖W + scaling · B A‖: as PEFT does before the first step, so that they change
   /// nothing.
   ///
-  /// - Throws: `OneDNNError`.
   public func resetMagnitudes() throws {
     for update in updates {
       guard let range = update.magnitude, let weight = weights[update.target] else { continue }
@@ -105,7 +104,6 @@ public final class LowRankAdapter {
 
   /// What a linear layer's magnitudes make of its outputs; nil without magnitudes.
   ///
-  /// - Throws: `OneDNNError`.
   func magnitudeScale(of target: LoRATarget) throws -> MagnitudeScale? {
     guard hasMagnitudes else { return nil }
     if let scales { return scales[target] }

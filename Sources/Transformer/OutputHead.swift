@@ -49,7 +49,6 @@ public final class OutputHead {
   /// The score of each token of the vocabulary, before the softmax.
   ///
   /// - Shape: hidden [rows, C], the result [rows, vocabulary], valid until the next call.
-  /// - Throws: `OneDNNError`.
   public func logits(_ hidden: Tensor) throws -> Tensor {
     backend.normalize(hidden, update.norm ?? norm, groups: 1, into: normed(rows: hidden.rows))
     let logits = scores.reserving(rows: hidden.rows, columns: outputs, on: backend)
@@ -66,7 +65,6 @@ public final class OutputHead {
   ///
   /// - Shape: hidden, gradient [targets.count, C]; gradient may be nil if only the loss is wanted, or be hidden itself.
   /// - Returns: the losses, [targets.count].
-  /// - Throws: `OneDNNError`.
   public func crossEntropy(_ hidden: Tensor, targets: [Int32], gradient: Tensor?) throws -> [Double] {
     precondition(gradient == nil || update.isEmpty, "there is no backward pass through parts that an adapter changes")
     precondition(hidden.rows == targets.count && targets.allSatisfy { (0..<Int32(outputs)).contains($0) })

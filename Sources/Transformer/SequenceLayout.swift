@@ -1,12 +1,14 @@
 import Kernels
 
-/// The rows of one decoder pass: a prefix that all share, then segments that see the prefix and themselves.
+/// The rows of one decoder pass: a prefix, then segments that see themselves and a prefix.
 ///
 /// One sequence is a prefix and no segment, or one segment. Several captions of one image are one prefix (its prompt
 /// and visual tokens) and a segment each: the same numbers as separate sequences, for one reading of the weights.
-/// Several samples of a training step are segments without a prefix; the beams of a decoding step are segments of one
-/// new row each, whose earlier rows lie in the cache.
+/// Several samples of a training step are segments without a prefix. The hypotheses of a decoding step are segments of one
+/// new row each, whose earlier rows lie in the cache; those about other images have a prefix of their own there.
 public struct SequenceLayout: Sendable, Equatable {
+  /// The first row of the cache that the prefix's keys and values take.
+  public let prefixStart: Int
   /// Rows of the prefix whose keys and values are in the cache.
   public let cachedPrefix: Int
   /// Rows of the prefix that this pass computes.
@@ -25,39 +27,27 @@ public struct SequenceLayout: Sendable, Equatable {
   private(set) var prefixBlocks: [Range<Int>] = []
   private(set) var segmentBlocks: [[Range<Int>]] = []
 
-  /// A pass whose segments have no earlier rows: they follow one another in the cache, behind the prefix.
+  /// - Parameter slots: nil for segments without earlier rows that follow one another in the cache, behind the prefix.
   public init(
-    cachedPrefix: Int = 0, newPrefix: Int, segments: [Int] = [], outputRowsAtEnd: [Int]? = nil, repeatedRows: Int = 0
+    prefixStart: Int = 0, cachedPrefix: Int = 0, newPrefix: Int = 0, segments: [Int] = [], slots: [CacheSlot]? = nil,
+    outputRowsAtEnd: [Int]? = nil, repeatedRows: Int = 0
   ) {
-    precondition(cachedPrefix >= 0 && newPrefix >= 0)
-    var start = cachedPrefix + newPrefix
-    let slots = segments.map { length in
-      defer { start += length }
-      return CacheSlot(start: start, cachedRows: 0)
-    }
-    self.init(
-      cachedPrefix: cachedPrefix, newPrefix: newPrefix, segments: segments, slots: slots,
-      outputRowsAtEnd: outputRowsAtEnd, repeatedRows: repeatedRows)
-  }
-
-  /// A step on: segments that have rows in the cache, behind a prefix that is there too.
-  public init(cachedPrefix: Int, segments: [Int], slots: [CacheSlot], outputRowsAtEnd: [Int]? = nil) {
-    self.init(
-      cachedPrefix: cachedPrefix, newPrefix: 0, segments: segments, slots: slots, outputRowsAtEnd: outputRowsAtEnd,
-      repeatedRows: 0)
-  }
-
-  private init(
-    cachedPrefix: Int, newPrefix: Int, segments: [Int], slots: [CacheSlot], outputRowsAtEnd: [Int]?, repeatedRows: Int
-  ) {
+    precondition(prefixStart >= 0 && cachedPrefix >= 0 && newPrefix >= 0)
     precondition((0...cachedPrefix + newPrefix).contains(repeatedRows))
-    precondition(segments.allSatisfy { $0 > 0 } && slots.count == segments.count)
+    var start = prefixStart + cachedPrefix + newPrefix
+    self.slots =
+      slots
+      ?? segments.map { length in
+        defer { start += length }
+        return CacheSlot(start: start, cachedRows: 0)
+      }
+    precondition(segments.allSatisfy { $0 > 0 } && self.slots.count == segments.count)
     let lengths = segments.isEmpty ? [newPrefix] : segments
     precondition(outputRowsAtEnd.map { $0.count == lengths.count && zip($0, lengths).allSatisfy { $0 <= $1 } } ?? true)
+    self.prefixStart = prefixStart
     self.cachedPrefix = cachedPrefix
     self.newPrefix = newPrefix
     self.segments = segments
-    self.slots = slots
     self.outputRowsAtEnd = outputRowsAtEnd
     self.repeatedRows = repeatedRows
   }
@@ -66,16 +56,29 @@ public struct SequenceLayout: Sendable, Equatable {
   public var rows: Int { newPrefix + segmentRows }
   public var segmentRows: Int { segments.reduce(0, +) }
   public var prefix: Int { cachedPrefix + newPrefix }
-  /// The position of each segment's first row.
+  /// The position of the first row of each segment behind this layout's prefix.
   public var segmentStart: Int { prefix - repeatedRows }
   /// Rows of the cache after this pass.
   public var keys: Int {
-    zip(segments, slots).reduce(prefix) { max($0, $1.1.start + $1.1.cachedRows + $1.0) }
+    zip(segments, slots).reduce(prefixStart + prefix) { most, segment in
+      max(most, segment.1.start + segment.1.cachedRows + segment.0, segment.1.prefix?.upperBound ?? 0)
+    }
+  }
+
+  /// The rows of the cache that hold what comes before a segment's own rows.
+  func prefix(of segment: Int) -> Range<Int> {
+    slots[segment].prefix ?? prefixStart..<prefixStart + segmentStart
+  }
+
+  /// The positions of the rows that this pass computes of a segment.
+  public func positions(of segment: Int) -> Range<Int> {
+    let first = prefix(of: segment).count + slots[segment].cachedRows
+    return first..<first + segments[segment]
   }
 
   /// The row of the cache that each row's key and value go to.
   var cacheRows: [Int] {
-    Array(cachedPrefix..<prefix)
+    Array(prefixStart + cachedPrefix..<prefixStart + prefix)
       + zip(segments, slots).flatMap { length, slot in
         slot.start + slot.cachedRows..<slot.start + slot.cachedRows + length
       }
@@ -83,14 +86,15 @@ public struct SequenceLayout: Sendable, Equatable {
 
   /// The position of each row in its sequence.
   var positions: [Int] {
-    Array(cachedPrefix..<prefix)
-      + zip(segments, slots).flatMap { length, slot in
-        segmentStart + slot.cachedRows..<segmentStart + slot.cachedRows + length
-      }
+    Array(cachedPrefix..<prefix) + segments.indices.flatMap { positions(of: $0) }
   }
 
-  /// Whether the rows go to the cache one behind the other, from the end of the cached prefix on.
-  var isContiguous: Bool { cacheRows == Array(cachedPrefix..<cachedPrefix + rows) }
+  /// The rows of the cache that keys and values go to, if they go there one behind the other.
+  var contiguousRows: Range<Int>? {
+    let all = cacheRows
+    let first = all.first ?? prefixStart + cachedPrefix
+    return zip(all, first...).allSatisfy { $0 == $1 } ? first..<first + all.count : nil
+  }
 
   /// The rows whose output matters, ascending; nil if all do.
   public var outputs: [Int]? {
@@ -114,8 +118,8 @@ public struct SequenceLayout: Sendable, Equatable {
     precondition(segments.count == self.segments.count)
     precondition(prefix.allSatisfy { $0.upperBound <= cachedPrefix || inside(cachedPrefix..<self.prefix, $0) })
     for (index, blocks) in segments.enumerated() {
-      let first = segmentStart + slots[index].cachedRows
-      precondition(blocks.allSatisfy { $0.upperBound <= first || inside(first..<first + self.segments[index], $0) })
+      let own = positions(of: index)
+      precondition(blocks.allSatisfy { $0.upperBound <= own.lowerBound || inside(own, $0) })
     }
     var layout = self
     (layout.prefixBlocks, layout.segmentBlocks) = (prefix, segments)
@@ -141,15 +145,15 @@ public struct SequenceLayout: Sendable, Equatable {
 
   private func spans(prefixTail: Int, tails: [Int], _ attention: Attention) -> [AttentionSpan] {
     var spans = Part(
-      rows: 0..<prefixTail, firstPosition: prefix - prefixTail, sharedKeys: 0,
-      ownKeys: prefixTail == 0 ? 0..<0 : 0..<prefix, blocks: prefixBlocks, isObserved: false
+      rows: 0..<prefixTail, firstPosition: prefix - prefixTail, sharedKeys: 0..<0,
+      ownKeys: prefixTail == 0 ? 0..<0 : prefixStart..<prefixStart + prefix, blocks: prefixBlocks, isObserved: false
     ).spans(for: attention)
     var row = prefixTail
     for (index, tail) in tails.enumerated() {
       let slot = slots[index]
       let rows = slot.cachedRows + segments[index]
       spans += Part(
-        rows: row..<row + tail, firstPosition: segmentStart + rows - tail, sharedKeys: segmentStart,
+        rows: row..<row + tail, firstPosition: positions(of: index).upperBound - tail, sharedKeys: prefix(of: index),
         ownKeys: slot.start..<slot.start + rows, blocks: segmentBlocks.isEmpty ? [] : segmentBlocks[index],
         isObserved: true
       ).spans(for: attention)
@@ -163,7 +167,7 @@ public struct SequenceLayout: Sendable, Equatable {
     let rows: Range<Int>
     /// Of the first query, in its sequence.
     let firstPosition: Int
-    let sharedKeys: Int
+    let sharedKeys: Range<Int>
     /// Up to that of the last query.
     let ownKeys: Range<Int>
     let blocks: [Range<Int>]
@@ -190,7 +194,7 @@ public struct SequenceLayout: Sendable, Equatable {
       let own = ownKeys.lowerBound..<ownKeys.upperBound - (end - positions.upperBound)
       // A window that holds all keys changes nothing.
       let window = attention.window.flatMap { keys in
-        keys < sharedKeys + own.count && (isCausal || attention.windowHoldsBothWays) ? keys : nil
+        keys < sharedKeys.count + own.count && (isCausal || attention.windowHoldsBothWays) ? keys : nil
       }
       return AttentionSpan(
         queries: first..<first + positions.count, sharedKeys: sharedKeys, ownKeys: own, isCausal: isCausal,
@@ -201,13 +205,16 @@ public struct SequenceLayout: Sendable, Equatable {
 
 /// A segment's rows in the cache.
 public struct CacheSlot: Sendable, Equatable {
-  /// The first of its rows.
+  /// The rows that hold what comes before the segment's own, which others may share; nil for the layout's prefix.
+  public let prefix: Range<Int>?
+  /// The first of its own rows.
   public let start: Int
   /// How many of them earlier passes have computed.
   public let cachedRows: Int
 
-  public init(start: Int, cachedRows: Int) {
-    precondition(start >= 0 && cachedRows >= 0)
+  public init(behind prefix: Range<Int>? = nil, start: Int, cachedRows: Int) {
+    precondition(start >= 0 && cachedRows >= 0 && (prefix?.lowerBound ?? 0) >= 0)
+    self.prefix = prefix
     self.start = start
     self.cachedRows = cachedRows
   }

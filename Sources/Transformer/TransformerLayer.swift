@@ -112,15 +112,12 @@ public struct StreamAddition {
 
   /// Which of the values a pass adds, and to which of its rows.
   func rows(in layout: SequenceLayout) -> (values: Range<Int>, rows: [Int]) {
-    let (firstPosition, count, firstRow) =
+    let (own, firstRow) =
       if let segment {
-        (
-          layout.segmentStart + layout.slots[segment].cachedRows, layout.segments[segment],
-          layout.newPrefix + layout.segments[..<segment].reduce(0, +)
-        )
-      } else { (layout.cachedPrefix, layout.newPrefix, 0) }
-    let first = positions.firstIndex { $0 >= firstPosition } ?? positions.count
-    let end = positions.firstIndex { $0 >= firstPosition + count } ?? positions.count
-    return (first..<end, positions[first..<end].map { $0 - firstPosition + firstRow })
+        (layout.positions(of: segment), layout.newPrefix + layout.segments[..<segment].reduce(0, +))
+      } else { (layout.cachedPrefix..<layout.prefix, 0) }
+    let first = positions.firstIndex { $0 >= own.lowerBound } ?? positions.count
+    let end = positions.firstIndex { $0 >= own.upperBound } ?? positions.count
+    return (first..<end, positions[first..<end].map { $0 - own.lowerBound + firstRow })
   }
 }

@@ -36,9 +36,10 @@ public final class AttentionScoreReader {
   ///   - afterLayer: called after each layer of the vision tower and the decoder; a thrown error ends the pass.
   ///   - body: shown each description's index and AS, in order.
   ///     - Shape: scores [L · H, V], valid during the call.
-  /// - Throws: `OneDNNError`, an image error, and what the closures throw.
+  /// - Throws: an image error, and what the closures throw.
   public func read(
-    image: RGBImage, sequences: [TokenSequence], query: HeadImpactOptions.Query, normalize: HeadImpactOptions.Normalize,
+    image: some ImageForModel, sequences: [TokenSequence], query: HeadImpactOptions.Query,
+    normalize: HeadImpactOptions.Normalize,
     afterLayer: @escaping () throws -> Void = {},
     _ body: (_ index: Int, _ scores: Span<Float>) throws -> Void
   ) throws {
@@ -73,9 +74,10 @@ public final class AttentionScoreReader {
   ///
   /// - Returns: the attention of each of `sequence.queryRows` on the visual tokens, whose mean over the rows is AS.
   ///   - Shape: [rows, L · H, V].
-  /// - Throws: `OneDNNError`, or an image error.
+  /// - Throws: an image error.
   public func readRows(
-    image: RGBImage, sequence: TokenSequence, query: HeadImpactOptions.Query, normalize: HeadImpactOptions.Normalize
+    image: some ImageForModel, sequence: TokenSequence, query: HeadImpactOptions.Query,
+    normalize: HeadImpactOptions.Normalize
   ) throws -> [Float] {
     let visual = try model.encode(image, taps: Taps())
     let shared = model.sharedRows(of: [sequence]) { $0.queryRows(query).first ?? $0.ids.count }

@@ -30,9 +30,9 @@ public final class DescriptionLossReader {
   ///   - afterLayer: called after each layer; a thrown error ends the pass.
   /// - Returns: the sum of each description's token losses: of the unmodified model, then of each ablation.
   ///   - Shape: [1 + ablations.count] of [sequences.count].
-  /// - Throws: `OneDNNError`, an image error, and what `afterLayer` throws.
+  /// - Throws: an image error, and what `afterLayer` throws.
   public func read(
-    image: RGBImage, sequences: [TokenSequence], ablations: [AblatedHeads],
+    image: some ImageForModel, sequences: [TokenSequence], ablations: [AblatedHeads],
     afterLayer: @escaping () throws -> Void = {}
   ) throws -> [[Double]] {
     var losses = [[Double]](repeating: [], count: 1 + ablations.count)
@@ -116,7 +116,8 @@ public final class DescriptionLossReader {
   /// - Returns: by layer the sum over the rows of image tokens and over those of the text, added row by row, and how many there are.
   /// - Throws: as `read`.
   public func headOutputs(
-    image: RGBImage, sequences: [TokenSequence], layers: Set<Int>, afterLayer: @escaping () throws -> Void = {}
+    image: some ImageForModel, sequences: [TokenSequence], layers: Set<Int>,
+    afterLayer: @escaping () throws -> Void = {}
   ) throws -> [Int: HeadOutputSums] {
     guard !sequences.isEmpty else { return [:] }
     let decoder = model.decoder

@@ -9,6 +9,11 @@ public protocol ImageProcessor: Sendable {
   /// - Throws: `ImageError` if the family can't take such an image.
   func layout(width: Int, height: Int) throws -> VisualLayout
 
+  /// The image's patches. Needs no model, and so may run on another thread.
+  ///
+  /// - Throws: `ImageError` if the image can't be processed.
+  func callAsFunction(_ image: RGBImage) throws -> PatchBatch
+
   /// The kinds of views that an image may be shown in.
   var viewKinds: Set<VisualLayout.View.Kind> { get }
 

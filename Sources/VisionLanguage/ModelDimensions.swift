@@ -34,10 +34,13 @@ public struct ModelDimensions: Sendable, Equatable {
   /// About how many tokens a chat has beside the image, the prompt and the answer.
   public let templateTokens: Int
 
-  /// Multiplications of the decoder's linear layers for one row.
-  var decoderMultiplications: Int {
-    layers * (2 * hiddenSize * queryWidth + 2 * hiddenSize * keyValueWidth + 3 * hiddenSize * intermediateSize)
+  /// Multiplications of a decoder layer's linear layers for one row.
+  private var layerMultiplications: Int {
+    2 * hiddenSize * queryWidth + 2 * hiddenSize * keyValueWidth + 3 * hiddenSize * intermediateSize
   }
+
+  /// The same of all layers.
+  var decoderMultiplications: Int { layers * layerMultiplications }
 
   /// Multiplications of the vision tower's linear layers for one patch.
   var visionMultiplications: Int {
@@ -52,11 +55,20 @@ public struct ModelDimensions: Sendable, Equatable {
   ///   - image: what the image is to the model; nil if its size isn't known.
   ///   - textRows: rows of the decoder beside the image's.
   public func multiplications(_ image: VisualLayout.Load?, textRows: Int) -> Double {
+    multiplications(ofTower: image) + multiplications(ofLayers: layers, rows: (image?.imageTokens ?? 0) + textRows)
+  }
+
+  /// Multiplications of the vision tower and the connector: linear layers and attention.
+  ///
+  /// - Parameter image: as above.
+  public func multiplications(ofTower image: VisualLayout.Load?) -> Double {
     let (patches, seen) = (image?.patches ?? 0, image?.patchesInView ?? 0)
-    let rows = (image?.imageTokens ?? 0) + textRows
-    let tower = Double(patches) * (Double(visionMultiplications) + 2 * Double(vision.width * vision.seen(ofView: seen)))
-    let decoder = Double(rows) * (Double(decoderMultiplications) + Double(layers * queryWidth * rows))
-    return tower + decoder
+    return Double(patches) * (Double(visionMultiplications) + 2 * Double(vision.width * vision.seen(ofView: seen)))
+  }
+
+  /// Multiplications of some of the decoder's layers in a pass over so many rows: linear layers and attention.
+  public func multiplications(ofLayers layers: Int, rows: Int) -> Double {
+    Double(rows) * (Double(layers * layerMultiplications) + Double(layers * queryWidth * rows))
   }
 }
 

@@ -12,38 +12,58 @@ public struct PackedPass {
   public let additions: [StreamAddition]
 }
 
+/// The last tokens of sequences whose other rows are in the cache, whatever images they are about: one row each.
+public struct NextTokens {
+  public private(set) var ids: [Int32] = []
+  public private(set) var angles: [RotaryAngles] = []
+
+  public init() {}
+
+  /// - Parameter angles: of one row.
+  public mutating func append(_ id: Int32, angles row: [RotaryAngles]) {
+    precondition(row.allSatisfy { $0.rows == 1 })
+    ids.append(id)
+    if angles.isEmpty { angles = row } else { angles.append(row) }
+  }
+}
+
 extension VisionLanguageModel {
-  /// One pass over several sequences that begin with the same rows.
+  /// One pass over several sequences that begin with the same rows, and over the next tokens of any others.
   ///
   /// - Parameters:
-  ///   - sequences: one a segment of the layout; all begin with its prefix.
+  ///   - sequences: one a segment of the layout, up to those of `next`; all begin with its prefix.
   ///   - angles: of each sequence, where they are known; else they are worked out.
-  ///   - visual: of the image that all are about.
+  ///   - visual: of the image that all `sequences` are about; nil where there are none.
+  ///   - next: one a segment, the layout's last ones.
   ///   - hidden: holds the pass's stream.
   public func pack(
     _ sequences: [TokenSequence], layout: SequenceLayout, angles known: [[RotaryAngles]]? = nil,
-    visual: VisualFeatures, into hidden: ScratchTensor
+    visual: VisualFeatures?, next: NextTokens = NextTokens(), into hidden: ScratchTensor
   ) -> PackedPass {
+    precondition(sequences.isEmpty || visual != nil)
+    precondition(layout.segments.isEmpty || layout.segments.count == sequences.count + next.ids.count)
     let stream = hidden.reserving(rows: layout.rows, columns: decoder.hiddenSize, on: backend)
     let tables = known ?? sequences.map(angles)
-    var pieces = [(index: 0, positions: layout.cachedPrefix..<layout.prefix)]
-    for (index, (length, slot)) in zip(layout.segments, layout.slots).enumerated() {
-      let first = layout.segmentStart + slot.cachedRows
-      pieces.append((index, first..<first + length))
-    }
+    var pieces = sequences.isEmpty ? [] : [(index: 0, positions: layout.cachedPrefix..<layout.prefix)]
+    pieces += layout.segments.indices.prefix(sequences.count).map { ($0, layout.positions(of: $0)) }
     var (rotary, row): ([RotaryAngles], Int) = ([], 0)
     for (index, positions) in pieces {
-      embed(sequences[index], rows: positions, visual: visual, into: stream.rows(row..<row + positions.count))
+      if let visual {
+        embed(sequences[index], rows: positions, visual: visual, into: stream.rows(row..<row + positions.count))
+      }
       let own = tables[index].rows(positions)
       if rotary.isEmpty { rotary = own } else { rotary.append(own) }
       row += positions.count
     }
+    tokenEmbedding.embed(next.ids, into: stream.rows(row..<row + next.ids.count))
+    if rotary.isEmpty { rotary = next.angles } else if !next.ids.isEmpty { rotary.append(next.angles) }
     return PackedPass(
       hidden: stream, layout: withBlocks(layout, of: sequences), angles: rotary,
       additions: additions(to: sequences, layout: layout, visual: visual))
   }
 
-  /// The layout with the blocks of its sequences that see themselves both ways.
+  /// The layout with the blocks of its sequences that see themselves both ways: one a segment, but for its last ones, whose
+  /// rows stand behind all blocks.
   public func withBlocks(_ layout: SequenceLayout, of sequences: [TokenSequence]) -> SequenceLayout {
     let blocks = sequences.map(bidirectionalBlocks)
     guard blocks.contains(where: { !$0.isEmpty }) else { return layout }
@@ -53,21 +73,24 @@ extension VisionLanguageModel {
     return layout.withBlocks(
       prefix: blocks[0].filter { $0.upperBound <= layout.prefix },
       segments: layout.segments.indices.map { index in
+        // The next tokens of other sequences stand behind all blocks.
+        guard index < blocks.count else { return [] }
         // A repeated row still sees all of its block, whatever a window hides from causal rows.
-        blocks[index].map { $0.clamped(to: layout.segmentStart..<Int.max) }.filter { !$0.isEmpty }
+        return blocks[index].map { $0.clamped(to: layout.segmentStart..<Int.max) }.filter { !$0.isEmpty }
       })
   }
 
   /// What the image adds to the stream behind layers: to the prefix's rows, and to each segment's own.
   private func additions(
-    to sequences: [TokenSequence], layout: SequenceLayout, visual: VisualFeatures
+    to sequences: [TokenSequence], layout: SequenceLayout, visual: VisualFeatures?
   ) -> [StreamAddition] {
-    visual.additions.flatMap { addition in
+    (visual?.additions ?? []).flatMap { addition in
       var all = [
         StreamAddition(
           afterLayer: addition.afterLayer, positions: sequences[0].image.positions, values: addition.values)
       ]
-      for segment in layout.segments.indices where sequences[segment].image.end > layout.segmentStart {
+      for segment in layout.segments.indices.prefix(sequences.count)
+      where sequences[segment].image.end > layout.segmentStart {
         all.append(
           StreamAddition(
             afterLayer: addition.afterLayer, segment: segment, positions: sequences[segment].image.positions,

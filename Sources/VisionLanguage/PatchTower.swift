@@ -1,3 +1,4 @@
+import ImageInput
 import Kernels
 import Transformer
 

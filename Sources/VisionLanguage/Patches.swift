@@ -1,39 +1,26 @@
 import ImageInput
 
-/// The patches of an image's views, as a vision tower takes them.
-public struct PatchBatch: Sendable, Equatable {
-  /// - Shape: [patches, channels · frames · patch · patch], row-major.
-  public let pixelValues: [Float]
-  /// How many patches each view has down and across.
-  public let grids: [PatchGrid]
-}
-
 extension PatchBatch {
   /// The patches of views, row by row in each; pixels at the right and bottom that fill none are dropped.
   ///
   /// - Parameter patchSize: the side of a patch. - Units: pixels.
   init(views: [RGBImage], patchSize: Int, normalization: PixelNormalization) {
     let cutter = PatchCutter(patchSize: patchSize, tables: normalization.tables())
-    grids = views.map { PatchGrid(rows: $0.height / patchSize, columns: $0.width / patchSize) }
+    let grids = views.map { PatchGrid(rows: $0.height / patchSize, columns: $0.width / patchSize) }
     let total = grids.reduce(0) { $0 + $1.count } * cutter.width
-    pixelValues = [Float](unsafeUninitializedCapacity: total) { [grids] result, count in
-      for (view, grid) in zip(views, grids) {
-        let size = grid.count * cutter.width
-        cutter.cut(
-          view, order: grid.rasterOrder, into: UnsafeMutableBufferPointer(rebasing: result[count..<count + size]))
-        count += size
-      }
-    }
+    self.init(
+      pixelValues: [Float](unsafeUninitializedCapacity: total) { result, count in
+        for (view, grid) in zip(views, grids) {
+          let size = grid.count * cutter.width
+          cutter.cut(
+            view, order: grid.rasterOrder, into: UnsafeMutableBufferPointer(rebasing: result[count..<count + size]))
+          count += size
+        }
+      }, grids: grids)
   }
 }
 
-/// Patches of a view, down and across.
-public struct PatchGrid: Sendable, Equatable {
-  public let rows: Int
-  public let columns: Int
-
-  public var count: Int { rows * columns }
-
+extension PatchGrid {
   /// All patches, row by row.
   var rasterOrder: [(row: Int, column: Int)] { order(inBlocksOf: 1) }
 

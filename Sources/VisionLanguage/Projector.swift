@@ -1,3 +1,4 @@
+import ImageInput
 import Kernels
 
 /// What gives a tower's features the decoder's width:

@@ -44,10 +44,10 @@ public protocol VisionLanguageModel: AnyObject {
   /// What is done to an image before the vision tower.
   var processor: any ImageProcessor { get }
 
-  /// Runs the vision tower and the connector.
+  /// Runs the vision tower and the connector; before them the image processor, if it hasn't been run.
   ///
   /// - Parameter taps: `afterLayer` is shown each layer of the vision tower.
-  func encode(_ image: RGBImage, taps: Taps) throws -> VisualFeatures
+  func encode(_ image: PreparedImage, taps: Taps) throws -> VisualFeatures
 
   /// The rotary angles of a sequence's positions, a table for each kind of rotary embedding: `Attention.rotary` picks
   /// one.
@@ -93,6 +93,17 @@ extension VisionLanguageModel {
     decoder.adapter = adapter
     tokenEmbedding.update = adapter?.parts.embedding ?? TokenEmbedding.Update()
     outputHead.update = adapter?.parts.head ?? OutputHead.Update()
+  }
+
+  public func encode(_ image: some ImageForModel, taps: Taps) throws -> VisualFeatures {
+    try encode(image.prepared, taps: taps)
+  }
+
+  /// What the vision tower takes of an image.
+  ///
+  /// - Throws: `ImageError` if it can't be processed.
+  func patches(of image: PreparedImage) throws -> PatchBatch {
+    try image.patches?.get() ?? processor(image.image)
   }
 
   /// What the model will make of an image of this size, in pixels.

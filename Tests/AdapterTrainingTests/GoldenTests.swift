@@ -65,12 +65,12 @@ struct AgreementTests {
       sequence: try model.sequence(
         prompt: "Describe the main object in the image.",
         description: (annotation.description ?? "").trimmingCharacters(in: .whitespacesAndNewlines),
-        layout: layout))
+        layout: layout), load: layout.load)
     let gradients = SampleGradients(model: model, adapter: adapter)
-    let prefix = try gradients.frozenStates(of: sample, image: image)
+    let prefix = try gradients.frozen.states(
+      of: [sample], sharing: sample.rows, image: image, entering: gradients.lowestLayer, as: .f32)[0]
     let sums = Tensor([Float](repeating: 0, count: adapter.count))
-    let bytes = model.backend.bytes(of: prefix, as: .f32)
-    let loss = try gradients.losses([(sample, bytes)], as: .f32, gradients: sums)[0]
+    let loss = try gradients.losses([(sample, prefix)], as: .f32, gradients: sums)[0]
     let values = model.backend.read(sums)
     let expectedLoss = try goldens.doubles("first_loss")[0]
     #expect(abs(loss - expectedLoss) <= 1e-5 * expectedLoss, "\(loss), PyTorch says \(expectedLoss)")

@@ -39,6 +39,33 @@ extension TrainingRuns {
       }
     }
 
+    @Test(
+      "nine questions a picture: the same bytes on 1 to 3 ranks, in any order, with or without a cache, from any layer on",
+      arguments: ["0", "2,5"], ["f32", "bf16"])
+    func questions(layers: String, precision: String) async throws {
+      try await ScratchFolder.with { scratch in
+        let demo = scratch.file("demo")
+        try await succeed(["demo", "--output", demo.path, "--scenes", "4"])
+        func train(_ name: String, _ more: [String] = [], ranks: Int? = nil) async throws -> Data {
+          try await succeed(
+            [
+              "train", "--model", "\(demo.path)/model", "--dataset", "\(demo.path)/dataset/questions.json",
+              "--annotations", "\(demo.path)/dataset/annotations.json", "--images", "\(demo.path)/dataset/images",
+              "--output", scratch.file(name).path, "--layers", layers, "--precision", precision, "--steps", "8",
+              "--batch",
+              "7", "--lr", "1e-2", "--quiet", "--validation-share", "0.3",
+            ] + more, ranks: ranks)
+          return try weights(scratch.file(name))
+        }
+        for (order, more) in [("shuffled", []), ("listed", ["--shuffle", "none"])] {
+          let expected = try await train(order, more)
+          for ranks in 2...3 { #expect(try await train("\(order)\(ranks)", more, ranks: ranks) == expected) }
+          #expect(try await train("\(order) none", more + ["--no-cache"], ranks: 2) == expected)
+          #expect(try await train("\(order) disk", more + ["--cache-memory", "30KB"], ranks: 2) == expected)
+        }
+      }
+    }
+
     @Test("bf16 keeps its cache in bf16, and gives the same bytes with and without it")
     func bfloat16() async throws {
       try await ScratchFolder.with { scratch in
@@ -58,7 +85,7 @@ extension TrainingRuns {
         try await succeed(short(scratch.file("some"), ["--micro-batch", "\(size)"]))
         let (one, some) = (try TrainingSteps(scratch.file("one")), try TrainingSteps(scratch.file("some")))
         #expect(Closeness(some.loss, one.loss).relativeL2 < 1e-5)
-        #expect(some.tokens == one.tokens)
+        #expect(some.tokens == one.tokens && some.loss[0] == one.loss[0])
       }
     }
 

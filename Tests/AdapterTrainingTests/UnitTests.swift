@@ -11,18 +11,26 @@ import Testing
 struct UnitTests {
   @Test("each sample of a batch goes to one rank, and the loads are even")
   func plan() {
-    let costs = [50, 10, 40, 30, 20]
+    let costs: [Double] = [20, 50, 10, 40, 30]
     for ranks in 1...7 {
-      let plan = StepPlan(batch: [4, 0, 1, 2, 3], worldSize: ranks) { costs[$0] }
+      let plan = StepPlan(batch: [4, 0, 1, 2, 3], costs: costs, worldSize: ranks)
       #expect(plan.samples.count == ranks)
       #expect(plan.samples.joined().sorted() == [0, 1, 2, 3, 4])
+      for (sample, rank) in zip(plan.batch, plan.ranks) { #expect(plan.samples[rank].contains(sample)) }
     }
-    let loads = StepPlan(batch: [0, 1, 2, 3, 4], worldSize: 2) { costs[$0] }.samples.map {
+    let loads = StepPlan(batch: [0, 1, 2, 3, 4], costs: costs, worldSize: 2).samples.map {
       $0.reduce(0) { $0 + costs[$1] }
     }
     #expect(loads.max() == 80)
-    #expect(StepPlan(batch: [], worldSize: 3) { _ in 1 }.samples == [[], [], []])
-    #expect(StepPlan(batch: [2, 2], worldSize: 1) { _ in 1 }.samples == [[2, 2]])
+    #expect(StepPlan(batch: [], costs: [], worldSize: 3).samples == [[], [], []])
+    #expect(StepPlan(batch: [2, 2], costs: [1, 1], worldSize: 1).samples == [[2, 2]])
+  }
+
+  @Test("samples are grouped by their picture, in each set by itself; names are compared byte by byte")
+  func groups() {
+    let groups = PictureGroups([["b", "a", "b", "\u{e9}", "e\u{301}"], ["a", "b", "a"]])
+    #expect(groups.members == [[0, 2], [1], [3], [4], [5, 7], [6]])
+    #expect(groups.group == [0, 1, 0, 2, 3, 4, 5, 4])
   }
 
   @Test("a step's sum gives the mean gradient and refuses values that are not finite")
@@ -77,9 +85,18 @@ struct UnitTests {
     try ScratchFolder.with { scratch throws in
       let store = PrefixStore(memoryLimit: limit, folder: scratch.url) { _ in Issue.record("warned") }
       let values = (0..<5).map { sample in (0..<1200).map { UInt8(truncatingIfNeeded: $0 * sample) } }
-      for (sample, bytes) in values.enumerated() { try store.keep(bytes, of: sample) }
-      for (sample, bytes) in values.enumerated() { #expect(try store.bytes(of: sample) == bytes) }
-      #expect(try store.bytes(of: 9) == nil)
+      // Two pictures: of the second one a sample comes later.
+      for (picture, samples) in [(0, [1, 2]), (3, [4])] {
+        let states = PictureStates(shared: values[picture], own: samples.map { values[$0] })
+        #expect(try store.keep(states, of: picture, samples) == [])
+      }
+      #expect(try store.keep(PictureStates(shared: values[3], own: [values[2]]), of: 3, [5]) == [])
+      for (picture, samples) in [(0, [1]), (0, [2, 1]), (3, [4])] {
+        let states = try #require(try store.states(of: picture, samples))
+        #expect(states.shared == values[picture] && states.own == samples.map { values[$0] })
+      }
+      #expect(try store.states(of: 3, [4, 5])?.own[1] == values[2])
+      #expect(try store.states(of: 0, [1, 9]) == nil && store.states(of: 4, [1]) == nil)
       #expect(try scratch.names.isEmpty)
     }
   }
@@ -90,9 +107,10 @@ struct UnitTests {
     let store = PrefixStore(memoryLimit: 0, folder: URL(fileURLWithPath: "/nowhere")) { _ in
       warnings += 1
     }
-    try store.keep([1, 2], of: 0)
-    try store.keep([1, 2], of: 1)
-    #expect(try store.bytes(of: 0) == nil && warnings == 1)
+    let states = PictureStates(shared: [1, 2], own: [[3], []])
+    #expect(try store.keep(states, of: 0, [0, 1]) == [0, 1] && store.isFull)
+    #expect(try store.keep(states, of: 1, [2, 3]) == [2, 3])
+    #expect(try store.states(of: 0, [0]) == nil && warnings == 1)
   }
 
   @Test("bf16 prefixes are rounded to nearest, ties to even")
@@ -101,7 +119,7 @@ struct UnitTests {
     let bytes = backend.bytes(of: Tensor([1, 1 + 0x1p-8, 1 + 0x3p-8, -0.1, .infinity]), as: .bf16)
     #expect(bytes.count == 10)
     let values = Tensor([Float](repeating: 0, count: 5))
-    backend.fill(values, from: bytes, as: .bf16)
+    backend.fill(values, from: bytes[...], as: .bf16)
     #expect(backend.read(values)[..<3] == [1, 1, 1 + 0x1p-6])
   }
 

@@ -46,7 +46,7 @@ extension CommandLineSuite {
       #expect(run.exitCode == 0, "\(run.standardOutput)")
       let diagnosis = try run.json(Diagnosis.self)
       #expect(diagnosis.problems.isEmpty && diagnosis.estimate == nil)
-      for name in ["MPI", "oneDNN", "HDF5", "bf16 instructions", "cores", "memory"] {
+      for name in ["MPI", "instructions", "HDF5", "bf16 instructions", "cores", "memory"] {
         #expect(diagnosis.facts.contains { $0.name == name && !$0.value.isEmpty }, "\(name)")
       }
       let table = try await headimpact("doctor")

@@ -50,12 +50,14 @@ struct ConfigurationTests {
         select: {measure: mass, layers: 2, heads: 4}
         train: {steps: 10, lora_rank: 4, lr: 0.002, targets: [q_proj, down_proj], schedule: cosine,
           cache_dir: c, salvage_dir: s}
+        generate: {max_new_tokens: 9, beams: 2, repetition_penalty: 1.5, batch: 3}
         ablate: {dataset: k.json, images: i, heads: 3, seeds: [1, 2], limit: 9}
         score_after: [top]
         """
     let c = try configuration(text)
     #expect(c.train.loraAlpha == 8, "twice the rank")
     #expect(c.system == "Be: terse.\n")
+    #expect(c.generate.batch == 3)
     #expect(try configuration(c.yaml()) == c)
   }
 

@@ -9,8 +9,25 @@ import Testing
 struct ChoiceTests {
   @Test("greedy takes the highest score, the lower id of equals")
   func greedy() {
-    #expect(TokenChoice.greedy([1, 3, 3, 2][...]) == 1)
-    #expect(TokenChoice.greedy([9, 1, 3, 3, 2][1...]) == 1)
+    let scores: [Float] = [9, 1, 3, 3, 2]
+    for (part, best) in [(0..<5, 0), (1..<5, 1), (4..<5, 0)] {
+      let token = TokenChoice.greedy(scores.span.extracting(part))
+      #expect(Int(token) == best)
+    }
+  }
+
+  @Test("scores are finite unless one is an infinity or no number")
+  func finite() {
+    let sound: [Float] = [-3, 0, .leastNonzeroMagnitude, .greatestFiniteMagnitude, -0.0]
+    func areFinite(_ scores: [Float]) -> Bool { TokenChoice.areFinite(scores.span) }
+    #expect(areFinite(sound))
+    for wrong in [Float.nan, -.nan, .signalingNaN, .infinity, -.infinity] {
+      for place in sound.indices {
+        var scores = sound
+        scores[place] = wrong
+        #expect(!areFinite(scores))
+      }
+    }
   }
 
   @Test("drawn tokens have the probabilities that temperature and top-p leave them")
@@ -20,7 +37,7 @@ struct ChoiceTests {
       var counts = [0, 0, 0, 0]
       for i in 0..<20_000 {
         let unit = TokenChoice.unit(seed: 1, example: 3, step: i)
-        counts[Int(TokenChoice.sample(logits[...], temperature: temperature, topP: topP, unit: unit))] += 1
+        counts[Int(TokenChoice.sample(logits.span, temperature: temperature, topP: topP, unit: unit))] += 1
       }
       return counts.map { Double($0) / 20_000 }
     }

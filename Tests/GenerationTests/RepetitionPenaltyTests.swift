@@ -27,7 +27,7 @@ struct RepetitionPenaltyTests {
       options.maxNewTokens = 3
       var search = AnswerSearch(
         options, stopTokens: [], example: 1, penalty: RepetitionPenalty(1.5, question: [1]))
-      while let next = search.advance([logits[...]]).first { #expect(next.parent == 0) }
+      while let next = search.advance(logits.span, vocabulary: 4).first { #expect(next.parent == 0) }
       // 1 was in the question; after 2, both are penalized alike.
       #expect(search.best == [2, 1, 1])
     }
@@ -35,7 +35,7 @@ struct RepetitionPenaltyTests {
     options.beams = 2
     options.maxNewTokens = 1
     var search = AnswerSearch(options, stopTokens: [], example: 1, penalty: RepetitionPenalty(1.5, question: [1]))
-    _ = search.advance([logits[...]])
+    _ = search.advance(logits.span, vocabulary: 4)
     #expect(search.best == [2])
   }
 

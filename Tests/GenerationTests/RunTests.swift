@@ -22,6 +22,30 @@ struct GeneratingRuns {
     let answer: String
   }
 
+  @Test("texts have the same bytes however many images are decoded together, on 1 and 3 ranks, after a resumption too")
+  func batches() async throws {
+    try await ScratchFolder.with { scratch in
+      let demo = scratch.file("demo")
+      try await succeed(["demo", "--output", demo.path, "--scenes", "7"])
+      for (file, more) in [
+        ("captions.json", []), ("questions.json", ["--temperature", "1.5"]),
+        ("keyobjects.json", ["--objects", "crop", "--beams", "2"]),
+      ] {
+        var results: [Data] = []
+        for (ranks, batch) in [(1, "1"), (1, "4"), (3, "1"), (3, "4"), (1, "16")] {
+          let output = scratch.file("out.json")
+          try await succeed(generate(demo, file, to: output) + more + ["--batch", batch], ranks: ranks)
+          results.append(try Data(contentsOf: output))
+          // The batch is no part of what the run is.
+          let again = try await succeed(generate(demo, file, to: output, "--resume") + more, ranks: ranks)
+          #expect(again.standardOutput.contains("already finished"))
+          try FileManager.default.removeItem(at: output)
+        }
+        #expect(Set(results).count == 1, "\(file) \(more)")
+      }
+    }
+  }
+
   @Test("captions and answers have the same bytes on 1, 2 and 3 ranks, greedy, drawn and by beams")
   func ranks() async throws {
     try await ScratchFolder.with { scratch in
@@ -157,6 +181,7 @@ struct GeneratingRuns {
   @Test(
     "options that make no sense are refused",
     arguments: [
+      (["--batch", "0"], 64, "--batch is 0"), (["--batch", "4097"], 64, "--batch is 4097"),
       (["--beams", "0"], 64, "--beams is 0"), (["--temperature=-1"], 64, "--temperature is"),
       (["--top-p", "0"], 64, "--top-p is 0"),
       (["--max-new-tokens", "0"], 64, "--max-new-tokens is 0"),

@@ -5,19 +5,23 @@ import Testing
 
 @Suite("Search for an answer")
 struct SearchTests {
-  private func logits(_ probabilities: [Double]) -> ArraySlice<Float> { probabilities.map { Float(log($0)) }[...] }
+  private func logits(_ probabilities: [Double]) -> [Float] { probabilities.map { Float(log($0)) } }
+
+  private func advance(_ search: inout AnswerSearch, _ logits: [Float]) -> [AnswerSearch.Next] {
+    search.advance(logits.span, vocabulary: logits.count)
+  }
 
   @Test("one hypothesis ends at a stop token, which is part of it, or when it is long enough")
   func single() {
     var options = DecodingOptions()
     var search = AnswerSearch(options, stopTokens: [2], example: 1)
-    #expect(search.advance([[0, 1, 0]]).map(\.tokens) == [[1]])
-    #expect(search.advance([[0, 0, 1]]).isEmpty)
+    #expect(advance(&search, [0, 1, 0]).map(\.tokens) == [[1]])
+    #expect(advance(&search, [0, 0, 1]).isEmpty)
     #expect(search.best == [1, 2])
     options.maxNewTokens = 2
     var long = AnswerSearch(options, stopTokens: [2], example: 1)
-    #expect(long.advance([[1, 0, 0]]).count == 1)
-    #expect(long.advance([[1, 0, 0]]).isEmpty)
+    #expect(advance(&long, [1, 0, 0]).count == 1)
+    #expect(advance(&long, [1, 0, 0]).isEmpty)
     #expect(long.best == [0, 0])
   }
 
@@ -29,7 +33,7 @@ struct SearchTests {
     var steps = 0
     while !search.isDone {
       let before = search.running
-      search.advance(before.map { TokenChoice.logSoftmax(logits(table($0.tokens))) })
+      search.advance(before.map { TokenChoice.logSoftmax(logits(table($0.tokens)).span) })
       #expect(search.running.allSatisfy { $0.tokens.dropLast() == before[$0.parent].tokens[...] })
       steps += 1
     }

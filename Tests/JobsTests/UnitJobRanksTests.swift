@@ -36,6 +36,37 @@ struct UnitJobRanksTests {
     }
   }
 
+  @Test(
+    "ranks that compute several units at once give the same bytes, and check what others can't use",
+    arguments: [1, 2, 3])
+  func several(ranks: Int) async throws {
+    try await ScratchFolder.with { scratch in
+      try prepare(scratch)
+      let output = scratch.file("squares.txt")
+      #expect(try await run(scratch.url, "-1", ranks: nil).exitCode == 0)
+      let whole = try Data(contentsOf: output)
+      try FileManager.default.removeItem(at: output)
+      let several = try await run(scratch.url, "-1", "several", "5", ranks: ranks)
+      #expect(several.exitCode == 0 && several.standardOutput == "made\n", "\(several.standardError)")
+      #expect(try Data(contentsOf: output) == whole)
+    }
+  }
+
+  @Test("the units of a rank that fails while it holds several are computed by a run that continues")
+  func severalResumed() async throws {
+    try await ScratchFolder.with { scratch in
+      try prepare(scratch)
+      let failed = try await run(scratch.url, "5", "several", "4", ranks: 3)
+      #expect(failed.exitCode != 0)
+      #expect(failed.standardError.contains(/rank [12]: host [^ ]+: the node goes down/), "\(failed.standardError)")
+      let resumed = try await run(scratch.url, "-1", "several", "4", ranks: 2)
+      #expect(resumed.exitCode == 0 && resumed.standardOutput == "made\n", "\(resumed.standardError)")
+      let squares = (1...60).map { $0 % 7 == 0 ? 0 : $0 * $0 }
+      let lines = squares.map { "\($0)\n" }.joined() + "sum \(squares.reduce(0, +))\n"
+      #expect(try String(contentsOf: scratch.file("squares.txt"), encoding: .utf8) == lines)
+    }
+  }
+
   @Test("a strict run names what all ranks found, once")
   func strict() async throws {
     try await ScratchFolder.with { scratch in

@@ -10,25 +10,22 @@ struct BackwardTests {
 
   init() throws { backend = try CPUBackend(precision: .f32, team: ThreadTeam(count: 2)) }
 
-  @Test("linear layer in bf16, with the instructions for it where there are some, and without")
-  func linearInBFloat16() throws {
-    for useInstructions in CPUBackend.hasBFloat16Instructions ? [true, false] : [false] {
-      let narrow = try CPUBackend(
-        precision: .bf16, team: ThreadTeam(count: 2), useBFloat16Instructions: useInstructions)
-      var numbers = Numbers(seed: 5)
-      let (rows, outputs, inputs) = (3, 70, 1100)
-      let owned = OwnedWeights(numbers.floats(outputs * inputs), rows: outputs, columns: inputs, as: .bf16)
-      let weights = owned.weight.floats()
-      let dy = numbers.floats(rows * outputs)
-      let rounded = dy.map { Plain.float(Plain.bfloat16($0)) }
-      let expected = (0..<rows * inputs).map { at in
-        (0..<outputs).reduce(0.0) {
-          $0 + Double(rounded[at / inputs * outputs + $1]) * Double(weights[$1 * inputs + at % inputs])
-        }
+  @Test("linear layer in bf16", arguments: ProductInstructions.available(for: .bf16))
+  func linearInBFloat16(_ instructions: ProductInstructions) throws {
+    let narrow = try CPUBackend(precision: .bf16, team: ThreadTeam(count: 2), instructions: instructions)
+    var numbers = Numbers(seed: 5)
+    let (rows, outputs, inputs) = (3, 70, 1100)
+    let owned = OwnedWeights(numbers.floats(outputs * inputs), rows: outputs, columns: inputs, as: .bf16)
+    let weights = owned.weight.floats()
+    let dy = numbers.floats(rows * outputs)
+    let rounded = dy.map { Plain.float(Plain.bfloat16($0)) }
+    let expected = (0..<rows * inputs).map { at in
+      (0..<outputs).reduce(0.0) {
+        $0 + Double(rounded[at / inputs * outputs + $1]) * Double(weights[$1 * inputs + at % inputs])
       }
-      let dx = try narrow.productBackward(Linear(weight: owned.weight), dy, rows: rows)
-      #expect(largestDifference(dx, expected) < 2e-4)
     }
+    let dx = try narrow.productBackward(Linear(weight: owned.weight), dy, rows: rows)
+    #expect(largestDifference(dx, expected) < 2e-4)
   }
 
   @Test("attention of more rows than a block holds gives the same gradients on any number of threads")

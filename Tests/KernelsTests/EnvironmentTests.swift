@@ -22,7 +22,7 @@ struct EnvironmentTests {
     let plain = try await kernels(threads: 1)
     for environment in [
       [:], ["OMP_THREAD_LIMIT": "1"], ["OMP_THREAD_LIMIT": "2"], ["OMP_DYNAMIC": "true"],
-      ["OMP_NUM_THREADS": "7"], ["OMP_PROC_BIND": "true"], ["ONEDNN_DEFAULT_FPMATH_MODE": "ANY"],
+      ["OMP_NUM_THREADS": "7"], ["OMP_PROC_BIND": "true"],
     ] {
       let run = try await kernels(threads: 4, environment: environment)
       #expect(run.threads == "threads 4", "\(environment)")

@@ -1,43 +1,84 @@
 import Kernels
 import Testing
 
-/// Every product: 3 row counts, odd sizes, and depths and widths on both sides of a panel.
+/// Every product: row counts on both sides of a tile and of what reads weights where they lie, odd sizes, and depths and widths
+/// on both sides of a block and a panel.
 @Suite struct MatrixProductTests {
-  static let sizes = [(1, 1, 1), (3, 7, 5), (17, 300, 1100), (64, 256, 1024), (5, 513, 2049)]
+  static let sizes = [
+    (1, 1, 1), (1, 70, 300), (3, 7, 5), (17, 300, 1100), (64, 256, 1024), (5, 513, 2049), (16, 33, 257),
+  ]
 
-  @Test("float32 products equal plain ones", arguments: ElementType.allCases, [1, 2, 3])
-  func float32(_ elementType: ElementType, threads: Int) throws {
-    let backend = try CPUBackend(precision: .f32, team: ThreadTeam(count: threads))
-    for (rows, columns, depth) in Self.sizes {
-      var numbers = Numbers(seed: UInt64(rows * columns + depth))
-      let x = numbers.floats(rows * depth)
-      let owned = OwnedWeights(numbers.floats(columns * depth), rows: columns, columns: depth, as: elementType)
-      let expected = Plain.product(x, owned.weight.floats(), rows: rows, columns: columns, depth: depth)
-      let y = try backend.product(Linear(weight: owned.weight), x, rows: rows)
-      #expect(largestDifference(y, expected) < 2e-4)
+  @Test(
+    "products have the bits of sums of blocks of 256 fused terms",
+    arguments: [.avx2, .avx512].filter(ProductInstructions.available(for: .f32).contains), ElementType.allCases)
+  func bits(_ instructions: ProductInstructions, _ elementType: ElementType) throws {
+    for precision in Precision.allCases {
+      let backend = try CPUBackend(precision: precision, team: ThreadTeam(count: 2), instructions: instructions)
+      for (rows, columns, depth) in Self.sizes {
+        var numbers = Numbers(seed: UInt64(rows * columns + depth))
+        let (x, dy) = (numbers.floats(rows * depth), numbers.floats(rows * columns))
+        let owned = OwnedWeights(numbers.floats(columns * depth), rows: columns, columns: depth, as: elementType)
+        let layer = Linear(weight: owned.weight)
+        func taken(_ values: [Float]) -> [Float] {
+          precision == .bf16 ? values.map { Plain.float(Plain.bfloat16($0)) } : values
+        }
+        let weights = taken(owned.weight.floats())
+        let forward = Plain.blockedProduct(taken(x), weights, rows: rows, columns: columns, depth: depth)
+        #expect(try backend.product(layer, x, rows: rows) == forward, "\(rows) \(columns) \(depth)")
+        let turned = (0..<depth * columns).map { weights[$0 % columns * depth + $0 / columns] }
+        let backward = Plain.blockedProduct(taken(dy), turned, rows: rows, columns: depth, depth: columns)
+        #expect(try backend.productBackward(layer, dy, rows: rows) == backward, "\(rows) \(columns) \(depth)")
+      }
     }
   }
 
   @Test(
-    "bf16 products equal plain ones of the rounded operands, with the instructions for it and without",
-    arguments: [true, false], ElementType.allCases)
-  func bfloat16(_ useInstructions: Bool, _ elementType: ElementType) throws {
-    let backend = try CPUBackend(
-      precision: .bf16, team: ThreadTeam(count: 2),
-      useBFloat16Instructions: useInstructions && CPUBackend.hasBFloat16Instructions)
-    for (rows, columns, depth) in Self.sizes {
-      var numbers = Numbers(seed: 7)
-      let x = numbers.floats(rows * depth)
-      let rounded = x.map { Plain.float(Plain.bfloat16($0)) }
-      let owned = OwnedWeights(numbers.floats(columns * depth), rows: columns, columns: depth, as: elementType)
-      // Without the instructions weights of other types are taken as they are: more exact than asked.
-      var weights = owned.weight.floats()
-      if useInstructions && CPUBackend.hasBFloat16Instructions {
-        weights = weights.map { Plain.float(Plain.bfloat16($0)) }
+    "a row has the same bits alone, among few and among many, on any number of threads", arguments: Precision.allCases)
+  func rowsAlone(_ precision: Precision) throws {
+    for instructions in ProductInstructions.available(for: precision) {
+      let (rows, columns, depth) = (100, 300, 700)
+      let x = numbers(rows * depth, 21)
+      let owned = OwnedWeights(numbers(columns * depth, 22), rows: columns, columns: depth, as: .bf16)
+      let layer = Linear(weight: owned.weight, bias: numbers(columns, 23))
+      let all = try CPUBackend(precision: precision, team: ThreadTeam(count: 3), instructions: instructions)
+        .product(layer, x, rows: rows)
+      let backend = try CPUBackend(precision: precision, team: ThreadTeam(count: 2), instructions: instructions)
+      for count in [1, 2, 3, 5, 7, 9, 13, 15, 16, 17, 31] {
+        for first in [0, rows - count] {
+          let some = try backend.product(layer, Array(x[first * depth..<(first + count) * depth]), rows: count)
+          #expect(
+            some.elementsEqual(all[first * columns..<(first + count) * columns]),
+            "\(instructions.rawValue), \(count) rows from \(first)")
+        }
       }
-      let expected = Plain.product(rounded, weights, rows: rows, columns: columns, depth: depth)
-      let y = try backend.product(Linear(weight: owned.weight), x, rows: rows)
-      #expect(largestDifference(y, expected) < 2e-4)
+    }
+  }
+
+  @Test(
+    "products equal plain ones of the operands that the precision takes", arguments: Precision.allCases,
+    ElementType.allCases)
+  func plain(_ precision: Precision, _ elementType: ElementType) throws {
+    for instructions in ProductInstructions.available(for: precision) {
+      let backend = try CPUBackend(precision: precision, team: ThreadTeam(count: 2), instructions: instructions)
+      for (rows, columns, depth) in Self.sizes {
+        var numbers = Numbers(seed: 7)
+        let x = numbers.floats(rows * depth)
+        let owned = OwnedWeights(numbers.floats(columns * depth), rows: columns, columns: depth, as: elementType)
+        func taken(_ values: [Float]) -> [Float] {
+          precision == .bf16 ? values.map { Plain.float(Plain.bfloat16($0)) } : values
+        }
+        let expected = Plain.product(
+          taken(x), taken(owned.weight.floats()), rows: rows, columns: columns, depth: depth)
+        let y = try backend.product(Linear(weight: owned.weight), x, rows: rows)
+        #expect(largestDifference(y, expected) < 2e-4, "\(instructions.rawValue) \(rows) \(columns) \(depth)")
+      }
+    }
+  }
+
+  @Test("instructions of another precision are refused")
+  func missing() {
+    #expect(throws: MissingInstructions.self) {
+      _ = try CPUBackend(precision: .f32, team: ThreadTeam(count: 1), instructions: .bfloat16)
     }
   }
 
@@ -45,9 +86,8 @@ import Testing
     "weights at any byte give the numbers that aligned ones give, forward and backward",
     arguments: ElementType.allCases, Precision.allCases)
   func unaligned(_ elementType: ElementType, _ precision: Precision) throws {
-    for useInstructions in [false, CPUBackend.hasBFloat16Instructions] {
-      let backend = try CPUBackend(
-        precision: precision, team: ThreadTeam(count: 2), useBFloat16Instructions: useInstructions)
+    for instructions in ProductInstructions.available(for: precision) {
+      let backend = try CPUBackend(precision: precision, team: ThreadTeam(count: 2), instructions: instructions)
       for (rows, columns, depth) in Self.sizes {
         var numbers = Numbers(seed: UInt64(columns))
         let (x, dy) = (numbers.floats(rows * depth), numbers.floats(rows * columns))
@@ -93,39 +133,22 @@ import Testing
     #expect(try backend.product(fused.rows(2..<4), [1, 1], rows: 1) == [19, 33])
   }
 
-  @Test("an operand is lent, and leaves what it is made of alone", arguments: [true, false], Precision.allCases)
-  func operand(_ useInstructions: Bool, _ precision: Precision) throws {
-    let backend = try CPUBackend(
-      precision: precision, team: ThreadTeam(count: 2),
-      useBFloat16Instructions: useInstructions && CPUBackend.hasBFloat16Instructions)
-    let (x, other) = (numbers(300 * 1000, 11), numbers(300 * 1000, 12))
-    let rounded = x.map { precision == .bf16 ? Plain.float(Plain.bfloat16($0)) : $0 }
-    let owned = OwnedWeights(numbers(1000, 13), rows: 1, columns: 1000, as: .f32)
-    let layer = Linear(weight: owned.weight)
-    let (tensor, nested) = (backend.tensor(x, rows: 300), backend.tensor(rows: 300, columns: 1))
-    try backend.withOperand(tensor) { operand in
-      // Another operand meanwhile has scratch of its own.
-      backend.withOperand(backend.tensor(other, rows: 300)) { _ in }
-      try backend.apply(layer, to: operand, into: nested, accumulate: false)
-      if !useInstructions || !CPUBackend.hasBFloat16Instructions {
-        #expect(backend.read(operand.floats) == rounded)
+  @Test("an operand is lent, and leaves what it is made of alone", arguments: Precision.allCases)
+  func operand(_ precision: Precision) throws {
+    for instructions in ProductInstructions.available(for: precision) {
+      let backend = try CPUBackend(precision: precision, team: ThreadTeam(count: 2), instructions: instructions)
+      let (x, other) = (numbers(300 * 1000, 11), numbers(300 * 1000, 12))
+      let owned = OwnedWeights(numbers(1000, 13), rows: 1, columns: 1000, as: .f32)
+      let layer = Linear(weight: owned.weight)
+      let (tensor, nested) = (backend.tensor(x, rows: 300), backend.tensor(rows: 300, columns: 1))
+      try backend.withOperand(tensor) { operand in
+        // Another operand meanwhile has scratch of its own.
+        backend.withOperand(backend.tensor(other, rows: 300)) { _ in }
+        try backend.apply(layer, to: operand, into: nested, accumulate: false)
+        #expect(backend.read(operand.floats) == x)
       }
+      #expect(try backend.read(nested) == backend.product(layer, x, rows: 300) && backend.read(tensor) == x)
     }
-    #expect(try backend.read(nested) == backend.product(layer, x, rows: 300) && backend.read(tensor) == x)
-  }
-
-  @Test("an operand's last rows are an operand", arguments: Precision.allCases)
-  func lastRows(_ precision: Precision) throws {
-    let backend = try CPUBackend(precision: precision, team: ThreadTeam(count: 2))
-    let x = numbers(40 * 30, 14)
-    let owned = OwnedWeights(numbers(7 * 30, 15), rows: 7, columns: 30, as: .bf16)
-    let layer = Linear(weight: owned.weight)
-    let last = backend.unwritten(rows: 15, columns: 7)
-    try backend.withOperand(backend.tensor(x, rows: 40)) {
-      try $0.withRows(from: 25) { try backend.apply(layer, to: $0, into: last, accumulate: false) }
-    }
-    #expect(
-      try largestDifference(backend.read(last), Array(backend.product(layer, x, rows: 40)[175...]).doubles) < 1e-5)
   }
 }
 

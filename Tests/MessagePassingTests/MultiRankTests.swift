@@ -166,6 +166,13 @@ struct MultiRankTests {
     #expect(run.standardOutput.contains("misses one"))
   }
 
+  @Test("a picture's samples come from the rank that has the first one, and nobody waits before its own are computed")
+  func exchangePictures() async throws {
+    let run = try await MPIRun.launch("mpi-cases", ["exchange-pictures"], ranks: 3, timeout: 40)
+    #expect(run.exitCode == 0 && !run.timedOut, "\(run.standardError)")
+    #expect(run.standardOutput.components(separatedBy: "met").count == 4)
+  }
+
   @Test("results that rank 0 can't store end the job, even where the first error is swallowed", arguments: [1, 3])
   func storeFails(ranks: Int) async throws {
     let run = try await fail(["share-fails"], ranks: ranks)

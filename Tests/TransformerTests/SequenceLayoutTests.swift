@@ -128,6 +128,42 @@ struct SequenceLayoutTests {
     #expect(SequenceLayout(newPrefix: 3).spans(for: windowed)[0].window == nil)
   }
 
+  @Test("segments may stand behind prefixes of their own, anywhere in the cache")
+  func prefixes() {
+    let layout = SequenceLayout(
+      prefixStart: 20, newPrefix: 4, segments: [2, 1, 1],
+      slots: [
+        CacheSlot(start: 24, cachedRows: 0), CacheSlot(behind: 40..<47, start: 3, cachedRows: 5),
+        CacheSlot(behind: 9..<9, start: 50, cachedRows: 2),
+      ], outputRowsAtEnd: [1, 1, 1])
+    #expect(layout.rows == 8 && layout.keys == 53 && layout.outputs == [5, 6, 7])
+    #expect(layout.positions == [0, 1, 2, 3, 4, 5, 12, 2] && layout.positions(of: 1) == 12..<13)
+    #expect(layout.cacheRows == [20, 21, 22, 23, 24, 25, 8, 52] && layout.contiguousRows == nil)
+    #expect(
+      layout.spans(for: windowed) == [
+        AttentionSpan(queries: 0..<4, sharedKeys: 0, ownKeys: 20..<24, window: 3),
+        AttentionSpan(queries: 4..<6, sharedKeys: 20..<24, ownKeys: 24..<26, window: 3, isObserved: true),
+        AttentionSpan(queries: 6..<7, sharedKeys: 40..<47, ownKeys: 3..<9, window: 3, isObserved: true),
+        AttentionSpan(queries: 7..<8, sharedKeys: 9..<9, ownKeys: 50..<53, isObserved: true),
+      ])
+    #expect(
+      layout.outputSpans(for: attention) == [
+        AttentionSpan(queries: 0..<0, sharedKeys: 0),
+        AttentionSpan(queries: 0..<1, sharedKeys: 20..<24, ownKeys: 24..<26, isObserved: true),
+        AttentionSpan(queries: 1..<2, sharedKeys: 40..<47, ownKeys: 3..<9, isObserved: true),
+        AttentionSpan(queries: 2..<3, sharedKeys: 9..<9, ownKeys: 50..<53, isObserved: true),
+      ])
+  }
+
+  @Test("rows that lie one behind the other in the cache are known as such, wherever they begin")
+  func contiguous() {
+    #expect(SequenceLayout(newPrefix: 4, segments: [2, 3]).contiguousRows == 0..<9)
+    #expect(SequenceLayout(prefixStart: 7, cachedPrefix: 2, newPrefix: 3, segments: [1]).contiguousRows == 9..<13)
+    let slot = CacheSlot(behind: 0..<4, start: 30, cachedRows: 2)
+    #expect(SequenceLayout(segments: [1], slots: [slot]).contiguousRows == 32..<33)
+    #expect(SequenceLayout(newPrefix: 1, segments: [1], slots: [slot]).contiguousRows == nil)
+  }
+
   @Test("a block that reaches over the end of a pass's rows is our own mistake, and ends the program")
   func straddling() async {
     await #expect(processExitsWith: .failure) {

@@ -41,8 +41,8 @@ struct GoldenSample: Sendable, CustomTestStringConvertible {
       contentsOf: Goldens.root().appendingPathComponent(folder).appendingPathComponent("inputs/\(input.image)"))
   }
 
-  func open(_ precision: Precision = .f32, useBFloat16Instructions: Bool? = nil) throws -> OpenSample {
-    try OpenSample(self, precision, useBFloat16Instructions)
+  func open(_ precision: Precision = .f32, instructions: ProductInstructions? = nil) throws -> OpenSample {
+    try OpenSample(self, precision, instructions)
   }
 }
 
@@ -51,11 +51,11 @@ func checkpoint(_ folder: String) -> URL {
 }
 
 func loadModel(
-  _ folder: URL, _ precision: Precision = .f32, useBFloat16Instructions: Bool? = nil
+  _ folder: URL, _ precision: Precision = .f32, instructions: ProductInstructions? = nil
 ) throws -> Qwen2VLModel {
   let backend = try CPUBackend(
     precision: precision, team: ThreadTeam(count: 2),
-    useBFloat16Instructions: useBFloat16Instructions ?? CPUBackend.hasFastBFloat16)
+    instructions: instructions)
   return try Qwen2VLModel(folder: folder, input: InputOptions(resizing: .pillow), backend: backend)
 }
 
@@ -65,11 +65,11 @@ struct OpenSample {
   let model: Qwen2VLModel
   private let goldens: Goldens
 
-  init(_ sample: GoldenSample, _ precision: Precision, _ useBFloat16Instructions: Bool?) throws {
+  init(_ sample: GoldenSample, _ precision: Precision, _ instructions: ProductInstructions?) throws {
     self.sample = sample
     goldens = try Goldens(sample.folder)
     model = try loadModel(
-      checkpoint(sample.folder), precision, useBFloat16Instructions: useBFloat16Instructions)
+      checkpoint(sample.folder), precision, instructions: instructions)
   }
 
   func floats(_ what: String) throws -> [Float] { try goldens.floats("\(sample.input.sample).\(what)") }

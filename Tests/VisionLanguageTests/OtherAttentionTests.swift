@@ -41,7 +41,7 @@ final class AlteredModel: VisionLanguageModel {
     }
   }
 
-  func encode(_ image: RGBImage, taps: Taps) throws -> VisualFeatures {
+  func encode(_ image: PreparedImage, taps: Taps) throws -> VisualFeatures {
     let features = try base.encode(image, taps: taps).values
     return VisualFeatures(
       values: features,

@@ -142,12 +142,12 @@ struct ParityTests {
 struct BFloat16ParityTests {
   private static let visionBound = 0.01
   private static let bound = 0.03
-  /// With the instructions for it, where this processor has them, and without.
-  private static let paths = CPUBackend.hasBFloat16Instructions ? [true, false] : [false]
+  /// All that this processor has.
+  private static let paths = ProductInstructions.available(for: .bf16)
 
   @Test("the vision tower", arguments: try GoldenSample.all(), Self.paths)
-  func vision(_ sample: GoldenSample, useBFloat16Instructions: Bool) throws {
-    let open = try sample.open(.bf16, useBFloat16Instructions: useBFloat16Instructions)
+  func vision(_ sample: GoldenSample, instructions: ProductInstructions) throws {
+    let open = try sample.open(.bf16, instructions: instructions)
     let (layers, merger) = try open.vision()
     for (layer, hidden) in layers.enumerated() {
       let closeness = Closeness(hidden, try open.floats("vision.layer.\(layer)"))
@@ -158,8 +158,8 @@ struct BFloat16ParityTests {
   }
 
   @Test("the decoder", arguments: try GoldenSample.all(), Self.paths)
-  func decoder(_ sample: GoldenSample, useBFloat16Instructions: Bool) throws {
-    let open = try sample.open(.bf16, useBFloat16Instructions: useBFloat16Instructions)
+  func decoder(_ sample: GoldenSample, instructions: ProductInstructions) throws {
+    let open = try sample.open(.bf16, instructions: instructions)
     for (layer, hidden) in try open.decoder().layers.enumerated() {
       let closeness = Closeness(hidden, try open.floats("decoder.layer.\(layer)"))
       #expect(closeness.relativeL2 <= Self.bound, "layer \(layer): \(closeness)")
@@ -167,15 +167,15 @@ struct BFloat16ParityTests {
   }
 
   @Test("AS, from the image on", arguments: try GoldenSample.all(), Self.paths)
-  func scores(_ sample: GoldenSample, useBFloat16Instructions: Bool) throws {
-    let open = try sample.open(.bf16, useBFloat16Instructions: useBFloat16Instructions)
+  func scores(_ sample: GoldenSample, instructions: ProductInstructions) throws {
+    let open = try sample.open(.bf16, instructions: instructions)
     let closeness = Closeness(try open.scores(), try open.floats("scores"))
     #expect(closeness.relativeL2 <= Self.bound, "\(closeness)")
   }
 
   @Test("bf16 is not float32 under another name", arguments: Self.paths)
-  func rounds(useBFloat16Instructions: Bool) throws {
-    let open = try GoldenSample.all()[0].open(.bf16, useBFloat16Instructions: useBFloat16Instructions)
+  func rounds(instructions: ProductInstructions) throws {
+    let open = try GoldenSample.all()[0].open(.bf16, instructions: instructions)
     #expect(Closeness(try open.scores(), try open.floats("scores")).relativeL2 > 1e-5)
   }
 }

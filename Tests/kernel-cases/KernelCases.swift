@@ -11,14 +11,15 @@ struct KernelCases {
   struct Kind {
     let name: String
     let precision: Precision
-    let usesInstructions: Bool
+    let instructions: ProductInstructions
 
     /// Those that this processor has.
     static var all: [Kind] {
-      [Kind(name: "f32", precision: .f32, usesInstructions: false)]
-        + [Kind(name: "bf16", precision: .bf16, usesInstructions: false)]
-        + (CPUBackend.hasBFloat16Instructions
-          ? [Kind(name: "bf16 instructions", precision: .bf16, usesInstructions: true)] : [])
+      Precision.allCases.flatMap { precision in
+        ProductInstructions.available(for: precision).map {
+          Kind(name: "\(precision.rawValue) \($0.rawValue)", precision: precision, instructions: $0)
+        }
+      }
     }
   }
 
@@ -30,7 +31,7 @@ struct KernelCases {
 
   init(_ kind: Kind, threads: Int) throws {
     backend = try CPUBackend(
-      precision: kind.precision, team: ThreadTeam(count: threads), useBFloat16Instructions: kind.usesInstructions)
+      precision: kind.precision, team: ThreadTeam(count: threads), instructions: kind.instructions)
   }
 
   typealias Case = (name: String, run: () throws -> UInt64)

@@ -7,7 +7,7 @@ import RunSupport
 import VisionLanguage
 
 /// Runs a unit job without a model. Arguments: its folder, after how many units a rank other than 0 fails (-1: it doesn't),
-/// "strict" for a strict run, a `Disturbance`, or "blind RANK KIND" for a rank, alone on its pretended host, that can't use every third
+/// "strict" for a strict run, a `Disturbance`, "several NUMBER" for ranks that compute so many at once, or "blind RANK KIND" for a rank, alone on its pretended host, that can't use every third
 /// number: KIND says whether a look finds out ("look") or only computing does ("compute").
 func unitJobCase(_ arguments: [String]) throws {
   let configuration = SquaresConfiguration(
@@ -19,6 +19,7 @@ func unitJobCase(_ arguments: [String]) throws {
     defer { claim.release() }
     let job = Squares(configuration, failsAfter: world.rank == 0 ? -1 : Int(arguments[1]) ?? -1)
     job.beforeUnit = disturbance.map { disturbance in { try disturbance.act(on: world.rank, computed: $0) } }
+    if arguments.count > 3, arguments[2] == "several" { job.unitsAtATime = Int(arguments[3]) ?? 1 }
     var options = WorkOptions()
     if arguments.count > 4, arguments[2] == "blind" {
       let isBlind = arguments[3] == "\(world.rank)"
@@ -89,6 +90,7 @@ private final class Squares: UnitJob {
   private let configuration: SquaresConfiguration
   private let failsAfter: Int
   private var computed = 0
+  var unitsAtATime = 1
   /// How this rank finds that it can't use every third number; nil if it can.
   var blindness: String?
   /// Called with the number of units that this rank has computed.
@@ -106,6 +108,20 @@ private final class Squares: UnitJob {
 
   func faults(of unit: Unit, in pictures: Pictures) throws -> [SkippedSample] {
     unit.isUsable && !(blindness == "look" && unit.key % 3 == 0) ? [] : [Self.skip(unit.key)]
+  }
+
+  /// The last that came first.
+  func compute(_ source: UnitSource<Squares>, in pictures: Pictures) throws {
+    var inHand: [Unit] = []
+    var most = 0
+    while true {
+      while let unit = try source.next() { inHand.append(unit) }
+      try expect(inHand.count, source.inHand, "units in hand")
+      most = max(most, inHand.count)
+      guard let unit = inHand.popLast() else { break }
+      try source.submit(try compute(unit, in: pictures, poll: source.poll))
+    }
+    guard most <= unitsAtATime else { throw CaseFailure("\(most) units in hand") }
   }
 
   func compute(_ unit: Unit, in pictures: Pictures, poll: @escaping () throws -> Void) throws -> Outcome {

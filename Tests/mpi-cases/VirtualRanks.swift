@@ -61,7 +61,7 @@ final class VirtualRanks: WorkTransport {
   ) {
     (self.costs, self.seconds, self.result) = (costs, seconds, result)
     ranks = [Rank](repeating: Rank(), count: count)
-    for rank in 1..<count { events.add((rank, .message(.request(.now))), at: costs.latency) }
+    for rank in 1..<count { events.add((rank, .message(.request)), at: costs.latency) }
   }
 
   /// Lets time pass until a message arrives at rank 0.
@@ -143,7 +143,7 @@ final class VirtualRanks: WorkTransport {
   private func begin(_ unit: Int, _ rank: Int, at time: Double) {
     ranks[rank].current = unit
     busySeconds += seconds(unit)
-    say(.request(.ahead), rank, at: time)
+    say(.request, rank, at: time)
     events.add((rank, .finish), at: time + seconds(unit))
   }
 
@@ -155,8 +155,6 @@ final class VirtualRanks: WorkTransport {
     if let next = ranks[rank].next {
       ranks[rank].next = nil
       begin(next, rank, at: time)
-    } else {
-      say(.request(.idleSinceAsked), rank, at: time)
     }
   }
 

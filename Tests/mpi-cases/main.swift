@@ -25,7 +25,7 @@ let cases: [String: ([String]) throws -> Void] = [
   "run-lock": runLockCase,
   "full-disk": fullDiskCase,
   "crash": crashCase,
-  "exchange-fails": exchangeFailsCase,
+  "exchange-fails": exchangeFailsCase, "exchange-pictures": exchangePicturesCase,
 ]
 
 /// What a case finds wrong.

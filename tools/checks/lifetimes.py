@@ -41,8 +41,10 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         header = ROOT / "Sources/CVectorMath/include/CVectorMath.h"
-        (folder / "module.modulemap").write_text(f'module CVectorMath {{ header "{header}" export * }}\n')
-        flags = ["-swift-version", "6", "-I", folder, "-I", ROOT / "Sources/COneDNN", "-I", ROOT / "Sources/COpenBLAS"]
+        product = ROOT / "Sources/CMatrixProduct/include/matrix_product.h"
+        (folder / "module.modulemap").write_text(
+            f'module CVectorMath {{ header "{header}" export * }}\nmodule CMatrixProduct {{ header "{product}" export * }}\n')
+        flags = ["-swift-version", "6", "-I", folder, "-I", ROOT / "Sources/COpenBLAS"]
         subprocess.run(
             ["swiftc", "-emit-module", "-parse-as-library", "-module-name", "Kernels", "-enable-experimental-feature",
              "Lifetimes", "-o", folder / "Kernels.swiftmodule", *flags, *sorted((ROOT / "Sources/Kernels").rglob("*.swift"))],

@@ -5,7 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 
-from trial import GO_ON, Ends, Fault, Scene
+from trial import GO_ON, OWN, Ends, Fault, Scene
 
 # mpirun ends with the code of the first rank to end, or its own.
 STOPPED = frozenset({75, 1, 129, 130, 143})
@@ -115,7 +115,7 @@ def _silences() -> list[Fault]:
         Fault("stop-rank0-5s", "silence", waits, stopped("rank 0", 5), weight=1),
         Fault("stop-worker-30s", "silence", waits, stopped("worker", 30), weight=0, verbs=("score", "train"), when="work"),
         Fault("stop-worker-for-good", "silence", limit, stopped("worker", None), options=SILENCE, needs="--silence-limit", weight=1,
-              verbs=("score", "generate", "ablate", "train")),
+              verbs=OWN),
         Fault("stop-rank0-for-good", "silence", limit, stopped("rank 0", None), options=SILENCE, needs="--silence-limit", weight=1,
               verbs=("score", "train")),
     ]
@@ -134,7 +134,7 @@ def _hosts() -> list[Fault]:
         Fault("kill-sshd", "host", Ends(frozenset({255}), GO_ON, 30), remote("sshd"), on_hosts=True, weight=1),
         Fault("link-down-10s", "host", Ends(within=60), cut(10), on_hosts=True, weight=1),
         Fault("link-down-for-good", "host", Ends(frozenset({75, 137, 205, 1}), r"node\d", 75), cut(None), on_hosts=True, options=SILENCE,
-              needs="--silence-limit", weight=1, verbs=("score", "generate", "ablate", "train")),
+              needs="--silence-limit", weight=1, verbs=OWN),
     ]
 
 

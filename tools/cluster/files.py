@@ -8,11 +8,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from trial import Ends, Fault, Scene
+from trial import OWN, UNITS, Ends, Fault, Scene
 
 FAILED = frozenset({1, 75})
-UNITS = ("score", "generate", "ablate")
-OWN = (*UNITS, "train")
 PAGE = 4096
 
 

@@ -10,9 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from runs import Bench, Run, Verb, head_of, records
-from trial import Ends, Fault, Scene
+from trial import UNITS, Ends, Fault, Scene
 
-KEPT = ("score", "generate", "ablate")
 ENOUGH = 8  # records
 
 Damage = Callable[[bytes, random.Random], bytes]
@@ -174,10 +173,10 @@ def _fault(name: str, ends: Ends, prepare: Callable[[Scene], None], verbs: tuple
 
 def _faults() -> list[Fault]:
     refused = frozenset({1})
-    found = [_fault(f"journal: {name}", Ends(within=60), with_journal(damage), KEPT) for name, damage in CONTINUED.items()]
-    found += [_fault(f"damaged: {name}", Ends(refused, r"\.journal", 60), with_journal(damage), KEPT) for name, damage in EITHER.items()]
+    found = [_fault(f"journal: {name}", Ends(within=60), with_journal(damage), UNITS) for name, damage in CONTINUED.items()]
+    found += [_fault(f"damaged: {name}", Ends(refused, r"\.journal", 60), with_journal(damage), UNITS) for name, damage in EITHER.items()]
     # Nothing is refused any more if --salvage is given.
-    found += [dataclasses.replace(_fault(f"salvaged: {name}", Ends(within=60), with_journal(EITHER[name]), KEPT), start=salvaging)
+    found += [dataclasses.replace(_fault(f"salvaged: {name}", Ends(within=60), with_journal(EITHER[name]), UNITS), start=salvaging)
               for name in ("bit flip in a length", "bit flip in a digest", "bit flip in a record", "end zeroed")]
     found += [_fault(f"journal is {name}", Ends(refused, r"\.journal", 60, goes_on=False), with_something(make), ("score", "generate"))
               for name, make in REFUSED.items()]

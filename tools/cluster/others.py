@@ -9,9 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from faults import KILLED, SILENCE, STOPPED, signalled
-from files import OWN
 from runs import MARK
-from trial import GO_ON, Ends, Fault, Scene
+from trial import GO_ON, OWN, Ends, Fault, Scene
 
 # Two runs on one output.
 

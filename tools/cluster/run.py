@@ -50,7 +50,7 @@ INSIDE = "CLUSTER_TRIALS_FOLDER"
 ALL = [*faults.FAULTS, *files.FAULTS, *journals.FAULTS, *others.FAULTS]
 # One of each kind, on the verbs where it says most.
 SHORT = [("two-hosts-vanish", "score"), ("kill-worker", "score"), ("stop-worker-for-good", "score"), ("term-mpirun", "train"),
-         ("usr1-mpirun", "experiment"), ("kill-remote-worker", "generate"), ("no-images", "score"), ("disk-full", "train"),
+         ("usr1-mpirun", "experiment"), ("kill-remote-worker", "generate"), ("no-images", "ground"), ("disk-full", "train"),
          ("images-gone", "ablate"), ("model-overwritten", "score"), ("damaged: bit flip in a record", "score"),
          ("two-at-once-resume", "train")]
 

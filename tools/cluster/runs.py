@@ -36,7 +36,7 @@ class Verb:
     def longer(self) -> tuple[str, ...]:
         """Options of a run that lasts some times as long; its output is another."""
         return {"train": ("--steps", "600"), "score": ("--limit", "100000"), "generate": ("--limit", "100000"),
-                "ablate": ("--limit", "100000")}.get(self.name, ())
+                "ablate": ("--limit", "100000"), "ground": ("--limit", "100000")}.get(self.name, ())
 
 
 EXPERIMENT = """demonstration: {train_scenes: 24, test_scenes: 8}
@@ -85,6 +85,7 @@ class Bench:
             Verb("score", "hi.h5", ("--limit", "256")),
             Verb("generate", "texts.json", ("--limit", "192"), beside=("texts.json.run",)),
             Verb("ablate", "ablation.json", ("--limit", "48", "--hi", scored), beside=("ablation.json.run",)),
+            Verb("ground", "places.json", ("--limit", "384", "--hi", scored), beside=("places.json.run",)),
             Verb("train", "adapter", ("--limit", "48", "--layers", "2,3", "--steps", "48", "--batch", "6", "--checkpoint-every", "4")),
             Verb("experiment", "experiment", ()),
         ]

@@ -15,7 +15,10 @@ from bits import differences
 from hosts import Cluster
 from runs import INTERRUPTED, Bench, Run, Verb
 
-VERBS = ("score", "generate", "ablate", "train", "experiment")
+# Those that hand out units of work and keep a journal; those that read a model and data of their own; all.
+UNITS = ("score", "generate", "ablate", "ground")
+OWN = (*UNITS, "train")
+VERBS = (*OWN, "experiment")
 # How long an undisturbed run, or one that resumes, may take on a busy machine.
 PATIENCE = 180.0
 # A failing run's own words; Open MPI's are noise around them.

@@ -94,7 +94,7 @@ def coded(*values):
 
 def rank_messages():
     number = struct.pack("<q", 7)
-    return [b"\1", b"\2", b"\3", b"\6", b"\4" + number + b"result", b"\5" + number + b"check", b"\0" + number + struct.pack("<q", 4) + b"unit",
+    return [b"\1", b"\4", b"\2" + number + b"result", b"\3" + number + b"check", b"\0" + number + struct.pack("<q", 4) + b"unit",
             b"\1" + number + struct.pack("<q", 4) + b"unit" + b"first"]
 
 

@@ -15,7 +15,7 @@ tree="$work/$name"
 "$here/place.sh" "$scratch/release" "$tree"
 strip --strip-unneeded "$tree/lib/headimpact/headimpact"
 "$here/licences.sh" "$scratch" >"$tree/LICENCES"
-for library in libdnnl libsimdjson; do
+for library in libsimdjson; do
     path="$(ldd "$program" | sed -n "s,^\s*$library\.so\S* => \(\S*\) .*,\1,p")"
     [ -n "$path" ] || { echo "$program is not linked to $library" >&2; exit 1; }
     cp -L "$path" "$tree/lib/headimpact/"

@@ -8,8 +8,8 @@
 enum headimpact_stop_owner { HEADIMPACT_MAIN = 1, HEADIMPACT_WATCHER = 2 };
 
 // Installs the handlers, except for signals that are ignored, as under nohup, and blocks the signals on this thread and
-// those that it starts. Returns 0 or the value of errno. To be called before any thread computes: kernels that oneDNN
-// compiles use memory below the stack pointer, or have none, so that a handler on their threads would overwrite the heap.
+// those that it starts. Returns 0 or the value of errno. To be called before any thread computes: a library's kernels may
+// use memory below the stack pointer, which a handler on their threads would overwrite.
 // `second_exit` is the exit code after a second SIGINT.
 int headimpact_catch_stop_signals(int second_exit);
 

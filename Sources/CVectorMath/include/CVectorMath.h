@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "attention.h"
+
 // row = softmax(scale * row), in place. n >= 1.
 void headimpact_softmax(float *row, size_t n, float scale);
 
@@ -107,5 +109,3 @@ unsigned headimpact_team_threads(headimpact_team *team);
 void headimpact_team_run(
     headimpact_team *team, unsigned threads, void (*body)(void *context, int thread), void *context);
 
-// oneDNN called from this thread stays on it, whatever OMP_NUM_THREADS says.
-void headimpact_keep_libraries_serial(void);

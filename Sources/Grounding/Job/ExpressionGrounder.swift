@@ -32,7 +32,7 @@ struct ExpressionGrounder {
 
   /// A unit's picture, and what can be grounded in it.
   private struct Prepared {
-    var image: RGBImage?
+    var picture: PreparedImage?
     var layout: VisualLayout?
     var samples: [Sample] = []
     var outcomes: [Int64: GroundingResult.Outcome] = [:]
@@ -58,16 +58,16 @@ struct ExpressionGrounder {
     _ unit: GroundingUnit, _ pictures: Pictures, poll: @escaping () throws -> Void
   ) throws -> GroundingResult {
     var prepared = try prepare(unit, pictures)
-    if let image = prepared.image, let layout = prepared.layout {
+    if let picture = prepared.picture, let layout = prepared.layout {
       let samples = prepared.samples
       do {
         try reader.read(
-          image: image, sequences: samples.map(\.sequence), query: configuration.query,
+          image: picture, sequences: samples.map(\.sequence), query: configuration.query,
           normalize: configuration.normalize, afterLayer: poll
         ) { index, scores in
           let id = samples[index].example.id
           do {
-            let found = try locate(samples[index], scores, image, layout, fileName: unit.image.fileName)
+            let found = try locate(samples[index], scores, picture.image, layout, fileName: unit.image.fileName)
             prepared.outcomes[id] = GroundingResult.Outcome(id: id, found: found)
           } catch let fault as any ContentFault { prepared.skip(id, SkipReason(.notFinite, fault)) }
           try poll()
@@ -98,17 +98,15 @@ struct ExpressionGrounder {
   private func prepare(_ unit: GroundingUnit, _ pictures: Pictures) throws -> Prepared {
     var prepared = Prepared()
     do {
-      let image = try pictures.reading(unit.image.fileName) {
-        try JobInputs.image(
-          unit.image.fileName, in: pictures.folder, size: unit.image.size.map { ($0.width, $0.height) })
-      }
+      let picture = try pictures.image(unit.image.fileName, size: unit.image.size.map { ($0.width, $0.height) })
+      let image = picture.image
       let layout = try model.visualLayout(width: image.width, height: image.height).selecting(configuration.views)
       for example in unit.examples {
         do { prepared.samples.append(try sample(example, unit.objects, image, layout)) } catch let skip as Skip {
           prepared.skip(example.id, skip.reason)
         }
       }
-      (prepared.image, prepared.layout) = (image, layout)
+      (prepared.picture, prepared.layout) = (picture, layout)
     } catch let fault as any ContentFault {
       for example in unit.examples { prepared.skip(example.id, SkipReason(.picture, fault)) }
     }

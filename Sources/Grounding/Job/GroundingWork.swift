@@ -22,6 +22,8 @@ struct GroundingWork: UnitJob {
   let units: [GroundingUnit]
   let costs: [Double]
 
+  var imageProcessor: (any ImageProcessor)? { grounder.model.processor }
+
   private let configuration: GroundConfiguration
   private let grounder: ExpressionGrounder
 
@@ -95,6 +97,7 @@ struct GroundingWork: UnitJob {
   ) throws -> GroundingJob.Summary {
     GroundingJob.Summary(
       scores: try GroundingScores(found, resamples: configuration.bootstrapResamples, seed: configuration.seed),
-      heads: configuration.heads, output: configuration.output.path, skips: skips, isNew: isNew)
+      heads: configuration.heads, output: configuration.output.path, page: configuration.page?.path, skips: skips,
+      isNew: isNew)
   }
 }

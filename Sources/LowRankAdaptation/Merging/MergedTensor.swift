@@ -14,7 +14,6 @@ struct MergedTensor {
   /// Rows of it, in float32: its sums are rounded once more only where the checkpoint's type is shorter.
   ///
   /// - Parameter backend: of the precision f32.
-  /// - Throws: `OneDNNError`.
   func rows(_ range: Range<Int>, on backend: any Backend) throws -> Tensor {
     let rows = backend.tensor(rows: range.count, columns: weight.columns)
     backend.gather(weight, Array(range), into: rows)

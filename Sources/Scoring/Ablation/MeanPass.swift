@@ -35,10 +35,15 @@ struct MeanPass {
       return all
     }
     let pictures = try Pictures(all.reduce(into: []) { $0.formUnion($1.fileNames) }, in: images, on: world)
+      .readAhead(model.processor)
     let limbs = try world.agree {
       var sums = MeanSums(layers: layers.sorted(), width: model.decoder.layers[0].attention.shape.queryWidth)
-      for (index, unit) in all.enumerated() where index % world.worldSize == world.rank {
-        try add(unit, in: pictures, to: &sums) { try world.attend() }
+      for index in stride(from: world.rank, to: all.count, by: world.worldSize) {
+        try add(all[index], in: pictures, to: &sums) {
+          try world.attend()
+          let next = index + world.worldSize
+          if next < all.count { pictures.prepare(all[next].examples[0].fileName) }
+        }
       }
       return sums.limbs
     }

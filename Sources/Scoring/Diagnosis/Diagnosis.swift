@@ -74,8 +74,7 @@ public struct Diagnosis: Sendable, Encodable {
     let threads = request.threads ?? JobDefaults.threads(localRanks: ranks)
     if !isPart {
       note("MPI", Communicator.libraryVersion)
-      if let blas = LinearAlgebraLibraries.openBLAS { note("BLAS", blas) }
-      note("oneDNN", LinearAlgebraLibraries.oneDNN)
+      note("instructions", ProductInstructions.description)
     }
     note("HDF5", HDF5File.libraryVersion)
     note("bf16 instructions", Self.bfloat16)
@@ -144,8 +143,8 @@ public struct Diagnosis: Sendable, Encodable {
   }
 
   private static var bfloat16: String {
-    if CPUBackend.hasFastBFloat16 { return "yes" }
-    return CPUBackend.hasBFloat16Instructions
+    if ProductInstructions.fastest(for: .bf16) == .bfloat16 { return "yes" }
+    return ProductInstructions.available(for: .bf16).contains(.bfloat16)
       ? "yes, but slower than float32: bf16 operands are multiplied in float32"
       : "no: bf16 operands are multiplied in float32"
   }

@@ -15,8 +15,7 @@ extension HostReport {
     localRank = world.localRank
     programVersion = JobDefaults.programVersion
     mpi = Communicator.libraryVersion
-    arithmetic = [LinearAlgebraLibraries.openBLAS, "oneDNN " + LinearAlgebraLibraries.oneDNN].compactMap { $0 }
-      .joined(separator: ", ")
+    arithmetic = ProductInstructions.description
     (processor, threadsPerCore) = Self.processor()
     let share = ProcessShare.current
     (processors, machineProcessors) = (share.processors, share.machineProcessors)

@@ -86,8 +86,8 @@ public final class Gemma3Model: VisionLanguageModel {
     }
   }
 
-  public func encode(_ image: RGBImage, taps: Taps) throws -> VisualFeatures {
-    VisualFeatures(values: try projector.features(tower.features(of: images(image), taps: taps)))
+  public func encode(_ image: PreparedImage, taps: Taps) throws -> VisualFeatures {
+    VisualFeatures(values: try projector.features(tower.features(of: patches(of: image), taps: taps)))
   }
 
   public func angles(_ sequence: TokenSequence) -> [RotaryAngles] {

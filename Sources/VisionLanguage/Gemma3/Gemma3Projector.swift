@@ -1,3 +1,4 @@
+import ImageInput
 import Kernels
 
 /// What joins Gemma 3's tower and decoder: the averages of blocks of patches, a norm, and a matrix that gives them the decoder's

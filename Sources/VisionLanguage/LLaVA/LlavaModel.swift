@@ -101,9 +101,9 @@ public final class LlavaModel: VisionLanguageModel {
     }
   }
 
-  public func encode(_ image: RGBImage, taps: Taps) throws -> VisualFeatures {
-    let patches = try projector.features(tower.features(of: images(image), taps: taps))
-    guard let newline, let raster = try images.raster(width: image.width, height: image.height) else {
+  public func encode(_ image: PreparedImage, taps: Taps) throws -> VisualFeatures {
+    let patches = try projector.features(tower.features(of: patches(of: image), taps: taps))
+    guard let newline, let raster = try images.raster(width: image.image.width, height: image.image.height) else {
       return VisualFeatures(values: patches)
     }
     return VisualFeatures(values: arrange(patches, raster, newline: newline))

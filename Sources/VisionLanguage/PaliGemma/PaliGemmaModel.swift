@@ -90,8 +90,8 @@ public final class PaliGemmaModel: VisionLanguageModel {
       text: String(repeating: placeholder, count: side * side), resizing: resizing)
   }
 
-  public func encode(_ image: RGBImage, taps: Taps) throws -> VisualFeatures {
-    VisualFeatures(values: try projector.features(tower.features(of: images(image), taps: taps)))
+  public func encode(_ image: PreparedImage, taps: Taps) throws -> VisualFeatures {
+    VisualFeatures(values: try projector.features(tower.features(of: patches(of: image), taps: taps)))
   }
 
   /// Positions count from 1.

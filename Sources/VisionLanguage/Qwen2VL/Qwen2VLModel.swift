@@ -39,8 +39,8 @@ public final class Qwen2VLModel: VisionLanguageModel {
       backend: backend)
   }
 
-  public func encode(_ image: RGBImage, taps: Taps) throws -> VisualFeatures {
-    VisualFeatures(values: try tower.features(of: images(image), taps: taps))
+  public func encode(_ image: PreparedImage, taps: Taps) throws -> VisualFeatures {
+    VisualFeatures(values: try tower.features(of: patches(of: image), taps: taps))
   }
 
   public func angles(_ sequence: TokenSequence) -> [RotaryAngles] {

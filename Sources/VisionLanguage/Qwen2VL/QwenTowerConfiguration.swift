@@ -1,3 +1,4 @@
+import ImageInput
 import Kernels
 
 /// What the vision towers of Qwen2-VL and Qwen2.5-VL are made of.

@@ -46,8 +46,8 @@ public final class Qwen3VLModel: VisionLanguageModel {
       backend: backend)
   }
 
-  public func encode(_ image: RGBImage, taps: Taps) throws -> VisualFeatures {
-    try tower.features(of: images(image), taps: taps)
+  public func encode(_ image: PreparedImage, taps: Taps) throws -> VisualFeatures {
+    try tower.features(of: patches(of: image), taps: taps)
   }
 
   public func angles(_ sequence: TokenSequence) -> [RotaryAngles] {

@@ -11,7 +11,7 @@ struct PlainAttention: Sendable {
 
   /// The positions that a query and head see, and the rows of the keys that stand there.
   func seen(by row: Int, head: Int, of span: AttentionSpan) -> [(position: Int, key: Int)] {
-    let keys = Array(0..<span.sharedKeys) + Array(span.ownKeys)
+    let keys = Array(span.sharedKeys) + Array(span.ownKeys)
     let own = keys.count - (span.queries.upperBound - row)
     return keys.enumerated().map { (position: $0, key: $1) }.filter { position, _ in
       (span.ownKeys.isEmpty || !span.isCausal || position <= own) && (span.window.map { position > own - $0 } ?? true)
@@ -119,6 +119,7 @@ extension PlainAttention {
       "a block that sees itself both ways, in a window",
       PlainAttention(shape: grouped, spans: block(window: 6), queries: 20, keys: 20)
     ),
+    ("sequences behind prefixes of their own", PlainAttention(shape: grouped, spans: apart, queries: 6, keys: 400)),
     // Its first rows see more keys than a window has, and than are computed at a time.
     (
       "a long block that sees itself both ways, in a window",
@@ -152,6 +153,15 @@ extension PlainAttention {
   ]
 
   /// Causal before the block 4..<10 and behind it.
+  /// Sequences whose prefixes lie anywhere in the cache, before or behind their own keys; two have the same prefix.
+  private static let apart = [
+    AttentionSpan(queries: 0..<1, sharedKeys: 30..<330, ownKeys: 340..<345, isObserved: true),
+    AttentionSpan(queries: 1..<2, sharedKeys: 30..<330, ownKeys: 20..<21, isObserved: true),
+    AttentionSpan(queries: 2..<4, sharedKeys: 360..<399, ownKeys: 0..<9, window: 12, isObserved: true),
+    AttentionSpan(queries: 4..<5, sharedKeys: 5..<5, ownKeys: 350..<360, isObserved: true),
+    AttentionSpan(queries: 5..<6, sharedKeys: 10..<19, isObserved: true),
+  ]
+
   private static func block(window: Int?) -> [AttentionSpan] {
     [
       AttentionSpan(queries: 0..<4, sharedKeys: 0, ownKeys: 0..<4, window: window),
@@ -248,6 +258,11 @@ extension Operation {
       AttentionSpan(queries: 3..<5, sharedKeys: 3, ownKeys: 3..<5),
       AttentionSpan(queries: 5..<8, sharedKeys: 3, ownKeys: 5..<8),
     ]
+    let prefixes = [
+      AttentionSpan(queries: 0..<2, sharedKeys: 2..<5, ownKeys: 0..<2),
+      AttentionSpan(queries: 2..<3, sharedKeys: 2..<5, ownKeys: 6..<7),
+      AttentionSpan(queries: 3..<4, sharedKeys: 5..<6, ownKeys: 7..<8),
+    ]
     let block = { (window: Int?) in
       [
         AttentionSpan(queries: 0..<2, sharedKeys: 0, ownKeys: 0..<2, window: window),
@@ -258,6 +273,7 @@ extension Operation {
     return [
       ("spans apart, grouped, the last rows only", PlainAttention(shape: shape, spans: apart, queries: 5, keys: 8)),
       ("captions that share a prefix", PlainAttention(shape: shape, spans: shared, queries: 8, keys: 8)),
+      ("prefixes of their own", PlainAttention(shape: shape, spans: prefixes, queries: 4, keys: 8)),
       ("a block both ways", PlainAttention(shape: capped, spans: block(nil), queries: 8, keys: 8)),
       ("a block both ways, in a window", PlainAttention(shape: capped, spans: block(3), queries: 8, keys: 9)),
       (

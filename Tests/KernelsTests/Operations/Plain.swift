@@ -14,6 +14,21 @@ enum Plain {
     return y
   }
 
+  /// As `CMatrixProduct` defines a product: blocks of 256 terms, each fused to the sum before it.
+  static func blockedProduct(_ x: [Float], _ w: [Float], rows: Int, columns: Int, depth: Int) -> [Float] {
+    var y = [Float](repeating: 0, count: rows * columns)
+    for r in 0..<rows {
+      for c in 0..<columns {
+        for start in stride(from: 0, to: depth, by: 256) {
+          var sum: Float = 0
+          for k in start..<min(depth, start + 256) { sum.addProduct(x[r * depth + k], w[c * depth + k]) }
+          y[r * columns + c] = start == 0 ? sum : y[r * columns + c] + sum
+        }
+      }
+    }
+    return y
+  }
+
   static func bfloat16(_ x: Float) -> UInt16 {
     let bits = x.bitPattern
     return UInt16(truncatingIfNeeded: (bits &+ 0x7fff &+ ((bits >> 16) & 1)) >> 16)

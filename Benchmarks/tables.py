@@ -1,0 +1,240 @@
+"""Results as rows, as a text table, and as README.md's."""
+import math
+from dataclasses import dataclass
+
+import work
+
+BEGIN, END = "<!-- {name}: written by make bench -->", "<!-- {name}: end -->"
+# Least ratios to the opponent, and least efficiencies.
+SCORE_GOALS = {1: 1.5, 5: 7.0}
+EFFICIENCY_GOAL, DECODING_GOAL = 0.8, 0.85
+FIRST_GOAL, LATER_GOAL = 1.35, 5.0
+MANY_GOAL, DATASET_GOAL, RANKS_GOAL = 6.0, 2.0, 1.9
+PRECISIONS = ("f32", "bf16")
+
+
+@dataclass
+class Row:
+    """One line: seconds of both sides; None is what wasn't measured."""
+    name: str
+    theirs: float | None
+    who: str
+    ours: float | None
+    goal: float | None = None           # of theirs / ours
+    floor: float | None = None          # seconds
+    efficiency_goal: float | None = None
+    memory: tuple | None = None         # bytes: theirs, ours
+
+    @property
+    def ratio(self):
+        return self.theirs / self.ours if self.theirs and self.ours else None
+
+    @property
+    def efficiency(self):
+        return self.floor / self.ours if self.floor and self.ours else None
+
+
+def value(results, name, field):
+    """A field of a measurement's values; None where it wasn't measured or failed."""
+    stored = results.get(name)
+    return None if stored is None else stored["values"].get(field)
+
+
+def fair(results, names, field="seconds"):
+    """(the least seconds, the name) of several measurements of the opponent; (None, "not measured")."""
+    found = [(seconds, name) for name in names if (seconds := value(results, name, field)) is not None]
+    if found:
+        return min(found)
+    killed = any(value(results, name, "killed") for name in names)
+    return None, "needs more memory" if killed else "not measured"
+
+
+def short(name):
+    """The opponent's attention and type, the last words of a measurement's name; anything else as it is."""
+    return " ".join(name.split()[-2:]) if name.startswith(("transformers ", "peft ")) else name
+
+
+class Table:
+    """All rows of one checkpoint's results.
+
+    results: {measurement: what is stored}; checkpoint: work.Checkpoint; limits: {threads: {...}}.
+    """
+
+    def __init__(self, results, checkpoint, limits, threads, lowest):
+        self.results, self.checkpoint, self.threads, self.lowest = results, checkpoint, threads, lowest
+        self.limits = limits[threads]
+        self.described = value(results, "basis", "described")
+        self.pictured = value(results, "basis", "pictured")
+
+    def rows(self):
+        return [row for row in [*self.score(), *self.generate(), *self.train(), *self.ranks()] if row.ours]
+
+    def score(self):
+        one, name = fair(self.results, [f"transformers score eager {t}" for t in PRECISIONS])
+        memory = value(self.results, name, "private_bytes")
+        for captions in (1, 5):
+            for precision in PRECISIONS:
+                mine = f"score {captions} {precision}"
+                yield Row(f"score, {'one description' if captions == 1 else 'five descriptions of one picture'}, {precision}",
+                          None if one is None else captions * one, short(name), value(self.results, mine, "seconds"), SCORE_GOALS[captions],
+                          self.score_floor(captions, precision), EFFICIENCY_GOAL, (memory, value(self.results, mine, "private_bytes")))
+
+    def score_floor(self, captions, precision):
+        if not self.described:
+            return None
+        first = self.described[0]
+        operations = work.score_operations(self.checkpoint, first["pixels"], first["visual"], first["prefix"],
+                                           [one["caption"] for one in self.described[:captions]])
+        return operations / self.limits[precision]
+
+    def generate(self):
+        batches = {b["batch"]: b for b in value(self.results, "transformers generate f32", "batches") or []}
+        for precision in PRECISIONS:
+            step, many = (value(self.results, f"generate {kind} {precision}", "step") for kind in ("one", "many"))
+            floor = work.step_seconds(self.checkpoint, self.limits, precision, 1)
+            yield Row(f"generate, a token, one picture at a time, {precision}", batches[1]["step"] if 1 in batches else None, "sdpa f32", step,
+                      None, floor, DECODING_GOAL)
+            pictures = value(self.results, f"generate many {precision}", "batch") or 16
+            yield Row(f"generate, a token, {pictures} pictures at a time against one, {precision}", step, f"headimpact {precision}",
+                      many / pictures if many else None, MANY_GOAL,
+                      work.step_seconds(self.checkpoint, self.limits, precision, pictures) / pictures, DECODING_GOAL)
+            whole, count = (value(self.results, f"generate many {precision}", field) for field in ("seconds", "pictures"))
+            best = min(((count or 16) / b["pictures"] * b["seconds"], b["batch"]) for b in batches.values()) if batches else (None, "")
+            yield Row(f"generate, {count or 16} pictures of {self.picture_tokens()} visual tokens, whole run, {precision}", best[0],
+                      f"sdpa f32, batch {best[1]}" if batches else "not measured", whole, DATASET_GOAL, self.whole_floor(precision))
+
+    def whole_floor(self, precision):
+        many = self.results.get(f"generate many {precision}")
+        if not many or not self.pictured:
+            return None
+        many, one = many["values"], self.pictured
+        passes = many["pictures"] * work.prefill_operations(self.checkpoint, one["pixels"], one["visual"], one["question"])
+        steps = -(-many["pictures"] // many["batch"]) * (many["tokens"] - 1)
+        return passes / self.limits[precision] + steps * work.step_seconds(self.checkpoint, self.limits, precision, many["batch"])
+
+    def picture_tokens(self):
+        return self.pictured["visual"] if self.pictured else "?"
+
+    def train(self):
+        step, name = fair(self.results, [f"peft train {a} {t}" for a in ("sdpa", "eager") for t in PRECISIONS], "step")
+        for precision in PRECISIONS:
+            floors = [None, None]
+            if self.described:
+                first = self.described[0]
+                rows = first["prefix"] + first["caption"] + 1
+                floors = [operations / self.limits[precision] for operations in work.train_operations(
+                    self.checkpoint, first["pixels"], first["visual"], rows, first["caption"] + 1, self.lowest)]
+            for epoch, goal, floor in (("first", FIRST_GOAL, floors[0]), ("later", LATER_GOAL, floors[1])):
+                yield Row(f"train, a step, {epoch} epoch{'s' * (epoch == 'later')}, {precision}", step, f"PEFT {short(name)}",
+                          value(self.results, f"train {precision}", epoch), goal, floor, EFFICIENCY_GOAL)
+
+    def ranks(self):
+        for precision in PRECISIONS:
+            yield Row(f"score, two ranks of one thread against one, {precision}", value(self.results, f"ranks {precision}", "one"),
+                      "one rank", value(self.results, f"ranks {precision}", "two"), RANKS_GOAL)
+
+    def notes(self):
+        """What is no row: each in a sentence."""
+        found = []
+        for precision in PRECISIONS:
+            if bound := value(self.results, f"transformers score sdpa {precision}", "seconds"):
+                found.append(f"transformers without attention weights (sdpa, {precision}, no scores) takes {seconds(bound)}: the bound of what it could do.")
+            if serial := value(self.results, f"generate serial {precision}", "seconds"):
+                whole = value(self.results, f"generate many {precision}", "seconds")
+                found.append(f"All pictures one at a time take {seconds(serial)} in {precision}"
+                             + (f", {serial / whole:.2f} times as long as together." if whole else "."))
+        if share := value(self.results, "train allreduce", "share"):
+            found.append(f"On four ranks of one thread, {100 * share:.2f}% of a training step is in the allreduce (goal: under 1%).")
+        return found
+
+
+def seconds(number):
+    """With three digits; a dash for what there is not."""
+    if number is None or math.isnan(number):
+        return "–"
+    digits = 1 if number >= 10 else 2 if number >= 1 else 3
+    return f"{number:.{digits}f} s" if number < 100 else f"{number:.0f} s"
+
+
+def ratio(number):
+    return "–" if number is None else f"{number:.2f}"
+
+
+def judged(number, goal):
+    """A goal beside what was reached."""
+    if goal is None:
+        return ""
+    if number is None:
+        return f"{goal:g}"
+    return f"{goal:g}" if number >= goal else f"{goal:g}, missed"
+
+
+HEADING = ["", "opponent", "headimpact", "ratio", "goal", "floor", "efficiency", "goal", "private MB"]
+
+
+def cells(row):
+    memory = ", ".join("–" if b is None else f"{b / 1e6:.0f}" for b in row.memory) if row.memory else ""
+    return [row.name, f"{seconds(row.theirs)} ({row.who})" if row.theirs else row.who, seconds(row.ours), ratio(row.ratio),
+            judged(row.ratio, row.goal), seconds(row.floor) if row.floor else "", ratio(row.efficiency) if row.floor else "",
+            judged(row.efficiency, row.efficiency_goal) if row.floor else "", memory]
+
+
+def text(rows):
+    """Aligned columns for a terminal."""
+    lines = [HEADING, *map(cells, rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(HEADING))]
+    return "\n".join("  ".join([line[0].ljust(widths[0])] + [c.rjust(w) for c, w in zip(line[1:], widths[1:])]).rstrip() for line in lines)
+
+
+def markdown(rows):
+    lines = [HEADING, ["---"] * len(HEADING), *map(cells, rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def limits_text(limits, threads):
+    mine = limits[threads]
+    return (f"{threads} thread{'s' * (threads > 1)}: multiply-adds {mine['f32'] / 1e9:.0f} GFLOP/s in f32, {mine['bf16'] / 1e9:.0f} in bf16; "
+            f"memory {mine['bandwidth'] / 1e9:.1f} GB/s")
+
+
+def conditions_text(results):
+    """How many measurements were made on a quiet machine."""
+    judged = [r["conditions"]["quiet"] for r in results.values() if "conditions" in r]
+    if not judged:
+        return ""
+    loud = judged.count(False)
+    return ("The machine was quiet during all measurements." if loud == 0
+            else f"Other processes computed during {loud} of {len(judged)} measurements: the machine was not quiet.")
+
+
+def summary(table, versions, processor, digest, results):
+    """What stands below the table in README.md."""
+    made = sorted(r["made"] for r in results.values())
+    said = [f"Measured on {processor}, {limits_text({table.threads: table.limits}, table.threads)} (all in the same run), with torch "
+            f"{versions['torch']}, transformers {versions['transformers']} and PEFT {versions['peft']}; program {digest}, "
+            f"{made[0][:10] if made else ''}. {conditions_text(results)}"]
+    return "\n".join(said + table.notes())
+
+
+def families_markdown(entries):
+    """A table of other families: {family: Table}."""
+    lines = [["", "one description: opponent, headimpact", "ratio", "five descriptions of one picture", "ratio", "efficiency", "private MB"]]
+    lines.append(["---"] * len(lines[0]))
+    for family, table in entries.items():
+        rows = list(table.score())
+        one, five = (min((r for r in rows[i:i + 2] if r.ours), key=lambda r: r.ours, default=None) for i in (0, 2))
+        if one is None:
+            continue
+        lines.append([family, f"{seconds(one.theirs) if one.theirs else one.who} ({one.who}), {seconds(one.ours)} ({one.name.split(', ')[-1]})",
+                      ratio(one.ratio), f"{seconds(five.theirs)}, {seconds(five.ours)}" if five else "–", ratio(five.ratio) if five else "–",
+                      ratio(one.efficiency), "–" if one.memory[1] is None else f"{one.memory[1] / 1e6:.0f}"])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def replaced(text, name, content):
+    """A text whose part between two markers is `content`. Raises ValueError where the markers are not there once each, in order."""
+    begin, end = BEGIN.format(name=name), END.format(name=name)
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise ValueError(f"the text needs the lines {begin} and {end}, once each and in this order")
+    head, rest = text.split(begin)
+    return f"{head}{begin}\n{content}\n{end}{rest.split(end)[1]}"

@@ -1,0 +1,314 @@
+"""The bench's own arithmetic, files and tables; and its programs on the smallest cases."""
+import ast
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+import bench
+import inputs
+import machine
+import measurements
+import results
+import tables
+import work
+
+ROOT = Path(__file__).resolve().parents[1]
+PROGRAM = Path(os.environ.get("HEADIMPACT", ROOT / ".build/release/headimpact"))
+PRODUCT_RATES = Path(os.environ.get("PRODUCT_RATES", ROOT / ".build/release/product-rates"))
+
+# Decoder: 2 layers of width 4, 2 heads, 1 key-value head of 2, intermediate 6; vision: 3 layers of width 4, intermediate 8; patches of 12.
+DECODER = {"q": (4, 4), "k": (2, 4), "v": (2, 4), "o": (4, 4), "gate": (6, 4), "up": (6, 4), "down": (4, 6)}
+LAYER = 16 + 8 + 8 + 16 + 24 + 24 + 24
+
+
+def small(vision_names=("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"), config=None, head="model.embed_tokens.weight"):
+    tensors = {head: ([10, 4], 2), "visual.patch_embed.proj.weight": ([4, 3, 1, 2, 2], 2),
+               "visual.merger.mlp.0.weight": ([16, 16], 2), "visual.pos_embed.weight": ([100, 4], 2)}
+    shapes = dict(zip(vision_names, ([12, 4], [4, 4], [8, 4], [4, 8])))
+    for i in range(3):
+        tensors |= {f"visual.blocks.{i}.{name}.weight": (shape, 2) for name, shape in shapes.items()}
+        tensors[f"visual.blocks.{i}.norm1.weight"] = ([4], 2)
+    for i in range(2):
+        tensors |= {f"model.layers.{i}.{'mlp' if name in ('gate', 'up', 'down') else 'self_attn'}.{name}_proj.weight": (list(shape), 2)
+                    for name, shape in DECODER.items()}
+    return work.Checkpoint(tensors, {"model_type": "qwen2_vl", "vision_config": {"patch_size": 2}} | (config or {}))
+
+
+class Work(unittest.TestCase):
+    def test_the_weights_of_a_checkpoint_are_told_apart_by_name(self):
+        c = small()
+        self.assertEqual((c.patch, c.vision, c.projector, c.vision_layers, c.vision_width), (48, 3 * 128, 256, 3, 4))
+        self.assertEqual((c.layer_weights, c.layers, c.width, c.head, c.decoder_bytes), (LAYER, 2, 4, 40, 2 * (2 * LAYER + 40)))
+
+    def test_an_image_costs_its_patches_layers_pairs_and_projector(self):
+        # 6 patches: 2 * 6 * (48 + 384) of products, 4 * 4 * 6 * 6 pairs in 3 layers, 2 tokens of 256.
+        self.assertEqual(work.vision_operations(small(), [6, 12], 2), 5184 + 1728 + 1024)
+
+    def test_windows_count_where_layers_have_them(self):
+        c = small(config={"vision_config": {"patch_size": 2, "window_size": 4, "fullatt_block_indexes": [1]}})
+        self.assertEqual(work.vision_operations(c, [6, 12], 2), 5184 + 4 * 4 * 6 * (6 + 2 * 4) + 1024)
+
+    def test_tiles_see_their_own_patches(self):
+        self.assertEqual(work.patches(small(), [1, 3, 3, 4, 6]), (18, 6))
+
+    def test_descriptions_share_their_image_and_prompt(self):
+        c = small()
+        # Prefix 3, descriptions of 2 and 1. One whole layer of 6 rows; pairs 6 + (2 * 3 + 3) + (1 * 3 + 1) = 19; then keys of 6 rows and
+        # queries of 3, and the weights of 13 pairs (q.k only).
+        decoder = 2 * 6 * LAYER + 16 * 19 + 2 * 6 * 8 + 2 * 3 * 16 + 8 * 13
+        self.assertEqual(work.score_operations(c, [6, 12], 2, 3, [2, 1]), 7936 + decoder)
+
+    def test_paligemma_sees_its_prefix_both_ways(self):
+        self.assertEqual(work.pairs(small(config={"model_type": "paligemma"}), 3, [2]), 9 + 9)
+
+    def test_training_passes_only_adapted_layers_backwards(self):
+        c = small()
+        # 5 rows, answer 2, layer 1 (the last) adapted: keys and values of 5 rows, the rest of 2; 4 + 5 pairs.
+        last = 2 * 5 * 16 + 2 * 2 * (LAYER - 16) + 16 * 9
+        lower = 2 * 5 * LAYER + 16 * 15
+        first, later = work.train_operations(c, [6, 12], 2, 5, 2, 1)
+        self.assertEqual(later, 2 * last + 16 * 9 + 2 * 2 * 2 * 40)
+        self.assertEqual(first, later + lower + 7936)
+
+    def test_a_question_costs_all_rows_but_the_last_layer_s_last_one(self):
+        # 3 rows: a whole layer with 6 pairs, keys and values of the last one, its last row with 3 pairs, and the head.
+        decoder = 2 * 3 * LAYER + 16 * 6 + 2 * 3 * 16 + 2 * (LAYER - 16) + 16 * 3 + 2 * 40
+        self.assertEqual(work.prefill_operations(small(), [6, 12], 2, 3), 7936 + decoder)
+
+    def test_a_step_reads_every_weight_or_multiplies_every_row(self):
+        limits = {"f32": 1000.0, "bandwidth": 10.0}
+        self.assertEqual(work.step_seconds(small(), limits, "f32", 1), 2 * (2 * LAYER + 40) / 10)
+        self.assertEqual(work.step_seconds(small(), limits, "f32", 100), 200 * (2 * LAYER + 40) / 1000)
+
+    def test_the_floor_of_qwen2_vl_2b_is_what_the_product_estimates(self):
+        decoder = {"q": (1536, 1536), "k": (256, 1536), "v": (256, 1536), "o": (1536, 1536), "gate": (8960, 1536), "up": (8960, 1536),
+                   "down": (1536, 8960)}
+        tensors = {f"model.layers.{i}.self_attn.{n}_proj.weight": (list(s), 2) for i in range(28) for n, s in decoder.items()}
+        vision = {"attn.qkv": [3840, 1280], "attn.proj": [1280, 1280], "mlp.fc1": [5120, 1280], "mlp.fc2": [1280, 5120]}
+        tensors |= {f"visual.blocks.{i}.{n}.weight": (s, 2) for i in range(32) for n, s in vision.items()}
+        tensors |= {"model.embed_tokens.weight": ([151936, 1536], 2), "visual.patch_embed.proj.weight": ([1280, 3, 2, 14, 14], 2),
+                    "visual.merger.mlp.0.weight": ([5120, 5120], 2), "visual.merger.mlp.2.weight": ([1536, 5120], 2)}
+        c = work.Checkpoint(tensors, {"model_type": "qwen2_vl", "vision_config": {"patch_size": 14}})
+        # headimpact doctor says 3.55 TFLOP of a 640x480 photograph and one description.
+        self.assertAlmostEqual(work.score_operations(c, [1564, 1176], 391, 420, [6]) / 1e12, 3.52, delta=0.04)
+        # 1.54e9 weights in bf16.
+        self.assertAlmostEqual(c.decoder_bytes / 1e9, 3.09, delta=0.01)
+
+
+class Machine(unittest.TestCase):
+    def test_the_peak_of_bf16_is_that_of_the_instructions_that_the_program_uses(self):
+        said = {"hasFastBFloat16": True, "limits": [{"threads": 2, "peaks": {"avx2": 100, "avx512": 200, "bf16": 390}, "bandwidth": 30}]}
+        self.assertEqual(machine.parsed_limits(said), {2: {"f32": 200, "bf16": 390, "bandwidth": 30}})
+        self.assertEqual(machine.parsed_limits(said | {"hasFastBFloat16": False})[2]["bf16"], 200)
+
+    def test_a_peak_is_the_highest_of_all_that_were_measured(self):
+        self.assertEqual(machine.highest([{2: {"f32": 5, "bandwidth": 9}}, {"2": {"f32": 7, "bandwidth": 8}}]), {2: {"f32": 7, "bandwidth": 9}})
+
+    def test_idle_and_waiting_processors_are_not_busy(self):
+        ticks = os.sysconf("SC_CLK_TCK")
+        self.assertEqual(machine.busy_seconds(f"cpu  {ticks} {ticks} {ticks} 999 999 0 0 {ticks} 0 0\ncpu0 1 1"), 4)
+
+    def test_what_this_process_computes_is_not_another_s(self):
+        quietness = machine.Quietness(moment=0.01)
+        quietness.start = (machine.busy_seconds() - 5, machine.own_seconds() - 5, time.monotonic() - 10)
+        self.assertLess(quietness.end()["others"], 5)
+
+
+class Stored(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.store = results.Store(Path(folder.name) / "results")
+        self.runs = 0
+
+    def runner(self, program="p", deadline=float("inf"), fresh=False):
+        return bench.Runner(self.store, {measurements.OURS: {"program": program}}, None, lambda: {2: {"f32": 1}}, deadline, fresh)
+
+    def measurement(self, values):
+        def run(_):
+            self.runs += 1
+            if isinstance(values, Exception):
+                raise values
+            return values
+        return measurements.Measurement("score 1 f32", measurements.OURS, "score", run)
+
+    def measure(self, runner, values):
+        with open(os.devnull, "w") as nowhere:
+            sys.stdout, was = nowhere, sys.stdout
+            try:
+                return runner.measure(self.measurement(values))
+            finally:
+                sys.stdout = was
+
+    def test_a_result_is_kept_for_the_same_program_and_made_again_for_another(self):
+        self.measure(self.runner(), {"seconds": 1.0})
+        self.assertEqual(self.measure(self.runner(), {"seconds": 2.0})["values"], {"seconds": 1.0})
+        self.assertEqual(self.measure(self.runner("q"), {"seconds": 3.0})["values"], {"seconds": 3.0})
+        self.assertEqual(self.measure(self.runner("q", fresh=True), {"seconds": 4.0})["values"], {"seconds": 4.0})
+        self.assertEqual(self.runs, 3)
+
+    def test_nothing_begins_after_the_deadline(self):
+        runner = self.runner(deadline=time.monotonic() - 1)
+        self.assertIsNone(self.measure(runner, {"seconds": 1.0}))
+        self.assertEqual((runner.omitted, self.runs), (["score 1 f32"], 0))
+
+    def test_a_failure_is_named_and_not_stored(self):
+        runner = self.runner()
+        self.measure(runner, subprocess.CalledProcessError(1, "x", stderr="Error: no model"))
+        self.assertEqual(runner.failed, ["score 1 f32: Error: no model"])
+        self.assertIsNone(self.store.get("score 1 f32"))
+
+    def test_what_was_killed_for_memory_is_a_result(self):
+        self.measure(self.runner(), measurements.Killed())
+        self.assertEqual(self.store.get("score 1 f32")["values"], {"killed": True})
+
+    def test_half_a_file_is_no_result(self):
+        self.store.folder.mkdir()
+        self.store.path("a b").write_text('{"key": ')
+        self.assertIsNone(self.store.get("a b"))
+
+
+class Plan(unittest.TestCase):
+    def test_emulated_bf16_is_no_opponent(self):
+        self.assertEqual(measurements.worthwhile({"f32": 130e9, "bf16": 17e9}), ["f32"])
+        self.assertEqual(measurements.worthwhile({"f32": 130e9, "bf16": 900e9}), ["bf16", "f32"])
+        self.assertEqual(measurements.worthwhile({"f32": 130e9, "bf16": 250e9}), ["bf16", "f32"])
+
+    def test_names_are_unique_and_the_most_important_come_first(self):
+        names = [m.name for m in measurements.plan(["bf16", "f32"])]
+        self.assertEqual(len(names), len(set(names)))
+        self.assertEqual(names[:4], ["score 1 f32", "score 1 bf16", "transformers score eager bf16", "transformers score eager f32"])
+        self.assertLess(names.index("ranks bf16"), names.index("generate serial f32"))
+
+    def test_every_part_can_be_chosen_alone(self):
+        self.assertEqual({m.part for m in measurements.plan(["f32"])}, set(bench.PARTS))
+
+    def test_families_are_those_that_checkpoints_can_be_made_of(self):
+        tree = ast.parse((ROOT / "Benchmarks/make_full.py").read_text())
+        sizes = next(n.value for n in tree.body if isinstance(n, ast.Assign) and n.targets[0].id == "SIZES")
+        self.assertEqual([key.value for key in sizes.keys], list(inputs.OTHERS))
+
+
+def result(**values):
+    return {"values": values, "made": "2030-01-02 03:04:05Z", "conditions": {"quiet": True}, "limits": {}}
+
+
+class Tables(unittest.TestCase):
+    LIMITS = {2: {"f32": 1e6, "bf16": 2e6, "bandwidth": 1e5}}
+    RESULTS = {
+        "basis": result(described=[{"pixels": [6, 12], "visual": 2, "prefix": 3, "caption": 2}] * 5, pictured={"pixels": [6, 12], "visual": 2, "question": 3}),
+        "score 1 f32": result(seconds=2.0, private_bytes=300e6), "score 5 f32": result(seconds=2.5, private_bytes=310e6),
+        "transformers score eager f32": result(seconds=4.0, private_bytes=5e9), "transformers score eager bf16": result(seconds=2.8, private_bytes=2e9),
+        "train f32": result(first=10.0, later=2.0), "peft train sdpa f32": result(step=13.0), "peft train eager f32": result(step=14.0),
+        "generate one f32": result(step=0.5), "generate many f32": result(step=1.0, batch=16, pictures=16, tokens=21, seconds=40.0),
+        "transformers generate f32": result(batches=[{"batch": 1, "pictures": 1, "step": 0.4, "seconds": 8.0},
+                                                     {"batch": 16, "pictures": 16, "step": 2.0, "seconds": 70.0}]),
+        "ranks f32": result(one=19.0, two=10.0)}
+
+    def table(self, changed=None):
+        return tables.Table(self.RESULTS | (changed or {}), small(), self.LIMITS, 2, 1)
+
+    def row(self, beginning, changed=None):
+        return next(r for r in self.table(changed).rows() if r.name.startswith(beginning))
+
+    def test_the_opponent_is_the_faster_type(self):
+        row = self.row("score, one description, f32")
+        self.assertEqual((row.theirs, row.who, round(row.ratio, 3), row.memory), (2.8, "eager bf16", 1.4, (2e9, 300e6)))
+
+    def test_five_descriptions_are_five_passes_of_the_opponent(self):
+        self.assertEqual(self.row("score, five").theirs, 14.0)
+
+    def test_efficiency_is_the_floor_over_the_time(self):
+        row = self.row("score, one description, f32")
+        self.assertAlmostEqual(row.floor, work.score_operations(small(), [6, 12], 2, 3, [2]) / 1e6)
+        self.assertAlmostEqual(row.efficiency, row.floor / 2)
+
+    def test_an_epoch_s_step_is_compared_with_the_faster_attention(self):
+        self.assertEqual([(r.ratio, r.who) for r in self.table().train()][:2], [(1.3, "PEFT sdpa f32"), (6.5, "PEFT sdpa f32")])
+
+    def test_many_pictures_are_compared_with_one_and_with_the_opponent_s_best_batch(self):
+        self.assertEqual(self.row("generate, a token, 16 pictures").ratio, 8.0)
+        row = self.row("generate, 16 pictures")
+        self.assertEqual((row.theirs, row.who, row.ratio), (70.0, "sdpa f32, batch 16", 1.75))
+        self.assertAlmostEqual(row.floor, 16 * work.prefill_operations(small(), [6, 12], 2, 3) / 1e6
+                               + 20 * work.step_seconds(small(), self.LIMITS[2], "f32", 16))
+
+    def test_two_ranks_are_compared_with_one(self):
+        self.assertEqual(self.row("score, two ranks").ratio, 1.9)
+
+    def test_what_was_not_measured_is_a_dash_and_not_a_row_of_its_own(self):
+        self.assertNotIn("score, one description, bf16", [r.name for r in self.table().rows()])
+        row = self.row("score, one description, f32", {f"transformers score eager {t}": result(killed=True) for t in ("f32", "bf16")})
+        self.assertEqual(tables.cells(row)[1:4], ["needs more memory", "2.00 s", "–"])
+
+    def test_a_missed_goal_stands_beside_its_number(self):
+        self.assertEqual(tables.judged(1.4, 1.5), "1.5, missed")
+        self.assertEqual(tables.judged(1.5, 1.5), "1.5")
+        self.assertEqual(tables.judged(None, 1.5), "1.5")
+
+    def test_markdown_has_as_many_cells_in_each_line(self):
+        lines = tables.markdown(self.table().rows()).split("\n")
+        self.assertEqual({line.count("|") for line in lines}, {len(tables.HEADING) + 1})
+
+    def test_the_text_below_says_whether_the_machine_was_quiet(self):
+        versions = {"torch": "1", "transformers": "2", "peft": "3"}
+        self.assertIn("The machine was quiet", tables.summary(self.table(), versions, "a processor", "abc", self.RESULTS))
+        loud = {"train f32": self.RESULTS["train f32"] | {"conditions": {"quiet": False}}}
+        self.assertIn("during 1 of 12", tables.conditions_text(self.RESULTS | loud))
+
+    def test_a_family_is_one_row(self):
+        lines = tables.families_markdown({"x": self.table()}).split("\n")
+        self.assertEqual(lines[2], "| x | 2.80 s (eager bf16), 2.00 s (f32) | 1.40 | 14.0 s, 2.50 s | 5.60 | 0.00 | 300 |")
+
+    def test_only_what_is_between_the_markers_is_replaced(self):
+        begin, end = tables.BEGIN.format(name="bench"), tables.END.format(name="bench")
+        self.assertEqual(tables.replaced(f"a\n{begin}\nold\n{end}\nb", "bench", "new"), f"a\n{begin}\nnew\n{end}\nb")
+        for text in ("nothing", f"{end}{begin}", f"{begin}{begin}{end}"):
+            with self.assertRaises(ValueError):
+                tables.replaced(text, "bench", "new")
+
+    def test_the_readme_has_the_markers(self):
+        readme = (ROOT / "README.md").read_text()
+        for name in ("bench", "bench-families"):
+            tables.replaced(readme, name, "")
+
+
+class Programs(unittest.TestCase):
+    def product_rates(self, *options):
+        return subprocess.run([PRODUCT_RATES, *options], capture_output=True, text=True)
+
+    def test_product_rates_measures_products_and_limits(self):
+        done = self.product_rates("--shapes", "vl-2b k v", "--rows", "16,437", "--threads", "1", "--precision", "f32", "--seconds", "0", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        said = json.loads(done.stdout)
+        self.assertEqual([(p["rows"], p["direction"]) for p in said["products"]], [(16, "forward"), (437, "forward"), (437, "backward")])
+        peak = machine.parsed_limits(said)[1]["f32"]
+        for product in said["products"]:
+            self.assertAlmostEqual(product["efficiency"], product["ours"] / peak)
+        self.assertGreater(machine.parsed_limits(said)[1]["bandwidth"], 1e8)
+
+    def test_product_rates_refuses_what_it_can_t_measure(self):
+        for options in (["--rows", "0"], ["--threads", "x"], ["--precision", "f64"], ["--shapes", "nothing"]):
+            self.assertEqual(self.product_rates(*options).returncode, 64, options)
+
+    def test_the_quick_form_measures_our_side_and_resumes(self):
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, ROOT / "Benchmarks/bench.py", "--quick", "--side", "headimpact", "--only", "generate", "--folder", folder,
+                       "--binary", PROGRAM, "--product-rates", PRODUCT_RATES, "--json"]
+            first, second = (subprocess.run(command, capture_output=True, text=True) for _ in range(2))
+        self.assertEqual((first.returncode, second.returncode), (0, 0), first.stderr + first.stdout[-2000:])
+        rows = json.loads(first.stdout.splitlines()[-1])
+        whole = next(row for row in rows if "whole run, f32" in row["name"])
+        self.assertGreater(whole["ours"], 0)
+        self.assertGreater(whole["floor"], 0)
+        self.assertIn("generate many f32: kept from", second.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,116 @@
+#if arch(x86_64)
+  import CMatrixProduct
+
+  /// Matrix products on operands packed for the processor's caches (`CMatrixProduct`).
+  ///
+  /// Rows of activations are packed once, for all layers that take them; weights, of any element type, panel by panel, in scratch
+  /// of the core that multiplies with them: the wide copy of a layer, let alone of the model, never exists. Few rows read the weights
+  /// where they lie.
+  ///
+  /// An element of the result depends on its row and its column alone (see `matrix_product.h`).
+  final class MatrixProduct {
+    /// Columns of a panel: 256 terms of each, in float32, are a quarter of a megabyte.
+    private static let panelColumns = 256
+    /// Rows that read the weights where they lie; panels are then as wide as is worth a task.
+    private static let fewRows = 16
+    private static let fewColumns = 128
+
+    private let team: ThreadTeam
+    private let kind: headimpact_product_kind
+    /// Whether operands are rounded to bf16.
+    private let rounds: Bool
+    private let scratchBytes: Int
+    private var scratch: AlignedBuffer<UInt8>
+
+    init(_ instructions: ProductInstructions, rounds: Bool, team: ThreadTeam) {
+      kind = instructions.kind
+      self.rounds = rounds
+      self.team = team
+      scratchBytes = Int(headimpact_product_scratch_bytes(kind, Int64(Self.panelColumns)))
+      scratch = AlignedBuffer(count: team.count * scratchBytes)
+    }
+
+    /// Bytes of packed rows.
+    func packedBytes(_ x: Tensor) -> Int {
+      Int(headimpact_product_packed_bytes(kind, Int64(x.rows), Int64(x.columns)))
+    }
+
+    /// Packs rows of activations, rounded to bf16 where operands are.
+    func pack(_ x: Tensor, into packed: UnsafeMutablePointer<UInt8>) {
+      let left = headimpact_matrix(
+        base: x.floatBase, stride: Int64(x.columns), element: headimpact_float32, across: 1, rounds: rounds ? 1 : 0)
+      let (rows, depth) = (Int64(x.rows), Int64(x.columns))
+      let height = tileRows(of: x.rows)
+      let kind = kind
+      team.forEachRange(of: (x.rows + height - 1) / height, work: x.count) { tiles in
+        headimpact_product_pack(
+          kind, left, rows, depth, Int64(tiles.lowerBound * height), min(rows, Int64(tiles.upperBound * height)), packed
+        )
+      }
+    }
+
+    /// output (+)= x · Wᵀ + b, or of the backward pass dy · W.
+    ///
+    /// - Shape: x [rows, in], weight [out, in], output [rows, out]; or dy [rows, out], output [rows, in].
+    func multiply(
+      _ operand: borrowing Operand, _ weight: Tensor, isBackward: Bool = false, bias: Tensor? = nil,
+      into output: Tensor,
+      accumulate: Bool
+    ) {
+      let (rows, columns, depth) = (operand.rows, output.columns, operand.columns)
+      let right = headimpact_matrix(weight, across: !isBackward, rounds: rounds)
+      let (to, bias) = (output.floatBase, bias.map { UnsafePointer($0.floatBase) })
+      let division = division(rows: rows, columns: columns)
+      let (kind, scratchBytes, scratch) = (kind, scratchBytes, scratch.base)
+      operand.withPacked { packed in
+        team.forEach(division.tasks, work: rows * columns * depth / 8) { task, thread in
+          let (part, panel) = (task / division.panels, task % division.panels)
+          let (first, end) = (panel * division.width, min(columns, (panel + 1) * division.width))
+          headimpact_product_run(
+            kind, packed, Int64(rows), Int64(depth), right, Int64(part * division.height),
+            Int64(min(rows, (part + 1) * division.height)), Int64(first), Int64(end), to, Int64(columns), bias,
+            accumulate ? 1 : 0, scratch + thread * scratchBytes)
+        }
+      }
+    }
+
+    /// Panels of columns, and parts of the rows: about as many of each as all threads share evenly. No bit depends on it.
+    private struct Division {
+      let width: Int
+      let panels: Int
+      let height: Int
+      let tasks: Int
+    }
+
+    private func division(rows: Int, columns: Int) -> Division {
+      let tile = Int(headimpact_product_tile_columns(kind))
+      let most = rows <= Self.fewRows ? Self.fewColumns : Self.panelColumns
+      let fewest = (columns + most - 1) / most
+      let wanted = (fewest + team.count - 1) / team.count * team.count
+      let width = min(most, ((columns + wanted - 1) / wanted + tile - 1) / tile * tile)
+      let panels = (columns + width - 1) / width
+      let tileRows = tileRows(of: rows)
+      let tiles = (rows + tileRows - 1) / tileRows
+      let parts = min(tiles, max(1, team.count / panels))
+      let height = (tiles + parts - 1) / parts * tileRows
+      return Division(width: width, panels: panels, height: height, tasks: panels * ((rows + height - 1) / height))
+    }
+
+    private func tileRows(of rows: Int) -> Int { Int(headimpact_product_tile_rows(kind, Int64(rows))) }
+  }
+
+  extension headimpact_matrix {
+    /// Weights where they lie, [members, terms] if they are across.
+    fileprivate init(_ weight: Tensor, across: Bool, rounds: Bool) {
+      let element =
+        switch weight.elementType {
+        case .f32: headimpact_float32
+        case .bf16: headimpact_bfloat16
+        case .f16: headimpact_float16
+        }
+      self.init(
+        base: weight.base, stride: Int64(weight.columns), element: element, across: across ? 1 : 0,
+        rounds: rounds && weight.elementType != .bf16 ? 1 : 0)
+    }
+  }
+#endif
