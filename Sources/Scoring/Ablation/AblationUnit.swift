@@ -88,73 +88,69 @@ struct AblationUnit: Sendable, WorkUnit {
     return texts
   }
 
-  /// The losses of everything that is said of the image, and the answers. What can't be used is a result too.
+  /// The losses of everything that is said of the image. What can't be used is a result too.
   ///
   /// - Parameter generator: nil where no answers are wanted.
   /// - Throws: errors of the environment, a failed library call, what `poll` throws.
   func measured(
     by reader: DescriptionLossReader, generator: TextGenerator?, model: any VisionLanguageModel,
     ablations: [AblatedHeads], pictures: Pictures, prompt: String, poll: @escaping () throws -> Void
-  ) throws -> UnitLosses {
+  ) throws -> Measured {
     let texts = try texts(for: model, generator: generator, pictures: pictures, prompt: prompt)
-    var skipped = texts.skipped
-    var outcomes: [UnitLosses.Outcome] = []
-    var answers: [UnitLosses.Answer]?
-    if let image = texts.image {
-      do {
-        let losses = try reader.read(
-          image: image, sequences: texts.usable.map(\.sequence), ablations: ablations, afterLayer: poll)
-        for (index, sample) in texts.usable.enumerated() {
-          let its = losses.map { $0[index] }
-          let problem = "its loss is not finite: are the model's weights intact?"
-          if its.allSatisfy(\.isFinite) {
-            outcomes.append(
-              UnitLosses.Outcome(id: sample.id, tokens: sample.sequence.predictingRows.count, losses: its, skip: nil))
-          } else {
-            skipped.append(SkippedSample(id: sample.id, reason: SkipReason(.notFinite, problem)))
-          }
+    var measured = Measured(unit: self, skipped: texts.skipped)
+    guard let image = texts.image else { return measured }
+    do {
+      let losses = try reader.read(
+        image: image, sequences: texts.usable.map(\.sequence), ablations: ablations, afterLayer: poll)
+      for (index, sample) in texts.usable.enumerated() {
+        let its = losses.map { $0[index] }
+        let problem = "its loss is not finite: are the model's weights intact?"
+        if its.allSatisfy(\.isFinite) {
+          measured.outcomes.append(
+            UnitLosses.Outcome(id: sample.id, tokens: sample.sequence.predictingRows.count, losses: its, skip: nil))
+        } else {
+          measured.skipped.append(SkippedSample(id: sample.id, reason: SkipReason(.notFinite, problem)))
         }
-        if let generator {
-          let used = Set(outcomes.map(\.id))
-          answers = try Self.answers(
-            to: texts.questions.filter { used.contains($0.id) || $0.id == imageID && !used.isEmpty }, about: image,
-            by: generator, model: model, ablations: ablations, poll: poll)
-        }
-      } catch let fault as NotFiniteScores {
-        (outcomes, skipped) = ([], self.skipped(SkipReason(.notFinite, fault)))
-      } catch let fault as any ContentFault {
-        // The model can't take the picture after all.
-        (outcomes, skipped) = ([], self.skipped(SkipReason(.picture, fault)))
       }
-    }
-    outcomes += skipped.map { UnitLosses.Outcome(id: $0.id, tokens: 0, losses: nil, skip: $0.reason) }
-    return UnitLosses(imageID: imageID, outcomes: outcomes.sorted { $0.id < $1.id }, answers: answers)
+      if generator != nil {
+        let used = Set(measured.outcomes.map(\.id))
+        measured.asked = AblationAnswers.Asked(
+          image: image,
+          questions: texts.questions.filter { used.contains($0.id) || $0.id == imageID && !used.isEmpty })
+      }
+    } catch let fault as any ContentFault { measured.skipAll(fault) }
+    return measured
   }
 
-  /// The answers of the unmodified model, then of each ablation.
-  private static func answers(
-    to questions: [TextGenerator.Question], about image: PreparedImage, by generator: TextGenerator,
-    model: any VisionLanguageModel, ablations: [AblatedHeads], poll: @escaping () throws -> Void
-  ) throws -> [UnitLosses.Answer] {
-    let visual = try model.encode(image, taps: Taps(afterLayer: { _, _ in try poll() }))
-    defer { model.decoder.ablatedHeads = .none }
-    var groups: [[TextGenerator.Question]] = []
-    for question in questions {
-      if groups.last?.last?.tokens.hasSameImage(as: question.tokens) == true {
-        groups[groups.count - 1].append(question)
-      } else {
-        groups.append([question])
-      }
+  /// A unit's losses, before its answers are there.
+  struct Measured {
+    let unit: AblationUnit
+    fileprivate(set) var outcomes: [UnitLosses.Outcome] = []
+    fileprivate(set) var skipped: [SkippedSample]
+    /// What is asked; nil where no answers are wanted, or none can be had.
+    fileprivate(set) var asked: AblationAnswers.Asked?
+
+    fileprivate init(unit: AblationUnit, skipped: [SkippedSample]) { (self.unit, self.skipped) = (unit, skipped) }
+
+    /// The model can't take the picture after all, or gives no numbers.
+    fileprivate mutating func skipAll(_ fault: any ContentFault) {
+      (outcomes, asked) = ([], nil)
+      skipped = unit.skipped(SkipReason(fault is NotFiniteScores ? .notFinite : .picture, fault))
     }
-    return try groups.flatMap { group in
-      let runs = [AblatedHeads.none] + ablations
-      let texts = try runs.map { heads in
-        model.decoder.ablatedHeads = heads.inPass(over: group.map(\.tokens))
-        return try generator.answers(to: group, about: image.image, encoded: visual, poll: poll).map {
-          $0.text.trimmingCharacters(in: .whitespacesAndNewlines)
-        }
+
+    /// - Parameter answers: to what was asked; nil for nothing.
+    func result(_ answers: Result<[UnitLosses.Answer], AblationAnswers.Fault>?) -> UnitLosses {
+      var measured = self
+      var found: [UnitLosses.Answer]?
+      switch answers {
+      case .success(let answers)?: found = answers
+      case .failure(let fault)?: measured.skipAll(fault.content)
+      case nil: break
       }
-      return group.indices.map { at in UnitLosses.Answer(id: group[at].id, texts: texts.map { $0[at] }) }
+      let all =
+        measured.outcomes
+        + measured.skipped.map { UnitLosses.Outcome(id: $0.id, tokens: 0, losses: nil, skip: $0.reason) }
+      return UnitLosses(imageID: unit.imageID, outcomes: all.sorted { $0.id < $1.id }, answers: found)
     }
   }
 

@@ -30,6 +30,7 @@ struct AblationWork: UnitJob {
   private let reader: DescriptionLossReader
   /// nil where no answers are wanted.
   private let generator: TextGenerator?
+  private let answers: AblationAnswers?
   /// What answers are compared with. On rank 0; nil elsewhere, and where no answers are wanted.
   private let references: AblationReferences?
   private var ablations: [AblatedHeads]
@@ -62,6 +63,7 @@ struct AblationWork: UnitJob {
     configuration = c
     reader = DescriptionLossReader(model)
     generator = c.generates ? TextGenerator(model, options: c.decoding) : nil
+    answers = generator.map { [model] in AblationAnswers(model, $0) }
     references = try c.generates ? dataset.map { try AblationReferences(c, $0) } : nil
     ablations = c.ablations.map {
       AblatedHeads($0.heads.map { ($0.layer, $0.head) }, replacement: c.kind == .knockout ? .knockout : .zero)
@@ -86,10 +88,40 @@ struct AblationWork: UnitJob {
     try unit.texts(for: model, pictures: pictures, prompt: configuration.prompt).skipped
   }
 
+  /// Where answers are wanted, those about several images grow together.
+  var unitsAtATime: Int { answers == nil ? 1 : configuration.decoding.batch }
+
+  func compute(_ source: UnitSource<AblationWork>, in pictures: Pictures) throws {
+    while true {
+      var measured: [AblationUnit.Measured] = []
+      while let unit = try source.next() { measured.append(try measure(unit, in: pictures, poll: source.poll)) }
+      if measured.isEmpty { return }
+      for result in try results(measured, poll: source.poll) { try source.submit(result) }
+    }
+  }
+
   func compute(_ unit: AblationUnit, in pictures: Pictures, poll: @escaping () throws -> Void) throws -> UnitLosses {
+    try results([measure(unit, in: pictures, poll: poll)], poll: poll)[0]
+  }
+
+  private func measure(
+    _ unit: AblationUnit, in pictures: Pictures, poll: @escaping () throws -> Void
+  ) throws -> AblationUnit.Measured {
     try unit.measured(
       by: reader, generator: generator, model: model, ablations: ablations, pictures: pictures,
       prompt: configuration.prompt, poll: poll)
+  }
+
+  private func results(
+    _ measured: [AblationUnit.Measured], poll: @escaping () throws -> Void
+  ) throws -> [UnitLosses] {
+    let asking = measured.indices.filter { measured[$0].asked != nil }
+    var found: [Int: Result<[UnitLosses.Answer], AblationAnswers.Fault>] = [:]
+    if let answers {
+      let all = try answers.answers(to: asking.compactMap { measured[$0].asked }, ablations: ablations, poll: poll)
+      for (index, one) in zip(asking, all) { found[index] = one }
+    }
+    return measured.enumerated().map { $1.result(found[$0]) }
   }
 
   func decode(_ bytes: [UInt8]) throws -> UnitLosses { try UnitLosses(decoding: bytes, ablations: ablations.count) }
