@@ -152,19 +152,22 @@ def show(bench, as_json):
         print(json.dumps([vars(row) | {"ratio": row.ratio, "efficiency": row.efficiency} for row in rows]))
 
 
-def write_readme(a, benches, path=ROOT / "README.md"):
+def others(a, measured):
+    """Families that other runs measured: their rows stay in README.md."""
+    return [Bench(a, family, 0) for family in FAMILIES if family not in measured and (a.folder / "results" / family).exists()
+            and (a.folder / f"{family}-random/config.json").exists()]
+
+
+def write_readme(benches, path=ROOT / "README.md"):
     """The table of Qwen2-VL, and that of other families, where they were measured."""
     text = path.read_text()
-    others = {}
-    for bench in benches:
-        table = bench.table()
-        if bench.family == QWEN2_VL:
-            below = tables.summary(table, results.opponents(), machine.processor(), bench.digest, table.results)
-            text = tables.replaced(text, "bench", f"{tables.markdown(table.rows())}\n\n{below}")
-        elif table.rows():
-            others[bench.family] = table
-    if others:
-        text = tables.replaced(text, "bench-families", tables.families_markdown(others))
+    tables_of = {bench.family: table for bench in benches if (table := bench.table()).rows()}
+    if main := tables_of.pop(QWEN2_VL, None):
+        digest = next(bench.digest for bench in benches)
+        below = tables.summary(main, results.opponents(), machine.processor(), digest, main.results)
+        text = tables.replaced(text, "bench", f"{tables.markdown(main.rows())}\n\n{below}")
+    if tables_of:
+        text = tables.replaced(text, "bench-families", tables.families_markdown(tables_of))
     path.write_text(text)
 
 
@@ -186,7 +189,7 @@ def main():
         show(bench, a.json)
         benches.append(bench)
     if a.write_readme:
-        write_readme(a, benches)
+        write_readme(benches + others(a, [bench.family for bench in benches]))
     if failed := [f for bench in benches for f in bench.runner.failed]:
         sys.exit("These failed:\n" + "\n".join(failed))
 

@@ -211,7 +211,7 @@ def conditions_text(results):
 def summary(table, versions, processor, digest, results):
     """What stands below the table in README.md."""
     made = sorted(r["made"] for r in results.values())
-    said = [f"Measured on {processor}, {limits_text({table.threads: table.limits}, table.threads)} (all in the same run), with torch "
+    said = [f"Measured on {processor}, {limits_text({table.threads: table.limits}, table.threads)}; with torch "
             f"{versions['torch']}, transformers {versions['transformers']} and PEFT {versions['peft']}; program {digest}, "
             f"{made[0][:10] if made else ''}. {conditions_text(results)}"]
     return "\n".join(said + table.notes())
