@@ -62,11 +62,13 @@ class Table:
 
     def __init__(self, results, checkpoint, limits, threads, lowest):
         self.results, self.checkpoint, self.threads, self.lowest = results, checkpoint, threads, lowest
-        self.limits = limits[threads]
+        self.limits = limits.get(threads)
         self.described = value(results, "basis", "described")
         self.pictured = value(results, "basis", "pictured")
 
     def rows(self):
+        if not self.limits:
+            return []
         return [row for row in [*self.score(), *self.generate(), *self.train(), *self.ranks()] if row.ours]
 
     def score(self):

@@ -248,6 +248,9 @@ class Tables(unittest.TestCase):
         row = self.row("score, one description, f32", {f"transformers score eager {t}": result(killed=True) for t in ("f32", "bf16")})
         self.assertEqual(tables.cells(row)[1:4], ["needs more memory", "2.00 s", "–"])
 
+    def test_without_results_there_are_no_rows(self):
+        self.assertEqual(tables.Table({}, small(), {}, 2, 1).rows(), [])
+
     def test_a_missed_goal_stands_beside_its_number(self):
         self.assertEqual(tables.judged(1.4, 1.5), "1.5, missed")
         self.assertEqual(tables.judged(1.5, 1.5), "1.5")
