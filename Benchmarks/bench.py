@@ -113,10 +113,10 @@ class Bench:
                              lambda: machine.limits(a.product_rates, {1, a.threads}), deadline, a.fresh)
 
     def run(self):
-        """What the basis says is needed first, whatever the time."""
+        """What the basis says is needed first: without it nothing is measured."""
         basis = self.runner.measure(measurements.BASIS)
         if not basis:
-            sys.exit("The bench can't go on:\n" + "\n".join(self.runner.failed or ["no time is left"]))
+            return
         for measurement in measurements.plan(measurements.worthwhile(basis["values"]["rates"]), self.a.quick):
             if measurement.part in self.a.only and self.a.side in (None, measurement.side):
                 self.runner.measure(measurement)
@@ -142,8 +142,9 @@ def show(bench, as_json):
     table = bench.table()
     rows = table.rows()
     print(f"\n{bench.family if not bench.a.quick else 'the demonstration model: whether the bench works, not how fast the program is'}")
-    print(tables.limits_text({bench.a.threads: table.limits}, bench.a.threads))
-    print(tables.text(rows))
+    if table.limits:
+        print(tables.limits_text({bench.a.threads: table.limits}, bench.a.threads))
+    print(tables.text(rows) if rows else "nothing of it is measured")
     for note in [*table.notes(), tables.conditions_text(table.results)]:
         print(note)
     if bench.runner.omitted:
