@@ -77,7 +77,7 @@ struct Train: ParsableCommand, DependentOptions {
   var batch = 8
   @Option(
     help: ArgumentHelp(
-      "Examples computed at a time: affects memory and speed, and results only by rounding.", valueName: "n"))
+      "Examples computed at a time: affects memory and speed, not results.", valueName: "n"))
   var microBatch = 1
   @Option(help: ArgumentHelp("Learning rate.", valueName: "x"))
   var lr = 1e-4
