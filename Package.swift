@@ -125,7 +125,7 @@ let package = Package(
     module(
       "Grounding",
       [
-        "COCO", "HeadImpact", "IO", "ImageInput", "JSON", "Jobs", "Kernels", "MessagePassing", "RunSupport",
+        "COCO", "Figures", "HeadImpact", "IO", "ImageInput", "JSON", "Jobs", "Kernels", "MessagePassing", "RunSupport",
         "VisionLanguage",
       ]),
     module(

@@ -168,8 +168,10 @@ def generate(pictures, batch, precision):
         dataset = setting.undescribed(pictures)
         first, _ = generated(setting, dataset, precision, batch, 1)
         whole, memory = generated(setting, dataset, precision, batch, TOKENS + 1)
+        # A small model's steps can vanish in the noise of two runs: then there is no figure.
+        step = (whole - first) / TOKENS / -(-pictures // batch)
         return {"pictures": pictures, "batch": batch, "tokens": TOKENS + 1, "first": first, "seconds": whole, "private_bytes": memory,
-                "step": (whole - first) / TOKENS / -(-pictures // batch)}
+                "step": step if step > 0 else None}
     return measure
 
 

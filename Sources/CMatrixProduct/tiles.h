@@ -15,6 +15,8 @@
 
 #define TILE_COLUMNS (LANES * VECTORS)
 #define BLOCK_TERMS (BLOCK / PAIR)
+// Tiles of rows that take turns with a strip of columns: the strip then stays in the first cache.
+#define GROUP_TILES 8
 // What `multiply` packs at a time, on the stack.
 #define SERIAL_ROWS (TILE_ROWS * 4)
 #define SERIAL_COLUMNS 128
@@ -29,22 +31,33 @@ typedef struct {
   int adds;           // to what c holds; else c is only written
 } NAME(target);
 
+// A term of a tile.
+ALWAYS_INLINE void NAME(add_term)(const int height, const TERM *left, const TERM *right, VECTOR (*sums)[VECTORS]) {
+  MULTIPLIED b[VECTORS];
+  UNROLL for (int v = 0; v < VECTORS; v++) b[v] = LOAD_TERMS(right + v * LANES);
+  UNROLL for (int i = 0; i < height; i++) {
+    MULTIPLIED a = BROADCAST(left + i);
+    UNROLL for (int v = 0; v < VECTORS; v++) sums[i][v] = ADD_PRODUCT(a, b[v], sums[i][v]);
+  }
+}
+
 // A tile of `height` rows, of which `rows` are wanted, and `columns` columns.
 //
-// left [terms][height], right [terms][TILE_COLUMNS].
+// left [terms][height], right [terms][TILE_COLUMNS]; next: what is multiplied soon, of which each term brings `share` bytes closer.
 ALWAYS_INLINE void NAME(tile)(
-    const int height, const TERM *left, const TERM *right, int64_t terms, NAME(target) target, int rows, int columns) {
+    const int height, const TERM *left, const TERM *right, int64_t terms, NAME(target) target, int rows, int columns,
+    const char *next, int64_t share) {
   VECTOR sums[height > 0 ? height : 1][VECTORS];
   UNROLL for (int i = 0; i < height; i++) UNROLL for (int v = 0; v < VECTORS; v++) sums[i][v] = ZERO;
-  for (int i = 0; i < rows; i++)
-    for (int v = 0; v < VECTORS; v++) __builtin_prefetch(target.c + i * target.stride + v * LANES, 1);
-  for (int64_t k = 0; k < terms; k++) {
-    MULTIPLIED b[VECTORS];
-    UNROLL for (int v = 0; v < VECTORS; v++) b[v] = LOAD_TERMS(right + k * TILE_COLUMNS + v * LANES);
-    UNROLL for (int i = 0; i < height; i++) {
-      MULTIPLIED a = BROADCAST(left + k * height + i);
-      UNROLL for (int v = 0; v < VECTORS; v++) sums[i][v] = ADD_PRODUCT(a, b[v], sums[i][v]);
-    }
+  // One request a term: many at once would wait for one another.
+  int64_t k = 0;
+  for (int64_t end = smaller(rows, terms); k < end; k++) {
+    UNROLL for (int v = 0; v < VECTORS; v++) __builtin_prefetch(target.c + k * target.stride + v * LANES, 1);
+    NAME(add_term)(height, left + k * height, right + k * TILE_COLUMNS, sums);
+  }
+  _Pragma("clang loop unroll_count(4)") for (; k < terms; k++) {
+    __builtin_prefetch(next + k * share, 0, 2);
+    NAME(add_term)(height, left + k * height, right + k * TILE_COLUMNS, sums);
   }
   if (columns == TILE_COLUMNS) {
     UNROLL for (int i = 0; i < height; i++) {
@@ -68,11 +81,12 @@ ALWAYS_INLINE void NAME(tile)(
   }
 }
 
-typedef void (*NAME(tile_function))(const TERM *, const TERM *, int64_t, NAME(target), int, int);
+typedef void (*NAME(tile_function))(const TERM *, const TERM *, int64_t, NAME(target), int, int, const char *, int64_t);
 #define TILE(height)                                                                                               \
   static void NAME(tile_##height)(                                                                                 \
-      const TERM *left, const TERM *right, int64_t terms, NAME(target) target, int rows, int columns) {            \
-    NAME(tile)(height, left, right, terms, target, rows, columns);                                                 \
+      const TERM *left, const TERM *right, int64_t terms, NAME(target) target, int rows, int columns,              \
+      const char *next, int64_t share) {                                                                           \
+    NAME(tile)(height, left, right, terms, target, rows, columns, next, share);                                    \
   }
 TILE(1) TILE(2) TILE(3) TILE(4)
 #if TILE_ROWS >= 6
@@ -106,23 +120,22 @@ typedef struct {
 } NAME(block);
 
 static void NAME(multiply_block)(NAME(block) b, NAME(target) target) {
-  int64_t strips = (b.columns + TILE_COLUMNS - 1) / TILE_COLUMNS;
-  for (int64_t row = 0; row < b.rows; row += b.height) {
-    int64_t height = b.is_padded ? b.height : smaller(b.height, b.rows - row);
-    const TERM *left = b.left + row * b.left_terms + b.left_start * height;
-    NAME(tile_function) tile = NAME(tiles)[height];
-    // The next tile's rows come closer meanwhile.
-    const char *next = (const char *)(left + (row + b.height < b.rows ? b.height * b.left_terms : 0));
-    int64_t share = height * b.terms * (int64_t)sizeof(TERM) / strips;
+  int64_t strips = (b.columns + TILE_COLUMNS - 1) / TILE_COLUMNS, group = b.height * GROUP_TILES;
+  for (int64_t first = 0; first < b.rows; first += group) {
     for (int64_t column = 0; column < b.columns; column += TILE_COLUMNS) {
-      for (int64_t byte = 0; byte < share; byte += 64) __builtin_prefetch(next + byte, 0, 2);
-      next += share;
-      NAME(target) to = target;
-      to.c += row * target.stride + column;
-      if (to.bias) to.bias += column;
-      tile(
-          left, b.right + column * BLOCK_TERMS, b.terms, to, (int)smaller(height, b.rows - row),
-          (int)smaller(TILE_COLUMNS, b.columns - column));
+      for (int64_t row = first; row < smaller(first + group, b.rows); row += b.height) {
+        int64_t height = b.is_padded ? b.height : smaller(b.height, b.rows - row);
+        const TERM *left = b.left + row * b.left_terms + b.left_start * height;
+        // The tile of the next group in this place.
+        const char *next = (const char *)(left + (row + group < b.rows ? group * b.left_terms : 0));
+        int64_t share = (height * (int64_t)sizeof(TERM) + strips - 1) / strips;
+        NAME(target) to = target;
+        to.c += row * target.stride + column;
+        if (to.bias) to.bias += column;
+        NAME(tiles)[height](
+            left, b.right + column * BLOCK_TERMS, b.terms, to, (int)smaller(height, b.rows - row),
+            (int)smaller(TILE_COLUMNS, b.columns - column), next + column / TILE_COLUMNS * share * b.terms, share);
+      }
     }
   }
 }

@@ -9,7 +9,8 @@ typedef int32_t NAME(ivec) __attribute__((ext_vector_type(LANES)));
 #define ivec NAME(ivec)
 #define UNROLL _Pragma("clang loop unroll(full)")
 
-enum { NAME(tile) = 2 * LANES, NAME(vectors_at_once) = 8 };
+// `in_place_step`: so many values stay in the first cache.
+enum { NAME(tile) = 2 * LANES, NAME(vectors_at_once) = 8, NAME(in_place_step) = 32 };
 #define TILE NAME(tile)
 
 INLINE vec NAME(load)(const float *x) {
@@ -83,12 +84,16 @@ static void NAME(pack_keys)(const headimpact_attention *attention, float *packed
   }
 }
 
-// The scores of a tile. Queries: [depth, rows].
+// The scores of a tile. Queries: [depth, rows]. Meanwhile, fetches the keys that come next, if any:
+// those of one head lie too far apart for the processor to foresee.
 INLINE void NAME(score)(
     const size_t rows, const float *queries, const float *tile, size_t depth, const headimpact_attention_row *to,
-    size_t column) {
+    size_t column, const float *const *next) {
   vec sums[ROWS][2] = {};
   for (size_t d = 0; d < depth; d++, queries += rows, tile += TILE) {
+    if (next) {
+      UNROLL for (size_t i = 0; i < TILE; i += 16) __builtin_prefetch(next[d % TILE] + d / TILE * TILE + i);
+    }
     vec low = NAME(load)(tile), high = NAME(load)(tile + LANES);
     UNROLL for (size_t r = 0; r < rows; r++) {
       vec q = NAME(broadcast)(queries[r]);
@@ -114,18 +119,22 @@ static void NAME(scores)(
   }
   NAME(seen) seen = NAME(see)(rows, count);
   for (size_t at = seen.first / TILE * TILE; at < seen.end; at += TILE) {
-    const float *tile = scratch;
+    const float *tile = scratch, *after[TILE], *const *next = NULL;
     if (attention->packed_keys) {
       tile = attention->packed_keys + at * depth;
     } else {
       NAME(pack_tile)(&attention->keys, at, seen.end, depth, scratch);
+      for (size_t i = 0; i < TILE; i++) {
+        after[i] = NAME(at)(&attention->keys, at + TILE + i < seen.end ? at + TILE + i : seen.end - 1);
+      }
+      next = after;
     }
     for (size_t r = 0, block; r < count; r += block) {
       block = NAME(block)(count - r);
       NAME(seen) part = NAME(see)(rows + r, block);
       if (part.first >= at + TILE || part.end <= at) continue;
 #define SCORE(n) \
-  case n: NAME(score)(n, queries + r * depth, tile, depth, rows + r, at); break;
+  case n: NAME(score)(n, queries + r * depth, tile, depth, rows + r, at, r == 0 ? next : NULL); break;
       switch (block) {
         EACH_BLOCK(SCORE)
       }
@@ -315,13 +324,23 @@ static void NAME(add_packed)(
   }
 }
 
-// One row's dimensions from `column` on over values where they lie.
+// Some dimensions of a row over values where they lie. Meanwhile, fetches its share of the values that come next: those of one
+// head lie too far apart for the processor to foresee.
 INLINE void NAME(sum_row)(
-    const size_t vectors, float *output, const float *weights, const float *values, size_t stride, size_t count) {
+    const size_t vectors, float *output, const float *weights, const float *values, size_t stride, size_t count,
+    size_t share, size_t shares) {
+  size_t turn = share;
   vec sums[NAME(vectors_at_once)];
   UNROLL for (size_t i = 0; i < vectors; i++) sums[i] = NAME(load)(output + i * LANES);
   for (size_t k = 0; k < count; k++, values += stride) {
     vec w = NAME(broadcast)(weights[k]);
+    if (turn == 0) {
+      turn = shares;
+      UNROLL for (size_t i = 0; i < vectors * LANES; i += 16) {
+        __builtin_prefetch(values + NAME(in_place_step) * stride + i);
+      }
+    }
+    turn--;
     UNROLL for (size_t i = 0; i < vectors; i++) {
       sums[i] = multiply_add(w, NAME(load)(values + i * LANES), sums[i]);
     }
@@ -330,11 +349,17 @@ INLINE void NAME(sum_row)(
 }
 
 static void NAME(add_row)(
-    float *output, const float *weights, const float *values, size_t stride, size_t count, size_t depth) {
+    float *output, const float *weights, const float *values, size_t stride, size_t count, size_t depth, size_t share,
+    size_t shares) {
   size_t d = 0;
-  for (; d + 8 * LANES <= depth; d += 8 * LANES) NAME(sum_row)(8, output + d, weights, values + d, stride, count);
-  for (; d + 4 * LANES <= depth; d += 4 * LANES) NAME(sum_row)(4, output + d, weights, values + d, stride, count);
-  for (; d + LANES <= depth; d += LANES) NAME(sum_row)(1, output + d, weights, values + d, stride, count);
+#define SUM_ROW(n)                                                                      \
+  for (; d + n * LANES <= depth; d += n * LANES) {                                      \
+    NAME(sum_row)(n, output + d, weights, values + d, stride, count, share, shares);    \
+  }
+  SUM_ROW(8)
+  SUM_ROW(4)
+  SUM_ROW(1)
+#undef SUM_ROW
   if (d == depth) return;
   vec sum = load_part(output + d, depth - d);
   for (size_t k = 0; k < count; k++) {
@@ -346,8 +371,7 @@ static void NAME(add_row)(
 
 static void NAME(add_in_place)(
     const headimpact_attention *attention, const headimpact_attention_row *rows, size_t count) {
-  // So many values stay in the first cache.
-  enum { step = 32 };
+  enum { step = NAME(in_place_step) };
   const headimpact_attention_source *values = &attention->values;
   NAME(seen) seen = NAME(see)(rows, count);
   for (size_t at = seen.first, next; at < seen.end; at = next) {
@@ -358,7 +382,7 @@ static void NAME(add_in_place)(
       if (first >= end) continue;
       NAME(add_row)(
           rows[r].output, rows[r].weights + first, NAME(at)(values, first), values->stride, end - first,
-          attention->depth);
+          attention->depth, r, count);
     }
   }
 }

@@ -35,6 +35,10 @@ struct Ground: ParsableCommand, DependentOptions {
   @OptionGroup var images: ImagesOption
   @Option(help: ArgumentHelp("The JSON file to write.", valueName: "file"))
   var output: String
+  @Option(
+    help: ArgumentHelp(
+      "A folder to make with a page: pictures of what was found best and worst, with both boxes.", valueName: "dir"))
+  var page: String?
 
   @Option(help: ArgumentHelp("The heads, e.g. 14.3,17.0 (layer 14, head 3; layer 17, head 0).", valueName: "list"))
   var heads: String?
@@ -128,6 +132,7 @@ struct Ground: ParsableCommand, DependentOptions {
     var c = GroundConfiguration(
       model: model, dataset: fileURL(dataset), images: images.url, output: fileURL(output), heads: heads)
     c.take(loaded, chosenBy: selection ?? hi, scored: scored, measuring)
+    c.page = page.map(fileURL)
     c.locating.threshold = threshold
     c.locating.sigma = sigma
     c.locating.parts = parts
@@ -146,25 +151,19 @@ private struct GroundingTable {
 
   var text: String {
     let scores = summary.scores
-    var rows = [
-      ["score", "value", "95% interval", "whole image"],
-      row("box accuracy at IoU 0.25", scores.boxAccuracy25),
-      row("box accuracy at IoU 0.5", scores.boxAccuracy50, scores.wholeImageAccuracy50),
-      row("box accuracy at IoU 0.75", scores.boxAccuracy75),
-      row("mean IoU of boxes", scores.meanBoxIoU, scores.wholeImageMeanIoU),
-    ]
-    if let mean = scores.meanMaskIoU, let cumulative = scores.cumulativeMaskIoU {
-      rows += [row("mean IoU of masks", mean), row("cumulative IoU of masks", cumulative)]
-    }
+    let rows =
+      [["score", "value", "95% interval", "whole image"]]
+      + scores.rows.map { row($0.name, $0.score, $0.wholeImage) }
     let skipped = summary.skips.text.map { ", " + $0 } ?? ""
     let notFound = scores.notFound > 0 ? ", nothing found for \(scores.notFound)" : ""
+    let page = summary.page.map { ", \($0)" } ?? ""
     let state = summary.isNew ? "" : "; it was already finished"
     return """
       \(aligned(rows))
 
       heads \(summary.heads.map(\.description).joined(separator: ", "))
       \(scores.expressions) expressions\(skipped) of \(scores.images) images, \(scores.masks) with a mask\(notFound) \
-      -> \(summary.output)\(state)
+      -> \(summary.output)\(page)\(state)
       """
   }
 

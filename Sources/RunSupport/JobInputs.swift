@@ -59,11 +59,13 @@ public enum JobInputs {
   }
 
   /// - Throws: `JobError` if the folder that an output goes to isn't there or can't be written to.
-  public static func checkFolder(of output: URL) throws {
+  ///
+  /// - Parameter option: which names the output.
+  public static func checkFolder(of output: URL, option: String = "--output") throws {
     let folder = output.deletingLastPathComponent().path
     let files = FileManager.default
     guard files.fileExists(atPath: folder), files.isWritableFile(atPath: folder) else {
-      throw JobError("\(folder): is not a writable folder, and --output goes there")
+      throw JobError("\(folder): is not a writable folder, and \(option) goes there")
     }
   }
 

@@ -56,9 +56,9 @@ final class PicturesAhead: Sendable {
     func take(_ fileName: String) -> Result<ReadPicture, any Error>? {
       condition.lock()
       defer { condition.unlock() }
-      // Not begun: whoever wants it reads it as soon as the thread would.
+      while current == fileName || next == fileName && current == nil { condition.wait() }
+      // The thread is still busy with another: whoever wants it reads it sooner.
       if next == fileName { next = nil }
-      while current == fileName { condition.wait() }
       guard ready?.fileName == fileName else { return nil }
       defer { ready = nil }
       return ready?.result

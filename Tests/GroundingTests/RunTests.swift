@@ -128,6 +128,31 @@ struct GroundingRuns {
     }
   }
 
+  @Test("--page makes a page with a picture of every expression, also of a finished run, and replaces no other folder")
+  func page() async throws {
+    try await ScratchFolder.with { scratch in
+      let (output, page) = (scratch.file("places.json"), scratch.file("page"))
+      let arguments = ground(tiny, to: output, ["--heads", "0.0,1.1"])
+      try await succeed(arguments, ranks: 2)
+      let places = try Data(contentsOf: output)
+      try await succeed(arguments + ["--resume", "--page", page.path])
+      #expect(try Data(contentsOf: output) == places)
+      let names = try FileManager.default.contentsOfDirectory(atPath: page.path).sorted()
+      #expect(names == (1...8).map { "0\($0).png" } + ["index.html"])
+      try FileManager.default.removeItem(at: output)
+      func message(_ more: String...) async throws -> String {
+        let run = try await MPIRun.launch("headimpact", arguments + more)
+        #expect(run.exitCode == 1)
+        return run.standardError
+      }
+      #expect(try await message("--page", page.path).contains("choose another --page"))
+      #expect(try await message("--page", output.path).contains("--page and --output are the same"))
+      #expect(!FileManager.default.fileExists(atPath: output.path))
+      try Data().write(to: page.appendingPathComponent("notes.txt"))
+      #expect(try await message("--overwrite", "--page", page.path).contains("notes.txt"))
+    }
+  }
+
   @Test("RefCOCO as JSON lines: several expressions per image, boxes only")
   func lines() async throws {
     try await ScratchFolder.with { scratch in

@@ -18,6 +18,8 @@ public struct GroundConfiguration: UnitJobConfiguration {
   public var images: URL
   /// The JSON file to make.
   public var output: URL
+  /// The folder of a page with pictures to make as well; nil for none.
+  public var page: URL?
   /// Whose attention is read; at least one, none twice.
   public var heads: [Selection.Head]
   /// `model_sha256` of the scoring run that the heads were chosen by: another model is refused. nil if they come from
@@ -70,6 +72,12 @@ public struct GroundConfiguration: UnitJobConfiguration {
   /// - Throws: `JobError` or `HeadImpactError` naming the option.
   public func validate() throws {
     try validateOptions()
+    if let page {
+      guard page.standardizedFileURL != output.standardizedFileURL else {
+        throw JobError("--page and --output are the same; the page is a folder of its own")
+      }
+      try PlacesFolder.check(page, self)
+    }
     guard !heads.isEmpty else { throw JobError("no heads are named to look with") }
     guard Set(heads).count == heads.count else { throw JobError("a head is named twice") }
   }

@@ -15,6 +15,8 @@ public struct GroundingJob {
     public let scores: GroundingScores
     public let heads: [Selection.Head]
     public let output: String
+    /// The folder of the page; nil if none was asked for.
+    public let page: String?
     public let skips: SkipCounts
     /// False if the output was already finished by the run to resume.
     public let isNew: Bool
@@ -31,9 +33,15 @@ public struct GroundingJob {
   /// - Throws: errors of the inputs or of the run. Under MPI, let it leave
   ///   `Communicator.withWorld`, which stops every rank.
   public func run() throws -> Summary? {
-    try GroundingWork.run(
+    let summary = try GroundingWork.run(
       configuration, on: world, allowsNoChange: true,
       reading: { try world.readDataset(configuration.dataset) { try GroundingDataset(json: $0, name: $1) } },
       making: { try GroundingWork(configuration, $0, $1.dataset, digest: $1.digest) })
+    try world.agree {
+      guard let summary, let page = configuration.page else { return }
+      try PlacesFolder(configuration: configuration, url: page).write(
+        GroundingResults.read(configuration.output), summary.scores, skips: summary.skips, attend: world.attend)
+    }
+    return summary
   }
 }

@@ -97,6 +97,7 @@ struct GroundingWork: UnitJob {
   ) throws -> GroundingJob.Summary {
     GroundingJob.Summary(
       scores: try GroundingScores(found, resamples: configuration.bootstrapResamples, seed: configuration.seed),
-      heads: configuration.heads, output: configuration.output.path, skips: skips, isNew: isNew)
+      heads: configuration.heads, output: configuration.output.path, page: configuration.page?.path, skips: skips,
+      isNew: isNew)
   }
 }

@@ -34,6 +34,21 @@ public struct GroundingScores: Sendable, Equatable, Encodable {
   public let resamples: Int
   public let seed: UInt64
 
+  /// A line of a table.
+  public typealias Row = (name: String, score: Score, wholeImage: Double?)
+
+  /// The scores for people, in the order of a table; those of masks where there are any.
+  public var rows: [Row] {
+    var rows: [Row] = [
+      ("box accuracy at IoU 0.25", boxAccuracy25, nil),
+      ("box accuracy at IoU 0.5", boxAccuracy50, wholeImageAccuracy50),
+      ("box accuracy at IoU 0.75", boxAccuracy75, nil), ("mean IoU of boxes", meanBoxIoU, wholeImageMeanIoU),
+    ]
+    if let meanMaskIoU { rows.append(("mean IoU of masks", meanMaskIoU, nil)) }
+    if let cumulativeMaskIoU { rows.append(("cumulative IoU of masks", cumulativeMaskIoU, nil)) }
+    return rows
+  }
+
   private enum CodingKeys: String, CodingKey {
     case expressions, images, notFound, masks, resamples, seed
     case boxAccuracy25 = "box_accuracy_25"
