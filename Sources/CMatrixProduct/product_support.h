@@ -37,8 +37,9 @@ static inline int64_t few_height(int64_t rows) {
   return rows <= 4 ? rows : rows <= 6 ? 6 : rows <= 8 ? 8 : rows <= 12 ? 12 : 16;
 }
 
-// The rows of a tile, of so many in all: as even as can be.
+// The rows of a tile, of so many in all: as even as can be. At least one, so that work can be divided by it.
 static inline int64_t tile_height(int64_t rows, int64_t most, int64_t few) {
+  if (rows <= 0) return 1;
   if (rows <= few) return few_height(rows);
   int64_t tiles = (rows + most - 1) / most;
   return (rows + tiles - 1) / tiles;

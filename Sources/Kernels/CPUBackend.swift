@@ -28,7 +28,8 @@ public final class CPUBackend: Backend {
     var scratch = AlignedBuffer<UInt8>()
     swap(&scratch, &packedOperand)
     defer { swap(&scratch, &packedOperand) }
-    let count = product.packedBytes(x)
+    // Also where there is nothing to multiply with: a sum of no terms is 0.
+    let count = max(product.packedBytes(x), 1)
     let packed = scratch.reserving(count)
     product.pack(x, into: packed)
     return try body(Operand(x, packed: Span(_unsafeStart: UnsafePointer(packed), count: count)))
@@ -36,13 +37,13 @@ public final class CPUBackend: Backend {
 
   public func apply(_ layer: Linear, to x: borrowing Operand, into output: Tensor, accumulate: Bool) throws {
     precondition(x.columns == layer.inputs && output.rows == x.rows && output.columns == layer.outputs)
-    guard x.rows > 0 else { return }
+    guard output.count > 0 else { return }
     product.multiply(x, layer.weight, bias: layer.bias, into: output, accumulate: accumulate)
   }
 
   public func applyBackward(_ layer: Linear, to dy: borrowing Operand, into output: Tensor, accumulate: Bool) throws {
     precondition(dy.columns == layer.outputs && output.rows == dy.rows && output.columns == layer.inputs)
-    guard dy.rows > 0 else { return }
+    guard output.count > 0 else { return }
     product.multiply(dy, layer.weight, isBackward: true, into: output, accumulate: accumulate)
   }
 }

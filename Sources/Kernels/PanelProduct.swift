@@ -52,6 +52,8 @@
       let (rows, columns, depth) = (operand.rows, output.columns, operand.columns)
       let (to, panels) = (output.floatBase, panels.base)
       let count = (columns + Self.panelRows - 1) / Self.panelRows
+      // A sum of no terms.
+      if depth == 0, !accumulate { to.update(repeating: 0, count: rows * columns) }
       operand.withPacked { packed in
         let source = packed.assumingMemoryBound(to: Float.self)
         team.forEach(count, work: rows * columns * depth / 8) { panel, thread in

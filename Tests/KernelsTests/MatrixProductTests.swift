@@ -152,6 +152,27 @@ import Testing
   }
 }
 
+extension MatrixProductTests {
+  @Test("no rows and no columns give nothing, no terms give the bias", arguments: Precision.allCases)
+  func nothing(_ precision: Precision) throws {
+    for instructions in ProductInstructions.available(for: precision) {
+      let backend = try CPUBackend(precision: precision, team: ThreadTeam(count: 2), instructions: instructions)
+      func product(rows: Int, columns: Int, depth: Int) throws -> [Float] {
+        let owned = OwnedWeights(numbers(columns * depth, 1), rows: columns, columns: depth, as: .f32)
+        let layer = Linear(weight: owned.weight, bias: (0..<columns).map { Float($0) })
+        let y = rows == 0 ? backend.tensor(rows: 0, columns: columns) : backend.unwritten(rows: rows, columns: columns)
+        let x = backend.tensor(rows: rows, columns: depth)
+        try backend.withOperand(x) { try backend.apply(layer, to: $0, into: y, accumulate: false) }
+        return backend.read(y)
+      }
+      #expect(try product(rows: 0, columns: 5, depth: 4).isEmpty)
+      #expect(try product(rows: 3, columns: 0, depth: 4).isEmpty)
+      #expect(try product(rows: 2, columns: 3, depth: 0) == [0, 1, 2, 0, 1, 2])
+      #expect(try product(rows: 40, columns: 1, depth: 0) == [Float](repeating: 0, count: 40))
+    }
+  }
+}
+
 extension Backend {
   /// - Shape: x [rows, in], the result [rows, out].
   func product(_ layer: Linear, _ x: [Float], rows: Int) throws -> [Float] {
