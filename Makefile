@@ -219,10 +219,10 @@ help-texts: deps ## Rewrite the help texts for the tests (Tests/CommandLineTests
 	git diff --stat -- Tests/CommandLineTests/Help
 
 format: swift ## Format the Swift sources
-	swift format --in-place --parallel --recursive Package.swift Sources Tests
+	swift format --in-place --parallel --recursive Package.swift Sources Tests Benchmarks
 
 lint: swift python-deps ## Check formatting, file and function lengths, and undeclared imports
-	swift format lint --strict --parallel --recursive Package.swift Sources Tests
+	swift format lint --strict --parallel --recursive Package.swift Sources Tests Benchmarks
 	python3 tools/checks/imports.py
 	python3 tools/checks/sizes.py
 	python3 tools/checks/lifetimes.py

@@ -149,11 +149,12 @@ class Table:
 
 
 def seconds(number):
-    """With three digits; a dash for what there is not."""
+    """With three digits, in milliseconds below one; a dash for what there is not."""
     if number is None or math.isnan(number):
         return "–"
-    digits = 1 if number >= 10 else 2 if number >= 1 else 3
-    return f"{number:.{digits}f} s" if number < 100 else f"{number:.0f} s"
+    value, unit = (number, "s") if number >= 1 else (1e3 * number, "ms")
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2
+    return f"{value:.{digits}f} {unit}"
 
 
 def ratio(number):

@@ -252,6 +252,10 @@ class Tables(unittest.TestCase):
         self.assertEqual(tables.judged(1.5, 1.5), "1.5")
         self.assertEqual(tables.judged(None, 1.5), "1.5")
 
+    def test_times_have_three_digits(self):
+        self.assertEqual([tables.seconds(n) for n in (None, 0.00012, 0.0954, 0.5, 1.234, 28.04, 625.2)],
+                         ["–", "0.12 ms", "95.4 ms", "500 ms", "1.23 s", "28.0 s", "625 s"])
+
     def test_markdown_has_as_many_cells_in_each_line(self):
         lines = tables.markdown(self.table().rows()).split("\n")
         self.assertEqual({line.count("|") for line in lines}, {len(tables.HEADING) + 1})

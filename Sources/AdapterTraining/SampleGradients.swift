@@ -28,13 +28,14 @@ final class SampleGradients {
     frozen = FrozenLayers(model: model, cache: cache, attend: attend)
   }
 
-  /// One pass over several samples, a segment each.
+  /// One pass over several samples, a segment each. Losses and gradients have the bits of each sample alone.
   ///
   /// - Parameters:
   ///   - samples: each with its frozen prefix.
   ///   - elementType: of the prefixes.
   ///   - dropout: the rate, and the key of each sample.
-  ///   - gradients: added to, those of the sum of all losses; nil computes the losses alone. As `LowRankAdapter.parameters`.
+  ///   - gradients: added to, those of each sample's loss; nil computes the losses alone. - Shape: [samples, adapter's
+  ///     count], each row as `LowRankAdapter.parameters`.
   /// - Returns: the sum of each sample's token losses.
   /// - Throws: what `attend` throws.
   func losses(

@@ -66,7 +66,7 @@ public struct TrainConfiguration: JobConfiguration {
   public var length = Length.epochs(1)
   /// Examples per step, over all ranks.
   public var batch = 8
-  /// Examples of one pass: more take more memory, and change results by rounding.
+  /// Examples of one pass: more take more memory, and change no result.
   public var microBatch = 1
   public var learningRate = 1e-4
   public var schedule = LearningRateSchedule.Shape.constant

@@ -30,8 +30,8 @@ final class Trainer {
   /// The batch that was asked for last: the order of an epoch takes a while.
   private var lastBatch: (step: Int, samples: [Int])?
   private var sum: StepSum
-  /// - Shape: [1, adapter's count]
-  private let passGradient: Tensor
+  /// - Shape: [samples of a pass, adapter's count]
+  private let passGradients: Tensor
 
   private(set) var state: TrainingState
   /// The step of the checkpoint that the run went on from; 0 if it began anew.
@@ -73,7 +73,8 @@ final class Trainer {
       configuration, on: world, model: model, gradients: gradients, data: data, occurring: occurring, shared: shared,
       reserve: reserve)
     sum = StepSum(count: adapter.count, passes: configuration.batch, ranks: world.worldSize)
-    passGradient = model.backend.tensor(rows: 1, columns: adapter.count)
+    passGradients = model.backend.tensor(
+      rows: min(configuration.microBatch, configuration.batch), columns: adapter.count)
   }
 
   /// Trains to the end. Checkpoints are written where they are due, before an error that a step found ends the run, and
@@ -223,23 +224,24 @@ final class Trainer {
     for first in stride(from: 0, to: indices.count, by: configuration.microBatch) {
       let pass = Array(indices[first..<min(first + configuration.microBatch, indices.count)])
       let inputs = try pass.map { (sample: samples[$0], prefix: try prefixes.states(of: $0)) }
-      model.backend.zero(passGradient)
+      let passGradients = passGradients.rows(0..<pass.count)
+      model.backend.zero(passGradients)
       let keys = pass.map { dropoutKey(step: step, sample: $0) }
       let losses = try gradients.losses(
         inputs, as: prefixType, dropout: configuration.dropout > 0 ? (Float(configuration.dropout), keys) : nil,
-        gradients: passGradient)
-      for (input, loss) in zip(inputs, losses) {
-        guard sum.add(loss: loss, tokens: input.sample.supervisedTokens) else {
+        gradients: passGradients)
+      for (place, input) in inputs.enumerated() {
+        let example = input.sample.example
+        guard sum.add(loss: losses[place], tokens: input.sample.supervisedTokens) else {
           throw JobError(
-            "step \(step + 1): the loss of sample \(input.sample.example.id) (\(input.sample.example.fileName)) is \(loss): "
-              + "a lower --lr may help, or a --warmup")
+            "step \(step + 1): the loss of sample \(example.id) (\(example.fileName)) is \(losses[place]): a lower --lr may "
+              + "help, or a --warmup")
         }
-      }
-      guard sum.add(gradient: passGradient, on: model.backend) else {
-        let ids = inputs.map { "\($0.sample.example.id)" }.joined(separator: ", ")
-        throw JobError(
-          "step \(step + 1): the gradient of sample \(ids) is not finite, or not below \(sum.gradientLimit): a lower --lr "
-            + "may help, or a --warmup")
+        guard sum.add(gradient: passGradients.rows(place..<place + 1), on: model.backend) else {
+          throw JobError(
+            "step \(step + 1): the gradient of sample \(example.id) is not finite, or not below \(sum.gradientLimit): a "
+              + "lower --lr may help, or a --warmup")
+        }
       }
     }
   }

@@ -77,7 +77,7 @@ struct Train: ParsableCommand, DependentOptions {
   var batch = 8
   @Option(
     help: ArgumentHelp(
-      "Examples computed at a time: affects memory and speed, and results only by rounding.", valueName: "n"))
+      "Examples computed at a time: affects memory and speed, not results.", valueName: "n"))
   var microBatch = 1
   @Option(help: ArgumentHelp("Learning rate.", valueName: "x"))
   var lr = 1e-4
@@ -232,7 +232,7 @@ struct Train: ParsableCommand, DependentOptions {
     return c
   }
 
-  /// Without the layers and heads.
+  /// Without the layers and heads, but with whether it is heads.
   private func configured(model: URL) throws -> TrainConfiguration {
     var c = TrainConfiguration(
       model: model, dataset: fileURL(dataset), images: source.images.url, output: fileURL(output))
@@ -241,6 +241,7 @@ struct Train: ParsableCommand, DependentOptions {
     c.prompt = asking.prompt
     c.precision = precision
     c.limit = first.limit
+    c.heads = heads.map { _ in [] }
     c.targets = try targets.map(projections)
     c.loraRank = loraRank
     c.loraAlpha = loraAlpha

@@ -5,7 +5,10 @@ import Kernels
 extension DecoderStack {
   /// Adds to `gradients` those of the adapter's numbers, from the gradient of what the recorded pass left in the stream.
   ///
-  /// - Shape: gradient [outputs that matter, C]; its contents are used up. gradients as `LowRankAdapter.parameters`.
+  /// Each segment's gradients are kept apart: they have the bits of a pass over this segment alone.
+  ///
+  /// - Shape: gradient [outputs that matter, C]; its contents are used up. gradients [segments, adapter's count], each row
+  ///   as `LowRankAdapter.parameters`.
   /// - Parameters:
   ///   - tape: of a pass without a cached prefix, whose keys and values are still in `cache`. It is used up.
   ///   - afterLayer: called after each layer; a thrown error ends the pass.
@@ -17,7 +20,7 @@ extension DecoderStack {
     guard let adapter, let angles = tape.angles else { return }
     precondition(tape.layout.prefix == 0 && tape.layout.contiguousRows == 0..<tape.layout.rows)
     precondition(adapter.parts.isEmpty, "there is no backward pass through parts that an adapter replaces")
-    precondition(gradients.count == adapter.count)
+    precondition(gradients.rows == tape.layout.segments.count && gradients.columns == adapter.count)
     precondition(
       ablatedHeads.replacement != .knockout, "there is no backward pass through attention that is knocked out")
     var gradient = gradient
@@ -52,6 +55,54 @@ extension DecoderStack {
     func update(_ projection: Projection) -> LoRADelta? {
       adapter[LoRATarget(layer: index, projection: projection)]
     }
+
+    /// How many rows of each segment this layer computes: all, or those whose output matters.
+    private func lengths(_ outputs: [Int]?) -> [Int] {
+      outputs == nil ? tape.layout.segments : tape.layout.outputRowsAtEnd ?? tape.layout.segments
+    }
+
+    /// Some of a layer's rows by their segments: the places among these rows, and where the segment's gradients go.
+    func parts(of rows: Range<Int>, _ outputs: [Int]?) -> [(rows: Range<Int>, gradients: Tensor)] {
+      var end = 0
+      return lengths(outputs).enumerated().compactMap { segment, length in
+        let own = (end..<end + length).clamped(to: rows)
+        end += length
+        guard !own.isEmpty else { return nil }
+        return (
+          own.lowerBound - rows.lowerBound..<own.upperBound - rows.lowerBound, gradients.rows(segment..<segment + 1)
+        )
+      }
+    }
+
+    /// The layer's rows, so many at a time: a segment is cut where it would be alone.
+    func pieces(of most: Int) -> [Range<Int>] {
+      var pieces: [Range<Int>] = []
+      var (start, end) = (0, 0)
+      for length in lengths(outputs) {
+        if end > start, end + length - start > most {
+          pieces.append(start..<end)
+          start = end
+        }
+        end += length
+        while end - start > most {
+          pieces.append(start..<start + most)
+          start += most
+        }
+      }
+      return end > start ? pieces + [start..<end] : pieces
+    }
+  }
+
+  /// Back through an update: adds its gradients, segment by segment, and that of its input to dx.
+  private func updateBackward(
+    _ update: LoRADelta, _ pass: BackwardPass, x: Tensor, dy: Tensor, into dx: Tensor?,
+    parts: [(rows: Range<Int>, gradients: Tensor)]
+  ) throws {
+    for (rows, gradients) in parts {
+      try backend.lowRankBackward(
+        pass.adapter.factors(update), x: x.rows(rows), dy: dy.rows(rows), dA: update.a(of: gradients),
+        dB: update.b(of: gradients), dx: dx?.rows(rows))
+    }
   }
 
   /// Back through a linear layer and its update: adds the update's gradients, and gives that of the input.
@@ -65,7 +116,9 @@ extension DecoderStack {
   ) throws {
     guard let linear = pass.layer[projection] else { return }
     if let update = pass.update(projection), let scale = try pass.adapter.magnitudeScale(of: update.target) {
-      return try scaledBackward(linear, update, scale, pass, x: x, dy: dy.floats, into: dx, accumulate: accumulate)
+      return try scaledBackward(
+        linear, update, scale, pass, x: x, dy: dy.floats, into: dx, accumulate: accumulate,
+        parts: pass.parts(of: rows, outputs))
     }
     if let dx { try backend.applyBackward(linear, to: dy, into: dx, accumulate: accumulate) }
     guard let update = pass.update(projection) else { return }
@@ -78,9 +131,7 @@ extension DecoderStack {
       backend.zero(through)
       target = through
     }
-    try backend.lowRankBackward(
-      pass.adapter.factors(update), x: input, dy: dy.floats, dA: update.a(of: pass.gradients),
-      dB: update.b(of: pass.gradients), dx: target)
+    try updateBackward(update, pass, x: input, dy: dy.floats, into: target, parts: pass.parts(of: rows, outputs))
     if let dropout, let dx, let target {
       backend.dropout(
         target, rate: dropout.rate, rowKeys: rows.map { dropout.rowKeys[outputs?[$0] ?? $0] },
@@ -93,7 +144,7 @@ extension DecoderStack {
   /// PEFT (section 4.3 of arXiv 2402.09353).
   private func scaledBackward(
     _ linear: Linear, _ update: LoRADelta, _ scale: MagnitudeScale, _ pass: BackwardPass, x: Tensor, dy: Tensor,
-    into dx: Tensor?, accumulate: Bool
+    into dx: Tensor?, accumulate: Bool, parts: [(rows: Range<Int>, gradients: Tensor)]
   ) throws {
     precondition(pass.tape.dropout.map { $0.rate == 0 } ?? true, "magnitudes are trained without dropout")
     let factors = pass.adapter.factors(update)
@@ -104,9 +155,10 @@ extension DecoderStack {
     }
     try backend.applyLowRank(factors, to: x, into: product)
     let dots = workspace.magnitudeGradient.reserving(rows: 1, columns: update.outputs, on: backend)
-    backend.zero(dots)
-    backend.addColumnDots(dy, product, to: dots)
-    if let magnitudes = update.magnitude(of: pass.gradients) {
+    for (rows, gradients) in parts {
+      guard let magnitudes = update.magnitude(of: gradients) else { continue }
+      backend.zero(dots)
+      backend.addColumnDots(dy.rows(rows), product.rows(rows), to: dots)
       backend.scaleColumns(dots, by: scale.inverseNorm, bias: nil, into: magnitudes, accumulate: true)
     }
     let dProduct = product
@@ -114,8 +166,7 @@ extension DecoderStack {
     if let dx {
       try backend.withOperand(dProduct) { try backend.applyBackward(linear, to: $0, into: dx, accumulate: accumulate) }
     }
-    try backend.lowRankBackward(
-      factors, x: x, dy: dProduct, dA: update.a(of: pass.gradients), dB: update.b(of: pass.gradients), dx: dx)
+    try updateBackward(update, pass, x: x, dy: dProduct, into: dx, parts: parts)
   }
 
   /// From the gradient of the stream behind a branch to that of the branch itself: back through layer scale and the norm
@@ -146,9 +197,7 @@ extension DecoderStack {
     let layer = pass.layer
     let mlp = layer.feedForward
     let record = pass.record
-    let step = min(pass.rows, mlpRows)
-    for first in stride(from: 0, to: pass.rows, by: step) {
-      let rows = first..<min(first + step, pass.rows)
+    for rows in pass.pieces(of: mlpRows) {
       let stream = gradient.rows(rows)
       func recorded(_ kept: ScratchTensor, _ columns: Int) -> Tensor {
         kept.tensor(rows: pass.rows, columns: columns).rows(rows)

@@ -40,8 +40,8 @@ extension TrainingRuns {
     }
 
     @Test(
-      "nine questions a picture: the same bytes on 1 to 3 ranks, in any order, with or without a cache, from any layer on",
-      arguments: ["0", "2,5"], ["f32", "bf16"])
+      "nine questions a picture: the same bytes on 1 to 3 ranks, with or without a cache, from any layer on",
+      arguments: zip(["0", "2,5"], ["bf16", "f32"]))
     func questions(layers: String, precision: String) async throws {
       try await ScratchFolder.with { scratch in
         let demo = scratch.file("demo")
@@ -51,18 +51,19 @@ extension TrainingRuns {
             [
               "train", "--model", "\(demo.path)/model", "--dataset", "\(demo.path)/dataset/questions.json",
               "--annotations", "\(demo.path)/dataset/annotations.json", "--images", "\(demo.path)/dataset/images",
-              "--output", scratch.file(name).path, "--layers", layers, "--precision", precision, "--steps", "8",
+              "--output", scratch.file(name).path, "--layers", layers, "--precision", precision, "--steps", "6",
               "--batch",
               "7", "--lr", "1e-2", "--quiet", "--validation-share", "0.3",
             ] + more, ranks: ranks)
           return try weights(scratch.file(name))
         }
-        for (order, more) in [("shuffled", []), ("listed", ["--shuffle", "none"])] {
-          let expected = try await train(order, more)
-          for ranks in 2...3 { #expect(try await train("\(order)\(ranks)", more, ranks: ranks) == expected) }
-          #expect(try await train("\(order) none", more + ["--no-cache"], ranks: 2) == expected)
-          #expect(try await train("\(order) disk", more + ["--cache-memory", "30KB"], ranks: 2) == expected)
-        }
+        let shuffled = try await train("shuffled")
+        #expect(try await train("2", ranks: 2) == shuffled)
+        #expect(try await train("none", ["--no-cache"]) == shuffled)
+        #expect(try await train("disk", ["--cache-memory", "30KB"], ranks: 2) == shuffled)
+        // A picture's questions follow one another, and are computed on several ranks.
+        let listed = try await train("listed", ["--shuffle", "none"])
+        #expect(try await train("3", ["--shuffle", "none"], ranks: 3) == listed)
       }
     }
 
@@ -78,14 +79,16 @@ extension TrainingRuns {
       }
     }
 
-    @Test("several samples a pass change nothing but rounding", arguments: [2, 3])
+    @Test("several samples a pass change no bit", arguments: [2, 3])
     func microBatch(_ size: Int) async throws {
       try await ScratchFolder.with { scratch in
-        try await succeed(short(scratch.file("one")))
-        try await succeed(short(scratch.file("some"), ["--micro-batch", "\(size)"]))
-        let (one, some) = (try TrainingSteps(scratch.file("one")), try TrainingSteps(scratch.file("some")))
-        #expect(Closeness(some.loss, one.loss).relativeL2 < 1e-5)
-        #expect(some.tokens == one.tokens && some.loss[0] == one.loss[0])
+        for (name, more) in [("plain", []), ("dropout", ["--dropout", "0.3"]), ("dora", ["--dora"])] {
+          try await succeed(short(scratch.file(name), more))
+          try await succeed(short(scratch.file("\(name) some"), more + ["--micro-batch", "\(size)"]))
+          #expect(try weights(scratch.file("\(name) some")) == weights(scratch.file(name)), "\(name)")
+        }
+        let (one, some) = (try TrainingSteps(scratch.file("plain")), try TrainingSteps(scratch.file("plain some")))
+        #expect(some.tokens == one.tokens && some.loss == one.loss)
       }
     }
 

@@ -94,12 +94,96 @@ struct ConfigurationTests {
       ),
       (small + "allow_skips: 1.5\n", "allow_skips is 1.5"), (small + "allow_skips: many\n", "allow_skips"),
       (small + "train: {lr: .nan}\n", "train.lr must be a number"),
+      (small + "train: {lr: -1}\n", "train is not possible: lr is -1.0; it must be above 0"),
+      (small + "train: {dropout: 1}\n", "dropout is 1.0"), (small + "train: {lora_alpha: 0}\n", "lora_alpha is 0.0"),
+      (small + "train: {validation_share: 1}\n", "validation_share is 1.0"),
+      (small + "threads: 5000\n", "threads is 5000; it must be in 1...4096"),
+      (small + "generate: {beams: 65}\n", "e.yaml:8: generate is not possible: beams is 65; it must be in 1...64"),
+      (small + "generate: {repetition_penalty: 0}\n", "repetition_penalty is 0.0"),
+      (small + "evaluate: {resamples: 9999999}\n", "resamples is 9999999"),
+      (small.replacing("k.json, images: i}", with: "k.json, images: i, coverage: 2}"), "coverage is 2.0"),
+      (small + "demonstration: {test_scenes: 1000001}\n", "asks for 1000001 scenes"),
+      (small + "prompt: ''\n", "prompt is empty"), (small + "prompt: [What?, ' ']\n", "prompt is empty"),
+      (small.replacing("output: out", with: "output: ''"), "output is empty; it must be a path"),
+      (small.replacing("model: m", with: "model: ''"), "model is empty; it must be a path"),
+      (small.replacing("t.json, images: i", with: "'', images: i"), "dataset is empty"),
       ("output: o\nmodel: m\nscore: {dataset: k, images: i}\n", "tasks names nothing"),
       ("output: o\nmodel: m\nscore: {images: i}\n", "score has no dataset"),
     ])
   func wrong(text: String, says: String) throws {
     let error = try #require(throws: ExperimentError.self) { try configuration(text) }
     #expect(error.description.contains(says), "\(error)")
+  }
+
+  @Test(
+    "more layers or heads than the model has, and equal draws, are found by its numbers alone",
+    arguments: [
+      ("select: {layers: 99}\n", "select.layers is 99, and the model m has 4 layers: it must be in 1...4"),
+      ("select: {layers: 4}\narms: [pretrained, random-0, random-1]\n", "random-0 and random-1 draw the same layers"),
+      ("select: {heads: 13}\narms: [pretrained, top-heads]\n", "select.heads is 13"),
+      ("ablate: {dataset: k, images: i, heads: [1, 13]}\n", "ablate.heads is 13"),
+    ])
+  func tooMany(more: String, says: String) throws {
+    let c = try configuration(small + more)
+    let error = try #require(throws: ExperimentError.self) { try c.checkArms(layers: 4, heads: 3) }
+    #expect(error.description.contains(says), "\(error)")
+  }
+
+  @Test("arms that choose no layers may ask for any number of them")
+  func unasked() throws {
+    try configuration(small + "select: {layers: 99, heads: 99}\narms: [pretrained, all]\n").checkArms(
+      layers: 4, heads: 3)
+  }
+
+  @Test("a new experiment takes the place of an earlier one alone, which stays until the new one is complete")
+  func replacing() throws {
+    try ScratchFolder.with { scratch in
+      let folder = ExperimentFolder(url: scratch.file("out"))
+      func write(_ name: String) throws {
+        let file = folder.url.appendingPathComponent(name)
+        try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Data(name.utf8).write(to: file)
+      }
+      func names(_ url: URL) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: url.path).sorted()
+      }
+      #expect(try folder.refusal(inputs: [], overwrites: false) == nil)
+      try write("hi.h5")
+      #expect(try folder.refusal(inputs: [], overwrites: false)?.contains("--overwrite") == true)
+      #expect(try folder.refusal(inputs: [], overwrites: true)?.contains("holds no experiment") == true)
+      try write("experiment.yaml")
+      try write("hi.h5.old-1")
+      try write("steps/score.json")
+      #expect(try folder.refusal(inputs: [scratch.file("k.json")], overwrites: true) == nil)
+      let input = folder.url.appendingPathComponent("selections/../hi.h5")
+      #expect(try folder.refusal(inputs: [input], overwrites: true)?.contains("which the experiment reads") == true)
+      try write("notes.txt")
+      #expect(try folder.refusal(inputs: [], overwrites: true)?.contains("doesn't write (notes.txt)") == true)
+      try FileManager.default.removeItem(at: folder.url.appendingPathComponent("notes.txt"))
+
+      let all = try names(folder.url)
+      try folder.setAside()
+      #expect(try names(folder.url) == ["replaced"] && names(folder.replaced) == all)
+      // A second one begins before the first is complete.
+      try write("experiment.yaml")
+      try write("metrics/captions.json")
+      try folder.setAside()
+      #expect(try names(folder.url) == ["replaced"] && names(folder.replaced) == all)
+      // A process was killed while it moved the files.
+      try FileManager.default.removeItem(at: folder.replaced.appendingPathComponent("experiment.yaml"))
+      try write("experiment.yaml")
+      try folder.setAside()
+      #expect(try names(folder.url) == ["replaced"] && names(folder.replaced) == all)
+      try folder.removeReplaced()
+      #expect(try names(folder.url).isEmpty)
+    }
+  }
+
+  @Test("what an experiment reads is its files and models, but not the demonstration that it makes")
+  func inputs() throws {
+    #expect(Set(try configuration(small).inputs.map(\.lastPathComponent)) == ["k.json", "i", "t.json", "v.json", "m"])
+    #expect(
+      try configuration("output: o\ndemonstration: {}\nmodel: o/model\n").inputs.map(\.lastPathComponent) == ["model"])
   }
 
   @Test("the experiments that come with the program can be read")

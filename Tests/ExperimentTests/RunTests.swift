@@ -182,12 +182,35 @@ struct ExperimentRuns {
     }
   }
 
-  @Test("random arms that draw the same layers are refused before anything is trained")
+  @Test("random arms that draw the same layers are refused before anything is scored")
   func sameDraw() async throws {
     try await ScratchFolder.with { scratch in
       let run = try await run([try Self.file(scratch, arms: "pretrained, top, random-1, random-2"), "--quiet"])
       #expect(run.exitCode == 1)
       #expect(run.standardError.contains("random-1 and random-2 draw the same layers"), "\(run.standardError)")
+      #expect(!FileManager.default.fileExists(atPath: scratch.file("out/hi.h5").path))
+    }
+  }
+
+  @Test("--overwrite begins anew and keeps the old experiment until the new one is complete, also by --resume")
+  func overwriting() async throws {
+    try await ScratchFolder.with { scratch in
+      let out = scratch.file("out")
+      func exists(_ name: String) -> Bool {
+        FileManager.default.fileExists(atPath: out.appendingPathComponent(name).path)
+      }
+      let file = try Self.file(scratch, arms: "pretrained, top")
+      let first = try await run([file, "--quiet"])
+      try #require(first.exitCode == 0, "\(first.standardError)")
+      try Data().write(to: out.appendingPathComponent("hi.h5.old-1"))
+      // Equal draws end the run after its first step.
+      let failing = try Self.file(scratch, arms: "pretrained, top, random-1, random-2")
+      let stopped = try await run([failing, "--quiet", "--overwrite"], ranks: 2)
+      #expect(stopped.exitCode == 1 && stopped.standardError.contains("draw the same"), "\(stopped.standardError)")
+      #expect(exists("replaced/hi.h5") && exists("replaced/hi.h5.old-1") && !exists("hi.h5"))
+      let whole = try await run([try Self.file(scratch, arms: "pretrained, top"), "--quiet", "--resume"], ranks: 2)
+      #expect(whole.exitCode == 0, "\(whole.standardError)")
+      #expect(exists("hi.h5") && !exists("replaced") && !exists("hi.h5.old-1"))
     }
   }
 

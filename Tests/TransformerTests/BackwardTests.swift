@@ -17,8 +17,8 @@ struct DecoderBackwardTests {
     let adapter: LowRankAdapter
     let layout: SequenceLayout
     let angles: [RotaryAngles]
-    let input: [Float]
-    let weights: [Float]
+    var input: [Float]
+    var weights: [Float]
     let cache: KeyValueCache
     let first: Int
     var dropout: ActivationTape.Dropout?
@@ -58,12 +58,16 @@ struct DecoderBackwardTests {
       return decoder.backend.read(hidden)
     }
 
-    func gradients() throws -> [Float] {
+    /// Of all segments together.
+    func gradients() throws -> [Float] { try gradientsOfSegments().joined(in: adapter.count) }
+
+    /// A row a segment.
+    func gradientsOfSegments() throws -> [Float] {
       let tape = ActivationTape()
       _ = try loss(tape: tape)
       let backend = decoder.backend
       let gradient = backend.tensor(weights, rows: weights.count / DecoderBackwardTests.size)
-      let gradients = backend.tensor(rows: 1, columns: adapter.count)
+      let gradients = backend.tensor(rows: layout.segments.count, columns: adapter.count)
       backend.zero(gradients)
       try decoder.backward(gradient, tape: tape, cache: cache, into: gradients)
       return backend.read(gradients)
@@ -130,6 +134,32 @@ struct DecoderBackwardTests {
     problem.decoder.mlpRows = 4
     let closeness = Closeness(try problem.gradients(), whole)
     #expect(closeness.relativeL2 < 1e-5, "\(closeness)")
+  }
+
+  @Test(
+    "a segment's gradients have the bits of a pass over it alone, however many rows an MLP takes at a time",
+    arguments: [nil, [2, 1, 3, 1]], [2048, 8, 4])
+  func alone(_ tails: [Int]?, _ mlpRows: Int) throws {
+    let lengths = [9, 5, 7, 3]
+    let together = try Problem(layers: 0...2, of: 3, segments: lengths, tails: tails)
+    together.decoder.mlpRows = mlpRows
+    let keys = (0..<lengths.reduce(0, +)).map { UInt64($0) &* 77 }
+    together.dropout = ActivationTape.Dropout(rate: 0.3, rowKeys: keys)
+    let gradients = try together.gradientsOfSegments()
+    let count = together.adapter.count
+    var (row, output) = (0, 0)
+    for (segment, length) in lengths.enumerated() {
+      let alone = try Problem(layers: 0...2, of: 3, segments: [length], tails: tails.map { [$0[segment]] })
+      let outputs = tails?[segment] ?? length
+      alone.decoder.mlpRows = mlpRows
+      alone.input = Array(together.input[row * Self.size..<(row + length) * Self.size])
+      alone.weights = Array(together.weights[output * Self.size..<(output + outputs) * Self.size])
+      alone.dropout = ActivationTape.Dropout(rate: 0.3, rowKeys: Array(keys[row..<row + length]))
+      let isSame = try alone.gradients() == Array(gradients[segment * count..<(segment + 1) * count])
+      #expect(isSame, "segment \(segment)")
+      row += length
+      output += outputs
+    }
   }
 
   @Test("threads change no bit")

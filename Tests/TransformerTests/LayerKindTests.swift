@@ -143,11 +143,11 @@ struct LayerKindTests {
         angles: RandomModel.tables(
           layout.places.map(\.position), headDim: decoder.layers[0].attention.shape.headDim), cache: cache,
         layers: range, additions: additions, tape: tape)
-      let gradients = backend.tensor(rows: 1, columns: adapter.count)
+      let gradients = backend.tensor(rows: layout.segments.count, columns: adapter.count)
       backend.zero(gradients)
       try decoder.backward(
         backend.tensor(weights, rows: weights.count / size), tape: tape, cache: cache, into: gradients)
-      return backend.read(gradients)
+      return backend.read(gradients).joined(in: adapter.count)
     }
   }
 

@@ -215,3 +215,12 @@ extension DecoderStack {
     return cache
   }
 }
+
+extension [Float] {
+  /// The sum of rows of so many numbers.
+  func joined(in columns: Int) -> [Float] {
+    var sum = Array(self[..<columns])
+    for index in columns..<Swift.max(columns, count) { sum[index % columns] += self[index] }
+    return sum
+  }
+}
