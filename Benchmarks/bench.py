@@ -113,10 +113,10 @@ class Bench:
                              lambda: machine.limits(a.product_rates, {1, a.threads}), deadline, a.fresh)
 
     def run(self):
-        """What the basis says is needed first, whatever the time."""
+        """What the basis says is needed first: without it nothing is measured."""
         basis = self.runner.measure(measurements.BASIS)
         if not basis:
-            sys.exit("The bench can't go on:\n" + "\n".join(self.runner.failed or ["no time is left"]))
+            return
         for measurement in measurements.plan(measurements.worthwhile(basis["values"]["rates"]), self.a.quick):
             if measurement.part in self.a.only and self.a.side in (None, measurement.side):
                 self.runner.measure(measurement)
@@ -142,8 +142,9 @@ def show(bench, as_json):
     table = bench.table()
     rows = table.rows()
     print(f"\n{bench.family if not bench.a.quick else 'the demonstration model: whether the bench works, not how fast the program is'}")
-    print(tables.limits_text({bench.a.threads: table.limits}, bench.a.threads))
-    print(tables.text(rows))
+    if table.limits:
+        print(tables.limits_text({bench.a.threads: table.limits}, bench.a.threads))
+    print(tables.text(rows) if rows else "nothing of it is measured")
     for note in [*table.notes(), tables.conditions_text(table.results)]:
         print(note)
     if bench.runner.omitted:
@@ -152,19 +153,22 @@ def show(bench, as_json):
         print(json.dumps([vars(row) | {"ratio": row.ratio, "efficiency": row.efficiency} for row in rows]))
 
 
-def write_readme(a, benches, path=ROOT / "README.md"):
+def others(a, measured):
+    """Families that other runs measured: their rows stay in README.md."""
+    return [Bench(a, family, 0) for family in FAMILIES if family not in measured and (a.folder / "results" / family).exists()
+            and (a.folder / f"{family}-random/config.json").exists()]
+
+
+def write_readme(benches, path=ROOT / "README.md"):
     """The table of Qwen2-VL, and that of other families, where they were measured."""
     text = path.read_text()
-    others = {}
-    for bench in benches:
-        table = bench.table()
-        if bench.family == QWEN2_VL:
-            below = tables.summary(table, results.opponents(), machine.processor(), bench.digest, table.results)
-            text = tables.replaced(text, "bench", f"{tables.markdown(table.rows())}\n\n{below}")
-        elif table.rows():
-            others[bench.family] = table
-    if others:
-        text = tables.replaced(text, "bench-families", tables.families_markdown(others))
+    tables_of = {bench.family: table for bench in benches if (table := bench.table()).rows()}
+    if main := tables_of.pop(QWEN2_VL, None):
+        digest = next(bench.digest for bench in benches)
+        below = tables.summary(main, results.opponents(), machine.processor(), digest, main.results)
+        text = tables.replaced(text, "bench", f"{tables.markdown(main.rows())}\n\n{below}")
+    if tables_of:
+        text = tables.replaced(text, "bench-families", tables.families_markdown(tables_of))
     path.write_text(text)
 
 
@@ -186,7 +190,7 @@ def main():
         show(bench, a.json)
         benches.append(bench)
     if a.write_readme:
-        write_readme(a, benches)
+        write_readme(benches + others(a, [bench.family for bench in benches]))
     if failed := [f for bench in benches for f in bench.runner.failed]:
         sys.exit("These failed:\n" + "\n".join(failed))
 

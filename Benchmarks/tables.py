@@ -62,11 +62,13 @@ class Table:
 
     def __init__(self, results, checkpoint, limits, threads, lowest):
         self.results, self.checkpoint, self.threads, self.lowest = results, checkpoint, threads, lowest
-        self.limits = limits[threads]
+        self.limits = limits.get(threads)
         self.described = value(results, "basis", "described")
         self.pictured = value(results, "basis", "pictured")
 
     def rows(self):
+        if not self.limits:
+            return []
         return [row for row in [*self.score(), *self.generate(), *self.train(), *self.ranks()] if row.ours]
 
     def score(self):
@@ -211,7 +213,7 @@ def conditions_text(results):
 def summary(table, versions, processor, digest, results):
     """What stands below the table in README.md."""
     made = sorted(r["made"] for r in results.values())
-    said = [f"Measured on {processor}, {limits_text({table.threads: table.limits}, table.threads)} (all in the same run), with torch "
+    said = [f"Measured on {processor}, {limits_text({table.threads: table.limits}, table.threads)}; with torch "
             f"{versions['torch']}, transformers {versions['transformers']} and PEFT {versions['peft']}; program {digest}, "
             f"{made[0][:10] if made else ''}. {conditions_text(results)}"]
     return "\n".join(said + table.notes())

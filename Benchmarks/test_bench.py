@@ -8,6 +8,7 @@ import tempfile
 import time
 import unittest
 from pathlib import Path
+from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).parent))
 import bench
@@ -247,6 +248,9 @@ class Tables(unittest.TestCase):
         row = self.row("score, one description, f32", {f"transformers score eager {t}": result(killed=True) for t in ("f32", "bf16")})
         self.assertEqual(tables.cells(row)[1:4], ["needs more memory", "2.00 s", "–"])
 
+    def test_without_results_there_are_no_rows(self):
+        self.assertEqual(tables.Table({}, small(), {}, 2, 1).rows(), [])
+
     def test_a_missed_goal_stands_beside_its_number(self):
         self.assertEqual(tables.judged(1.4, 1.5), "1.5, missed")
         self.assertEqual(tables.judged(1.5, 1.5), "1.5")
@@ -277,10 +281,15 @@ class Tables(unittest.TestCase):
             with self.assertRaises(ValueError):
                 tables.replaced(text, "bench", "new")
 
-    def test_the_readme_has_the_markers(self):
-        readme = (ROOT / "README.md").read_text()
-        for name in ("bench", "bench-families"):
-            tables.replaced(readme, name, "")
+    def test_the_readme_s_tables_are_replaced_by_what_was_measured(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "README.md"
+            path.write_text((ROOT / "README.md").read_text())
+            bench.write_readme([SimpleNamespace(family=f, digest="abc", table=self.table) for f in (inputs.QWEN2_VL, "gemma-3-4b")], path)
+            written = path.read_text()
+        self.assertIn("| score, one description, f32 | 2.80 s (eager bf16) | 2.00 s | 1.40 | 1.5, missed |", written)
+        self.assertIn("program abc, 2030-01-02", written)
+        self.assertIn("| gemma-3-4b | 2.80 s (eager bf16), 2.00 s (f32) | 1.40 |", written)
 
 
 class Programs(unittest.TestCase):

@@ -22,7 +22,7 @@ ALWAYS_INLINE void NAME(few)(
     const char *base = (const char *)right.base + column * stride;
     for (int64_t start = 0; start < depth || start == 0; start += BLOCK) {
       int64_t end = start + smaller(BLOCK, depth - start);
-      VECTOR sums[4][height];
+      VECTOR sums[4][FEW_ROWS];
       UNROLL for (int g = 0; g < groups; g++) UNROLL for (int i = 0; i < height; i++) sums[g][i] = ZERO;
       for (int64_t k = start; k < end; k += step) {
         int rest = (int)smaller(step, end - k);

@@ -13,6 +13,7 @@
 // It doesn't fuse, reorder or drop an operation.
 #pragma clang fp contract(off) reassociate(off)
 
+#define MOST_ROWS (TILE_ROWS > FEW_ROWS ? TILE_ROWS : FEW_ROWS)
 #define TILE_COLUMNS (LANES * VECTORS)
 #define BLOCK_TERMS (BLOCK / PAIR)
 // Tiles of rows that take turns with a strip of columns: the strip then stays in the first cache.
@@ -47,7 +48,7 @@ ALWAYS_INLINE void NAME(add_term)(const int height, const TERM *left, const TERM
 ALWAYS_INLINE void NAME(tile)(
     const int height, const TERM *left, const TERM *right, int64_t terms, NAME(target) target, int rows, int columns,
     const char *next, int64_t share) {
-  VECTOR sums[height > 0 ? height : 1][VECTORS];
+  VECTOR sums[MOST_ROWS][VECTORS];
   UNROLL for (int i = 0; i < height; i++) UNROLL for (int v = 0; v < VECTORS; v++) sums[i][v] = ZERO;
   // One request a term: many at once would wait for one another.
   int64_t k = 0;

@@ -44,7 +44,7 @@ extension CommandLineSuite {
         let table = try await headimpact(
           "evaluate", "--references", files.references, "--results", files.results, "--baseline", files.baseline)
         #expect(table.exitCode == 0, "\(table.standardError)")
-        #expect(table.standardOutput.hasPrefix("metric       score\nBleu_1       1.0000\n"))
+        #expect(table.standardOutput.hasPrefix("metric         score\nBleu_1         1.0000\n"))
         #expect(table.standardOutput.contains("4 images, 4 references"))
         #expect(table.standardOutput.contains("paired bootstrap over 4 images, 1000 resamples, seed 0"))
         let json = try await headimpact(

@@ -65,7 +65,7 @@ private let ignored: [(command: String, words: String)] = [
   ("train JOB --layers 1 --no-cache --cache-dir c", "--cache-dir counts only with the cache"),
   ("generate JOB --top-p 0.5", "--top-p counts only with a --temperature above 0"),
   ("evaluate --references r --results s --resamples 9", "--resamples counts only with --baseline"),
-  ("evaluate --references r --results s --dialect official", "--dialect counts only with --questions"),
+  ("evaluate --references r --results s --dialect vqa-official", "--dialect counts only with --questions"),
   ("evaluate --references r --results s --overwrite", "--overwrite counts only with --per-image"),
   ("BUILD --min-tokens 3", "--min-tokens counts only with --model"),
   ("BUILD --prompt a", "--prompt counts only with --describe model"),

@@ -22,11 +22,11 @@ struct GeneratingRuns {
     let answer: String
   }
 
-  @Test("texts have the same bytes however many images are decoded together, on 1 and 3 ranks, after a resumption too")
+  @Test("texts have the same bytes however many images are decoded together, on 1 and 3 ranks")
   func batches() async throws {
     try await ScratchFolder.with { scratch in
       let demo = scratch.file("demo")
-      try await succeed(["demo", "--output", demo.path, "--scenes", "7"])
+      try await succeed(["demo", "--output", demo.path, "--scenes", "6"])
       for (file, more) in [
         ("captions.json", []), ("questions.json", ["--temperature", "1.5"]),
         ("keyobjects.json", ["--objects", "crop", "--beams", "2"]),
@@ -36,9 +36,11 @@ struct GeneratingRuns {
           let output = scratch.file("out.json")
           try await succeed(generate(demo, file, to: output) + more + ["--batch", batch], ranks: ranks)
           results.append(try Data(contentsOf: output))
-          // The batch is no part of what the run is.
-          let again = try await succeed(generate(demo, file, to: output, "--resume") + more, ranks: ranks)
-          #expect(again.standardOutput.contains("already finished"))
+          if batch == "16" {
+            // The batch is no part of what the run is.
+            let again = try await succeed(generate(demo, file, to: output, "--resume", "--batch", "2") + more)
+            #expect(again.standardOutput.contains("already finished"))
+          }
           try FileManager.default.removeItem(at: output)
         }
         #expect(Set(results).count == 1, "\(file) \(more)")

@@ -49,8 +49,8 @@ struct GroundingPageTests {
       [found(7, iou: 0.431, masks: 0.25, expression: "<b>left & right</b>"), found(8, iou: 0)],
       problems: ["expression 9: no such file"])
     #expect(html.contains(#"viewBox="0 0 20 10""#))
-    #expect(html.contains(#"<rect class="found" x="1" y="2" width="3" height="4">"#))
-    #expect(html.contains(#"<rect class="right" x="5" y="6" width="7" height="3.5">"#))
+    #expect(html.contains(#"<rect class="found" x="1" y="2" width="3" height="4"/>"#))
+    #expect(html.contains(#"<rect class="right" x="5" y="6" width="7" height="3.5"/>"#))
     #expect(html.contains("IoU 0.43, of masks 0.25"))
     #expect(html.contains("“&lt;b&gt;left &amp; right&lt;/b&gt;”") && !html.contains("<b>left"))
     #expect(html.contains("Heads 14.3; threshold mean, largest part.") && html.contains("expression 9: no such file"))

@@ -75,9 +75,10 @@ struct HeadImpactReaderTests {
       #expect(zip(corrected.hi, try SmallFile.impact(10).hi).allSatisfy { abs($0 - (2 * $1 - 1)) < 1e-12 })
       let test = try #require(contents.beyondChance)
       #expect(test.p.count == 12 && test.holm.count == 12 && test.correction == .holm)
-      // Of the one image: its value - 0.5.
+      // Of two images: their values - 0.5 and - 1.
       let difference = try #require(test.difference)
-      #expect(zip(difference, try SmallFile.impact(10).hi).allSatisfy { abs($0 - ($1 - 0.5)) < 1e-9 })
+      let values = zip(try SmallFile.impact(10).hi, try SmallFile.impact(20).hi)
+      #expect(zip(difference, values).allSatisfy { abs($0 - ($1.0 - 0.5 + $1.1 - 1) / 2) < 1e-9 })
       try HeadImpactFile.open(url) { reader throws in
         #expect(reader.table.corrected?.hi == corrected.hi)
         #expect(reader.correctedInterval?.count == 24 && reader.correctedLayerTopFrequency?.count == 6)

@@ -137,8 +137,8 @@ struct OptionsTests {
       do { try options.validate() } catch { return "\(error)" }
       return "accepted"
     }
-    for coverage in [-0.1, 1, .nan] { #expect(error { $0.coverage = coverage }.hasPrefix("coverage")) }
+    for coverage in [-0.1, 1, .nan] { #expect(error { $0.coverage = coverage }.hasPrefix("--coverage")) }
     for factor in [0, -1, .infinity, .nan] { #expect(error { $0.sinkFactor = factor }.hasPrefix("--sink-factor")) }
-    for count in [0, 100_001] { #expect(error { $0.bootstrapResamples = count }.hasPrefix("bootstrap")) }
+    for count in [0, 100_001] { #expect(error { $0.bootstrapResamples = count }.hasPrefix("--bootstrap")) }
   }
 }

@@ -16,6 +16,10 @@ BOXES = """all => all.map(figure => {
 })"""
 
 
+# Pictures further down are loaded when a reader comes to them.
+LOADED = "all => Promise.all(all.map(i => { i.loading = 'eager'; return i.decode(); }))"
+
+
 class GroundingPages(PageTests):
     SCENES = 60
 
@@ -30,6 +34,7 @@ class GroundingPages(PageTests):
         for width in (look.DESKTOP, look.PHONE):
             for scheme in ("light", "dark"):
                 with self.page(self.folder / "grounded", width, scheme=scheme) as (page, complaints):
+                    page.eval_on_selector_all("img", LOADED)
                     self.assertEqual(page.evaluate(look.LAYOUT_PROBLEMS), [])
                     self.assertEqual(page.evaluate(look.WIDER_THAN_THEIR_BOX), [])
                     self.assertGreater(page.evaluate(look.CONTRAST), 4.5)
@@ -47,7 +52,7 @@ class GroundingPages(PageTests):
         by_id = {place["expression_id"]: place for place in self.places}
         for width in (look.DESKTOP, look.PHONE):
             with self.page(self.folder / "grounded", width) as (page, _):
-                page.eval_on_selector_all("img", "all => Promise.all(all.map(i => { i.loading = 'eager'; return i.decode(); }))")
+                page.eval_on_selector_all("img", LOADED)
                 ids = page.eval_on_selector_all("figcaption small", "all => all.map(s => Number(/expression (\\d+)$/.exec(s.textContent)[1]))")
                 for key, boxes in zip(ids, page.eval_on_selector_all("figure", BOXES)):
                     height, across = by_id[key]["segmentation"]["size"]

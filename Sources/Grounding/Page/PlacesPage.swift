@@ -135,10 +135,11 @@ struct PlacesPage {
       th,td{padding:.2rem .9rem .2rem 0;text-align:right;font-weight:400;border-bottom:1px solid var(--line)}
       th:first-child{text-align:left}
       thead th{color:var(--muted)}
-      .key{display:inline-block;width:1.6rem;height:1rem;vertical-align:-.15rem;border:3px solid;outline:1px solid #111;\
-      outline-offset:0}
+      td{white-space:nowrap}
+      .key{display:inline-block;width:1.6rem;height:1.05rem;vertical-align:-.2rem;border:3px solid;background:#5a5a5a;\
+      outline:1px solid #111}
       .key.found{border-color:var(--found)}
-      .key.right{border-color:var(--right);border-style:dashed;margin-left:.6rem;background:#111}
+      .key.right{border-color:var(--right);border-style:dashed;margin-left:.6rem}
       .places{display:grid;gap:1.25rem;grid-template-columns:repeat(auto-fill,minmax(min(100%,17rem),1fr));align-items:start}
       figure{margin:0;min-width:0}
       .stage{position:relative;line-height:0}
@@ -150,7 +151,7 @@ struct PlacesPage {
       rect.right{stroke:var(--right);stroke-width:2.5;stroke-dasharray:7 5}
       figcaption{margin-top:.35rem;font-size:.93rem;overflow-wrap:anywhere}
       small{display:block;color:var(--muted)}
-      @media (max-width:40rem){body{padding:1rem .9rem 3rem}th,td{padding-right:.5rem}}
+      @media (max-width:40rem){body{padding:1rem .9rem 3rem}table{font-size:.85rem}th,td{padding-right:.4rem}}
       @media print{figure{break-inside:avoid}}
       """
 }
