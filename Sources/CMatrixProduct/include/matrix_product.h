@@ -4,7 +4,7 @@
 // terms in ascending order. So it depends on its own row of a and column of b alone: not on the other rows, nor on how many there
 // are, nor on how the work is divided, nor on whether the processor has AVX2 or AVX-512.
 //
-// Only x86-64 has these functions.
+// The program calls them on x86-64; elsewhere OpenBLAS multiplies.
 #pragma once
 #include <stdint.h>
 
