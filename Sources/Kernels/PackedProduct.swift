@@ -13,7 +13,7 @@
     private static let panelColumns = 256
     /// Rows that read the weights where they lie; panels are then as wide as is worth a task.
     private static let fewRows = 16
-    private static let fewColumns = 128
+    private static let fewColumns = 64
 
     private let team: ThreadTeam
     private let kind: headimpact_product_kind
