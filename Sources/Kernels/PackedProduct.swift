@@ -11,9 +11,10 @@
   final class MatrixProduct {
     /// Columns of a panel: 256 terms of each, in float32, are a quarter of a megabyte.
     private static let panelColumns = 256
-    /// Rows that read the weights where they lie; panels are then as wide as is worth a task.
-    private static let fewRows = 16
-    private static let fewColumns = 64
+    /// Tasks a thread where weights are read where they lie: each begins with a wait for memory.
+    private static let tasksAThread = 4
+    /// Columns of such a task at least.
+    private static let fewestColumns = 64
 
     private let team: ThreadTeam
     private let kind: headimpact_product_kind
@@ -62,7 +63,7 @@
       let (rows, columns, depth) = (operand.rows, output.columns, operand.columns)
       let right = headimpact_matrix(weight, across: !isBackward, rounds: rounds)
       let (to, bias) = (output.floatBase, bias.map { UnsafePointer($0.floatBase) })
-      let division = division(rows: rows, columns: columns)
+      let division = division(rows: rows, columns: columns, isBackward: isBackward)
       let (kind, scratchBytes, scratch) = (kind, scratchBytes, scratch.base)
       operand.withPacked { packed in
         team.forEach(division.tasks, work: rows * columns * depth / 8) { task, thread in
@@ -124,12 +125,17 @@
       func rows(_ part: Int, of all: Int) -> Range<Int> { part * height..<min(all, (part + 1) * height) }
     }
 
-    private func division(rows: Int, columns: Int) -> Division {
+    private func division(rows: Int, columns: Int, isBackward: Bool = false) -> Division {
       let tile = Int(headimpact_product_tile_columns(kind))
-      let most = rows <= Self.fewRows ? Self.fewColumns : Self.panelColumns
-      let fewest = (columns + most - 1) / most
-      let wanted = (fewest + team.count - 1) / team.count * team.count
-      let width = min(most, ((columns + wanted - 1) / wanted + tile - 1) / tile * tile)
+      func rounded(_ width: Int) -> Int { (width + tile - 1) / tile * tile }
+      let width: Int
+      if !isBackward, rows <= headimpact_product_few_rows(kind) {
+        width = rounded(max(Self.fewestColumns, columns / (Self.tasksAThread * team.count)))
+      } else {
+        let fewest = (columns + Self.panelColumns - 1) / Self.panelColumns
+        let wanted = (fewest + team.count - 1) / team.count * team.count
+        width = min(Self.panelColumns, rounded((columns + wanted - 1) / wanted))
+      }
       let panels = (columns + width - 1) / width
       let tileRows = tileRows(of: rows)
       let tiles = (rows + tileRows - 1) / tileRows

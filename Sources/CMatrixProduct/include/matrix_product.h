@@ -31,6 +31,8 @@ typedef struct {
 int headimpact_product_has(headimpact_product_kind kind);
 // Whether bf16's dot products are faster than float32's products.
 int headimpact_product_is_faster_in_bfloat16(void);
+// The most rows for which a matrix whose rows hold the terms (`across`) is read where it lies: no scratch is used.
+int64_t headimpact_product_few_rows(headimpact_product_kind kind);
 // Columns of c that are computed together: a division of the work at multiples of these wastes nothing.
 int64_t headimpact_product_tile_columns(headimpact_product_kind kind);
 // Rows of c that are computed together, of so many: where the work can be divided.
