@@ -225,7 +225,7 @@ let package = Package(
       ],
       exclude: ["Goldens"]),
     tests(of: "Experiment", ["HeadImpact", "RunSupport", "Scoring"]),
-    tests(of: "Grounding", ["COCO", "HeadImpact", "IO"], exclude: ["Goldens"]),
+    tests(of: "Grounding", ["COCO", "HeadImpact", "IO", "RunSupport"], exclude: ["Goldens"]),
     tests(of: "KeyObjects", ["COCO", "Demonstration", "HeadImpact", "IO", "ImageInput"]),
     tests(of: "AttentionMaps", ["COCO", "Figures", "HDF5Store", "HeadImpact", "ImageInput"]),
     tests(of: "Demonstration", ["IO"]),

@@ -168,6 +168,9 @@ public struct TrainConfiguration: JobConfiguration {
     try isCount(microBatch, "--micro-batch")
     try validateAdapter()
     try atLeast(0, warmup, "--warmup")
+    if case .steps(let steps) = length, warmup > steps {
+      throw JobError("--warmup is \(warmup); of \(steps) steps in all (--steps) it can be 0...\(steps)")
+    }
     try atLeast(1, validateEvery, "--validate-every")
     try atLeast(1, patience, "--patience")
     try atLeast(1, checkpointEvery, "--checkpoint-every")

@@ -41,6 +41,8 @@ int headimpact_product_is_faster_in_bfloat16(void) {
 #endif
 }
 
+int64_t headimpact_product_few_rows(headimpact_product_kind kind) { return functions_of(kind)->few_rows; }
+
 int64_t headimpact_product_tile_columns(headimpact_product_kind kind) { return functions_of(kind)->tile_columns; }
 
 int64_t headimpact_product_tile_rows(headimpact_product_kind kind, int64_t rows) {

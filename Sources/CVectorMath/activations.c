@@ -44,12 +44,12 @@ void headimpact_tanh_gelu(float *x, size_t n) {
 
 MULTIVERSION
 void headimpact_tanh_gelu_multiply(const float *gate, const float *up, float *out, size_t n) {
-  for (size_t i = 0; i < n; i++) out[i] = gate[i] * tanh_gelu_gate(gate[i]).gate * up[i];
+  ELEMENTWISE for (size_t i = 0; i < n; i++) out[i] = gate[i] * tanh_gelu_gate(gate[i]).gate * up[i];
 }
 
 MULTIVERSION
 void headimpact_quick_gelu_multiply(const float *gate, const float *up, float *out, size_t n) {
-  for (size_t i = 0; i < n; i++) out[i] = gate[i] * quick_gelu_gate(gate[i]).gate * up[i];
+  ELEMENTWISE for (size_t i = 0; i < n; i++) out[i] = gate[i] * quick_gelu_gate(gate[i]).gate * up[i];
 }
 
 void headimpact_gelu_multiply(const float *gate, const float *up, float *out, size_t n) {

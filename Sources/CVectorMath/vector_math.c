@@ -26,7 +26,7 @@ void headimpact_layer_norm(const float *x, const float *weight, const float *bia
 
 MULTIVERSION
 void headimpact_silu_multiply(const float *gate, const float *up, float *out, size_t n) {
-  for (size_t i = 0; i < n; i++) out[i] = gate[i] / (1.0f + fast_exp(-gate[i])) * up[i];
+  ELEMENTWISE for (size_t i = 0; i < n; i++) out[i] = gate[i] / (1.0f + fast_exp(-gate[i])) * up[i];
 }
 
 MULTIVERSION

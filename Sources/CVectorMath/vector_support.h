@@ -11,6 +11,8 @@
 #define MULTIVERSION
 #endif
 #define INLINE static inline __attribute__((always_inline))
+// Of a loop whose output may be one of its inputs, but begins nowhere else in it: the compiler would not use vectors in place.
+#define ELEMENTWISE _Pragma("clang loop vectorize(assume_safety)")
 #pragma clang fp reassociate(on) contract(fast)
 
 // exp by Cephes' polynomial: within 2 units in the last place, and 0 below -87.

@@ -63,7 +63,7 @@ struct Evaluate: ParsableCommand, DependentOptions {
     [
       Dependence("annotations", "dialect", need: "--questions", if: questions != nil),
       Dependence("meteor-jar", need: "--references", if: references != nil),
-      Dependence("resamples", need: "--baseline", if: baseline != nil),
+      Dependence("resamples", "seed", need: "--baseline", if: baseline != nil),
       Dependence("overwrite", need: "--per-image", if: perImage != nil),
     ]
   }

@@ -38,11 +38,13 @@ struct EvaluationTable {
 
   private func table(_ comparison: PairedComparison) -> String {
     let rows = comparison.differences.map { row in
-      [
+      let bounds = [row.lower, row.upper].map { NumberText.plainSigned($0) }
+      // BLEU without a match is some 1e-8, and so are differences: none that anybody should take for one.
+      let isShown = bounds.contains { $0 != NumberText.plainSigned(0) }
+      return [
         MetricUnit.title(row.metric), NumberText.plain(row.score), NumberText.plain(row.baseline),
-        NumberText.plainSigned(row.difference),
-        NumberText.plainSigned(row.lower),
-        NumberText.plainSigned(row.upper), row.isDistinguishable ? "" : "not significant",
+        NumberText.plainSigned(row.difference), bounds[0], bounds[1],
+        row.isDistinguishable && isShown ? "" : "not significant",
       ]
     }
     return aligned([["metric", "score", "baseline", "difference", "2.5%", "97.5%", ""]] + rows)

@@ -64,7 +64,8 @@ struct Generate: ParsableCommand, DependentOptions {
 
   var dependences: [Dependence] {
     [
-      Dependence("top-p", need: "a --temperature above 0", if: temperature > 0), .salvage(resumes: running.resume),
+      Dependence("top-p", "seed", need: "a --temperature above 0", if: temperature > 0),
+      .salvage(resumes: running.resume),
     ]
   }
 

@@ -194,7 +194,7 @@ public final class AnswerBatch {
     let wanted = wantedRows(for: picture)
     if arena.isEmpty, wanted > arena.rows {
       // A fourth more, so that pictures with a few rows more find room too.
-      let rows = wanted + wanted / 4
+      let rows = max(wanted, min(wanted + wanted / 4, mostBytes / rowBytes))
       model.decoder.reserve(cache, rows: rows)
       arena = RowArena(rows: rows)
       isTooSmall = false
@@ -215,11 +215,14 @@ public final class AnswerBatch {
   private func wantedRows(for picture: Picture) -> Int {
     let together = max(1, Self.mostHypotheses / options.beams)
     let questions = picture.questionRows.sorted(by: >).prefix(together).reduce(0, +)
-    let dimensions = model.dimensions
-    let rowBytes = 2 * dimensions.layers * dimensions.keyValueWidth * ElementType.f32.byteCount
     return max(
       picture.prefixRows + (picture.questionRows.max() ?? 0),
       min(options.batch * (picture.prefixRows + questions), mostBytes / rowBytes))
+  }
+
+  /// Bytes of a row of the cache in all layers.
+  private var rowBytes: Int {
+    2 * model.dimensions.layers * model.dimensions.keyValueWidth * ElementType.f32.byteCount
   }
 
   /// - Returns: the angles of the question and its answer.

@@ -56,6 +56,11 @@ public protocol Backend: AnyObject {
   func withOperand<R>(_ x: Tensor, _ body: (borrowing Operand) throws -> R) rethrows -> R
   /// output (+)= x · Wᵀ + b. - Shape: x [rows, in], output [rows, out].
   func apply(_ layer: Linear, to x: borrowing Operand, into output: Tensor, accumulate: Bool) throws
+  /// output = activation(gate(x)) · up(x), or activation(up(x)) without a gate: panel by panel, while it is in a cache. The bits are
+  /// those of the operations one by one.
+  ///
+  /// - Shape: x [rows, in], output [rows, out].
+  func apply(_ activation: Activation, gate: Linear?, up: Linear, to x: borrowing Operand, into output: Tensor) throws
   /// output (+)= dy · W. - Shape: dy [rows, out], output [rows, in].
   func applyBackward(_ layer: Linear, to dy: borrowing Operand, into output: Tensor, accumulate: Bool) throws
   /// y += scaling · B (A x), in float32 always. - Shape: x [rows, in], y [rows, out].

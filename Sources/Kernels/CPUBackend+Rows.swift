@@ -43,13 +43,7 @@ extension CPUBackend {
   public func activate(_ activation: Activation, _ x: Tensor) {
     let (base, columns) = (x.floatBase, x.columns)
     team.forEachRange(of: x.rows, work: x.count * 4) { range in
-      let (start, count) = (base + range.lowerBound * columns, range.count * columns)
-      switch activation {
-      case .quickGELU: headimpact_quick_gelu(start, count)
-      case .gelu: headimpact_gelu(start, count)
-      case .tanhGELU: headimpact_tanh_gelu(start, count)
-      case .silu: headimpact_silu(start, count)
-      }
+      activation.run(base + range.lowerBound * columns, range.count * columns)
     }
   }
 
@@ -58,13 +52,8 @@ extension CPUBackend {
     precondition(output.rows == gate.rows && output.columns == gate.columns)
     let (gates, ups, to, columns) = (gate.floatBase, up.floatBase, output.floatBase, gate.columns)
     team.forEachRange(of: gate.rows, work: gate.count * 4) { range in
-      let (start, count) = (range.lowerBound * columns, range.count * columns)
-      switch activation {
-      case .quickGELU: headimpact_quick_gelu_multiply(gates + start, ups + start, to + start, count)
-      case .gelu: headimpact_gelu_multiply(gates + start, ups + start, to + start, count)
-      case .tanhGELU: headimpact_tanh_gelu_multiply(gates + start, ups + start, to + start, count)
-      case .silu: headimpact_silu_multiply(gates + start, ups + start, to + start, count)
-      }
+      let start = range.lowerBound * columns
+      activation.run(gate: gates + start, up: ups + start, into: to + start, range.count * columns)
     }
   }
 

@@ -41,6 +41,15 @@ public final class CPUBackend: Backend {
     product.multiply(x, layer.weight, bias: layer.bias, into: output, accumulate: accumulate)
   }
 
+  public func apply(
+    _ activation: Activation, gate: Linear?, up: Linear, to x: borrowing Operand, into output: Tensor
+  ) throws {
+    precondition(x.columns == up.inputs && output.rows == x.rows && output.columns == up.outputs)
+    precondition(gate == nil || gate?.inputs == up.inputs && gate?.outputs == up.outputs)
+    guard output.count > 0 else { return }
+    product.multiply(x, activation, gate: gate, up: up, into: output)
+  }
+
   public func applyBackward(_ layer: Linear, to dy: borrowing Operand, into output: Tensor, accumulate: Bool) throws {
     precondition(dy.columns == layer.outputs && output.rows == dy.rows && output.columns == layer.inputs)
     guard output.count > 0 else { return }

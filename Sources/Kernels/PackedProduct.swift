@@ -11,9 +11,10 @@
   final class MatrixProduct {
     /// Columns of a panel: 256 terms of each, in float32, are a quarter of a megabyte.
     private static let panelColumns = 256
-    /// Rows that read the weights where they lie; panels are then as wide as is worth a task.
-    private static let fewRows = 16
-    private static let fewColumns = 128
+    /// Tasks a thread where weights are read where they lie: each begins with a wait for memory.
+    private static let tasksAThread = 4
+    /// Columns of such a task at least.
+    private static let fewestColumns = 64
 
     private let team: ThreadTeam
     private let kind: headimpact_product_kind
@@ -21,6 +22,8 @@
     private let rounds: Bool
     private let scratchBytes: Int
     private var scratch: AlignedBuffer<UInt8>
+    /// Scratch of each thread: a panel of a product that a gate multiplies.
+    private var gated = AlignedBuffer<Float>()
 
     init(_ instructions: ProductInstructions, rounds: Bool, team: ThreadTeam) {
       kind = instructions.kind
@@ -60,16 +63,53 @@
       let (rows, columns, depth) = (operand.rows, output.columns, operand.columns)
       let right = headimpact_matrix(weight, across: !isBackward, rounds: rounds)
       let (to, bias) = (output.floatBase, bias.map { UnsafePointer($0.floatBase) })
-      let division = division(rows: rows, columns: columns)
+      let division = division(rows: rows, columns: columns, isBackward: isBackward)
       let (kind, scratchBytes, scratch) = (kind, scratchBytes, scratch.base)
       operand.withPacked { packed in
         team.forEach(division.tasks, work: rows * columns * depth / 8) { task, thread in
           let (part, panel) = (task / division.panels, task % division.panels)
-          let (first, end) = (panel * division.width, min(columns, (panel + 1) * division.width))
+          let (some, members) = (division.rows(part, of: rows), division.columns(panel, of: columns))
           headimpact_product_run(
-            kind, packed, Int64(rows), Int64(depth), right, Int64(part * division.height),
-            Int64(min(rows, (part + 1) * division.height)), Int64(first), Int64(end), to, Int64(columns), bias,
-            accumulate ? 1 : 0, scratch + thread * scratchBytes)
+            kind, packed, Int64(rows), Int64(depth), right, Int64(some.lowerBound), Int64(some.upperBound),
+            Int64(members.lowerBound), Int64(members.upperBound), to, Int64(columns), bias, accumulate ? 1 : 0,
+            scratch + thread * scratchBytes)
+        }
+      }
+    }
+
+    /// output = activation(x · Gᵀ + b) · (x · Uᵀ + b), or activation(x · Uᵀ + b) without a gate.
+    func multiply(
+      _ operand: borrowing Operand, _ activation: Activation, gate: Linear?, up: Linear, into output: Tensor
+    ) {
+      let (rows, columns, depth) = (operand.rows, output.columns, operand.columns)
+      let to = output.floatBase
+      let division = division(rows: rows, columns: columns)
+      let (kind, rounds, scratchBytes, scratch) = (kind, rounds, scratchBytes, scratch.base)
+      let gated = gate == nil ? nil : gated.reserving(team.count * rows * division.width)
+      operand.withPacked { packed in
+        team.forEach(division.tasks, work: rows * columns * depth / (gate == nil ? 8 : 4)) { task, thread in
+          let (part, panel) = (task / division.panels, task % division.panels)
+          let (some, members) = (division.rows(part, of: rows), division.columns(panel, of: columns))
+          /// A panel of a layer, row r of it at `c + r * stride`.
+          func run(_ layer: Linear, into c: UnsafeMutablePointer<Float>, stride: Int) {
+            headimpact_product_run(
+              kind, packed, Int64(rows), Int64(depth),
+              headimpact_matrix(layer.weight.rows(members), across: true, rounds: rounds),
+              Int64(some.lowerBound), Int64(some.upperBound), 0, Int64(members.count), c, Int64(stride),
+              layer.bias.map { UnsafePointer($0.floatBase + members.lowerBound) }, 0, scratch + thread * scratchBytes)
+          }
+          let to = to + members.lowerBound
+          run(gate ?? up, into: to, stride: columns)
+          guard let gated else {
+            for row in some { activation.run(to + row * columns, members.count) }
+            return
+          }
+          let ups = gated + thread * rows * division.width
+          run(up, into: ups, stride: members.count)
+          for row in some {
+            let gate = to + row * columns
+            activation.run(gate: gate, up: ups + row * members.count, into: gate, members.count)
+          }
         }
       }
     }
@@ -80,14 +120,22 @@
       let panels: Int
       let height: Int
       let tasks: Int
+
+      func columns(_ panel: Int, of all: Int) -> Range<Int> { panel * width..<min(all, (panel + 1) * width) }
+      func rows(_ part: Int, of all: Int) -> Range<Int> { part * height..<min(all, (part + 1) * height) }
     }
 
-    private func division(rows: Int, columns: Int) -> Division {
+    private func division(rows: Int, columns: Int, isBackward: Bool = false) -> Division {
       let tile = Int(headimpact_product_tile_columns(kind))
-      let most = rows <= Self.fewRows ? Self.fewColumns : Self.panelColumns
-      let fewest = (columns + most - 1) / most
-      let wanted = (fewest + team.count - 1) / team.count * team.count
-      let width = min(most, ((columns + wanted - 1) / wanted + tile - 1) / tile * tile)
+      func rounded(_ width: Int) -> Int { (width + tile - 1) / tile * tile }
+      let width: Int
+      if !isBackward, rows <= headimpact_product_few_rows(kind) {
+        width = rounded(max(Self.fewestColumns, columns / (Self.tasksAThread * team.count)))
+      } else {
+        let fewest = (columns + Self.panelColumns - 1) / Self.panelColumns
+        let wanted = (fewest + team.count - 1) / team.count * team.count
+        width = min(Self.panelColumns, rounded((columns + wanted - 1) / wanted))
+      }
       let panels = (columns + width - 1) / width
       let tileRows = tileRows(of: rows)
       let tiles = (rows + tileRows - 1) / tileRows

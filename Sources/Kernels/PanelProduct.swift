@@ -10,6 +10,8 @@
     /// Whether operands are rounded to bf16.
     private let rounds: Bool
     private var panels: AlignedBuffer<Float>
+    /// Scratch of each thread: a panel of a product that a gate multiplies.
+    private var gated = AlignedBuffer<Float>()
 
     init(_ instructions: ProductInstructions, rounds: Bool, team: ThreadTeam) {
       _ = Self.isSerial
@@ -49,33 +51,78 @@
       into output: Tensor,
       accumulate: Bool
     ) {
-      let (rows, columns, depth) = (operand.rows, output.columns, operand.columns)
-      let (to, panels) = (output.floatBase, panels.base)
-      let count = (columns + Self.panelRows - 1) / Self.panelRows
-      // A sum of no terms.
-      if depth == 0, !accumulate { to.update(repeating: 0, count: rows * columns) }
-      operand.withPacked { packed in
-        let source = packed.assumingMemoryBound(to: Float.self)
-        team.forEach(count, work: rows * columns * depth / 8) { panel, thread in
-          let first = panel * Self.panelRows
-          let width = min(Self.panelRows, columns - first)
-          let wide = panels + thread * Self.panelRows * Self.panelDepth
-          for start in stride(from: 0, to: depth, by: Self.panelDepth) {
-            let length = min(Self.panelDepth, depth - start)
-            let (members, terms) = (first..<first + width, start..<start + length)
-            weight.copy(isBackward ? terms : members, isBackward ? members : terms, rounds: rounds, into: wide)
-            multiplySerially(
-              source + start, stride: depth, wide, stride: isBackward ? width : length, isTransposed: !isBackward,
-              into: to + first, stride: columns, rows: rows, columns: width, depth: length,
-              accumulate: accumulate || start > 0)
-          }
+      let (rows, columns, depth, to) = (operand.rows, output.columns, operand.columns, output.floatBase)
+      forEachPanel(of: columns, operand, work: rows * columns * depth / 8) { source, members, _, wide in
+        multiply(
+          source, rows: rows, depth: depth, weight, members, isBackward: isBackward, bias: bias,
+          into: to + members.lowerBound, stride: columns, accumulate: accumulate, wide: wide)
+      }
+    }
+
+    /// output = activation(x · Gᵀ + b) · (x · Uᵀ + b), or activation(x · Uᵀ + b) without a gate.
+    func multiply(
+      _ operand: borrowing Operand, _ activation: Activation, gate: Linear?, up: Linear, into output: Tensor
+    ) {
+      let (rows, columns, depth, to) = (operand.rows, output.columns, operand.columns, output.floatBase)
+      let gated = gate == nil ? nil : gated.reserving(team.count * rows * Self.panelRows)
+      let work = rows * columns * depth / (gate == nil ? 8 : 4)
+      forEachPanel(of: columns, operand, work: work) { source, members, thread, wide in
+        func run(_ layer: Linear, into c: UnsafeMutablePointer<Float>, stride: Int) {
+          multiply(
+            source, rows: rows, depth: depth, layer.weight, members, isBackward: false, bias: layer.bias, into: c,
+            stride: stride, accumulate: false, wide: wide)
+        }
+        let to = to + members.lowerBound
+        run(gate ?? up, into: to, stride: columns)
+        guard let gated else {
+          for row in 0..<rows { activation.run(to + row * columns, members.count) }
+          return
+        }
+        let ups = gated + thread * rows * Self.panelRows
+        run(up, into: ups, stride: members.count)
+        for row in 0..<rows {
+          let gate = to + row * columns
+          activation.run(gate: gate, up: ups + row * members.count, into: gate, members.count)
         }
       }
-      guard let bias else { return }
-      let (base, width) = (bias.floatBase, bias.count)
-      team.forEachRange(of: rows, work: rows * width) { range in
-        for row in range { headimpact_add(to + row * width, base, width) }
+    }
+
+    /// - Parameter body: is given the operand's rows, a panel's columns, the thread, and scratch of its own for a part of the weights.
+    private func forEachPanel(
+      of columns: Int, _ operand: borrowing Operand, work: Int,
+      _ body: (UnsafePointer<Float>, Range<Int>, _ thread: Int, _ wide: UnsafeMutablePointer<Float>) -> Void
+    ) {
+      let panels = panels.base
+      operand.withPacked { packed in
+        let source = packed.assumingMemoryBound(to: Float.self)
+        team.forEach((columns + Self.panelRows - 1) / Self.panelRows, work: work) { panel, thread in
+          let first = panel * Self.panelRows
+          body(
+            source, first..<min(columns, first + Self.panelRows), thread,
+            panels + thread * Self.panelRows * Self.panelDepth)
+        }
       }
+    }
+
+    /// Some columns of a product, on the calling thread. - Shape: c [rows, members.count], its rows `stride` apart.
+    private func multiply(
+      _ source: UnsafePointer<Float>, rows: Int, depth: Int, _ weight: Tensor, _ members: Range<Int>, isBackward: Bool,
+      bias: Tensor?, into c: UnsafeMutablePointer<Float>, stride cStride: Int, accumulate: Bool,
+      wide: UnsafeMutablePointer<Float>
+    ) {
+      let width = members.count
+      // A sum of no terms.
+      if depth == 0, !accumulate { for row in 0..<rows { (c + row * cStride).update(repeating: 0, count: width) } }
+      for start in stride(from: 0, to: depth, by: Self.panelDepth) {
+        let length = min(Self.panelDepth, depth - start)
+        let terms = start..<start + length
+        weight.copy(isBackward ? terms : members, isBackward ? members : terms, rounds: rounds, into: wide)
+        multiplySerially(
+          source + start, stride: depth, wide, stride: isBackward ? width : length, isTransposed: !isBackward,
+          into: c, stride: cStride, rows: rows, columns: width, depth: length, accumulate: accumulate || start > 0)
+      }
+      guard let bias else { return }
+      for row in 0..<rows { headimpact_add(c + row * cStride, bias.floatBase + members.lowerBound, width) }
     }
   }
 

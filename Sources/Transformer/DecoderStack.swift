@@ -288,34 +288,24 @@ public final class DecoderStack {
   private func feedForward(_ hidden: Tensor, layer index: Int, _ pass: Pass, outputs: [Int]?) throws {
     let layer = adapted(index)
     let mlp = layer.feedForward
-    let width = mlp.up.outputs
     let rows = hidden.rows
     let step = min(rows, mlpRows)
     let record = pass.tape?.record(of: index)
+    let isAdapted = [Projection.gate, .up].contains { adapter?[LoRATarget(layer: index, projection: $0)] != nil }
     if let record {
       backend.copy(hidden, to: record.postAttention.reserving(rows: rows, columns: hiddenSize, on: backend))
     }
     for first in stride(from: 0, to: rows, by: step) {
       let chunk = first..<min(first + step, rows)
       let stream = hidden.rows(chunk)
-      func room(_ kept: ScratchTensor?, _ scratch: ScratchTensor) -> Tensor {
-        kept?.reserving(rows: rows, columns: width, on: backend).rows(chunk)
-          ?? scratch.reserving(rows: chunk.count, columns: width, on: backend)
-      }
-      let inner = workspace.gate.reserving(rows: chunk.count, columns: width, on: backend)
+      let inner = workspace.gate.reserving(rows: chunk.count, columns: mlp.up.outputs, on: backend)
       let normed = normed(rows: chunk.count)
       backend.normalize(stream, layer.feedForwardNorm, groups: 1, into: normed)
       try backend.withOperand(normed) { operand in
-        if mlp.gate != nil {
-          let (gate, up) = (record == nil ? inner : room(record?.gate, workspace.gate), room(record?.up, workspace.up))
-          try project(.gate, of: index, operand, into: gate, pass, rows: chunk, outputs: outputs)
-          try project(.up, of: index, operand, into: up, pass, rows: chunk, outputs: outputs)
-          backend.activate(mlp.activation, gate: gate, up: up, into: inner)
+        if record == nil && !isAdapted {
+          try backend.apply(mlp.activation, gate: mlp.gate, up: mlp.up, to: operand, into: inner)
         } else {
-          let up = record == nil ? inner : room(record?.up, workspace.up)
-          try project(.up, of: index, operand, into: up, pass, rows: chunk, outputs: outputs)
-          if record != nil { backend.copy(up, to: inner) }
-          backend.activate(mlp.activation, inner)
+          try activate(operand, layer: index, pass, rows: chunk, of: rows, outputs: outputs, into: inner)
         }
       }
       try addBranch(
@@ -328,6 +318,31 @@ public final class DecoderStack {
         }
       }
     }
+  }
+
+  /// What `down` takes, where a tape keeps the outputs of gate and up, or an adapter adds to them.
+  ///
+  /// - Parameter chunk: the operand's rows, of `rows`.
+  private func activate(
+    _ operand: borrowing Operand, layer index: Int, _ pass: Pass, rows chunk: Range<Int>, of rows: Int, outputs: [Int]?,
+    into inner: Tensor
+  ) throws {
+    let mlp = adapted(index).feedForward
+    let record = pass.tape?.record(of: index)
+    func room(_ kept: ScratchTensor?) -> Tensor? {
+      kept?.reserving(rows: rows, columns: inner.columns, on: backend).rows(chunk)
+    }
+    guard mlp.gate != nil else {
+      let up = room(record?.up) ?? inner
+      try project(.up, of: index, operand, into: up, pass, rows: chunk, outputs: outputs)
+      if record != nil { backend.copy(up, to: inner) }
+      return backend.activate(mlp.activation, inner)
+    }
+    let gate = room(record?.gate) ?? inner
+    let up = room(record?.up) ?? workspace.up.reserving(rows: chunk.count, columns: inner.columns, on: backend)
+    try project(.gate, of: index, operand, into: gate, pass, rows: chunk, outputs: outputs)
+    try project(.up, of: index, operand, into: up, pass, rows: chunk, outputs: outputs)
+    backend.activate(mlp.activation, gate: gate, up: up, into: inner)
   }
 
   /// stream += scale · norm(branch), the branch being what `compute` writes.

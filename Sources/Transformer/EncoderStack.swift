@@ -97,16 +97,8 @@ public final class EncoderStack {
       let normed = workspace.normed.reserving(rows: stream.rows, columns: hiddenSize, on: backend)
       let inner = workspace.gate.reserving(rows: stream.rows, columns: mlp.up.outputs, on: backend)
       backend.normalize(stream, layer.feedForwardNorm, groups: 1, into: normed)
-      try backend.withOperand(normed) { normed in
-        if let gate = mlp.gate {
-          let up = workspace.up.reserving(rows: stream.rows, columns: mlp.up.outputs, on: backend)
-          try backend.apply(gate, to: normed, into: inner, accumulate: false)
-          try backend.apply(mlp.up, to: normed, into: up, accumulate: false)
-          backend.activate(mlp.activation, gate: inner, up: up, into: inner)
-        } else {
-          try backend.apply(mlp.up, to: normed, into: inner, accumulate: false)
-          backend.activate(mlp.activation, inner)
-        }
+      try backend.withOperand(normed) {
+        try backend.apply(mlp.activation, gate: mlp.gate, up: mlp.up, to: $0, into: inner)
       }
       try addBranch(to: stream, norm: layer.feedForwardOutputNorm, scale: layer.feedForwardScale) {
         target, accumulate in

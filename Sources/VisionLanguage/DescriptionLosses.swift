@@ -26,19 +26,20 @@ public final class DescriptionLossReader {
   /// The vision pass is done once; so is, for each ablation, what lies below its lowest layer.
   ///
   /// - Parameters:
+  ///   - visual: of the image, if it has been encoded.
   ///   - sequences: one a description of the same image; what they begin with in common is computed once.
   ///   - afterLayer: called after each layer; a thrown error ends the pass.
   /// - Returns: the sum of each description's token losses: of the unmodified model, then of each ablation.
   ///   - Shape: [1 + ablations.count] of [sequences.count].
   /// - Throws: an image error, and what `afterLayer` throws.
   public func read(
-    image: some ImageForModel, sequences: [TokenSequence], ablations: [AblatedHeads],
-    afterLayer: @escaping () throws -> Void = {}
+    image: some ImageForModel, encoded visual: VisualFeatures? = nil, sequences: [TokenSequence],
+    ablations: [AblatedHeads], afterLayer: @escaping () throws -> Void = {}
   ) throws -> [[Double]] {
     var losses = [[Double]](repeating: [], count: 1 + ablations.count)
     guard !sequences.isEmpty else { return losses }
     let taps = Taps(afterLayer: { _, _ in try afterLayer() })
-    let visual = try model.encode(image, taps: taps)
+    let visual = try visual ?? model.encode(image, taps: taps)
     let shared = model.sharedRows(of: sequences) { $0.predictingRows.lowerBound }
     for group in groups(of: sequences, start: shared.start) {
       let ablations = ablations.map { $0.inPass(over: group) }

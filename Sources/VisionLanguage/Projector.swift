@@ -35,8 +35,7 @@ final class Projector {
       return features
     }
     let middle = middle.reserving(rows: x.rows, columns: inner.outputs, on: backend)
-    try backend.withOperand(input) { try backend.apply(inner, to: $0, into: middle, accumulate: false) }
-    backend.activate(.gelu, middle)
+    try backend.withOperand(input) { try backend.apply(.gelu, gate: nil, up: inner, to: $0, into: middle) }
     try backend.withOperand(middle) { try backend.apply(outer, to: $0, into: features, accumulate: false) }
     return features
   }

@@ -57,6 +57,28 @@ extension CommandLineSuite {
       }
     }
 
+    @Test("a difference that is printed as 0, as of BLEU without any match, is not called significant")
+    func tinyDifference() async throws {
+      try await ScratchFolder.with { scratch in
+        func write(_ name: String, _ caption: String) throws -> String {
+          let entries = (0..<4).map { "{\"id\":\($0),\"image_id\":\($0),\"caption\":\"\(caption)\"}" }
+          let images = (0..<4).map { "{\"id\":\($0)}" }.joined(separator: ",")
+          let list = "[\(entries.joined(separator: ","))]"
+          let text = name == "references" ? "{\"images\":[\(images)],\"annotations\":\(list)}" : list
+          try Data(text.utf8).write(to: scratch.file(name))
+          return scratch.file(name).path
+        }
+        let run = try await headimpact(
+          "evaluate", "--references", try write("references", "a red dog sits here"), "--results",
+          try write("results", "a red cat ran there"), "--baseline", try write("baseline", "one red cat ran there"))
+        let rows = run.standardOutput.split(separator: "\n").filter {
+          $0.contains("+") || $0.contains("not significant")
+        }
+        #expect(rows.first { $0.hasPrefix("Bleu_1") }?.contains("not significant") == false, "\(run.standardOutput)")
+        #expect(rows.first { $0.hasPrefix("Bleu_4") }?.hasSuffix("not significant") == true, "\(run.standardOutput)")
+      }
+    }
+
     @Test("a file that is wrong exits with 1 and is named; nothing is written")
     func wrongFile() async throws {
       try await ScratchFolder.with { scratch in

@@ -86,6 +86,7 @@ struct ConfigurationTests {
       (small + "arms: [pretrained, best]\n", "holds \"best\""), (small + "arms: pretrained\n", "must be a list"),
       (small + "arms: [pretrained, top, top]\n", "twice"), (small + "score_after: [all]\n", "score_after"),
       (small + "train: {steps: 1, epochs: 1}\n", "give one"),
+      (small + "train: {steps: 1, warmup: 2}\n", "warmup is 2; of 1 steps in all"),
       (small + "train: {targets: [x_proj]}\n", "not one of q_proj"),
       (small + "ablate: {heads: 1}\n", "ablate has no dataset"), (small + "threads: 0\n", "threads"),
       (

@@ -67,11 +67,14 @@ struct StepInputsTests {
       ])
   }
 
-  @Test("what changes no number is not part of it: memory, folders of caches, threads, skips that are allowed")
+  @Test(
+    "what changes no number is not part of it: memory, folders of caches, threads, pictures at once, skips that are allowed"
+  )
   func indifferent() throws {
     var other = try configuration(", cache_memory_mb: 1, cache_dir: c, salvage_dir: s")
     other.threads = 3
     other.allowSkips = 0.5
+    other.generate.batch = 3
     #expect(try texts(other) == texts(configuration()))
   }
 

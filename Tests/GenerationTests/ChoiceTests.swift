@@ -48,6 +48,38 @@ struct ChoiceTests {
     #expect(shares(0.5, 1)[0] > 0.6 && shares(2, 1)[0] < 0.4)
   }
 
+  @Test("what is drawn is what the definition says, over large vocabularies, ties and scores far apart")
+  func definition() {
+    func plain(_ logits: [Float], _ temperature: Double, _ topP: Double, _ unit: Double) -> Int32 {
+      let peak = Double(logits.max() ?? 0)
+      let weights = logits.map { exp((Double($0) - peak) / temperature) }
+      var (kept, mass): ([Int], Double) = ([], 0)
+      for token in weights.indices.sorted(by: { (weights[$0], $1) > (weights[$1], $0) }) {
+        kept.append(token)
+        mass += weights[token]
+        if topP < 1, mass >= topP * weights.reduce(0, +) { break }
+      }
+      var rest = unit * mass
+      for token in kept {
+        rest -= weights[token]
+        if rest < 0 { return Int32(token) }
+      }
+      return Int32(kept[kept.count - 1])
+    }
+    func unit(_ step: Int) -> Double { TokenChoice.unit(seed: 7, example: 1, step: step) }
+    for round in 0..<12 {
+      // Some scores alike, some so low that they weigh nothing.
+      let logits = (0..<400).map { Float((unit(1000 * round + $0) * (round < 6 ? 40 : 3000)).rounded()) }
+      for (place, topP) in [1, 0.95, 0.5, 1e-9].enumerated() {
+        for draw in 0..<20 {
+          let (temperature, random) = ([1, 0.3, 8][draw % 3], draw == 0 ? 0 : unit(90_000 + 100 * place + draw))
+          let token = TokenChoice.sample(logits.span, temperature: temperature, topP: topP, unit: random)
+          #expect(token == plain(logits, temperature, topP, random))
+        }
+      }
+    }
+  }
+
   @Test("what is drawn depends on seed, example and step, and on nothing else")
   func units() {
     #expect(TokenChoice.unit(seed: 1, example: 2, step: 3) == TokenChoice.unit(seed: 1, example: 2, step: 3))

@@ -92,7 +92,7 @@ struct GeneratingRuns {
       ])
       for (more, words) in [
         (["--adapter", adapter.path], "adapter (SHA-256) was none"), (["--prompt", "What?"], "--prompt was "),
-        (["--beams", "2"], "--beams was 1 and now is 2"), (["--seed", "1"], "--seed was 0"),
+        (["--beams", "2"], "--beams was 1 and now is 2"), (["--temperature", "1", "--seed", "1"], "--seed was 0"),
         (["--limit", "1"], "--limit was none"),
       ] {
         try await fail(

@@ -101,6 +101,54 @@ struct LayerKindTests {
     #expect(closeness.relativeL2 < 1e-6, "\(closeness)")
   }
 
+  /// A tape keeps the outputs of gate and up, and an adapter adds to them: then they aren't activated panel by panel.
+  @Test(
+    "the MLP has the same bits whether a tape or an update of nothing takes part or not",
+    arguments: LayerKind.ofDecoders)
+  func fused(_ kind: LayerKind) throws {
+    var random = RandomModel()
+    let decoder = try random.decoder(layers: 2, kind)
+    let rows = random.numbers(11 * Self.size)
+    func pass(_ projections: [Projection], tape: ActivationTape? = nil) throws -> [Float] {
+      let adapter = LowRankAdapter(
+        projections.map { (LoRATarget(layer: 1, projection: $0), 1, 1) }, for: decoder.layers, on: decoder.backend)
+      decoder.adapter = projections.isEmpty ? nil : adapter
+      let hidden = decoder.backend.tensor(rows, rows: 11)
+      try decoder.forward(
+        hidden, layout: SequenceLayout(newPrefix: 0, segments: [7, 4]),
+        angles: RandomModel.tables(Array(0..<7) + Array(0..<4), headDim: decoder.layers[0].attention.shape.headDim),
+        cache: decoder.freshCache(rows: 11), tape: tape)
+      return decoder.backend.read(hidden)
+    }
+    let fused = try pass([])
+    #expect(try pass([], tape: ActivationTape()) == fused)
+    #expect(try pass([.up]) == fused)
+    if kind.isGated {
+      #expect(try pass([.gate]) == fused)
+      #expect(try pass([.gate, .up]) == fused)
+    }
+    decoder.mlpRows = 4
+    #expect(try pass([]) == fused)
+  }
+
+  @Test("updates of gate and up alone are applied", arguments: [Projection.gate, .up])
+  func updated(_ projection: Projection) throws {
+    var random = RandomModel()
+    let decoder = try random.decoder(layers: 2)
+    let layout = SequenceLayout(newPrefix: 11)
+    let rows = random.numbers(11 * Self.size)
+    let adapter = LowRankAdapter(
+      [(LoRATarget(layer: 1, projection: projection), 2, 0.5)], for: decoder.layers, on: decoder.backend)
+    adapter.values = random.numbers(adapter.count, scale: 0.4)
+    decoder.adapter = adapter
+    var plain = expected(decoder, layout, rows)
+    plain.adapter = adapter
+    plain.parameters = adapter.values.map(Double.init)
+    let wanted = plain.forward(rows.rows(Self.size), layers: 0..<2).flatMap { $0 }
+    let closeness = Closeness(try decoder.pass(rows, layout, cache: decoder.freshCache(rows: 11)).hidden, wanted)
+    #expect(closeness.relativeL2 < 2e-6, "\(closeness)")
+  }
+
   /// A loss, the dot product of a pass's outputs and fixed numbers, and its gradient by the decoder.
   private struct Problem {
     let decoder: DecoderStack

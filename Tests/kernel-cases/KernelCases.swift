@@ -114,6 +114,9 @@ struct KernelCases {
       return [
         item("apply \(type)", rows, outputs) { try apply($0, accumulate: false) },
         item("apply \(type), accumulating", rows, outputs, from: start) { try apply($0, accumulate: true) },
+        item("apply \(type), gated", rows, outputs) { y in
+          try backend.withOperand(x) { try backend.apply(.silu, gate: layer, up: layer, to: $0, into: y) }
+        },
         item("applyBackward \(type)", rows, width) { dx in
           try backend.withOperand(dy) { try backend.applyBackward(layer, to: $0, into: dx, accumulate: false) }
         },

@@ -150,6 +150,10 @@ class ImageFileTests(unittest.TestCase):
             source, destination = line.split()
             self.assertTrue((ROOT / source).exists(), source)
             self.assertEqual(f"/src/{source}", destination)
+        # SwiftPM builds nothing, not even another target, where the folder of a target is missing.
+        copied = {line.split()[0] for line in section.splitlines()}
+        paths = re.findall(r'path: "([^"]+)"', (ROOT / "Package.swift").read_text())
+        self.assertLess({path.split("/")[0] for path in paths}, copied)
 
     def test_docker_and_apptainer_install_the_same(self) -> None:
         docker = self.packages((DEPLOY / "Dockerfile").read_text())

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
-TABLES = ("hi", "hi_stderr", "hi_chance", "hi_corrected", "hi_corrected_stderr", "hi_nosink", "sink_share")
+TABLES = ("hi", "hi_stderr", "hi_chance", "hi_corrected", "hi_corrected_stderr", "hi_nosink", "image_difference", "sink_share")
 
 
 @dataclass

@@ -4,7 +4,7 @@
 // terms in ascending order. So it depends on its own row of a and column of b alone: not on the other rows, nor on how many there
 // are, nor on how the work is divided, nor on whether the processor has AVX2 or AVX-512.
 //
-// Only x86-64 has these functions.
+// The program calls them on x86-64; elsewhere OpenBLAS multiplies.
 #pragma once
 #include <stdint.h>
 
@@ -31,6 +31,8 @@ typedef struct {
 int headimpact_product_has(headimpact_product_kind kind);
 // Whether bf16's dot products are faster than float32's products.
 int headimpact_product_is_faster_in_bfloat16(void);
+// The most rows for which a matrix whose rows hold the terms (`across`) is read where it lies: no scratch is used.
+int64_t headimpact_product_few_rows(headimpact_product_kind kind);
 // Columns of c that are computed together: a division of the work at multiples of these wastes nothing.
 int64_t headimpact_product_tile_columns(headimpact_product_kind kind);
 // Rows of c that are computed together, of so many: where the work can be divided.

@@ -13,7 +13,8 @@ import VisionLanguage
 final class AblationAnswers {
   /// What is asked about one image.
   struct Asked {
-    let image: PreparedImage
+    let image: RGBImage
+    let visual: VisualFeatures
     let questions: [TextGenerator.Question]
   }
 
@@ -40,18 +41,12 @@ final class AblationAnswers {
   ) throws -> [Result<[UnitLosses.Answer], Fault>] {
     defer { model.decoder.ablatedHeads = .none }
     var faults: [Int: Fault] = [:]
-    var visual: [Int: VisualFeatures] = [:]
-    for (member, one) in asked.enumerated() where !one.questions.isEmpty {
-      do {
-        visual[member] = try model.encode(one.image, taps: Taps(afterLayer: { _, _ in try poll() }))
-      } catch let fault as any ContentFault { faults[member] = Fault(fault) }
-    }
     var texts: [Int: [Int64: [String]]] = [:]
     for group in groups(of: asked) {
       for heads in [AblatedHeads.none] + ablations {
         model.decoder.ablatedHeads = heads.inPass(over: group.flatMap { $0.questions.map(\.tokens) })
         let usable = group.filter { faults[$0.member] == nil }
-        for (key, outcomes) in try run(usable, asked, visual, poll: poll) {
+        for (key, outcomes) in try run(usable, asked, poll: poll) {
           for (question, outcome) in zip(usable[key].questions, outcomes) {
             switch outcome {
             case .answer(let answer):
@@ -98,15 +93,14 @@ final class AblationAnswers {
 
   /// - Returns: by the pictures' places what became of their questions.
   private func run(
-    _ pictures: [Picture], _ asked: [Asked], _ visual: [Int: VisualFeatures], poll: @escaping () throws -> Void
+    _ pictures: [Picture], _ asked: [Asked], poll: @escaping () throws -> Void
   ) throws -> [Int: [AnswerBatch.Outcome]] {
     var outcomes: [Int: [AnswerBatch.Outcome]] = [:]
     var next = 0
     while true {
       while next < pictures.count, batch.wantsMore {
-        let picture = pictures[next]
-        batch.add(
-          next, image: asked[picture.member].image, questions: picture.questions, encoded: visual[picture.member])
+        let (picture, one) = (pictures[next], asked[pictures[next].member])
+        batch.add(next, image: one.image, questions: picture.questions, encoded: one.visual)
         next += 1
       }
       if batch.isEmpty { return outcomes }

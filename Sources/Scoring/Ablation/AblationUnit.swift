@@ -100,8 +100,9 @@ struct AblationUnit: Sendable, WorkUnit {
     var measured = Measured(unit: self, skipped: texts.skipped)
     guard let image = texts.image else { return measured }
     do {
+      let visual = try model.encode(image, taps: Taps(afterLayer: { _, _ in try poll() }))
       let losses = try reader.read(
-        image: image, sequences: texts.usable.map(\.sequence), ablations: ablations, afterLayer: poll)
+        image: image, encoded: visual, sequences: texts.usable.map(\.sequence), ablations: ablations, afterLayer: poll)
       for (index, sample) in texts.usable.enumerated() {
         let its = losses.map { $0[index] }
         let problem = "its loss is not finite: are the model's weights intact?"
@@ -115,7 +116,7 @@ struct AblationUnit: Sendable, WorkUnit {
       if generator != nil {
         let used = Set(measured.outcomes.map(\.id))
         measured.asked = AblationAnswers.Asked(
-          image: image,
+          image: image.image, visual: visual,
           questions: texts.questions.filter { used.contains($0.id) || $0.id == imageID && !used.isEmpty })
       }
     } catch let fault as any ContentFault { measured.skipAll(fault) }

@@ -89,8 +89,9 @@ public struct RunEstimate: Sendable, Equatable, Codable {
     let attended = min(patches, max(patchesInView, 2048))
     let vision =
       (streams * patches + 5 * attended) * dimensions.vision.width + patches * dimensions.vision.patchWidth
-      + min(patches, 2048) * dimensions.vision.intermediateSize * (dimensions.vision.isGated ? 2 : 1)
+      + min(patches, 2048) * dimensions.vision.intermediateSize
     let cache = 2 * dimensions.layers * rows * dimensions.keyValueWidth
+    // An adapter may keep gate and up apart.
     let decoder = rows * 4 * dimensions.hiddenSize + 2 * min(rows, 2048) * dimensions.intermediateSize
     let scores = 4 * dimensions.layers * dimensions.heads * visualTokens
     // Of matrix products, rounded to bf16.

@@ -114,8 +114,7 @@ final class Qwen3VLVisionTower {
       backend.normalize(stream, merger.norm, groups: 1, into: normed)
     }
     let inner = inner.reserving(rows: blocks.rows, columns: merged, on: backend)
-    try backend.withOperand(blocks) { try backend.apply(merger.inner, to: $0, into: inner, accumulate: false) }
-    backend.activate(.gelu, inner)
+    try backend.withOperand(blocks) { try backend.apply(.gelu, gate: nil, up: merger.inner, to: $0, into: inner) }
     let features = backend.tensor(rows: blocks.rows, columns: merger.outer.outputs)
     try backend.withOperand(inner) { try backend.apply(merger.outer, to: $0, into: features, accumulate: false) }
     return features

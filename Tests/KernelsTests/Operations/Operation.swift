@@ -13,7 +13,8 @@ struct Operation: Sendable, CustomStringConvertible {
 
   var description: String { name }
 
-  static let all = moving + rows + rowsBackward + products + productsBackward + attentions + attentionsBackward
+  static let all =
+    moving + rows + rowsBackward + products + productsActivated + productsBackward + attentions + attentionsBackward
 }
 
 extension Backend {

@@ -29,6 +29,41 @@ extension Operation {
     }
   }
 
+  /// On both sides of a vector and a panel.
+  static let productsActivated: [Operation] = [(1, 1, 1), (3, 17, 5), (17, 300, 260), (40, 5, 33)].flatMap {
+    count, outputs, inputs in
+    Activation.all.flatMap { activation in
+      [true, false].map { isGated in
+        let x = numbers(count * inputs, 67)
+        let (gate, up) = (numbers(outputs * inputs, 68), numbers(outputs * inputs, 69))
+        let (gateBias, upBias) = (numbers(outputs, 74), numbers(outputs, 75))
+        return Operation(
+          name: "\(isGated ? "gated" : "plain") \(activation) of linear layers \(count) x \(inputs) -> \(outputs)",
+          tolerance: 4e-4,
+          run: { backend in
+            let y = backend.unwritten(rows: count, columns: outputs)
+            func layer(_ weight: [Float], _ bias: [Float]) -> Linear {
+              Linear(weight: backend.tensor(weight, rows: outputs), bias: backend.tensor(bias, rows: 1))
+            }
+            try backend.withOperand(backend.tensor(x, rows: count)) {
+              try backend.apply(
+                activation, gate: isGated ? layer(gate, gateBias) : nil, up: layer(up, upBias), to: $0, into: y)
+            }
+            return backend.read(y)
+          },
+          expected: {
+            func layer(_ weight: [Float], _ bias: [Float]) -> [Double] {
+              Plain.product(x, weight, rows: count, columns: outputs, depth: inputs)
+                .enumerated().map { $1 + Double(bias[$0 % outputs]) }
+            }
+            let up = layer(up, upBias)
+            guard isGated else { return up.map(activation.plain) }
+            return zip(layer(gate, gateBias), up).map { activation.plain($0) * $1 }
+          })
+      }
+    }
+  }
+
   static let productsBackward: [Operation] =
     sizes.flatMap { count, outputs, inputs in
       ElementType.allCases.map { elementType in
