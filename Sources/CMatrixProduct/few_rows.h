@@ -1,6 +1,5 @@
 // A few rows against a matrix as it lies, whose rows each hold the terms of a column of c: it is read once, turned in registers,
 // and multiplied there. The sums are the tiles'. Beside what tiles.h needs, the file that includes this defines:
-//   GROUP                   the columns that lie in one vector: LANES
 //   STEP(element)           terms that are turned at a time
 //   REGISTERS, TURNED       how many vectors these are, and their type
 //   NAME(load_turned)(at, stride, width, element, rounds, rest, ahead, turned)

@@ -1,23 +1,8 @@
-// Products with AVX-512: in float32, and of pairs of bf16.
+// Products in float32 with AVX-512.
 #if defined(__x86_64__)
 #include "product_support.h"
 
 #include <immintrin.h>
-
-#define VECTOR __m512
-#define LANES 16
-#define VECTORS 2
-#define TILE_ROWS 14
-#define FEW_ROWS 16
-#define ZERO _mm512_setzero_ps()
-#define LOAD(at) _mm512_loadu_ps(at)
-#define STORE(at, x) _mm512_storeu_ps(at, x)
-#define LOAD_SOME(at, width) _mm512_maskz_loadu_ps(low_lanes(width), at)
-#define STORE_SOME(at, x, width) _mm512_mask_storeu_ps(at, low_lanes(width), x)
-#define TURNED __m512i
-#define REGISTERS 8
-#define STEP(element) LINE_TERMS(element)
-#define GROUPS(height) ((height) <= 6 ? 2 : 1)
 
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"))), apply_to = function)
 #include "strips_avx512.h"

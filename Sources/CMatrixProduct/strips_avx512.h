@@ -1,4 +1,19 @@
-// Packing and turning with AVX-512.
+// Packing and turning with AVX-512, and what tiles.h and few_rows.h need of its vectors.
+
+#define VECTOR __m512
+#define LANES 16
+#define VECTORS 2
+#define TILE_ROWS 14
+#define FEW_ROWS 16
+#define ZERO _mm512_setzero_ps()
+#define LOAD(at) _mm512_loadu_ps(at)
+#define STORE(at, x) _mm512_storeu_ps(at, x)
+#define LOAD_SOME(at, width) _mm512_maskz_loadu_ps(low_lanes(width), at)
+#define STORE_SOME(at, x, width) _mm512_mask_storeu_ps(at, low_lanes(width), x)
+#define TURNED __m512i
+#define REGISTERS 8
+#define STEP(element) LINE_TERMS(element)
+#define GROUPS(height) ((height) <= 6 ? 2 : 1)
 
 // 16 rows of 16 lanes of 32 bits become columns.
 ALWAYS_INLINE void transpose_16(__m512i r[16]) {
