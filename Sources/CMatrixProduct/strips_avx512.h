@@ -15,19 +15,25 @@
 #define STEP(element) LINE_TERMS(element)
 #define GROUPS(height) ((height) <= 6 ? 2 : 1)
 
-// 16 rows of 16 lanes of 32 bits become columns.
-ALWAYS_INLINE void transpose_16(__m512i r[16]) {
+// Within each 128 bits, 4 registers' lanes of 32 bits become columns.
+ALWAYS_INLINE void transpose_quarters(__m512i *r, const int registers) {
   __m512i t[16];
-  UNROLL for (int i = 0; i < 8; i++) {
+  UNROLL for (int i = 0; i < registers / 2; i++) {
     t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
     t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
   }
-  UNROLL for (int i = 0; i < 4; i++) {
+  UNROLL for (int i = 0; i < registers / 4; i++) {
     r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
     r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
     r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
     r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
   }
+}
+
+// 16 rows of 16 lanes of 32 bits become columns.
+ALWAYS_INLINE void transpose_16(__m512i r[16]) {
+  __m512i t[16];
+  transpose_quarters(r, 16);
   UNROLL for (int j = 0; j < 4; j++) {
     __m512i even = _mm512_shuffle_i32x4(r[j], r[4 + j], 0x88), odd = _mm512_shuffle_i32x4(r[j], r[4 + j], 0xdd);
     __m512i even2 = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0x88), odd2 = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0xdd);
@@ -42,16 +48,7 @@ ALWAYS_INLINE void transpose_16(__m512i r[16]) {
 // 8 registers, of which i holds 8 lanes of row i and 8 of row i + 8, become 8 of 16 rows' lanes.
 ALWAYS_INLINE void transpose_8(__m512i r[8]) {
   __m512i t[8];
-  UNROLL for (int i = 0; i < 4; i++) {
-    t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
-    t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
-  }
-  UNROLL for (int i = 0; i < 2; i++) {
-    r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
-    r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
-    r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
-    r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
-  }
+  transpose_quarters(r, 8);
   const __m512i low = _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13), high = _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15);
   UNROLL for (int j = 0; j < 4; j++) {
     t[j] = _mm512_permutex2var_epi64(r[j], low, r[4 + j]);
