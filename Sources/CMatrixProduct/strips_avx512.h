@@ -97,6 +97,7 @@ ALWAYS_INLINE __m512i load_32(const char *at, const headimpact_element element, 
   if (element == headimpact_float32)
     return ROUND_32(_mm512_maskz_loadu_ps((__mmask16)mask, at), _mm512_maskz_loadu_ps((__mmask16)(mask >> 16), at + 64));
 #endif
+  (void)element;
   return _mm512_maskz_loadu_epi16(mask, at);
 }
 
@@ -119,7 +120,9 @@ ALWAYS_INLINE void strip_across_16(
         if (i < width && element == headimpact_bfloat16) __builtin_prefetch(line + 2 * BLOCK, 0, 2);
       }
       transpose_16(r);
-      if (paired) {
+      if (paired && rest >= 32) {
+        UNROLL for (int p = 0; p < 16; p++) _mm512_mask_storeu_epi32(out + (k / 2 + p) * out_width, stored, r[p]);
+      } else if (paired) {
         for (int p = 0; p < pairs; p++) _mm512_mask_storeu_epi32(out + (k / 2 + p) * out_width, stored, r[p]);
       } else {
         for (int p = 0; p < pairs; p++) {
