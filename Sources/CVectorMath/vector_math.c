@@ -34,10 +34,6 @@ void headimpact_quick_gelu(float *x, size_t n) {
   for (size_t i = 0; i < n; i++) x[i] = x[i] / (1.0f + fast_exp(-1.702f * x[i]));
 }
 
-void headimpact_gelu(float *x, size_t n) {
-  for (size_t i = 0; i < n; i++) x[i] = 0.5f * x[i] * (1.0f + erff(x[i] * 0.70710678118654752f));
-}
-
 MULTIVERSION
 void headimpact_add(float *y, const float *x, size_t n) {
   for (size_t i = 0; i < n; i++) y[i] += x[i];
