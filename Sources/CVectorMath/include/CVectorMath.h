@@ -10,7 +10,7 @@
 // row = softmax(scale * row), in place. n >= 1.
 void headimpact_softmax(float *row, size_t n, float scale);
 
-// out = x / sqrt(mean(x^2) + eps) * weight.
+// out = x / sqrt(mean(x^2) + eps) * weight. out may be x.
 void headimpact_rms_norm(const float *x, const float *weight, float eps, float *out, size_t n);
 
 // out = (x - mean) / sqrt(variance + eps) * weight + bias. out may be x.
