@@ -74,7 +74,7 @@ import Testing
     for i in x.indices {
       let (value, error) = (Double(x[i]), abs(Double(plain[i]) - exact[i]))
       // 2^-150: half a unit of the subnormal numbers.
-      if value > -12.9 {
+      if x[i] > -12.9 {
         greatest = max(greatest, (error - 0x1p-150) / abs(exact[i]))
       } else {
         beyond = max(beyond, error)
