@@ -438,6 +438,18 @@ class Programs(unittest.TestCase):
         for product in said["products"]:
             self.assertAlmostEqual(product["efficiency"], product["ours"] / peak)
         self.assertGreater(machine.parsed_limits(said)[1]["bandwidth"], 1e8)
+        # A few rows wait for memory, and the most that it gave is the limit.
+        self.assertEqual([p["rows"] for p in said["products"] if "shareBeside" in p], [16])
+        self.assertLessEqual(said["products"][0]["bandwidthShare"], said["products"][0]["shareBeside"])
+
+    def test_product_rates_ends_with_what_each_kind_reaches(self):
+        done = self.product_rates("--shapes", "vl-2b k v,vl-2b out", "--rows", "1,437", "--threads", "1", "--precision", "f32", "--seconds", "0", "--forward")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        heading, few, many, _, sentence = done.stdout.splitlines()[-5:]
+        self.assertEqual(heading.split()[:5], ["type", "threads", "direction", "rows", "products"])
+        self.assertEqual((few.split()[:8], many.split()[:8]), (["f32", "1", "forward", "1", "1", "85%", "of", "the"],
+                                                               ["f32", "1", "forward", "437", "2", "90%", "of", "the"]))
+        self.assertIn("Of 2 products of 100 rows or more, ", sentence)
 
     def test_product_rates_refuses_what_it_can_t_measure(self):
         for options in (["--rows", "0"], ["--threads", "x"], ["--precision", "f64"], ["--shapes", "nothing"]):
