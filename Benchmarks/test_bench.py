@@ -443,7 +443,7 @@ class Programs(unittest.TestCase):
         self.assertLessEqual(said["products"][0]["bandwidthShare"], said["products"][0]["shareBeside"])
 
     def test_product_rates_ends_with_what_each_kind_reaches(self):
-        done = self.product_rates("--shapes", "vl-2b k v,vl-2b out", "--rows", "1,437", "--threads", "1", "--precision", "f32", "--seconds", "0", "--forward")
+        done = self.product_rates("--shapes", "vl-2b k v,vl-2b vision out", "--rows", "1,437", "--threads", "1", "--precision", "f32", "--seconds", "0", "--forward")
         self.assertEqual(done.returncode, 0, done.stderr)
         heading, few, many, _, sentence = done.stdout.splitlines()[-5:]
         self.assertEqual(heading.split()[:5], ["type", "threads", "direction", "rows", "products"])
