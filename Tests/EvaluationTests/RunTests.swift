@@ -202,6 +202,20 @@ struct RunTests {
         #expect(try file.attribute("units", of: "ROUGE_L") == "1")
         #expect(try file.attribute("units", of: "exact_match") == "percent")
       }
+      // Another table of this kind is replaced, and no other file: a scoring run is an HDF5 file too.
+      try table.write(to: scratch.file("scores.csv"), source: "test")
+      try table.write(to: scratch.file("scores.h5"), source: "test")
+      try HDF5File.write(to: scratch.file("run.h5").path, replacing: false) { file in
+        try file.setAttribute("title", .string("Head Impact"))
+      }
+      try Data("image_ids\n".utf8).write(to: scratch.file("other.csv"))
+      for name in ["run.h5", "other.csv"] {
+        let before = try Data(contentsOf: scratch.file(name))
+        let refusal = failure { try table.write(to: scratch.file(name), source: "test") }
+        #expect(refusal?.contains("\(name): is no output of --per-image") == true, "\(refusal ?? "")")
+        #expect(try Data(contentsOf: scratch.file(name)) == before)
+        try FileManager.default.removeItem(at: scratch.file(name))
+      }
       #expect(failure { try table.write(to: scratch.file("scores.txt"), source: "") }?.contains(".csv or .h5") == true)
       #expect(try scratch.names == ["scores.csv", "scores.h5"])
     }
