@@ -128,7 +128,7 @@ struct Ablate: ParsableCommand, DependentOptions {
     return """
       \(aligned(rows))
 
-      \(result.samples) samples\(skipped) of \(result.images) images, \(result.tokens) tokens \
+      \(counted(result.samples, "sample"))\(skipped) of \(counted(result.images, "image")), \(counted(result.tokens, "token")) \
       -> \(summary.output.path)\(state)
       """
   }
