@@ -11,8 +11,10 @@ public final class TurnedPictures: Sendable {
 
   public init() {}
 
+  /// How many were turned.
   public var count: Int { state.withLock { $0 } }
 
+  /// Counts a picture, if its EXIF orientation turned it.
   public func note(_ header: PictureHeader) {
     if header.orientation != .upright { state.withLock { $0 += 1 } }
   }
