@@ -199,7 +199,7 @@ public final class Journal {
   /// - Throws: if more is lost than a kill explains, without `--salvage`.
   private func checkDamage(_ scan: AppendLogScan, salvages: Bool) throws {
     guard scan.lostBytes > 0 else { return }
-    let lost = counted(scan.lostBytes, "byte")
+    let lost = counted(Int(scan.lostBytes), "byte")
     if scan.hasOnlyLostItsEnd {
       notes.append(
         "\(url.path): its last record was cut off when the run ended (\(lost)); that unit is done again")
