@@ -27,6 +27,8 @@ public final class TextGenerator {
   /// Of pictures that are answered one at a time.
   private let cache: KeyValueCache
   private let hidden = ScratchTensor()
+  /// Of the passes of all batches.
+  public let times = PassTimes()
 
   public init(_ model: any VisionLanguageModel, options: DecodingOptions) {
     self.model = model
@@ -55,7 +57,7 @@ public final class TextGenerator {
 
   /// A batch of pictures, none yet.
   public func batch() -> AnswerBatch {
-    AnswerBatch(model, options, cache: KeyValueCache(on: model.backend), hidden: ScratchTensor())
+    AnswerBatch(model, options, cache: KeyValueCache(on: model.backend), hidden: ScratchTensor(), times: times)
   }
 
   /// Answers questions about one picture.
@@ -71,7 +73,7 @@ public final class TextGenerator {
     guard !requests.isEmpty else { return [] }
     var options = options
     options.batch = 1
-    let batch = AnswerBatch(model, options, cache: cache, hidden: hidden)
+    let batch = AnswerBatch(model, options, cache: cache, hidden: hidden, times: times)
     batch.add(0, image: image, questions: requests, encoded: visual)
     while !batch.isEmpty {
       for finished in try batch.step(poll: poll) {

@@ -118,6 +118,13 @@ public protocol Backend: AnyObject {
   func attend(
     queries: Tensor, keys: Tensor, values: Tensor?, into output: Tensor?, spans: [AttentionSpan], shape: AttentionShape,
     adding sums: AttentionSums?, hiding hidden: HiddenKeys?) throws
+  /// The same where the rows of a block see one another, as in a vision tower. In bf16 (on x86-64), queries, keys, values and
+  /// weights are rounded to it, as the operands of other products are; `attend` of spans computes in float32 always.
+  ///
+  /// - Parameter blocks: of rows. Others aren't written.
+  func attend(
+    queries: Tensor, keys: Tensor, values: Tensor, into output: Tensor, blocks: [Range<Int>], shape: AttentionShape)
+    throws
   /// The gradients of queries, keys and values from that of the output. Rows of dKeys and dValues that no query sees become 0.
   func attendBackward(
     _ dOutput: Tensor, queries: Tensor, keys: Tensor, values: Tensor, dQueries: Tensor, dKeys: Tensor, dValues: Tensor,

@@ -3,7 +3,7 @@
 public final class CPUBackend: Backend {
   public let precision: Precision
   public let team: ThreadTeam
-  private let product: MatrixProduct
+  let product: MatrixProduct
   /// Scratch of the operand.
   private var packedOperand = AlignedBuffer<UInt8>()
   private var isOperandLent = false
