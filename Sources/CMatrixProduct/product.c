@@ -69,6 +69,23 @@ void headimpact_product_pack(
   functions_of(kind)->pack(left, rows, depth, first, end, packed);
 }
 
+int64_t headimpact_product_packed_right_bytes(headimpact_product_kind kind, int64_t columns, int64_t depth) {
+  const headimpact_product_functions *f = functions_of(kind);
+  int64_t strips = (columns + f->tile_columns - 1) / f->tile_columns, blocks = (depth + BLOCK - 1) / BLOCK;
+  return strips * f->tile_columns * blocks * smaller(terms_of(f, BLOCK), terms_of(f, depth)) * 4;
+}
+
+void headimpact_product_pack_right(
+    headimpact_product_kind kind, headimpact_matrix right, int64_t columns, int64_t depth, void *packed) {
+  functions_of(kind)->pack_right(right, columns, depth, packed);
+}
+
+void headimpact_product_run_packed(
+    headimpact_product_kind kind, const void *left, int64_t rows, int64_t depth, const void *right, int64_t columns, float *c,
+    int64_t c_stride) {
+  functions_of(kind)->run_packed(left, rows, depth, right, columns, c, c_stride);
+}
+
 void headimpact_product_run(
     headimpact_product_kind kind, const void *packed, int64_t rows, int64_t depth, headimpact_matrix right, int64_t first_row,
     int64_t end_row, int64_t first_column, int64_t end_column, float *c, int64_t c_stride, const float *bias, int accumulate,

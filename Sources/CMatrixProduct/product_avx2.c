@@ -69,6 +69,7 @@ ALWAYS_INLINE void avx2_add_turned(
 #include "tiles.h"
 
 const headimpact_product_functions headimpact_products_avx2 = {
-    TILE_ROWS, FEW_ROWS, TILE_COLUMNS, PAIR, avx2_pack, avx2_run, avx2_multiply};
+    TILE_ROWS, FEW_ROWS, TILE_COLUMNS, PAIR, avx2_pack, avx2_pack_right, avx2_run, avx2_run_packed,
+    avx2_multiply};
 #pragma clang attribute pop
 #endif

@@ -54,6 +54,7 @@ ALWAYS_INLINE void avx512_add_turned(
 #include "tiles.h"
 
 const headimpact_product_functions headimpact_products_avx512 = {
-    TILE_ROWS, FEW_ROWS, TILE_COLUMNS, PAIR, avx512_pack, avx512_run, avx512_multiply};
+    TILE_ROWS, FEW_ROWS, TILE_COLUMNS, PAIR, avx512_pack, avx512_pack_right, avx512_run, avx512_run_packed,
+    avx512_multiply};
 #pragma clang attribute pop
 #endif

@@ -6,6 +6,7 @@
 
 #pragma clang attribute push( \
     __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c"))), apply_to = function)
+#define ROUND_32(low, high) (__m512i)_mm512_cvtne2ps_pbh(high, low)
 #include "strips_avx512.h"
 
 #define NAME(x) bfloat16_##x
@@ -48,6 +49,7 @@ ALWAYS_INLINE void bfloat16_add_turned(
 #include "tiles.h"
 
 const headimpact_product_functions headimpact_products_bfloat16 = {
-    TILE_ROWS, FEW_ROWS, TILE_COLUMNS, PAIR, bfloat16_pack, bfloat16_run, NULL};
+    TILE_ROWS, FEW_ROWS, TILE_COLUMNS, PAIR, bfloat16_pack, bfloat16_pack_right, bfloat16_run, bfloat16_run_packed,
+    NULL};
 #pragma clang attribute pop
 #endif

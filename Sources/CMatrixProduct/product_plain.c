@@ -29,4 +29,5 @@ static void plain_pack_strip(
 #include "tiles.h"
 
 const headimpact_product_functions headimpact_products_plain = {
-    TILE_ROWS, FEW_ROWS, TILE_COLUMNS, PAIR, plain_pack, plain_run, plain_multiply};
+    TILE_ROWS, FEW_ROWS, TILE_COLUMNS, PAIR, plain_pack, plain_pack_right, plain_run, plain_run_packed,
+    plain_multiply};

@@ -16,9 +16,12 @@ typedef struct {
   int tile_columns;
   int pair;          // terms that are added at a time
   void (*pack)(headimpact_matrix left, int64_t rows, int64_t depth, int64_t first, int64_t end, void *packed);
+  void (*pack_right)(headimpact_matrix right, int64_t columns, int64_t depth, void *packed);
   void (*run)(
       const void *packed, int64_t rows, int64_t depth, headimpact_matrix right, int64_t first_row, int64_t end_row,
       int64_t first_column, int64_t end_column, float *c, int64_t c_stride, const float *bias, int accumulate, void *scratch);
+  void (*run_packed)(
+      const void *left, int64_t rows, int64_t depth, const void *right, int64_t columns, float *c, int64_t c_stride);
   void (*multiply)(
       headimpact_matrix left, headimpact_matrix right, int64_t rows, int64_t columns, int64_t depth, float *c, int64_t c_stride,
       int accumulate);

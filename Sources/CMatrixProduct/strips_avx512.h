@@ -90,6 +90,17 @@ ALWAYS_INLINE __m512i load_16(const char *at, const headimpact_element element, 
 // Pairs of bf16 out of two vectors of float32 that bf16 holds exactly: of each lane, `even` below `odd`.
 ALWAYS_INLINE __m512i pairs_of(__m512i even, __m512i odd) { return _mm512_or_si512(_mm512_srli_epi32(even, 16), odd); }
 
+// 32 consecutive numbers, `rest` at most, as bf16.
+ALWAYS_INLINE __m512i load_32(const char *at, const headimpact_element element, int64_t rest) {
+  __mmask32 mask = rest >= 32 ? 0xffffffffu : (1u << rest) - 1;
+#ifdef ROUND_32
+  if (element == headimpact_float32)
+    return ROUND_32(_mm512_maskz_loadu_ps((__mmask16)mask, at), _mm512_maskz_loadu_ps((__mmask16)(mask >> 16), at + 64));
+#endif
+  (void)element;
+  return _mm512_maskz_loadu_epi16(mask, at);
+}
+
 // Terms start..<start + length of up to 16 members from `first` on; out [terms][out_width], of which `stored` is written.
 //
 // paired: a term of `out` is two of the matrix, in bf16.
@@ -99,18 +110,19 @@ ALWAYS_INLINE void strip_across_16(
   const int64_t bytes = element_bytes(element), stride = m.stride * bytes;
   const char *base = place(m, first, start);
   const __m512i upper = _mm512_set1_epi32((int)0xffff0000);
-  if (element == headimpact_bfloat16) {
+  if (element == headimpact_bfloat16 || (paired && element == headimpact_float32)) {
     for (int64_t k = 0; k < length; k += 32) {
       int64_t rest = length - k, pairs = rest >= 32 ? 16 : (rest + 1) / 2;
-      __mmask32 mask = rest >= 32 ? 0xffffffffu : (1u << rest) - 1;
       __m512i r[16];
       UNROLL for (int i = 0; i < 16; i++) {
-        const char *line = base + i * stride + k * 2;
-        r[i] = i < width ? _mm512_maskz_loadu_epi16(mask, line) : _mm512_setzero_si512();
-        if (i < width) __builtin_prefetch(line + 2 * BLOCK, 0, 2);
+        const char *line = base + i * stride + k * bytes;
+        r[i] = i < width ? load_32(line, element, rest) : _mm512_setzero_si512();
+        if (i < width && element == headimpact_bfloat16) __builtin_prefetch(line + 2 * BLOCK, 0, 2);
       }
       transpose_16(r);
-      if (paired) {
+      if (paired && rest >= 32) {
+        UNROLL for (int p = 0; p < 16; p++) _mm512_mask_storeu_epi32(out + (k / 2 + p) * out_width, stored, r[p]);
+      } else if (paired) {
         for (int p = 0; p < pairs; p++) _mm512_mask_storeu_epi32(out + (k / 2 + p) * out_width, stored, r[p]);
       } else {
         for (int p = 0; p < pairs; p++) {

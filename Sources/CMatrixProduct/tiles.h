@@ -33,38 +33,39 @@ typedef struct {
 } NAME(target);
 
 // A term of a tile.
-ALWAYS_INLINE void NAME(add_term)(const int height, const TERM *left, const TERM *right, VECTOR (*sums)[VECTORS]) {
+ALWAYS_INLINE void NAME(add_term)(
+    const int height, const int vectors, const TERM *left, const TERM *right, VECTOR (*sums)[VECTORS]) {
   MULTIPLIED b[VECTORS];
-  UNROLL for (int v = 0; v < VECTORS; v++) b[v] = LOAD_TERMS(right + v * LANES);
+  UNROLL for (int v = 0; v < vectors; v++) b[v] = LOAD_TERMS(right + v * LANES);
   UNROLL for (int i = 0; i < height; i++) {
     MULTIPLIED a = BROADCAST(left + i);
-    UNROLL for (int v = 0; v < VECTORS; v++) sums[i][v] = ADD_PRODUCT(a, b[v], sums[i][v]);
+    UNROLL for (int v = 0; v < vectors; v++) sums[i][v] = ADD_PRODUCT(a, b[v], sums[i][v]);
   }
 }
 
-// A tile of `height` rows, of which `rows` are wanted, and `columns` columns.
+// A tile of `height` rows, of which `rows` are wanted, and `columns` columns, the first of so many vectors.
 //
 // left [terms][height], right [terms][TILE_COLUMNS]; next: what is multiplied soon, of which each term brings `share` bytes closer.
 ALWAYS_INLINE void NAME(tile)(
-    const int height, const TERM *left, const TERM *right, int64_t terms, NAME(target) target, int rows, int columns,
-    const char *next, int64_t share) {
+    const int height, const int vectors, const TERM *left, const TERM *right, int64_t terms, NAME(target) target, int rows,
+    int columns, const char *next, int64_t share) {
   VECTOR sums[MOST_ROWS][VECTORS];
-  UNROLL for (int i = 0; i < height; i++) UNROLL for (int v = 0; v < VECTORS; v++) sums[i][v] = ZERO;
+  UNROLL for (int i = 0; i < height; i++) UNROLL for (int v = 0; v < vectors; v++) sums[i][v] = ZERO;
   // One request a term: many at once would wait for one another.
   int64_t k = 0;
   for (int64_t end = smaller(rows, terms); k < end; k++) {
-    UNROLL for (int v = 0; v < VECTORS; v++) __builtin_prefetch(target.c + k * target.stride + v * LANES, 1);
-    NAME(add_term)(height, left + k * height, right + k * TILE_COLUMNS, sums);
+    UNROLL for (int v = 0; v < vectors; v++) __builtin_prefetch(target.c + k * target.stride + v * LANES, 1);
+    NAME(add_term)(height, vectors, left + k * height, right + k * TILE_COLUMNS, sums);
   }
   _Pragma("clang loop unroll_count(4)") for (; k < terms; k++) {
     __builtin_prefetch(next + k * share, 0, 2);
-    NAME(add_term)(height, left + k * height, right + k * TILE_COLUMNS, sums);
+    NAME(add_term)(height, vectors, left + k * height, right + k * TILE_COLUMNS, sums);
   }
-  if (columns == TILE_COLUMNS) {
+  if (columns == vectors * LANES) {
     UNROLL for (int i = 0; i < height; i++) {
       if (i >= rows) continue;
       float *c = target.c + i * target.stride;
-      UNROLL for (int v = 0; v < VECTORS; v++) {
+      UNROLL for (int v = 0; v < vectors; v++) {
         VECTOR value = target.adds ? LOAD(c + v * LANES) + sums[i][v] : sums[i][v];
         STORE(c + v * LANES, target.bias ? value + LOAD(target.bias + v * LANES) : value);
       }
@@ -74,7 +75,7 @@ ALWAYS_INLINE void NAME(tile)(
   UNROLL for (int i = 0; i < height; i++) {
     if (i >= rows) continue;
     float line[TILE_COLUMNS], *c = target.c + i * target.stride;
-    UNROLL for (int v = 0; v < VECTORS; v++) STORE(line + v * LANES, sums[i][v]);
+    UNROLL for (int v = 0; v < vectors; v++) STORE(line + v * LANES, sums[i][v]);
     for (int j = 0; j < columns; j++) {
       float value = target.adds ? c[j] + line[j] : line[j];
       c[j] = target.bias ? value + target.bias[j] : value;
@@ -83,12 +84,13 @@ ALWAYS_INLINE void NAME(tile)(
 }
 
 typedef void (*NAME(tile_function))(const TERM *, const TERM *, int64_t, NAME(target), int, int, const char *, int64_t);
-#define TILE(height)                                                                                               \
-  static void NAME(tile_##height)(                                                                                 \
+#define TILE_OF(name, height, vectors)                                                                             \
+  static void NAME(name##_##height)(                                                                               \
       const TERM *left, const TERM *right, int64_t terms, NAME(target) target, int rows, int columns,              \
       const char *next, int64_t share) {                                                                           \
-    NAME(tile)(height, left, right, terms, target, rows, columns, next, share);                                    \
+    NAME(tile)(height, vectors, left, right, terms, target, rows, columns, next, share);                           \
   }
+#define TILE(height) TILE_OF(tile, height, VECTORS) TILE_OF(narrow, height, 1)
 TILE(1) TILE(2) TILE(3) TILE(4)
 #if TILE_ROWS >= 6
 TILE(5) TILE(6)
@@ -96,14 +98,15 @@ TILE(5) TILE(6)
 #if TILE_ROWS >= 14
 TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12) TILE(13) TILE(14) TILE(16)
 #endif
-static const NAME(tile_function) NAME(tiles)[] = {
-    0, NAME(tile_1), NAME(tile_2), NAME(tile_3), NAME(tile_4),
+#define ENTRY(height) {NAME(narrow_##height), NAME(tile_##height)}
+// By height, of columns that one vector holds and of more.
+static const NAME(tile_function) NAME(tiles)[][2] = {
+    {0, 0}, ENTRY(1), ENTRY(2), ENTRY(3), ENTRY(4),
 #if TILE_ROWS >= 6
-    NAME(tile_5), NAME(tile_6),
+    ENTRY(5), ENTRY(6),
 #endif
 #if TILE_ROWS >= 14
-    NAME(tile_7), NAME(tile_8), NAME(tile_9), NAME(tile_10), NAME(tile_11), NAME(tile_12), NAME(tile_13), NAME(tile_14), 0,
-    NAME(tile_16),
+    ENTRY(7), ENTRY(8), ENTRY(9), ENTRY(10), ENTRY(11), ENTRY(12), ENTRY(13), ENTRY(14), {0, 0}, ENTRY(16),
 #endif
 };
 
@@ -115,7 +118,8 @@ typedef struct {
   int64_t rows;
   int64_t height;       // of a tile; the last is as high as there are rows left
   int is_padded;        // or as high as the others
-  const TERM *right;    // strips of TILE_COLUMNS columns, BLOCK_TERMS long
+  const TERM *right;    // strips of TILE_COLUMNS columns
+  int64_t right_terms;  // from one strip to the next
   int64_t columns;
   int64_t terms;
 } NAME(block);
@@ -133,20 +137,35 @@ static void NAME(multiply_block)(NAME(block) b, NAME(target) target) {
         NAME(target) to = target;
         to.c += row * target.stride + column;
         if (to.bias) to.bias += column;
-        NAME(tiles)[height](
-            left, b.right + column * BLOCK_TERMS, b.terms, to, (int)smaller(height, b.rows - row),
+        NAME(tiles)[height][b.columns - column > LANES](
+            left, b.right + column * b.right_terms, b.terms, to, (int)smaller(height, b.rows - row),
             (int)smaller(TILE_COLUMNS, b.columns - column), next + column / TILE_COLUMNS * share * b.terms, share);
       }
     }
   }
 }
 
-static void NAME(pack_right)(
-    headimpact_matrix right, int64_t first, int64_t columns, int64_t start, int64_t length, TERM *packed) {
+// A block of terms of some columns: strips, `strip` terms from one to the next.
+static void NAME(pack_block)(
+    headimpact_matrix right, int64_t first, int64_t columns, int64_t start, int64_t length, TERM *packed, int64_t strip) {
   for (int64_t column = 0; column < columns; column += TILE_COLUMNS)
     NAME(pack_strip)(
-        right, first + column, (int)smaller(TILE_COLUMNS, columns - column), start, length, packed + column * BLOCK_TERMS,
+        right, first + column, (int)smaller(TILE_COLUMNS, columns - column), start, length, packed + column * strip,
         TILE_COLUMNS);
+}
+
+// Of a right operand that is packed as a whole, a block lies behind the other: terms from one strip to the next, and where
+// the block lies that begins at a term.
+static int64_t NAME(strip_terms)(int64_t depth) { return smaller(BLOCK_TERMS, NAME(terms)(depth)); }
+static int64_t NAME(block_place)(int64_t columns, int64_t start) {
+  return start / PAIR * ((columns + TILE_COLUMNS - 1) / TILE_COLUMNS * TILE_COLUMNS);
+}
+
+static void NAME(pack_right)(headimpact_matrix right, int64_t columns, int64_t depth, void *packed) {
+  for (int64_t start = 0; start < depth; start += BLOCK)
+    NAME(pack_block)(
+        right, 0, columns, start, smaller(BLOCK, depth - start), (TERM *)packed + NAME(block_place)(columns, start),
+        NAME(strip_terms)(depth));
 }
 
 static void NAME(pack)(headimpact_matrix left, int64_t rows, int64_t depth, int64_t first, int64_t end, void *packed) {
@@ -155,6 +174,14 @@ static void NAME(pack)(headimpact_matrix left, int64_t rows, int64_t depth, int6
     int64_t own = rows <= FEW_ROWS ? height : smaller(height, rows - row);
     NAME(pack_strip)(left, row, (int)smaller(own, rows - row), 0, depth, (TERM *)packed + row * terms, (int)own);
   }
+}
+
+// All packed rows, of the block of terms that begins at `start`; without what is on the right.
+static NAME(block) NAME(block_of)(const void *packed, int64_t rows, int64_t depth, int64_t start) {
+  return (NAME(block)){
+      .left = packed, .left_terms = NAME(terms)(depth), .left_start = start / PAIR, .rows = rows,
+      .height = tile_height(rows, TILE_ROWS, FEW_ROWS), .is_padded = rows <= FEW_ROWS,
+      .terms = NAME(terms)(smaller(BLOCK, depth - start))};
 }
 
 static void NAME(run)(
@@ -166,18 +193,30 @@ static void NAME(run)(
     return;
   }
 #endif
-  int64_t terms = NAME(terms)(depth), columns = end_column - first_column;
+  int64_t columns = end_column - first_column;
+  c += first_row * c_stride + first_column;
   for (int64_t start = 0; start < depth || start == 0; start += BLOCK) {
     int64_t length = smaller(BLOCK, depth - start);
-    NAME(pack_right)(right, first_column, columns, start, length, scratch);
-    NAME(block) block = {
-        .left = (const TERM *)packed + first_row * terms, .left_terms = terms, .left_start = start / PAIR,
-        .rows = end_row - first_row, .height = tile_height(rows, TILE_ROWS, FEW_ROWS), .is_padded = rows <= FEW_ROWS,
-        .right = scratch, .columns = columns, .terms = NAME(terms)(length)};
-    NAME(target) target = {
-        c + first_row * c_stride + first_column, c_stride, bias && start + length == depth ? bias + first_column : 0,
-        accumulate || start > 0};
-    NAME(multiply_block)(block, target);
+    NAME(pack_block)(right, first_column, columns, start, length, scratch, BLOCK_TERMS);
+    NAME(block) block = NAME(block_of)(packed, rows, depth, start);
+    block.left += first_row * block.left_terms;
+    block.rows = end_row - first_row;
+    block.right = scratch;
+    block.right_terms = BLOCK_TERMS;
+    block.columns = columns;
+    const float *last = bias && start + length == depth ? bias + first_column : 0;
+    NAME(multiply_block)(block, (NAME(target)){c, c_stride, last, accumulate || start > 0});
+  }
+}
+
+static void NAME(run_packed)(
+    const void *left, int64_t rows, int64_t depth, const void *right, int64_t columns, float *c, int64_t c_stride) {
+  for (int64_t start = 0; start < depth; start += BLOCK) {
+    NAME(block) block = NAME(block_of)(left, rows, depth, start);
+    block.right = (const TERM *)right + NAME(block_place)(columns, start);
+    block.right_terms = NAME(strip_terms)(depth);
+    block.columns = columns;
+    NAME(multiply_block)(block, (NAME(target)){c, c_stride, 0, start > 0});
   }
 }
 
@@ -190,7 +229,7 @@ static void NAME(multiply)(
     int64_t width = smaller(SERIAL_COLUMNS, columns - column);
     for (int64_t start = 0; start < depth || start == 0; start += BLOCK) {
       int64_t length = smaller(BLOCK, depth - start);
-      NAME(pack_right)(right, column, width, start, length, b);
+      NAME(pack_block)(right, column, width, start, length, b, BLOCK_TERMS);
       for (int64_t first = 0; first < rows; first += SERIAL_ROWS) {
         int64_t some = smaller(SERIAL_ROWS, rows - first);
         for (int64_t row = 0; row < some; row += TILE_ROWS) {
@@ -198,7 +237,8 @@ static void NAME(multiply)(
           NAME(pack_strip)(left, first + row, height, start, length, a + row * length, height);
         }
         NAME(block) block = {
-            .left = a, .left_terms = length, .rows = some, .height = TILE_ROWS, .right = b, .columns = width, .terms = length};
+            .left = a, .left_terms = length, .rows = some, .height = TILE_ROWS, .right = b,
+            .right_terms = BLOCK_TERMS, .columns = width, .terms = length};
         NAME(target) target = {c + first * c_stride + column, c_stride, 0, accumulate || start > 0};
         NAME(multiply_block)(block, target);
       }

@@ -10,7 +10,7 @@ void headimpact_rms_norm(const float *x, const float *weight, float eps, float *
   float squares = 0;
   for (size_t i = 0; i < n; i++) squares += x[i] * x[i];
   float inverse = 1.0f / sqrtf(squares / (float)n + eps);
-  for (size_t i = 0; i < n; i++) out[i] = weight[i] * (x[i] * inverse);
+  ELEMENTWISE for (size_t i = 0; i < n; i++) out[i] = weight[i] * (x[i] * inverse);
 }
 
 MULTIVERSION
@@ -21,7 +21,7 @@ void headimpact_layer_norm(const float *x, const float *weight, const float *bia
   float squares = 0;
   for (size_t i = 0; i < n; i++) squares += (x[i] - mean) * (x[i] - mean);
   float inverse = 1.0f / sqrtf(squares / (float)n + eps);
-  for (size_t i = 0; i < n; i++) out[i] = (x[i] - mean) * inverse * weight[i] + bias[i];
+  ELEMENTWISE for (size_t i = 0; i < n; i++) out[i] = (x[i] - mean) * inverse * weight[i] + bias[i];
 }
 
 MULTIVERSION
@@ -32,10 +32,6 @@ void headimpact_silu_multiply(const float *gate, const float *up, float *out, si
 MULTIVERSION
 void headimpact_quick_gelu(float *x, size_t n) {
   for (size_t i = 0; i < n; i++) x[i] = x[i] / (1.0f + fast_exp(-1.702f * x[i]));
-}
-
-void headimpact_gelu(float *x, size_t n) {
-  for (size_t i = 0; i < n; i++) x[i] = 0.5f * x[i] * (1.0f + erff(x[i] * 0.70710678118654752f));
 }
 
 MULTIVERSION
@@ -154,10 +150,11 @@ INLINE uint64_t mix(uint64_t z) {
   return z ^ (z >> 31);
 }
 
+MULTIVERSION
 void headimpact_dropout(const float *x, float rate, uint64_t key, float *out, size_t n) {
   float kept = 1.0f / (1.0f - rate);
   uint64_t threshold = (uint64_t)((double)rate * 0x1p53);
-  for (size_t i = 0; i < n; i++) {
+  ELEMENTWISE for (size_t i = 0; i < n; i++) {
     uint64_t drawn = mix(key + (i + 1) * 0x9E3779B97F4A7C15u) >> 11;
     out[i] = drawn < threshold ? 0.0f : x[i] * kept;
   }
@@ -165,6 +162,7 @@ void headimpact_dropout(const float *x, float rate, uint64_t key, float *out, si
 
 // No reordering in here: it rests on exact steps. Sums are of unsigned numbers, which wrap where signed ones are undefined;
 // a caller that keeps to `limit` sees neither.
+MULTIVERSION
 size_t headimpact_add_exactly(const float *x, float limit, int64_t *high, int64_t *low, size_t n) {
 #pragma clang fp reassociate(off) contract(off)
   size_t refused = 0;

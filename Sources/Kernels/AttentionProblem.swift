@@ -46,7 +46,7 @@ struct AttentionProblem {
           if let hidden, hidden.isHidden(from: head, at: span.position(of: row)) {
             softmax(scores, of: seen, without: hidden)
           } else {
-            softmax(scores, seen.count)
+            shape.softmax(scores, seen.count)
           }
           show(head, row, seen, scores)
         }
@@ -95,17 +95,19 @@ struct AttentionProblem {
   }
 }
 
-extension AttentionProblem {
-  /// Scores become weights.
-  private func softmax(_ line: UnsafeMutablePointer<Float>, _ count: Int) {
-    if let softcap = shape.softcap {
-      headimpact_softcap(line, count, shape.scoreScale, softcap)
+extension AttentionShape {
+  /// Products of a query and some keys become weights.
+  func softmax(_ line: UnsafeMutablePointer<Float>, _ count: Int) {
+    if let softcap {
+      headimpact_softcap(line, count, scoreScale, softcap)
       headimpact_softmax(line, count, 1)
     } else {
-      headimpact_softmax(line, count, shape.scoreScale)
+      headimpact_softmax(line, count, scoreScale)
     }
   }
+}
 
+extension AttentionProblem {
   /// The same where some keys are hidden: the others move together, and back again; hidden ones weigh nothing.
   private func softmax(_ line: UnsafeMutablePointer<Float>, of seen: Range<Int>, without hidden: HiddenKeys) {
     let (kept, cut) = hidden.cut(seen)
@@ -115,7 +117,7 @@ extension AttentionProblem {
       count += range.count
     }
     precondition(count > 0, "a query sees no key")
-    softmax(line, count)
+    shape.softmax(line, count)
     for range in kept.reversed() {
       count -= range.count
       (line + (range.lowerBound - seen.lowerBound)).update(from: line + count, count: range.count)

@@ -52,7 +52,7 @@ public protocol Backend: AnyObject {
 
   /// Lends rows of activations as matrix products take them: rounded to bf16 in that precision.
   ///
-  /// - Parameter body: may lend another operand, but not change x.
+  /// - Parameter body: mustn't lend another operand, nor change x.
   func withOperand<R>(_ x: Tensor, _ body: (borrowing Operand) throws -> R) rethrows -> R
   /// output (+)= x · Wᵀ + b. - Shape: x [rows, in], output [rows, out].
   func apply(_ layer: Linear, to x: borrowing Operand, into output: Tensor, accumulate: Bool) throws
@@ -118,6 +118,13 @@ public protocol Backend: AnyObject {
   func attend(
     queries: Tensor, keys: Tensor, values: Tensor?, into output: Tensor?, spans: [AttentionSpan], shape: AttentionShape,
     adding sums: AttentionSums?, hiding hidden: HiddenKeys?) throws
+  /// The same where the rows of a block see one another, as in a vision tower. In bf16 (on x86-64), queries, keys, values and
+  /// weights are rounded to it, as the operands of other products are; `attend` of spans computes in float32 always.
+  ///
+  /// - Parameter blocks: of rows. Others aren't written.
+  func attend(
+    queries: Tensor, keys: Tensor, values: Tensor, into output: Tensor, blocks: [Range<Int>], shape: AttentionShape)
+    throws
   /// The gradients of queries, keys and values from that of the output. Rows of dKeys and dValues that no query sees become 0.
   func attendBackward(
     _ dOutput: Tensor, queries: Tensor, keys: Tensor, values: Tensor, dQueries: Tensor, dKeys: Tensor, dValues: Tensor,

@@ -23,6 +23,23 @@ extension CPUBackend {
       })
   }
 
+  public func attend(
+    queries: Tensor, keys: Tensor, values: Tensor, into output: Tensor, blocks: [Range<Int>], shape: AttentionShape
+  ) throws {
+    precondition(queries.columns == shape.queryWidth && keys.columns == shape.keyValueWidth)
+    precondition(blocks.allSatisfy { $0.lowerBound >= 0 && $0.upperBound <= min(queries.rows, keys.rows) })
+    #if arch(x86_64)
+      if precision == .bf16 {
+        return product.attend(
+          queries: queries, keys: keys, values: values, into: output, blocks: blocks, shape: shape, scratch: &attention)
+      }
+    #endif
+    attend(
+      queries: queries, keys: keys, values: values, into: output,
+      spans: blocks.map { AttentionSpan(queries: $0, sharedKeys: 0, ownKeys: $0, isCausal: false) }, shape: shape,
+      observer: nil)
+  }
+
   func attend(
     queries: Tensor, keys: Tensor, values: Tensor?, into output: Tensor?, spans: [AttentionSpan], shape: AttentionShape,
     hiding hidden: HiddenKeys? = nil, observer: AttentionObserver?

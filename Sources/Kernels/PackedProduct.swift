@@ -15,10 +15,10 @@
     private static let fewestColumns = 32
     private static let fewestBytes = 100_000
 
-    private let team: ThreadTeam
-    private let kind: headimpact_product_kind
+    let team: ThreadTeam
+    let kind: headimpact_product_kind
     /// Whether operands are rounded to bf16.
-    private let rounds: Bool
+    let rounds: Bool
     private let scratchBytes: Int
     private var scratch: AlignedBuffer<UInt8>
     /// Scratch of each thread: a panel of a product that a gate multiplies.

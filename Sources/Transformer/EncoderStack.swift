@@ -77,10 +77,7 @@ public final class EncoderStack {
       backend.rotate(queries, by: angles[table], firstRow: firstRow, heads: shape.heads)
       backend.rotate(keys, by: angles[table], firstRow: firstRow, heads: shape.keyValueHeads)
     }
-    try backend.attend(
-      queries: queries, keys: keys, values: values, into: output,
-      spans: blocks.map { AttentionSpan(queries: $0, sharedKeys: 0, ownKeys: $0, isCausal: false) }, shape: shape,
-      adding: nil)
+    try backend.attend(queries: queries, keys: keys, values: values, into: output, blocks: blocks, shape: shape)
     try addBranch(to: hidden, norm: layer.attentionOutputNorm, scale: layer.attentionScale) { target, accumulate in
       try backend.withOperand(output) {
         try backend.apply(attention.output, to: $0, into: target, accumulate: accumulate)

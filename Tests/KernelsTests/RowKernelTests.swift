@@ -59,4 +59,50 @@ import Testing
     }
     #expect(isExact)
   }
+
+  @Test("GELU and its derivative are exact to a few units in the last place at every magnitude, of both signs")
+  func gelu() {
+    let x = stride(from: UInt32(1), to: 0xff80_0000, by: 65_521).map { Float(bitPattern: $0) }.filter(\.isFinite)
+    let (ones, n) = ([Float](repeating: 1, count: x.count), x.count)
+    let exact = x.map { 0.5 * Double($0) * erfc(-Double($0) / 2.0.squareRoot()) }
+    var (plain, derivative, gated) = (x, x, x)
+    headimpact_gelu(&plain, n)
+    headimpact_gelu_backward(ones, &derivative, n)
+    headimpact_gelu_multiply(x, ones, &gated, n)
+    #expect(plain == gated)
+    var (greatest, beyond, slope) = (0.0, 0.0, 0.0)
+    for i in x.indices {
+      let (value, error) = (Double(x[i]), abs(Double(plain[i]) - exact[i]))
+      // 2^-150: half a unit of the subnormal numbers.
+      if x[i] > -12.9 {
+        greatest = max(greatest, (error - 0x1p-150) / abs(exact[i]))
+      } else {
+        beyond = max(beyond, error)
+      }
+      let density = exp(-0.5 * value * value) / (2 * Double.pi).squareRoot()
+      slope = max(slope, abs(Double(derivative[i]) - 0.5 * erfc(-value / 2.0.squareRoot()) - value * density))
+    }
+    #expect(greatest < 3.5e-7 && beyond < 3e-37 && slope < 3e-7, "\(greatest), \(beyond), \(slope)")
+  }
+
+  @Test("GELU's derivative of an element is the same wherever it lies")
+  func geluDerivativePlaces() {
+    let x = stride(from: UInt32(1), to: 0xff80_0000, by: 655_211).map { Float(bitPattern: $0) }.filter(\.isFinite)
+    var (whole, single) = (x, x)
+    headimpact_gelu_backward([Float](repeating: 0.7, count: x.count), &whole, x.count)
+    for i in x.indices { headimpact_gelu_backward([0.7], &single[i], 1) }
+    #expect(whole.map(\.bitPattern) == single.map(\.bitPattern))
+  }
+
+  @Test("GELU keeps zeros with their signs, infinity, and what is not a number")
+  func geluOfSpecialValues() {
+    let broken = [Float.nan, -.nan, Float(bitPattern: 0x7fc0_0001), Float(bitPattern: 0xff80_0001)]
+    let x = [0, -0.0, .infinity, -1e30] + broken
+    var (y, derivative) = (x, x)
+    headimpact_gelu(&y, x.count)
+    headimpact_gelu_backward([Float](repeating: 1, count: x.count), &derivative, x.count)
+    #expect(y[..<4].map(\.bitPattern) == [Float(0), -0.0, .infinity, -0.0].map(\.bitPattern))
+    #expect(derivative[0] == 0.5 && derivative[1] == 0.5 && derivative[3] == 0)
+    for values in [y, derivative] { #expect(values[4...].allSatisfy { $0.isNaN }) }
+  }
 }

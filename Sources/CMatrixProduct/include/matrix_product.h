@@ -55,6 +55,15 @@ void headimpact_product_run(
     int64_t end_row, int64_t first_column, int64_t end_column, float *c, int64_t c_stride, const float *bias, int accumulate,
     void *scratch);
 
+// Where several products take one right operand: it is packed once, in so many bytes, aligned to 64.
+int64_t headimpact_product_packed_right_bytes(headimpact_product_kind kind, int64_t columns, int64_t depth);
+void headimpact_product_pack_right(
+    headimpact_product_kind kind, headimpact_matrix right, int64_t columns, int64_t depth, void *packed);
+// c = a . b, both packed; depth >= 1.
+void headimpact_product_run_packed(
+    headimpact_product_kind kind, const void *left, int64_t rows, int64_t depth, const void *right, int64_t columns, float *c,
+    int64_t c_stride);
+
 // The same of operands as they lie, on the calling thread; kind is not the one for bf16.
 void headimpact_product_multiply(
     headimpact_product_kind kind, headimpact_matrix left, headimpact_matrix right, int64_t rows, int64_t columns, int64_t depth,

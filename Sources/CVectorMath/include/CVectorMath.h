@@ -10,7 +10,7 @@
 // row = softmax(scale * row), in place. n >= 1.
 void headimpact_softmax(float *row, size_t n, float scale);
 
-// out = x / sqrt(mean(x^2) + eps) * weight.
+// out = x / sqrt(mean(x^2) + eps) * weight. out may be x.
 void headimpact_rms_norm(const float *x, const float *weight, float eps, float *out, size_t n);
 
 // out = (x - mean) / sqrt(variance + eps) * weight + bias. out may be x.
@@ -22,7 +22,7 @@ void headimpact_silu_multiply(const float *gate, const float *up, float *out, si
 // x = x * sigmoid(1.702 x), in place.
 void headimpact_quick_gelu(float *x, size_t n);
 
-// x = x * Phi(x), in place, by the error function.
+// x = x * Phi(x), in place, Phi being the normal distribution: within 5 units in the last place, and -0 below -12.9.
 void headimpact_gelu(float *x, size_t n);
 
 // x = x * sigmoid(x), in place; out = silu(gate) * up has its own.
