@@ -43,9 +43,9 @@ ALWAYS_INLINE void NAME(few)(
       UNROLL for (int g = 0; g < groups; g++) UNROLL for (int i = 0; i < height; i++) sums[g][i] = ZERO;
       int64_t k = start;
       // More rows wait for their products, not for memory.
-      for (; height <= 4 && k + 2 * step <= end; k += 2 * step) {
-        NAME(add_few)(height, element, left, depth, right, base, width, k, step, FAR, sums);
-        NAME(add_few)(height, element, left, depth, right, base, width, k + step, step, NEAR, sums);
+      for (; height <= 4 && width == LANES * groups && k + 2 * step <= end; k += 2 * step) {
+        NAME(add_few)(height, element, left, depth, right, base, LANES * groups, k, step, FAR, sums);
+        NAME(add_few)(height, element, left, depth, right, base, LANES * groups, k + step, step, NEAR, sums);
       }
       for (; k < end; k += step)
         NAME(add_few)(height, element, left, depth, right, base, width, k, (int)smaller(step, end - k), FAR, sums);
