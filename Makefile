@@ -177,10 +177,10 @@ BENCH_PACKAGES := libdnnl-dev libopenblas0-pthread
 bench-deps: deps
 	@$(call apt,$(BENCH_PACKAGES))
 
-bench: deps build product-rates ## Compare with transformers and PEFT on a full-size random Qwen2-VL-2B (4.4 GB on disk, under 40 minutes; BENCH_OPTIONS="--minutes 15", "--family NAME", "--quick")
+bench: deps build product-rates ## Compare with transformers and PEFT on a full-size random Qwen2-VL-2B (4.4 GB on disk, under 40 minutes; BENCH_OPTIONS="--minutes 15", "--family all", "--quick")
 	$(PYTHON) Benchmarks/bench.py $(BENCH_OPTIONS)
 
-bench-products: bench-deps product-rates ## Measure matrix products beside oneDNN, OpenBLAS and the processor's limits (BENCH_PRODUCTS_OPTIONS="--shapes decoder --rows 437 --json")
+bench-products: bench-deps product-rates ## Measure matrix products beside oneDNN, OpenBLAS and the processor's limits (7 minutes; BENCH_PRODUCTS_OPTIONS="--shapes decoder --rows 437 --json")
 	$(RELEASE)/product-rates $(BENCH_PRODUCTS_OPTIONS)
 
 product-rates: system-deps swift

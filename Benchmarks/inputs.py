@@ -13,6 +13,11 @@ QWEN2_VL = "qwen2-vl-2b"
 OTHERS = ("qwen2.5-vl-3b", "qwen3-vl-2b", "internvl3-2b", "paligemma-3b-224", "paligemma2-3b-448", "smolvlm2-2.2b",
           "llava-onevision-0.5b", "llava-v1.6-mistral-7b", "llava-1.5-7b", "gemma-3-4b")
 FAMILIES = (QWEN2_VL, *OTHERS)
+# Of their checkpoints, on disk.
+GIGABYTES = {QWEN2_VL: 4.4, "qwen2.5-vl-3b": 7.5, "qwen3-vl-2b": 4.3, "internvl3-2b": 4.2, "paligemma-3b-224": 5.9, "paligemma2-3b-448": 6.1,
+             "smolvlm2-2.2b": 4.5, "llava-onevision-0.5b": 1.8, "llava-v1.6-mistral-7b": 15.1, "llava-1.5-7b": 14.1, "gemma-3-4b": 8.6}
+# What a disk keeps for others, in gigabytes.
+SPARE_GIGABYTES = 10
 
 CAPTIONS = ["a person riding a brown horse along a sandy beach at sunset near calm water",
             "two small children playing with a red ball in front of an old wooden house",
@@ -22,10 +27,25 @@ CAPTIONS = ["a person riding a brown horse along a sandy beach at sunset near ca
 CAPTION_TOKENS = 15
 
 
+def place(family, folder):
+    return folder / f"{family}-random"
+
+
+def exists(family, folder):
+    """Whether a checkpoint is there, or a link to one. The configuration is written last, so an interrupted attempt is repeated."""
+    return (place(family, folder) / "config.json").exists()
+
+
+def fits(family, folder):
+    """Whether the disk has room for a checkpoint."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return shutil.disk_usage(folder).free > (GIGABYTES[family] + SPARE_GIGABYTES) * 1e9
+
+
 def checkpoint(family, folder):
-    """A random checkpoint of the family's published shape, made where it is missing (4 to 15 GB)."""
-    model = folder / f"{family}-random"
-    if not (model / "config.json").exists():  # written last, so an interrupted attempt is repeated
+    """A random checkpoint of the family's published shape, made where it is missing (2 to 15 GB)."""
+    model = place(family, folder)
+    if not exists(family, folder):
         maker = ["make_2b.py", model] if family == QWEN2_VL else ["make_full.py", model, "--size", family]
         subprocess.run([sys.executable, ROOT / "Benchmarks" / maker[0], *maker[1:]], check=True)
     return model

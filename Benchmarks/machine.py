@@ -21,6 +21,11 @@ def processor():
     return f"{found['model name']} (family {found.get('cpu family')}, model {found.get('model')})"
 
 
+def memory():
+    """Bytes of memory that this machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 def limits(program, threads, seconds=0.05):
     """{threads: {"f32", "bf16": operations a second, "bandwidth": bytes a second}}, measured now by product-rates."""
     out = subprocess.run([program, "--limits", "--json", "--threads", ",".join(map(str, sorted(set(threads)))), "--seconds", str(seconds)],

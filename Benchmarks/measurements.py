@@ -16,7 +16,8 @@ from inputs import ROOT
 from measuring import run_watched
 
 OURS, THEIRS = "headimpact", "opponent"
-TOKENS, MANY, BATCHES = 20, 16, (1, 16, 8, 4)
+# So many new tokens that passes of all pictures outnumber those that begin one.
+TOKENS, MANY, BATCHES = 40, 16, (1, 16, 8, 4)
 TRAIN_SAMPLES, TRAIN_EPOCHS, RANK_IMAGES = 3, 3, 4
 # Of pictures to describe: smaller than photographs, so that what is compared is decoding.
 PICTURE = (320, 240)
@@ -55,6 +56,7 @@ class Measurement:
     side: str
     part: str             # score, train, generate or ranks: what --only names
     run: Callable[[Setting], dict]
+    form: str = ""        # of what is measured: stored results of another form don't count
 
 
 class Killed(Exception):
@@ -150,28 +152,35 @@ def allreduce(setting):
     return {"step": statistics.median(steps[1:]), "share": statistics.median(shares)}
 
 
-def generated(setting, dataset, precision, batch, tokens):
-    """Seconds of a whole run, from start to end."""
+def generated(setting, dataset, precision, batch):
+    """Seconds of a whole run, from start to end, what its passes took (the program says it), and its peak of private memory."""
     output = removed(setting.work / "texts.json")
-    _, wall, memory = run([setting.program, "generate", "--model", setting.model, "--dataset", dataset, "--images", dataset.parent,
-                           "--output", output, "--precision", precision, "--threads", setting.threads, "--max-new-tokens", tokens,
-                           "--batch", batch, "--quiet"], setting)
+    said, wall, memory = run([setting.program, "generate", "--model", setting.model, "--dataset", dataset, "--images", dataset.parent,
+                              "--output", output, "--precision", precision, "--threads", setting.threads, "--max-new-tokens", TOKENS,
+                              "--batch", batch, "--quiet", "--format", "json"], setting)
     texts = json.loads(output.read_text())
     if len(texts) != len(json.loads(dataset.read_text())["images"]):
         raise RuntimeError(f"generate wrote {len(texts)} texts")
-    return wall, memory.peak
+    if not (passes := json.loads(said).get("passes")):
+        raise RuntimeError("generate said nothing of its passes: the program is older than the bench")
+    return wall, passes, memory.peak
 
 
 def generate(pictures, batch, precision):
-    """A step's seconds: TOKENS + 1 tokens against one."""
+    """A step is a pass that takes one token on the texts of a whole batch, and begins no picture: the median of a run."""
     def measure(setting):
-        dataset = setting.undescribed(pictures)
-        first, _ = generated(setting, dataset, precision, batch, 1)
-        whole, memory = generated(setting, dataset, precision, batch, TOKENS + 1)
-        # A small model's steps can vanish in the noise of two runs: then there is no figure.
-        step = (whole - first) / TOKENS / -(-pictures // batch)
-        return {"pictures": pictures, "batch": batch, "tokens": TOKENS + 1, "first": first, "seconds": whole, "private_bytes": memory,
-                "step": step if step > 0 else None}
+        dataset, runs = setting.undescribed(pictures), []
+
+        def once():
+            wall, passes, memory = generated(setting, dataset, precision, batch)
+            runs.append(passes)
+            return wall, memory
+        best, seconds, memory = repeated(setting, once)
+        # Texts of the demonstration model may end before all have begun: then there is no figure.
+        steps = [passes["continuing"][str(batch)] for passes in runs if str(batch) in passes["continuing"]]
+        return {"pictures": pictures, "batch": batch, "tokens": TOKENS, "seconds": best, "rounds": seconds, "private_bytes": memory,
+                "prefill": min(passes["beginning"]["median"] for passes in runs),
+                "step": min((step["median"] for step in steps), default=None), "passes": runs}
     return measure
 
 
@@ -207,7 +216,7 @@ def their_train(dtype, attention):
 
 def their_generate(dtype):
     def measure(setting):
-        lines, memory = opponent(setting, "generate", *of(setting.undescribed(MANY)), "--dtype", dtype, "--tokens", TOKENS + 1,
+        lines, memory = opponent(setting, "generate", *of(setting.undescribed(MANY)), "--dtype", dtype, "--tokens", TOKENS,
                                  "--batches", ",".join(map(str, BATCHES)))
         return {"batches": lines, "private_bytes": memory}
     return measure
@@ -229,23 +238,40 @@ def worthwhile(rates):
     return sorted((dtype for dtype, rate in rates.items() if dtype == "f32" or rate > rates["f32"] / 2), key=lambda dtype: -rates[dtype])
 
 
+# Texts of TOKENS tokens, the median of a run's steps.
+STEPS = f"{TOKENS} tokens, median step"
+
+
 def plan(types, quick=False):
-    """All measurements, the most important ones first. types: torch's, the fastest first."""
+    """(the most important measurements first, the rest). types: torch's, the fastest first."""
     ours, theirs = (("f32",), ("f32",)) if quick else (("f32", "bf16"), types)
-    made = [Measurement(f"score 1 {p}", OURS, "score", score(1, p)) for p in ours]
-    made += [Measurement(f"transformers score eager {t}", THEIRS, "score", their_score(t)) for t in theirs]
-    made += [Measurement(f"score 5 {p}", OURS, "score", score(5, p)) for p in ours]
-    made += [Measurement(f"generate one {p}", OURS, "generate", generate(1, 1, p)) for p in ours]
-    made += [Measurement(f"generate many {p}", OURS, "generate", generate(MANY, MANY, p)) for p in ours]
-    made += [Measurement("transformers generate f32", THEIRS, "generate", their_generate("f32")),
-             Measurement("train f32", OURS, "train", train("f32"))]
-    made += [Measurement(f"peft train sdpa {t}", THEIRS, "train", their_train(t, "sdpa")) for t in theirs]
-    made += [Measurement("ranks bf16", OURS, "ranks", ranks("bf16"))]
+    first = [Measurement(f"score 1 {p}", OURS, "score", score(1, p)) for p in ours]
+    first += [Measurement(f"transformers score eager {t}", THEIRS, "score", their_score(t)) for t in theirs]
+    first += [Measurement(f"score 5 {p}", OURS, "score", score(5, p)) for p in ours]
+    first += [Measurement(f"generate one {p}", OURS, "generate", generate(1, 1, p), STEPS) for p in ours]
+    first += [Measurement(f"generate many {p}", OURS, "generate", generate(MANY, MANY, p), STEPS) for p in ours]
+    first += [Measurement("transformers generate f32", THEIRS, "generate", their_generate("f32"), STEPS),
+              Measurement("train f32", OURS, "train", train("f32"))]
+    first += [Measurement(f"peft train sdpa {t}", THEIRS, "train", their_train(t, "sdpa")) for t in theirs]
+    first += [Measurement("ranks bf16", OURS, "ranks", ranks("bf16"))]
     if quick:
-        return made
-    made += [Measurement("train bf16", OURS, "train", train("bf16")),
-             Measurement(f"transformers score sdpa {types[0]}", THEIRS, "score", their_score(types[0], "sdpa")),
-             Measurement("generate serial f32", OURS, "generate", generate(MANY, 1, "f32")),
+        return first, []
+    first += [Measurement("train bf16", OURS, "train", train("bf16"))]
+    rest = [Measurement(f"transformers score sdpa {t}", THEIRS, "score", their_score(t, "sdpa")) for t in theirs]
+    rest += [Measurement("generate serial f32", OURS, "generate", generate(MANY, 1, "f32"), STEPS),
              Measurement("ranks f32", OURS, "ranks", ranks("f32"))]
-    made += [Measurement(f"peft train eager {t}", THEIRS, "train", their_train(t, "eager")) for t in theirs]
-    return made + [Measurement("train allreduce", OURS, "train", allreduce)]
+    rest += [Measurement(f"peft train eager {t}", THEIRS, "train", their_train(t, "eager")) for t in theirs]
+    return first, [*rest, Measurement("train allreduce", OURS, "train", allreduce)]
+
+
+def brief(types):
+    """The same of a family beside others: one description and five, the opponent in its faster type."""
+    first = [Measurement("score 1 bf16", OURS, "score", score(1, "bf16")),
+             Measurement(f"transformers score eager {types[0]}", THEIRS, "score", their_score(types[0])),
+             Measurement("score 5 bf16", OURS, "score", score(5, "bf16"))]
+    return first, [Measurement(f"score {n} f32", OURS, "score", score(n, "f32")) for n in (1, 5)]
+
+
+def known():
+    """Every measurement that there is."""
+    return [BASIS, *(m for types in (["f32", "bf16"], ["bf16", "f32"]) for stage in plan(types) for m in stage)]

@@ -43,10 +43,19 @@ class MemoryWatch(threading.Thread):
             self.peak, self.peak_with_weights = max(self.peak, private), max(self.peak_with_weights, with_weights)
 
 
+def first_to_go(pid):
+    """Makes a process, and those that it starts, the first that the kernel kills when memory runs out."""
+    try:
+        Path(f"/proc/{pid}/oom_score_adj").write_text("1000")
+    except OSError:
+        pass  # the kernel chooses then: mostly the largest
+
+
 def run_watched(command, model_folder, env=None):
     """(standard output, wall seconds, MemoryWatch) of a command. Raises CalledProcessError with what it said."""
     start = time.perf_counter()
     process = subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+    first_to_go(process.pid)
     watch = MemoryWatch(process.pid, Path(model_folder).resolve())
     out, err = process.communicate()
     watch.stopped.set()

@@ -3,7 +3,7 @@
 
     opponents.py score --model DIR --dataset FILE --images DIR [--dtype f32|bf16] [--attention eager|sdpa] [--rounds 2]
     opponents.py train --model DIR --dataset FILE --images DIR --layers 14,15,16 [--dtype …] [--attention …]
-    opponents.py generate --model DIR --dataset FILE --images DIR [--dtype …] [--batches 1,16] [--tokens 21]
+    opponents.py generate --model DIR --dataset FILE --images DIR [--dtype …] [--batches 1,16] [--tokens 40]
     opponents.py basis --model DIR --dataset FILE --images DIR       (tokens and pixels of each sample, and torch's matrix
                                                                       products a second in each type; no weights are read)
 
@@ -13,6 +13,7 @@ faster, and without the processor type that an environment may tell OpenBLAS.
 import argparse
 import json
 import os
+import statistics
 import sys
 import time
 from pathlib import Path
@@ -116,7 +117,7 @@ def generate(a):
         end = time.perf_counter()
         # The first moment is the start, the second the first token's.
         say(batch=batch, pictures=len(made), tokens=a.tokens, seconds=end - moments[0], prefill=moments[1] - moments[0],
-            step=(moments[-1] - moments[1]) / max(1, len(moments) - 2))
+            step=statistics.median(later - earlier for earlier, later in zip(moments[1:], moments[2:])))
 
 
 def basis(a):
@@ -157,7 +158,7 @@ def main():
     p.add_argument("--rank", type=int, default=8)
     p.add_argument("--steps", type=int, default=3)
     p.add_argument("--batches", type=lambda text: [int(n) for n in text.split(",")], default=[1])
-    p.add_argument("--tokens", type=int, default=21)
+    p.add_argument("--tokens", type=int, default=40)
     a = p.parse_args()
     if os.environ.get("GLIBC_TUNABLES") != TUNABLES or "OPENBLAS_CORETYPE" in os.environ:
         environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_CORETYPE"} | {"GLIBC_TUNABLES": TUNABLES}

@@ -2,6 +2,8 @@
 import math
 from dataclasses import dataclass
 
+import inputs
+import machine
 import work
 
 BEGIN, END = "<!-- {name}: written by make bench -->", "<!-- {name}: end -->"
@@ -24,6 +26,7 @@ class Row:
     floor: float | None = None          # seconds
     efficiency_goal: float | None = None
     memory: tuple | None = None         # bytes: theirs, ours
+    floor_beside: float | None = None   # seconds, of the limits that were measured directly before and after
 
     @property
     def ratio(self):
@@ -32,6 +35,10 @@ class Row:
     @property
     def efficiency(self):
         return self.floor / self.ours if self.floor and self.ours else None
+
+    @property
+    def efficiency_beside(self):
+        return self.floor_beside / self.ours if self.floor_beside and self.ours else None
 
 
 def value(results, name, field):
@@ -45,8 +52,8 @@ def fair(results, names, field="seconds"):
     found = [(seconds, name) for name in names if (seconds := value(results, name, field)) is not None]
     if found:
         return min(found)
-    killed = any(value(results, name, "killed") for name in names)
-    return None, "needs more memory" if killed else "not measured"
+    killed = [value(results, name, "memory") or 0 for name in names if value(results, name, "killed")]
+    return None, (f"needs more than {max(killed) / 1e9:.0f} GB" if any(killed) else "needs more memory") if killed else "not measured"
 
 
 def short(name):
@@ -66,6 +73,16 @@ class Table:
         self.described = value(results, "basis", "described")
         self.pictured = value(results, "basis", "pictured")
 
+    def beside(self, name):
+        """The limits measured directly before and after a measurement; None where they were not."""
+        stored = self.results.get(name, {})
+        return machine.highest([stored["limits"], stored["limits_after"]]).get(self.threads) if "limits_after" in stored else None
+
+    def floors(self, name, floor):
+        """{floor, floor_beside} of a row, by a function of limits that gives seconds."""
+        beside = self.beside(name)
+        return {"floor": floor(self.limits), "floor_beside": floor(beside) if beside else None}
+
     def rows(self):
         if not self.limits:
             return []
@@ -79,40 +96,46 @@ class Table:
                 mine = f"score {captions} {precision}"
                 yield Row(f"score, {'one description' if captions == 1 else 'five descriptions of one picture'}, {precision}",
                           None if one is None else captions * one, short(name), value(self.results, mine, "seconds"), SCORE_GOALS[captions],
-                          self.score_floor(captions, precision), EFFICIENCY_GOAL, (memory, value(self.results, mine, "private_bytes")))
+                          efficiency_goal=EFFICIENCY_GOAL, memory=(memory, value(self.results, mine, "private_bytes")),
+                          **self.floors(mine, lambda limits: self.score_floor(captions, precision, limits)))
 
-    def score_floor(self, captions, precision):
+    def score_floor(self, captions, precision, limits):
         if not self.described:
             return None
         first = self.described[0]
         operations = work.score_operations(self.checkpoint, first["pixels"], first["visual"], first["prefix"],
                                            [one["caption"] for one in self.described[:captions]])
-        return operations / self.limits[precision]
+        return operations / limits[precision]
 
     def generate(self):
         batches = {b["batch"]: b for b in value(self.results, "transformers generate f32", "batches") or []}
         for precision in PRECISIONS:
-            step, many = (value(self.results, f"generate {kind} {precision}", "step") for kind in ("one", "many"))
-            floor = work.step_seconds(self.checkpoint, self.limits, precision, 1)
+            alone, together = f"generate one {precision}", f"generate many {precision}"
+            step, many = (value(self.results, name, "step") for name in (alone, together))
             yield Row(f"generate, a token, one picture at a time, {precision}", batches[1]["step"] if 1 in batches else None, "sdpa f32", step,
-                      None, floor, DECODING_GOAL)
-            pictures = value(self.results, f"generate many {precision}", "batch") or 16
+                      efficiency_goal=DECODING_GOAL, **self.floors(alone, lambda limits: self.step_floor(precision, limits, 1)))
+            pictures = value(self.results, together, "batch") or 16
             yield Row(f"generate, a token, {pictures} pictures at a time against one, {precision}", step, f"headimpact {precision}",
-                      many / pictures if many else None, MANY_GOAL,
-                      work.step_seconds(self.checkpoint, self.limits, precision, pictures) / pictures, DECODING_GOAL)
-            whole, count = (value(self.results, f"generate many {precision}", field) for field in ("seconds", "pictures"))
+                      many / pictures if many else None, MANY_GOAL, efficiency_goal=DECODING_GOAL,
+                      **self.floors(together, lambda limits: self.step_floor(precision, limits, pictures)))
+            whole, count, tokens = (value(self.results, together, field) for field in ("seconds", "pictures", "tokens"))
             best = min(((count or 16) / b["pictures"] * b["seconds"], b["batch"]) for b in batches.values()) if batches else (None, "")
-            yield Row(f"generate, {count or 16} pictures of {self.picture_tokens()} visual tokens, whole run, {precision}", best[0],
-                      f"sdpa f32, batch {best[1]}" if batches else "not measured", whole, DATASET_GOAL, self.whole_floor(precision))
+            yield Row(f"generate, {count or 16} pictures of {self.picture_tokens()} visual tokens, {tokens} new ones each, whole run, {precision}",
+                      best[0], f"sdpa f32, batch {best[1]}" if batches else "not measured", whole, DATASET_GOAL,
+                      **self.floors(together, lambda limits: self.whole_floor(precision, limits)))
 
-    def whole_floor(self, precision):
+    def step_floor(self, precision, limits, batch):
+        """Seconds of a token of each of so many texts."""
+        return work.step_seconds(self.checkpoint, limits, precision, batch) / batch
+
+    def whole_floor(self, precision, limits):
         many = self.results.get(f"generate many {precision}")
         if not many or not self.pictured:
             return None
         many, one = many["values"], self.pictured
         passes = many["pictures"] * work.prefill_operations(self.checkpoint, one["pixels"], one["visual"], one["question"])
         steps = -(-many["pictures"] // many["batch"]) * (many["tokens"] - 1)
-        return passes / self.limits[precision] + steps * work.step_seconds(self.checkpoint, self.limits, precision, many["batch"])
+        return passes / limits[precision] + steps * work.step_seconds(self.checkpoint, limits, precision, many["batch"])
 
     def picture_tokens(self):
         return self.pictured["visual"] if self.pictured else "?"
@@ -120,15 +143,19 @@ class Table:
     def train(self):
         step, name = fair(self.results, [f"peft train {a} {t}" for a in ("sdpa", "eager") for t in PRECISIONS], "step")
         for precision in PRECISIONS:
-            floors = [None, None]
-            if self.described:
-                first = self.described[0]
-                rows = first["prefix"] + first["caption"] + 1
-                floors = [operations / self.limits[precision] for operations in work.train_operations(
-                    self.checkpoint, first["pixels"], first["visual"], rows, first["caption"] + 1, self.lowest)]
-            for epoch, goal, floor in (("first", FIRST_GOAL, floors[0]), ("later", LATER_GOAL, floors[1])):
+            name_of_ours = f"train {precision}"
+            for epoch, goal in (("first", FIRST_GOAL), ("later", LATER_GOAL)):
                 yield Row(f"train, a step, {epoch} epoch{'s' * (epoch == 'later')}, {precision}", step, f"PEFT {short(name)}",
-                          value(self.results, f"train {precision}", epoch), goal, floor, EFFICIENCY_GOAL)
+                          value(self.results, name_of_ours, epoch), goal, efficiency_goal=EFFICIENCY_GOAL,
+                          **self.floors(name_of_ours, lambda limits: self.train_floor(epoch, precision, limits)))
+
+    def train_floor(self, epoch, precision, limits):
+        if not self.described:
+            return None
+        one = self.described[0]
+        first, later = work.train_operations(self.checkpoint, one["pixels"], one["visual"], one["prefix"] + one["caption"] + 1,
+                                             one["caption"] + 1, self.lowest)
+        return {"first": first, "later": later}[epoch] / limits[precision]
 
     def ranks(self):
         for precision in PRECISIONS:
@@ -172,14 +199,24 @@ def judged(number, goal):
     return f"{goal:g}" if number >= goal else f"{goal:g}, missed"
 
 
-HEADING = ["", "opponent", "headimpact", "ratio", "goal", "floor", "efficiency", "goal", "private MB"]
+HEADING = ["", "opponent", "headimpact", "ratio", "goal", "floor", "efficiency", "goal", "with the limits beside it", "private MB"]
+
+
+def theirs(row):
+    return f"{seconds(row.theirs)} ({row.who})" if row.theirs else row.who
+
+
+def ours(row):
+    """With its precision."""
+    return f"{seconds(row.ours)} ({row.name.split(', ')[-1]})"
 
 
 def cells(row):
     memory = ", ".join("–" if b is None else f"{b / 1e6:.0f}" for b in row.memory) if row.memory else ""
-    return [row.name, f"{seconds(row.theirs)} ({row.who})" if row.theirs else row.who, seconds(row.ours), ratio(row.ratio),
-            judged(row.ratio, row.goal), seconds(row.floor) if row.floor else "", ratio(row.efficiency) if row.floor else "",
-            judged(row.efficiency, row.efficiency_goal) if row.floor else "", memory]
+    floor = ([seconds(row.floor), ratio(row.efficiency), judged(row.efficiency, row.efficiency_goal), ratio(row.efficiency_beside)]
+             if row.floor else [""] * 4)
+    return [row.name, theirs(row), seconds(row.ours), ratio(row.ratio),
+            judged(row.ratio, row.goal), *floor, memory]
 
 
 def text(rows):
@@ -210,34 +247,81 @@ def conditions_text(results):
             else f"Other processes computed during {loud} of {len(judged)} measurements: the machine was not quiet.")
 
 
-def summary(table, versions, processor, digest, results):
+def conditions_of(tables, versions, processor, made):
+    """What was measured, where and when. made: of which version."""
+    results = {(i, name): r for i, table in enumerate(tables) for name, r in table.results.items()}
+    threads = tables[0].threads
+    limits = machine.highest([{threads: table.limits} for table in tables if table.limits])
+    days = sorted(r["made"][:10] for r in results.values())
+    when = "" if not days else f", {days[0]}" if days[0] == days[-1] else f", {days[0]} to {days[-1]}"
+    return (f"Measured on {processor}, {limits_text(limits, threads)}; with torch {versions['torch']}, transformers {versions['transformers']} "
+            f"and PEFT {versions['peft']}; {made}{when}. {conditions_text(results)}")
+
+
+def bandwidths_text(table):
+    """What memory gave while ours was measured, of the limits that stand beside it."""
+    found = [beside["bandwidth"] for name in table.results if (beside := table.beside(name))]
+    return f"The highest of each limit counts; memory gave {min(found) / 1e9:.0f} to {max(found) / 1e9:.0f} GB/s beside our measurements." if found else ""
+
+
+def summary(table, versions, processor, made):
     """What stands below the table in README.md."""
-    made = sorted(r["made"] for r in results.values())
-    said = [f"Measured on {processor}, {limits_text({table.threads: table.limits}, table.threads)}; with torch "
-            f"{versions['torch']}, transformers {versions['transformers']} and PEFT {versions['peft']}; program {digest}, "
-            f"{made[0][:10] if made else ''}. {conditions_text(results)}"]
-    return "\n".join(said + table.notes())
+    said = [conditions_of([table], versions, processor, made), bandwidths_text(table), *table.notes()]
+    return "\n".join(filter(None, said))
 
 
-def families_markdown(entries):
-    """A table of other families: {family: Table}."""
-    lines = [["", "one description: opponent, headimpact", "ratio", "five descriptions of one picture", "ratio", "efficiency", "private MB"]]
-    lines.append(["---"] * len(lines[0]))
+FAMILIES_HEADING = ["", "one description: opponent, headimpact", "ratio", "five descriptions of one picture", "ratio", "efficiency", "private MB", "version"]
+
+
+def families_rows(entries, version):
+    """{family: cells} of {family: Table}; families without a description are left out."""
+    found = {}
     for family, table in entries.items():
         rows = list(table.score())
         one, five = (min((r for r in rows[i:i + 2] if r.ours), key=lambda r: r.ours, default=None) for i in (0, 2))
         if one is None:
             continue
-        lines.append([family, f"{seconds(one.theirs) if one.theirs else one.who} ({one.who}), {seconds(one.ours)} ({one.name.split(', ')[-1]})",
-                      ratio(one.ratio), f"{seconds(five.theirs)}, {seconds(five.ours)}" if five else "–", ratio(five.ratio) if five else "–",
-                      ratio(one.efficiency), "–" if one.memory[1] is None else f"{one.memory[1] / 1e6:.0f}"])
+        found[family] = [
+            family, f"{theirs(one)}, {ours(one)}", ratio(one.ratio), f"{theirs(five)}, {ours(five)}" if five else "–", ratio(five.ratio if five else None),
+            ratio(one.efficiency), "–" if one.memory[1] is None else f"{one.memory[1] / 1e6:.0f}", version]
+    return found
+
+
+def families_markdown(rows):
+    """A table of {family: cells}."""
+    lines = [FAMILIES_HEADING, ["---"] * len(FAMILIES_HEADING), *(rows[family] for family in sorted(rows, key=inputs.FAMILIES.index))]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def replaced(text, name, content):
-    """A text whose part between two markers is `content`. Raises ValueError where the markers are not there once each, in order."""
+def families_summary(entries, versions, processor, made):
+    """What stands below it: where the rows of this version were measured."""
+    return (f"{conditions_of(list(entries.values()), versions, processor, made)} Rows of another version were measured with that one, on "
+            "another day and maybe another processor: compare within a row.")
+
+
+def kept(text, name, version=None):
+    """{family: cells} of the table between two markers, rows of which a new table of a version keeps. Raises ValueError where it has another form."""
+    found = {}
+    for line in between(text, name)[1].splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if not line.startswith("|") or cells[0] not in inputs.FAMILIES:
+            continue
+        if len(cells) != len(FAMILIES_HEADING):
+            raise ValueError(f"the row of {cells[0]} has {len(cells)} cells, not {len(FAMILIES_HEADING)}: remove it, or measure it anew")
+        found[cells[0]] = [*cells[:-1], f"{version}, an earlier build"] if cells[-1] == version else cells
+    return found
+
+
+def between(text, name):
+    """(what is before two markers, between them, behind them). Raises ValueError where they are not there once each, in order."""
     begin, end = BEGIN.format(name=name), END.format(name=name)
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
         raise ValueError(f"the text needs the lines {begin} and {end}, once each and in this order")
     head, rest = text.split(begin)
-    return f"{head}{begin}\n{content}\n{end}{rest.split(end)[1]}"
+    return head, *rest.split(end)
+
+
+def replaced(text, name, content):
+    """A text whose part between two markers is `content`."""
+    head, _, tail = between(text, name)
+    return f"{head}{BEGIN.format(name=name)}\n{content}\n{END.format(name=name)}{tail}"

@@ -1,7 +1,10 @@
 """The bench's own arithmetic, files and tables; and its programs on the smallest cases."""
+import argparse
 import ast
+import contextlib
 import json
 import os
+import stat
 import subprocess
 import sys
 import tempfile
@@ -15,6 +18,7 @@ import bench
 import inputs
 import machine
 import measurements
+import measuring
 import results
 import tables
 import work
@@ -131,19 +135,19 @@ class Stored(unittest.TestCase):
     def runner(self, program="p", deadline=float("inf"), fresh=False):
         return bench.Runner(self.store, {measurements.OURS: {"program": program}}, None, lambda: {2: {"f32": 1}}, deadline, fresh)
 
-    def measurement(self, values):
+    def measurement(self, values, form=""):
         def run(_):
             self.runs += 1
             if isinstance(values, Exception):
                 raise values
             return values
-        return measurements.Measurement("score 1 f32", measurements.OURS, "score", run)
+        return measurements.Measurement("score 1 f32", measurements.OURS, "score", run, form)
 
-    def measure(self, runner, values):
+    def measure(self, runner, values, form=""):
         with open(os.devnull, "w") as nowhere:
             sys.stdout, was = nowhere, sys.stdout
             try:
-                return runner.measure(self.measurement(values))
+                return runner.measure(self.measurement(values, form))
             finally:
                 sys.stdout = was
 
@@ -153,6 +157,17 @@ class Stored(unittest.TestCase):
         self.assertEqual(self.measure(self.runner("q"), {"seconds": 3.0})["values"], {"seconds": 3.0})
         self.assertEqual(self.measure(self.runner("q", fresh=True), {"seconds": 4.0})["values"], {"seconds": 4.0})
         self.assertEqual(self.runs, 3)
+
+    def test_a_result_of_another_form_is_made_again(self):
+        self.measure(self.runner(), {"seconds": 1.0})
+        self.assertEqual(self.measure(self.runner(), {"seconds": 2.0}, "20 tokens")["values"], {"seconds": 2.0})
+        self.assertEqual(self.measure(self.runner(), {"seconds": 3.0}, "20 tokens")["values"], {"seconds": 2.0})
+
+    def test_our_measurements_are_between_two_of_the_limits(self):
+        runner, moments = self.runner(), iter([{2: {"bandwidth": 5}}, {2: {"bandwidth": 7}}])
+        runner.limits = lambda: next(moments)
+        stored = self.measure(runner, {"seconds": 1.0})
+        self.assertEqual((stored["limits"], stored["limits_after"]), ({2: {"bandwidth": 5}}, {2: {"bandwidth": 7}}))
 
     def test_nothing_begins_after_the_deadline(self):
         runner = self.runner(deadline=time.monotonic() - 1)
@@ -167,7 +182,7 @@ class Stored(unittest.TestCase):
 
     def test_what_was_killed_for_memory_is_a_result(self):
         self.measure(self.runner(), measurements.Killed())
-        self.assertEqual(self.store.get("score 1 f32")["values"], {"killed": True})
+        self.assertEqual(self.store.get("score 1 f32")["values"], {"killed": True, "memory": machine.memory()})
 
     def test_half_a_file_is_no_result(self):
         self.store.folder.mkdir()
@@ -182,22 +197,88 @@ class Plan(unittest.TestCase):
         self.assertEqual(measurements.worthwhile({"f32": 130e9, "bf16": 250e9}), ["bf16", "f32"])
 
     def test_names_are_unique_and_the_most_important_come_first(self):
-        names = [m.name for m in measurements.plan(["bf16", "f32"])]
+        names = [m.name for stage in measurements.plan(["bf16", "f32"]) for m in stage]
         self.assertEqual(len(names), len(set(names)))
         self.assertEqual(names[:4], ["score 1 f32", "score 1 bf16", "transformers score eager bf16", "transformers score eager f32"])
         self.assertLess(names.index("ranks bf16"), names.index("generate serial f32"))
 
     def test_every_part_can_be_chosen_alone(self):
-        self.assertEqual({m.part for m in measurements.plan(["f32"])}, set(bench.PARTS))
+        self.assertEqual({m.part for m in measurements.plan(["f32"])[0]}, set(bench.PARTS))
+
+    def test_the_bound_is_measured_in_all_types_of_the_opponent(self):
+        names = [m.name for m in measurements.plan(["bf16", "f32"])[1]]
+        self.assertEqual([n for n in names if "score sdpa" in n], ["transformers score sdpa bf16", "transformers score sdpa f32"])
+
+    def test_of_families_beside_each_other_descriptions_are_measured_with_the_opponent_s_faster_type(self):
+        first, rest = ([m.name for m in stage] for stage in measurements.brief(["f32", "bf16"]))
+        self.assertEqual((first, rest), (["score 1 bf16", "transformers score eager f32", "score 5 bf16"], ["score 1 f32", "score 5 f32"]))
+        self.assertLessEqual({*first, *rest}, {m.name for m in measurements.known()})
+
+    def test_families_are_named_alone_together_or_all(self):
+        self.assertEqual(bench.families("gemma-3-4b"), ["gemma-3-4b"])
+        self.assertEqual(bench.families("gemma-3-4b,qwen2-vl-2b"), ["qwen2-vl-2b", "gemma-3-4b"])
+        self.assertEqual(bench.families("all"), list(inputs.FAMILIES))
+        with self.assertRaises(argparse.ArgumentTypeError):
+            bench.families("gemma-3-4b,gemma")
+
+    def test_a_linked_checkpoint_is_one_that_is_there(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = Path(folder)
+            (folder / "elsewhere").mkdir()
+            (folder / "gemma-3-4b-random").symlink_to(folder / "elsewhere")
+            self.assertFalse(inputs.exists("gemma-3-4b", folder))
+            (folder / "elsewhere/config.json").write_text("{}")
+            self.assertTrue(inputs.exists("gemma-3-4b", folder))
+            self.assertEqual(inputs.checkpoint("gemma-3-4b", folder), folder / "gemma-3-4b-random")
 
     def test_families_are_those_that_checkpoints_can_be_made_of(self):
         tree = ast.parse((ROOT / "Benchmarks/make_full.py").read_text())
         sizes = next(n.value for n in tree.body if isinstance(n, ast.Assign) and n.targets[0].id == "SIZES")
         self.assertEqual([key.value for key in sizes.keys], list(inputs.OTHERS))
+        self.assertEqual(set(inputs.GIGABYTES), set(inputs.FAMILIES))
+
+
+# What `generate` prints and writes: passes of 1 and 2 texts that take other times in each run.
+GENERATING = """#!{python}
+import json, pathlib, sys
+options = dict(zip(sys.argv[2::2], sys.argv[3::2]))
+folder = pathlib.Path(sys.argv[0]).parent
+runs = folder / "runs"
+runs.write_text(runs.read_text() + "x" if runs.exists() else "x")
+seconds = 3 - len(runs.read_text())
+images = json.loads(pathlib.Path(sys.argv[sys.argv.index("--dataset") + 1]).read_text())["images"]
+pathlib.Path(sys.argv[sys.argv.index("--output") + 1]).write_text(json.dumps([{{}} for _ in images]))
+kind = lambda median: {{"count": 9, "seconds": 9 * median, "median": median}}
+print(json.dumps({{"passes": {{"beginning": kind(5 * seconds), "continuing": {{"1": kind(0.1 * seconds), "2": kind(0.25 * seconds)}}}}}}))
+"""
+
+
+class Generating(unittest.TestCase):
+    def measured(self, pictures, batch):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = Path(folder)
+            program = folder / "program"
+            program.write_text(GENERATING.format(python=sys.executable))
+            program.chmod(program.stat().st_mode | stat.S_IXUSR)
+            drawn = [inputs.drawn(folder, 8, 8, seed) for seed in range(pictures)]
+            return measurements.generate(pictures, batch, "f32")(
+                measurements.Setting(program, folder, folder, drawn[0], drawn, "0", 1, rounds=2))
+
+    def test_a_step_is_the_fastest_run_s_median_pass_of_a_whole_batch(self):
+        one, two, three = self.measured(1, 1), self.measured(2, 2), self.measured(3, 3)
+        self.assertEqual((one["step"], two["step"], three["step"]), (0.1, 0.25, None))
+        self.assertEqual((one["prefill"], len(one["passes"]), one["seconds"]), (5, 2, min(one["rounds"])))
+
+    def test_a_measured_process_is_the_first_to_be_killed_for_memory(self):
+        self.assertEqual(measuring.run_watched(["sh", "-c", "sleep 0.2; cat /proc/self/oom_score_adj"], "/")[0], "1000\n")
 
 
 def result(**values):
     return {"values": values, "made": "2030-01-02 03:04:05Z", "conditions": {"quiet": True}, "limits": {}}
+
+
+def between(bandwidth, after, **values):
+    return result(**values) | {"limits": {"2": {"f32": 5e5, "bandwidth": bandwidth}}, "limits_after": {"2": {"f32": 5e5, "bandwidth": after}}}
 
 
 class Tables(unittest.TestCase):
@@ -229,6 +310,18 @@ class Tables(unittest.TestCase):
         row = self.row("score, one description, f32")
         self.assertAlmostEqual(row.floor, work.score_operations(small(), [6, 12], 2, 3, [2]) / 1e6)
         self.assertAlmostEqual(row.efficiency, row.floor / 2)
+        self.assertIsNone(row.efficiency_beside)
+
+    def test_beside_it_stands_the_efficiency_by_the_limits_of_those_minutes(self):
+        row = self.row("generate, a token, one picture at a time, f32", {"generate one f32": between(4e4, 5e4, step=0.5)})
+        self.assertAlmostEqual(row.floor, small().decoder_bytes / 1e5)
+        self.assertAlmostEqual(row.efficiency_beside, small().decoder_bytes / 5e4 / 0.5)
+        self.assertEqual(tables.cells(row)[6:9], [tables.ratio(row.efficiency), "0.85, missed", tables.ratio(2 * row.efficiency)])
+
+    def test_each_epoch_has_its_own_floor(self):
+        first, later = list(self.table({"train f32": between(1e4, 1e4, first=10.0, later=2.0)}).train())[:2]
+        self.assertEqual((round(first.floor * 1e6), round(later.floor * 1e6)), work.train_operations(small(), [6, 12], 2, 6, 3, 1))
+        self.assertAlmostEqual(first.floor_beside, 2 * first.floor)
 
     def test_an_epoch_s_step_is_compared_with_the_faster_attention(self):
         self.assertEqual([(r.ratio, r.who) for r in self.table().train()][:2], [(1.3, "PEFT sdpa f32"), (6.5, "PEFT sdpa f32")])
@@ -245,8 +338,9 @@ class Tables(unittest.TestCase):
 
     def test_what_was_not_measured_is_a_dash_and_not_a_row_of_its_own(self):
         self.assertNotIn("score, one description, bf16", [r.name for r in self.table().rows()])
-        row = self.row("score, one description, f32", {f"transformers score eager {t}": result(killed=True) for t in ("f32", "bf16")})
-        self.assertEqual(tables.cells(row)[1:4], ["needs more memory", "2.00 s", "–"])
+        for memory, said in ((None, "needs more memory"), (24.2e9, "needs more than 24 GB")):
+            killed = {f"transformers score eager {t}": result(killed=True, memory=memory) for t in ("f32", "bf16")}
+            self.assertEqual(tables.cells(self.row("score, one description, f32", killed))[1:4], [said, "2.00 s", "–"])
 
     def test_without_results_there_are_no_rows(self):
         self.assertEqual(tables.Table({}, small(), {}, 2, 1).rows(), [])
@@ -266,13 +360,19 @@ class Tables(unittest.TestCase):
 
     def test_the_text_below_says_whether_the_machine_was_quiet(self):
         versions = {"torch": "1", "transformers": "2", "peft": "3"}
-        self.assertIn("The machine was quiet", tables.summary(self.table(), versions, "a processor", "abc", self.RESULTS))
+        self.assertIn("The machine was quiet", tables.summary(self.table(), versions, "a processor", "version 7"))
         loud = {"train f32": self.RESULTS["train f32"] | {"conditions": {"quiet": False}}}
         self.assertIn("during 1 of 12", tables.conditions_text(self.RESULTS | loud))
 
+    def test_the_text_below_says_what_memory_gave_beside_the_measurements(self):
+        self.assertEqual(tables.bandwidths_text(self.table()), "")
+        table = self.table({"generate one f32": between(4e10, 5e10, step=0.5), "score 1 f32": between(7e10, 6e10, seconds=2.0)})
+        self.assertIn("50 to 70 GB/s", tables.bandwidths_text(table))
+
     def test_a_family_is_one_row(self):
-        lines = tables.families_markdown({"x": self.table()}).split("\n")
-        self.assertEqual(lines[2], "| x | 2.80 s (eager bf16), 2.00 s (f32) | 1.40 | 14.0 s, 2.50 s | 5.60 | 0.00 | 300 |")
+        lines = tables.families_markdown(tables.families_rows({"gemma-3-4b": self.table()}, "7")).split("\n")
+        self.assertEqual(lines[2], "| gemma-3-4b | 2.80 s (eager bf16), 2.00 s (f32) | 1.40 | 14.0 s (eager bf16), 2.50 s (f32) | 5.60 | 0.00 | 300 | 7 |")
+        self.assertEqual({line.count("|") for line in lines}, {len(tables.FAMILIES_HEADING) + 1})
 
     def test_only_what_is_between_the_markers_is_replaced(self):
         begin, end = tables.BEGIN.format(name="bench"), tables.END.format(name="bench")
@@ -285,11 +385,44 @@ class Tables(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "README.md"
             path.write_text((ROOT / "README.md").read_text())
-            bench.write_readme([SimpleNamespace(family=f, digest="abc", table=self.table) for f in (inputs.QWEN2_VL, "gemma-3-4b")], path)
+            before = tables.kept(path.read_text(), "bench-families")
+            bench.write_readme([SimpleNamespace(family=f, digest="abc", table=self.table) for f in (inputs.QWEN2_VL, "gemma-3-4b")], "7.8", path)
             written = path.read_text()
+            bench.write_readme([SimpleNamespace(family=inputs.QWEN2_VL, digest="abc", table=self.table)], "7.9", path)
+            later = path.read_text()
         self.assertIn("| score, one description, f32 | 2.80 s (eager bf16) | 2.00 s | 1.40 | 1.5, missed |", written)
-        self.assertIn("program abc, 2030-01-02", written)
+        self.assertIn("version 7.8 (program abc), 2030-01-02", written)
         self.assertIn("| gemma-3-4b | 2.80 s (eager bf16), 2.00 s (f32) | 1.40 |", written)
+        # Families that are not measured keep their rows, with the version that they were measured with.
+        after = tables.kept(written, "bench-families")
+        self.assertEqual((after.pop("gemma-3-4b")[-1], before.pop("gemma-3-4b")[0]), ("7.8", "gemma-3-4b"))
+        self.assertEqual(after, before)
+        self.assertEqual(tables.between(later, "bench-families")[1], tables.between(written, "bench-families")[1])
+
+    def test_a_row_of_the_same_version_that_is_not_measured_anew_is_marked(self):
+        begin, end = tables.BEGIN.format(name="bench-families"), tables.END.format(name="bench-families")
+        rows = tables.families_rows({"gemma-3-4b": self.table()}, "7.8") | tables.families_rows({"smolvlm2-2.2b": self.table()}, "7.7")
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "README.md"
+            path.write_text(f"{begin}\n{tables.families_markdown(rows)}\n{end}")
+            for _ in range(2):
+                bench.write_readme([SimpleNamespace(family="qwen3-vl-2b", digest="abc", table=self.table)], "7.8", path)
+            self.assertEqual([cells[-1] for cells in tables.kept(path.read_text(), "bench-families").values()],
+                             ["7.8", "7.7", "7.8, an earlier build"])
+
+    def test_a_row_of_another_form_is_not_kept_silently(self):
+        begin, end = tables.BEGIN.format(name="bench"), tables.END.format(name="bench")
+        self.assertEqual(tables.kept(f"{begin}\n| | x |\n|---|---|\n{end}", "bench"), {})
+        with self.assertRaisesRegex(ValueError, "row of gemma-3-4b has 2 cells"):
+            tables.kept(f"{begin}\n| gemma-3-4b | 7 s |\n{end}", "bench")
+
+    def test_without_results_the_readme_stays_as_it_is(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "README.md"
+            path.write_text("as it is")
+            with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+                bench.write_readme([SimpleNamespace(family=inputs.QWEN2_VL, digest="abc", table=lambda: tables.Table({}, small(), {}, 2, 1))], "7", path)
+            self.assertEqual(path.read_text(), "as it is")
 
 
 class Programs(unittest.TestCase):
@@ -305,6 +438,18 @@ class Programs(unittest.TestCase):
         for product in said["products"]:
             self.assertAlmostEqual(product["efficiency"], product["ours"] / peak)
         self.assertGreater(machine.parsed_limits(said)[1]["bandwidth"], 1e8)
+        # A few rows wait for memory, and the most that it gave is the limit.
+        self.assertEqual([p["rows"] for p in said["products"] if "shareBeside" in p], [16])
+        self.assertLessEqual(said["products"][0]["bandwidthShare"], said["products"][0]["shareBeside"])
+
+    def test_product_rates_ends_with_what_each_kind_reaches(self):
+        done = self.product_rates("--shapes", "vl-2b k v,vl-2b vision out", "--rows", "1,437", "--threads", "1", "--precision", "f32", "--seconds", "0", "--forward")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        heading, few, many, _, sentence = done.stdout.splitlines()[-5:]
+        self.assertEqual(heading.split()[:5], ["type", "threads", "direction", "rows", "products"])
+        self.assertEqual((few.split()[:8], many.split()[:8]), (["f32", "1", "forward", "1", "1", "85%", "of", "the"],
+                                                               ["f32", "1", "forward", "437", "2", "90%", "of", "the"]))
+        self.assertIn("Of 2 products of 100 rows or more, ", sentence)
 
     def test_product_rates_refuses_what_it_can_t_measure(self):
         for options in (["--rows", "0"], ["--threads", "x"], ["--precision", "f64"], ["--shapes", "nothing"]):
@@ -320,6 +465,10 @@ class Programs(unittest.TestCase):
         whole = next(row for row in rows if "whole run, f32" in row["name"])
         self.assertGreater(whole["ours"], 0)
         self.assertGreater(whole["floor"], 0)
+        self.assertGreater(whole["floor_beside"], 0)
+        step = next(row for row in rows if "one picture at a time, f32" in row["name"])
+        self.assertGreater(step["ours"], 0)
+        self.assertLess(step["ours"], whole["ours"])
         self.assertIn("generate many f32: kept from", second.stdout)
 
 

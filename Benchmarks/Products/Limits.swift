@@ -6,7 +6,7 @@ struct Limits: Codable {
   /// Operations a second of multiply-adds in registers, by the instructions; those that the processor has.
   let peaks: [String: Double]
   /// Bytes a second that are read from memory.
-  let bandwidth: Double
+  private(set) var bandwidth: Double
 
   init(threads: Int, pool: Pool, seconds: Double) {
     self.threads = threads
@@ -16,8 +16,16 @@ struct Limits: Codable {
     ]
     let rates = kinds.map { ($0.0, headimpact_peak_rate($0.1, Int32(threads), seconds)) }.filter { $0.1 > 0 }
     peaks = Dictionary(uniqueKeysWithValues: rates)
-    bandwidth = headimpact_read_rate(UnsafeRawPointer(pool.wide.base), 4 * pool.count, Int32(threads), seconds)
+    bandwidth = Self.bandwidth(threads: threads, pool: pool, seconds: seconds)
   }
+
+  /// Bytes a second now: other machines share the host's memory, so it changes within minutes.
+  static func bandwidth(threads: Int, pool: Pool, seconds: Double) -> Double {
+    headimpact_read_rate(UnsafeRawPointer(pool.wide.base), 4 * pool.count, Int32(threads), seconds)
+  }
+
+  /// What a busy moment hides is no limit: the highest bandwidth counts.
+  mutating func take(bandwidth: Double) { self.bandwidth = max(self.bandwidth, bandwidth) }
 
   /// Of float32.
   var float32: Double { peaks.filter { $0.key != "bf16" }.values.max() ?? 0 }

@@ -15,7 +15,8 @@ struct ProductRates: ParsableCommand {
     discussion: """
       Every linear layer of three models, in the order of their weight in a run, until the time is up. Rates are in GFLOP/s. \
       "of peak" is the share of the multiply-adds that the processor does in registers, "of memory" that of the \
-      bytes that it reads a second (weights in bf16), "of best" ours over the better library's. The libraries \
+      bytes that it reads a second (weights in bf16) in the best moment, "beside" directly before and after, "of best" ours over the \
+      better library's. The libraries \
       get float32 weights that were widened before. Leave the machine alone meanwhile.
       """)
 
@@ -24,7 +25,7 @@ struct ProductRates: ParsableCommand {
   @Option(help: "Only products of so many rows: 437,1564.") var rows: String?
   @Option(help: "Numbers of threads.") var threads = "2,1"
   @Option(help: "Precisions.") var precision = "f32,bf16"
-  @Option(help: "Start no product after so many minutes.") var minutes = 5.0
+  @Option(help: "Start no product after so many minutes.") var minutes = 20.0
   @Option(help: "Repeat each product for so many seconds, and at least twice.") var seconds = 0.12
   @Flag(help: "Measure the processor's limits only.") var limits = false
   @Flag(help: "Print JSON.") var json = false
@@ -74,16 +75,16 @@ struct ProductRates: ParsableCommand {
     let cases = limits ? [] : cases
     // More than a cache holds, so that weights come from memory.
     let pool = Pool(count: max(1 << 27, cases.map(\.weights).max() ?? 0))
-    let measured = (Self.numbers(threads) ?? []).map {
+    var measured = (Self.numbers(threads) ?? []).map {
       Limits(threads: $0, pool: pool, seconds: max(4 * seconds, 0.2))
     }
     let libraries = limits ? nil : Libraries()
     if !json { introduce(measured, libraries) }
-    let lines = try measure(cases, pool, libraries, measured, since: started)
+    let lines = try measure(cases, pool, libraries, &measured, since: started)
     if json {
       try printJSON(measured, libraries, lines, omitted: cases.count - lines.count)
     } else if !limits {
-      for sentence in Table.summary(lines) { print(sentence) }
+      for line in Summary(lines).text { print(line) }
       if lines.count < cases.count {
         print("\(cases.count - lines.count) of \(cases.count) products were left out: --minutes allows more time.")
       }
@@ -98,15 +99,20 @@ struct ProductRates: ParsableCommand {
   }
 
   private func measure(
-    _ cases: [Case], _ pool: Pool, _ libraries: Libraries?, _ limits: [Limits], since started: ContinuousClock.Instant
+    _ cases: [Case], _ pool: Pool, _ libraries: Libraries?, _ limits: inout [Limits],
+    since started: ContinuousClock.Instant
   ) throws -> [Line] {
     guard let libraries else { return [] }
     let measuring = Measuring(cases, pool: pool, libraries: libraries, seconds: seconds)
     var lines: [Line] = []
     for product in cases {
       guard started.duration(to: .now) < .seconds(60 * minutes) else { break }
-      guard let limit = limits.first(where: { $0.threads == product.threads }) else { continue }
-      let line = Line(product: product, rates: try measuring.rates(of: product), limits: limit)
+      guard let limit = limits.firstIndex(where: { $0.threads == product.threads }) else { continue }
+      let before = bandwidth(beside: product, pool)
+      let rates = try measuring.rates(of: product)
+      let beside = before.map { max($0, bandwidth(beside: product, pool) ?? 0) }
+      limits[limit].take(bandwidth: beside ?? 0)
+      let line = Line(product: product, rates: rates, limits: limits[limit], bandwidthBeside: beside)
       if let difference = line.rates.difference, !(difference < 1e-3) {
         throw WrongProduct(
           description:
@@ -119,7 +125,16 @@ struct ProductRates: ParsableCommand {
         fflush(nil)
       }
     }
+    // Earlier lines too are judged by the best moment.
+    for index in lines.indices {
+      lines[index].limits = limits.first { $0.threads == lines[index].product.threads } ?? lines[index].limits
+    }
     return lines
+  }
+
+  /// What memory gives now, where reading weights is a product's limit.
+  private func bandwidth(beside product: Case, _ pool: Pool) -> Double? {
+    product.rows < Table.passRows ? Limits.bandwidth(threads: product.threads, pool: pool, seconds: seconds) : nil
   }
 
   private func printJSON(_ limits: [Limits], _ libraries: Libraries?, _ lines: [Line], omitted: Int) throws {

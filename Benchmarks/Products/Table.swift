@@ -5,7 +5,12 @@ import Kernels
 struct Line {
   let product: Case
   let rates: Rates
-  let limits: Limits
+  var limits: Limits
+  /// What memory gave directly before and after; nil of a pass, which waits for multiply-adds.
+  let bandwidthBeside: Double?
+
+  /// Whether it multiplies so many rows that multiply-adds are its limit, and not the reading of weights.
+  var isPass: Bool { product.rows >= Table.passRows }
 
   /// Of the multiply-adds that its precision can use.
   var peak: Double {
@@ -13,10 +18,12 @@ struct Line {
       ? limits.bfloat16 : limits.float32
   }
   var efficiency: Double { rates.ours / peak }
-  /// Bytes of weights a second, as files have them, over what memory gives: the limit of a few rows.
-  var bandwidthShare: Double {
-    rates.ours / product.operations * 2 * Double(product.weights) / limits.bandwidth
-  }
+  /// Bytes of weights a second, as files have them.
+  private var weightRate: Double { rates.ours / product.operations * 2 * Double(product.weights) }
+  /// Over the most that memory gave: the limit of a few rows.
+  var bandwidthShare: Double { weightRate / limits.bandwidth }
+  /// Over what memory gave beside it.
+  var shareBeside: Double? { bandwidthBeside.map { weightRate / $0 } }
   /// Our rate over the better library's.
   var ratio: Double? {
     let libraries = [rates.oneDNN, rates.openBLAS].compactMap { $0 }
@@ -26,25 +33,31 @@ struct Line {
 
 /// The one table, and its goals.
 enum Table {
-  /// The share of the peak that passes should reach, and the rows from which a product is a pass.
+  /// The share of the peak that passes should reach, that of the bandwidth that a few rows should, and the rows from which a
+  /// product is a pass.
   static let goal = 0.9
+  static let fewRowsGoal = 0.85
   static let passRows = 100
 
   static let heading = row(
     "layer", "in", "out", "direction", "type", "threads", "rows", "ours", "oneDNN", "OpenBLAS", "of peak", "of memory",
-    "of best")
+    "beside", "of best")
 
   // One column each.
   private static func row(_ cells: String...) -> String {
-    let widths = [-34, 7, 7, -9, -5, 7, 5, 7, 7, 9, 8, 9, 8]
-    return zip(cells, widths).map { cell, width in
+    row(cells, widths: [-34, 7, 7, -9, -5, 7, 5, 7, 7, 9, 8, 9, 7, 8])
+  }
+
+  /// - Parameter widths: of the columns, negative of those that begin at the left.
+  static func row(_ cells: [String], widths: [Int]) -> String {
+    zip(cells, widths).map { cell, width in
       let padding = String(repeating: " ", count: max(0, abs(width) - cell.count))
       return width < 0 ? cell + padding : padding + cell
     }.joined(separator: " ")
   }
 
-  private static func giga(_ rate: Double?) -> String { rate.map { String(format: "%.0f", $0 / 1e9) } ?? "–" }
-  private static func share(_ value: Double) -> String { String(format: "%.0f%%", 100 * value) }
+  static func giga(_ rate: Double?) -> String { rate.map { String(format: "%.0f", $0 / 1e9) } ?? "–" }
+  static func share(_ value: Double) -> String { String(format: "%.0f%%", 100 * value) }
 
   static func text(_ line: Line) -> String {
     let product = line.product
@@ -52,32 +65,13 @@ enum Table {
       product.shape.name, "\(product.shape.inputs)", "\(product.shape.outputs)", product.direction.rawValue,
       product.precision.rawValue, "\(product.threads)", "\(product.rows)", giga(line.rates.ours),
       giga(line.rates.oneDNN), giga(line.rates.openBLAS), share(line.efficiency), share(line.bandwidthShare),
-      line.ratio.map { String(format: "%.2f", $0) } ?? "–")
+      line.shareBeside.map(share) ?? "", line.ratio.map { String(format: "%.2f", $0) } ?? "–")
   }
 
   static func text(_ limits: Limits) -> String {
     let peaks = limits.peaks.sorted { $0.key < $1.key }.map { "\($0.key) \(giga($0.value)) GFLOP/s" }
     return "\(limits.threads) thread\(limits.threads == 1 ? "" : "s"): multiply-adds "
       + "\(peaks.joined(separator: ", ")); memory \(String(format: "%.1f", limits.bandwidth / 1e9)) GB/s"
-  }
-
-  /// Where the goals are met, in one sentence each.
-  static func summary(_ lines: [Line]) -> [String] {
-    let passes = lines.filter { $0.product.rows >= passRows }
-    guard !passes.isEmpty else { return [] }
-    let reached = passes.filter { $0.efficiency >= goal }
-    let worst = passes.min { $0.efficiency < $1.efficiency }
-    var sentences = [
-      "Of \(passes.count) products of \(passRows) rows or more, \(reached.count) reach \(share(goal)) of the peak"
-        + (worst.map { "; the lowest is \(share($0.efficiency)) (\($0.product.shape.name), \($0.product.rows) rows)." }
-          ?? ".")
-    ]
-    let compared = passes.filter { $0.ratio != nil }
-    if !compared.isEmpty {
-      let better = compared.filter { ($0.ratio ?? 0) >= 1 }
-      sentences.append("\(better.count) of \(compared.count) are at least as fast as the better library.")
-    }
-    return sentences
   }
 }
 
@@ -97,6 +91,7 @@ struct Output: Codable {
     let openBLAS: Double?
     let efficiency: Double
     let bandwidthShare: Double
+    let shareBeside: Double?
     let ratio: Double?
 
     init(_ line: Line) {
@@ -114,6 +109,7 @@ struct Output: Codable {
       openBLAS = line.rates.openBLAS
       efficiency = line.efficiency
       bandwidthShare = line.bandwidthShare
+      shareBeside = line.shareBeside
       ratio = line.ratio
     }
   }

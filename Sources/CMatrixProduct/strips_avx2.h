@@ -79,8 +79,9 @@ ALWAYS_INLINE void load_turned_8(
 
 // 8 consecutive numbers as float32, or as many as `some`; the others 0.
 ALWAYS_INLINE __m256i load_8(const char *at, const headimpact_element element, int rounds, int some) {
-  char numbers[32] = {0};
+  char numbers[32];
   if (some < 8) {
+    memset(numbers, 0, sizeof numbers);
     memcpy(numbers, at, (size_t)(some * element_bytes(element)));
     at = numbers;
   }
@@ -118,8 +119,26 @@ ALWAYS_INLINE void strip_8(
   }
 }
 
+// A single member whose terms lie one behind the other: they stay in that order.
+ALWAYS_INLINE void line(
+    headimpact_matrix m, const headimpact_element element, int64_t member, int64_t start, int64_t length, float *out) {
+  const char *base = place(m, member, start);
+  for (int64_t k = 0; k < length; k += 8) {
+    int some = (int)smaller(8, length - k);
+    __m256i x = load_8(base + k * element_bytes(element), element, m.rounds, some);
+    store_some(out + k, _mm256_castsi256_ps(x), some);
+  }
+}
+
 ALWAYS_INLINE void pack_strip(
     headimpact_matrix m, int64_t first, int width, int64_t start, int64_t length, float *out, int out_width) {
+  if (out_width == 1 && width == 1 && m.across) {
+    switch (m.element) {
+      case headimpact_float32: line(m, headimpact_float32, first, start, length, out); return;
+      case headimpact_bfloat16: line(m, headimpact_bfloat16, first, start, length, out); return;
+      case headimpact_float16: line(m, headimpact_float16, first, start, length, out); return;
+    }
+  }
   for (int member = 0; member < out_width; member += 8) {
     int some = width - member < 0 ? 0 : (int)smaller(width - member, 8), stored = (int)smaller(out_width - member, 8);
     switch (m.element) {

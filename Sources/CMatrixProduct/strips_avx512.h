@@ -97,6 +97,7 @@ ALWAYS_INLINE __m512i load_32(const char *at, const headimpact_element element, 
   if (element == headimpact_float32)
     return ROUND_32(_mm512_maskz_loadu_ps((__mmask16)mask, at), _mm512_maskz_loadu_ps((__mmask16)(mask >> 16), at + 64));
 #endif
+  (void)element;
   return _mm512_maskz_loadu_epi16(mask, at);
 }
 
@@ -119,7 +120,9 @@ ALWAYS_INLINE void strip_across_16(
         if (i < width && element == headimpact_bfloat16) __builtin_prefetch(line + 2 * BLOCK, 0, 2);
       }
       transpose_16(r);
-      if (paired) {
+      if (paired && rest >= 32) {
+        UNROLL for (int p = 0; p < 16; p++) _mm512_mask_storeu_epi32(out + (k / 2 + p) * out_width, stored, r[p]);
+      } else if (paired) {
         for (int p = 0; p < pairs; p++) _mm512_mask_storeu_epi32(out + (k / 2 + p) * out_width, stored, r[p]);
       } else {
         for (int p = 0; p < pairs; p++) {
@@ -176,11 +179,33 @@ ALWAYS_INLINE void strip_16(
     strip_across_16(m, element, paired, first, width, start, length, out, out_width, stored);
 }
 
+// A single member whose terms lie one behind the other: they stay in that order.
+ALWAYS_INLINE void line(
+    headimpact_matrix m, const headimpact_element element, const int paired, int64_t member, int64_t start, int64_t length,
+    uint32_t *out) {
+  const char *base = place(m, member, start);
+  for (int64_t k = 0; k < length; k += 16) {
+    __m512i x = load_16(base + k * element_bytes(element), element, m.rounds, low_lanes(length - k));
+    if (paired)
+      _mm256_mask_storeu_epi32(
+          out + k / 2, (__mmask8)low_lanes((length - k + 1) / 2), _mm512_cvtepi32_epi16(_mm512_srli_epi32(x, 16)));
+    else
+      _mm512_mask_storeu_epi32(out + k, low_lanes(length - k), x);
+  }
+}
+
 ALWAYS_INLINE void pack_strip(
     const int paired, headimpact_matrix m, int64_t first, int width, int64_t start, int64_t length, uint32_t *out,
     int out_width) {
   // What is paired is bf16.
   if (paired) m.rounds = 1;
+  if (out_width == 1 && width == 1 && m.across) {
+    switch (m.element) {
+      case headimpact_float32: line(m, headimpact_float32, paired, first, start, length, out); return;
+      case headimpact_bfloat16: line(m, headimpact_bfloat16, paired, first, start, length, out); return;
+      case headimpact_float16: line(m, headimpact_float16, paired, first, start, length, out); return;
+    }
+  }
   for (int member = 0; member < out_width; member += 16) {
     int some = width - member < 0 ? 0 : (int)smaller(width - member, 16);
     __mmask16 stored = low_lanes(out_width - member);

@@ -12,10 +12,10 @@
 enum { stack_bytes = 4 << 20 };
 
 // A waiting thread sleeps on a condition variable. It spins first, for at most `longest_spin_ns`, only while its last waits were
-// that short (adaptive spinning): on a quiet machine the loops of a forward pass follow each other within microseconds, and
-// waking an idle processor takes longer than a small loop. On a busy machine waits are as long as a time slice, and a thread
+// that short (adaptive spinning): on a quiet machine the loops of a forward pass follow each other within tens of microseconds,
+// and waking an idle processor takes longer than a small loop. On a busy machine waits are as long as a time slice, and a thread
 // that spun would take the processor from the one that it waits for.
-enum { longest_spin_ns = 30000, most_credit = 8, wasted_spin = 4 };
+enum { longest_spin_ns = 100000, most_credit = 8, wasted_spin = 4 };
 
 typedef struct {
   // The thread spins while this is above 0. A short wait adds 1, a long one takes 1, or `wasted_spin` if it was spun through.

@@ -62,6 +62,7 @@ public final class AnswerBatch {
   private let cache: KeyValueCache
   private let hidden: ScratchTensor
   private let mostBytes: Int
+  private let times: PassTimes
   private var arena = RowArena(rows: 0)
   /// Whether pictures have become so large that a batch of them doesn't fit: then the cache is made larger once it is empty.
   private var isTooSmall = false
@@ -73,9 +74,10 @@ public final class AnswerBatch {
 
   init(
     _ model: any VisionLanguageModel, _ options: DecodingOptions, cache: KeyValueCache, hidden: ScratchTensor,
-    mostBytes: Int = AnswerBatch.mostBytes
+    mostBytes: Int = AnswerBatch.mostBytes, times: PassTimes = PassTimes()
   ) {
     self.model = model
+    self.times = times
     self.mostBytes = mostBytes
     self.options = options
     self.cache = cache
@@ -117,9 +119,12 @@ public final class AnswerBatch {
   /// - Throws: errors of the backend, and what `poll` throws. Then the batch can't go on.
   public func step(poll: @escaping () throws -> Void = {}) throws -> [Finished] {
     let taps = Taps(afterLayer: { _, _ in try poll() })
+    let start = ContinuousClock.now
     let opening = try begin(taps)
     if opening != nil || !answers.isEmpty {
+      let hypotheses = answers.reduce(0) { $0 + $1.hypotheses.count }
       try pass(opening, taps)
+      times.add(ContinuousClock.now - start, hypotheses: hypotheses, begins: opening != nil)
     } else {
       precondition(waiting.isEmpty, "a picture finds no room in an empty cache")
     }

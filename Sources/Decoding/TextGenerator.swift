@@ -27,6 +27,8 @@ public final class TextGenerator {
   /// Of pictures that are answered one at a time.
   private let cache: KeyValueCache
   private let hidden = ScratchTensor()
+  /// Of the passes of all batches.
+  public let times = PassTimes()
 
   public init(_ model: any VisionLanguageModel, options: DecodingOptions) {
     self.model = model
@@ -37,10 +39,16 @@ public final class TextGenerator {
   /// What is done to an image before the vision tower.
   public var imageProcessor: any ImageProcessor { model.processor }
 
+  /// What an image becomes for the model.
+  ///
+  /// - Throws: `ImageError` if the family can't take such an image.
   public func layout(of image: RGBImage) throws -> VisualLayout {
     try model.visualLayout(width: image.width, height: image.height)
   }
 
+  /// A prompt about an image of this layout.
+  ///
+  /// - Throws: as `VisionLanguageModel.question`; also where the longest answer wouldn't fit.
   public func question(_ prompt: String, id: Int64, layout: VisualLayout) throws -> Question {
     // The last new token is never given to the model.
     Question(
@@ -49,7 +57,7 @@ public final class TextGenerator {
 
   /// A batch of pictures, none yet.
   public func batch() -> AnswerBatch {
-    AnswerBatch(model, options, cache: KeyValueCache(on: model.backend), hidden: ScratchTensor())
+    AnswerBatch(model, options, cache: KeyValueCache(on: model.backend), hidden: ScratchTensor(), times: times)
   }
 
   /// Answers questions about one picture.
@@ -65,7 +73,7 @@ public final class TextGenerator {
     guard !requests.isEmpty else { return [] }
     var options = options
     options.batch = 1
-    let batch = AnswerBatch(model, options, cache: cache, hidden: hidden)
+    let batch = AnswerBatch(model, options, cache: cache, hidden: hidden, times: times)
     batch.add(0, image: image, questions: requests, encoded: visual)
     while !batch.isEmpty {
       for finished in try batch.step(poll: poll) {

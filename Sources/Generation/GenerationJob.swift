@@ -1,3 +1,4 @@
+import Decoding
 import Foundation
 import Jobs
 import MessagePassing
@@ -19,6 +20,8 @@ public struct GenerationJob {
     public let examples: [String]
     /// False if the output was already finished by the run to resume.
     public let isNew: Bool
+    /// What rank 0's passes of the decoder took; nil if the output was already finished.
+    public let passes: PassTimes.Summary?
   }
 
   public init(_ configuration: GenerateConfiguration, on world: Communicator) {

@@ -156,6 +156,6 @@ struct GenerationWork: UnitJob {
   ) -> GenerationJob.Summary {
     GenerationJob.Summary(
       output: configuration.output.path, results: entries.count, skipped: skips.skipped, skips: skips,
-      examples: entries.prefix(3).map(\.text), isNew: isNew)
+      examples: entries.prefix(3).map(\.text), isNew: isNew, passes: isNew ? generator.times.summary : nil)
   }
 }

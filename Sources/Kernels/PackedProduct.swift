@@ -11,10 +11,9 @@
   final class MatrixProduct {
     /// Columns of a panel: 256 terms of each, in float32, are a quarter of a megabyte.
     private static let panelColumns = 256
-    /// Tasks a thread where weights are read where they lie: each begins with a wait for memory.
-    private static let tasksAThread = 4
-    /// Columns of such a task at least.
-    private static let fewestColumns = 64
+    /// Columns that few rows take together, and the bytes of the smallest task: each begins with a wait for memory.
+    private static let fewestColumns = 32
+    private static let fewestBytes = 100_000
 
     let team: ThreadTeam
     let kind: headimpact_product_kind
@@ -63,12 +62,12 @@
       let (rows, columns, depth) = (operand.rows, output.columns, operand.columns)
       let right = headimpact_matrix(weight, across: !isBackward, rounds: rounds)
       let (to, bias) = (output.floatBase, bias.map { UnsafePointer($0.floatBase) })
-      let division = division(rows: rows, columns: columns, isBackward: isBackward)
+      let division = division(rows: rows, weight, columns: columns, isBackward: isBackward)
       let (kind, scratchBytes, scratch) = (kind, scratchBytes, scratch.base)
       operand.withPacked { packed in
-        team.forEach(division.tasks, work: rows * columns * depth / 8) { task, thread in
+        team.forEach(division.tasks, work: division.work) { task, thread in
           let (part, panel) = (task / division.panels, task % division.panels)
-          let (some, members) = (division.rows(part, of: rows), division.columns(panel, of: columns))
+          let (some, members) = (division.rows(part, of: rows), division.columns(panel))
           headimpact_product_run(
             kind, packed, Int64(rows), Int64(depth), right, Int64(some.lowerBound), Int64(some.upperBound),
             Int64(members.lowerBound), Int64(members.upperBound), to, Int64(columns), bias, accumulate ? 1 : 0,
@@ -83,13 +82,13 @@
     ) {
       let (rows, columns, depth) = (operand.rows, output.columns, operand.columns)
       let to = output.floatBase
-      let division = division(rows: rows, columns: columns)
+      let division = division(rows: rows, up.weight, columns: columns)
       let (kind, rounds, scratchBytes, scratch) = (kind, rounds, scratchBytes, scratch.base)
       let gated = gate == nil ? nil : gated.reserving(team.count * rows * division.width)
       operand.withPacked { packed in
-        team.forEach(division.tasks, work: rows * columns * depth / (gate == nil ? 8 : 4)) { task, thread in
+        team.forEach(division.tasks, work: division.work * (gate == nil ? 1 : 2)) { task, thread in
           let (part, panel) = (task / division.panels, task % division.panels)
-          let (some, members) = (division.rows(part, of: rows), division.columns(panel, of: columns))
+          let (some, members) = (division.rows(part, of: rows), division.columns(panel))
           /// A panel of a layer, row r of it at `c + r * stride`.
           func run(_ layer: Linear, into c: UnsafeMutablePointer<Float>, stride: Int) {
             headimpact_product_run(
@@ -116,32 +115,61 @@
 
     /// Panels of columns, and parts of the rows: about as many of each as all threads share evenly. No bit depends on it.
     private struct Division {
+      /// Where panels begin, and where the last one ends.
+      let bounds: [Int]
+      /// Of the widest panel.
       let width: Int
-      let panels: Int
+      /// Of a part.
       let height: Int
       let tasks: Int
+      let work: Int
 
-      func columns(_ panel: Int, of all: Int) -> Range<Int> { panel * width..<min(all, (panel + 1) * width) }
+      var panels: Int { bounds.count - 1 }
+      func columns(_ panel: Int) -> Range<Int> { bounds[panel]..<bounds[panel + 1] }
       func rows(_ part: Int, of all: Int) -> Range<Int> { part * height..<min(all, (part + 1) * height) }
     }
 
-    private func division(rows: Int, columns: Int, isBackward: Bool = false) -> Division {
-      let tile = Int(headimpact_product_tile_columns(kind))
-      func rounded(_ width: Int) -> Int { (width + tile - 1) / tile * tile }
-      let width: Int
+    private func division(rows: Int, _ weight: Tensor, columns: Int, isBackward: Bool = false) -> Division {
+      let depth = weight.count / max(columns, 1)
       if !isBackward, rows <= headimpact_product_few_rows(kind) {
-        width = rounded(max(Self.fewestColumns, columns / (Self.tasksAThread * team.count)))
-      } else {
-        let fewest = (columns + Self.panelColumns - 1) / Self.panelColumns
-        let wanted = (fewest + team.count - 1) / team.count * team.count
-        width = min(Self.panelColumns, rounded((columns + wanted - 1) / wanted))
+        // Memory is what such a product waits for: a term takes as long as several of many rows.
+        let bounds = shrinkingPanels(of: columns, bytes: weight.columns * weight.elementType.byteCount)
+        return Division(
+          bounds: bounds, width: zip(bounds, bounds.dropFirst()).map { $1 - $0 }.max() ?? 0, height: max(rows, 1),
+          tasks: rows == 0 ? 0 : bounds.count - 1, work: columns * depth * (rows + 7) / 8)
       }
-      let panels = (columns + width - 1) / width
+      let tile = Int(headimpact_product_tile_columns(kind))
+      let fewest = (columns + Self.panelColumns - 1) / Self.panelColumns
+      let wanted = (fewest + team.count - 1) / team.count * team.count
+      let width = min(Self.panelColumns, ((columns + wanted - 1) / wanted + tile - 1) / tile * tile)
+      let bounds = Array(stride(from: 0, to: columns, by: width)) + [columns]
       let tileRows = tileRows(of: rows)
       let tiles = (rows + tileRows - 1) / tileRows
-      let parts = min(tiles, max(1, team.count / panels))
+      let parts = min(tiles, max(1, team.count / (bounds.count - 1)))
       let height = (tiles + parts - 1) / parts * tileRows
-      return Division(width: width, panels: panels, height: height, tasks: panels * ((rows + height - 1) / height))
+      return Division(
+        bounds: bounds, width: width, height: height, tasks: (bounds.count - 1) * ((rows + height - 1) / height),
+        work: rows * columns * depth / 8)
+    }
+
+    /// Each panel is three quarters of a thread's share of what is left: threads read most of their weights without a break, and
+    /// end together, also where one begins late.
+    ///
+    /// - Parameter bytes: of a column.
+    /// - Returns: where panels begin, and where the last one ends.
+    private func shrinkingPanels(of columns: Int, bytes: Int) -> [Int] {
+      guard team.count > 1 else { return columns > 0 ? [0, columns] : [0] }
+      let step = Self.fewestColumns
+      let least = (Self.fewestBytes / max(bytes, 1) + step) / step * step
+      var bounds = [0]
+      var first = 0
+      while first < columns {
+        let left = columns - first
+        let width = max(least, left * 3 / (4 * team.count) / step * step)
+        first += left - width < step ? left : width
+        bounds.append(first)
+      }
+      return bounds
     }
 
     private func tileRows(of rows: Int) -> Int { Int(headimpact_product_tile_rows(kind, Int64(rows))) }

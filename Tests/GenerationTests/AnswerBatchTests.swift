@@ -61,10 +61,11 @@ struct AnswerBatchTests {
 
   private static func run(
     _ model: any VisionLanguageModel, _ pictures: [Asked], _ options: DecodingOptions,
-    encoded: [Int: VisualFeatures] = [:], mostBytes: Int = AnswerBatch.mostBytes
+    encoded: [Int: VisualFeatures] = [:], mostBytes: Int = AnswerBatch.mostBytes, times: PassTimes = PassTimes()
   ) throws -> Run {
     let batch = AnswerBatch(
-      model, options, cache: KeyValueCache(on: model.backend), hidden: ScratchTensor(), mostBytes: mostBytes)
+      model, options, cache: KeyValueCache(on: model.backend), hidden: ScratchTensor(), mostBytes: mostBytes,
+      times: times)
     var (run, next) = (Run(), 0)
     while true {
       while next < pictures.count, batch.wantsMore {
@@ -119,6 +120,26 @@ struct AnswerBatchTests {
     }
     // One pass begins one picture.
     #expect(steps[2] <= 10 + 5 && steps[0] > 2 * steps[1] && steps[1] > steps[2], "\(steps)")
+  }
+
+  @Test("passes are counted by what they do")
+  func times() throws {
+    let open = try Case(.nested)
+    let times = PassTimes()
+    let run = try Self.run(open.model, open.pictures, Self.options { $0.batch = 1 }, times: times)
+    let (tokens, questions) = (run.answers.joined().reduce(0) { $0 + ($1?.ids.count ?? 0) }, run.answers.joined().count)
+    let continuing = times.summary.continuing
+    #expect(times.summary.beginning?.count == open.pictures.count)
+    #expect(continuing.values.reduce(open.pictures.count) { $0 + $1.count } == run.steps)
+    // A question's first token comes of the pass that begins its picture, every other one of a hypothesis that goes on.
+    #expect(continuing.reduce(questions) { $0 + $1.key * $1.value.count } == tokens)
+    #expect(continuing.values.allSatisfy { $0.median > 0 && $0.seconds >= $0.median })
+  }
+
+  @Test("a median pass is that in the middle")
+  func medians() {
+    #expect(PassTimes.Kind([5, 1, 2]).median == 2)
+    #expect(PassTimes.Kind([4, 1, 2, 9]).median == 3)
   }
 
   @Test("pictures that find no room in the cache wait until others end, and get the same answers")

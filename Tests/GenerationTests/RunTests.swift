@@ -110,6 +110,29 @@ struct GeneratingRuns {
     }
   }
 
+  @Test("the JSON summary says what the passes of the decoder took")
+  func passes() async throws {
+    struct Summary: Decodable {
+      struct Kind: Decodable { let count: Int, seconds: Double, median: Double }
+      struct Passes: Decodable { let beginning: Kind, continuing: [Int: Kind] }
+      let passes: Passes?
+    }
+    try await ScratchFolder.with { scratch in
+      let demo = scratch.file("demo")
+      try await succeed(["demo", "--output", demo.path, "--scenes", "2"])
+      let arguments = generate(
+        demo, "captions.json", to: scratch.file("out.json"), "--max-new-tokens", "3", "--format", "json")
+      let passes = try await JSONDecoder().decode(Summary.self, from: Data(succeed(arguments).standardOutput.utf8))
+        .passes
+      #expect(passes?.beginning.count == 2)
+      // Two more for the second picture: with both, then alone.
+      #expect(passes?.continuing.mapValues(\.count) == [2: 1, 1: 1])
+      #expect(passes?.continuing[1].map { $0.median > 0 && $0.median == $0.seconds } == true)
+      let again = try await succeed(arguments + ["--resume"]).standardOutput
+      #expect(try JSONDecoder().decode(Summary.self, from: Data(again.utf8)).passes == nil)
+    }
+  }
+
   @Test("a model whose numbers are not finite skips what it can't answer, and the run ends normally")
   func notFinite() async throws {
     try await ScratchFolder.with { scratch in
