@@ -246,9 +246,12 @@ public struct TrainingJob {
     let layers = plan.lora.layers.map(String.init).joined(separator: ", ")
     let targets = plan.lora.targets.map(\.rawValue).joined(separator: ", ")
     log?.note(
-      "layers \(layers) (\(targets), rank \(plan.lora.loraRank)\(plan.lora.kindText)), \(data.samples.count) examples"
-        + (data.validation.isEmpty ? "" : " and \(data.validation.count) for validation") + ", \(steps) steps")
-    if state.step > 0 { log?.note("resuming: \(state.step) of \(steps) steps are done") }
+      "layers \(layers) (\(targets), rank \(plan.lora.loraRank)\(plan.lora.kindText)), \(counted(data.samples.count, "example"))"
+        + (data.validation.isEmpty ? "" : " and \(data.validation.count) for validation")
+        + ", \(counted(steps, "step"))")
+    if state.step > 0 {
+      log?.note("resuming: \(state.step) of \(counted(steps, "step")) \(agreeing(with: state.step, "is", "are")) done")
+    }
   }
 
   /// The adapter's folder, which appears in one step with everything in it.

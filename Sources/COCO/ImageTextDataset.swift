@@ -1,3 +1,4 @@
+import IO
 import JSON
 
 /// An image, what is asked about it, and what should be answered.
@@ -111,7 +112,9 @@ public struct ImageTextDataset: Sendable {
   public var warnings: [String] {
     problems.warnings()
       + (unannotated > 0
-        ? ["\(unannotated) questions have no annotation and are left out, as in VQA's own program"] : [])
+        ? [
+          "\(counted(unannotated, "question")) \(agreeing(with: unannotated, "has no annotation and is", "have no annotation and are")) left out, as in VQA's own program"
+        ] : [])
   }
 
   /// The same examples, each about its own object.

@@ -1,3 +1,4 @@
+import IO
 import JSON
 
 /// What is wrong with one record of a file of images, annotations or questions, and what that costs.
@@ -73,7 +74,8 @@ public struct RecordProblems: Sendable {
     guard lostSamples > 0 else { return [] }
     let named = lost.prefix(most ?? .max)
     let rest = lostSamples - named.count
-    return named.map { "left out: \($0)" } + (rest > 0 ? ["… and \(rest) more records are left out"] : [])
+    return named.map { "left out: \($0)" }
+      + (rest > 0 ? ["… and \(rest) more \(agreeing(with: rest, "record is", "records are")) left out"] : [])
   }
 
   /// How many objects lose a part of their outline, with the first; nil if none does.
@@ -83,7 +85,7 @@ public struct RecordProblems: Sendable {
     guard let first = listed.first(where: { $0.cost == .part }) else { return nil }
     let losing = Set(listed.lazy.filter { $0.cost == .part }.map(\.position)).count
     return
-      "\(losing) of \(objects) objects have parts of their outline that can't be drawn and are left out; the first: \(first)"
+      "\(losing) of \(counted(objects, "object")) \(agreeing(with: losing, "has parts of its", "have parts of their")) outline that can't be drawn and are left out; the first: \(first)"
   }
 
   /// Problems that cost no sample: how many, and the first few; empty if there are none.
@@ -99,7 +101,9 @@ public struct RecordProblems: Sendable {
     let faults = listed.filter { $0.isLostSample || $0.cost == .part }
     let more = lostSamples - lost.count
     guard !faults.isEmpty || more > 0 else { return nil }
-    return "\(faults.count + more) records or parts of them can't be used (--strict):"
+    let count = faults.count + more
+    return
+      "\(agreeing(with: count, "a record or a part of it", "\(count) records or parts of them")) can't be used (--strict):"
       + faults.map { "\n  \($0)" }.joined() + (more > 0 ? "\n  … and \(more) more" : "")
   }
 

@@ -67,12 +67,15 @@ struct Ablate: ParsableCommand, DependentOptions {
     try Judged.values { try configured(model: fileURL(loaded.folder.model), []).validateOptions() }
     if let csv {
       let file = fileURL(csv)
-      guard file.pathExtension.lowercased() == "csv", file != fileURL(output) else {
+      guard file.pathExtension.lowercased() == "csv", !Judged.isSame(csv, output) else {
         throw ValidationError("--csv takes a name of its own that ends in .csv.")
       }
       let isMine = measuring.running.resume || measuring.running.replacing.overwrite
       guard isMine || !FileManager.default.fileExists(atPath: file.path) else {
         throw ValidationError("\(csv): already exists; choose another name, or let it be replaced by --overwrite.")
+      }
+      if FileManager.default.fileExists(atPath: file.path), try !Judged.values({ try AblationResult.isCSV(file) }) {
+        throw ValidationError("\(csv): is no output of --csv, so it isn't replaced; choose another name.")
       }
       let folder = file.deletingLastPathComponent().path
       guard FileManager.default.isWritableFile(atPath: folder) else {
@@ -125,7 +128,7 @@ struct Ablate: ParsableCommand, DependentOptions {
     return """
       \(aligned(rows))
 
-      \(result.samples) samples\(skipped) of \(result.images) images, \(result.tokens) tokens \
+      \(counted(result.samples, "sample"))\(skipped) of \(counted(result.images, "image")), \(counted(result.tokens, "token")) \
       -> \(summary.output.path)\(state)
       """
   }

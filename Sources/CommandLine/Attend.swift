@@ -97,7 +97,7 @@ struct Attend: ParsableCommand, DependentOptions {
     return """
       \(aligned(rows))
 
-      \(summary.isGenerated ? "answer: \(summary.text)\n" : "")\(summary.words) words, \(summary.tokens) tokens, \(summary.visualTokens) visual tokens -> \(summary.output.path)/index.html
+      \(summary.isGenerated ? "answer: \(summary.text)\n" : "")\(counted(summary.words, "word")), \(counted(summary.tokens, "token")), \(counted(summary.visualTokens, "visual token")) -> \(summary.output.path)/index.html
       """
   }
 

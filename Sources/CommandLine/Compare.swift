@@ -39,6 +39,7 @@ struct Compare: ParsableCommand, DependentOptions {
 
   func validate() throws {
     guard files.count >= 2 else { throw ValidationError("compare takes two or more files of scoring runs.") }
+    try Judged.different(files, for: "compare")
     try Judged.count(topHeads, "--top-heads")
     try Judged.threads(threads)
     if let count = nameList?.count, count != files.count {

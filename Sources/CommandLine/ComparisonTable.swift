@@ -1,5 +1,6 @@
 import Comparison
 import Figures
+import IO
 import Reporting
 
 /// What `compare` prints for people.
@@ -62,7 +63,7 @@ struct ComparisonTable {
 
   private var bootstrap: String {
     "Measure: \(comparison.ranked). 95% intervals over images (bootstrap of means, jackknife of orders), "
-      + "\(comparison.resamples) resamples, seed \(comparison.seed). Halves: rank correlation of the heads in two halves of a run's images."
+      + "\(counted(comparison.resamples, "resample")), seed \(comparison.seed). Halves: rank correlation of the heads in two halves of a run's images."
   }
 
   private func interval(_ estimate: Estimate?, isSigned: Bool = false) -> String {

@@ -155,7 +155,7 @@ struct DatasetBuild: ParsableCommand, DependentOptions {
     case .table:
       let state = summary.isNew ? "" : "; it was already finished"
       for output in summary.outputs {
-        print("\(output.objects) objects of \(output.images) images -> \(output.path)\(state)")
+        print("\(counted(output.objects, "object")) of \(counted(output.images, "image")) -> \(output.path)\(state)")
       }
       guard summary.isNew else { return }
       print(
@@ -218,7 +218,7 @@ struct DatasetPreviewCommand: ParsableCommand, DependentOptions {
     case .json: print(try jsonText(summary))
     case .table:
       for reason in summary.skipped { print("not shown: \(reason)") }
-      print("\(summary.samples) samples -> \(summary.output)/index.html")
+      print("\(counted(summary.samples, "sample")) -> \(summary.output)/index.html")
     }
   }
 }
@@ -242,8 +242,8 @@ struct DatasetCheckCommand: ParsableCommand {
           aligned(
             [["what", "where", "problem"]] + report.findings.map { [$0.kind.rawValue, $0.subject, $0.problem] }))
       }
-      let state = report.findings.isEmpty ? "no problems found" : "\(report.findings.count) problems found"
-      print("\(report.annotations) annotations of \(report.images) images: \(state)")
+      let state = report.findings.isEmpty ? "no problems found" : "\(counted(report.findings.count, "problem")) found"
+      print("\(counted(report.annotations, "annotation")) of \(counted(report.images, "image")): \(state)")
       if let warning = TurnedPictures.warning(count: report.turned) { print("warning: \(warning)") }
     }
     if !report.findings.isEmpty { throw ExitCode.failure }

@@ -42,7 +42,7 @@ struct Demo: ParsableCommand {
     print(
       """
       model:   \(model.path)
-      dataset: \(dataset.path) (\(scenes) scenes)
+      dataset: \(dataset.path) (\(counted(scenes, "scene")))
       """)
   }
 }

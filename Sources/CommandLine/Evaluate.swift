@@ -51,6 +51,9 @@ struct Evaluate: ParsableCommand, DependentOptions {
     guard PairedComparison.resampleCounts.contains(resamples) else {
       throw ValidationError("--resamples is \(resamples); it must be in \(PairedComparison.resampleCounts).")
     }
+    if let baseline, Judged.isSame(baseline, results) {
+      throw ValidationError("--results and --baseline are the same file, \(baseline); a comparison takes two.")
+    }
     if let perImage, !["csv", "h5", "hdf5"].contains(fileURL(perImage).pathExtension.lowercased()) {
       throw ValidationError("--per-image takes a name that ends in .csv or .h5.")
     }
@@ -80,6 +83,7 @@ struct Evaluate: ParsableCommand, DependentOptions {
     evaluation.isPartial = partial
     evaluation.resamples = resamples
     evaluation.seed = seed
+    if let perImage { try PerImageTable.checkReplaceable(fileURL(perImage)) }
     let report = try evaluation.run()
     if let perImage {
       try report.perImage?.write(to: fileURL(perImage), source: "headimpact \(JobDefaults.programVersion)")

@@ -1,5 +1,6 @@
 import Evaluation
 import Figures
+import IO
 
 /// What `evaluate` prints for people.
 struct EvaluationTable {
@@ -14,7 +15,7 @@ struct EvaluationTable {
         aligned(
           [["metric", "score"]]
             + captions.metrics.map { [MetricUnit.title($0.rawValue), NumberText.plain(captions.scores[$0] ?? 0)] }))
-      parts.append("\(captions.imageIDs.count) images, \(captions.references) references")
+      parts.append("\(counted(captions.imageIDs.count, "image")), \(counted(captions.references, "reference"))")
     }
     if let answers = report.answers { parts += answerTables(answers) }
     if let comparison = report.comparison { parts.append(table(comparison)) }
@@ -48,8 +49,8 @@ struct EvaluationTable {
       ]
     }
     return aligned([["metric", "score", "baseline", "difference", "2.5%", "97.5%", ""]] + rows)
-      + "\n\n95% intervals of the differences: paired bootstrap over \(comparison.images) images, "
-      + "\(comparison.resamples) resamples, seed \(comparison.seed); not significant: the interval includes 0"
+      + "\n\n95% intervals of the differences: paired bootstrap over \(counted(comparison.images, "image")), "
+      + "\(counted(comparison.resamples, "resample")), seed \(comparison.seed); not significant: the interval includes 0"
   }
 
 }

@@ -60,7 +60,10 @@ struct ExperimentCommand: ParsableCommand, DependentOptions {
         [arm.arm] + task.metrics.map { metric in arm.scores[metric].map { NumberText.plain($0) } ?? "" }
       }
       return aligned(
-        [["\(task.task) (\(task.images) images)"] + task.metrics.map { task.percent.contains($0) ? "\($0) %" : $0 }]
+        [
+          ["\(task.task) (\(counted(task.images, "image")))"]
+            + task.metrics.map { task.percent.contains($0) ? "\($0) %" : $0 }
+        ]
           + rows)
     }
     parts.append(outcome.statement)

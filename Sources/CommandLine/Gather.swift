@@ -31,6 +31,8 @@ struct Gather: ParsableCommand {
   @OptionGroup var waiting: SilenceOption
   @OptionGroup var printing: PrintOptions
 
+  func validate() throws { try Judged.different(shards, for: "gather") }
+
   func run() throws {
     var configuration = GatherConfiguration(output: fileURL(output))
     configuration.shards = shards.map(fileURL)

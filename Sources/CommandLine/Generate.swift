@@ -102,7 +102,7 @@ struct Generate: ParsableCommand, DependentOptions {
       let skipped = summary.skips.text.map { ", " + $0 } ?? ""
       for text in summary.examples { print("  \(text)") }
       let state = summary.isNew ? "" : "; it was already finished"
-      print("\(summary.results) results\(skipped) -> \(summary.output)\(state)")
+      print("\(counted(summary.results, "result"))\(skipped) -> \(summary.output)\(state)")
     }
     try skipping.check(summary.skips)
   }

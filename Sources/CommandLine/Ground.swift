@@ -162,7 +162,7 @@ private struct GroundingTable {
       \(aligned(rows))
 
       heads \(summary.heads.map(\.description).joined(separator: ", "))
-      \(scores.expressions) expressions\(skipped) of \(scores.images) images, \(scores.masks) with a mask\(notFound) \
+      \(counted(scores.expressions, "expression"))\(skipped) of \(counted(scores.images, "image")), \(scores.masks) with a mask\(notFound) \
       -> \(summary.output)\(page)\(state)
       """
   }

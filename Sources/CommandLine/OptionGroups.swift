@@ -302,6 +302,18 @@ enum Judged {
     return parts
   }
 
+  /// - Throws: `ValidationError` if a path comes twice, or a link and what it leads to.
+  static func different(_ files: [String], for command: String) throws {
+    for (place, file) in files.enumerated() where files[..<place].contains(where: { isSame($0, file) }) {
+      throw ValidationError("\(file) is named twice; \(command) takes different files.")
+    }
+  }
+
+  /// Whether two paths lead to one place.
+  static func isSame(_ one: String, _ other: String) -> Bool {
+    fileURL(one).place.utf8.elementsEqual(fileURL(other).place.utf8)
+  }
+
   static func prompt(_ prompt: String) throws {
     guard !prompt.allSatisfy(\.isWhitespace) else {
       throw ValidationError("--prompt is empty; leave it out for \"\(JobDefaults.prompt)\".")

@@ -2,6 +2,7 @@ import Figures
 import Foundation
 import HDF5Store
 import HeadImpact
+import IO
 import RunSupport
 import Scoring
 
@@ -57,7 +58,7 @@ struct ScoreTable {
       \(aligned(rows))
       \(marks.map { "\n\($0)\n" } ?? "")
       Layers with the highest \(table.corrected == nil ? "HI" : "corrected HI"): \(layers)
-      \(summary.samples) samples\(skipped), \(table.layers) layers x \(table.heads) heads -> \(summary.output.path)\(state)
+      \(counted(summary.samples, "sample"))\(skipped), \(counted(table.layers, "layer")) x \(counted(table.heads, "head")) -> \(summary.output.path)\(state)
       """
   }
 

@@ -1,3 +1,4 @@
+import IO
 import Jobs
 import RunSupport
 
@@ -13,7 +14,7 @@ struct ShardSummary {
       let skipped = shard.skips.text.map { ", " + $0 } ?? ""
       let state = shard.isNew ? "" : "; it was already finished"
       Swift.print(
-        "shard \(shard.shard): \(shard.skips.samples - shard.skips.skipped) samples\(skipped) -> \(shard.url.path)\(state)"
+        "shard \(shard.shard): \(counted(shard.skips.samples - shard.skips.skipped, "sample"))\(skipped) -> \(shard.url.path)\(state)"
       )
     case .json:
       Swift.print(

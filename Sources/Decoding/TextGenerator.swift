@@ -39,10 +39,16 @@ public final class TextGenerator {
   /// What is done to an image before the vision tower.
   public var imageProcessor: any ImageProcessor { model.processor }
 
+  /// What an image becomes for the model.
+  ///
+  /// - Throws: `ImageError` if the family can't take such an image.
   public func layout(of image: RGBImage) throws -> VisualLayout {
     try model.visualLayout(width: image.width, height: image.height)
   }
 
+  /// A prompt about an image of this layout.
+  ///
+  /// - Throws: as `VisionLanguageModel.question`; also where the longest answer wouldn't fit.
   public func question(_ prompt: String, id: Int64, layout: VisualLayout) throws -> Question {
     // The last new token is never given to the model.
     Question(

@@ -1,5 +1,6 @@
 import COCO
 import Foundation
+import IO
 
 /// Evaluates result files against a file of references or questions.
 public struct EvaluationRun: Sendable {
@@ -50,7 +51,7 @@ public struct EvaluationRun: Sendable {
         + [
           silent == 0
             ? nil
-            : "\(silent) \(references.kind == .captions ? "images" : "conversations") of \(references.name) have no text and are left out",
+            : "\(counted(silent, references.kind == .captions ? "image" : "conversation")) of \(references.name) \(agreeing(with: silent, "has no text and is", "have no text and are")) left out",
           texts.warning, evaluator.warning,
         ])
     report.captions = evaluations.first
@@ -76,7 +77,7 @@ public struct EvaluationRun: Sendable {
         + [
           silent == 0
             ? nil
-            : "\(silent) of \(silent + questions.questions.count) questions have no annotation and are left out, as in VQA's "
+            : "\(silent) of \(counted(silent + questions.questions.count, "question")) \(agreeing(with: silent, "has no annotation and is", "have no annotation and are")) left out, as in VQA's "
               + "own program", texts.warning, evaluator.warning,
         ])
     report.answers = evaluations.first

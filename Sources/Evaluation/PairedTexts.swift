@@ -1,4 +1,5 @@
 import COCO
+import IO
 
 /// The texts of one or two results, in the order of what they are compared with.
 struct PairedTexts {
@@ -30,13 +31,13 @@ struct PairedTexts {
       let foreign = result.entries.filter { !known.contains($0.id) && !silent.contains($0.id) && !odd.contains($0.id) }
       guard foreign.isEmpty else {
         throw EvaluationError(
-          "\(result.name): has \(foreign.count) results for \(what)s that are not in \(name): \(Self.some(foreign.map(\.id)))"
+          "\(result.name): has \(counted(foreign.count, "result")) for \(what)s that are not in \(name): \(Self.some(foreign.map(\.id)))"
         )
       }
       let useless = result.entries.filter { silent.contains($0.id) }
       guard useless.isEmpty || isPartial else {
         throw EvaluationError(
-          "\(result.name): has \(useless.count) results for \(what)s of \(name) that have nothing to compare with: "
+          "\(result.name): has \(counted(useless.count, "result")) for \(what)s of \(name) that have nothing to compare with: "
             + "\(Self.some(useless.map(\.id))); --partial scores only the others")
       }
       return Dictionary(uniqueKeysWithValues: result.entries.map { ($0.id, $0.text) })
@@ -45,7 +46,7 @@ struct PairedTexts {
       let missing = ids.filter { texts[$0] == nil }
       guard missing.isEmpty else {
         throw EvaluationError(
-          "\(result.name): \(missing.count) of the \(ids.count) \(what)s of \(name) have no result: \(Self.some(missing)); "
+          "\(result.name): \(missing.count) of the \(counted(ids.count, what)) of \(name) \(agreeing(with: missing.count, "has", "have")) no result: \(Self.some(missing)); "
             + "--partial scores only the others")
       }
     }
@@ -56,7 +57,10 @@ struct PairedTexts {
     self.kept = kept
     texts = found.map { texts in kept.compactMap { texts[ids[$0]] } }
     let left = ids.count - kept.count
-    warning = left == 0 ? nil : "\(left) of \(ids.count) \(what)s have no result and are left out (--partial)"
+    warning =
+      left == 0
+      ? nil
+      : "\(left) of \(counted(ids.count, what)) \(agreeing(with: left, "has no result and is", "have no result and are")) left out (--partial)"
   }
 
   private static func some(_ ids: [Int64]) -> String {

@@ -41,12 +41,35 @@ public struct PerImageTable: Sendable, Equatable {
       && a.columns.map(\.values) == b.columns.map(\.values)
   }
 
-  /// Writes a CSV file (.csv) or an HDF5 file (.h5), under its name when it is complete; a file of that name is
-  /// replaced.
+  /// What the title of an HDF5 file begins with.
+  private static let title = "Scores of each "
+
+  /// Only another such table is replaced: a scoring run is an HDF5 file too.
+  ///
+  /// - Throws: `EvaluationError` if the file is something else, or what reading it throws.
+  public static func checkReplaceable(_ url: URL) throws {
+    guard FileManager.default.fileExists(atPath: url.path) else { return }
+    let isTable: Bool
+    if url.pathExtension.lowercased() == "csv" {
+      let head = String(decoding: try InputFile.read(url, upTo: 16), as: UTF8.self)
+      isTable = ["image_id,", "question_id,"].contains(where: head.hasPrefix)
+    } else {
+      isTable = try HDF5File.read(from: url.path) { file throws in
+        guard case .string(let title)? = try file.attribute("title") else { return false }
+        return title.hasPrefix(Self.title)
+      }
+    }
+    guard !isTable else { return }
+    throw EvaluationError("\(url.path): is no output of --per-image, so --overwrite doesn't replace it")
+  }
+
+  /// Writes a CSV file (.csv) or an HDF5 file (.h5), under its name when it is complete; another such table of that name
+  /// is replaced.
   ///
   /// - Parameter source: the program, for the file's attributes.
   /// - Throws: `EvaluationError`, `EnvironmentFault` or `HDF5Error` naming the file.
   public func write(to url: URL, source: String) throws {
+    try Self.checkReplaceable(url)
     switch url.pathExtension.lowercased() {
     case "csv": try writeCSV(url)
     case "h5", "hdf5": try writeHDF5(url, source)
@@ -78,7 +101,7 @@ public struct PerImageTable: Sendable, Equatable {
         try file.write(column.values, to: column.name, dimensions: [axis])
         try describe(column.name, column.meaning, column.units)
       }
-      try file.setAttribute("title", .string("Scores of each \(axis)"))
+      try file.setAttribute("title", .string(Self.title + axis))
       try file.setAttribute("Conventions", "CF-1.8")
       try file.setAttribute("source", .string(source))
       try file.setAttribute("created", .string(ISO8601DateFormatter().string(from: Date())))

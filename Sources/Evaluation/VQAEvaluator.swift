@@ -1,4 +1,5 @@
 import COCO
+import IO
 
 /// Scores answers by VQA's rule (Antol et al., 2015): the score of an answer is the agreement of people with it.
 ///
@@ -29,7 +30,7 @@ public struct VQAEvaluator: Sendable {
     let few = questions.questions.count { $0.answers.count < Self.fewestAnswers }
     guard few > 0 else { return nil }
     return
-      "\(few) of \(questions.questions.count) questions have fewer than \(Self.fewestAnswers) answers: VQA's rule needs "
+      "\(few) of \(counted(questions.questions.count, "question")) \(agreeing(with: few, "has", "have")) fewer than \(Self.fewestAnswers) answers: VQA's rule needs "
       + "three people besides the one left out, so it could never reach 100% and is not applied; exact_match compares with "
       + "the most frequent answer"
   }

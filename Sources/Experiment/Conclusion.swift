@@ -1,5 +1,6 @@
 import Figures
 import Foundation
+import IO
 import Scoring
 
 /// What an experiment's numbers support, in plain sentences.
@@ -29,14 +30,15 @@ enum Conclusion {
     let unit = task.percent.contains(metric) ? "%" : ""
     let before = task.score("pretrained", metric).map { number($0) + unit } ?? "unknown"
     var sentences = [
-      "\(task.task.capitalized): \(metric) of the pre-trained model is \(before) over \(task.images) images."
+      "\(task.task.capitalized): \(metric) of the pre-trained model is \(before) over \(counted(task.images, "image"))."
     ]
     guard let shift = task.difference("top", from: "pretrained", metric) else {
       return (sentences + ["No arm adapts the layers of highest Head Impact."]).joined(separator: " ")
     }
     let spread = Self.spread(task.seedDifferences("top", from: "pretrained", metric))
     sentences.append(
-      "Adapting the \(layers) layers of highest Head Impact \(change(shift)): \(interval(shift))\(spread).")
+      "Adapting the \(agreeing(with: layers, "layer", "\(layers) layers")) of highest Head Impact \(change(shift)): \(interval(shift))\(spread)."
+    )
     let others = task.comparisons.filter { $0.arm == "top" && $0.baseline != "pretrained" }
     let compared = others.compactMap { other in
       other.differences.first { $0.metric == metric }.map { (name: other.baseline, difference: $0) }
@@ -140,7 +142,7 @@ enum Conclusion {
     guard let top = row("top"), let bottom = row("bottom") else { return "" }
     let random = rows.filter { $0.name.hasPrefix("random") }
     var text =
-      "Without the \(top.heads.count) heads of highest Head Impact the loss of the descriptions \(loss(top)), "
+      "Without the \(agreeing(with: most, "head", "\(most) heads")) of highest Head Impact the loss of the descriptions \(loss(top)), "
       + "without those of lowest it \(loss(bottom))"
     if let least = random.map(\.difference).min(), let most = random.map(\.difference).max() {
       text += ", without as many random ones it "

@@ -35,14 +35,12 @@ extension ExperimentFolder {
     guard [configuration, replaced].contains(where: { FileManager.default.fileExists(atPath: $0.path) }) else {
       return "holds no experiment (experiment.yaml), so --overwrite doesn't replace it; choose another output"
     }
-    let own = Self.place(url)
-    if let input = inputs.first(where: { Self.place($0) == own || Self.place($0).hasPrefix(own + "/") }) {
+    let own = url.place
+    if let input = inputs.first(where: { $0.place == own || $0.place.hasPrefix(own + "/") }) {
       return "holds \(input.path), which the experiment reads, so --overwrite doesn't replace it; choose another output"
     }
     return nil
   }
-
-  private static func place(_ url: URL) -> String { url.standardizedFileURL.resolvingSymlinksInPath().path }
 
   /// Makes room for a new experiment: the old one moves to `replaced`, its experiment.yaml last. If another one is there,
   /// whose successor isn't complete, the successor goes.

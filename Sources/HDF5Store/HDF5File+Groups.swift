@@ -6,11 +6,6 @@ extension HDF5File {
     try access(name, "look up", writing: false) { file, name, place in try exists(name, file, place) }
   }
 
-  /// Makes a group, and those above it, where they aren't there yet.
-  public func createGroup(_ name: String) throws {
-    try access(name, "create", writing: true) { file, name, place in try makeGroups(name, file, place) }
-  }
-
   /// The names in a group, without their path, in the order they were made, or of the alphabet in files that don't keep it.
   public func children(of group: String = "/") throws -> [String] {
     try access(group, "list", writing: false) { file, group, place in

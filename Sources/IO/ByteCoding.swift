@@ -4,15 +4,18 @@ public struct ByteWriter {
 
   public init() {}
 
+  /// 8 bytes.
   public mutating func integer(_ value: Int) {
     withUnsafeBytes(of: Int64(value).littleEndian) { bytes.append(contentsOf: $0) }
   }
 
+  /// Their count, and then the bytes.
   public mutating func bytes(_ more: some Collection<UInt8>) {
     integer(more.count)
     bytes += more
   }
 
+  /// As `bytes`, in UTF-8.
   public mutating func text(_ text: String) { bytes(text.utf8) }
 
   /// - Parameter write: writes the value, where there is one.
@@ -76,6 +79,7 @@ public struct ByteReader {
     return list
   }
 
+  /// - Throws: where bytes are left.
   public func finish() throws {
     guard at == all.count else { throw ByteCodingError("has \(all.count - at) extra bytes") }
   }

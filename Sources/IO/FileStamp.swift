@@ -33,6 +33,7 @@ public struct FileStamp: Equatable, Hashable, Sendable {
     return nil
   }
 
+  /// Whether both are of one file, whatever its name and its content.
   public func isSameFile(as other: FileStamp) -> Bool { device == other.device && inode == other.inode }
 
   /// What happened to the file, in words: "had 120 bytes and now has 80".

@@ -5,6 +5,11 @@ public func fileURL(_ path: String) -> URL {
   URL(fileURLWithPath: NSString(string: path).expandingTildeInPath)
 }
 
+extension URL {
+  /// Where a path leads: without `.` and `..`, links followed. Two paths of one file have the same.
+  public var place: String { standardizedFileURL.resolvingSymlinksInPath().path }
+}
+
 /// Paths that come from data and must not leave their folder.
 public enum RelativePath {
   /// Whether a path stays in its folder: it isn't absolute and never goes up.

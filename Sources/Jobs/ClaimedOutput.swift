@@ -49,8 +49,12 @@ extension Communicator {
   private func isFinishedOutput(of configuration: some JobConfiguration, _ lock: RunLock?) throws -> Bool {
     let (output, work) = (configuration.output, configuration.work)
     if configuration.overwrites {
-      let inputs = configuration.inputs.map(Self.place)
-      guard !inputs.contains(Self.place(output)), try configuration.outputKind.isKind(of: output) else {
+      let inputs = configuration.inputs.map(\.place)
+      guard !inputs.contains(output.place) else {
+        throw JobError(
+          "\(output.path): is an input of this command, so --overwrite doesn't replace it; choose another --output")
+      }
+      guard try configuration.outputKind.isKind(of: output) else {
         throw JobError(
           "\(output.path): is no output of this command, so --overwrite doesn't replace it; choose another --output")
       }
@@ -65,8 +69,6 @@ extension Communicator {
     let files = FileManager.default
     return configuration.resumes && files.fileExists(atPath: output.path) && !files.fileExists(atPath: work.url.path)
   }
-
-  private static func place(_ url: URL) -> String { url.standardizedFileURL.resolvingSymlinksInPath().path }
 
   /// Rank 0's answer, for all ranks.
   ///

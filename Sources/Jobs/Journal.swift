@@ -199,15 +199,15 @@ public final class Journal {
   /// - Throws: if more is lost than a kill explains, without `--salvage`.
   private func checkDamage(_ scan: AppendLogScan, salvages: Bool) throws {
     guard scan.lostBytes > 0 else { return }
-    let lost = "\(scan.lostBytes) bytes"
+    let lost = counted(Int(scan.lostBytes), "byte")
     if scan.hasOnlyLostItsEnd {
       notes.append(
         "\(url.path): its last record was cut off when the run ended (\(lost)); that unit is done again")
       return
     }
     let text =
-      "\(url.path): is damaged from byte \(scan.firstDamage ?? 0) on: \(lost), at least \(scan.lostRecords) records, are lost; "
-      + "\(scan.records.count) records are intact"
+      "\(url.path): is damaged from byte \(scan.firstDamage ?? 0) on: \(lost), at least \(counted(scan.lostRecords, "record")), are lost; "
+      + "\(counted(scan.records.count, "record")) \(agreeing(with: scan.records.count, "is", "are")) intact"
     guard salvages else {
       throw JobError(
         text + ". Continue from these with --salvage (the others are done again), or remove the journal to start over")

@@ -25,21 +25,12 @@ public final class JournalWriter: @unchecked Sendable {
   /// Whether the thread flushes at present.
   private var isFlushing = false
   /// nil after `drain`, and where no thread could be started: then `append` writes.
-  private var thread: pthread_t?
+  private var thread: SideThread?
 
   /// Nothing else may touch the journal until `drain` returns.
   public init(_ journal: Journal) {
     self.journal = journal
-    var thread = pthread_t()
-    let context = Unmanaged.passRetained(self)
-    let code = pthread_create(
-      &thread, nil,
-      { context in
-        guard let context else { return nil }
-        Unmanaged<JournalWriter>.fromOpaque(context).takeRetainedValue().write()
-        return nil
-      }, context.toOpaque())
-    if code == 0 { self.thread = thread } else { context.release() }
+    thread = SideThread { [self] in write() }
   }
 
   /// - Parameter attend: called now and then where this waits for a slow disk.
@@ -65,14 +56,11 @@ public final class JournalWriter: @unchecked Sendable {
   ///
   /// - Throws: what writing a record threw.
   public func drain() throws {
-    if let thread {
-      condition.lock()
-      isEnding = true
-      condition.broadcast()
-      condition.unlock()
-      pthread_join(thread, nil)
-      self.thread = nil
-    }
+    condition.lock()
+    isEnding = true
+    condition.broadcast()
+    condition.unlock()
+    thread.take()?.join()
     if let failure { throw failure }
     try journal.flush()
     condition.lock()

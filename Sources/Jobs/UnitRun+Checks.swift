@@ -51,7 +51,7 @@ extension UnitRun {
     let lines = differing.prefix(5).map { id in
       "\n  \(Job.words.sample) \(id): \(outcome(result.skipped, id, first)); \(outcome(skipped, id, check))"
     }
-    let samples = "\(differing.count) \(Job.words.sample)\(differing.count == 1 ? "" : "s")"
+    let samples = counted(differing.count, Job.words.sample)
     throw JobError(
       "\(name(of: first.rank)) and \(name(of: check.rank)) disagree about \(samples) of image "
         + "\(result.key): their files differ, or a host is broken\(lines.joined())\n"

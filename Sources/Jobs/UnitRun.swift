@@ -79,7 +79,9 @@ final class UnitRun<Job: UnitJob> {
         "\(Job.words.sample) \(first.id) could not be used in the run being resumed (--strict): \(first.reason.text)\n"
           + "Resume without --strict, or fix it and remove \(configuration.journal.path) to start over")
     }
-    if samples > 0 { progress.note("resuming: \(samples) of \(total) samples are done") }
+    if samples > 0 {
+      progress.note("resuming: \(samples) of \(counted(total, "sample")) \(agreeing(with: samples, "is", "are")) done")
+    }
     (self.journal, self.progress, self.total) = (journal, progress, total)
     RunStanding.set(samples, of: total, "samples")
   }

@@ -52,7 +52,7 @@ public protocol Backend: AnyObject {
 
   /// Lends rows of activations as matrix products take them: rounded to bf16 in that precision.
   ///
-  /// - Parameter body: may lend another operand, but not change x.
+  /// - Parameter body: mustn't lend another operand, nor change x.
   func withOperand<R>(_ x: Tensor, _ body: (borrowing Operand) throws -> R) rethrows -> R
   /// output (+)= x · Wᵀ + b. - Shape: x [rows, in], output [rows, out].
   func apply(_ layer: Linear, to x: borrowing Operand, into output: Tensor, accumulate: Bool) throws

@@ -4,8 +4,9 @@ public final class CPUBackend: Backend {
   public let precision: Precision
   public let team: ThreadTeam
   let product: MatrixProduct
-  /// Scratch of operands.
+  /// Scratch of the operand.
   private var packedOperand = AlignedBuffer<UInt8>()
+  private var isOperandLent = false
   /// Scratch of attention.
   var attention = AlignedBuffer<Float>()
   /// Scratch of low-rank products.
@@ -24,13 +25,12 @@ public final class CPUBackend: Backend {
   }
 
   public func withOperand<R>(_ x: Tensor, _ body: (borrowing Operand) throws -> R) rethrows -> R {
-    // Taken out while it is lent: an operand made meanwhile gets scratch of its own.
-    var scratch = AlignedBuffer<UInt8>()
-    swap(&scratch, &packedOperand)
-    defer { swap(&scratch, &packedOperand) }
+    precondition(!isOperandLent, "one operand at a time is lent")
+    isOperandLent = true
+    defer { isOperandLent = false }
     // Also where there is nothing to multiply with: a sum of no terms is 0.
     let count = max(product.packedBytes(x), 1)
-    let packed = scratch.reserving(count)
+    let packed = packedOperand.reserving(count)
     product.pack(x, into: packed)
     return try body(Operand(x, packed: Span(_unsafeStart: UnsafePointer(packed), count: count)))
   }

@@ -98,13 +98,15 @@ extension DatasetBuilder {
   ///
   /// - Throws: `KeyObjectError` if the file is none of a build's.
   func checkReplaceable(_ url: URL) throws {
-    let refusal = KeyObjectError(
-      "\(url.path): is no output of dataset build, so --overwrite doesn't replace it; choose another --output")
-    let inputs = [configuration.instances, configuration.captions].compactMap { $0?.resolvingSymlinksInPath().path }
-    guard !inputs.contains(url.resolvingSymlinksInPath().path) else { throw refusal }
+    func refusal(_ what: String) -> KeyObjectError {
+      KeyObjectError("\(url.path): is \(what), so --overwrite doesn't replace it; choose another --output")
+    }
+    let inputs = [configuration.instances, configuration.captions].compactMap { $0?.place }
+    guard !inputs.contains(url.place) else { throw refusal("an input of dataset build") }
+    let foreign = refusal("no output of dataset build")
     do {
-      guard try Self.value(of: "key_object_rules", inInfoOf: JobInputs.read(url)) != nil else { throw refusal }
-    } catch is JSONError { throw refusal }
+      guard try Self.value(of: "key_object_rules", inInfoOf: JobInputs.read(url)) != nil else { throw foreign }
+    } catch is JSONError { throw foreign }
   }
 
   /// Where an object of a dataset's `info` is; nil if there is none.

@@ -80,7 +80,10 @@ public struct DatasetCheck {
     }
     if problems.unlisted > 0 {
       findings.append(
-        Finding(kind: .record, subject: "the file", problem: "\(problems.unlisted) more records have problems"))
+        Finding(
+          kind: .record, subject: "the file",
+          problem:
+            "\(problems.unlisted) more \(agreeing(with: problems.unlisted, "record has", "records have")) problems"))
     }
     return findings
   }

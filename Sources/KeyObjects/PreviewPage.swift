@@ -1,4 +1,5 @@
 import Figures
+import IO
 
 /// The page of a preview: every sample with its description, from pictures beside it.
 struct PreviewPage {
@@ -42,7 +43,7 @@ struct PreviewPage {
 
   private var summary: Element {
     let panels = model.map { "image, object, and the object's visual tokens of \($0)" } ?? "image and object"
-    var nodes: [Element.Node] = [.text("\(entries.count) of \(total) samples: \(panels). Contact sheets: ")]
+    var nodes: [Element.Node] = [.text("\(entries.count) of \(counted(total, "sample")): \(panels). Contact sheets: ")]
     for (index, sheet) in sheets.enumerated() {
       if index > 0 { nodes.append(.text(", ")) }
       nodes.append(.element(Element("a", ["href": sheet], text: sheet)))

@@ -47,7 +47,8 @@ final class PicturesAhead: Sendable {
       condition.lock()
       defer { condition.unlock() }
       guard next == nil, current != fileName, ready?.fileName != fileName else { return }
-      if !hasThread { hasThread = start() }
+      // Without a thread nothing is read in advance.
+      if !hasThread { hasThread = SideThread { [self] in run() } != nil }
       guard hasThread else { return }
       next = fileName
       condition.broadcast()
@@ -69,25 +70,6 @@ final class PicturesAhead: Sendable {
       defer { condition.unlock() }
       (isEnding, next, ready) = (true, nil, nil)
       condition.broadcast()
-    }
-
-    /// - Returns: false if the system gives no thread: then nothing is read in advance.
-    private func start() -> Bool {
-      var thread = pthread_t()
-      let context = Unmanaged.passRetained(self)
-      let code = pthread_create(
-        &thread, nil,
-        { context in
-          guard let context else { return nil }
-          Unmanaged<Queue>.fromOpaque(context).takeRetainedValue().run()
-          return nil
-        }, context.toOpaque())
-      guard code == 0 else {
-        context.release()
-        return false
-      }
-      pthread_detach(thread)
-      return true
     }
 
     private func run() {

@@ -57,13 +57,13 @@ public final class ProgressReporter {
   private func line(at now: Double) -> String {
     let seconds = now - start
     let fresh = done - begun
-    var text = "\(done)/\(total) samples"
+    var text = "\(done)/\(counted(total, "sample"))"
     if fresh > 0, seconds > 0 {
       let rate = Double(fresh) / seconds
       text += String(format: ", %.2f samples/s", rate)
       if done < total { text += ", \(Self.duration(Double(total - done) / rate)) left" }
     }
-    return text + ", \(ranks) rank\(ranks == 1 ? "" : "s")"
+    return text + ", \(counted(ranks, "rank"))"
   }
 
   private func show(_ line: String) {

@@ -22,6 +22,7 @@ public struct RunFile: Codable, Equatable, Sendable {
     self.skips = skips
   }
 
+  /// The file beside an output: OUTPUT.run.
   public static func url(of output: URL) -> URL { output.appendingPathExtension("run") }
 
   /// - Throws: `EnvironmentFault` naming the file.

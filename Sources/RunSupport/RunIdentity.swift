@@ -57,6 +57,7 @@ public struct RunIdentity: Codable, Equatable, Sendable {
     }
   }
 
+  /// As JSON with sorted keys: the same identity has the same bytes.
   public func encode() throws -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys

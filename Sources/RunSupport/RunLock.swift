@@ -161,27 +161,9 @@ public final class RunLock: @unchecked Sendable {
 
   /// Starts a thread that touches the lock while the run computes. If none can be started, `check()` does it alone.
   private func keep() {
-    var attributes = pthread_attr_t()
-    guard pthread_attr_init(&attributes) == 0 else { return }
-    defer { pthread_attr_destroy(&attributes) }
-    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    pthread_attr_setstacksize(&attributes, 512 << 10)
-    // Signals are for others.
-    var (all, before) = (sigset_t(), sigset_t())
-    sigfillset(&all)
-    pthread_sigmask(SIG_SETMASK, &all, &before)
-    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-    var thread = pthread_t()
-    let own = Unmanaged.passRetained(self)
-    let code = pthread_create(
-      &thread, &attributes,
-      { lock in
-        guard let lock else { return nil }
-        let own = Unmanaged<RunLock>.fromOpaque(lock).takeRetainedValue()
-        while own.renew() { usleep(UInt32(min(1, own.limits.renewal / 4) * 1e6)) }
-        return nil
-      }, own.toOpaque())
-    if code != 0 { own.release() }
+    _ = SideThread { [self] in
+      while renew() { usleep(UInt32(min(1, limits.renewal / 4) * 1e6)) }
+    }
   }
 
   /// - Returns: false once there is nothing to renew any more.

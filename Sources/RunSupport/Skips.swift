@@ -82,7 +82,7 @@ public struct SkipCounts: Codable, Equatable, Sendable {
   public func report(allowed: Double) -> String? {
     guard let text else { return nil }
     let share = String(format: "%.3g", 100 * Double(skipped) / Double(max(1, samples)))
-    let line = "of \(samples) samples \(text): \(share)%"
+    let line = "of \(counted(samples, "sample")) \(text): \(share)%"
     guard exceed(allowed) else { return line }
     return line + ", more than --allow-skips \(allowed) (\(String(format: "%.3g", 100 * allowed))%) allows. "
       + "The output is written from the other samples only"

@@ -1,3 +1,4 @@
+import IO
 import ImageInput
 import Synchronization
 
@@ -10,8 +11,10 @@ public final class TurnedPictures: Sendable {
 
   public init() {}
 
+  /// How many were turned.
   public var count: Int { state.withLock { $0 } }
 
+  /// Counts a picture, if its EXIF orientation turned it.
   public func note(_ header: PictureHeader) {
     if header.orientation != .upright { state.withLock { $0 += 1 } }
   }
@@ -19,9 +22,8 @@ public final class TurnedPictures: Sendable {
   /// The warning for this number of pictures; nil for 0.
   public static func warning(count: Int) -> String? {
     if count == 0 { return nil }
-    let pictures = count == 1 ? "1 picture has" : "\(count) pictures have"
     return
-      "\(pictures) an EXIF orientation other than 1 and \(count == 1 ? "was" : "were") turned upright, as transformers "
+      "\(counted(count, "picture")) \(agreeing(with: count, "has", "have")) an EXIF orientation other than 1 and \(agreeing(with: count, "was", "were")) turned upright, as transformers "
       + "does; outlines must match the upright picture"
   }
 }

@@ -111,16 +111,18 @@ extension DecoderStack {
   ///   - x: the layer's input. - Shape: [dy.rows, in]
   ///   - dx: nil where nobody needs it.
   private func projectBackward(
-    _ projection: Projection, _ pass: BackwardPass, x: Tensor, dy: borrowing Operand, into dx: Tensor?,
+    _ projection: Projection, _ pass: BackwardPass, x: Tensor, dy: Tensor, into dx: Tensor?,
     accumulate: Bool = false, rows: Range<Int>, outputs: [Int]?
   ) throws {
     guard let linear = pass.layer[projection] else { return }
     if let update = pass.update(projection), let scale = try pass.adapter.magnitudeScale(of: update.target) {
       return try scaledBackward(
-        linear, update, scale, pass, x: x, dy: dy.floats, into: dx, accumulate: accumulate,
+        linear, update, scale, pass, x: x, dy: dy, into: dx, accumulate: accumulate,
         parts: pass.parts(of: rows, outputs))
     }
-    if let dx { try backend.applyBackward(linear, to: dy, into: dx, accumulate: accumulate) }
+    if let dx {
+      try backend.withOperand(dy) { try backend.applyBackward(linear, to: $0, into: dx, accumulate: accumulate) }
+    }
     guard let update = pass.update(projection) else { return }
     let dropout = pass.tape.dropout.flatMap { $0.rate > 0 ? $0 : nil }
     let input = adapterInput(x, update, dropout: dropout, rows: rows, outputs: outputs)
@@ -131,7 +133,7 @@ extension DecoderStack {
       backend.zero(through)
       target = through
     }
-    try updateBackward(update, pass, x: input, dy: dy.floats, into: target, parts: pass.parts(of: rows, outputs))
+    try updateBackward(update, pass, x: input, dy: dy, into: target, parts: pass.parts(of: rows, outputs))
     if let dropout, let dx, let target {
       backend.dropout(
         target, rate: dropout.rate, rowKeys: rows.map { dropout.rowKeys[outputs?[$0] ?? $0] },
@@ -214,9 +216,7 @@ extension DecoderStack {
       let dBranch = branchBackward(stream, norm: layer.feedForwardOutputNorm, scale: layer.feedForwardScale) {
         recorded(record.feedForwardBranch, hiddenSize)
       }
-      try backend.withOperand(dBranch) {
-        try projectBackward(.down, pass, x: inner, dy: $0, into: dInner, rows: rows, outputs: pass.outputs)
-      }
+      try projectBackward(.down, pass, x: inner, dy: dBranch, into: dInner, rows: rows, outputs: pass.outputs)
       if let gate {
         backend.activateBackward(mlp.activation, dInner, gate: gate, up: up)
       } else {
@@ -227,14 +227,10 @@ extension DecoderStack {
       let dNormed = scratch(workspace.gradient, hiddenSize)
       backend.normalize(postAttention, layer.feedForwardNorm, groups: 1, into: normed)
       if let gate {
-        try backend.withOperand(gate) {
-          try projectBackward(.gate, pass, x: normed, dy: $0, into: dNormed, rows: rows, outputs: pass.outputs)
-        }
+        try projectBackward(.gate, pass, x: normed, dy: gate, into: dNormed, rows: rows, outputs: pass.outputs)
       }
-      try backend.withOperand(up) {
-        try projectBackward(
-          .up, pass, x: normed, dy: $0, into: dNormed, accumulate: gate != nil, rows: rows, outputs: pass.outputs)
-      }
+      try projectBackward(
+        .up, pass, x: normed, dy: up, into: dNormed, accumulate: gate != nil, rows: rows, outputs: pass.outputs)
       backend.normalizeBackward(dNormed, x: postAttention, layer.feedForwardNorm, groups: 1, into: stream)
     }
   }
@@ -263,13 +259,9 @@ extension DecoderStack {
     let dBranch = branchBackward(gradient, norm: layer.attentionOutputNorm, scale: layer.attentionScale) {
       record.attentionBranch.tensor(rows: rows, columns: hiddenSize)
     }
-    try backend.withOperand(record.attentionOutput.tensor(rows: rows, columns: shape.queryWidth)) { output in
-      try backend.withOperand(dBranch) { dy in
-        // The update was applied to what the operand held.
-        try projectBackward(
-          .output, pass, x: output.floats, dy: dy, into: dOutput, rows: 0..<rows, outputs: pass.outputs)
-      }
-    }
+    // The update was applied to what the heads gave, with the ablated ones left out.
+    let output = record.attentionOutput.tensor(rows: rows, columns: shape.queryWidth)
+    try projectBackward(.output, pass, x: output, dy: dBranch, into: dOutput, rows: 0..<rows, outputs: pass.outputs)
     clearAblated(dOutput, layer: pass.index)
     let adaptsInputs = [Projection.query, .key, .value].contains { pass.update($0) != nil }
     guard !pass.isLowest || adaptsInputs else { return gradient }
@@ -279,26 +271,19 @@ extension DecoderStack {
     let normed = workspace.normed.reserving(rows: all, columns: hiddenSize, on: backend)
     backend.normalize(input, layer.inputNorm, groups: 1, into: normed)
     let dNormed = pass.isLowest ? nil : workspace.gradient.reserving(rows: all, columns: hiddenSize, on: backend)
-    try backend.withOperand(inputs.keys) {
-      try projectBackward(.key, pass, x: normed, dy: $0, into: dNormed, rows: 0..<all, outputs: nil)
-    }
-    try backend.withOperand(inputs.values) {
-      try projectBackward(.value, pass, x: normed, dy: $0, into: dNormed, accumulate: true, rows: 0..<all, outputs: nil)
-    }
+    try projectBackward(.key, pass, x: normed, dy: inputs.keys, into: dNormed, rows: 0..<all, outputs: nil)
+    try projectBackward(
+      .value, pass, x: normed, dy: inputs.values, into: dNormed, accumulate: true, rows: 0..<all, outputs: nil)
     guard let outputs = pass.outputs else {
-      try backend.withOperand(inputs.queries) {
-        try projectBackward(
-          .query, pass, x: normed, dy: $0, into: dNormed, accumulate: true, rows: 0..<rows, outputs: nil)
-      }
+      try projectBackward(
+        .query, pass, x: normed, dy: inputs.queries, into: dNormed, accumulate: true, rows: 0..<rows, outputs: nil)
       if let dNormed { backend.normalizeBackward(dNormed, x: input, layer.inputNorm, groups: 1, into: gradient) }
       return gradient
     }
     let some = normed.rows(0..<rows)
     backend.gather(normed, outputs, into: some)
     let dSome = dNormed.map { _ in workspace.someGradient.reserving(rows: rows, columns: hiddenSize, on: backend) }
-    try backend.withOperand(inputs.queries) {
-      try projectBackward(.query, pass, x: some, dy: $0, into: dSome, rows: 0..<rows, outputs: outputs)
-    }
+    try projectBackward(.query, pass, x: some, dy: inputs.queries, into: dSome, rows: 0..<rows, outputs: outputs)
     guard let dNormed, let dSome else { return gradient }
     backend.scatter(dSome, to: outputs, of: dNormed, accumulate: true)
     // The rows in question go to their places, the others have no gradient yet.

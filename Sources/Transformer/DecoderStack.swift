@@ -139,7 +139,7 @@ public final class DecoderStack {
 
   /// Norm, and the keys of all rows, rotated and in the cache. The norm's output is lent, and left in the workspace.
   private func normalizeAndKey(
-    _ hidden: Tensor, layer index: Int, _ pass: Pass, then: (borrowing Operand) throws -> Void
+    _ hidden: Tensor, layer index: Int, _ pass: Pass, then: (borrowing Operand) throws -> Void = { _ in }
   ) throws {
     let layer = adapted(index)
     let normed = normed(rows: hidden.rows)
@@ -268,10 +268,9 @@ public final class DecoderStack {
     let first = pass.layout.newPrefix
     let queries = workspace.queries.reserving(rows: rows, columns: shape.queryWidth, on: backend)
     let own = queries.rows(first..<rows)
-    try normalizeAndKey(hidden, layer: index, pass) { operand in
-      try backend.withOperand(operand.floats.rows(first..<rows)) {
-        try project(.query, of: index, $0, into: own, pass, rows: first..<rows)
-      }
+    try normalizeAndKey(hidden, layer: index, pass)
+    try backend.withOperand(normed(rows: rows).rows(first..<rows)) {
+      try project(.query, of: index, $0, into: own, pass, rows: first..<rows)
     }
     backend.normalize(own, attention.queryNorm, into: own)
     if let table = attention.rotary {

@@ -1,4 +1,5 @@
 import Foundation
+import IO
 import Kernels
 import Safetensors
 
@@ -103,8 +104,8 @@ final class WeightLoader {
     let shown = ignored.prefix(8).joined(separator: ", ")
     let more = ignored.count > 8 ? " and \(ignored.count - 8) more" : ""
     return checkpoint.remarks + [
-      "\(checkpoint.folder.path): \(ignored.count == 1 ? "a tensor is" : "\(ignored.count) tensors are") not used, as no number depends on "
-        + "\(ignored.count == 1 ? "it" : "them"): \(shown)\(more)"
+      "\(checkpoint.folder.path): \(agreeing(with: ignored.count, "a tensor is", "\(ignored.count) tensors are")) not used, as no number depends on "
+        + "\(agreeing(with: ignored.count, "it", "them")): \(shown)\(more)"
     ]
   }
 

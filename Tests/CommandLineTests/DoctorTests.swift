@@ -128,7 +128,7 @@ extension CommandLineSuite {
         let run = try await run(arguments + ["--format", "json"], ranks: count)
         let diagnosis = try run.json(Diagnosis.self)
         // Fewer cores than ranks are this machine's problem.
-        #expect(diagnosis.problems.allSatisfy { $0.contains("cores available") }, "\(diagnosis.problems)")
+        #expect(diagnosis.problems.allSatisfy { $0.contains("available to") }, "\(diagnosis.problems)")
         #expect(run.exitCode == (diagnosis.problems.isEmpty ? 0 : 1))
         #expect(try #require(diagnosis.reports).map(\.rank) == Array(0..<count))
         #expect(diagnosis.value("ranks") == "\(count) on 1 host")

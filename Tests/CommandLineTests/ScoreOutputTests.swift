@@ -68,7 +68,7 @@ extension CommandLineSuite {
           "headimpact", TinyCase.nested.score(to: scratch.file("hi.h5"), "--limit", "1", "--format", format))
         #expect(run.exitCode == 0, "\(run.standardError)")
         #expect(
-          run.standardOutput.contains(format == "json" ? "\"samples\" : 1" : "1 samples"), "\(run.standardOutput)")
+          run.standardOutput.contains(format == "json" ? "\"samples\" : 1" : "1 sample, "), "\(run.standardOutput)")
         #expect(!run.standardOutput.contains("nan"))
       }
     }

@@ -158,6 +158,42 @@ extension CommandLineSuite {
       ])
     func paths(arguments: [String], word: String) async throws { try await refuse(arguments, saying: word) }
 
+    @Test(
+      "two paths of one file, where two files are wanted, are wrong usage, before any is opened",
+      arguments: [
+        ("compare a.h5 a.h5", "a.h5 is named twice"), ("compare a.h5 b.h5 link.h5", "link.h5 is named twice"),
+        ("gather --output o.h5 a.h5 b.h5 ./a.h5", "./a.h5 is named twice"),
+        ("evaluate --references r --results s --baseline ./s", "--results and --baseline are the same file"),
+        ("ground JOB --heads 0.0 --page x/../o", "--page and --output are the same"),
+        ("ablate --head 0.0 --model m --dataset d --images i --output o.csv --csv ./o.csv", "a name of its own"),
+      ])
+    func samePlace(command: String, words: String) async throws {
+      try await ScratchFolder.with { scratch in
+        try FileManager.default.createSymbolicLink(
+          atPath: scratch.file("link.h5").path, withDestinationPath: "a.h5")
+        let arguments = command.replacing("JOB", with: job.joined(separator: " ")).split(separator: " ").map(
+          String.init)
+        let run = try await MPIRun.launch("headimpact", arguments, folder: scratch.url)
+        #expect(run.exitCode == 64 && run.standardError.contains(words), "\(command): \(run.standardError)")
+        #expect(try scratch.names == ["link.h5"])
+      }
+    }
+
+    @Test("a table takes the place of no other file, whatever --overwrite says")
+    func foreignTables() async throws {
+      try await ScratchFolder.with { scratch in
+        let mine = scratch.file("mine.csv")
+        try Data("day,price\n1,2\n".utf8).write(to: mine)
+        try await refuse(
+          ["ablate", "--head", "0.0", "--csv", mine.path, "--overwrite"] + job, saying: "is no output of --csv")
+        let each = try await MPIRun.launch(
+          "headimpact",
+          ["evaluate", "--references", "r", "--results", "s", "--per-image", mine.path, "--overwrite"])
+        #expect(each.exitCode == 1 && each.standardError.contains("is no output of --per-image"))
+        #expect(try String(contentsOf: mine, encoding: .utf8) == "day,price\n1,2\n")
+      }
+    }
+
     @Test("an option that would be ignored is wrong usage", arguments: ignored)
     func ignoredOption(command: String, words: String) async throws {
       let arguments = command.replacing("JOB", with: job.joined(separator: " "))

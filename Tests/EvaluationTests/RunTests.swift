@@ -54,7 +54,7 @@ struct RunTests {
       problem.contains("results.json") && problem.contains("1 of the 3 images") && problem.contains(": 2; --partial"))
     let report = try captions(Self.references, some, isPartial: true)
     #expect(report.captions?.imageIDs == [1, 3] && report.captions?.references == 3)
-    #expect(report.warnings == ["1 of 3 images have no result and are left out (--partial)"])
+    #expect(report.warnings == ["1 of 3 images has no result and is left out (--partial)"])
     let both = try captions(
       Self.references, Self.results, baseline: #"[{"image_id":2,"caption":"a cat"},{"image_id":1,"caption":"x"}]"#,
       isPartial: true)
@@ -68,7 +68,7 @@ struct RunTests {
         references, #"[{"image_id":1,"caption":"x"},{"image_id":1,"caption":"y"}]"#,
         "results.json: [1]: image_id 1 already has a result"
       ),
-      (references, #"[{"image_id":9,"caption":"x"}]"#, "1 results for images that are not in"),
+      (references, #"[{"image_id":9,"caption":"x"}]"#, "1 result for images that are not in"),
       (references, #"{"images":[]}"#, "a list of results is expected"),
       (references, #"[{"image_id":1}]"#, #"[0]: the key "caption" is missing"#),
       (references, #"[{"image_id":1,"caption":7}]"#, "[0].caption: a number"),
@@ -158,9 +158,9 @@ struct RunTests {
   func fewerAnnotations() throws {
     let report = try answers(#"[{"question_id":50,"answer":"x"}]"#)
     #expect(report.answers?.questionIDs == [50])
-    #expect(report.warnings.first?.hasPrefix("1 of 2 questions have no annotation") == true)
+    #expect(report.warnings.first?.hasPrefix("1 of 2 questions has no annotation") == true)
     let both = #"[{"question_id":50,"answer":"x"},{"question_id":40,"answer":"y"}]"#
-    #expect(failure { try answers(both) }?.contains("1 results for questions") == true)
+    #expect(failure { try answers(both) }?.contains("1 result for questions") == true)
     #expect(try answers(both, isPartial: true).answers?.questionIDs == [50])
     #expect(
       failure { try answers(#"[{"question_id":9,"answer":"x"}]"#, isPartial: true) }?.contains(
@@ -201,6 +201,20 @@ struct RunTests {
         #expect(try file.dimensions(of: "ROUGE_L") == ["image"])
         #expect(try file.attribute("units", of: "ROUGE_L") == "1")
         #expect(try file.attribute("units", of: "exact_match") == "percent")
+      }
+      // Another table of this kind is replaced, and no other file: a scoring run is an HDF5 file too.
+      try table.write(to: scratch.file("scores.csv"), source: "test")
+      try table.write(to: scratch.file("scores.h5"), source: "test")
+      try HDF5File.write(to: scratch.file("run.h5").path, replacing: false) { file in
+        try file.setAttribute("title", .string("Head Impact"))
+      }
+      try Data("image_ids\n".utf8).write(to: scratch.file("other.csv"))
+      for name in ["run.h5", "other.csv"] {
+        let before = try Data(contentsOf: scratch.file(name))
+        let refusal = failure { try table.write(to: scratch.file(name), source: "test") }
+        #expect(refusal?.contains("\(name): is no output of --per-image") == true, "\(refusal ?? "")")
+        #expect(try Data(contentsOf: scratch.file(name)) == before)
+        try FileManager.default.removeItem(at: scratch.file(name))
       }
       #expect(failure { try table.write(to: scratch.file("scores.txt"), source: "") }?.contains(".csv or .h5") == true)
       #expect(try scratch.names == ["scores.csv", "scores.h5"])

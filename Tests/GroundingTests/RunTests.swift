@@ -140,13 +140,13 @@ struct GroundingRuns {
       let names = try FileManager.default.contentsOfDirectory(atPath: page.path).sorted()
       #expect(names == (1...8).map { "0\($0).png" } + ["index.html"])
       try FileManager.default.removeItem(at: output)
-      func message(_ more: String...) async throws -> String {
+      func message(_ more: String..., exitCode: Int32 = 1) async throws -> String {
         let run = try await MPIRun.launch("headimpact", arguments + more)
-        #expect(run.exitCode == 1)
+        #expect(run.exitCode == exitCode)
         return run.standardError
       }
       #expect(try await message("--page", page.path).contains("choose another --page"))
-      #expect(try await message("--page", output.path).contains("--page and --output are the same"))
+      #expect(try await message("--page", output.path, exitCode: 64).contains("--page and --output are the same"))
       #expect(!FileManager.default.fileExists(atPath: output.path))
       try Data().write(to: page.appendingPathComponent("notes.txt"))
       #expect(try await message("--overwrite", "--page", page.path).contains("notes.txt"))

@@ -155,7 +155,7 @@ struct JournalTests {
           let error = #expect(throws: JobError.self, "byte \(at)") { try resume(url) }
           let text = error?.description ?? ""
           #expect(text.contains("--salvage") && text.contains("\(lengths[damaged]) bytes"), "\(text)")
-          #expect(text.contains("1 records, are lost; 2 records are intact"), "\(text)")
+          #expect(text.contains("1 record, are lost; 2 records are intact"), "\(text)")
           #expect(try Data(contentsOf: url) == other, "a refused journal stays as it is")
         }
         let (seen, notes) = try seenAndNotes(url, salvages: true)

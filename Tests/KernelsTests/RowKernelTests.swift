@@ -85,6 +85,15 @@ import Testing
     #expect(greatest < 3.5e-7 && beyond < 3e-37 && slope < 3e-7, "\(greatest), \(beyond), \(slope)")
   }
 
+  @Test("GELU's derivative of an element is the same wherever it lies")
+  func geluDerivativePlaces() {
+    let x = stride(from: UInt32(1), to: 0xff80_0000, by: 655_211).map { Float(bitPattern: $0) }.filter(\.isFinite)
+    var (whole, single) = (x, x)
+    headimpact_gelu_backward([Float](repeating: 0.7, count: x.count), &whole, x.count)
+    for i in x.indices { headimpact_gelu_backward([0.7], &single[i], 1) }
+    #expect(whole.map(\.bitPattern) == single.map(\.bitPattern))
+  }
+
   @Test("GELU keeps zeros with their signs, infinity, and what is not a number")
   func geluOfSpecialValues() {
     let broken = [Float.nan, -.nan, Float(bitPattern: 0x7fc0_0001), Float(bitPattern: 0xff80_0001)]

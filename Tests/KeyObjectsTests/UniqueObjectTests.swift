@@ -143,10 +143,10 @@ struct ExistingOutputTests {
       #expect(try Data(contentsOf: c.output) != before)
       let foreign = scratch.file("foreign.json")
       try Data(#"{"info": {}, "images": [], "annotations": []}"#.utf8).write(to: foreign)
-      for url in [foreign, c.instances] {
+      for (url, what) in [(foreign, "no output of dataset build"), (c.instances, "an input of dataset build")] {
         c.output = url
         let kept = try Data(contentsOf: url)
-        #expect(failure { try DatasetBuilder(c).run() }?.contains("no output of dataset build") == true)
+        #expect(failure { try DatasetBuilder(c).run() }?.contains(what) == true)
         #expect(try Data(contentsOf: url) == kept)
       }
     }

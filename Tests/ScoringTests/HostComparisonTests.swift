@@ -92,7 +92,7 @@ struct HostComparisonTests {
     #expect(value("binding", comparison) == "a: 0 | 1; b: none: all ranks share 0-1")
     #expect(value("cores", comparison) == "a: 2; b: 2; a quota of 1.0")
     #expect(comparison.problems.contains("a: bound"))
-    #expect(comparison.problems.contains { $0.hasPrefix("b: 2 ranks with 2 threads in all are more than the 1 cores") })
+    #expect(comparison.problems.contains { $0.hasPrefix("b: 2 ranks with 2 threads in all are more than the 1 core ") })
   }
 
   @Test("memory that a run lacks, and limits too low for it, are problems of their host")

@@ -34,7 +34,7 @@ extension ScoringRuns {
         }
         #expect(try values("sample", as: Int64.self, in: output) == [200])
         let counts = "7 skipped (2 missing picture, 3 picture, 1 mask, 1 text)"
-        #expect(run.standardOutput.contains("1 samples, \(counts)"), "\(run.standardOutput)")
+        #expect(run.standardOutput.contains("1 sample, \(counts)"), "\(run.standardOutput)")
         #expect(run.standardError.contains("of 8 samples \(counts)"), "\(run.standardError)")
         // Once more finished, it is no more than it was; and what is allowed is done.
         try await skipTooMany(arguments + ["--resume"])

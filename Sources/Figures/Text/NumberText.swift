@@ -1,4 +1,5 @@
 import Foundation
+import IO
 
 /// Numbers as text: `number` and its variants on a page, `plain` and its variants where only ASCII is sure to be
 /// shown.
@@ -34,7 +35,7 @@ public enum NumberText {
 
   /// A count and what is counted: "1 sample", "64 samples".
   public static func counted(_ count: Int, _ thing: String, _ plural: String? = nil) -> String {
-    "\(grouped(count)) \(count == 1 ? thing : plural ?? thing + "s")"
+    "\(grouped(count)) \(agreeing(with: count, thing, plural))"
   }
 
   // MARK: - In ASCII

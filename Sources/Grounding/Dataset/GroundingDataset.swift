@@ -1,4 +1,5 @@
 import COCO
+import IO
 
 /// A file of expressions and the objects that they refer to, in one of the forms in which people publish them.
 struct GroundingDataset: Sendable {
@@ -55,7 +56,12 @@ struct GroundingDataset: Sendable {
   }
 
   var warnings: [String] {
-    let left = withoutSentences == 0 ? [] : ["\(withoutSentences) annotations have no sentences and are left out"]
+    let left =
+      withoutSentences == 0
+      ? []
+      : [
+        "\(counted(withoutSentences, "annotation")) \(agreeing(with: withoutSentences, "has no sentences and is", "have no sentences and are")) left out"
+      ]
     return objects.problems.warnings() + left
   }
 }

@@ -64,6 +64,9 @@ public struct GroundConfiguration: UnitJobConfiguration {
   public func validateOptions() throws {
     try validateShared()
     try locating.validate()
+    guard page?.place != output.place else {
+      throw JobError("--page and --output are the same; the page is a folder of its own")
+    }
     guard Bootstrap.resampleCounts.contains(bootstrapResamples) else {
       throw JobError("--bootstrap is \(bootstrapResamples); it must be in \(Bootstrap.resampleCounts)")
     }
@@ -72,12 +75,7 @@ public struct GroundConfiguration: UnitJobConfiguration {
   /// - Throws: `JobError` or `HeadImpactError` naming the option.
   public func validate() throws {
     try validateOptions()
-    if let page {
-      guard page.standardizedFileURL != output.standardizedFileURL else {
-        throw JobError("--page and --output are the same; the page is a folder of its own")
-      }
-      try PlacesFolder.check(page, self)
-    }
+    if let page { try PlacesFolder.check(page, self) }
     guard !heads.isEmpty else { throw JobError("no heads are named to look with") }
     guard Set(heads).count == heads.count else { throw JobError("a head is named twice") }
   }

@@ -75,15 +75,16 @@ public struct ModelMerge {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: output.path, isDirectory: &isFolder) else { return nil }
     guard overwrites else { return "already exists; choose another --output, or let it be replaced by --overwrite" }
-    let isInput = [model.checkpoint.folder, adapter].contains { (place($0) + "/").hasPrefix(place(output) + "/") }
+    let isInput = [model.checkpoint.folder, adapter].contains { ($0.place + "/").hasPrefix(output.place + "/") }
+    guard !isInput else {
+      return "is or holds an input of this command, so --overwrite doesn't replace it; choose another --output"
+    }
     let card = output.appendingPathComponent("README.md")
-    guard !isInput, isFolder.boolValue, FileManager.default.fileExists(atPath: card.path),
+    guard isFolder.boolValue, FileManager.default.fileExists(atPath: card.path),
       String(decoding: try InputFile.read(card), as: UTF8.self).contains(Self.signature)
     else { return "is no output of this command, so --overwrite doesn't replace it; choose another --output" }
     return nil
   }
-
-  private func place(_ url: URL) -> String { url.standardizedFileURL.resolvingSymlinksInPath().path }
 
   private func foreignFiles(in old: URL, replacedBy fresh: URL) throws -> String? {
     let foreign = Set(try FileSystem.names(in: old)).subtracting(try FileSystem.names(in: fresh))

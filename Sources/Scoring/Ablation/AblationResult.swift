@@ -2,6 +2,7 @@ import COCO
 import Figures
 import Foundation
 import HeadImpact
+import IO
 import RunSupport
 
 /// What taking heads out of a model does to the loss of a dataset's descriptions, and to what it says.
@@ -163,14 +164,21 @@ public struct AblationResult: Sendable, Equatable, Codable {
 }
 
 extension AblationResult {
+  private static let columns = [
+    "ablation", "name", "choice", "heads", "layer_heads", "outcome", "value", "difference", "lower", "upper", "unit",
+  ]
+
+  /// Whether a file begins as `csv` does.
+  ///
+  /// - Throws: what reading the file throws.
+  public static func isCSV(_ url: URL) throws -> Bool {
+    let head = CSV.text([columns])
+    return try InputFile.read(url, upTo: head.utf8.count).elementsEqual(head.utf8)
+  }
+
   /// One row per ablation and outcome, that of the unmodified model first, as comma-separated values.
   public var csv: String {
-    var rows = [
-      [
-        "ablation", "name", "choice", "heads", "layer_heads", "outcome", "value", "difference", "lower", "upper",
-        "unit",
-      ]
-    ]
+    var rows = [Self.columns]
     let kind = (ablation ?? .zero).rawValue
     func add(_ name: String, _ choice: String, _ heads: [Selection.Head], _ found: [Outcome]) {
       for outcome in found {

@@ -1,6 +1,7 @@
 import COCO
 import Foundation
 import HDF5Store
+import IO
 import Kernels
 import MessagePassing
 import RunSupport
@@ -84,7 +85,7 @@ public struct Diagnosis: Sendable, Encodable {
     let backend = try CPUBackend(precision: request.precision, team: team)
     if team.available < team.count {
       problems.append(
-        "only \(team.available) of \(team.count) threads can be started: see ulimit -u, and the cgroup's "
+        "only \(team.available) of \(counted(team.count, "thread")) can be started: see ulimit -u, and the cgroup's "
           + "pids.max")
     }
     measuredThreads = team.count
@@ -94,12 +95,14 @@ public struct Diagnosis: Sendable, Encodable {
     let rate = try MatrixProductRate.measure(backend, model: loaded?.model.dimensions)
     note(
       "matrix products",
-      String(format: "%.0f GFLOP/s in %@ on %d threads", rate / 1e9, request.precision.rawValue, team.count))
+      String(format: "%.0f GFLOP/s in %@ on ", rate / 1e9, request.precision.rawValue) + counted(team.count, "thread"))
     guard let (model, loaded) = loaded else { return }
     Remarks.tell(loaded.remarks.general)
     let weights = try SafetensorsCheckpoint(folder: model).files.reduce(0) { $0 + $1.file.count }
     note(
-      "model", "\(loaded.modelType), \(loaded.dimensions.layers) layers x \(loaded.dimensions.heads) heads")
+      "model",
+      "\(loaded.modelType), \(counted(loaded.dimensions.layers, "layer")) x \(counted(loaded.dimensions.heads, "head"))"
+    )
     note("chat template", "\(loaded.chat.source), SHA-256 \(loaded.chat.sha256.prefix(12))…")
     note("weights", "\(gibibytes(weights)), shared by all ranks of a node")
     guard let dataset = request.dataset else {
@@ -108,25 +111,29 @@ public struct Diagnosis: Sendable, Encodable {
     }
     let contents = try KeyObjectDataset(contentsOf: dataset)
     if contents.problems.lostSamples > 0 {
-      note("left out", "\(contents.problems.lostSamples) records that can't be used: dataset check lists them")
+      note(
+        "left out", "\(counted(contents.problems.lostSamples, "record")) that can't be used: dataset check lists them")
     }
     let estimate = RunEstimate(
       model: loaded, weightBytes: weights, dataset: contents, limit: request.limit, prompt: request.prompt, rate: rate)
     self.estimate = estimate
-    note("dataset", "\(estimate.samples) samples of \(estimate.images) images")
+    note("dataset", "\(counted(estimate.samples, "sample")) of \(counted(estimate.images, "image"))")
     note(tokens: estimate.commonSizes)
-    note("largest image", "\(estimate.largestVisualTokens) visual tokens")
+    note("largest image", "\(counted(estimate.largestVisualTokens, "visual token"))")
     note("memory per rank", "about \(gibibytes(estimate.privateBytesPerRank)) private")
     note("arithmetic", String(format: "%.1f TFLOP", estimate.teraOperations))
     if !isPart { note("time", "about \(ProgressReporter.duration(estimate.seconds)) on this machine") }
     if estimate.unusableImages > 0 {
-      problems.append("\(estimate.unusableImages) images have a size that the model doesn't support")
+      problems.append(
+        "\(counted(estimate.unusableImages, "image")) \(agreeing(with: estimate.unusableImages, "has", "have")) a size that the model doesn't support"
+      )
     }
     needs = HostComparison.Needs(shared: weights, perRank: estimate.privateBytesPerRank)
     let needed = weights + ranks * estimate.privateBytesPerRank
     if !isPart, let available = share.availableMemory, needed > available {
       problems.append(
-        "\(ranks) ranks need about \(gibibytes(needed)) and \(gibibytes(available)) are available: use fewer ranks")
+        "\(counted(ranks, "rank")) \(agreeing(with: ranks, "needs", "need")) about \(gibibytes(needed)) and \(gibibytes(available)) are available"
+          + (ranks > 1 ? ": use fewer ranks" : ""))
     }
   }
 
@@ -135,8 +142,8 @@ public struct Diagnosis: Sendable, Encodable {
     note("ranks x threads", "\(ranks) x \(threads)")
     if ranks * threads > share.cores {
       problems.append(
-        "\(ranks) ranks of \(threads) threads are more than the \(share.cores) cores available to this process: use "
-          + (ranks > share.cores ? "at most \(share.cores) ranks" : "--threads \(share.cores / ranks)"))
+        "\(counted(ranks, "rank")) of \(counted(threads, "thread")) \(agreeing(with: ranks, "is", "are")) more than the \(counted(share.cores, "core")) available to this process: use "
+          + (ranks > share.cores ? "at most \(counted(share.cores, "rank"))" : "--threads \(share.cores / ranks)"))
     }
     if let advice = ProcessShare.bindingAdvice() { problems.append(advice) }
     noteMemory(share)
@@ -158,7 +165,7 @@ public struct Diagnosis: Sendable, Encodable {
   private mutating func note(tokens sizes: [RunEstimate.ImageTokens]) {
     let sentences = sizes.map { size in
       let views = size.views > 1 ? " in \(size.views) views" : ""
-      let images = size.images > 0 ? " (\(size.images) image\(size.images == 1 ? "" : "s"))" : ""
+      let images = size.images > 0 ? " (\(counted(size.images, "image")))" : ""
       return "\(size.visualTokens)\(views) of \(size.width)x\(size.height) pixels\(images)"
     }
     if !sentences.isEmpty { note("visual tokens", sentences.joined(separator: ", ")) }

@@ -1,4 +1,5 @@
 import Foundation
+import IO
 import RunSupport
 
 /// What the ranks' reports say together: what is equal everywhere, what differs, and what is wrong with that.
@@ -106,7 +107,7 @@ public struct HostComparison: Sendable {
     facts.append(
       Diagnosis.Fact(
         name: "ranks",
-        value: "\(groups.reduce(0) { $0 + $1.reports.count }) on \(groups.count) host\(groups.count == 1 ? "" : "s")"))
+        value: "\(groups.reduce(0) { $0 + $1.reports.count }) on \(counted(groups.count, "host"))"))
     for group in groups where group.reports.count(where: { $0.localRank == 0 }) > 1 {
       problems.append(
         "several hosts are called \(group.name): give each a name of its own, or no message can tell them apart")
@@ -152,7 +153,7 @@ public struct HostComparison: Sendable {
       let cores = max(1, min(group.processors.count, quota))
       guard wanted > max(cores, group.reports.count) || group.reports.count > cores else { return nil }
       return
-        "\(group.reports.count) ranks with \(wanted) threads in all are more than the \(cores) cores available to them"
+        "\(group.reports.count) ranks with \(wanted) threads in all are more than the \(counted(cores, "core")) available to them"
     }
     complain { $0.reports.lazy.compactMap(\.bindingAdvice).first }
   }

@@ -268,7 +268,8 @@ struct AblatingRuns {
         #expect(try Data(contentsOf: other) == Data(foreign.utf8))
       }
       let scored = try Data(contentsOf: hi)
-      try await fail(ablate(to: hi, "--hi", hi.path, "--heads", "2", "--overwrite"), saying: "doesn't replace it")
+      try await fail(
+        ablate(to: hi, "--hi", hi.path, "--heads", "2", "--overwrite"), saying: "is an input of this command")
       #expect(try Data(contentsOf: hi) == scored)
     }
   }
