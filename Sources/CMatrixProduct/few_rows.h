@@ -8,15 +8,15 @@
 //   GROUPS(height)          groups that are computed together, to hide the latency of additions
 #pragma clang fp contract(off) reassociate(off)
 
-// Bytes of each column ahead of those at work that are asked for. A cache line is asked for twice, from far and from near: while
-// many requests are on their way, some are dropped or late.
+// Bytes of each column ahead of those at work that are asked for. A cache line is asked for twice, from far and from near:
+// measured, that comes closer to the memory's bandwidth than any one distance.
 #define FAR 768
 #define NEAR 384
 
 // Terms k..<k + rest of the columns at `base`, which are `width` of those of all groups, added to the sums.
 ALWAYS_INLINE void NAME(add_few)(
-    const int height, const headimpact_element element, const TERM *left, int64_t depth, headimpact_matrix right, const char *base,
-    int width, int64_t k, int rest, int64_t ahead, VECTOR (*sums)[FEW_ROWS]) {
+    const int height, const headimpact_element element, const TERM *left, int64_t depth, headimpact_matrix right,
+    const char *base, int width, int64_t k, int rest, int64_t ahead, VECTOR (*sums)[FEW_ROWS]) {
   const int groups = GROUPS(height);
   const int64_t bytes = element_bytes(element), stride = right.stride * bytes;
   // Of these columns, or of the next ones.
