@@ -33,7 +33,7 @@ MINUTES = 35
 
 
 def families(text):
-    """Those that --family names; none of all that there is no room to make."""
+    """Those that --family names, in the order in which they are measured."""
     if text == "all":
         return list(FAMILIES)
     if unknown := set(text.split(",")) - set(FAMILIES):

@@ -161,7 +161,9 @@ def generated(setting, dataset, precision, batch):
     texts = json.loads(output.read_text())
     if len(texts) != len(json.loads(dataset.read_text())["images"]):
         raise RuntimeError(f"generate wrote {len(texts)} texts")
-    return wall, json.loads(said)["passes"], memory.peak
+    if not (passes := json.loads(said).get("passes")):
+        raise RuntimeError("generate said nothing of its passes: the program is older than the bench")
+    return wall, passes, memory.peak
 
 
 def generate(pictures, batch, precision):

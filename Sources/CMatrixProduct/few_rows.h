@@ -8,8 +8,26 @@
 //   GROUPS(height)          groups that are computed together, to hide the latency of additions
 #pragma clang fp contract(off) reassociate(off)
 
-// Terms ahead of those at work whose numbers are asked for.
-#define AHEAD 256
+// Bytes of each column ahead of those at work that are asked for. A cache line is asked for twice, from far and from near: while
+// many requests are on their way, some are dropped or late.
+#define FAR 768
+#define NEAR 384
+
+// Terms k..<k + rest of the columns at `base`, which are `width` of those of all groups, added to the sums.
+ALWAYS_INLINE void NAME(add_few)(
+    const int height, const headimpact_element element, const TERM *left, int64_t depth, headimpact_matrix right, const char *base,
+    int width, int64_t k, int rest, int64_t ahead, VECTOR (*sums)[FEW_ROWS]) {
+  const int groups = GROUPS(height);
+  const int64_t bytes = element_bytes(element), stride = right.stride * bytes;
+  // Of these columns, or of the next ones.
+  if (k * bytes + ahead >= depth * bytes) ahead += LANES * groups * stride - depth * bytes;
+  UNROLL for (int g = 0; g < groups; g++) {
+    TURNED turned[REGISTERS];
+    NAME(load_turned)(
+        base + LANES * g * stride + k * bytes, stride, width - LANES * g, element, right.rounds, rest, ahead, turned);
+    NAME(add_turned)(height, turned, left + k / PAIR * height, rest, element, sums[g]);
+  }
+}
 
 ALWAYS_INLINE void NAME(few)(
     const int height, const headimpact_element element, const TERM *left, int rows, int64_t depth, headimpact_matrix right,
@@ -23,17 +41,14 @@ ALWAYS_INLINE void NAME(few)(
       int64_t end = start + smaller(BLOCK, depth - start);
       VECTOR sums[4][FEW_ROWS];
       UNROLL for (int g = 0; g < groups; g++) UNROLL for (int i = 0; i < height; i++) sums[g][i] = ZERO;
-      for (int64_t k = start; k < end; k += step) {
-        int rest = (int)smaller(step, end - k);
-        // Of these columns, or of the next ones.
-        int64_t ahead = k + AHEAD < depth ? AHEAD * bytes : LANES * groups * stride + (AHEAD - depth) * bytes;
-        UNROLL for (int g = 0; g < groups; g++) {
-          TURNED turned[REGISTERS];
-          NAME(load_turned)(
-              base + LANES * g * stride + k * bytes, stride, width - LANES * g, element, right.rounds, rest, ahead, turned);
-          NAME(add_turned)(height, turned, left + k / PAIR * height, rest, element, sums[g]);
-        }
+      int64_t k = start;
+      // More rows wait for their products, not for memory.
+      for (; height <= 4 && k + 2 * step <= end; k += 2 * step) {
+        NAME(add_few)(height, element, left, depth, right, base, width, k, step, FAR, sums);
+        NAME(add_few)(height, element, left, depth, right, base, width, k + step, step, NEAR, sums);
       }
+      for (; k < end; k += step)
+        NAME(add_few)(height, element, left, depth, right, base, width, k, (int)smaller(step, end - k), FAR, sums);
       UNROLL for (int g = 0; g < groups; g++) {
         int some = width - LANES * g;
         UNROLL for (int i = 0; i < height; i++) {

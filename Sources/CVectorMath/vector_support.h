@@ -18,6 +18,8 @@
 // exp(x - rest) by Cephes' polynomial, within 2 units in the last place, for x from -87 to 88 and a rest of a few of its units in
 // the last place.
 INLINE float exp_in_range(float x, float rest) {
+  // Vector loops and what remains of them must not order this differently.
+#pragma clang fp reassociate(off) contract(on)
   const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
   float z = x * 1.44269504088896341f + magic;
   int32_t bits;
@@ -32,7 +34,8 @@ INLINE float exp_in_range(float x, float rest) {
   p = p * r + 4.1665795894e-2f;
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
+  p = p * (r * r) + r;
+  p = p + 1.0f;
   uint32_t result;
   memcpy(&result, &p, 4);
   result += (uint32_t)bits << 23;  // n, moved into the exponent
