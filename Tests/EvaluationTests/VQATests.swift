@@ -106,7 +106,7 @@ struct VQATests {
     #expect(evaluation.accuracy == nil && evaluation.accuracies == nil && evaluation.questionsWithFewAnswers == 1)
     #expect(evaluation.exactMatches == [100, 0])
     #expect(evaluation.exactMatch == 50)
-    #expect(evaluator.warning?.contains("1 of 2 questions have fewer than 4 answers") == true)
+    #expect(evaluator.warning?.contains("1 of 2 questions has fewer than 4 answers") == true)
     #expect(try VQAEvaluator(asked([question(1, people(5, "x"))])).warning == nil)
   }
 
