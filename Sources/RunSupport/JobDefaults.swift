@@ -2,7 +2,7 @@ import Foundation
 
 /// The defaults of every job.
 public enum JobDefaults {
-  public static let programVersion = "0.6.0"
+  public static let programVersion = "0.7.0"
   /// The prompt of docs/measures.md.
   public static let prompt = "Describe the main object in the image."
 
