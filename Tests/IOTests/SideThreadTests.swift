@@ -1,5 +1,5 @@
 import Foundation
-import RunSupport
+import IO
 import Synchronization
 import Testing
 
