@@ -96,24 +96,6 @@ public final class MappedFile: @unchecked Sendable {
     _ = posix_fadvise(descriptor, off_t(range.lowerBound), off_t(range.count), POSIX_FADV_WILLNEED)
   }
 
-  /// Makes every byte of some files readable without a page fault, one file after the other, on a thread of its own: from the
-  /// disk where they aren't in memory yet. Doesn't wait.
-  ///
-  /// A fault maps 64 KB; a processor that has nothing else to do maps 4 GB in a fraction of a second.
-  public static func mapAhead(_ files: [MappedFile]) {
-    _ = SideThread {
-      for file in files {
-        guard let base = file.base else { continue }
-        // In pieces: whoever wants memory of the system meanwhile waits for one.
-        for start in stride(from: 0, to: file.count, by: 32 << 20) {
-          let piece = UnsafeMutableRawPointer(mutating: base + start)
-          // Advice: kernels before 5.14 don't know it, and bytes that can't be read are reported by whoever needs them.
-          guard madvise(piece, min(32 << 20, file.count - start), 22 /* MADV_POPULATE_READ */) == 0 else { break }
-        }
-      }
-    }
-  }
-
   /// A copy of some bytes, which the system reads without those around them.
   ///
   /// - Throws: `UnusableFile` if they can't be read.

@@ -1,5 +1,4 @@
 import Foundation
-import IO
 import ImageInput
 
 /// Reads pictures before their turn, on one thread: a file system that answers late, and the decoding, then cost the thread

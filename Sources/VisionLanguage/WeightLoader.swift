@@ -38,8 +38,6 @@ final class WeightLoader {
       }
     }
     unused = Set(tensors.keys)
-    // While the tokenizer and the first picture are read.
-    MappedFile.mapAhead(checkpoint.files.map(\.file))
   }
 
   /// Of the checkpoint, as errors and remarks name it.

@@ -1,5 +1,5 @@
 import Foundation
-import IO
+import RunSupport
 import Synchronization
 import Testing
 
