@@ -81,10 +81,10 @@ def main():
     output.unlink(missing_ok=True)
     out, seconds, watch = run_watched(
         [a.binary, "dataset", "build", "--instances", folder / "instances.json", "--captions", folder / "captions.json",
-         "--images", folder / "images", "--output", output, "--quiet"], folder)
+         "--images", folder / "images", "--output", output, "--quiet"])
     print(out)
     megabytes = sum((folder / n).stat().st_size for n in ("instances.json", "captions.json")) / 1e6
-    print(f"{megabytes:.0f} MB of JSON: {seconds:.1f} s (goal {GOALS['seconds']}), peak of memory {watch.peak_with_weights / 1e9:.2f} GB "
+    print(f"{megabytes:.0f} MB of JSON: {seconds:.1f} s (goal {GOALS['seconds']}), peak of memory {watch.peak_with_files / 1e9:.2f} GB "
           f"(goal {GOALS['GB']})")
 
 

@@ -65,7 +65,7 @@ class Killed(Exception):
 
 def run(command, setting, env=None):
     try:
-        return run_watched(command, setting.model, env)
+        return run_watched(command, env)
     except subprocess.CalledProcessError as error:
         if error.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL):
             raise Killed from error
@@ -102,7 +102,7 @@ def scored(setting, dataset, precision, threads, before=()):
     _, wall, memory = run([*before, setting.program, "score", "--model", setting.model, "--dataset", dataset, "--images", dataset.parent,
                            "--output", output, "--precision", precision, "--threads", threads, "--quiet"], setting)
     with h5py.File(output) as f:
-        return float(f.attrs["seconds_scoring"]), {"wall": wall, "private_bytes": memory.peak, "mapped_bytes": memory.peak_with_weights}
+        return float(f.attrs["seconds_scoring"]), {"wall": wall, "private_bytes": memory.peak, "resident_bytes": memory.peak_with_files}
 
 
 def score(captions, precision):

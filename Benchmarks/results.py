@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 # Of what is measured: another number makes all stored measurements invalid.
-FORM = 1
+FORM = 2
 
 
 def program_digest(path):

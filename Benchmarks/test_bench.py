@@ -270,7 +270,22 @@ class Generating(unittest.TestCase):
         self.assertEqual((one["prefill"], len(one["passes"]), one["seconds"]), (5, 2, min(one["rounds"])))
 
     def test_a_measured_process_is_the_first_to_be_killed_for_memory(self):
-        self.assertEqual(measuring.run_watched(["sh", "-c", "sleep 0.2; cat /proc/self/oom_score_adj"], "/")[0], "1000\n")
+        self.assertEqual(measuring.run_watched(["sh", "-c", "sleep 0.2; cat /proc/self/oom_score_adj"])[0], "1000\n")
+
+    def test_private_memory_is_what_a_process_has_for_itself(self):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(bytes(100 << 20))
+            file.flush()
+            command = f"""
+import mmap, time
+own = bytearray(b'x') * (50 << 20)
+with open({file.name!r}, 'rb') as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+    sum(mapped[::4096])
+    time.sleep(1)
+"""
+            watch = measuring.run_watched([sys.executable, "-c", command])[2]
+        self.assertTrue(50 << 20 < watch.peak < 100 << 20, watch.peak)
+        self.assertGreater(watch.peak_with_files, 150 << 20)
 
 
 def result(**values):
