@@ -198,9 +198,13 @@ def write_readme(benches, version, path=ROOT / "README.md"):
 def benches_of(a, deadline):
     """One of each family whose checkpoint is there or finds room."""
     for family in [a.family[0]] if a.quick else a.family:
-        if not a.quick and not inputs.exists(family, a.folder) and (time.monotonic() > deadline or not inputs.fits(family, a.folder)):
-            print(f"{family}: left out, its checkpoint isn't there and would take {inputs.GIGABYTES[family]} GB of disk", flush=True)
-            continue
+        if not a.quick and not inputs.exists(family, a.folder):
+            if time.monotonic() > deadline:
+                print(f"{family}: left out, its checkpoint isn't there, and no time is left to make it", flush=True)
+                continue
+            if not inputs.fits(family, a.folder):
+                print(f"{family}: left out, its checkpoint isn't there and would take {inputs.GIGABYTES[family]} GB of disk", flush=True)
+                continue
         yield Bench(a, family, deadline, is_brief=len(a.family) > 1 and family != QWEN2_VL)
 
 

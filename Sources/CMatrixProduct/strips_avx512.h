@@ -59,6 +59,9 @@ ALWAYS_INLINE void transpose_8(__m512i r[8]) {
 
 // Float32 rounded to bf16 where it lies.
 ALWAYS_INLINE __m512i round_16(__m512i x) {
+#ifdef ROUND_16
+  return ROUND_16(x);
+#endif
   __m512i magnitude = _mm512_and_si512(x, _mm512_set1_epi32(0x7fffffff));
   __mmask16 nan = _mm512_cmpgt_epi32_mask(magnitude, _mm512_set1_epi32(0x7f800000));
   __m512i odd = _mm512_and_si512(_mm512_srli_epi32(x, 16), _mm512_set1_epi32(1));

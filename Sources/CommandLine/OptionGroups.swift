@@ -304,7 +304,9 @@ enum Judged {
 
   /// - Throws: `ValidationError` if a path comes twice, or a link and what it leads to.
   static func different(_ files: [String], for command: String) throws {
-    for (place, file) in files.enumerated() where files[..<place].contains(where: { isSame($0, file) }) {
+    // As bytes: names that Swift takes for equal can be of two files.
+    var places: Set<[UInt8]> = []
+    for file in files where !places.insert(Array(fileURL(file).place.utf8)).inserted {
       throw ValidationError("\(file) is named twice; \(command) takes different files.")
     }
   }

@@ -6,8 +6,13 @@ public func fileURL(_ path: String) -> URL {
 }
 
 extension URL {
-  /// Where a path leads: without `.` and `..`, links followed. Two paths of one file have the same.
-  public var place: String { standardizedFileURL.resolvingSymlinksInPath().path }
+  /// Where a path leads: without `.` and `..`, links followed. Two paths of one file have the same, but for hard links.
+  public var place: String {
+    // Where `..` leads behind a link, only the system knows.
+    guard let found = realpath(path, nil) else { return standardizedFileURL.resolvingSymlinksInPath().path }
+    defer { free(found) }
+    return String(cString: found)
+  }
 }
 
 /// Paths that come from data and must not leave their folder.

@@ -139,7 +139,7 @@
           tasks: rows == 0 ? 0 : bounds.count - 1, work: columns * depth * (rows + 7) / 8)
       }
       let tile = Int(headimpact_product_tile_columns(kind))
-      let fewest = (columns + Self.panelColumns - 1) / Self.panelColumns
+      let fewest = max(1, (columns + Self.panelColumns - 1) / Self.panelColumns)
       let wanted = (fewest + team.count - 1) / team.count * team.count
       let width = min(Self.panelColumns, ((columns + wanted - 1) / wanted + tile - 1) / tile * tile)
       let bounds = Array(stride(from: 0, to: columns, by: width)) + [columns]

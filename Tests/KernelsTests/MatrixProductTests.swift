@@ -56,6 +56,22 @@ import Testing
     }
   }
 
+  @Test("a subnormal number counts for the same in a row alone as among others", arguments: Precision.allCases)
+  func subnormal(_ precision: Precision) throws {
+    for instructions in ProductInstructions.available(for: precision) {
+      let backend = try CPUBackend(precision: precision, team: ThreadTeam(count: 1), instructions: instructions)
+      // Just below the smallest normal number: bf16 rounds it to that one.
+      let row = [Float(bitPattern: 0x7f_ffff), 1]
+      let owned = OwnedWeights([1, 0], rows: 1, columns: 2, as: .f32)
+      let layer = Linear(weight: owned.weight)
+      let alone = try backend.product(layer, row, rows: 1)
+      for rows in [2, 20] {
+        let all = try backend.product(layer, Array(repeating: row, count: rows).flatMap(\.self), rows: rows)
+        #expect(all == Array(repeating: alone[0], count: rows), "\(instructions.rawValue), \(rows) rows")
+      }
+    }
+  }
+
   @Test(
     "products equal plain ones of the operands that the precision takes", arguments: Precision.allCases,
     ElementType.allCases)

@@ -82,7 +82,9 @@ import Testing
       let density = exp(-0.5 * value * value) / (2 * Double.pi).squareRoot()
       slope = max(slope, abs(Double(derivative[i]) - 0.5 * erfc(-value / 2.0.squareRoot()) - value * density))
     }
-    #expect(greatest < 4.2e-7 && beyond < 3e-37 && slope < 3e-7, "\(greatest), \(beyond), \(slope)")
+    // AVX2 comes with fused multiply-adds; without them the square of x is rounded.
+    let isFused = ProductInstructions.available(for: .f32).contains(.avx2)
+    #expect(greatest < (isFused ? 4.2e-7 : 8e-6) && beyond < 3e-37 && slope < 3e-7, "\(greatest), \(beyond), \(slope)")
   }
 
   @Test("GELU's derivative of an element is the same wherever it lies")
