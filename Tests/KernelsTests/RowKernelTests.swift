@@ -1,5 +1,6 @@
 import CVectorMath
 import Foundation
+import Kernels
 import Testing
 
 @Suite struct RowKernelTests {
