@@ -1,4 +1,5 @@
 import Kernels
+import TestSupport
 import Testing
 
 /// Attention where the rows of a block see one another: each block against plain attention in float64.
@@ -9,8 +10,9 @@ struct BlockAttentionTests {
     AttentionShape(heads: 3, keyValueHeads: 3, headDim: 7, softcap: 2),
   ]
   /// Sizes on both sides of a tile, of a few rows, and of a product's blocks of 256 terms.
-  private static let blocks = [0..<1, 1..<4, 4..<20, 20..<37, 37..<101, 101..<101, 101..<400]
-  private static let length = 400
+  private static let blocks =
+    [0..<1, 1..<4, 4..<20, 20..<37] + (isDebugBuild ? [37..<37, 37..<67] : [37..<101, 101..<101, 101..<400])
+  private static let length = isDebugBuild ? 67 : 400
 
   @Test(
     "the output is that of operands rounded to the precision, but for the rounding of the weights",
@@ -62,7 +64,9 @@ struct BlockAttentionTests {
   func blocksAlone(_ precision: Precision, _ shape: AttentionShape) throws {
     let inputs = Inputs(shape, rows: Self.length)
     let all = try inputs.attend(precision, Self.blocks, threads: 2)
-    for threads in [1, 3, 5, 16] { #expect(try inputs.attend(precision, Self.blocks, threads: threads) == all) }
+    for threads in isDebugBuild ? [1, 3] : [1, 3, 5, 16] {
+      #expect(try inputs.attend(precision, Self.blocks, threads: threads) == all)
+    }
     for block in Self.blocks {
       let one = try inputs.attend(precision, [block])
       let own = block.lowerBound * shape.queryWidth..<block.upperBound * shape.queryWidth
