@@ -178,9 +178,25 @@ private struct AttentionPiece {
   }
 }
 
+/// How the weights of some rows lie in a thread's scratch.
+struct AttentionRows {
+  /// Between the weights of rows: an odd number of cache lines, so that they don't compete for the same places in a cache.
+  let distance: Int
+  /// So many that their weights stay in a core's cache.
+  let atOnce: Int
+
+  /// - Parameters:
+  ///   - step: rows that a kernel computes together.
+  ///   - rows: all that there are.
+  init(positions: Int, step: Int, most: Int, rows: Int) {
+    let tile = Int(HEADIMPACT_ATTENTION_TILE)
+    distance = (positions + tile - 1) / tile * tile + 16
+    atOnce = min(min(max((1 << 17) / distance, step), most) / step * step, rows)
+  }
+}
+
 /// Where things lie in a thread's scratch.
 private struct AttentionScratch {
-  /// Between the weights of rows: an odd number of cache lines, so that they don't compete for the same places in a cache.
   let distance: Int
   let rowsAtOnce: Int
   let isPacked: Bool
@@ -192,10 +208,10 @@ private struct AttentionScratch {
   /// - Parameter rows: of all heads together.
   init(positions: Int, rows: Int, headDim: Int, hasValues: Bool) {
     func rounded(_ count: Int, to unit: Int) -> Int { (count + unit - 1) / unit * unit }
-    distance = rounded(positions, to: Int(HEADIMPACT_ATTENTION_TILE)) + 16
-    // Their weights stay in a core's cache.
-    let step = headimpact_attention_rows_at_once(0)
-    rowsAtOnce = min(min(max((1 << 17) / distance, step), Int(HEADIMPACT_ATTENTION_ROWS)) / step * step, rows)
+    let lines = AttentionRows(
+      positions: positions, step: headimpact_attention_rows_at_once(0), most: Int(HEADIMPACT_ATTENTION_ROWS), rows: rows
+    )
+    (distance, rowsAtOnce) = (lines.distance, lines.atOnce)
     // A few rows take the keys and values where they lie.
     isPacked = rows >= 16
     keys = rounded(headimpact_attention_scratch_size(0, headDim), to: 16)

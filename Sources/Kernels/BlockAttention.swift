@@ -95,9 +95,8 @@
 
     /// Where things lie in a thread's scratch, in floats.
     struct Scratch {
-      /// A whole number of tiles.
+      /// A whole number of tiles of AVX-512.
       static let mostRows = 112
-      /// Between the weights of rows: an odd number of cache lines, so that they don't compete for the same places in a cache.
       let distance: Int
       let rowsAtOnce: Int
       let keys = 0
@@ -110,10 +109,10 @@
       init(_ kind: headimpact_product_kind, _ piece: Piece, _ shape: AttentionShape) {
         func lines(bytes: Int64) -> Int { (Int(bytes) + 63) / 64 * 16 }
         let (positions, depth) = (Int64(piece.block.count), Int64(shape.headDim))
-        distance = (piece.block.count + 31) / 32 * 32 + 16
-        // Their weights stay in a core's cache.
         let tile = Int(headimpact_product_tile_rows(kind, Int64(Self.mostRows)))
-        rowsAtOnce = min(min(max((1 << 17) / distance, tile), Self.mostRows) / tile * tile, piece.rows.count)
+        let rows = AttentionRows(
+          positions: piece.block.count, step: tile, most: Self.mostRows, rows: piece.rows.count)
+        (distance, rowsAtOnce) = (rows.distance, rows.atOnce)
         values = lines(bytes: headimpact_product_packed_right_bytes(kind, positions, depth))
         left = values + lines(bytes: headimpact_product_packed_right_bytes(kind, depth, positions))
         weights =
